@@ -1,0 +1,88 @@
+//! Whom tokens come from and whom they are for, now and in the past.
+//!
+//! A new host name or audience must log nobody out: each pair that was once signed with stays good until its last
+//! token ends, on every replica. The database keeps the pairs, this keeps a copy.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use sha2::{Digest as _, Sha256};
+
+use super::token::{Audience, Claims, Parties, REFRESH_AUDIENCE};
+use crate::store::{Party, Store, StoreError};
+
+/// How much longer than needed a pair is kept, in seconds, so that not every login writes it.
+const SLACK: i64 = 3_600;
+
+pub struct KnownParties {
+    issuer: String,
+    access: Current,
+    refresh: Current,
+    known: RwLock<HashSet<(String, Audience)>>,
+}
+
+/// The pair that one kind of token is signed with.
+struct Current {
+    audience: Audience,
+    kept_until: AtomicI64,
+}
+
+impl Current {
+    const fn new(audience: Audience) -> Self {
+        Self { audience, kept_until: AtomicI64::new(0) }
+    }
+}
+
+impl KnownParties {
+    pub fn new(issuer: String, audience: Vec<String>) -> Self {
+        let access = Audience::from(audience);
+        let refresh = Audience::One(REFRESH_AUDIENCE.into());
+        let known = [(issuer.clone(), access.clone()), (issuer.clone(), refresh.clone())].into();
+        Self { issuer, access: Current::new(access), refresh: Current::new(refresh), known: RwLock::new(known) }
+    }
+
+    /// What an access token that ends at `exp` is to be signed with.
+    pub async fn for_access(&self, store: &Store, exp: i64) -> Result<Parties<'_>, StoreError> {
+        self.keep(store, &self.access, exp).await
+    }
+
+    /// What a refresh token that ends at `exp` is to be signed with.
+    pub async fn for_refresh(&self, store: &Store, exp: i64) -> Result<Parties<'_>, StoreError> {
+        self.keep(store, &self.refresh, exp).await
+    }
+
+    async fn keep<'a>(&'a self, store: &Store, current: &'a Current, exp: i64) -> Result<Parties<'a>, StoreError> {
+        if current.kept_until.load(Ordering::Relaxed) < exp {
+            let last_exp = exp.saturating_add(SLACK);
+            store.keep_party(&party(&self.issuer, &current.audience, last_exp)).await?;
+            current.kept_until.fetch_max(last_exp, Ordering::Relaxed);
+        }
+        Ok(Parties { issuer: &self.issuer, audience: &current.audience })
+    }
+
+    /// Whether tokens were signed for this pair. Only for tokens whose signature is good: it may ask the database.
+    pub async fn accept(&self, store: &Store, claims: &Claims, now: i64) -> Result<bool, StoreError> {
+        if self.knows(claims) {
+            return Ok(true);
+        }
+        let stored = store.parties(now).await?;
+        let pairs = stored
+            .into_iter()
+            .filter_map(|party| serde_json::from_str(&party.audience).ok().map(|audience| (party.issuer, audience)));
+        self.known.write().unwrap_or_else(PoisonError::into_inner).extend(pairs);
+        Ok(self.knows(claims))
+    }
+
+    fn knows(&self, claims: &Claims) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().any(|(issuer, audience)| *issuer == claims.iss && *audience == claims.aud)
+    }
+}
+
+fn party(issuer: &str, audience: &Audience, last_exp: i64) -> Party {
+    let audience = serde_json::json!(audience).to_string();
+    let digest = Sha256::digest(format!("{issuer}\n{audience}"));
+    let id = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Party { id, issuer: issuer.to_owned(), audience, last_exp }
+}

@@ -1,0 +1,335 @@
+//! Access and refresh tokens: JSON Web Tokens (RFC 7519) that old clients can read and that a stock verifier cannot
+//! mistake for each other.
+//!
+//! | | access token (RFC 9068) | refresh token |
+//! | --- | --- | --- |
+//! | typ | `at+jwt` | `rt+jwt` |
+//! | aud | the service's audience | `sc-auth/refresh` |
+//! | key | Ed25519, published | HMAC, never published |
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, Header, Validation};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::keys::{Key, Keys};
+use crate::store::{Role, User};
+
+/// The audience of refresh tokens: this service, and nobody else.
+pub const REFRESH_AUDIENCE: &str = "sc-auth/refresh";
+/// The claim `client_id` (RFC 9068); the API has no registered clients to tell apart.
+const CLIENT_ID: &str = "sc-auth";
+/// How far the clocks of two replicas may differ, in seconds.
+const LEEWAY: i64 = 5;
+
+/// Which of the two kinds a token is; the claim `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Access,
+    Refresh,
+}
+
+impl Kind {
+    const fn typ(self) -> &'static str {
+        match self {
+            Self::Access => "at+jwt",
+            Self::Refresh => "rt+jwt",
+        }
+    }
+
+    const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Access => Algorithm::EdDSA,
+            Self::Refresh => Algorithm::HS256,
+        }
+    }
+}
+
+/// Why a token is no good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenError {
+    /// Not a JSON Web Token.
+    Malformed,
+    /// Not signed by a key of ours, or not as that key signs.
+    BadSignature,
+    Expired,
+    NotYetValid,
+    /// A refresh token where an access token belongs, or the other way round.
+    WrongKind,
+    /// Issued under a name that this service does not know.
+    UnknownParty,
+}
+
+/// One string, or several (RFC 7519, 4.1.3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl From<Vec<String>> for Audience {
+    fn from(mut names: Vec<String>) -> Self {
+        match names.len() {
+            1 => Self::One(names.remove(0)),
+            _ => Self::Many(names),
+        }
+    }
+}
+
+/// Who a token comes from and whom it is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Parties<'a> {
+    pub issuer: &'a str,
+    pub audience: &'a Audience,
+}
+
+/// The claims that both kinds have. Times are seconds since 1970-01-01 UTC.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: Audience,
+    pub sub: String,
+    pub jti: String,
+    pub sid: String,
+    pub iat: i64,
+    pub nbf: i64,
+    pub exp: i64,
+    #[serde(rename = "type")]
+    pub kind: Kind,
+}
+
+#[derive(Serialize)]
+struct AccessClaims<'a> {
+    iss: &'a str,
+    aud: &'a Audience,
+    sub: &'a str,
+    client_id: &'static str,
+    roles: [&'static str; 1],
+    jti: &'a str,
+    sid: &'a str,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    #[serde(rename = "type")]
+    kind: Kind,
+    fresh: bool,
+}
+
+/// What a new access token is to say.
+#[derive(Debug, Clone, Copy)]
+pub struct NewAccess<'a> {
+    pub user: &'a User,
+    pub sid: &'a str,
+    pub jti: &'a str,
+    /// Whether the user has just given the password.
+    pub fresh: bool,
+    pub now: i64,
+    pub exp: i64,
+}
+
+/// What a new refresh token is to say.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRefresh<'a> {
+    pub user: &'a User,
+    pub sid: &'a str,
+    pub jti: &'a str,
+    pub now: i64,
+    pub exp: i64,
+}
+
+pub fn sign_access(keys: &Keys, parties: Parties<'_>, new: NewAccess<'_>) -> anyhow::Result<String> {
+    let claims = AccessClaims {
+        iss: parties.issuer,
+        aud: parties.audience,
+        sub: &new.user.uuid,
+        client_id: CLIENT_ID,
+        roles: [Role::from_id(new.user.role_id).unwrap_or(Role::User).name()],
+        jti: new.jti,
+        sid: new.sid,
+        iat: new.now,
+        nbf: new.now,
+        exp: new.exp,
+        kind: Kind::Access,
+        fresh: new.fresh,
+    };
+    sign(&keys.access, Kind::Access, &claims)
+}
+
+pub fn sign_refresh(keys: &Keys, parties: Parties<'_>, new: NewRefresh<'_>) -> anyhow::Result<String> {
+    let claims = Claims {
+        iss: parties.issuer.to_owned(),
+        aud: parties.audience.clone(),
+        sub: new.user.uuid.clone(),
+        jti: new.jti.to_owned(),
+        sid: new.sid.to_owned(),
+        iat: new.now,
+        nbf: new.now,
+        exp: new.exp,
+        kind: Kind::Refresh,
+    };
+    sign(&keys.refresh, Kind::Refresh, &claims)
+}
+
+fn sign(key: &Key, kind: Kind, claims: &impl Serialize) -> anyhow::Result<String> {
+    let header = Header { typ: Some(kind.typ().into()), kid: Some(key.kid.clone()), ..Header::new(kind.algorithm()) };
+    Ok(jsonwebtoken::encode(&header, claims, &key.encoding)?)
+}
+
+/// Verifies all that a token itself can tell. Whether its session still lives, and whether its parties are known,
+/// only the database knows.
+///
+/// # Errors
+/// The first reason why the token is no good, in the order in which the old service looked.
+pub fn verify(keys: &Keys, token: &str, wanted: Kind, now: i64) -> Result<Claims, TokenError> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
+    let (key, kind) = match header.kid {
+        Some(kid) if kid == keys.access.kid => (&keys.access, Kind::Access),
+        Some(kid) if kid == keys.refresh.kid => (&keys.refresh, Kind::Refresh),
+        _ => return Err(TokenError::BadSignature),
+    };
+    // The algorithm is the key's, whatever the token says.
+    if header.alg != kind.algorithm() || header.typ.as_deref() != Some(kind.typ()) {
+        return Err(TokenError::BadSignature);
+    }
+    let claims: Claims = decode(token, key, kind)?;
+    if claims.exp <= now {
+        return Err(TokenError::Expired);
+    }
+    if claims.nbf.max(claims.iat) > now + LEEWAY {
+        return Err(TokenError::NotYetValid);
+    }
+    if kind != wanted || claims.kind != wanted {
+        return Err(TokenError::WrongKind);
+    }
+    Ok(claims)
+}
+
+fn decode<T: DeserializeOwned>(token: &str, key: &Key, kind: Kind) -> Result<T, TokenError> {
+    // Times and parties are checked by the caller, by a clock that is passed in.
+    let mut validation = Validation::new(kind.algorithm());
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    match jsonwebtoken::decode::<T>(token, &key.decoding, &validation) {
+        Ok(data) => Ok(data.claims),
+        Err(error) => Err(match error.kind() {
+            jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::BadSignature,
+            _ => TokenError::Malformed,
+        }),
+    }
+}
+
+/// When a token of this lifetime, signed now, ends.
+pub fn end(now: i64, lifetime: Duration) -> i64 {
+    now.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn keys() -> Keys {
+        Keys::new(&sc_auth_keys::parse(&sc_auth_keys::generate(&mut rand::rng()).unwrap()).unwrap()).unwrap()
+    }
+
+    fn user() -> User {
+        User {
+            id: 7,
+            uuid: "0123456789abcdef0123456789abcdef".into(),
+            email: None,
+            username: "alice".into(),
+            name: None,
+            role_id: 1,
+        }
+    }
+
+    fn access(keys: &Keys) -> String {
+        let audience = Audience::from(vec!["orders".to_owned()]);
+        let new = NewAccess { user: &user(), sid: "s", jti: "j", fresh: true, now: NOW, exp: NOW + 60 };
+        sign_access(keys, Parties { issuer: "https://auth.test", audience: &audience }, new).unwrap()
+    }
+
+    fn refresh(keys: &Keys) -> String {
+        let audience = Audience::One(REFRESH_AUDIENCE.into());
+        let new = NewRefresh { user: &user(), sid: "s", jti: "j", now: NOW, exp: NOW + 60 };
+        sign_refresh(keys, Parties { issuer: "https://auth.test", audience: &audience }, new).unwrap()
+    }
+
+    fn part(token: &str, number: usize) -> Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_access_token_holds_what_rfc_9068_and_old_clients_ask_for() {
+        let keys = keys();
+        let token = access(&keys);
+        assert_eq!(part(&token, 0), json!({"alg": "EdDSA", "typ": "at+jwt", "kid": keys.access.kid}));
+        assert_eq!(
+            part(&token, 1),
+            json!({
+                "iss": "https://auth.test", "aud": "orders", "sub": user().uuid, "client_id": "sc-auth",
+                "roles": ["Admin"], "jti": "j", "sid": "s", "iat": NOW, "nbf": NOW, "exp": NOW + 60,
+                "type": "access", "fresh": true,
+            })
+        );
+    }
+
+    #[test]
+    fn each_kind_is_good_only_where_it_belongs_and_only_in_its_time() {
+        let keys = keys();
+        let (access, refresh) = (access(&keys), refresh(&keys));
+        assert_eq!(verify(&keys, &access, Kind::Access, NOW).unwrap().sid, "s");
+        assert_eq!(verify(&keys, &refresh, Kind::Refresh, NOW).unwrap().sid, "s");
+        for (token, kind, now, error) in [
+            (&refresh, Kind::Access, NOW, TokenError::WrongKind),
+            (&access, Kind::Refresh, NOW, TokenError::WrongKind),
+            (&access, Kind::Access, NOW + 60, TokenError::Expired),
+            (&access, Kind::Access, NOW - LEEWAY - 1, TokenError::NotYetValid),
+        ] {
+            assert_eq!(verify(&keys, token, kind, now).unwrap_err(), error);
+        }
+        assert!(verify(&keys, &access, Kind::Access, NOW + 59).is_ok());
+        assert!(verify(&keys, &access, Kind::Access, NOW - LEEWAY).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_signed_by_our_keys_is_refused() {
+        let keys = keys();
+        let other = self::keys();
+        assert_eq!(verify(&keys, &access(&other), Kind::Access, NOW).unwrap_err(), TokenError::BadSignature);
+        let token = access(&keys);
+        let (body, _) = token.rsplit_once('.').unwrap();
+        let forged = format!("{body}.{}", URL_SAFE_NO_PAD.encode([0; 64]));
+        assert_eq!(verify(&keys, &forged, Kind::Access, NOW).unwrap_err(), TokenError::BadSignature);
+        for text in ["", "word", "a.b", "a.b.c", "..", "a.b.c.d"] {
+            assert_eq!(verify(&keys, text, Kind::Access, NOW).unwrap_err(), TokenError::Malformed, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_algorithm_is_the_keys_own_whatever_the_token_says() {
+        let keys = keys();
+        let claims = part(&access(&keys), 1);
+        // The classic: the published key used as an HMAC secret, under the access key's kid.
+        let header =
+            Header { typ: Some("at+jwt".into()), kid: Some(keys.access.kid.clone()), ..Header::new(Algorithm::HS256) };
+        let public = keys.published["keys"][0]["x"].as_str().unwrap().as_bytes();
+        let confused = jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(public)).unwrap();
+        assert_eq!(verify(&keys, &confused, Kind::Access, NOW).unwrap_err(), TokenError::BadSignature);
+        let none = format!(
+            "{}.{}.",
+            URL_SAFE_NO_PAD.encode(json!({"alg": "none", "typ": "at+jwt", "kid": keys.access.kid}).to_string()),
+            URL_SAFE_NO_PAD.encode(claims.to_string())
+        );
+        assert!(verify(&keys, &none, Kind::Access, NOW).is_err());
+    }
+}

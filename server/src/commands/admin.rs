@@ -1,0 +1,126 @@
+//! `admin create`: the way in when nobody is an Admin, or the only one has forgotten the password.
+
+use std::io::Read as _;
+
+use anyhow::Context as _;
+use argon2::password_hash::phc::Salt;
+use rand::CryptoRng;
+use secrecy::{ExposeSecret as _, SecretString};
+use time::OffsetDateTime;
+
+use crate::auth::hasher::Hasher;
+use crate::auth::password;
+use crate::auth::session::random_uuid;
+use crate::config::AdminCreateArgs;
+use crate::metrics::HashMetrics;
+use crate::store::{Changes, NewUser, Role, Store};
+
+pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
+    let (password, is_generated) =
+        if args.password_stdin { (from_stdin()?, false) } else { (generate_password(&mut rand::rng()), true) };
+    let admin = Admin { username: args.name, email: args.email, password };
+    admin.check(usize::from(args.password.password_min_length))?;
+    let store = super::connect(&args.database).await?;
+    store.migrate().await?;
+    let hasher = Hasher::start(HashMetrics::default(), &mut rand::rng())?;
+    let is_new = admin.make_or_reset(&store, &hasher, crate::clock::system()).await?;
+    store.close().await;
+    let what = if is_new { "made" } else { "reset" };
+    if is_generated {
+        println!("Admin {} was {what}. Password: {}", admin.username, admin.password.expose_secret());
+    } else {
+        println!("Admin {} was {what}.", admin.username);
+    }
+    Ok(())
+}
+
+fn from_stdin() -> anyhow::Result<SecretString> {
+    let mut text = String::new();
+    std::io::stdin().take(4096).read_to_string(&mut text).context("reading the password from standard input")?;
+    Ok(text.trim_end_matches(['\r', '\n']).into())
+}
+
+/// 128 bits of randomness in letters and digits that cannot be mistaken for each other.
+pub fn generate_password(rng: &mut impl CryptoRng) -> SecretString {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; 26];
+    rng.fill_bytes(&mut bytes);
+    let password: String = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    password.into()
+}
+
+/// An Admin who is to be.
+pub struct Admin {
+    pub username: String,
+    pub email: Option<String>,
+    pub password: SecretString,
+}
+
+impl Admin {
+    /// # Errors
+    /// What is wrong with the name, the address or the password.
+    pub fn check(&self, password_min_length: usize) -> anyhow::Result<()> {
+        let username = self.username.trim().chars().count();
+        anyhow::ensure!((3..=64).contains(&username), "the user name must have 3 to 64 characters");
+        if let Some(email) = &self.email {
+            anyhow::ensure!(crate::http::body::is_email(email), "{email:?} is not a valid e-mail address");
+        }
+        let password = self.password.expose_secret().chars().count();
+        anyhow::ensure!(
+            (password_min_length..=password::MAX_LENGTH).contains(&password),
+            "the password must have {password_min_length} to {} characters",
+            password::MAX_LENGTH
+        );
+        Ok(())
+    }
+
+    /// Makes the Admin, or makes an existing user of that name one. Returns whether there was none.
+    pub async fn make_or_reset(&self, store: &Store, hasher: &Hasher, now: OffsetDateTime) -> anyhow::Result<bool> {
+        let password_hash = hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng())).await?;
+        if let Some(user) = store.user_by_username(&self.username).await? {
+            let changes = Changes {
+                email: self.email.clone(),
+                password_hash: Some(password_hash),
+                role: Some(Role::Admin),
+                ..Changes::default()
+            };
+            store.change_user(&user.uuid, changes, now).await?;
+            return Ok(false);
+        }
+        self.insert(store, password_hash, now).await?;
+        Ok(true)
+    }
+
+    /// Makes the Admin.
+    ///
+    /// # Errors
+    /// Where the name or the address is taken.
+    pub async fn make(&self, store: &Store, hasher: &Hasher, now: OffsetDateTime) -> anyhow::Result<()> {
+        let password_hash = hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng())).await?;
+        self.insert(store, password_hash, now).await
+    }
+
+    async fn insert(&self, store: &Store, password_hash: String, now: OffsetDateTime) -> anyhow::Result<()> {
+        let user = NewUser {
+            uuid: random_uuid(&mut rand::rng()).simple().to_string(),
+            username: self.username.clone(),
+            name: self.username.clone(),
+            email: self.email.clone(),
+            password_hash,
+            role: Role::Admin,
+        };
+        store.create_user(user, now).await.with_context(|| format!("making the Admin {:?}", self.username))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_passwords_are_long_and_never_alike() {
+        let passwords = [generate_password(&mut rand::rng()), generate_password(&mut rand::rng())];
+        assert_eq!(passwords[0].expose_secret().len(), 26);
+        assert_ne!(passwords[0].expose_secret(), passwords[1].expose_secret());
+    }
+}

@@ -1,0 +1,83 @@
+//! The first Admin, made where there is none. There is no default password, ever.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use time::OffsetDateTime;
+
+use super::admin::{Admin, generate_password};
+use crate::auth::hasher::Hasher;
+use crate::auth::keys;
+use crate::config::read_secret;
+use crate::store::{Store, StoreError};
+
+/// Makes the Admin whose name and password lie in `folder`, as the operator mounts them. The folder may be gone: a
+/// person who has noted the password deletes it.
+pub async fn from_folder(
+    store: &Store,
+    hasher: &Hasher,
+    folder: &Path,
+    password_min_length: usize,
+    now: OffsetDateTime,
+) -> anyhow::Result<()> {
+    if store.has_admin().await? {
+        return Ok(());
+    }
+    if !folder.join("password").exists() {
+        tracing::warn!(
+            folder = %folder.display(),
+            "there is no Admin, and no credentials to make one; run `sc-auth-server admin create NAME`"
+        );
+        return Ok(());
+    }
+    let read = |name: &str| {
+        read_secret(&folder.join(name)).map_err(|problem| anyhow::anyhow!("SC_AUTH_BOOTSTRAP_ADMIN: {problem}"))
+    };
+    let email = if folder.join("email").exists() { Some(read("email")?) } else { None };
+    let admin = Admin {
+        username: read("username")?.expose_secret().to_owned(),
+        email: email.map(|email| email.expose_secret().to_owned()),
+        password: read("password")?,
+    };
+    admin.check(password_min_length).context("SC_AUTH_BOOTSTRAP_ADMIN")?;
+    make(store, hasher, &admin, now).await
+}
+
+/// Makes `admin` with a generated password, which is printed to a terminal or else written to a file in `folder`.
+pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: OffsetDateTime) -> anyhow::Result<()> {
+    if store.has_admin().await? {
+        return Ok(());
+    }
+    let password = generate_password(&mut rand::rng());
+    let admin = Admin { username: "admin".into(), email: None, password };
+    if std::io::stdout().is_terminal() {
+        make(store, hasher, &admin, now).await?;
+        println!("\n  The first Admin is `admin`, the password {}\n", admin.password.expose_secret());
+        return Ok(());
+    }
+    // The file first: a password that nobody can read would lock everybody out.
+    let path = folder.join("admin-password");
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("replacing {}", path.display()));
+        }
+        _ => {}
+    }
+    keys::create(&path, &admin.password).with_context(|| format!("writing {}", path.display()))?;
+    make(store, hasher, &admin, now).await?;
+    tracing::info!(username = "admin", password_file = %path.display(), "the first Admin was made");
+    Ok(())
+}
+
+/// Two replicas may try at once: then one of them finds the name taken, which is as good.
+async fn make(store: &Store, hasher: &Hasher, admin: &Admin, now: OffsetDateTime) -> anyhow::Result<()> {
+    match admin.make(store, hasher, now).await {
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Taken(_))) => {
+            tracing::warn!(username = admin.username, "the first Admin was not made: the name or the address is taken");
+            Ok(())
+        }
+        result => result,
+    }
+}

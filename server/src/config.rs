@@ -1,0 +1,293 @@
+//! Every setting once, with its default, its meaning and its environment name. Flags and environment are the same
+//! settings; a secret can also be given as the path of a file, under its name with `_FILE` behind it.
+
+mod database;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgMatches, Args, Command, Parser, Subcommand};
+
+pub use database::{Database, DatabaseArgs, read_secret};
+use values::{audience, duration, issuer};
+
+/// Accounts, sessions, roles and tokens over HTTP.
+#[derive(Debug, Parser)]
+#[command(name = "sc-auth-server", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Serve the API until SIGTERM. Needs no settings at all to try it: data and keys are then kept in this folder.
+    Serve(ServeArgs),
+    /// Bring the database's schema to this version, make the first Admin where one is given, and exit.
+    Migrate(MigrateArgs),
+    /// Manage Admins.
+    Admin {
+        #[command(subcommand)]
+        action: AdminAction,
+    },
+    /// Ask a running server on this machine whether it is alive; exit code 0 if it is.
+    Healthcheck {
+        #[command(flatten)]
+        ops: OpsArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AdminAction {
+    /// Make an Admin, or make an existing user one and reset the password.
+    Create(AdminCreateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct AdminCreateArgs {
+    /// The user name.
+    pub name: String,
+    /// The e-mail address; without it, an existing user's stays as it is.
+    #[arg(long)]
+    pub email: Option<String>,
+    /// Read the password from standard input instead of generating one.
+    #[arg(long)]
+    pub password_stdin: bool,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    pub bootstrap: BootstrapArgs,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct OpsArgs {
+    /// Where health and metrics are served; not for the public.
+    #[arg(long, env = "SC_AUTH_OPS_LISTEN", default_value = "0.0.0.0:8001", value_name = "ADDRESS")]
+    pub ops_listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub struct PasswordArgs {
+    /// The fewest characters that a new password may have.
+    #[arg(
+        long,
+        env = "SC_AUTH_PASSWORD_MIN_LENGTH",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u16).range(1..=256),
+        value_name = "COUNT"
+    )]
+    pub password_min_length: u16,
+}
+
+#[derive(Debug, Args)]
+pub struct BootstrapArgs {
+    /// A folder with the files `username`, `password` and, if there is one, `email`: the first Admin, made where
+    /// there is no Admin yet. It may be missing. Without this setting, an embedded database gets an Admin `admin`
+    /// with a generated password.
+    #[arg(long, env = "SC_AUTH_BOOTSTRAP_ADMIN", value_name = "FOLDER")]
+    pub bootstrap_admin: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where the API is served.
+    #[arg(long, env = "SC_AUTH_LISTEN", default_value = "0.0.0.0:8000", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub ops: OpsArgs,
+    /// The signing keys, a JSON Web Key Set; generated where there is none.
+    #[arg(long, env = "SC_AUTH_KEYS_FILE", default_value = "sc-auth-keys.json", value_name = "FILE")]
+    pub keys_file: PathBuf,
+    /// The claim `iss` of all tokens: this service's own address, as its clients know it.
+    #[arg(long, env = "SC_AUTH_ISSUER", default_value = "http://localhost:8000", value_parser = issuer)]
+    pub issuer: String,
+    /// The claim `aud` of access tokens, several separated by commas. Default: the issuer.
+    #[arg(long, env = "SC_AUTH_AUDIENCE", value_delimiter = ',', value_parser = audience)]
+    pub audience: Vec<String>,
+    /// How long an access token is good, 1s to 1d.
+    #[arg(long, env = "SC_AUTH_ACCESS_TOKEN_TTL", default_value = "1h", value_parser = duration::<1, 86_400>)]
+    pub access_token_ttl: Duration,
+    /// How long a session lasts without a new login, 1s to 366d; at least as long as an access token.
+    #[arg(long, env = "SC_AUTH_REFRESH_TOKEN_TTL", default_value = "30d", value_parser = duration::<1, 31_622_400>)]
+    pub refresh_token_ttl: Duration,
+    /// How long requests are still accepted after SIGTERM, until proxies have noticed, 0s to 5m.
+    #[arg(long, env = "SC_AUTH_DRAIN", default_value = "10s", value_parser = duration::<0, 300>)]
+    pub drain: Duration,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+    #[command(flatten)]
+    pub bootstrap: BootstrapArgs,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+impl ServeArgs {
+    /// The claim `aud`: the audiences that were set, else the issuer.
+    pub fn audience(&self) -> Vec<String> {
+        if self.audience.is_empty() { vec![self.issuer.clone()] } else { self.audience.clone() }
+    }
+
+    /// Checks what one setting alone cannot tell.
+    pub fn check(&self) -> Result<(), String> {
+        if self.refresh_token_ttl < self.access_token_ttl {
+            return Err("SC_AUTH_REFRESH_TOKEN_TTL is shorter than SC_AUTH_ACCESS_TOKEN_TTL; a session must outlast \
+                        its access tokens"
+                .into());
+        }
+        Ok(())
+    }
+}
+
+/// Names in the environment that look like settings and are none: a typo there must not go unnoticed.
+pub fn unknown_names(command: &Command, names: impl Iterator<Item = String>) -> Vec<String> {
+    let known = known_names(command);
+    let mut unknown: Vec<_> =
+        names.filter(|name| name.starts_with("SC_AUTH_") && !known.iter().any(|known| known == name)).collect();
+    unknown.sort();
+    unknown
+}
+
+/// The environment names of all settings.
+pub fn known_names(command: &Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|arg| arg.get_env()).map(|name| name.to_string_lossy().into_owned());
+    let mut names: Vec<_> = own.chain(command.get_subcommands().flat_map(known_names)).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The environment name of the setting that a command line error is about, if it has one.
+pub fn name_of_invalid(command: &Command, error: &clap::Error) -> Option<String> {
+    let shown = error.get(clap::error::ContextKind::InvalidArg)?.to_string();
+    let flag = shown.split_whitespace().next()?.trim_start_matches('-').to_owned();
+    find_env(command, &flag)
+}
+
+fn find_env(command: &Command, flag: &str) -> Option<String> {
+    let own = command
+        .get_arguments()
+        .find(|arg| arg.get_long() == Some(flag))
+        .and_then(|arg| arg.get_env())
+        .map(|name| name.to_string_lossy().into_owned());
+    own.or_else(|| command.get_subcommands().find_map(|sub| find_env(sub, flag)))
+}
+
+/// Parses the command line and the environment.
+///
+/// # Errors
+/// A message that names the setting at fault.
+pub fn parse(
+    command: Command,
+    arguments: impl Iterator<Item = std::ffi::OsString>,
+    environment: impl Iterator<Item = String>,
+) -> Result<Cli, clap::Error> {
+    use clap::FromArgMatches as _;
+    use clap::error::ErrorKind;
+
+    let mut command = command;
+    let matches: ArgMatches =
+        command.try_get_matches_from_mut(arguments).map_err(|error| match name_of_invalid(&command, &error) {
+            Some(name) => clap::Error::raw(
+                error.kind(),
+                format!(
+                    "{}\nThe setting's environment name is {name}.\n",
+                    error.render().to_string().trim_start_matches("error: ")
+                ),
+            ),
+            None => error,
+        })?;
+    let unknown = unknown_names(&command, environment);
+    if !unknown.is_empty() {
+        let message = format!(
+            "no setting is called {}; the settings are {}\n",
+            unknown.join(", "),
+            known_names(&command)
+                .into_iter()
+                .filter(|name| name.starts_with("SC_AUTH_"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+        return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
+    }
+    Cli::from_arg_matches(&matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parsed(arguments: &[&str], environment: &[&str]) -> Result<Cli, String> {
+        let arguments = arguments.iter().map(Into::into);
+        let environment = environment.iter().map(ToString::to_string);
+        parse(Cli::command(), arguments, environment).map_err(|error| error.to_string())
+    }
+
+    fn serve(arguments: &[&str]) -> ServeArgs {
+        match parsed(&[&["sc-auth-server", "serve"], arguments].concat(), &[]).unwrap().command {
+            Action::Serve(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_settings_at_all_are_enough() {
+        let args = serve(&[]);
+        assert_eq!(args.listen.to_string(), "0.0.0.0:8000");
+        assert_eq!(args.audience(), ["http://localhost:8000"]);
+        assert_eq!(args.access_token_ttl.as_secs(), 3_600);
+        assert_eq!(args.refresh_token_ttl.as_secs(), 30 * 24 * 3_600);
+        assert_eq!(args.check(), Ok(()));
+    }
+
+    #[test]
+    fn audiences_are_separated_by_commas() {
+        assert_eq!(serve(&["--audience", "orders,billing"]).audience(), ["orders", "billing"]);
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_and_named() {
+        let error = parsed(&["sc-auth-server", "serve"], &["SC_AUTH_ISSUER", "SC_AUTH_ISUER", "PATH"]).unwrap_err();
+        assert!(
+            error.contains("no setting is called SC_AUTH_ISUER; the settings are SC_AUTH_ACCESS_TOKEN_TTL"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_under_its_environment_name() {
+        for (flag, value, name) in [
+            ("--listen", "here", "SC_AUTH_LISTEN"),
+            ("--ops-listen", "8001", "SC_AUTH_OPS_LISTEN"),
+            ("--access-token-ttl", "2d", "SC_AUTH_ACCESS_TOKEN_TTL"),
+            ("--refresh-token-ttl", "soon", "SC_AUTH_REFRESH_TOKEN_TTL"),
+            ("--drain", "10m", "SC_AUTH_DRAIN"),
+            ("--issuer", "auth.example.com", "SC_AUTH_ISSUER"),
+            ("--audience", "a b", "SC_AUTH_AUDIENCE"),
+            ("--password-min-length", "0", "SC_AUTH_PASSWORD_MIN_LENGTH"),
+        ] {
+            let error = parsed(&["sc-auth-server", "serve", flag, value], &[]).unwrap_err();
+            assert!(error.contains(&format!("environment name is {name}")), "{error}");
+            assert!(error.starts_with(&format!("error: invalid value '{value}'")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_session_outlasts_its_access_tokens() {
+        let args = serve(&["--refresh-token-ttl", "30m"]);
+        assert!(args.check().unwrap_err().contains("SC_AUTH_REFRESH_TOKEN_TTL"));
+    }
+}

@@ -1,0 +1,321 @@
+//! Where the data is: one URL, or the parts that the old service has in its environment.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+const DEFAULT_URL: &str = "sqlite:sc-auth.db";
+
+#[derive(Debug, Args)]
+pub struct DatabaseArgs {
+    /// sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or postgres://… [default: sqlite:sc-auth.db]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<SecretString>,
+    /// A file that holds the URL.
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
+    /// The kind of database, where it is given in parts [default: mysql]
+    #[arg(long, env = "DB_ENGINE")]
+    pub db_engine: Option<Engine>,
+    /// The database server's host; the other parts count only with it.
+    #[arg(long, env = "DB_HOST", value_name = "HOST")]
+    pub db_host: Option<String>,
+    /// Its port [default: 3306 or 5432]
+    #[arg(long, env = "DB_PORT", value_name = "PORT")]
+    pub db_port: Option<u16>,
+    /// The user name there.
+    #[arg(long, env = "DB_USER", hide_env_values = true, value_name = "USER")]
+    pub db_user: Option<SecretString>,
+    /// A file that holds the user name.
+    #[arg(long, env = "DB_USER_FILE", value_name = "FILE")]
+    pub db_user_file: Option<PathBuf>,
+    /// The password there.
+    #[arg(long, env = "DB_PASS", hide_env_values = true, value_name = "PASSWORD")]
+    pub db_pass: Option<SecretString>,
+    /// A file that holds the password.
+    #[arg(long, env = "DB_PASS_FILE", value_name = "FILE")]
+    pub db_pass_file: Option<PathBuf>,
+    /// The database's name.
+    #[arg(long, env = "DB_NAME", value_name = "NAME")]
+    pub db_name: Option<String>,
+    /// Whether the connection is encrypted, and how far the server must prove who it is [default: the URL's, else
+    /// preferred]
+    #[arg(long, env = "DB_TLS", value_name = "MODE")]
+    pub db_tls: Option<TlsMode>,
+    /// A file with the certificates (PEM) of the authorities that the server's certificate may come from.
+    #[arg(long, env = "DB_TLS_CA_FILE", value_name = "FILE")]
+    pub db_tls_ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    #[value(alias = "mariadb")]
+    Mysql,
+    #[value(alias = "postgresql")]
+    Postgres,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TlsMode {
+    /// Never encrypted.
+    Disabled,
+    /// Encrypted where the server can.
+    Preferred,
+    /// Encrypted, whoever answers.
+    Required,
+    /// Encrypted, with a certificate of a known authority.
+    VerifyCa,
+    /// The same, and the certificate is the host's own.
+    VerifyIdentity,
+}
+
+/// A database, and how to connect to it.
+#[derive(Debug, Clone)]
+pub enum Database {
+    Sqlite(Box<SqliteConnectOptions>),
+    MySql(Box<MySqlConnectOptions>),
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Database {
+    /// The folder that an embedded database lies in; `None` for a database server.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite(options) => {
+                let parent = options.get_filename().parent().unwrap_or_else(|| Path::new(""));
+                Some(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() })
+            }
+            Self::MySql(_) | Self::Postgres(_) => None,
+        }
+    }
+}
+
+impl DatabaseArgs {
+    /// # Errors
+    /// A message that names the setting at fault and never its value.
+    pub fn resolve(&self) -> Result<Database, String> {
+        let url = secret("DATABASE_URL", self.database_url.as_ref(), self.database_url_file.as_deref())?;
+        let database = match (url, &self.db_host) {
+            (Some(_), Some(_)) => return Err("DATABASE_URL and DB_HOST are both set; keep one of them".into()),
+            (None, Some(host)) => self.from_parts(host)?,
+            (Some(url), None) => from_url(url.expose_secret())?,
+            (None, None) => {
+                self.refuse_parts_without_host()?;
+                from_url(DEFAULT_URL)?
+            }
+        };
+        self.with_tls(database)
+    }
+
+    fn refuse_parts_without_host(&self) -> Result<(), String> {
+        let parts = [
+            ("DB_ENGINE", self.db_engine.is_some()),
+            ("DB_PORT", self.db_port.is_some()),
+            ("DB_USER", self.db_user.is_some() || self.db_user_file.is_some()),
+            ("DB_PASS", self.db_pass.is_some() || self.db_pass_file.is_some()),
+            ("DB_NAME", self.db_name.is_some()),
+        ];
+        match parts.into_iter().find(|(_, is_set)| *is_set) {
+            Some((name, _)) => Err(format!("{name} is set but DB_HOST is not; set DB_HOST too, or DATABASE_URL alone")),
+            None => Ok(()),
+        }
+    }
+
+    fn from_parts(&self, host: &str) -> Result<Database, String> {
+        let user = secret("DB_USER", self.db_user.as_ref(), self.db_user_file.as_deref())?
+            .ok_or("DB_HOST is set but DB_USER is not")?;
+        let password = secret("DB_PASS", self.db_pass.as_ref(), self.db_pass_file.as_deref())?;
+        let name = self.db_name.as_deref().ok_or("DB_HOST is set but DB_NAME is not")?;
+        Ok(match self.db_engine.unwrap_or(Engine::Mysql) {
+            Engine::Mysql => {
+                let mut options = MySqlConnectOptions::new().host(host).username(user.expose_secret()).database(name);
+                if let Some(password) = password {
+                    options = options.password(password.expose_secret());
+                }
+                Database::MySql(Box::new(options.port(self.db_port.unwrap_or(3306))))
+            }
+            Engine::Postgres => {
+                let mut options =
+                    PgConnectOptions::new_without_pgpass().host(host).username(user.expose_secret()).database(name);
+                if let Some(password) = password {
+                    options = options.password(password.expose_secret());
+                }
+                Database::Postgres(Box::new(options.port(self.db_port.unwrap_or(5432))))
+            }
+        })
+    }
+
+    fn with_tls(&self, database: Database) -> Result<Database, String> {
+        if let Some(file) = &self.db_tls_ca_file {
+            std::fs::metadata(file).map_err(|error| format!("DB_TLS_CA_FILE: {}: {error}", file.display()))?;
+        }
+        Ok(match database {
+            Database::Sqlite(_) if self.db_tls.is_some() || self.db_tls_ca_file.is_some() => {
+                return Err("DB_TLS and DB_TLS_CA_FILE are for database servers; an embedded database has no use for \
+                            them"
+                    .into());
+            }
+            Database::Sqlite(options) => Database::Sqlite(options),
+            Database::MySql(mut options) => {
+                if let Some(mode) = self.db_tls {
+                    options = Box::new(options.ssl_mode(mysql_mode(mode)));
+                }
+                if let Some(file) = &self.db_tls_ca_file {
+                    options = Box::new(options.ssl_ca(file));
+                }
+                Database::MySql(options)
+            }
+            Database::Postgres(mut options) => {
+                if let Some(mode) = self.db_tls {
+                    options = Box::new(options.ssl_mode(postgres_mode(mode)));
+                }
+                if let Some(file) = &self.db_tls_ca_file {
+                    options = Box::new(options.ssl_root_cert(file));
+                }
+                Database::Postgres(options)
+            }
+        })
+    }
+}
+
+const fn mysql_mode(mode: TlsMode) -> MySqlSslMode {
+    match mode {
+        TlsMode::Disabled => MySqlSslMode::Disabled,
+        TlsMode::Preferred => MySqlSslMode::Preferred,
+        TlsMode::Required => MySqlSslMode::Required,
+        TlsMode::VerifyCa => MySqlSslMode::VerifyCa,
+        TlsMode::VerifyIdentity => MySqlSslMode::VerifyIdentity,
+    }
+}
+
+const fn postgres_mode(mode: TlsMode) -> PgSslMode {
+    match mode {
+        TlsMode::Disabled => PgSslMode::Disable,
+        TlsMode::Preferred => PgSslMode::Prefer,
+        TlsMode::Required => PgSslMode::Require,
+        TlsMode::VerifyCa => PgSslMode::VerifyCa,
+        TlsMode::VerifyIdentity => PgSslMode::VerifyFull,
+    }
+}
+
+fn from_url(url: &str) -> Result<Database, String> {
+    // The library's own messages may quote a part of the URL, which holds the password.
+    const ADVICE: &str = "write sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or \
+                          postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters percent-encoded";
+    let bad = || format!("DATABASE_URL cannot be read; {ADVICE}");
+    match url.split(':').next() {
+        Some("sqlite") => {
+            let options = SqliteConnectOptions::from_str(url).map_err(|_| bad())?;
+            Ok(Database::Sqlite(Box::new(
+                options
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(5)),
+            )))
+        }
+        Some("mysql" | "mariadb") => {
+            MySqlConnectOptions::from_str(url).map(Box::new).map(Database::MySql).map_err(|_| bad())
+        }
+        Some("postgres" | "postgresql") => {
+            PgConnectOptions::from_str(url).map(Box::new).map(Database::Postgres).map_err(|_| bad())
+        }
+        _ => Err(format!("DATABASE_URL names no database that is known here; {ADVICE}")),
+    }
+}
+
+/// A secret's value, from the setting itself or from the file that it names.
+fn secret(name: &str, value: Option<&SecretString>, file: Option<&Path>) -> Result<Option<SecretString>, String> {
+    match (value, file) {
+        (Some(_), Some(_)) => Err(format!("{name} and {name}_FILE are both set; keep one of them")),
+        (Some(value), None) => Ok(Some(value.clone())),
+        (None, Some(file)) => read_secret(file).map(Some).map_err(|problem| format!("{name}_FILE: {problem}")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Reads a secret without the line end that editors put behind it.
+pub fn read_secret(file: &Path) -> Result<SecretString, String> {
+    let content = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let value = content.trim_end_matches(['\r', '\n']);
+    if value.is_empty() {
+        return Err(format!("{} is empty", file.display()));
+    }
+    Ok(value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Harness {
+        #[command(flatten)]
+        database: DatabaseArgs,
+    }
+
+    fn resolved(flags: &[&str]) -> Result<Database, String> {
+        Harness::parse_from([&["test"], flags].concat()).database.resolve()
+    }
+
+    #[test]
+    fn without_settings_the_database_is_a_file_in_this_folder() {
+        let database = resolved(&[]).unwrap();
+        assert!(matches!(&database, Database::Sqlite(options) if options.get_filename() == Path::new("sc-auth.db")));
+        assert_eq!(database.folder(), Some(PathBuf::from(".")));
+    }
+
+    #[test]
+    fn the_parts_of_the_old_service_mean_mysql() {
+        let parts = ["--db-host", "db", "--db-user", "u", "--db-pass", "p", "--db-name", "n"];
+        let Database::MySql(options) = resolved(&parts).unwrap() else { panic!() };
+        assert_eq!((options.get_host(), options.get_port(), options.get_database()), ("db", 3306, Some("n")));
+        let Database::Postgres(options) = resolved(&[&parts[..], &["--db-engine", "postgresql"]].concat()).unwrap()
+        else {
+            panic!()
+        };
+        assert_eq!((options.get_host(), options.get_port(), options.get_database()), ("db", 5432, Some("n")));
+    }
+
+    #[test]
+    fn a_secret_is_read_from_its_file_without_the_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("uri");
+        std::fs::write(&file, "postgresql://app:s3cret@db-rw:5432/app\n").unwrap();
+        let database = resolved(&["--database-url-file", file.to_str().unwrap()]).unwrap();
+        assert!(matches!(database, Database::Postgres(options) if options.get_database() == Some("app")));
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused_by_name() {
+        for (flags, part) in [
+            (&["--database-url", "sqlite:a.db", "--db-host", "h"][..], "DATABASE_URL and DB_HOST"),
+            (&["--db-port", "1"], "DB_PORT is set but DB_HOST is not"),
+            (&["--db-host", "h"], "DB_USER is not"),
+            (&["--db-host", "h", "--db-user", "u"], "DB_NAME is not"),
+            (&["--db-tls", "required"], "DB_TLS"),
+            (&["--database-url-file", "/nowhere"], "DATABASE_URL_FILE: /nowhere: No such file"),
+            (&["--database-url", "mysql://u:p@h/n", "--db-tls-ca-file", "/nowhere"], "DB_TLS_CA_FILE: /nowhere"),
+        ] {
+            let error = resolved(flags).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_bad_url_is_in_the_message() {
+        for url in ["mysql://u:s3cret@[h/n", "postgres://u:s3cret@h:notaport/n", "oracle://u:s3cret@h/n"] {
+            let error = resolved(&["--database-url", url]).unwrap_err();
+            assert!(error.starts_with("DATABASE_URL") && !error.contains("s3cret"), "{error}");
+        }
+    }
+}

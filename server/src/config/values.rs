@@ -1,0 +1,36 @@
+//! How the text of a setting becomes its value. A message says what to write instead.
+
+use std::time::Duration;
+
+/// A duration with its unit, between `MIN` and `MAX` seconds.
+pub fn duration<const MIN: u64, const MAX: u64>(text: &str) -> Result<Duration, String> {
+    let duration =
+        humantime::parse_duration(text).map_err(|_| "write a number and its unit, such as 90s, 15m, 1h or 30d")?;
+    let (min, max) = (Duration::from_secs(MIN), Duration::from_secs(MAX));
+    if duration < min || duration > max {
+        let (min, max) = (humantime::format_duration(min), humantime::format_duration(max));
+        return Err(format!("it must be between {min} and {max}"));
+    }
+    Ok(duration)
+}
+
+/// An address that clients and verifiers can compare letter by letter.
+pub fn issuer(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) || !is_plain(text, 1024) {
+        return Err("write an address such as https://auth.example.com, of at most 1024 characters".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// One audience: a name or an address.
+pub fn audience(text: &str) -> Result<String, String> {
+    if text.is_empty() || !is_plain(text, 256) {
+        return Err("write names without spaces, of at most 256 characters, separated by commas".into());
+    }
+    Ok(text.to_owned())
+}
+
+fn is_plain(text: &str, max: usize) -> bool {
+    text.len() <= max && text.chars().all(|c| c.is_ascii_graphic())
+}

@@ -1,0 +1,127 @@
+//! Every answer that says no, in one place. The texts are those that existing clients look for.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::envelope::Envelope;
+use crate::auth::hasher::HasherError;
+use crate::auth::session::SessionError;
+use crate::auth::token::{Kind, TokenError};
+use crate::store::StoreError;
+
+/// What is wrong with each field of a body.
+pub type FieldErrors = BTreeMap<String, Vec<String>>;
+
+/// How long a client is asked to wait where the server is busy, in seconds.
+const RETRY_AFTER: &str = "1";
+
+#[derive(Debug)]
+pub enum ApiError {
+    /// `{"error": …}` in the envelope.
+    Text(StatusCode, String),
+    /// 422 with what is wrong with each field.
+    Fields(FieldErrors),
+    /// An error of the token layer, outside of the envelope: `{"msg": …}`.
+    Token(StatusCode, &'static str),
+    /// 503: come back in a moment.
+    Unavailable(&'static str),
+    /// 500. The cause is for the log, never for the client.
+    Internal(anyhow::Error),
+}
+
+impl ApiError {
+    pub fn text(status: StatusCode, text: impl Into<String>) -> Self {
+        Self::Text(status, text.into())
+    }
+
+    pub fn field(name: &str, problem: impl Into<String>) -> Self {
+        Self::Fields(BTreeMap::from([(name.to_owned(), vec![problem.into()])]))
+    }
+
+    /// What the bearer of a token that is no good is told.
+    pub fn for_token(error: TokenError, wanted: Kind) -> Self {
+        let message = match error {
+            TokenError::Expired => return Self::text(StatusCode::UNAUTHORIZED, "The token has expired"),
+            TokenError::Malformed => "Not enough segments",
+            TokenError::BadSignature => "Signature verification failed",
+            TokenError::NotYetValid => "The token is not yet valid (nbf)",
+            TokenError::UnknownParty => "Invalid issuer or audience",
+            TokenError::WrongKind => match wanted {
+                Kind::Access => "Only non-refresh tokens are allowed",
+                Kind::Refresh => "Only refresh tokens are allowed",
+            },
+        };
+        Self::Token(StatusCode::UNPROCESSABLE_ENTITY, message)
+    }
+
+    /// The error of a session call that was made with a token of the kind `wanted`.
+    pub fn for_session(error: SessionError, wanted: Kind) -> Self {
+        match error {
+            SessionError::Token(error) => Self::for_token(error, wanted),
+            SessionError::Revoked => Self::text(StatusCode::UNAUTHORIZED, "The token has revoked"),
+            SessionError::BadCredentials => {
+                Self::text(StatusCode::UNPROCESSABLE_ENTITY, "user not found or bad username/password")
+            }
+            SessionError::Hasher(error) => error.into(),
+            SessionError::Store(error) => error.into(),
+            SessionError::Signing(error) => Self::Internal(error),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Taken(field) => Self::text(StatusCode::CONFLICT, format!("{} already exists", field.as_str())),
+            StoreError::Unavailable(_) | StoreError::Transient(_) => {
+                tracing::warn!(error = %error, "the database did not answer");
+                Self::Unavailable("the database is unavailable, try again in a moment")
+            }
+            StoreError::Other(_) | StoreError::Migrate(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<HasherError> for ApiError {
+    fn from(error: HasherError) -> Self {
+        match error {
+            HasherError::Busy | HasherError::Stopped => {
+                Self::Unavailable("too many logins at once, try again in a moment")
+            }
+            HasherError::Hash(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = match self {
+            Self::Text(status, text) => fail(status, text),
+            Self::Fields(fields) => fail(StatusCode::UNPROCESSABLE_ENTITY, fields),
+            Self::Token(status, message) => (status, Json(json!({"msg": message}))).into_response(),
+            Self::Unavailable(text) => {
+                let mut response = fail(StatusCode::SERVICE_UNAVAILABLE, text);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+                response
+            }
+            Self::Internal(error) => {
+                tracing::error!(error = format!("{error:#}"), "a request failed");
+                fail(StatusCode::INTERNAL_SERVER_ERROR, "server error")
+            }
+        };
+        if response.status() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+fn fail(status: StatusCode, error: impl Serialize) -> Response {
+    let data = Some(json!({"error": error}));
+    (status, Json(Envelope { status: "fail", code: status.as_u16(), data })).into_response()
+}

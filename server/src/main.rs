@@ -1,0 +1,45 @@
+//! sc-auth-server: accounts, sessions, roles and tokens over HTTP.
+
+mod auth;
+mod clock;
+mod commands;
+mod config;
+mod http;
+mod logging;
+mod metrics;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+
+use config::{Action, AdminAction, Cli};
+
+fn main() -> ExitCode {
+    let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let cli = match config::parse(Cli::command(), std::env::args_os(), environment) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    logging::start();
+    // One thread does more than two at half a core; hashing has threads of its own.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let result = match cli.command {
+        Action::Serve(args) => runtime.block_on(commands::serve::run(args)),
+        Action::Migrate(args) => runtime.block_on(commands::migrate::run(args)),
+        Action::Admin { action: AdminAction::Create(args) } => runtime.block_on(commands::admin::create(args)),
+        Action::Healthcheck { ops } => commands::healthcheck::run(ops.ops_listen),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    tracing::error!("{error:#}");
+    ExitCode::FAILURE
+}

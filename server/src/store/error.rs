@@ -1,0 +1,102 @@
+//! What can go wrong in a database, in our own words: an engine's message never reaches a client.
+
+use sqlx::error::DatabaseError;
+
+/// A column whose values are unique among all users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UniqueField {
+    Username,
+    Email,
+}
+
+impl UniqueField {
+    /// The field's name as clients send it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Username => "username",
+            Self::Email => "email",
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another user has that value already.
+    #[error("{} is taken", .0.as_str())]
+    Taken(UniqueField),
+    /// The database cannot be reached, or all connections were busy for too long.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The database gave up a statement that may succeed when sent again.
+    #[error("the database gave up a statement: {0}")]
+    Transient(#[source] sqlx::Error),
+    /// Anything else is a bug or a broken database.
+    #[error("the database refused a statement: {0}")]
+    Other(#[source] sqlx::Error),
+    #[error("migration failed: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+impl StoreError {
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                Self::Unavailable(error)
+            }
+            sqlx::Error::Database(database) => {
+                if let Some(field) = taken(database.as_ref()) {
+                    Self::Taken(field)
+                } else if is_transient(database.as_ref()) {
+                    Self::Transient(error)
+                } else if is_going_away(database.as_ref()) {
+                    Self::Unavailable(error)
+                } else {
+                    Self::Other(error)
+                }
+            }
+            _ => Self::Other(error),
+        }
+    }
+}
+
+/// Only PostgreSQL names the constraint; the others have it, or the column, at the end of their message.
+/// MySQL's message also quotes the value, which a client chose: what stands before the last `for key` is dropped.
+fn taken(error: &dyn DatabaseError) -> Option<UniqueField> {
+    if !error.is_unique_violation() {
+        return None;
+    }
+    let message = error.message();
+    let place = error.constraint().unwrap_or_else(|| message.rsplit("for key").next().unwrap_or(message));
+    if place.contains("username") {
+        Some(UniqueField::Username)
+    } else if place.contains("email") {
+        Some(UniqueField::Email)
+    } else {
+        None
+    }
+}
+
+/// Deadlocks, lock time-outs and serialization failures: MySQL 1213 and 1205, PostgreSQL 40P01 and 40001,
+/// SQLite BUSY (5) with its extended codes 261 and 517.
+fn is_transient(error: &dyn DatabaseError) -> bool {
+    if let Some(mysql) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return matches!(mysql.number(), 1213 | 1205);
+    }
+    error.code().is_some_and(|code| matches!(code.as_ref(), "40P01" | "40001" | "5" | "261" | "517"))
+}
+
+/// A server that shuts down or has no connection left: PostgreSQL classes 57P and 53, MySQL 1040, 1053, 1203 and 3169.
+fn is_going_away(error: &dyn DatabaseError) -> bool {
+    if let Some(mysql) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return matches!(mysql.number(), 1040 | 1053 | 1203 | 3169);
+    }
+    error
+        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+        .is_some_and(|postgres| postgres.code().starts_with("57P") || postgres.code().starts_with("53"))
+}

@@ -1,0 +1,66 @@
+//! The pairs of issuer and audience that tokens were signed with. A token that names one of them is good until it
+//! expires, so that a new host name or audience logs nobody out.
+
+use sea_query::{Expr, ExprTrait as _, Iden, Query};
+use sqlx::FromRow;
+
+use super::{Store, StoreError};
+
+#[derive(Iden, Clone, Copy)]
+enum TokenParties {
+    Table,
+    Id,
+    Issuer,
+    Audience,
+    LastExp,
+}
+
+/// An issuer, its audience and the end of the last token that was signed with them.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Party {
+    /// A digest of the other two, short enough for a primary key.
+    pub id: String,
+    pub issuer: String,
+    /// JSON, as the claim `aud` holds it.
+    pub audience: String,
+    /// Seconds since 1970-01-01 UTC.
+    pub last_exp: i64,
+}
+
+impl Store {
+    /// The pairs whose last token has not ended yet.
+    pub async fn parties(&self, now: i64) -> Result<Vec<Party>, StoreError> {
+        let select = Query::select()
+            .columns([TokenParties::Id, TokenParties::Issuer, TokenParties::Audience, TokenParties::LastExp])
+            .from(TokenParties::Table)
+            .and_where(Expr::col(TokenParties::LastExp).gt(now))
+            .to_owned();
+        self.fetch_all(&select).await
+    }
+
+    /// Keeps a pair until `party.last_exp`, or longer where it is kept longer already.
+    pub async fn keep_party(&self, party: &Party) -> Result<(), StoreError> {
+        let extend = Query::update()
+            .table(TokenParties::Table)
+            .value(TokenParties::LastExp, party.last_exp)
+            .and_where(Expr::col(TokenParties::Id).eq(party.id.as_str()))
+            .and_where(Expr::col(TokenParties::LastExp).lt(party.last_exp))
+            .to_owned();
+        if self.execute(&extend).await? > 0 {
+            return Ok(());
+        }
+        // Not there yet, or kept longer by another replica: then the insertion finds it and changes nothing.
+        let insert = Query::insert()
+            .into_table(TokenParties::Table)
+            .columns([TokenParties::Id, TokenParties::Issuer, TokenParties::Audience, TokenParties::LastExp])
+            .values_panic([
+                party.id.as_str().into(),
+                party.issuer.as_str().into(),
+                party.audience.as_str().into(),
+                party.last_exp.into(),
+            ])
+            .on_conflict(sea_query::OnConflict::column(TokenParties::Id).do_nothing_on([TokenParties::Id]).to_owned())
+            .to_owned();
+        self.execute(&insert).await.map(|_| ())
+    }
+}
