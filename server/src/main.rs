@@ -40,6 +40,6 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    tracing::error!("{error:#}");
+    tracing::error!("{}", logging::chain(error.as_ref()));
     ExitCode::FAILURE
 }

@@ -3,7 +3,9 @@
 //! Statements are written once, with sea-query, and rendered in the dialect of the engine in use. Their texts are
 //! few and constant, so that each is prepared once a connection.
 
+mod connect;
 mod error;
+mod migrate;
 mod parties;
 mod sessions;
 mod users;
@@ -13,22 +15,15 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable as _};
 use sea_query::{MysqlQueryBuilder, PostgresQueryBuilder, SqliteQueryBuilder};
 use sea_query_sqlx::SqlxBinder;
-use sqlx::migrate::Migrator;
-use sqlx::mysql::{MySqlPool, MySqlPoolOptions, MySqlRow};
-use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::mysql::{MySqlPool, MySqlRow};
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, FromRow};
 
 pub use error::StoreError;
 pub use parties::Party;
 pub use sessions::NewSession;
 pub use users::{Changes, NewUser, Role, User, fold};
-
-use crate::config::Database;
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
-static MYSQL_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/mysql");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
 /// Connections to one database, of whichever engine.
 #[derive(Debug, Clone)]
@@ -70,52 +65,6 @@ impl<T> AnyRow for T where
 }
 
 impl Store {
-    /// Connects once, so that a wrong address or password is known at the start.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] where there is no connection within ten seconds.
-    pub async fn connect(database: &Database) -> Result<Self, StoreError> {
-        // Half a core serves about 4,000 requests a second: a few connections keep it busy, and many pods
-        // share one database server.
-        const CONNECTIONS: u32 = 8;
-        const WAIT: Duration = Duration::from_secs(10);
-        let store = match database {
-            Database::Sqlite(options) => Self::Sqlite(
-                SqlitePoolOptions::new()
-                    .max_connections(CONNECTIONS)
-                    .acquire_timeout(WAIT)
-                    .connect_with(options.as_ref().clone())
-                    .await?,
-            ),
-            Database::MySql(options) => Self::MySql(
-                MySqlPoolOptions::new()
-                    .max_connections(CONNECTIONS)
-                    .acquire_timeout(WAIT)
-                    .connect_with(options.as_ref().clone())
-                    .await?,
-            ),
-            Database::Postgres(options) => Self::Postgres(
-                PgPoolOptions::new()
-                    .max_connections(CONNECTIONS)
-                    .acquire_timeout(WAIT)
-                    .connect_with(options.as_ref().clone())
-                    .await?,
-            ),
-        };
-        Ok(store)
-    }
-
-    /// Brings the schema to this version, under a lock that dies with its connection. A schema that is newer
-    /// already is left as it is.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(pool) => tolerant(&SQLITE_MIGRATIONS).run(pool).await?,
-            Self::MySql(pool) => tolerant(&MYSQL_MIGRATIONS).run(pool).await?,
-            Self::Postgres(pool) => tolerant(&POSTGRES_MIGRATIONS).run(pool).await?,
-        }
-        Ok(())
-    }
-
     /// The engine's name as its makers write it.
     pub const fn engine(&self) -> &'static str {
         match self {
@@ -156,10 +105,4 @@ impl Store {
             ExponentialBuilder::default().with_jitter().with_min_delay(Duration::from_millis(5)).with_max_times(5);
         once.retry(backoff).when(StoreError::is_transient).await
     }
-}
-
-fn tolerant(migrator: &Migrator) -> Migrator {
-    let mut migrator = Migrator { migrations: migrator.migrations.clone(), ..Migrator::DEFAULT };
-    migrator.set_ignore_missing(true);
-    migrator
 }

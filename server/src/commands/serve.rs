@@ -30,7 +30,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let store = app.sessions.store.clone();
 
     let draining = Draining::default();
-    let (api, ops) = (bind("SC_AUTH_LISTEN", args.listen).await?, bind("SC_AUTH_OPS_LISTEN", args.ops.ops_listen).await?);
+    let (api, ops) =
+        (bind("SC_AUTH_LISTEN", args.listen).await?, bind("SC_AUTH_OPS_LISTEN", args.ops.ops_listen).await?);
     tracing::info!(listen = %api.local_addr()?, ops_listen = %ops.local_addr()?, version = env!("CARGO_PKG_VERSION"), "ready");
 
     let (stop_api, stop_ops) = (CancellationToken::new(), CancellationToken::new());

@@ -12,6 +12,7 @@ use super::envelope::Envelope;
 use crate::auth::hasher::HasherError;
 use crate::auth::session::SessionError;
 use crate::auth::token::{Kind, TokenError};
+use crate::logging;
 use crate::store::StoreError;
 
 /// What is wrong with each field of a body.
@@ -79,10 +80,12 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Taken(field) => Self::text(StatusCode::CONFLICT, format!("{} already exists", field.as_str())),
             StoreError::Unavailable(_) | StoreError::Transient(_) => {
-                tracing::warn!(error = %error, "the database did not answer");
+                tracing::warn!(error = logging::chain(&error), "the database did not answer");
                 Self::Unavailable("the database is unavailable, try again in a moment")
             }
-            StoreError::Other(_) | StoreError::Migrate(_) => Self::Internal(error.into()),
+            StoreError::Other(_) | StoreError::Migrate(_) | StoreError::MigrationLock(_) => {
+                Self::Internal(error.into())
+            }
         }
     }
 }
@@ -110,7 +113,7 @@ impl IntoResponse for ApiError {
                 response
             }
             Self::Internal(error) => {
-                tracing::error!(error = format!("{error:#}"), "a request failed");
+                tracing::error!(error = logging::chain(error.as_ref()), "a request failed");
                 fail(StatusCode::INTERNAL_SERVER_ERROR, "server error")
             }
         };

@@ -25,16 +25,19 @@ pub enum StoreError {
     #[error("{} is taken", .0.as_str())]
     Taken(UniqueField),
     /// The database cannot be reached, or all connections were busy for too long.
-    #[error("the database is unavailable: {0}")]
+    #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
     /// The database gave up a statement that may succeed when sent again.
-    #[error("the database gave up a statement: {0}")]
+    #[error("the database gave up a statement")]
     Transient(#[source] sqlx::Error),
     /// Anything else is a bug or a broken database.
-    #[error("the database refused a statement: {0}")]
+    #[error("the database refused a statement")]
     Other(#[source] sqlx::Error),
-    #[error("migration failed: {0}")]
+    #[error("migrating the schema")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Seconds that another one's migration was waited for.
+    #[error("another migration has not ended within {0} s")]
+    MigrationLock(u32),
 }
 
 impl StoreError {

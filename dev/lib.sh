@@ -1,0 +1,79 @@
+# Shared by the scripts of this folder; to be sourced.
+# shellcheck shell=bash
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# All that is built or downloaded lies here, so that a fresh clone finds it again.
+CACHE=${SCDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sc-auth}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
+
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+    say "error: $*"
+    exit 1
+}
+
+# step WHAT COMMAND… : runs a command, says what it does and how long it took. Its output goes to a log, whose end is
+# shown when it fails.
+step() {
+    local what=$1 log started
+    shift
+    mkdir -p "$CACHE/log"
+    log="$CACHE/log/$(printf '%s' "$what" | tr -cs 'a-zA-Z0-9\n' '-').log"
+    started=$(date +%s%N)
+    printf '  %-58s ' "$what" >&2
+    # In the background, since in the condition of an `if` bash would go on after an error.
+    (set -euo pipefail; "$@") >"$log" 2>&1 </dev/null &
+    if wait $!; then
+        say "$(awk -v ns=$(($(date +%s%N) - started)) 'BEGIN { printf "%6.1f s", ns / 1e9 }')"
+    else
+        say "failed"
+        tail -n 40 "$log" >&2
+        fail "$what: the whole output is in $log"
+    fi
+}
+
+# wait_for SECONDS WHAT COMMAND… : tries a command until it succeeds.
+wait_for() {
+    local seconds=$1 what=$2 i
+    shift 2
+    for ((i = 0; i < seconds * 5; i++)); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.2
+    done
+    fail "$what: not within $seconds s"
+}
+
+# need_packages PACKAGE… : says at once which of Debian's packages are missing and how to get them.
+need_packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    ((${#missing[@]} == 0)) || fail "missing packages; run: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+}
+
+need_root() {
+    ((EUID == 0)) || fail "this starts containers and networks, so it must run as root"
+}
+
+# background NAME COMMAND… : starts a program whose id is kept in $RUN/NAME.pid and whose output goes to $RUN/NAME.log.
+background() {
+    local name=$1
+    shift
+    setsid "$@" >"$RUN/$name.log" 2>&1 </dev/null &
+    echo $! >"$RUN/$name.pid"
+}
+
+# end NAME : ends what `background NAME` started, and waits for it.
+end() {
+    local file=$RUN/$1.pid pid i
+    [[ -f $file ]] || return 0
+    pid=$(<"$file")
+    kill "$pid" 2>/dev/null || true
+    for ((i = 0; i < 100; i++)); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -9 "$pid" 2>/dev/null || true
+    rm -f "$file"
+}

@@ -1,0 +1,73 @@
+//! Connections to a database: one at first, so that whatever is wrong is known and said, then a pool.
+
+use std::future::Future;
+use std::time::Duration;
+
+use backon::{ConstantBuilder, Retryable as _};
+use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
+use sqlx::postgres::{PgConnection, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::{Store, StoreError};
+use crate::config::Database;
+
+/// Half a core serves about 4,000 requests a second: a few connections keep it busy, and many pods share one
+/// database server.
+const CONNECTIONS: u32 = 8;
+/// How long a request waits for one of them, and a start for the first.
+const WAIT: Duration = Duration::from_secs(10);
+
+impl Store {
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the database does not answer within ten seconds, any other at once.
+    pub async fn connect(database: &Database) -> Result<Self, StoreError> {
+        match database {
+            Database::Sqlite(options) => {
+                first(|| async { SqliteConnection::connect_with(options).await?.close().await }).await?;
+                let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
+                Ok(Self::Sqlite(pool.connect_lazy_with(options.as_ref().clone())))
+            }
+            Database::MySql(options) => {
+                let options = options.as_ref().clone().disable_statement_logging();
+                first(|| async { MySqlConnection::connect_with(&options).await?.close().await }).await?;
+                let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
+                Ok(Self::MySql(pool.connect_lazy_with(options)))
+            }
+            Database::Postgres(options) => {
+                let options = options.as_ref().clone().disable_statement_logging();
+                first(|| async { PgConnection::connect_with(&options).await?.close().await }).await?;
+                let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
+                Ok(Self::Postgres(pool.connect_lazy_with(options)))
+            }
+        }
+    }
+}
+
+/// Tries for ten seconds: a database may start at the same time as we do.
+async fn first<F, R>(connect: F) -> Result<(), StoreError>
+where
+    F: Fn() -> R,
+    R: Future<Output = Result<(), sqlx::Error>>,
+{
+    let attempt = || async {
+        match tokio::time::timeout(WAIT, connect()).await {
+            Ok(result) => result.map_err(StoreError::from),
+            Err(_) => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+        }
+    };
+    let every_second = ConstantBuilder::default().with_delay(Duration::from_secs(1)).with_max_times(10);
+    attempt
+        .retry(every_second.with_jitter())
+        .when(may_pass)
+        .notify(|error, _| tracing::warn!(error = crate::logging::chain(error), "the database does not answer yet"))
+        .await
+}
+
+/// Whether it may be otherwise in a moment. A certificate that is refused stays so; rustls calls it invalid data.
+fn may_pass(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unavailable(sqlx::Error::Io(error)) => error.kind() != std::io::ErrorKind::InvalidData,
+        error => error.is_transient(),
+    }
+}

@@ -1,0 +1,211 @@
+//! A server process, and a client that speaks to it as old clients do.
+
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::database::{Database, Engine};
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A running server. It is killed when the value goes.
+pub struct Server {
+    pub api: String,
+    pub ops: String,
+    pub log: Log,
+    child: Child,
+    client: reqwest::Client,
+}
+
+/// All lines that a server has logged so far.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+}
+
+/// What a request was answered.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+/// The tokens of one login.
+#[derive(Clone)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+}
+
+/// The program with nothing in its environment but the database and what is given.
+pub fn command(database: &Database, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sc-auth-server"));
+    command
+        .args(arguments)
+        .env_clear()
+        .envs((!database.url.is_empty()).then_some(("DATABASE_URL", &database.url)))
+        .envs(settings.iter().copied())
+        .current_dir(database.folder.path())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs the program to its end.
+pub async fn run(database: &Database, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    let output = command(database, arguments, settings).output();
+    tokio::time::timeout(Duration::from_secs(30), output).await.expect("ends by itself").unwrap()
+}
+
+/// Runs the program with something on its standard input.
+pub async fn run_with_input(database: &Database, arguments: &[&str], input: &str) -> Output {
+    let mut child = command(database, arguments, &[])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+    child.wait_with_output().await.unwrap()
+}
+
+impl Server {
+    /// A server with an Admin `root`, whose password is [`PASSWORD`].
+    pub async fn with_admin(engine: Engine) -> (Self, Database) {
+        let database = Database::create(engine).await;
+        let output = run_with_input(&database, &["admin", "create", "root", "--password-stdin"], PASSWORD).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (Self::start(&database, &[]).await, database)
+    }
+
+    pub async fn start(database: &Database, settings: &[(&str, &str)]) -> Self {
+        let mut child =
+            command(database, &["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"], settings)
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = Log::default();
+        let ready = loop {
+            let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("it ended: {}", log.text()));
+            log.0.lock().unwrap().push(line.clone());
+            let event: Value = serde_json::from_str(&line).expect("each line is JSON");
+            if event["message"] == "ready" {
+                break event;
+            }
+        };
+        let rest = log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                rest.0.lock().unwrap().push(line);
+            }
+        });
+        let address = |name: &str| format!("http://{}", ready[name].as_str().unwrap());
+        Self { api: address("listen"), ops: address("ops_listen"), log, child, client: reqwest::Client::new() }
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.api))
+    }
+
+    /// A request with a body, and with a token if there is one.
+    pub async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
+        let mut request = self.request(method, path);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        answer(request).await
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.call("GET", path, Some(token), None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call("POST", path, None, Some(body)).await
+    }
+
+    pub async fn register(&self, username: &str) {
+        let answer = self.post("/api/v1/accounts/register", account(username)).await;
+        assert_eq!(answer, Answer { status: 201, body: json!({"status": "ok", "code": 201}) });
+    }
+
+    pub async fn login(&self, username: &str) -> Tokens {
+        let answer = self.post("/api/v1/accounts/login", json!({"username": username, "password": PASSWORD})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let token = |name: &str| answer.body["data"][name].as_str().unwrap().to_owned();
+        Tokens { access: token("access_token"), refresh: token("refresh_token") }
+    }
+
+    /// Whether an access token is good.
+    pub async fn is_good(&self, access: &str) -> bool {
+        let answer = self.get("/api/v1/accounts/me", access).await;
+        match answer.status {
+            200 => true,
+            401 => {
+                assert_eq!(answer, fail(401, json!("The token has revoked")));
+                false
+            }
+            _ => panic!("{answer:?}"),
+        }
+    }
+
+    pub async fn ops(&self, path: &str) -> Result<Response, reqwest::Error> {
+        self.client.get(format!("{}{path}", self.ops)).send().await
+    }
+
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Waits for the process and says whether it ended well.
+    pub async fn ended_well(&mut self) -> bool {
+        tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.expect("it ends").unwrap().success()
+    }
+}
+
+pub async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}, no JSON: {text:?}"));
+    Answer { status: status.as_u16(), body }
+}
+
+/// The body that registers a user.
+pub fn account(username: &str) -> Value {
+    json!({
+        "username": username, "name": "Some Body", "email": format!("{username}@example.com"), "password": PASSWORD,
+    })
+}
+
+pub fn ok(data: Value) -> Answer {
+    Answer { status: 200, body: json!({"status": "ok", "code": 200, "data": data}) }
+}
+
+pub fn done() -> Answer {
+    Answer { status: 200, body: json!({"status": "ok", "code": 200}) }
+}
+
+pub fn fail(status: u16, error: Value) -> Answer {
+    Answer { status, body: json!({"status": "fail", "code": status, "data": {"error": error}}) }
+}
+
+/// An error of the token layer.
+pub fn msg(status: StatusCode, text: &str) -> Answer {
+    Answer { status: status.as_u16(), body: json!({"msg": text}) }
+}

@@ -1,0 +1,31 @@
+//! The server as its users meet it: a process, HTTP, and a real database. Each test of the API runs on SQLite,
+//! MariaDB and PostgreSQL; `dev/databases up` starts the latter two, `make test` does it by itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
+
+mod database;
+mod harness;
+
+mod accounts;
+mod databases;
+mod errors;
+mod operation;
+mod replicas;
+mod startup;
+mod tokens;
+mod users;
+
+/// Makes each of the named functions a test on each engine.
+#[macro_export]
+macro_rules! on_every_engine {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $test() { super::$test($crate::database::Engine::Sqlite).await })+
+        }
+        mod mariadb {
+            $(#[tokio::test] async fn $test() { super::$test($crate::database::Engine::MariaDb).await })+
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $test() { super::$test($crate::database::Engine::Postgres).await })+
+        }
+    };
+}

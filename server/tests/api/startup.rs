@@ -1,0 +1,150 @@
+//! From nothing to a running server, and what is said when it cannot be.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::database::{Database, Engine};
+use crate::harness::{PASSWORD, Server, command, run, run_with_input};
+
+/// The lines that a failed start ends with.
+async fn refusal(arguments: &[&str], settings: &[(&str, &str)]) -> String {
+    let database = Database::create(Engine::Sqlite).await;
+    let output = run(&database, arguments, settings).await;
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn the_first_admin_s_password_lies_in_a_file_and_in_no_log() {
+    let database = Database::create(Engine::Sqlite).await;
+    let server = Server::start(&database, &[]).await;
+    let file = database.folder.path().join("admin-password");
+    let password = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let keys = database.folder.path().join("sc-auth-keys.json");
+    assert_eq!(std::fs::metadata(&keys).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(server.log.text().contains("admin-password") && !server.log.text().contains(&password));
+
+    let login = json!({"username": "admin", "password": password});
+    assert_eq!(server.post("/api/v1/accounts/login", login).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_second_start_makes_no_admin_and_keeps_the_keys() {
+    let database = Database::create(Engine::Sqlite).await;
+    drop(Server::start(&database, &[]).await);
+    let read = |name: &str| std::fs::read_to_string(database.folder.path().join(name)).unwrap();
+    let before = (read("admin-password"), read("sc-auth-keys.json"));
+    let server = Server::start(&database, &[]).await;
+    assert_eq!((read("admin-password"), read("sc-auth-keys.json")), before);
+    assert!(!server.log.text().contains("the first Admin was made"));
+}
+
+#[tokio::test]
+async fn with_no_settings_at_all_everything_lies_in_the_folder() {
+    let database = Database::create(Engine::Sqlite).await;
+    let mut child = command(&database, &["serve", "--listen=127.0.0.1:0", "--ops-listen=127.0.0.1:0"], &[])
+        .env_remove("DATABASE_URL")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let files = ["sc-auth.db", "sc-auth-keys.json", "admin-password"].map(|name| database.folder.path().join(name));
+    for _ in 0..200 {
+        if files.iter().all(|file| file.exists()) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(files.iter().all(|file| file.exists()));
+    child.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unknown_or_bad_setting_stops_the_start_and_is_named() {
+    let text = refusal(&["serve"], &[("SC_AUTH_ISUER", "x")]).await;
+    assert!(text.contains("no setting is called SC_AUTH_ISUER"), "{text}");
+    let text = refusal(&["serve"], &[("SC_AUTH_DRAIN", "long")]).await;
+    assert!(text.contains("invalid value 'long'") && text.contains("environment name is SC_AUTH_DRAIN"), "{text}");
+    let text = refusal(&["serve"], &[("SC_AUTH_REFRESH_TOKEN_TTL", "1m")]).await;
+    assert!(text.contains("SC_AUTH_REFRESH_TOKEN_TTL is shorter than SC_AUTH_ACCESS_TOKEN_TTL"), "{text}");
+    let text = refusal(&["serve"], &[("SC_AUTH_LISTEN", "203.0.113.7:8000")]).await;
+    assert!(text.contains("SC_AUTH_LISTEN: 203.0.113.7:8000 cannot be listened on"), "{text}");
+}
+
+#[tokio::test]
+async fn a_keys_file_that_cannot_be_used_stops_the_start() {
+    let database = Database::create(Engine::Sqlite).await;
+    std::fs::write(database.folder.path().join("sc-auth-keys.json"), r#"{"keys": [{"d": "s3cret"}]}"#).unwrap();
+    let output = run(&database, &["serve"], &[]).await;
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("SC_AUTH_KEYS_FILE: sc-auth-keys.json cannot be used: not a JSON Web Key Set"), "{text}");
+    assert!(!text.contains("s3cret"));
+}
+
+#[tokio::test]
+async fn a_server_needs_a_database_that_it_can_reach() {
+    let text = refusal(&["serve"], &[("DATABASE_URL", "mysql://u:s3cret@127.0.0.1:1/n")]).await;
+    assert!(text.contains("connecting to the database") && text.contains("refused"), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
+    let text = refusal(&["serve"], &[("DATABASE_URL", "sqlite:/nowhere/sc-auth.db")]).await;
+    assert!(text.contains("unable to open database file"), "{text}");
+}
+
+crate::on_every_engine!(an_admin_is_made_and_reset_from_the_command_line);
+
+async fn an_admin_is_made_and_reset_from_the_command_line(engine: Engine) {
+    let database = Database::create(engine).await;
+    let create = ["admin", "create", "root", "--email", "root@example.com"];
+    let output = run(&database, &create, &[]).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    let password = text.strip_prefix("Admin root was made. Password: ").expect(&text).trim().to_owned();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains(&password));
+
+    let server = Server::start(&database, &[]).await;
+    let login = |password: &str| {
+        let body = json!({"username": "root", "password": password});
+        async { server.post("/api/v1/accounts/login", body).await }
+    };
+    let tokens = login(&password).await;
+    let me = server.get("/api/v1/accounts/me", tokens.body["data"]["access_token"].as_str().unwrap()).await;
+    assert_eq!((&me.body["data"]["email"], &me.body["data"]["role_id"]), (&json!("root@example.com"), &json!(1)));
+
+    server.register("alice").await;
+    for (name, what) in [("root", "reset"), ("alice", "reset")] {
+        let output =
+            run_with_input(&database, &["admin", "create", name, "--password-stdin"], "a new password\n").await;
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("Admin {name} was {what}.\n"));
+    }
+    assert_eq!(login(&password).await.status, 422);
+    assert_eq!(login("a new password").await.status, 200);
+    let alice = json!({"username": "alice", "password": "a new password"});
+    let alice = server.post("/api/v1/accounts/login", alice).await;
+    let users = server.get("/api/v1/users", alice.body["data"]["access_token"].as_str().unwrap()).await;
+    assert_eq!(users.status, 200);
+}
+
+#[tokio::test]
+async fn an_admin_with_a_short_password_is_not_made() {
+    let database = Database::create(Engine::Sqlite).await;
+    let output = run_with_input(&database, &["admin", "create", "root", "--password-stdin"], "short").await;
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("the password must have 8 to 256 characters"), "{text}");
+    let output = run(&database, &["admin", "create", "root", "--email", "nobody"], &[]).await;
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("is not a valid e-mail address"), "{text}");
+}
+
+#[tokio::test]
+async fn without_admin_and_without_credentials_the_way_out_is_logged() {
+    let database = Database::create(Engine::Sqlite).await;
+    let server = Server::start(&database, &[("SC_AUTH_BOOTSTRAP_ADMIN", "/nowhere")]).await;
+    assert!(server.log.text().contains("run `sc-auth-server admin create NAME`"));
+    assert_eq!(
+        server.post("/api/v1/accounts/login", json!({"username": "admin", "password": PASSWORD})).await.status,
+        422
+    );
+}
