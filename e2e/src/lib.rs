@@ -1,1 +1,1 @@
-//! x
+//! Tests of the whole in a real cluster; they lie in `tests/`.

@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use super::token::{Audience, Claims, Parties, REFRESH_AUDIENCE};
@@ -82,7 +84,6 @@ impl KnownParties {
 
 fn party(issuer: &str, audience: &Audience, last_exp: i64) -> Party {
     let audience = serde_json::json!(audience).to_string();
-    let digest = Sha256::digest(format!("{issuer}\n{audience}"));
-    let id = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{issuer}\n{audience}")));
     Party { id, issuer: issuer.to_owned(), audience, last_exp }
 }

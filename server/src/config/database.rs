@@ -103,7 +103,7 @@ impl DatabaseArgs {
         let url = secret("DATABASE_URL", self.database_url.as_ref(), self.database_url_file.as_deref())?;
         let database = match (url, &self.db_host) {
             (Some(_), Some(_)) => return Err("DATABASE_URL and DB_HOST are both set; keep one of them".into()),
-            (None, Some(host)) => self.from_parts(host)?,
+            (None, Some(host)) => self.parts(host)?,
             (Some(url), None) => from_url(url.expose_secret())?,
             (None, None) => {
                 self.refuse_parts_without_host()?;
@@ -127,7 +127,7 @@ impl DatabaseArgs {
         }
     }
 
-    fn from_parts(&self, host: &str) -> Result<Database, String> {
+    fn parts(&self, host: &str) -> Result<Database, String> {
         let user = secret("DB_USER", self.db_user.as_ref(), self.db_user_file.as_deref())?
             .ok_or("DB_HOST is set but DB_USER is not")?;
         let password = secret("DB_PASS", self.db_pass.as_ref(), self.db_pass_file.as_deref())?;

@@ -72,13 +72,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 impl Fields {
     /// A field that must be there.
     pub fn required(&mut self, name: &str, rule: Rule) -> String {
-        match self.object.contains_key(name) {
-            true => self.optional(name, rule).unwrap_or_default(),
-            false => {
-                self.fail(name, "Missing data for required field.");
-                String::new()
-            }
+        if self.object.contains_key(name) {
+            return self.optional(name, rule).unwrap_or_default();
         }
+        self.fail(name, "Missing data for required field.");
+        String::new()
     }
 
     /// A field that may be missing, but not null.

@@ -1,5 +1,6 @@
 //! The server as its users meet it: a process, HTTP, and a real database. Each test of the API runs on SQLite,
 //! MariaDB and PostgreSQL; `dev/databases up` starts the latter two, `make test` does it by itself.
+#![allow(clippy::needless_pass_by_value, reason = "an expectation is written once, where it is used")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
 mod database;

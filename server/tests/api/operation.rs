@@ -86,12 +86,12 @@ async fn more_logins_than_can_wait_are_sent_away_and_the_rest_served() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let login = json!({"username": "root", "password": PASSWORD});
     let storm = join_all((0..200).map(|_| server.request("POST", "/api/v1/accounts/login").json(&login).send()));
-    let mut served = 0;
+    let mut accepted = 0;
     let mut sent_away = 0;
     for response in storm.await {
         let response = response.unwrap();
         match response.status() {
-            StatusCode::OK => served += 1,
+            StatusCode::OK => accepted += 1,
             StatusCode::SERVICE_UNAVAILABLE => {
                 sent_away += 1;
                 assert_eq!(response.headers()["retry-after"], "1");
@@ -101,7 +101,10 @@ async fn more_logins_than_can_wait_are_sent_away_and_the_rest_served() {
             other => panic!("{other}"),
         }
     }
-    assert!(served >= 64 && sent_away > 0 && served + sent_away == 200, "{served} served, {sent_away} sent away");
+    assert!(
+        accepted >= 64 && sent_away > 0 && accepted + sent_away == 200,
+        "{accepted} accepted, {sent_away} sent away"
+    );
     assert_eq!(answer(server.request("GET", "/")).await.status, 200);
 }
 

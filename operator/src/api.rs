@@ -1,0 +1,8 @@
+//! The custom resource as Rust types. Its doc comments are what `kubectl explain scauth` prints.
+
+mod crd;
+mod spec;
+mod status;
+
+pub use crd::to_yaml;
+pub use spec::ScAuth;

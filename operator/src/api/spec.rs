@@ -1,0 +1,378 @@
+//! What a user asks for.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::status::ScAuthStatus;
+
+/// An auth API of one's own: accounts, login, sessions, roles and tokens over HTTP.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "sc-auth.io",
+    version = "v1alpha1",
+    kind = "ScAuth",
+    plural = "scauths",
+    shortname = "sca",
+    status = "ScAuthStatus",
+    derive = "PartialEq",
+    doc = "An auth API of one's own: the operator keeps a Namespace with a server, its Secrets, a Service and an Ingress for each ScAuth.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Database", type_ = "string", json_path = ".status.conditions[?(@.type=='DatabaseReady')].status"),
+    printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.readyReplicas"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = "1"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$')").message(
+        "metadata.name also names the Service and the Secrets: use a letter, then lower-case letters, digits and \
+         hyphens, at most 52 characters in all"),
+    validation = Rule::new(
+        "has(self.spec.__namespace__) || !(self.metadata.name == 'default' || self.metadata.name.startsWith('kube-'))").message(
+        "the namespace would be the cluster's own: set spec.namespace, or choose another name")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.database.embedded) || !has(self.replicas) || self.replicas == 1").message(
+        "an embedded database has one writer: remove spec.replicas, or use spec.database.external"),
+    validation = Rule::new("has(self.__namespace__) == has(oldSelf.__namespace__) \
+        && (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)").message(
+        "spec.namespace cannot change: the data would stay behind; create another ScAuth instead"),
+    validation = Rule::new("has(self.database.embedded) == has(oldSelf.database.embedded)").message(
+        "a database cannot become embedded or external later: the users would stay behind; create another ScAuth instead"),
+    validation = Rule::new("!has(self.database.embedded) || !has(oldSelf.database.embedded) \
+        || (has(self.database.embedded.storageClassName) == has(oldSelf.database.embedded.storageClassName) \
+        && (!has(self.database.embedded.storageClassName) \
+        || self.database.embedded.storageClassName == oldSelf.database.embedded.storageClassName))").message(
+        "spec.database.embedded.storageClassName cannot change: a volume stays in its class"),
+    validation = Rule::new("!has(self.database.embedded) || !has(oldSelf.database.embedded) \
+        || quantity(has(self.database.embedded.size) ? self.database.embedded.size : '1Gi').compareTo(\
+        quantity(has(oldSelf.database.embedded.size) ? oldSelf.database.embedded.size : '1Gi')) >= 0").message(
+        "spec.database.embedded.size can only grow: a volume cannot shrink")
+)]
+pub struct ScAuthSpec {
+    /// Where everything lives; the name of the ScAuth by default. The namespace is made. One that exists already is
+    /// used only if its annotation `sc-auth.io/allow` holds the name of this ScAuth, or `*`. It cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')").message(
+        "a namespace has lower-case letters, digits and hyphens, at most 63 characters"))]
+    #[x_kube(validation = Rule::new("self != 'default' && !self.startsWith('kube-')").message(
+        "default and kube-* are the cluster's own namespaces: choose another one"))]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+
+    /// Where users and sessions are kept: exactly one of `embedded` and `external`.
+    pub database: Database,
+
+    /// How clients outside of the cluster reach the API. Without it, only the Service does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expose: Option<Expose>,
+
+    /// How many pods serve: 2 by default, 1 with an embedded database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 50))]
+    pub replicas: Option<i32>,
+
+    /// What each pod may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+
+    /// The server's image; by default the one that this operator was released with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9][a-zA-Z0-9._:/@-]*$')").message(
+        "write an image such as registry.example.com/sc-auth-server:0.1.0, or with @sha256:…"))]
+    #[schemars(length(max = 512))]
+    pub image: Option<String>,
+
+    /// Who issues tokens, for whom, and for how long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+
+    /// The first Admin. The password is generated and kept in the Secret `NAME-admin`, which a person may delete once
+    /// it is noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap_admin: Option<BootstrapAdmin>,
+
+    /// What becomes of namespace, volume and Secrets when this object is deleted. `Retain`, the default: they stay,
+    /// and a ScAuth of the same name takes them up again. `Delete`: the namespace goes WITH EVERYTHING IN IT, unless
+    /// it is yours by the annotation `sc-auth.io/allow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// What becomes of data and Secrets when their ScAuth is deleted.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeletionPolicy {
+    /// They stay.
+    #[default]
+    Retain,
+    /// They go, the namespace with everything in it.
+    Delete,
+}
+
+/// Where users and sessions are kept.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.embedded) != has(self.external)").message(
+    "set exactly one of spec.database.embedded and spec.database.external"))]
+pub struct Database {
+    /// SQLite on a volume of its own: one replica, and a short pause when the pod is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<Embedded>,
+    /// A MySQL, MariaDB or PostgreSQL server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
+}
+
+/// SQLite on a volume.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Embedded {
+    /// The size of the volume, 1Gi by default. It can only grow, where the storage class allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi|Ti)$')").message("write a size such as 1Gi or 500Mi"))]
+    #[schemars(length(max = 8))]
+    pub size: Option<String>,
+    /// The class of the volume; the cluster's default by default. It cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+}
+
+/// A database server: its address in a Secret, or in parts.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.urlFrom) != has(self.host)").message(
+        "set either urlFrom (a Secret with the whole address) or host with name and credentialsFrom"),
+    validation = Rule::new("!has(self.host) || (has(self.name) && has(self.credentialsFrom))").message(
+        "with host, name and credentialsFrom are needed too"),
+    validation = Rule::new("!has(self.urlFrom) || !(has(self.engine) || has(self.port) || has(self.name) || has(self.credentialsFrom))").message(
+        "with urlFrom, the address holds engine, port, name and credentials: remove them")
+)]
+pub struct External {
+    /// A key of a Secret in the ScAuth's namespace that holds the address, such as `postgresql://user:password@host:5432/name`.
+    /// CloudNativePG writes one as key `uri` of the Secret `CLUSTER-app`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<SecretKey>,
+    /// The kind of server, `mysql` by default. MariaDB may be called by either name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
+    /// The server's host name or address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub host: Option<String>,
+    /// Its port; 3306 or 5432 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+    /// The name of the database there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub name: Option<String>,
+    /// A Secret in the ScAuth's namespace with user name and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_from: Option<Credentials>,
+    /// Whether the connection is encrypted. By default it is where the server can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<DatabaseTls>,
+}
+
+/// A kind of database server.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// MySQL.
+    #[default]
+    Mysql,
+    /// MariaDB.
+    Mariadb,
+    /// PostgreSQL.
+    Postgresql,
+}
+
+/// A key of a Secret in the ScAuth's namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKey {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in it.
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message(
+        "a key of a Secret has letters, digits, hyphens, dots and underscores"))]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// A Secret with user name and password.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Credentials {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key that holds the user name, `username` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub user_key: Option<String>,
+    /// The key that holds the password, `password` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub password_key: Option<String>,
+}
+
+/// How the connection to a database server is encrypted.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseTls {
+    /// `disabled`, `preferred` (where the server can), `required` (whoever answers), `verify-ca` (a certificate of a
+    /// known authority) or `verify-identity` (and for that very host).
+    pub mode: TlsMode,
+    /// A key of a Secret in the ScAuth's namespace with the authority's certificates (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_from: Option<SecretKey>,
+}
+
+/// How far a connection is encrypted and its server verified.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// Never encrypted.
+    Disabled,
+    /// Encrypted where the server can.
+    Preferred,
+    /// Encrypted, whoever answers.
+    Required,
+    /// Encrypted, with a certificate of a known authority.
+    VerifyCa,
+    /// The same, and the certificate is the host's own.
+    VerifyIdentity,
+}
+
+/// How clients outside of the cluster reach the API.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.ingress)").message(
+    "set spec.expose.ingress, or remove spec.expose to keep the API inside of the cluster"))]
+pub struct Expose {
+    /// By an Ingress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+}
+
+/// An Ingress for one host.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ingress {
+    /// The host name that clients use.
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
+        "spec.expose.ingress.host is the bare host name: lower-case, such as auth.example.com, without https:// and without a path"))]
+    #[schemars(length(min = 1, max = 253))]
+    pub host: String,
+    /// The ingress class; the cluster's default by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub class_name: Option<String>,
+    /// Serve HTTPS, with a certificate from a Secret in the ScAuth's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<IngressTls>,
+}
+
+/// The certificate of an Ingress.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressTls {
+    /// A Secret of type kubernetes.io/tls.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
+}
+
+/// What each pod may use.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resources {
+    /// What a pod is stopped at: 500m CPU and 128Mi memory by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("!has(self.memory) || quantity(self.memory).compareTo(quantity('64Mi')) >= 0").message(
+        "hashing a password takes 19Mi beside the server itself: give spec.resources.limits.memory 64Mi or more"))]
+    pub limits: Option<Amounts>,
+    /// What is set aside for a pod: 50m CPU and 64Mi memory by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Amounts>,
+}
+
+/// An amount of each resource.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Amounts {
+    /// Cores, or thousandths of one: `500m`, `1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}m?$')").message("write cores such as 500m or 1"))]
+    #[schemars(length(max = 7))]
+    pub cpu: Option<String>,
+    /// Bytes with a unit: `128Mi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi)$')").message("write memory such as 128Mi or 1Gi"))]
+    #[schemars(length(max = 8))]
+    pub memory: Option<String>,
+}
+
+/// Who issues tokens, for whom, and for how long.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.accessTokenTtl) || {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
+        [self.accessTokenTtl.substring(self.accessTokenTtl.size() - 1)] \
+        * int(self.accessTokenTtl.substring(0, self.accessTokenTtl.size() - 1)) <= 86400").message(
+        "spec.auth.accessTokenTtl is at most 1d: services that verify tokens by themselves learn of a logout only when they expire"),
+    validation = Rule::new("!has(self.refreshTokenTtl) || {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
+        [self.refreshTokenTtl.substring(self.refreshTokenTtl.size() - 1)] \
+        * int(self.refreshTokenTtl.substring(0, self.refreshTokenTtl.size() - 1)) <= 31622400").message(
+        "spec.auth.refreshTokenTtl is at most 366d"),
+    validation = Rule::new("{'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
+        [(has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').substring((has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').size() - 1)] \
+        * int((has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').substring(0, (has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').size() - 1)) \
+        >= {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
+        [(has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').substring((has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').size() - 1)] \
+        * int((has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').substring(0, (has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').size() - 1))").message(
+        "spec.auth.refreshTokenTtl (30d by default) must not be shorter than accessTokenTtl (1h by default)")
+)]
+pub struct Auth {
+    /// The claim `iss`: by default the address of the Ingress, or of the Service where there is none. Tokens that
+    /// were issued under an earlier one stay good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[!-~]+$')").message("write an address such as https://auth.example.com"))]
+    #[schemars(length(max = 512))]
+    pub issuer: Option<String>,
+    /// The claim `aud` of access tokens: the issuer by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new("self.all(name, name.matches('^[!-+.-~-]{1,256}$'))").message(
+        "an audience has 1 to 256 characters, without spaces and commas"))]
+    #[schemars(length(max = 10), inner(length(min = 1, max = 256)))]
+    pub audiences: Vec<String>,
+    /// How long an access token is good: a number and s, m, h or d; 1h by default, at most 1d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,7}[smhd]$')").message("write a duration such as 90s, 15m or 1h"))]
+    #[schemars(length(min = 2, max = 9))]
+    pub access_token_ttl: Option<String>,
+    /// How long a session lasts without a new login: 30d by default, at most 366d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,7}[smhd]$')").message("write a duration such as 12h or 30d"))]
+    #[schemars(length(min = 2, max = 9))]
+    pub refresh_token_ttl: Option<String>,
+}
+
+/// The first Admin.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BootstrapAdmin {
+    /// The user name, `admin` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 64), regex(pattern = r"^\S(.*\S)?$"))]
+    pub username: Option<String>,
+    /// The e-mail address, if there is to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[^@ ]+@[^@ ]+[.][^@ .]+$')").message("write an address such as admin@example.com"))]
+    #[schemars(length(max = 120))]
+    pub email: Option<String>,
+}
