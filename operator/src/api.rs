@@ -5,5 +5,4 @@ mod spec;
 mod status;
 
 pub use crd::to_yaml;
-pub use spec::*;
-pub use status::ScAuthStatus;
+pub use spec::ScAuth;
