@@ -3,12 +3,13 @@
 
 API=https://$NODE_IP:6443
 
-# certificate NAME COMMON_NAME ORGANIZATION [EXTENSIONS] : signed by the cluster's authority.
+# certificate NAME COMMON_NAME ORGANIZATION [EXTENSIONS] : signed by the cluster's authority. Without any extension it
+# would be one of version 1, which rustls refuses.
 certificate() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/O=$3/CN=$2" \
         -keyout "$RUN/tls/$1.key" -out "$RUN/tls/$1.csr"
     openssl x509 -req -days 365 -in "$RUN/tls/$1.csr" -CA "$RUN/tls/ca.crt" -CAkey "$RUN/tls/ca.key" -CAcreateserial \
-        -extfile <(printf '%s' "${4:-}") -out "$RUN/tls/$1.crt"
+        -extfile <(printf 'basicConstraints=CA:FALSE\n%s' "${4:-}") -out "$RUN/tls/$1.crt"
 }
 
 # kubeconfig NAME : for the client certificate of that name.
@@ -44,7 +45,7 @@ etcd_up() {
 
 apiserver_up() {
     background apiserver "${INSIDE[@]}" "$KUBE/kube-apiserver" --etcd-servers http://127.0.0.1:2379 \
-        --advertise-address $NODE_IP --secure-port 6443 --service-cluster-ip-range $SERVICES \
+        --advertise-address $NODE_IP --kubelet-preferred-address-types InternalIP --secure-port 6443 --service-cluster-ip-range $SERVICES \
         --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement \
         --client-ca-file "$RUN/tls/ca.crt" --tls-cert-file "$RUN/tls/apiserver.crt" --tls-private-key-file "$RUN/tls/apiserver.key" \
         --kubelet-client-certificate "$RUN/tls/admin.crt" --kubelet-client-key "$RUN/tls/admin.key" \

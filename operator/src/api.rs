@@ -5,4 +5,5 @@ mod spec;
 mod status;
 
 pub use crd::to_yaml;
-pub use spec::ScAuth;
+pub use spec::*;
+pub use status::ScAuthStatus;

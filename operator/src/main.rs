@@ -1,6 +1,11 @@
 //! sc-auth-operator: keeps one auth API for each ScAuth object.
 
 mod api;
+mod controller;
+mod leader;
+mod names;
+mod reconcile;
+mod run;
 
 use std::process::ExitCode;
 
@@ -16,12 +21,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Keep an auth API for each ScAuth, until SIGTERM.
+    Run(run::RunArgs),
     /// Print the CustomResourceDefinition.
     Crds,
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Action::Run(args) => start(args),
         Action::Crds => api::to_yaml().map(|yaml| print!("{yaml}")),
     };
     match result {
@@ -31,4 +39,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn start(args: run::RunArgs) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_env_filter(filter.from_env_lossy())
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run::run(args))
 }

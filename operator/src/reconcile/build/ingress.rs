@@ -1,0 +1,36 @@
+//! The Ingress, where the spec asks for one.
+
+use k8s_openapi::api::networking::v1::{
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,
+    IngressTLS, ServiceBackendPort,
+};
+
+use super::{Validated, owned};
+use crate::reconcile::validate::ingress;
+
+pub fn build(validated: &Validated) -> Option<Ingress> {
+    let wanted = ingress(&validated.spec)?;
+    let backend = IngressBackend {
+        service: Some(IngressServiceBackend {
+            name: validated.names.service(),
+            port: Some(ServiceBackendPort { name: Some("http".to_owned()), number: None }),
+        }),
+        resource: None,
+    };
+    let path = HTTPIngressPath { path: Some("/".to_owned()), path_type: "Prefix".to_owned(), backend };
+    Some(Ingress {
+        metadata: owned(validated, &validated.names.ingress()),
+        spec: Some(IngressSpec {
+            ingress_class_name: wanted.class_name.clone(),
+            rules: Some(vec![IngressRule {
+                host: Some(wanted.host.clone()),
+                http: Some(HTTPIngressRuleValue { paths: vec![path] }),
+            }]),
+            tls: wanted.tls.as_ref().map(|tls| {
+                vec![IngressTLS { hosts: Some(vec![wanted.host.clone()]), secret_name: Some(tls.secret_name.clone()) }]
+            }),
+            ..IngressSpec::default()
+        }),
+        ..Ingress::default()
+    })
+}

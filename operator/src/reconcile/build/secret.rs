@@ -1,0 +1,53 @@
+//! The generated Secrets. They are made once; while they exist, nothing of them is ever made anew.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Secret;
+use rand::CryptoRng;
+use sc_auth_keys::KeysError;
+use secrecy::ExposeSecret as _;
+
+use super::{Validated, kept};
+use crate::names::ANNOTATION_ADMIN_MADE;
+
+/// The file with the signing keys.
+pub const KEYS: &str = "keys.json";
+
+/// What the pods need: the signing keys.
+pub fn keys_secret(validated: &Validated, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
+    let keys = sc_auth_keys::generate(rng)?;
+    let mut metadata = kept(validated, &validated.names.secret());
+    metadata.annotations = Some([(ANNOTATION_ADMIN_MADE.to_owned(), "true".to_owned())].into());
+    Ok(Secret {
+        metadata,
+        type_: Some("Opaque".to_owned()),
+        string_data: Some([(KEYS.to_owned(), keys.expose_secret().to_owned())].into()),
+        ..Secret::default()
+    })
+}
+
+/// The first Admin's name and password, for a person to read.
+pub fn admin_secret(validated: &Validated, rng: &mut impl CryptoRng) -> Secret {
+    let wanted = validated.spec.bootstrap_admin.clone().unwrap_or_default();
+    let mut data = BTreeMap::from([
+        ("username".to_owned(), wanted.username.unwrap_or_else(|| "admin".to_owned())),
+        ("password".to_owned(), password(rng)),
+    ]);
+    if let Some(email) = wanted.email {
+        data.insert("email".to_owned(), email);
+    }
+    Secret {
+        metadata: kept(validated, &validated.names.admin_secret()),
+        type_: Some("Opaque".to_owned()),
+        string_data: Some(data),
+        ..Secret::default()
+    }
+}
+
+/// 130 bits of randomness in letters and digits that cannot be mistaken for each other.
+fn password(rng: &mut impl CryptoRng) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; 26];
+    rng.fill_bytes(&mut bytes);
+    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
+}
