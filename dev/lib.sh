@@ -6,6 +6,9 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${SCDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sc-auth}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 
+# The version of the workspace, and of our images.
+version() { sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
+
 say() { printf '%s\n' "$*" >&2; }
 fail() {
     say "error: $*"

@@ -37,9 +37,9 @@ pub struct Context {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("reading the cluster: {0}")]
+    #[error("reading the cluster: {}", apply::explain(.0))]
     Observe(#[source] kube::Error),
-    #[error("writing the status: {0}")]
+    #[error("writing the status: {}", apply::explain(.0))]
     Report(#[source] kube::Error),
     #[error("it took too long")]
     TimedOut,

@@ -25,7 +25,7 @@ use crate::names::{ANNOTATION_APPLIED, FIELD_MANAGER, LABEL_RETAINED};
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The API server's answer.
-    #[error("{kind} {name}: {source}")]
+    #[error("{kind} {name}: {}", explain(source))]
     Refused { kind: String, name: String, source: kube::Error },
     #[error("generating keys: {0}")]
     Keys(#[from] sc_auth_keys::KeysError),
@@ -112,6 +112,14 @@ where
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(source) => Err(refused::<K>(&live.name_any(), source)),
+    }
+}
+
+/// The API server's own sentence, where it gave one; the library's text repeats it with all that came along.
+pub fn explain(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(answer) if !answer.message.is_empty() => answer.message.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -42,9 +42,15 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, now: Time
         Outcome::Refused(_) | Outcome::Failed(_) => ScAuthStatus { conditions: Vec::new(), ..old.clone() },
     };
     status.observed_generation = generation;
-    status.conditions = findings(observed, outcome)
+    let findings = findings(observed, outcome);
+    // What nobody could find out anew is as it was.
+    let unchanged =
+        old.conditions.iter().filter(|old| !findings.iter().any(|finding| finding.kind == old.type_)).cloned();
+    let unchanged: Vec<_> = unchanged.collect();
+    status.conditions = findings
         .into_iter()
         .map(|finding| condition(finding, &old.conditions, generation, now))
+        .chain(unchanged)
         .collect();
     status
 }

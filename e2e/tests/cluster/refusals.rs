@@ -1,29 +1,12 @@
-//! What the API server refuses by itself, with a sentence that helps. Needs a cluster: `dev/cluster up` and
-//! `eval "$(dev/cluster env)"`, or `make test`.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may end at the first surprise")]
-#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
-
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+//! What the API server refuses by itself, with a sentence that helps.
 
 use serde_json::{Value, json};
 
-fn kubectl(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new("kubectl")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("kubectl: {error}. Run `make test`, which starts a cluster."));
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
+use crate::common::kube::{kubectl, scauth};
 
 /// A ScAuth with that spec, as the API server would take it.
 fn apply(name: &str, spec: Value, dry_run: bool) -> Result<(), String> {
-    let manifest =
-        json!({"apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "metadata": {"name": name}, "spec": spec});
+    let manifest = scauth(name, spec);
     let mut arguments = vec!["apply", "-f", "-"];
     if dry_run {
         arguments.push("--dry-run=server");

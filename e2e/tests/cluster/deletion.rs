@@ -1,0 +1,122 @@
+//! What goes with a ScAuth and what stays, and whose namespaces and objects are left alone.
+
+use serde_json::{Value, json};
+
+use crate::common::client::{Client, PASSWORD};
+use crate::common::kube::{Cleanup, apply, condition, eventually, get, kubectl, ready, run, scauth, secret_value};
+
+fn embedded(policy: Option<&str>) -> Value {
+    let mut spec = json!({"database": {"embedded": {}}});
+    if let Some(policy) = policy {
+        spec["deletionPolicy"] = json!(policy);
+    }
+    spec
+}
+
+fn pod(name: &str) -> Client {
+    Client::of_pod(&crate::common::kube::pods(name, name)[0])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_delete_all_of_it_goes() {
+    let name = "e2e-delete";
+    let _cleanup = Cleanup(name);
+    apply(scauth(name, embedded(Some("Delete")))).unwrap();
+    ready(name);
+    run(&["delete", "scauth", name]);
+    eventually("the namespace is gone", 120, || get("namespace", name, name).is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_retain_a_scauth_of_the_same_name_finds_its_users_and_keys() {
+    let name = "e2e-retain";
+    let _cleanup = Cleanup(name);
+    apply(scauth(name, embedded(None))).unwrap();
+    ready(name);
+    pod(name).register("alice").await;
+    let (access, _) = pod(name).login("alice", PASSWORD).await;
+    let keys = secret_value(&format!("{name}-secret"), name, "keys.json");
+
+    run(&["delete", "scauth", name]);
+    eventually("the workload is gone", 90, || {
+        get("deployment", name, name).is_null()
+            && get("service", &format!("{name}-svc"), name).is_null()
+            && crate::common::kube::pods(name, name).is_empty()
+    });
+    assert!(!get("pvc", &format!("{name}-data"), name).is_null());
+
+    apply(scauth(name, embedded(None))).unwrap();
+    ready(name);
+    assert_eq!(secret_value(&format!("{name}-secret"), name, "keys.json"), keys);
+    assert_eq!(pod(name).me(&access).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_can_change() {
+    let name = "e2e-policy";
+    let _cleanup = Cleanup(name);
+    apply(scauth(name, embedded(None))).unwrap();
+    ready(name);
+    apply(scauth(name, embedded(Some("Delete")))).unwrap();
+    ready(name);
+    for (kind, child) in [
+        ("namespace", name.to_owned()),
+        ("secret", format!("{name}-secret")),
+        ("secret", format!("{name}-admin")),
+        ("pvc", format!("{name}-data")),
+    ] {
+        let metadata = get(kind, &child, name)["metadata"].clone();
+        assert_eq!(metadata["ownerReferences"][0]["name"], name, "{kind} {child}");
+        assert!(metadata["labels"]["sc-auth.io/retained-by"].is_null(), "{kind} {child}");
+    }
+    apply(scauth(name, embedded(Some("Retain")))).unwrap();
+    eventually("nothing of it is owned any more", 30, || {
+        ["namespace", "secret", "pvc"].iter().all(|kind| {
+            let child = match *kind {
+                "namespace" => name.to_owned(),
+                "secret" => format!("{name}-secret"),
+                _ => format!("{name}-data"),
+            };
+            get(kind, &child, name)["metadata"]["ownerReferences"].is_null()
+        })
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_was_there_is_used_only_when_its_owner_allows_it_and_it_stays() {
+    let name = "e2e-theirs";
+    let _cleanup = Cleanup(name);
+    run(&["create", "namespace", name]);
+    run(&["create", "configmap", "precious", "-n", name]);
+    apply(scauth(name, embedded(Some("Delete")))).unwrap();
+    eventually("it is refused", 30, || condition(name, "Ready")["reason"] == "NamespaceNotAllowed");
+    let message = condition(name, "Ready")["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(&format!("kubectl annotate namespace {name} sc-auth.io/allow={name}")), "{message}");
+    assert!(get("deployment", name, name).is_null());
+
+    run(&["annotate", "namespace", name, &format!("sc-auth.io/allow={name}")]);
+    ready(name);
+    let namespace = get("namespace", name, name);
+    assert!(namespace["metadata"]["ownerReferences"].is_null());
+    run(&["delete", "scauth", name]);
+    eventually("the workload is gone", 90, || get("deployment", name, name).is_null());
+    assert!(get("namespace", name, name)["metadata"]["deletionTimestamp"].is_null());
+    assert!(!get("configmap", "precious", name).is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_someone_else_is_left_alone() {
+    let name = "e2e-conflict";
+    let _cleanup = Cleanup(name);
+    run(&["create", "namespace", name]);
+    run(&["annotate", "namespace", name, "sc-auth.io/allow=*"]);
+    // The old service's Secret has just this name, and holds the only SECRET_KEY.
+    run(&["create", "secret", "generic", &format!("{name}-secret"), "-n", name, "--from-literal=secret=precious"]);
+    apply(scauth(name, embedded(None))).unwrap();
+    eventually("it is told", 30, || condition(name, "Ready")["reason"] == "NameConflict");
+    assert_eq!(secret_value(&format!("{name}-secret"), name, "secret"), "precious");
+    assert!(get("deployment", name, name).is_null(), "no pod may mount it");
+
+    kubectl(&["delete", "secret", &format!("{name}-secret"), "-n", name], "");
+    ready(name);
+}

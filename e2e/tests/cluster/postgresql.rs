@@ -1,0 +1,34 @@
+//! PostgreSQL, by a Secret such as CloudNativePG writes.
+
+use serde_json::json;
+
+use crate::common::client::{Client, PASSWORD};
+use crate::common::database;
+use crate::common::kube::{Cleanup, apply, pods, ready, scauth};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_in_a_secret_is_enough() {
+    let name = "e2e-postgresql";
+    let _cleanup = Cleanup(name);
+    let server = database::postgres("e2e_postgresql");
+    let (host, port, user, password) = (server.host, server.port, server.user, server.password);
+    apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"sc-auth.io/allow": "*"}}})).unwrap();
+    // The keys are those of CloudNativePG's Secret `CLUSTER-app`.
+    apply(json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth",
+        "metadata": {"name": "db-app", "namespace": name, "labels": {"cnpg.io/cluster": "db"}},
+        "stringData": {
+            "username": user, "user": user, "password": password, "dbname": "e2e_postgresql", "host": host,
+            "port": port.to_string(), "pgpass": format!("{host}:{port}:e2e_postgresql:{user}:{password}\n"),
+            "uri": format!("postgresql://{user}:{password}@{host}:{port}/e2e_postgresql"),
+            "jdbc-uri": format!("jdbc:postgresql://{host}:{port}/e2e_postgresql?password={password}&user={user}"),
+        },
+    }))
+    .unwrap();
+    apply(scauth(name, json!({"database": {"external": {"urlFrom": {"name": "db-app", "key": "uri"}}}}))).unwrap();
+    ready(name);
+    let pods = pods(name, name);
+    assert_eq!(pods.len(), 2);
+    Client::of_pod(&pods[0]).register("alice").await;
+    Client::of_pod(&pods[1]).login("alice", PASSWORD).await;
+}

@@ -1,0 +1,53 @@
+//! What is missing is told, waited for, and never invented.
+
+use serde_json::json;
+
+use crate::common::database;
+use crate::common::kube::{Cleanup, apply, condition, eventually, get, ready, scauth};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_secret_is_named_and_its_arrival_is_noticed() {
+    let name = "e2e-secrets";
+    let _cleanup = Cleanup(name);
+    let server = database::postgres("e2e_secrets");
+    apply(scauth(name, json!({"database": {"external": {"urlFrom": {"name": "late", "key": "uri"}}}}))).unwrap();
+    eventually("a condition names the Secret", 30, || {
+        let database = condition(name, "DatabaseReady");
+        database["reason"] == "SecretNotFound"
+            && database["message"].as_str().unwrap().contains("Secret late is missing in namespace e2e-secrets")
+    });
+    let conditions = [condition(name, "Ready"), condition(name, "Reconciling"), condition(name, "Stalled")];
+    assert_eq!(
+        conditions.map(|condition| condition["status"].clone()),
+        [json!("False"), json!("True"), json!("False")]
+    );
+    assert!(get("secret", "late", name).is_null(), "nothing is invented");
+
+    let uri = format!("postgresql://{}:{}@{}:{}/e2e_secrets", server.user, server.password, server.host, server.port);
+    apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "late", "namespace": name}, "stringData": {"uri": uri}})).unwrap();
+    // The kubelet tries a failed mount again after up to two minutes.
+    ready_within(name, 180);
+}
+
+fn ready_within(name: &str, seconds: u64) {
+    eventually("Ready", seconds, || condition(name, "Ready")["status"] == "True");
+    ready(name);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_the_server_from_starting_stands_in_the_status() {
+    let name = "e2e-refused";
+    let _cleanup = Cleanup(name);
+    let server = database::postgres("e2e_refused");
+    apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"sc-auth.io/allow": name}}})).unwrap();
+    let uri = format!("postgresql://{}:a-wrong-one@{}:{}/e2e_refused", server.user, server.host, server.port);
+    apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": name}, "stringData": {"uri": uri}})).unwrap();
+    apply(scauth(name, json!({"replicas": 1, "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})))
+        .unwrap();
+    eventually("the server's own words", 60, || {
+        let database = condition(name, "DatabaseReady");
+        database["status"] == "False"
+            && database["message"].as_str().unwrap().contains("password authentication failed")
+    });
+    assert!(!get("scauth", name, name).to_string().contains("a-wrong-one"));
+}

@@ -1,0 +1,107 @@
+//! The cluster, through kubectl, as a person uses it.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+pub fn kubectl(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new("kubectl")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("kubectl: {error}. Run `make test`, which starts a cluster."));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Runs kubectl, which must succeed.
+pub fn run(arguments: &[&str]) -> String {
+    let output = kubectl(arguments, "");
+    assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Applies a manifest.
+pub fn apply(manifest: Value) -> Result<(), String> {
+    let output = kubectl(&["apply", "-f", "-"], &manifest.to_string());
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8(output.stderr).unwrap()) }
+}
+
+pub fn scauth(name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "metadata": {"name": name}, "spec": spec})
+}
+
+/// An object, `Null` where there is none.
+pub fn get(kind: &str, name: &str, namespace: &str) -> Value {
+    let text = run(&["get", kind, name, "-n", namespace, "--ignore-not-found", "-o", "json"]);
+    if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+}
+
+pub fn items(kind: &str, namespace: &str, selector: &str) -> Vec<Value> {
+    let text = run(&["get", kind, "-n", namespace, "-l", selector, "-o", "json"]);
+    let list: Value = serde_json::from_str(&text).unwrap();
+    list["items"].as_array().unwrap().clone()
+}
+
+/// The value of a Secret's key.
+pub fn secret_value(name: &str, namespace: &str, key: &str) -> String {
+    let secret = get("secret", name, namespace);
+    let encoded = secret["data"][key].as_str().unwrap_or_else(|| panic!("Secret {name} has no {key}"));
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap()).unwrap()
+}
+
+/// A condition of a ScAuth, `Null` where there is none.
+pub fn condition(name: &str, kind: &str) -> Value {
+    let scauth = get("scauth", name, "default");
+    let conditions = scauth["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
+}
+
+/// Tries until it holds.
+pub fn eventually(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Waits until all of the current spec serves.
+pub fn ready(name: &str) {
+    let started = Instant::now();
+    loop {
+        let scauth = get("scauth", name, "default");
+        let condition = condition(name, "Ready");
+        let generation = &scauth["metadata"]["generation"];
+        if condition["status"] == "True" && condition["observedGeneration"] == *generation {
+            assert_eq!(scauth["status"]["observedGeneration"], *generation);
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_mins(2), "{name} is not Ready: {}", scauth["status"]);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+pub fn pods(name: &str, namespace: &str) -> Vec<Value> {
+    let pods = items("pods", namespace, &format!("sc-auth.io/scauth={name}"));
+    pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
+}
+
+/// Deletes a ScAuth, and its namespace with all that a test left in it, at the test's end.
+pub struct Cleanup(pub &'static str);
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Left there to be looked at.
+            return;
+        }
+        kubectl(&["delete", "scauth", self.0, "--ignore-not-found"], "");
+        kubectl(&["delete", "namespace", self.0, "--ignore-not-found", "--wait=false"], "");
+    }
+}

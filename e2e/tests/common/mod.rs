@@ -1,0 +1,6 @@
+//! kubectl, the API as a client sees it, and databases: what the tests share.
+#![allow(dead_code, reason = "each test program uses its part of it")]
+
+pub mod client;
+pub mod database;
+pub mod kube;
