@@ -8,6 +8,9 @@ pub mod observe;
 pub mod report;
 pub mod validate;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

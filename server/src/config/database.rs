@@ -218,6 +218,8 @@ fn from_url(url: &str) -> Result<Database, String> {
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
+                    // A pod's root file system is read-only: nothing may be written beside the database.
+                    .pragma("temp_store", "memory")
                     .busy_timeout(Duration::from_secs(5)),
             )))
         }

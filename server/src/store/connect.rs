@@ -1,6 +1,9 @@
 //! Connections to a database: one at first, so that whatever is wrong is known and said, then a pool.
 
+use std::fs::OpenOptions;
 use std::future::Future;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable as _};
@@ -24,6 +27,7 @@ impl Store {
     pub async fn connect(database: &Database) -> Result<Self, StoreError> {
         match database {
             Database::Sqlite(options) => {
+                make_private(options.get_filename());
                 first(|| async { SqliteConnection::connect_with(options).await?.close().await }).await?;
                 let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
                 Ok(Self::Sqlite(pool.connect_lazy_with(options.as_ref().clone())))
@@ -42,6 +46,13 @@ impl Store {
             }
         }
     }
+}
+
+/// Makes the file of a new embedded database, so that only its owner can read it: it will hold hashes of passwords.
+/// Whatever goes wrong here goes wrong again when SQLite opens the file, and is told then.
+fn make_private(path: &Path) {
+    let result = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    tracing::debug!(path = %path.display(), made = result.is_ok(), "the database's file");
 }
 
 /// Tries for ten seconds: a database may start at the same time as we do.

@@ -24,8 +24,10 @@ async fn the_first_admin_s_password_lies_in_a_file_and_in_no_log() {
     let file = database.folder.path().join("admin-password");
     let password = std::fs::read_to_string(&file).unwrap();
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let keys = database.folder.path().join("sc-auth-keys.json");
-    assert_eq!(std::fs::metadata(&keys).unwrap().permissions().mode() & 0o777, 0o600);
+    for name in ["sc-auth-keys.json", "sc-auth.db", "sc-auth.db-wal"] {
+        let file = database.folder.path().join(name);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
     assert!(server.log.text().contains("admin-password") && !server.log.text().contains(&password));
 
     let login = json!({"username": "admin", "password": password});

@@ -1,0 +1,133 @@
+//! What a user is told.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{embedded, external, scauth, validated};
+use crate::api::{ScAuth, ScAuthStatus};
+use crate::reconcile::apply::Applied;
+use crate::reconcile::build::build;
+use crate::reconcile::observe::Observed;
+use crate::reconcile::report::{Outcome, status};
+use crate::reconcile::validate::Refusal;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// What was applied, where the Deployment's status is this one.
+fn applied(spec: Value, live: Value) -> Outcome {
+    let validated = validated(spec, &Observed::default()).unwrap();
+    let mut deployment: Deployment = build(&validated).deployment;
+    deployment.metadata.generation = Some(5);
+    deployment.status = serde_json::from_value(live).unwrap();
+    Outcome::Applied(Box::new((validated, Applied { deployment, ingress: None, keys_were_lost: false })))
+}
+
+fn serving(replicas: i32) -> Value {
+    json!({"observedGeneration": 5, "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas})
+}
+
+fn condition(status: &ScAuthStatus, kind: &str) -> (String, String) {
+    let condition = status.conditions.iter().find(|condition| condition.type_ == kind).unwrap();
+    (condition.status.clone(), condition.reason.clone())
+}
+
+fn pair(status: &str, reason: &str) -> (String, String) {
+    (status.to_owned(), reason.to_owned())
+}
+
+fn pod(container: Value) -> Pod {
+    serde_json::from_value(json!({"metadata": {"name": "tenant-1"}, "status": {"initContainerStatuses": [container]}}))
+        .unwrap()
+}
+
+#[test]
+fn when_all_replicas_of_the_current_spec_serve_it_is_ready() {
+    let status = status(&scauth(external()), &Observed::default(), &applied(external(), serving(2)), at(0));
+    assert_eq!(condition(&status, "Ready"), pair("True", "Serving"));
+    assert_eq!(condition(&status, "Reconciling").0, "False");
+    assert_eq!(condition(&status, "Stalled").0, "False");
+    assert_eq!(condition(&status, "DatabaseReady").0, "True");
+    assert_eq!(condition(&status, "Exposed"), pair("False", "NotWanted"));
+    assert_eq!((status.observed_generation, status.replicas, status.ready_replicas), (Some(3), Some(2), Some(2)));
+}
+
+#[test]
+fn while_pods_are_replaced_it_is_not_ready() {
+    for live in [
+        json!({}),
+        // The Deployment's controller has not looked yet.
+        json!({"observedGeneration": 4, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}),
+        json!({"observedGeneration": 5, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 3}),
+        json!({"observedGeneration": 5, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 1}),
+    ] {
+        let status = status(&scauth(external()), &Observed::default(), &applied(external(), live.clone()), at(0));
+        assert_eq!(condition(&status, "Ready"), pair("False", "RollingOut"), "{live}");
+        assert_eq!(condition(&status, "Reconciling").0, "True", "{live}");
+    }
+}
+
+#[test]
+fn a_missing_secret_is_named() {
+    let observed = Observed { missing_secrets: vec!["db".into()], ..Observed::default() };
+    let status = status(&scauth(external()), &observed, &applied(external(), json!({})), at(0));
+    assert_eq!(condition(&status, "DatabaseReady"), pair("False", "SecretNotFound"));
+    assert_eq!(condition(&status, "Ready"), pair("False", "SecretNotFound"));
+    assert!(status.conditions[0].message.contains("Secret db is missing in namespace tenant"));
+}
+
+#[test]
+fn the_last_words_of_a_failed_pod_are_passed_on() {
+    let log = "{\"level\":\"INFO\",\"message\":\"one\"}\n{\"level\":\"ERROR\",\"message\":\"connecting: refused\"}\n";
+    for (state, words) in [
+        (json!({"terminated": {"exitCode": 1, "message": log}}), "connecting: refused"),
+        (json!({"terminated": {"exitCode": 101, "message": "plain text"}}), "plain text"),
+        (json!({"terminated": {"exitCode": 137}}), "it ended without a word"),
+    ] {
+        // Crashed and waiting to be started again.
+        let container = json!({"name": "migrate", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": state});
+        let observed = Observed { pods: vec![pod(container)], ..Observed::default() };
+        let status = status(&scauth(external()), &observed, &applied(external(), json!({})), at(0));
+        assert_eq!(condition(&status, "DatabaseReady"), pair("False", "StartFailed"));
+        let message = &status.conditions.iter().find(|condition| condition.type_ == "DatabaseReady").unwrap().message;
+        assert_eq!(*message, format!("pod tenant-1, migrate: {words}"));
+    }
+}
+
+#[test]
+fn only_what_the_spec_must_mend_is_stalled() {
+    for (is_final, reconciling, stalled) in [(true, "False", "True"), (false, "True", "False")] {
+        let refusal = Refusal { reason: "NameConflict", message: "it is theirs".into(), is_final };
+        let status = status(&scauth(embedded()), &Observed::default(), &Outcome::Refused(refusal), at(0));
+        assert_eq!(condition(&status, "Ready"), pair("False", "NameConflict"));
+        assert_eq!(
+            (condition(&status, "Reconciling").0.as_str(), condition(&status, "Stalled").0.as_str()),
+            (reconciling, stalled)
+        );
+    }
+}
+
+#[test]
+fn a_refusal_leaves_standing_what_was_known_before() {
+    let before = status(&scauth(external()), &Observed::default(), &applied(external(), serving(2)), at(0));
+    let known = ScAuth { status: Some(before.clone()), ..scauth(external()) };
+    let refusal = Refusal { reason: "NamespaceTerminating", message: String::new(), is_final: false };
+    let after = status(&known, &Observed::default(), &Outcome::Refused(refusal), at(9));
+    assert_eq!(condition(&after, "DatabaseReady"), condition(&before, "DatabaseReady"));
+    assert_eq!(after.url, before.url);
+}
+
+#[test]
+fn the_time_of_a_change_stays_where_nothing_changed() {
+    let first = status(&scauth(external()), &Observed::default(), &applied(external(), serving(2)), at(0));
+    let known = ScAuth { status: Some(first.clone()), ..scauth(external()) };
+    let again = status(&known, &Observed::default(), &applied(external(), serving(2)), at(60));
+    assert_eq!(again, first, "nothing to write");
+    let later = status(&known, &Observed::default(), &applied(external(), json!({})), at(60));
+    let changed = later.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+    assert_eq!(changed.last_transition_time.0, at(60));
+}
