@@ -27,6 +27,10 @@ fn tidy(value: &mut Value) {
         Value::Object(object) => {
             // A field that is null is one that is not there: without this, `has()` would find it.
             object.remove("nullable");
+            // A line of source is no line for a reader, who wraps as the terminal is wide.
+            if let Some(Value::String(text)) = object.get_mut("description") {
+                *text = text.replace("\n\n", "\u{0}").replace('\n', " ").replace('\u{0}', "\n\n");
+            }
             // Formats that Kubernetes does not know.
             if object.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
                 object.remove("format");

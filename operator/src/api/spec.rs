@@ -99,7 +99,9 @@ pub struct ScAuthSpec {
     pub deletion_policy: Option<DeletionPolicy>,
 }
 
-/// What becomes of data and Secrets when their ScAuth is deleted.
+/// What becomes of namespace, volume and Secrets when this object is deleted. `Retain`, the default: they stay, and a
+/// ScAuth of the same name takes them up again. `Delete`: the namespace goes WITH EVERYTHING IN IT, unless it is yours
+/// by the annotation `sc-auth.io/allow`.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeletionPolicy {
     /// They stay.
@@ -177,7 +179,7 @@ pub struct External {
     pub tls: Option<DatabaseTls>,
 }
 
-/// A kind of database server.
+/// The kind of server, `mysql` by default. MariaDB may be called by either name.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
@@ -233,7 +235,8 @@ pub struct DatabaseTls {
     pub ca_from: Option<SecretKey>,
 }
 
-/// How far a connection is encrypted and its server verified.
+/// `disabled`, `preferred` (encrypted where the server can), `required` (encrypted, whoever answers), `verify-ca` (with a
+/// certificate of a known authority) or `verify-identity` (and for that very host).
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsMode {

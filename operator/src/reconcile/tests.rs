@@ -1,6 +1,8 @@
 //! The pure steps, read as a specification. The fixture's name differs from the product's, so that a label that was
 //! mixed up fails a test.
 
+#![allow(clippy::needless_pass_by_value, reason = "a spec is written once, where it is used")]
+
 mod build;
 mod report;
 mod validate;
