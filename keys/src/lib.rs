@@ -1,4 +1,5 @@
-//! The signing keys' file: a JSON Web Key Set (RFC 7517) with private keys.
+//! Secrets that operator and server both make: the signing keys' file, a JSON Web Key Set (RFC 7517) with private keys,
+//! and the first Admin's password.
 //!
 //! The operator writes it into a Secret, the server reads it and makes one where there is none. Each
 //! key carries the extra member `purpose`: access tokens are signed with an Ed25519 key (RFC 8037) whose
@@ -180,6 +181,16 @@ pub fn generate(rng: &mut impl CryptoRng) -> Result<SecretString, KeysError> {
     Ok(json.into())
 }
 
+/// A password for a person to copy: 130 bits of randomness in letters and digits that cannot be mistaken for each other.
+#[must_use]
+pub fn generate_password(rng: &mut impl CryptoRng) -> SecretString {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; 26];
+    rng.fill_bytes(&mut bytes);
+    let password: String = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    password.into()
+}
+
 /// Reads a keys file's content.
 ///
 /// # Errors
@@ -273,6 +284,13 @@ mod tests {
             thumbprint("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
             "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
         );
+    }
+
+    #[test]
+    fn generated_passwords_are_long_and_never_alike() {
+        let passwords = [generate_password(&mut rand::rng()), generate_password(&mut rand::rng())];
+        assert_eq!(passwords[0].expose_secret().len(), 26);
+        assert_ne!(passwords[0].expose_secret(), passwords[1].expose_secret());
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn start(args: run::RunArgs) -> anyhow::Result<()> {
         .json()
         .flatten_event(true)
         .with_target(false)
+        .with_span_list(false)
         .with_env_filter(filter.from_env_lossy())
         .with_writer(std::io::stderr)
         .init();

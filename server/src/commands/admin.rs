@@ -4,7 +4,6 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use argon2::password_hash::phc::Salt;
-use rand::CryptoRng;
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
@@ -16,8 +15,11 @@ use crate::metrics::HashMetrics;
 use crate::store::{Changes, NewUser, Role, Store};
 
 pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
-    let (password, is_generated) =
-        if args.password_stdin { (from_stdin()?, false) } else { (generate_password(&mut rand::rng()), true) };
+    let (password, is_generated) = if args.password_stdin {
+        (from_stdin()?, false)
+    } else {
+        (sc_auth_keys::generate_password(&mut rand::rng()), true)
+    };
     let admin = Admin { username: args.name, email: args.email, password };
     admin.check(usize::from(args.password.password_min_length))?;
     let store = super::connect(&args.database).await?;
@@ -38,15 +40,6 @@ fn from_stdin() -> anyhow::Result<SecretString> {
     let mut text = String::new();
     std::io::stdin().take(4096).read_to_string(&mut text).context("reading the password from standard input")?;
     Ok(text.trim_end_matches(['\r', '\n']).into())
-}
-
-/// 128 bits of randomness in letters and digits that cannot be mistaken for each other.
-pub fn generate_password(rng: &mut impl CryptoRng) -> SecretString {
-    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0; 26];
-    rng.fill_bytes(&mut bytes);
-    let password: String = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-    password.into()
 }
 
 /// An Admin who is to be.
@@ -110,17 +103,5 @@ impl Admin {
             role: Role::Admin,
         };
         store.create_user(user, now).await.with_context(|| format!("making the Admin {:?}", self.username))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn generated_passwords_are_long_and_never_alike() {
-        let passwords = [generate_password(&mut rand::rng()), generate_password(&mut rand::rng())];
-        assert_eq!(passwords[0].expose_secret().len(), 26);
-        assert_ne!(passwords[0].expose_secret(), passwords[1].expose_secret());
     }
 }

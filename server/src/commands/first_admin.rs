@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use time::OffsetDateTime;
 
-use super::admin::{Admin, generate_password};
+use super::admin::Admin;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys;
 use crate::config::read_secret;
@@ -50,7 +50,7 @@ pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: Offse
     if store.has_admin().await? {
         return Ok(());
     }
-    let password = generate_password(&mut rand::rng());
+    let password = sc_auth_keys::generate_password(&mut rand::rng());
     let admin = Admin { username: "admin".into(), email: None, password };
     if std::io::stdout().is_terminal() {
         make(store, hasher, &admin, now).await?;

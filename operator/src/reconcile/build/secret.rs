@@ -31,7 +31,7 @@ pub fn admin_secret(validated: &Validated, rng: &mut impl CryptoRng) -> Secret {
     let wanted = validated.spec.bootstrap_admin.clone().unwrap_or_default();
     let mut data = BTreeMap::from([
         ("username".to_owned(), wanted.username.unwrap_or_else(|| "admin".to_owned())),
-        ("password".to_owned(), password(rng)),
+        ("password".to_owned(), sc_auth_keys::generate_password(rng).expose_secret().to_owned()),
     ]);
     if let Some(email) = wanted.email {
         data.insert("email".to_owned(), email);
@@ -42,12 +42,4 @@ pub fn admin_secret(validated: &Validated, rng: &mut impl CryptoRng) -> Secret {
         string_data: Some(data),
         ..Secret::default()
     }
-}
-
-/// 130 bits of randomness in letters and digits that cannot be mistaken for each other.
-fn password(rng: &mut impl CryptoRng) -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0; 26];
-    rng.fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }
