@@ -51,6 +51,10 @@ impl Store {
 /// Makes the file of a new embedded database, so that only its owner can read it: it will hold hashes of passwords.
 /// Whatever goes wrong here goes wrong again when SQLite opens the file, and is told then.
 fn make_private(path: &Path) {
+    // A database in memory has a name that is no path.
+    if path.to_string_lossy().starts_with("file:") {
+        return;
+    }
     let result = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     tracing::debug!(path = %path.display(), made = result.is_ok(), "the database's file");
 }
