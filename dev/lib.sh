@@ -6,6 +6,11 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${SCDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sc-auth}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 
+# Debian's packages that the databases, our images and the cluster need.
+DATABASE_PACKAGES=(mariadb-server postgresql openssl)
+IMAGE_PACKAGES=(buildah gcc libc6-dev)
+CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables iproute2 openssl "${IMAGE_PACKAGES[@]}")
+
 # The version of the workspace, and of our images.
 version() { sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
 

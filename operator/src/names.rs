@@ -11,8 +11,6 @@ pub const LABEL_RETAINED: &str = "sc-auth.io/retained-by";
 pub const ANNOTATION_ALLOW: &str = "sc-auth.io/allow";
 /// On each applied child: a digest of what was applied, so that an omission is noticed too.
 pub const ANNOTATION_APPLIED: &str = "sc-auth.io/applied";
-/// On the Secret with the keys: that the first Admin's Secret was made, and is not to be made again.
-pub const ANNOTATION_ADMIN_MADE: &str = "sc-auth.io/admin-made";
 
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 pub fn start() {
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
-    // sqlx would log each slow statement with its text.
+    // Below that, sqlx passes on every notice of the database.
     let filter = match "sqlx=warn".parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,

@@ -92,9 +92,7 @@ pub struct ScAuthSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap_admin: Option<BootstrapAdmin>,
 
-    /// What becomes of namespace, volume and Secrets when this object is deleted. `Retain`, the default: they stay,
-    /// and a ScAuth of the same name takes them up again. `Delete`: the namespace goes WITH EVERYTHING IN IT, unless
-    /// it is yours by the annotation `sc-auth.io/allow`.
+    /// See [`DeletionPolicy`], whose text is the one that `kubectl explain` prints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
 }
@@ -156,7 +154,7 @@ pub struct External {
     /// CloudNativePG writes one as key `uri` of the Secret `CLUSTER-app`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_from: Option<SecretKey>,
-    /// The kind of server, `mysql` by default. MariaDB may be called by either name.
+    /// See [`Engine`], whose text is the one that `kubectl explain` prints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
     /// The server's host name or address.
@@ -235,8 +233,7 @@ pub struct DatabaseTls {
     pub ca_from: Option<SecretKey>,
 }
 
-/// `disabled`, `preferred` (encrypted where the server can), `required` (encrypted, whoever answers), `verify-ca` (with a
-/// certificate of a known authority) or `verify-identity` (and for that very host).
+/// How far a connection is encrypted and its server verified.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsMode {

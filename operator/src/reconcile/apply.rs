@@ -132,7 +132,7 @@ async fn secrets(client: &Client, validated: &Validated, observed: &Observed) ->
     let api: Api<Secret> = Api::namespaced(client.clone(), &validated.names.namespace);
     // A Deployment means that there were keys, and an Admin, before.
     let is_first = observed.secret.is_none() && observed.deployment.is_none();
-    // The first Admin's before the keys', since the latter carries the mark that it was made.
+    // The first Admin's before the keys': that the latter exist is the mark that the former was made.
     if is_first && observed.admin_secret.is_none() {
         let secret = build::admin_secret(validated, &mut rand::rng());
         create(&api, &secret).await?;

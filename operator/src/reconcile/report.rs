@@ -1,16 +1,21 @@
-//! What a user sees: the status, from what was applied and what is there. Pure but for the last step.
+//! What a user sees: the status, from what was applied and what is there, and events. Only `report`, with the two
+//! functions at the end, holds a client; the rest is pure.
 
-use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::DeploymentStatus;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use k8s_openapi::jiff;
-use kube::ResourceExt as _;
-use serde_json::Value;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
+use kube_runtime::events::{Event, EventType};
+use serde_json::{Value, json};
 
+use super::Context;
 use super::apply::{Applied, ApplyError};
 use super::observe::Observed;
 use super::validate::{Refusal, Validated, ingress, url};
 use crate::api::{ScAuth, ScAuthStatus};
+use crate::names::FIELD_MANAGER;
 
 /// How a reconcile ended.
 #[derive(Debug)]
@@ -31,6 +36,13 @@ pub struct Finding {
 
 fn finding(kind: &'static str, status: &'static str, reason: &'static str, message: impl Into<String>) -> Finding {
     Finding { kind, status, reason, message: message.into() }
+}
+
+/// Tells how it went: events first, since they are told by what the old status lacks, then the status.
+pub async fn report(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, context: &Context) -> kube::Result<()> {
+    let status = status(scauth, observed, outcome, (context.clock)());
+    publish(scauth, &status, outcome, context).await;
+    write(scauth, status, &context.client).await
 }
 
 /// The status that a ScAuth is to have.
@@ -56,12 +68,12 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, now: Time
 }
 
 fn of_applied(validated: &Validated, applied: &Applied) -> ScAuthStatus {
-    let live = applied.deployment.status.clone().unwrap_or_default();
+    let ready = applied.deployment.status.as_ref().and_then(|live| live.ready_replicas);
     ScAuthStatus {
         url: Some(url(ingress(&validated.spec), &validated.names)),
         image: Some(validated.image.clone()),
         replicas: Some(validated.replicas),
-        ready_replicas: Some(live.ready_replicas.unwrap_or(0)),
+        ready_replicas: Some(ready.unwrap_or(0)),
         ..ScAuthStatus::default()
     }
 }
@@ -85,8 +97,10 @@ fn findings(observed: &Observed, outcome: &Outcome) -> Vec<Finding> {
         Outcome::Failed(error) => blocked("ApplyFailed", &error.to_string(), false),
         Outcome::Applied(applied) => {
             let (validated, applied) = applied.as_ref();
-            let database = database(observed, validated, applied);
-            let mut findings = rollout(validated, applied, &database);
+            let live = applied.deployment.status.clone().unwrap_or_default();
+            let database = database(observed, validated, &live);
+            let is_observed = live.observed_generation >= applied.deployment.metadata.generation;
+            let mut findings = rollout(validated.replicas, &live, is_observed, &database);
             findings.push(database);
             findings.push(exposed(validated, applied));
             findings
@@ -103,11 +117,8 @@ fn blocked(reason: &'static str, message: &str, is_final: bool) -> Vec<Finding> 
     ]
 }
 
-fn rollout(validated: &Validated, applied: &Applied, database: &Finding) -> Vec<Finding> {
-    let live = applied.deployment.status.clone().unwrap_or_default();
-    let is_observed = live.observed_generation >= applied.deployment.metadata.generation;
+fn rollout(wanted: i32, live: &DeploymentStatus, is_observed: bool, database: &Finding) -> Vec<Finding> {
     let (updated, available) = (live.updated_replicas.unwrap_or(0), live.available_replicas.unwrap_or(0));
-    let wanted = validated.replicas;
     if is_observed && updated == wanted && available == wanted && live.replicas == Some(wanted) {
         return vec![
             finding("Ready", "True", "Serving", format!("{wanted} of {wanted} replicas serve")),
@@ -127,14 +138,13 @@ fn rollout(validated: &Validated, applied: &Applied, database: &Finding) -> Vec<
     ]
 }
 
-fn database(observed: &Observed, validated: &Validated, applied: &Applied) -> Finding {
+fn database(observed: &Observed, validated: &Validated, live: &DeploymentStatus) -> Finding {
     if !observed.missing_secrets.is_empty() {
         let names = observed.missing_secrets.join(", ");
         let message =
             format!("Secret {names} is missing in namespace {}; the pods wait for it", validated.names.namespace);
         return finding("DatabaseReady", "False", "SecretNotFound", message);
     }
-    let live = applied.deployment.status.clone().unwrap_or_default();
     let failure = observed.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).find_map(failure);
     match failure {
         Some(message) if live.available_replicas.unwrap_or(0) < validated.replicas => {
@@ -176,4 +186,54 @@ fn exposed(validated: &Validated, applied: &Applied) -> Finding {
     let class = wanted.class_name.as_deref().unwrap_or("the default class");
     let message = format!("no ingress controller has taken the Ingress up yet; is there one for {class}?");
     finding("Exposed", "Unknown", "NoAddress", message)
+}
+
+async fn write(scauth: &ScAuth, status: ScAuthStatus, client: &Client) -> kube::Result<()> {
+    if scauth.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let patch = json!({
+        "apiVersion": ScAuth::api_version(&()), "kind": ScAuth::kind(&()),
+        "metadata": {"name": scauth.name_any(), "uid": scauth.uid()}, "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let api: Api<ScAuth> = Api::all(client.clone());
+    match api.patch_status(&scauth.name_any(), &params, &Patch::Apply(&patch)).await {
+        Ok(_) => Ok(()),
+        // It was deleted meanwhile.
+        Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// An event for each condition whose status or reason has changed.
+async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context: &Context) {
+    let old = scauth.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let mut events: Vec<_> = new
+        .conditions
+        .iter()
+        .filter(|new| matches!(new.type_.as_str(), "Ready" | "Exposed"))
+        .filter(|new| {
+            !old.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason)
+        })
+        .map(|new| {
+            let calm = new.status == "True" || matches!(new.reason.as_str(), "RollingOut" | "NotWanted" | "NoAddress");
+            (
+                if calm { EventType::Normal } else { EventType::Warning },
+                new.reason.clone(),
+                format!("{}={}: {}", new.type_, new.status, new.message),
+            )
+        })
+        .collect();
+    if matches!(outcome, Outcome::Applied(applied) if applied.1.keys_were_lost) {
+        let message = "the Secret with the signing keys had vanished and was made anew: every token is void".to_owned();
+        events.push((EventType::Warning, "KeysLost".to_owned(), message));
+    }
+    for (type_, reason, note) in events {
+        let note = Some(note.chars().take(1_000).collect());
+        let event = Event { type_, reason, note, action: "Reconcile".to_owned(), secondary: None };
+        if let Err(error) = context.recorder.publish(&event, &scauth.object_ref(&())).await {
+            tracing::warn!(%error, "an event could not be published");
+        }
+    }
 }

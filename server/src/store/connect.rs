@@ -7,10 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable as _};
-use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
-use sqlx::postgres::{PgConnection, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::pool::PoolOptions;
+use sqlx::{ConnectOptions as _, Connection, Pool};
 
 use super::{Store, StoreError};
 use crate::config::Database;
@@ -21,6 +19,8 @@ const CONNECTIONS: u32 = 8;
 /// How long a request waits for one of them, and a start for the first.
 const WAIT: Duration = Duration::from_secs(10);
 
+type ConnectOptionsOf<DB> = <<DB as sqlx::Database>::Connection as Connection>::Options;
+
 impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] where the database does not answer within ten seconds, any other at once.
@@ -28,24 +28,19 @@ impl Store {
         match database {
             Database::Sqlite(options) => {
                 make_private(options.get_filename());
-                first(|| async { SqliteConnection::connect_with(options).await?.close().await }).await?;
-                let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
-                Ok(Self::Sqlite(pool.connect_lazy_with(options.as_ref().clone())))
+                open(options.as_ref()).await.map(Self::Sqlite)
             }
-            Database::MySql(options) => {
-                let options = options.as_ref().clone().disable_statement_logging();
-                first(|| async { MySqlConnection::connect_with(&options).await?.close().await }).await?;
-                let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
-                Ok(Self::MySql(pool.connect_lazy_with(options)))
-            }
-            Database::Postgres(options) => {
-                let options = options.as_ref().clone().disable_statement_logging();
-                first(|| async { PgConnection::connect_with(&options).await?.close().await }).await?;
-                let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
-                Ok(Self::Postgres(pool.connect_lazy_with(options)))
-            }
+            Database::MySql(options) => open(options.as_ref()).await.map(Self::MySql),
+            Database::Postgres(options) => open(options.as_ref()).await.map(Self::Postgres),
         }
     }
+}
+
+async fn open<DB: sqlx::Database>(options: &ConnectOptionsOf<DB>) -> Result<Pool<DB>, StoreError> {
+    let options = options.clone().disable_statement_logging();
+    first(|| async { options.connect().await?.close().await }).await?;
+    let pool = PoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
+    Ok(pool.connect_lazy_with(options))
 }
 
 /// Makes the file of a new embedded database, so that only its owner can read it: it will hold hashes of passwords.

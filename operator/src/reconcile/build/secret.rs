@@ -8,7 +8,6 @@ use sc_auth_keys::KeysError;
 use secrecy::ExposeSecret as _;
 
 use super::{Validated, kept};
-use crate::names::ANNOTATION_ADMIN_MADE;
 
 /// The file with the signing keys.
 pub const KEYS: &str = "keys.json";
@@ -16,10 +15,8 @@ pub const KEYS: &str = "keys.json";
 /// What the pods need: the signing keys.
 pub fn keys_secret(validated: &Validated, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
     let keys = sc_auth_keys::generate(rng)?;
-    let mut metadata = kept(validated, &validated.names.secret());
-    metadata.annotations = Some([(ANNOTATION_ADMIN_MADE.to_owned(), "true".to_owned())].into());
     Ok(Secret {
-        metadata,
+        metadata: kept(validated, &validated.names.secret()),
         type_: Some("Opaque".to_owned()),
         string_data: Some([(KEYS.to_owned(), keys.expose_secret().to_owned())].into()),
         ..Secret::default()
