@@ -67,7 +67,7 @@ async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
         Err(refusal) => Outcome::Refused(refusal),
         Ok(validated) => {
             let children = build::build(&validated);
-            match Box::pin(apply::apply(client, &validated, children, &observed)).await {
+            match Box::pin(apply::apply(client, &validated, children, &observed, (context.clock)())).await {
                 Ok(applied) => Outcome::Applied(Box::new((validated, applied))),
                 Err(error) => Outcome::Failed(error),
             }

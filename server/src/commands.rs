@@ -1,10 +1,13 @@
 //! One file a command.
 
 pub mod admin;
+pub mod config_check;
 pub mod first_admin;
 pub mod healthcheck;
+pub mod keys;
 pub mod migrate;
 pub mod serve;
+pub mod users;
 
 use anyhow::Context as _;
 

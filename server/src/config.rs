@@ -1,17 +1,21 @@
 //! Every setting once, with its default, its meaning and its environment name. Flags and environment are the same
 //! settings; a secret can also be given as the path of a file, under its name with `_FILE` behind it.
 
+mod commands;
 mod database;
+mod passwords;
+mod serve;
 mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, Parser, Subcommand};
 
-pub use database::{Database, DatabaseArgs, read_secret};
-use values::{audience, duration, issuer};
+pub use commands::{AdminAction, AdminCreateArgs, KeysAction, KeysFileArgs, MigrateArgs, UsersAction, UsersArgs};
+pub use database::{Database, DatabaseArgs, read_secret, secret};
+pub use passwords::{HashArgs, PasswordArgs};
+pub use serve::ServeArgs;
 
 /// Accounts, sessions, roles and tokens over HTTP.
 #[derive(Debug, Parser)]
@@ -24,13 +28,29 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Serve the API until SIGTERM. Needs no settings at all to try it: data and keys are then kept in this folder.
-    Serve(ServeArgs),
-    /// Bring the database's schema to this version, make the first Admin where one is given, and exit.
+    Serve(Box<ServeArgs>),
+    /// Bring the database's schema to this version, make the first Admin where one is given, and exit. The database
+    /// of the service before this one is taken over in place.
     Migrate(MigrateArgs),
     /// Manage Admins.
     Admin {
         #[command(subcommand)]
         action: AdminAction,
+    },
+    /// Take users in from a file, or write them to one.
+    Users {
+        #[command(subcommand)]
+        action: UsersAction,
+    },
+    /// Look after the signing keys. A running server takes up a changed file within seconds.
+    Keys {
+        #[command(subcommand)]
+        action: KeysAction,
+    },
+    /// Look at the settings.
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
     },
     /// Ask a running server on this machine whether it is alive; exit code 0 if it is.
     Healthcheck {
@@ -40,35 +60,9 @@ pub enum Action {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum AdminAction {
-    /// Make an Admin, or make an existing user one and reset the password.
-    Create(AdminCreateArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct AdminCreateArgs {
-    /// The user name.
-    pub name: String,
-    /// The e-mail address; without it, an existing user's stays as it is.
-    #[arg(long)]
-    pub email: Option<String>,
-    /// Read the password from standard input instead of generating one.
-    #[arg(long)]
-    pub password_stdin: bool,
-    #[command(flatten)]
-    pub password: PasswordArgs,
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct MigrateArgs {
-    #[command(flatten)]
-    pub bootstrap: BootstrapArgs,
-    #[command(flatten)]
-    pub password: PasswordArgs,
-    #[command(flatten)]
-    pub database: DatabaseArgs,
+pub enum ConfigAction {
+    /// Print the settings as `serve` would use them, without any secret, and say what is wrong with them.
+    Check(Box<ServeArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -79,75 +73,12 @@ pub struct OpsArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct PasswordArgs {
-    /// The fewest characters that a new password may have.
-    #[arg(
-        long,
-        env = "SC_AUTH_PASSWORD_MIN_LENGTH",
-        default_value_t = 8,
-        value_parser = clap::value_parser!(u16).range(1..=256),
-        value_name = "COUNT"
-    )]
-    pub password_min_length: u16,
-}
-
-#[derive(Debug, Args)]
 pub struct BootstrapArgs {
     /// A folder with the files `username`, `password` and, if there is one, `email`: the first Admin, made where
     /// there is no Admin yet. It may be missing. Without this setting, an embedded database gets an Admin `admin`
     /// with a generated password.
     #[arg(long, env = "SC_AUTH_BOOTSTRAP_ADMIN", value_name = "FOLDER")]
     pub bootstrap_admin: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct ServeArgs {
-    /// Where the API is served.
-    #[arg(long, env = "SC_AUTH_LISTEN", default_value = "0.0.0.0:8000", value_name = "ADDRESS")]
-    pub listen: SocketAddr,
-    #[command(flatten)]
-    pub ops: OpsArgs,
-    /// The signing keys, a JSON Web Key Set; generated where there is none.
-    #[arg(long, env = "SC_AUTH_KEYS_FILE", default_value = "sc-auth-keys.json", value_name = "FILE")]
-    pub keys_file: PathBuf,
-    /// The claim `iss` of all tokens: this service's own address, as its clients know it.
-    #[arg(long, env = "SC_AUTH_ISSUER", default_value = "http://localhost:8000", value_parser = issuer)]
-    pub issuer: String,
-    /// The claim `aud` of access tokens, several separated by commas. Default: the issuer.
-    #[arg(long, env = "SC_AUTH_AUDIENCE", value_delimiter = ',', value_parser = audience)]
-    pub audience: Vec<String>,
-    /// How long an access token is good, 1s to 1d.
-    #[arg(long, env = "SC_AUTH_ACCESS_TOKEN_TTL", default_value = "1h", value_parser = duration::<1, 86_400>)]
-    pub access_token_ttl: Duration,
-    /// How long a session lasts without a new login, 1s to 366d; at least as long as an access token.
-    #[arg(long, env = "SC_AUTH_REFRESH_TOKEN_TTL", default_value = "30d", value_parser = duration::<1, 31_622_400>)]
-    pub refresh_token_ttl: Duration,
-    /// How long requests are still accepted after SIGTERM, until proxies have noticed, 0s to 5m.
-    #[arg(long, env = "SC_AUTH_DRAIN", default_value = "10s", value_parser = duration::<0, 300>)]
-    pub drain: Duration,
-    #[command(flatten)]
-    pub password: PasswordArgs,
-    #[command(flatten)]
-    pub bootstrap: BootstrapArgs,
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-}
-
-impl ServeArgs {
-    /// The claim `aud`: the audiences that were set, else the issuer.
-    pub fn audience(&self) -> Vec<String> {
-        if self.audience.is_empty() { vec![self.issuer.clone()] } else { self.audience.clone() }
-    }
-
-    /// Checks what one setting alone cannot tell.
-    pub fn check(&self) -> Result<(), String> {
-        if self.refresh_token_ttl < self.access_token_ttl {
-            return Err("SC_AUTH_REFRESH_TOKEN_TTL is shorter than SC_AUTH_ACCESS_TOKEN_TTL; a session must outlast \
-                        its access tokens"
-                .into());
-        }
-        Ok(())
-    }
 }
 
 /// Names in the environment that look like settings and are none: a typo there must not go unnoticed.
@@ -192,7 +123,7 @@ pub fn parse(
     command: Command,
     arguments: impl Iterator<Item = std::ffi::OsString>,
     environment: impl Iterator<Item = String>,
-) -> Result<Cli, clap::Error> {
+) -> Result<(Cli, ArgMatches), clap::Error> {
     use clap::FromArgMatches as _;
     use clap::error::ErrorKind;
 
@@ -221,7 +152,7 @@ pub fn parse(
         );
         return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
     }
-    Cli::from_arg_matches(&matches)
+    Cli::from_arg_matches(&matches).map(|cli| (cli, matches))
 }
 
 #[cfg(test)]
@@ -233,12 +164,12 @@ mod tests {
     fn parsed(arguments: &[&str], environment: &[&str]) -> Result<Cli, String> {
         let arguments = arguments.iter().map(Into::into);
         let environment = environment.iter().map(ToString::to_string);
-        parse(Cli::command(), arguments, environment).map_err(|error| error.to_string())
+        parse(Cli::command(), arguments, environment).map(|(cli, _)| cli).map_err(|error| error.to_string())
     }
 
     fn serve(arguments: &[&str]) -> ServeArgs {
         match parsed(&[&["sc-auth-server", "serve"], arguments].concat(), &[]).unwrap().command {
-            Action::Serve(args) => args,
+            Action::Serve(args) => *args,
             other => panic!("{other:?}"),
         }
     }
@@ -248,8 +179,11 @@ mod tests {
         let args = serve(&[]);
         assert_eq!(args.listen.to_string(), "0.0.0.0:8000");
         assert_eq!(args.audience(), ["http://localhost:8000"]);
-        assert_eq!(args.access_token_ttl.as_secs(), 3_600);
-        assert_eq!(args.refresh_token_ttl.as_secs(), 30 * 24 * 3_600);
+        let lifetimes = args.lifetimes();
+        assert_eq!(lifetimes.access.as_secs(), 3_600);
+        assert_eq!((lifetimes.refresh.as_secs(), lifetimes.session.as_secs()), (30 * 86_400, 90 * 86_400));
+        assert_eq!(args.refresh_tokens(false), crate::auth::session::RefreshTokens::Rotating);
+        assert_eq!(args.refresh_tokens(true), crate::auth::session::RefreshTokens::Reusable);
         assert_eq!(args.check(), Ok(()));
     }
 
@@ -278,6 +212,10 @@ mod tests {
             ("--issuer", "auth.example.com", "SC_AUTH_ISSUER"),
             ("--audience", "a b", "SC_AUTH_AUDIENCE"),
             ("--password-min-length", "0", "SC_AUTH_PASSWORD_MIN_LENGTH"),
+            ("--trusted-proxies", "proxy", "SC_AUTH_TRUSTED_PROXIES"),
+            ("--cors-origins", "https://a.test/path", "SC_AUTH_CORS_ORIGINS"),
+            ("--refresh-tokens", "sometimes", "SC_AUTH_REFRESH_TOKENS"),
+            ("--rate-limits", "maybe", "SC_AUTH_RATE_LIMITS"),
         ] {
             let error = parsed(&["sc-auth-server", "serve", flag, value], &[]).unwrap_err();
             assert!(error.contains(&format!("environment name is {name}")), "{error}");
@@ -289,5 +227,7 @@ mod tests {
     fn a_session_outlasts_its_access_tokens() {
         let args = serve(&["--refresh-token-ttl", "30m"]);
         assert!(args.check().unwrap_err().contains("SC_AUTH_REFRESH_TOKEN_TTL"));
+        assert!(serve(&["--session-ttl", "29d"]).check().unwrap_err().contains("SC_AUTH_SESSION_TTL"));
+        assert_eq!(serve(&["--refresh-token-ttl", "100d"]).check(), Ok(()), "the session's default follows");
     }
 }

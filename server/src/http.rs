@@ -1,27 +1,42 @@
-//! The HTTP API. One file a resource; what they share lies in `envelope`, `error`, `body` and `bearer`.
+//! The HTTP API. One file a resource; what they share lies in `envelope`, `error`, `body`, `query` and `bearer`.
 
 pub mod accounts;
+pub mod audit;
 pub mod bearer;
 pub mod body;
+pub mod client;
 pub mod envelope;
 pub mod error;
 pub mod layers;
 pub mod listener;
 pub mod ops;
+pub mod query;
+pub mod rate_limits;
+pub mod registration;
+pub mod sessions;
 pub mod users;
+pub mod verify;
 pub mod well_known;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, post};
+use tower_http::cors::CorsLayer;
 
+use crate::auth::client::Client;
+use crate::auth::password::policy::Policy;
 use crate::auth::session::Sessions;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use client::TrustedProxies;
+use error::ApiError;
+use rate_limits::{Limited, RateLimits};
+use registration::Registration;
 
 /// The largest body that is read, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -32,28 +47,80 @@ pub struct App {
     pub sessions: Arc<Sessions>,
     pub metrics: Metrics,
     pub clock: Clock,
-    /// The fewest characters of a new password.
-    pub password_min_length: usize,
+    pub settings: Arc<Settings>,
+}
+
+impl App {
+    /// In seconds since 1970-01-01 UTC.
+    pub fn now(&self) -> i64 {
+        (self.clock)().unix_timestamp()
+    }
+}
+
+/// What the API refuses.
+pub struct Settings {
+    pub policy: Policy,
+    pub registration: Registration,
+    pub trusted_proxies: TrustedProxies,
+    /// `None` where they are off.
+    pub rate_limits: Option<RateLimits>,
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+impl Settings {
+    pub fn check_rate(&self, limited: Limited, client: &Client) -> Result<(), ApiError> {
+        self.rate_limits.as_ref().map_or(Ok(()), |limits| limits.check(limited, client))
+    }
 }
 
 /// All that clients reach, on port 8000.
 pub fn router(app: App, draining: layers::Draining) -> Router {
-    Router::new()
+    let cors = (!app.settings.cors_origins.is_empty()).then(|| cors(&app.settings.cors_origins));
+    let router = Router::new()
         .route("/", get(well_known::version))
         .route("/.well-known/jwks.json", get(well_known::jwks))
-        .route("/api/v1/accounts/register", post(accounts::register))
-        .route("/api/v1/accounts/login", post(accounts::login))
-        .route("/api/v1/accounts/me", get(accounts::me))
-        .route("/api/v1/accounts/refresh", post(accounts::refresh))
-        .route("/api/v1/accounts/logout", delete(accounts::logout))
-        .route("/api/v1/users", get(users::list).post(users::create).patch(users::change).delete(users::delete))
-        .fallback(|| async { error::ApiError::text(StatusCode::NOT_FOUND, "not found") })
+        .nest("/api/v1", api())
+        .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
         .method_not_allowed_fallback(|method: Method| async move {
-            error::ApiError::text(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"))
+            ApiError::text(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"))
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn(layers::time_limit))
+        .layer(from_fn(layers::time_limit));
+    let router = match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router
         .layer(from_fn_with_state(app.metrics.clone(), layers::observe))
         .layer(from_fn_with_state(draining, layers::close_while_draining))
         .with_state(app)
+}
+
+fn api() -> Router<App> {
+    Router::new()
+        .route("/accounts/register", post(accounts::register))
+        .route("/accounts/login", post(accounts::login))
+        .route("/accounts/me", get(accounts::me).patch(accounts::change_me))
+        .route("/accounts/password", post(accounts::change_password))
+        .route("/accounts/refresh", post(accounts::refresh))
+        .route("/accounts/logout", delete(accounts::logout))
+        .route("/accounts/sessions", get(sessions::list).delete(sessions::end_others))
+        .route("/accounts/sessions/{id}", delete(sessions::end))
+        .route("/users", get(users::list).post(users::create).patch(users::change).delete(users::delete))
+        .route("/users/{uuid}", get(users::get))
+        .route("/users/{uuid}/login-failures", delete(users::clear_failures))
+        .route("/roles", get(users::roles))
+        .route("/audit", get(audit::list))
+        .route("/verify", any(verify::verify))
+        .layer(from_fn(layers::no_store))
+}
+
+/// For browsers on other origins (Fetch Standard). Tokens come in a header and not in a cookie: no credentials.
+fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins.to_vec())
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, HeaderName::from_static("x-request-id")])
+        .max_age(Duration::from_mins(10))
 }

@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod config;
 mod http;
+mod limits;
 mod logging;
 mod metrics;
 mod store;
@@ -13,12 +14,12 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 
-use config::{Action, AdminAction, Cli};
+use config::{Action, AdminAction, Cli, ConfigAction};
 
 fn main() -> ExitCode {
     let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let cli = match config::parse(Cli::command(), std::env::args_os(), environment) {
-        Ok(cli) => cli,
+    let (cli, matches) = match config::parse(Cli::command(), std::env::args_os(), environment) {
+        Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
     logging::start();
@@ -28,9 +29,12 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error.into()),
     };
     let result = match cli.command {
-        Action::Serve(args) => runtime.block_on(commands::serve::run(args)),
+        Action::Serve(args) => runtime.block_on(commands::serve::run(*args)),
         Action::Migrate(args) => runtime.block_on(commands::migrate::run(args)),
         Action::Admin { action: AdminAction::Create(args) } => runtime.block_on(commands::admin::create(args)),
+        Action::Users { action } => runtime.block_on(commands::users::run(action)),
+        Action::Keys { action } => commands::keys::run(action),
+        Action::Config { action: ConfigAction::Check(args) } => commands::config_check::run(&args, &matches),
         Action::Healthcheck { ops } => commands::healthcheck::run(ops.ops_listen),
     };
     match result {

@@ -38,15 +38,38 @@ pub enum Outcome {
     Accepted,
     /// No such user, or another password.
     Refused,
+    /// The right password of a disabled account.
+    Disabled,
+    /// Too many failures before.
+    Delayed,
     /// The server could not tell.
     Failed,
 }
 
 /// What the hashing threads count.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct HashMetrics {
     pub waiting: Gauge,
     pub refused: Counter,
+    pub wait: Histogram,
+}
+
+impl Default for HashMetrics {
+    fn default() -> Self {
+        Self { waiting: Gauge::default(), refused: Counter::default(), wait: latency_buckets() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KeyLabels {
+    purpose: String,
+    state: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    event: &'static str,
+    outcome: &'static str,
 }
 
 #[derive(Clone)]
@@ -55,6 +78,13 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     logins: Family<LoginLabels, Counter>,
+    events: Family<EventLabels, Counter>,
+    sessions: Gauge,
+    keys: Family<KeyLabels, Gauge>,
+    key_since: Family<KeyLabels, Gauge>,
+    keys_broken: Gauge,
+    connections: Gauge,
+    idle_connections: Gauge,
     pub hash: HashMetrics,
 }
 
@@ -65,17 +95,47 @@ fn latency_buckets() -> Histogram {
 impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("sc_auth");
-        let requests = Family::default();
-        let durations = Family::new_with_constructor(latency_buckets as fn() -> Histogram);
-        let logins = Family::default();
-        let hash = HashMetrics::default();
+        let metrics = Self {
+            registry: Arc::default(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(latency_buckets as fn() -> Histogram),
+            logins: Family::default(),
+            events: Family::default(),
+            sessions: Gauge::default(),
+            keys: Family::default(),
+            key_since: Family::default(),
+            keys_broken: Gauge::default(),
+            connections: Gauge::default(),
+            idle_connections: Gauge::default(),
+            hash: HashMetrics::default(),
+        };
+        metrics.register(&mut registry);
+        Self { registry: Arc::new(registry), ..metrics }
+    }
+
+    fn register(&self, registry: &mut Registry) {
         registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        registry.register("http_requests", "Requests answered", requests.clone());
-        registry.register("http_request_duration_seconds", "Time until the answer", durations.clone());
-        registry.register("logins", "Logins by how they ended", logins.clone());
-        registry.register("hash_waiting", "Passwords waiting to be hashed", hash.waiting.clone());
-        registry.register("hash_refused", "Passwords refused because too many waited", hash.refused.clone());
-        Self { registry: Arc::new(registry), requests, durations, logins, hash }
+        registry.register("http_requests", "Requests answered", self.requests.clone());
+        registry.register("http_request_duration_seconds", "Time until the answer", self.durations.clone());
+        registry.register("logins", "Logins by how they ended", self.logins.clone());
+        registry.register(
+            "security_events",
+            "Audit events: logins, revocations, changes of users",
+            self.events.clone(),
+        );
+        registry.register("sessions", "Sessions that have not expired, counted once a minute", self.sessions.clone());
+        registry.register("keys", "Signing keys in use", self.keys.clone());
+        registry.register(
+            "key_since_timestamp_seconds",
+            "When the latest key of that state came into it",
+            self.key_since.clone(),
+        );
+        registry.register("keys_broken", "1 while the keys file cannot be used", self.keys_broken.clone());
+        registry.register("database_connections", "Connections open", self.connections.clone());
+        registry.register("database_connections_idle", "Connections with nothing to do", self.idle_connections.clone());
+        registry.register("hash_waiting", "Passwords waiting to be hashed", self.hash.waiting.clone());
+        registry.register("hash_refused", "Passwords refused because too many waited", self.hash.refused.clone());
+        registry.register("hash_wait_seconds", "Time until a password's turn came", self.hash.wait.clone());
     }
 
     pub fn count_request(&self, method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
@@ -94,6 +154,36 @@ impl Metrics {
 
     pub fn count_login(&self, outcome: Outcome) {
         self.logins.get_or_create(&LoginLabels { outcome }).inc();
+    }
+
+    /// Both are of the few that `auth::audit` knows.
+    pub fn count_event(&self, event: &'static str, outcome: &'static str) {
+        self.events.get_or_create(&EventLabels { event, outcome }).inc();
+    }
+
+    pub fn show_sessions(&self, count: i64) {
+        self.sessions.set(count);
+    }
+
+    pub fn show_connections(&self, open: u32, idle: usize) {
+        self.connections.set(i64::from(open));
+        self.idle_connections.set(i64::try_from(idle).unwrap_or(i64::MAX));
+    }
+
+    /// Each key's purpose, state, and when it came into it.
+    pub fn show_keys(&self, keys: &[(String, String, i64)]) {
+        self.keys.clear();
+        self.key_since.clear();
+        for (purpose, state, since) in keys {
+            let labels = KeyLabels { purpose: purpose.clone(), state: state.clone() };
+            self.keys.get_or_create(&labels).inc();
+            let latest = self.key_since.get_or_create(&labels);
+            latest.set(latest.get().max(*since));
+        }
+    }
+
+    pub fn show_keys_broken(&self, are_broken: bool) {
+        self.keys_broken.set(i64::from(are_broken));
     }
 
     pub fn encode(&self) -> Result<String, fmt::Error> {

@@ -8,6 +8,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
@@ -47,6 +48,7 @@ pub async fn apply(
     validated: &Validated,
     children: Children,
     observed: &Observed,
+    now: Timestamp,
 ) -> Result<Applied, ApplyError> {
     // Without `..`: a new child that nobody applies does not compile.
     let Children { namespace, service_account, volume_claim, service, ingress, deployment } = children;
@@ -54,7 +56,7 @@ pub async fn apply(
         one(&Api::<Namespace>::all(client.clone()), namespace, observed.namespace.as_ref()).await?;
     }
     namespaced(client, service_account, observed.service_account.as_ref()).await?;
-    let keys_were_lost = secrets(client, validated, observed).await?;
+    let keys_were_lost = secrets(client, validated, observed, now).await?;
     if let Some(volume_claim) = volume_claim {
         namespaced(client, volume_claim, observed.volume_claim.as_ref()).await?;
     }
@@ -128,7 +130,12 @@ fn refused<K: Resource<DynamicType = ()>>(name: &str, source: kube::Error) -> Ap
 }
 
 /// Makes the generated Secrets where they are missing. Returns whether the keys had been there before.
-async fn secrets(client: &Client, validated: &Validated, observed: &Observed) -> Result<bool, ApplyError> {
+async fn secrets(
+    client: &Client,
+    validated: &Validated,
+    observed: &Observed,
+    now: Timestamp,
+) -> Result<bool, ApplyError> {
     let api: Api<Secret> = Api::namespaced(client.clone(), &validated.names.namespace);
     // A Deployment means that there were keys, and an Admin, before.
     let is_first = observed.secret.is_none() && observed.deployment.is_none();
@@ -139,7 +146,7 @@ async fn secrets(client: &Client, validated: &Validated, observed: &Observed) ->
     }
     match &observed.secret {
         None => {
-            let secret = build::keys_secret(validated, &mut rand::rng())?;
+            let secret = build::keys_secret(validated, now.as_second(), &mut rand::rng())?;
             create(&api, &secret).await?;
         }
         Some(metadata) => keep(&api, validated, metadata).await?,

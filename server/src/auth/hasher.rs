@@ -1,27 +1,39 @@
-//! Hashing on threads of its own, with memory that is allocated once, behind a bounded queue.
+//! Hashing on threads of its own, with memory that is allocated once, behind a bounded queue with a deadline.
 //!
-//! A hash takes 19 MiB and some 30 ms of a core. Tokio's blocking pool would run hundreds at once; here a storm of
+//! A hash takes 19 MiB and some 20 ms of a core. Tokio's blocking pool would run hundreds at once; here a storm of
 //! logins waits in the queue, and what no longer fits is refused before any work is done.
 
+mod pace;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::Salt;
 use rand::CryptoRng;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use super::password::{self, HashError, Memory};
+use super::password::{self, Caps, Form, HashError, Memory, Verdict};
+use crate::limits::Limits;
 use crate::metrics::HashMetrics;
+use pace::Pace;
 
 /// About two seconds of work at half a core: who waits longer is better told to come back.
 const QUEUE: usize = 64;
+/// Who has waited so long is told to come back, since the client has most likely gone.
+const DEADLINE: Duration = Duration::from_secs(5);
 const MAX_THREADS: usize = 4;
+/// What the rest of the server needs, in bytes.
+const REST: u64 = 48 << 20;
+/// How much of the quota hashing may take: the rest is for the requests that do not hash.
+const SHARE: f64 = 0.9;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HasherError {
-    /// The queue is full.
+    /// The queue is full, or was for too long.
     #[error("too many logins at once")]
     Busy,
     /// The server is stopping.
@@ -31,71 +43,169 @@ pub enum HasherError {
     Hash(#[from] HashError),
 }
 
+/// What can be set.
+#[derive(Debug, Clone, Copy)]
+pub struct HasherSettings {
+    /// How many threads; `None` for as many as fit.
+    pub threads: Option<usize>,
+    pub form: Form,
+    pub caps: Caps,
+}
+
+/// How a comparison ended, and when its turn came.
+#[derive(Debug, Clone, Copy)]
+pub struct Compared {
+    pub verdict: Verdict,
+    pub began: Instant,
+}
+
 enum Work {
-    Hash { password: SecretString, salt: Salt, reply: oneshot::Sender<Result<String, HashError>> },
-    Verify { password: SecretString, stored: String, reply: oneshot::Sender<Result<bool, HashError>> },
+    Hash { password: SecretString, salt: Salt, reply: oneshot::Sender<Result<String, HasherError>> },
+    Verify { password: SecretString, stored: String, reply: oneshot::Sender<Result<Compared, HasherError>> },
+}
+
+struct Queued {
+    work: Work,
+    since: Instant,
+}
+
+/// What the threads share.
+struct Shared {
+    receiver: Mutex<Receiver<Queued>>,
+    metrics: HashMetrics,
+    settings: HasherSettings,
+    /// Hashes of other services take memory of their own: one at a time.
+    imported: Mutex<()>,
+    /// The longest that a comparison with such a hash has taken, in microseconds.
+    slowest: AtomicU64,
 }
 
 /// A handle to the hashing threads; they end with its last clone.
 #[derive(Clone)]
 pub struct Hasher {
-    queue: SyncSender<Work>,
-    metrics: HashMetrics,
+    queue: SyncSender<Queued>,
+    shared: Arc<Shared>,
     /// What a password is compared with when there is no such user, so that both cases take the same time.
     decoy: Arc<str>,
 }
 
 impl Hasher {
-    /// Starts as many threads as there are cores within the quota, four at most.
-    pub fn start(metrics: HashMetrics, rng: &mut impl CryptoRng) -> Result<Self, HasherError> {
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-        Self::with(threads, QUEUE, metrics, rng)
+    /// Starts as many threads as fit the container, or as many as are asked for.
+    ///
+    /// # Errors
+    /// Where not one fits, or not as many as are asked for.
+    pub fn start(settings: HasherSettings, metrics: HashMetrics, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
+        let limits = Limits::read();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads(settings.threads, limits, cores)?;
+        let share = share(limits, cores, threads);
+        tracing::info!(
+            threads,
+            queue = QUEUE,
+            memory_kib_each = password::MEMORY_KIB,
+            cpu_quota = limits.cpu,
+            memory_limit_mib = limits.memory.map(|bytes| bytes >> 20),
+            cpu_share_each = share,
+            "hashing threads started"
+        );
+        Ok(Self::with(threads, QUEUE, share, settings, metrics, rng)?)
     }
 
-    fn with(threads: usize, queue: usize, metrics: HashMetrics, rng: &mut impl CryptoRng) -> Result<Self, HasherError> {
+    fn with(
+        threads: usize,
+        queue: usize,
+        share: Option<f64>,
+        settings: HasherSettings,
+        metrics: HashMetrics,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, HasherError> {
         let (sender, receiver) = sync_channel(queue);
-        let receiver = Arc::new(Mutex::new(receiver));
+        let shared = Arc::new(Shared {
+            receiver: Mutex::new(receiver),
+            metrics,
+            settings,
+            imported: Mutex::new(()),
+            slowest: AtomicU64::new(0),
+        });
         for number in 0..threads {
-            let (receiver, metrics) = (Arc::clone(&receiver), metrics.clone());
+            let shared = Arc::clone(&shared);
             thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || run(&receiver, &metrics))
+                .spawn(move || run(&shared, Pace::new(share)))
                 .map_err(|_| HasherError::Stopped)?;
         }
-        tracing::info!(threads, queue, memory_kib_each = password::MEMORY_KIB, "hashing threads started");
-        Ok(Self { queue: sender, metrics, decoy: decoy(rng) })
+        Ok(Self { queue: sender, shared, decoy: decoy(rng) })
     }
 
     /// Hashes a new password.
     pub async fn hash(&self, password: SecretString, salt: Salt) -> Result<String, HasherError> {
         let (reply, answer) = oneshot::channel();
         self.submit(Work::Hash { password, salt, reply })?;
-        Ok(answer.await.map_err(|_| HasherError::Stopped)??)
+        answer.await.map_err(|_| HasherError::Stopped)?
     }
 
     /// Compares a password with a stored hash; with `None`, does the same work and answers no.
-    pub async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, HasherError> {
+    pub async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<Compared, HasherError> {
         let is_known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.to_string());
         let (reply, answer) = oneshot::channel();
         self.submit(Work::Verify { password, stored, reply })?;
-        let matches = answer.await.map_err(|_| HasherError::Stopped)??;
-        Ok(matches && is_known)
+        let mut compared = answer.await.map_err(|_| HasherError::Stopped)??;
+        compared.verdict.matches &= is_known;
+        Ok(compared)
+    }
+
+    /// How long the slowest kind of hash that was met so far takes.
+    pub fn slowest(&self) -> Duration {
+        Duration::from_micros(self.shared.slowest.load(Ordering::Relaxed))
     }
 
     fn submit(&self, work: Work) -> Result<(), HasherError> {
-        self.metrics.waiting.inc();
-        self.queue.try_send(work).map_err(|error| {
-            self.metrics.waiting.dec();
+        let metrics = &self.shared.metrics;
+        metrics.waiting.inc();
+        self.queue.try_send(Queued { work, since: Instant::now() }).map_err(|error| {
+            metrics.waiting.dec();
             match error {
                 TrySendError::Full(_) => {
-                    self.metrics.refused.inc();
+                    metrics.refused.inc();
                     HasherError::Busy
                 }
                 TrySendError::Disconnected(_) => HasherError::Stopped,
             }
         })
     }
+}
+
+/// max(1, min(quota, cores, 4, what fits the memory)).
+fn threads(wanted: Option<usize>, limits: Limits, cores: usize) -> anyhow::Result<usize> {
+    let each = u64::from(password::MEMORY_KIB) << 10;
+    let fit = limits
+        .memory
+        .map_or(usize::MAX, |memory| usize::try_from(memory.saturating_sub(REST) / each).unwrap_or(usize::MAX));
+    let memory_mib = limits.memory.unwrap_or(0) >> 20;
+    anyhow::ensure!(
+        fit >= 1,
+        "the memory limit of {memory_mib} MiB is too small to hash one password; give {} MiB at the least",
+        (REST + each).div_ceil(1 << 20)
+    );
+    if let Some(wanted) = wanted {
+        anyhow::ensure!(
+            wanted <= fit,
+            "SC_AUTH_HASH_THREADS: {wanted} do not fit the memory limit of {memory_mib} MiB, {fit} do"
+        );
+        return Ok(wanted);
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a quota is a small positive number")]
+    let quota = limits.cpu.map_or(usize::MAX, |cpu| cpu as usize);
+    Ok(quota.min(cores).min(MAX_THREADS).min(fit).max(1))
+}
+
+/// How much of a core each thread may take, where there is a quota that it could exhaust.
+fn share(limits: Limits, cores: usize, threads: usize) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let (cores, threads) = (cores as f64, threads as f64);
+    let share = limits.cpu.filter(|cpu| *cpu < cores)? * SHARE / threads;
+    (share < 1.0).then_some(share)
 }
 
 /// A hash that no password has: its value is random.
@@ -105,55 +215,85 @@ fn decoy(rng: &mut impl CryptoRng) -> Arc<str> {
     let (mut salt, mut value) = ([0; 16], [0; 32]);
     rng.fill_bytes(&mut salt);
     rng.fill_bytes(&mut value);
-    format!(
-        "$argon2id$v=19$m={},t=2,p=1${}${}",
-        password::MEMORY_KIB,
-        STANDARD_NO_PAD.encode(salt),
-        STANDARD_NO_PAD.encode(value)
-    )
-    .into()
+    format!("{}{}${}", password::OURS, STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(value)).into()
 }
 
-fn run(receiver: &Mutex<Receiver<Work>>, metrics: &HashMetrics) {
+fn run(shared: &Shared, mut pace: Pace) {
     // Only once there is something to hash: an idle server stays small.
     let mut memory: Option<Memory> = None;
     loop {
-        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(work) = next else { return };
-        metrics.waiting.dec();
+        // Before taking anything out: another thread may be free to do it now.
+        pace.rest();
+        let next = shared.receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Queued { work, since }) = next else { return };
+        shared.metrics.waiting.dec();
+        shared.metrics.wait.observe(since.elapsed().as_secs_f64());
+        let is_late = since.elapsed() > DEADLINE;
+        if is_late {
+            shared.metrics.refused.inc();
+        }
         let memory = memory.get_or_insert_with(Memory::allocate);
         // Whoever has gone away meanwhile needs no answer; a send that fails means the same.
-        match work {
+        pace.work(|| match work {
             Work::Hash { reply, .. } if reply.is_closed() => {}
             Work::Verify { reply, .. } if reply.is_closed() => {}
-            Work::Hash { password, salt, reply } => drop(reply.send(password::hash(&password, &salt, memory))),
-            Work::Verify { password, stored, reply } => drop(reply.send(password::verify(&password, &stored, memory))),
-        }
+            Work::Hash { reply, .. } if is_late => drop(reply.send(Err(HasherError::Busy))),
+            Work::Verify { reply, .. } if is_late => drop(reply.send(Err(HasherError::Busy))),
+            Work::Hash { password, salt, reply } => {
+                let hash = password::hash(&password, &salt, shared.settings.form, memory);
+                drop(reply.send(hash.map_err(HasherError::from)));
+            }
+            Work::Verify { password, stored, reply } => drop(reply.send(verify(shared, &password, &stored, memory))),
+        });
     }
+}
+
+fn verify(
+    shared: &Shared,
+    password: &SecretString,
+    stored: &str,
+    memory: &mut Memory,
+) -> Result<Compared, HasherError> {
+    let is_imported = !stored.starts_with(password::OURS);
+    let _one_at_a_time = is_imported.then(|| shared.imported.lock().unwrap_or_else(PoisonError::into_inner));
+    let began = Instant::now();
+    let verdict = password::verify(password, stored, shared.settings.caps, memory)?;
+    if is_imported {
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        shared.slowest.fetch_max(took, Ordering::Relaxed);
+    }
+    Ok(Compared { verdict, began })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SETTINGS: HasherSettings =
+        HasherSettings { threads: None, form: Form::Argon2id, caps: Caps { memory_kib: 32 * 1024 } };
+    const MIB: u64 = 1 << 20;
+
     fn salt() -> Salt {
         Salt::from_rng(&mut rand::rng())
     }
 
+    fn hasher(threads: usize, queue: usize, metrics: HashMetrics) -> Hasher {
+        Hasher::with(threads, queue, None, SETTINGS, metrics, &mut rand::rng()).unwrap()
+    }
+
     #[tokio::test]
     async fn an_unknown_user_is_compared_with_a_hash_that_nothing_matches() {
-        let hasher = Hasher::with(1, 4, HashMetrics::default(), &mut rand::rng()).unwrap();
-        assert!(!hasher.verify("anything".into(), None).await.unwrap());
+        let hasher = hasher(1, 4, HashMetrics::default());
+        assert!(!hasher.verify("anything".into(), None).await.unwrap().verdict.matches);
         let hash = hasher.hash("anything".into(), salt()).await.unwrap();
-        assert!(hasher.verify("anything".into(), Some(hash)).await.unwrap());
+        assert!(hasher.verify("anything".into(), Some(hash)).await.unwrap().verdict.matches);
     }
 
     #[tokio::test]
     async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
         let metrics = HashMetrics::default();
         // No thread takes anything out.
-        let (queue, _receiver) = sync_channel(1);
-        let hasher = Hasher { queue, metrics: metrics.clone(), decoy: decoy(&mut rand::rng()) };
+        let hasher = hasher(0, 1, metrics.clone());
         let waiting = tokio::spawn({
             let hasher = hasher.clone();
             async move { hasher.hash("first".into(), salt()).await }
@@ -164,5 +304,34 @@ mod tests {
         assert!(matches!(hasher.hash("second".into(), salt()).await, Err(HasherError::Busy)));
         assert_eq!((metrics.waiting.get(), metrics.refused.get()), (1, 1));
         waiting.abort();
+    }
+
+    #[test]
+    fn as_many_threads_as_fit() {
+        let limits = |cpu, mib: u64| Limits { cpu: Some(cpu), memory: Some(mib * MIB) };
+        assert_eq!(threads(None, limits(0.5, 128), 8).unwrap(), 1);
+        assert_eq!(threads(None, limits(2.0, 1024), 8).unwrap(), 2);
+        assert_eq!(threads(None, limits(8.0, 128), 8).unwrap(), 4);
+        assert_eq!(threads(None, limits(8.0, 100), 8).unwrap(), 2);
+        assert_eq!(threads(None, Limits::default(), 2).unwrap(), 2);
+        assert_eq!(threads(Some(3), limits(0.5, 128), 1).unwrap(), 3);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_what_would() {
+        let small = Limits { cpu: None, memory: Some(64 * MIB) };
+        let error = threads(None, small, 2).unwrap_err().to_string();
+        assert_eq!(error, "the memory limit of 64 MiB is too small to hash one password; give 67 MiB at the least");
+        let error = threads(Some(5), Limits { cpu: None, memory: Some(128 * MIB) }, 2).unwrap_err().to_string();
+        assert_eq!(error, "SC_AUTH_HASH_THREADS: 5 do not fit the memory limit of 128 MiB, 4 do");
+    }
+
+    #[test]
+    fn only_a_quota_that_can_be_exhausted_sets_a_pace() {
+        let limits = |cpu| Limits { cpu: Some(cpu), memory: None };
+        assert_eq!(share(limits(0.5), 2, 1), Some(0.45));
+        assert_eq!(share(limits(1.5), 2, 2), Some(0.675));
+        assert_eq!(share(limits(2.0), 2, 2), None);
+        assert_eq!(share(Limits::default(), 2, 2), None);
     }
 }

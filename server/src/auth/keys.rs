@@ -1,70 +1,189 @@
-//! The signing keys as the token library wants them, and the file they come from.
+//! The signing keys as the token library wants them, and the file they come from, which may change at any time.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use rand::CryptoRng;
-use sc_auth_keys::KeySet;
+use sc_auth_keys::{KeySet, Material, Purpose, State};
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
 
 /// One key, ready to sign and to verify.
 pub struct Key {
     pub kid: String,
+    pub purpose: Purpose,
+    pub state: State,
+    /// When it came into that state, in seconds since 1970-01-01 UTC.
+    pub since: i64,
+    pub algorithm: Algorithm,
     pub encoding: EncodingKey,
     pub decoding: DecodingKey,
 }
 
-/// Both keys in use, and what is published of them.
+impl Key {
+    fn new(key: &sc_auth_keys::Key) -> anyhow::Result<Self> {
+        let (algorithm, encoding, decoding) = match &key.material {
+            Material::EdDSA { pkcs8, x } => {
+                (Algorithm::EdDSA, EncodingKey::from_ed_der(pkcs8), DecodingKey::from_ed_components(x)?)
+            }
+            Material::ES256 { pkcs8, x, y } => {
+                (Algorithm::ES256, EncodingKey::from_ec_der(pkcs8), DecodingKey::from_ec_components(x, y)?)
+            }
+            Material::RS256 { pkcs1, n, e } => {
+                (Algorithm::RS256, EncodingKey::from_rsa_der(pkcs1), DecodingKey::from_rsa_components(n, e)?)
+            }
+            Material::HS256(secret) => {
+                (Algorithm::HS256, EncodingKey::from_secret(secret), DecodingKey::from_secret(secret))
+            }
+        };
+        let sc_auth_keys::Key { kid, purpose, state, since, .. } = key;
+        let (purpose, state, since) = (*purpose, *state, *since);
+        Ok(Self { kid: kid.clone(), purpose, state, since, algorithm, encoding, decoding })
+    }
+}
+
+/// All keys in use, and what is published of them.
 pub struct Keys {
-    pub access: Key,
-    pub refresh: Key,
-    /// The body of `/.well-known/jwks.json` (RFC 7517).
-    pub published: serde_json::Value,
+    all: Vec<Key>,
+    access: usize,
+    refresh: usize,
+    /// The body of `/.well-known/jwks.json` (RFC 7517), and its ETag (RFC 9110, 8.8.3).
+    pub published: String,
+    pub etag: String,
+    names: hmac::Key,
 }
 
 impl Keys {
     pub fn new(set: &KeySet) -> anyhow::Result<Self> {
-        Ok(Self {
-            access: Key {
-                kid: set.access.kid.clone(),
-                encoding: EncodingKey::from_ed_der(&set.access.to_pkcs8()?),
-                decoding: DecodingKey::from_ed_components(&set.access.x)?,
-            },
-            refresh: Key {
-                kid: set.refresh.kid.clone(),
-                encoding: EncodingKey::from_secret(set.refresh.expose_secret()),
-                decoding: DecodingKey::from_secret(set.refresh.expose_secret()),
-            },
-            published: serde_json::json!({"keys": [set.access.to_public_jwk()]}),
-        })
+        let keys: Vec<_> = set.keys().iter().map(Key::new).collect::<anyhow::Result<_>>()?;
+        let current = |purpose| {
+            let place = keys.iter().position(|key| (key.purpose, key.state) == (purpose, State::Current));
+            place.with_context(|| format!("no current key with purpose {purpose}"))
+        };
+        let (access, refresh) = (current(Purpose::Access)?, current(Purpose::Refresh)?);
+        let public: Vec<_> = set.keys().iter().filter_map(sc_auth_keys::Key::to_public_jwk).collect();
+        let published = serde_json::json!({"keys": public}).to_string();
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&published)));
+        let names = match &set.keys()[refresh].material {
+            Material::HS256(secret) => hmac::Key::new(hmac::HMAC_SHA256, secret),
+            _ => anyhow::bail!("the refresh key is not symmetric"),
+        };
+        Ok(Self { all: keys, access, refresh, published, etag, names })
     }
 
-    /// Reads the keys file, or makes one where there is none.
+    /// The key that signs access tokens now.
+    pub fn access(&self) -> &Key {
+        &self.all[self.access]
+    }
+
+    /// The key that signs refresh tokens now.
+    pub fn refresh(&self) -> &Key {
+        &self.all[self.refresh]
+    }
+
+    /// Any key that verifies: those to come as well, since another replica may have read the file before this one.
+    pub fn find(&self, kid: &str) -> Option<&Key> {
+        self.all.iter().find(|key| key.kid == kid)
+    }
+
+    pub fn all(&self) -> &[Key] {
+        &self.all
+    }
+
+    /// A digest of a name that nobody can compute or undo without the keys.
+    pub fn digest_of_name(&self, name: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.names);
+        context.update(b"sc-auth/login-failures\n");
+        context.update(name.as_bytes());
+        URL_SAFE_NO_PAD.encode(context.sign().as_ref())
+    }
+}
+
+/// The keys of a file, read again when it changes.
+pub struct KeyRing {
+    path: PathBuf,
+    keys: RwLock<Arc<Keys>>,
+    /// The content that was looked at last, good or bad.
+    seen: Mutex<[u8; 32]>,
+}
+
+/// What a look at the file has found.
+#[derive(Debug)]
+pub enum Reload {
+    Unchanged,
+    Changed,
+    /// The keys from before stay in use.
+    Broken(anyhow::Error),
+}
+
+impl KeyRing {
+    /// Reads the keys file, or makes one where there is none. `now` is in seconds since 1970-01-01 UTC.
     ///
     /// # Errors
     /// A message with the file's path, and never with any of its content.
-    pub fn load(path: &Path, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
+    pub fn load(path: &Path, now: i64, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
         let content = match std::fs::read_to_string(path) {
             Ok(content) => content.into(),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let content = sc_auth_keys::generate(rng)?;
-                create(path, &content)
-                    .with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be written", path.display()))?;
-                tracing::info!(path = %path.display(), "new signing keys were generated");
-                content
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => make(path, now, rng)?,
             Err(error) => {
                 return Err(error).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be read", path.display()));
             }
         };
-        let set = sc_auth_keys::parse(&content)
-            .with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be used", path.display()))?;
-        Self::new(&set)
+        let keys = read(path, &content)?;
+        let seen = Mutex::new(Sha256::digest(content.expose_secret()).into());
+        Ok(Self { path: path.to_owned(), keys: RwLock::new(Arc::new(keys)), seen })
     }
+
+    /// The keys as they are now. Whoever works on one request asks once.
+    pub fn get(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks whether the file has changed, and takes its keys up if so.
+    pub fn reload(&self) -> Reload {
+        let content: SecretString = match std::fs::read_to_string(&self.path) {
+            Ok(content) => content.into(),
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                return Reload::Broken(error.context(format!("{} cannot be read", self.path.display())));
+            }
+        };
+        let digest: [u8; 32] = Sha256::digest(content.expose_secret()).into();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == digest {
+            return Reload::Unchanged;
+        }
+        match read(&self.path, &content) {
+            Ok(keys) => {
+                *seen = digest;
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+                Reload::Changed
+            }
+            Err(error) => Reload::Broken(error),
+        }
+    }
+}
+
+fn read(path: &Path, content: &SecretString) -> anyhow::Result<Keys> {
+    KeySet::parse(content)
+        .map_err(anyhow::Error::new)
+        .and_then(|set| Keys::new(&set))
+        .with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be used", path.display()))
+}
+
+fn make(path: &Path, now: i64, rng: &mut impl CryptoRng) -> anyhow::Result<SecretString> {
+    let content = KeySet::generate(sc_auth_keys::Algorithm::EdDSA, now, rng)?.to_json()?;
+    create(path, &content).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be written", path.display()))?;
+    tracing::info!(path = %path.display(), "new signing keys were generated");
+    Ok(content)
 }
 
 /// Writes a new file that only its owner can read; never over an existing one.

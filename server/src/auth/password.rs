@@ -1,21 +1,28 @@
-//! How a password becomes a hash, and how one is compared with it: Argon2id (RFC 9106) in PHC strings.
+//! How a password becomes a hash, and how one is compared with it: Argon2id (RFC 9106) in PHC strings. Hashes of other
+//! services verify too, and are replaced at the next login.
+
+pub mod imported;
+pub mod policy;
 
 use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
+use unicode_normalization::UnicodeNormalization as _;
+
+pub use imported::{Caps, Stored};
 
 /// Memory for one hash, in KiB. With [`PASSES`], the second of OWASP's equally strong choices.
 pub const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
+pub const PASSES: u32 = 2;
+pub const LANES: u32 = 1;
 
-/// A bound on the work that one password can cause.
-pub const MAX_LENGTH: usize = 256;
+/// What every hash of ours begins with.
+pub const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 
 /// A stored hash that cannot be used, or a failure of the library.
 #[derive(Debug, thiserror::Error)]
 #[error("password hash: {0}")]
-pub struct HashError(&'static str);
+pub struct HashError(pub &'static str);
 
 /// Memory for one hash at a time, used again and again.
 pub struct Memory(Vec<Block>);
@@ -26,10 +33,35 @@ impl Memory {
     }
 }
 
-/// Hashes a new password. Takes about 30 ms of one core.
-pub fn hash(password: &SecretString, salt: &Salt, memory: &mut Memory) -> Result<String, HashError> {
+/// How new passwords are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Argon2id,
+    /// As the old service reads them, while it still works on the same database.
+    OldService,
+}
+
+/// How a comparison ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    pub matches: bool,
+    /// Whether the hash is another than ours, to be replaced.
+    pub is_imported: bool,
+}
+
+/// One form for texts that look the same: NFKC (Unicode Standard Annex 15, NIST SP 800-63B-4, 3.1.1.2).
+pub fn normalized(password: &SecretString) -> SecretString {
+    password.expose_secret().nfkc().collect::<String>().into()
+}
+
+/// Hashes a new password. Takes about 20 ms of one core.
+pub fn hash(password: &SecretString, salt: &Salt, form: Form, memory: &mut Memory) -> Result<String, HashError> {
+    let password = normalized(password);
+    if form == Form::OldService {
+        return Ok(imported::hash_as_old_service(&password, salt));
+    }
     let params = params()?;
-    let output = derive(password, salt, &params, memory)?;
+    let output = derive(&password, salt.as_ref(), Algorithm::Argon2id, Version::V0x13, &params, &mut memory.0)?;
     let hash = PasswordHash {
         algorithm: Ident::new("argon2id").map_err(|_| HashError("bad algorithm name"))?,
         version: Some(u32::from(Version::V0x13)),
@@ -41,34 +73,41 @@ pub fn hash(password: &SecretString, salt: &Salt, memory: &mut Memory) -> Result
 }
 
 /// Compares a password with a stored hash, in constant time once the hash is computed.
-pub fn verify(password: &SecretString, stored: &str, memory: &mut Memory) -> Result<bool, HashError> {
-    let stored = PasswordHash::new(stored).map_err(|_| HashError("not a PHC string"))?;
-    if stored.algorithm.as_str() != "argon2id" {
-        return Err(HashError("of an unknown kind"));
-    }
-    let params = Params::try_from(&stored).map_err(|_| HashError("bad parameters"))?;
-    if params.m_cost() > MEMORY_KIB || params.t_cost() > PASSES {
-        return Err(HashError("dearer than this server allows"));
-    }
-    let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else {
-        return Err(HashError("without salt or value"));
-    };
-    // `Output` compares in constant time.
-    Ok(derive(password, salt, &params, memory)? == *expected)
+///
+/// # Errors
+/// Where the stored hash cannot be read, or costs more than `caps` allow.
+pub fn verify(password: &SecretString, stored: &str, caps: Caps, memory: &mut Memory) -> Result<Verdict, HashError> {
+    let is_imported = !stored.starts_with(OURS);
+    let parsed = Stored::parse(stored)?;
+    parsed.check(caps)?;
+    let normalized = normalized(password);
+    // Another service may have hashed the bytes as they came; ours never does.
+    let (first, second) = if is_imported { (password, &normalized) } else { (&normalized, password) };
+    let matches = parsed.matches(first, memory)?
+        || (first.expose_secret() != second.expose_secret() && parsed.matches(second, memory)?);
+    Ok(Verdict { matches, is_imported })
 }
 
-fn derive(password: &SecretString, salt: &Salt, params: &Params, memory: &mut Memory) -> Result<Output, HashError> {
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+fn derive(
+    password: &SecretString,
+    salt: &[u8],
+    algorithm: Algorithm,
+    version: Version,
+    params: &Params,
+    memory: &mut Vec<Block>,
+) -> Result<Output, HashError> {
+    let argon2 = Argon2::new(algorithm, version, params.clone());
     let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
     let mut output = vec![0; length];
-    argon2
-        .hash_password_into_with_memory(
-            password.expose_secret().as_bytes(),
-            salt.as_ref(),
-            &mut output,
-            memory.0.as_mut_slice(),
-        )
-        .map_err(|_| HashError("argon2 refused the input"))?;
+    let password = password.expose_secret().as_bytes();
+    let result = if params.block_count() <= memory.len() {
+        argon2.hash_password_into_with_memory(password, salt, &mut output, memory.as_mut_slice())
+    } else {
+        // Given back at once: such hashes are few, and soon replaced.
+        let mut own = vec![Block::default(); params.block_count()];
+        argon2.hash_password_into_with_memory(password, salt, &mut output, own.as_mut_slice())
+    };
+    result.map_err(|_| HashError("argon2 refused the input"))?;
     Output::new(&output).map_err(|_| HashError("bad length"))
 }
 
@@ -82,35 +121,44 @@ mod tests {
 
     use super::*;
 
+    const CAPS: Caps = Caps { memory_kib: 32 * 1024 };
+
     fn secret(text: &str) -> SecretString {
         text.into()
+    }
+
+    fn hashed(password: &str, memory: &mut Memory) -> String {
+        hash(&secret(password), &Salt::from_rng(&mut rand::rng()), Form::Argon2id, memory).unwrap()
+    }
+
+    fn matches(password: &str, stored: &str, memory: &mut Memory) -> bool {
+        verify(&secret(password), stored, CAPS, memory).unwrap().matches
     }
 
     #[test]
     fn a_hash_verifies_its_own_password_only() {
         let mut memory = Memory::allocate();
-        let hash = hash(&secret("correct horse"), &Salt::from_rng(&mut rand::rng()), &mut memory).unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(verify(&secret("correct horse"), &hash, &mut memory).unwrap());
-        assert!(!verify(&secret("correct horsE"), &hash, &mut memory).unwrap());
+        let hash = hashed("correct horse", &mut memory);
+        assert!(hash.starts_with(OURS), "{hash}");
+        assert!(matches("correct horse", &hash, &mut memory));
+        assert!(!matches("correct horsE", &hash, &mut memory));
+        assert!(!verify(&secret("correct horse"), &hash, CAPS, &mut memory).unwrap().is_imported);
+    }
+
+    #[test]
+    fn the_same_letters_typed_on_another_keyboard_match() {
+        let mut memory = Memory::allocate();
+        let hash = hashed("passwörter", &mut memory);
+        assert!(matches("passwo\u{308}rter", &hash, &mut memory));
+        assert!(!matches("passworter", &hash, &mut memory));
     }
 
     #[test]
     fn the_library_itself_agrees() {
         let mut memory = Memory::allocate();
-        let ours = hash(&secret("correct horse"), &Salt::from_rng(&mut rand::rng()), &mut memory).unwrap();
+        let ours = hashed("correct horse", &mut memory);
         assert!(Argon2::default().verify_password(b"correct horse", ours.as_str()).is_ok());
         let theirs = Argon2::default().hash_password(b"correct horse").unwrap().to_string();
-        assert!(verify(&secret("correct horse"), &theirs, &mut memory).unwrap());
-    }
-
-    #[test]
-    fn a_stored_hash_cannot_ask_for_more_memory_or_time_than_ours() {
-        let mut memory = Memory::allocate();
-        for dear in ["m=65536,t=2,p=1", "m=19456,t=99,p=1"] {
-            let stored = format!("$argon2id$v=19${dear}$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g");
-            assert!(verify(&secret("x"), &stored, &mut memory).is_err(), "{dear}");
-        }
-        assert!(verify(&secret("x"), "plain text", &mut memory).is_err());
+        assert!(matches("correct horse", &theirs, &mut memory));
     }
 }

@@ -1,5 +1,7 @@
 //! Logging in, staying in and logging out.
 
+mod refresh;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,17 +9,31 @@ use rand::CryptoRng;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::hasher::{Hasher, HasherError};
-use super::keys::Keys;
+pub use refresh::RefreshTokens;
+
+use super::audit::{self, AuditOutcome, Entry, Event};
+use super::client::Client;
+use super::hasher::{Compared, Hasher, HasherError};
+use super::keys::{KeyRing, Keys};
+use super::old_tokens::OldTokens;
 use super::parties::KnownParties;
+use super::password::Form;
+use super::throttle::{Throttle, Wait};
 use super::token::{self, Kind, NewAccess, NewRefresh, TokenError};
-use crate::store::{NewSession, Store, StoreError, User};
+use crate::metrics::Metrics;
+use crate::store::{NewSession, Session, Store, StoreError, User};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// No such user, or another password: nobody is told which.
     #[error("no such user, or another password")]
     BadCredentials,
+    /// Too many failures with this name.
+    #[error("too many failed logins, to be tried again in {0:?}")]
+    TooMany(Wait),
+    /// The password was right, but the account is disabled.
+    #[error("the account is disabled")]
+    Disabled,
     #[error("the token is no good: {0:?}")]
     Token(TokenError),
     /// The session was ended, or there never was one.
@@ -41,7 +57,8 @@ pub struct TokenPair {
 #[derive(Debug)]
 pub struct Authenticated {
     pub user: User,
-    pub sid: String,
+    /// `None` for the bearer of an old service's token.
+    pub sid: Option<String>,
 }
 
 /// The random names of one login.
@@ -71,15 +88,27 @@ pub fn random_uuid(rng: &mut impl CryptoRng) -> Uuid {
 
 pub struct Lifetimes {
     pub access: Duration,
+    /// Of a refresh token; a session that is not refreshed ends with it.
     pub refresh: Duration,
+    /// The longest that a session lasts.
+    pub session: Duration,
 }
 
 pub struct Sessions {
     pub store: Store,
     pub hasher: Hasher,
-    pub keys: Arc<Keys>,
+    pub keys: Arc<KeyRing>,
     pub parties: KnownParties,
+    pub metrics: Metrics,
     pub lifetimes: Lifetimes,
+    pub refresh_tokens: RefreshTokens,
+    pub old_tokens: Option<OldTokens>,
+    /// How new passwords are written.
+    pub form: Form,
+    /// Whether guessing is slowed down.
+    pub throttles: bool,
+    /// How far the clocks of two replicas may differ, in seconds.
+    pub leeway: i64,
 }
 
 impl Sessions {
@@ -89,60 +118,210 @@ impl Sessions {
         username: &str,
         password: SecretString,
         ids: LoginIds,
+        client: &Client,
         now: i64,
     ) -> Result<TokenPair, SessionError> {
+        let keys = self.keys.get();
+        let throttle = Throttle::new(&self.store, &keys, username, self.throttles);
+        if let Some(wait) = throttle.wait(now).await? {
+            return Err(SessionError::TooMany(wait));
+        }
         let credentials = self.store.credentials(username).await?;
         let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), Some(found.password)));
-        let matches = self.hasher.verify(password, stored).await?;
-        let user = user.filter(|_| matches).ok_or(SessionError::BadCredentials)?;
-        self.begin(&user, &ids, now).await
+        let compared = self.compare(&password, stored.clone()).await?;
+        // Others may have failed meanwhile: then not even the right password tells anything.
+        if let Some(wait) = throttle.wait(now).await? {
+            return Err(SessionError::TooMany(wait));
+        }
+        let (Some(user), Some(stored), true) = (&user, &stored, compared.verdict.matches) else {
+            self.failed(&throttle, user.as_ref(), compared, client, now).await?;
+            return Err(SessionError::BadCredentials);
+        };
+        if user.disabled {
+            self.note(client, Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("disabled"), now).await?;
+            return Err(SessionError::Disabled);
+        }
+        let pair = self.begin(&keys, user, stored, &ids, client, now).await?;
+        throttle.forget_if_any().await?;
+        if compared.verdict.is_imported && self.form == Form::Argon2id {
+            self.replace_hash(user.id, stored, password).await;
+        }
+        self.note(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now).await?;
+        Ok(pair)
     }
 
-    async fn begin(&self, user: &User, ids: &LoginIds, now: i64) -> Result<TokenPair, SessionError> {
-        let expires_at = token::end(now, self.lifetimes.refresh);
-        let new = NewRefresh { user, sid: &ids.sid, jti: &ids.refresh_jti, now, exp: expires_at };
+    /// Compares a password. A hash that cannot be used is one that nothing matches, after the same work.
+    async fn compare(&self, password: &SecretString, stored: Option<String>) -> Result<Compared, SessionError> {
+        match self.hasher.verify(password.clone(), stored).await {
+            Err(HasherError::Hash(error)) => {
+                tracing::error!(%error, "a stored password hash cannot be used; the user needs a new password");
+                Ok(self.hasher.verify(password.clone(), None).await?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Whether it is the user's password, asked of somebody who is logged in.
+    pub async fn confirm_password(
+        &self,
+        user: &User,
+        password: &SecretString,
+        client: &Client,
+        now: i64,
+    ) -> Result<(), SessionError> {
+        let keys = self.keys.get();
+        let throttle = Throttle::new(&self.store, &keys, &user.username, self.throttles);
+        if let Some(wait) = throttle.wait(now).await? {
+            return Err(SessionError::TooMany(wait));
+        }
+        let stored = self.store.password_hash(user.id).await?;
+        let compared = self.compare(password, stored).await?;
+        if compared.verdict.matches {
+            return Ok(());
+        }
+        throttle.count(now).await?;
+        self.note(client, Entry::new(Event::PasswordChanged, AuditOutcome::Failure).by(user), now).await?;
+        Err(SessionError::BadCredentials)
+    }
+
+    /// Forgets the failures of a name.
+    pub async fn forget_failures(&self, username: &str) -> Result<(), StoreError> {
+        Throttle::new(&self.store, &self.keys.get(), username, true).forget().await
+    }
+
+    async fn failed(
+        &self,
+        throttle: &Throttle<'_>,
+        user: Option<&User>,
+        compared: Compared,
+        client: &Client,
+        now: i64,
+    ) -> Result<(), SessionError> {
+        throttle.count(now).await?;
+        let entry = Entry::new(Event::Login, AuditOutcome::Failure);
+        // A name that nobody has may be a password that was typed into the wrong field.
+        let entry = user.map_or_else(
+            || Entry::new(Event::Login, AuditOutcome::Failure).detail("no such user"),
+            |user| entry.by(user),
+        );
+        self.note(client, entry, now).await?;
+        // Hashes of other services take longer than ours: nobody is to tell by the time whose hash it was.
+        tokio::time::sleep_until((compared.began + self.hasher.slowest()).into()).await;
+        Ok(())
+    }
+
+    /// A full queue only puts it off.
+    async fn replace_hash(&self, user_id: i32, old: &str, password: SecretString) {
+        let salt = argon2::password_hash::phc::Salt::from_rng(&mut rand::rng());
+        let result = match self.hasher.hash(password, salt).await {
+            Ok(new) => self.store.replace_hash(user_id, old, &new).await.map_err(SessionError::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, "an imported password hash was not replaced; the next login tries again");
+        }
+    }
+
+    async fn begin(
+        &self,
+        keys: &Keys,
+        user: &User,
+        password_hash: &str,
+        ids: &LoginIds,
+        client: &Client,
+        now: i64,
+    ) -> Result<TokenPair, SessionError> {
+        let ends_at = token::end(now, self.lifetimes.session);
+        let expires_at = token::end(now, self.lifetimes.refresh).min(ends_at);
+        let new = NewRefresh { user, sid: &ids.sid, jti: &ids.refresh_jti, iat: now, exp: expires_at };
         let parties = self.parties.for_refresh(&self.store, expires_at).await?;
-        let refresh_token = token::sign_refresh(&self.keys, parties, new).map_err(SessionError::Signing)?;
-        let access_token = self.sign_access(user, &ids.sid, &ids.access_jti, true, now, expires_at).await?;
-        self.store
+        let refresh_token = token::sign_refresh(keys.refresh(), parties, new).map_err(SessionError::Signing)?;
+        let access_token = self.sign_access(keys, user, &ids.sid, &ids.access_jti, true, now, expires_at).await?;
+        let is_begun = self
+            .store
             .create_session(NewSession {
                 sid: &ids.sid,
                 user_id: user.id,
+                password_hash,
                 refresh_jti: &ids.refresh_jti,
+                refresh_kid: &keys.refresh().kid,
                 created_at: now,
                 expires_at,
+                ends_at,
+                address: client.address_text().as_deref(),
+                user_agent: client.user_agent.as_deref(),
             })
             .await?;
-        Ok(TokenPair { access_token, refresh_token })
+        if is_begun { Ok(TokenPair { access_token, refresh_token }) } else { Err(SessionError::BadCredentials) }
     }
 
     /// Who the bearer of an access token is.
     pub async fn authenticate(&self, token: &str, now: i64) -> Result<Authenticated, SessionError> {
-        let claims = self.verify(token, Kind::Access, now).await?;
-        let session = self.store.session(&claims.sid).await?.ok_or(SessionError::Revoked)?;
-        if session.user.uuid != claims.sub || session.expires_at <= now {
+        if let Some(old_tokens) = self.old_tokens.as_ref().filter(|_| OldTokens::is_old(token)) {
+            let claims = old_tokens.verify(token, Kind::Access, now, self.leeway).map_err(SessionError::Token)?;
+            let user = self.bearer_of_old_token(&claims.jti, "access", &claims.sub).await?;
+            return Ok(Authenticated { user, sid: None });
+        }
+        let claims = self.verify(&self.keys.get(), token, Kind::Access, now).await?;
+        let session = self.live_session(&claims.sid, &claims.sub, now).await?;
+        Ok(Authenticated { user: session.user, sid: Some(session.sid) })
+    }
+
+    async fn bearer_of_old_token(&self, jti: &str, kind: &str, uuid: &str) -> Result<User, SessionError> {
+        if !self.store.is_old_token_good(jti, kind, uuid).await? {
             return Err(SessionError::Revoked);
         }
-        Ok(Authenticated { user: session.user, sid: claims.sid })
+        let user = self.store.user_by_uuid(uuid).await?.filter(|user| !user.disabled);
+        user.ok_or(SessionError::Revoked)
     }
 
-    /// A new access token for the bearer of a refresh token.
-    pub async fn refresh(&self, token: &str, jti: &str, now: i64) -> Result<String, SessionError> {
-        let claims = self.verify(token, Kind::Refresh, now).await?;
-        let session = self.store.session(&claims.sid).await?.ok_or(SessionError::Revoked)?;
-        if session.user.uuid != claims.sub || session.refresh_jti != claims.jti || session.expires_at <= now {
+    /// A session that has neither ended nor expired, of a user who may have one.
+    async fn live_session(&self, sid: &str, uuid: &str, now: i64) -> Result<Session, SessionError> {
+        let session = self.store.session(sid).await?.ok_or(SessionError::Revoked)?;
+        let is_over = session.expires_at <= now || session.ends_at.is_some_and(|ends_at| ends_at <= now);
+        if session.user.uuid != uuid || session.user.disabled || is_over {
             return Err(SessionError::Revoked);
         }
-        self.sign_access(&session.user, &claims.sid, jti, false, now, session.expires_at).await
+        Ok(session)
     }
 
-    /// Ends the session: all of its tokens are refused from now on, everywhere.
-    pub async fn logout(&self, sid: &str) -> Result<(), SessionError> {
-        Ok(self.store.end_session(sid).await?)
+    /// Ends the session: all of its tokens are refused from now on, everywhere. With an old service's token, all of
+    /// the user's old tokens are.
+    pub async fn logout(&self, bearer: &Authenticated, client: &Client, now: i64) -> Result<(), SessionError> {
+        if let Some(sid) = &bearer.sid {
+            self.end(bearer, sid).await?;
+        } else {
+            self.store.revoke_old_tokens(&bearer.user.uuid).await?;
+        }
+        self.note(client, Entry::new(Event::Logout, AuditOutcome::Success).by(&bearer.user), now).await
     }
 
-    async fn verify(&self, token: &str, kind: Kind, now: i64) -> Result<token::Claims, SessionError> {
-        let claims = token::verify(&self.keys, token, kind, now).map_err(SessionError::Token)?;
+    /// Ends one of the bearer's sessions. Returns whether there was one.
+    pub async fn end(&self, bearer: &Authenticated, sid: &str) -> Result<bool, SessionError> {
+        let is_ended = self.store.end_session(bearer.user.id, sid).await?;
+        if is_ended && self.store.is_old_token_good(sid, "refresh", &bearer.user.uuid).await? {
+            // It was begun with an old refresh token, which would begin it again.
+            self.store.revoke_old_tokens(&bearer.user.uuid).await?;
+        }
+        Ok(is_ended)
+    }
+
+    /// Ends all of the bearer's sessions but this one, and returns how many.
+    pub async fn end_others(&self, bearer: &Authenticated) -> Result<u64, SessionError> {
+        let count = self.store.end_other_sessions(bearer.user.id, bearer.sid.as_deref().unwrap_or_default()).await?;
+        if bearer.sid.is_some() {
+            self.store.revoke_old_tokens(&bearer.user.uuid).await?;
+        }
+        Ok(count)
+    }
+
+    pub async fn note(&self, client: &Client, entry: Entry<'_>, now: i64) -> Result<(), SessionError> {
+        self.metrics.count_event(entry.event.name(), entry.outcome.name());
+        Ok(audit::note(&self.store, client, entry, now).await?)
+    }
+
+    async fn verify(&self, keys: &Keys, token: &str, kind: Kind, now: i64) -> Result<token::Claims, SessionError> {
+        let claims = token::verify(keys, token, kind, now, self.leeway).map_err(SessionError::Token)?;
         if !self.parties.accept(&self.store, &claims, now).await? {
             return Err(SessionError::Token(TokenError::UnknownParty));
         }
@@ -150,8 +329,10 @@ impl Sessions {
     }
 
     /// An access token never outlives its session.
+    #[expect(clippy::too_many_arguments, reason = "they are what a token says")]
     async fn sign_access(
         &self,
+        keys: &Keys,
         user: &User,
         sid: &str,
         jti: &str,
@@ -162,6 +343,6 @@ impl Sessions {
         let exp = token::end(now, self.lifetimes.access).min(session_ends);
         let parties = self.parties.for_access(&self.store, exp).await?;
         let new = NewAccess { user, sid, jti, fresh, now, exp };
-        token::sign_access(&self.keys, parties, new).map_err(SessionError::Signing)
+        token::sign_access(keys, parties, new).map_err(SessionError::Signing)
     }
 }

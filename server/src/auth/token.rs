@@ -5,24 +5,22 @@
 //! | --- | --- | --- |
 //! | typ | `at+jwt` | `rt+jwt` |
 //! | aud | the service's audience | `sc-auth/refresh` |
-//! | key | Ed25519, published | HMAC, never published |
+//! | key | asymmetric, published | HMAC, never published |
 
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, Header, Validation};
+use jsonwebtoken::{Header, Validation};
+use sc_auth_keys::Purpose;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{Key, Keys};
-use crate::store::{Role, User};
+use crate::store::User;
 
 /// The audience of refresh tokens: this service, and nobody else.
 pub const REFRESH_AUDIENCE: &str = "sc-auth/refresh";
 /// The claim `client_id` (RFC 9068); the API has no registered clients to tell apart.
 const CLIENT_ID: &str = "sc-auth";
-/// How far the clocks of two replicas may differ, in seconds.
-const LEEWAY: i64 = 5;
-
 /// Which of the two kinds a token is; the claim `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -39,10 +37,10 @@ impl Kind {
         }
     }
 
-    const fn algorithm(self) -> Algorithm {
-        match self {
-            Self::Access => Algorithm::EdDSA,
-            Self::Refresh => Algorithm::HS256,
+    const fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Access => Self::Access,
+            Purpose::Refresh => Self::Refresh,
         }
     }
 }
@@ -136,7 +134,7 @@ pub struct NewRefresh<'a> {
     pub user: &'a User,
     pub sid: &'a str,
     pub jti: &'a str,
-    pub now: i64,
+    pub iat: i64,
     pub exp: i64,
 }
 
@@ -146,7 +144,7 @@ pub fn sign_access(keys: &Keys, parties: Parties<'_>, new: NewAccess<'_>) -> any
         aud: parties.audience,
         sub: &new.user.uuid,
         client_id: CLIENT_ID,
-        roles: [Role::from_id(new.user.role_id).unwrap_or(Role::User).name()],
+        roles: [new.user.role().name()],
         jti: new.jti,
         sid: new.sid,
         iat: new.now,
@@ -155,61 +153,65 @@ pub fn sign_access(keys: &Keys, parties: Parties<'_>, new: NewAccess<'_>) -> any
         kind: Kind::Access,
         fresh: new.fresh,
     };
-    sign(&keys.access, Kind::Access, &claims)
+    sign(keys.access(), Kind::Access, &claims)
 }
 
-pub fn sign_refresh(keys: &Keys, parties: Parties<'_>, new: NewRefresh<'_>) -> anyhow::Result<String> {
+/// The same key, names and times give the same token: HMAC has no randomness.
+pub fn sign_refresh(key: &Key, parties: Parties<'_>, new: NewRefresh<'_>) -> anyhow::Result<String> {
     let claims = Claims {
         iss: parties.issuer.to_owned(),
         aud: parties.audience.clone(),
         sub: new.user.uuid.clone(),
         jti: new.jti.to_owned(),
         sid: new.sid.to_owned(),
-        iat: new.now,
-        nbf: new.now,
+        iat: new.iat,
+        nbf: new.iat,
         exp: new.exp,
         kind: Kind::Refresh,
     };
-    sign(&keys.refresh, Kind::Refresh, &claims)
+    sign(key, Kind::Refresh, &claims)
 }
 
 fn sign(key: &Key, kind: Kind, claims: &impl Serialize) -> anyhow::Result<String> {
-    let header = Header { typ: Some(kind.typ().into()), kid: Some(key.kid.clone()), ..Header::new(kind.algorithm()) };
+    let header = Header { typ: Some(kind.typ().into()), kid: Some(key.kid.clone()), ..Header::new(key.algorithm) };
     Ok(jsonwebtoken::encode(&header, claims, &key.encoding)?)
 }
 
 /// Verifies all that a token itself can tell. Whether its session still lives, and whether its parties are known,
-/// only the database knows.
+/// only the database knows. `leeway` is how far the clocks of two replicas may differ, in seconds.
 ///
 /// # Errors
 /// The first reason why the token is no good, in the order in which the old service looked.
-pub fn verify(keys: &Keys, token: &str, wanted: Kind, now: i64) -> Result<Claims, TokenError> {
+pub fn verify(keys: &Keys, token: &str, wanted: Kind, now: i64, leeway: i64) -> Result<Claims, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-    let (key, kind) = match header.kid {
-        Some(kid) if kid == keys.access.kid => (&keys.access, Kind::Access),
-        Some(kid) if kid == keys.refresh.kid => (&keys.refresh, Kind::Refresh),
-        _ => return Err(TokenError::BadSignature),
-    };
+    let key = header.kid.as_deref().and_then(|kid| keys.find(kid)).ok_or(TokenError::BadSignature)?;
+    let kind = Kind::of(key.purpose);
     // The algorithm is the key's, whatever the token says.
-    if header.alg != kind.algorithm() || header.typ.as_deref() != Some(kind.typ()) {
+    if header.alg != key.algorithm || header.typ.as_deref() != Some(kind.typ()) {
         return Err(TokenError::BadSignature);
     }
-    let claims: Claims = decode(token, key, kind)?;
-    if claims.exp <= now {
-        return Err(TokenError::Expired);
-    }
-    if claims.nbf.max(claims.iat) > now + LEEWAY {
-        return Err(TokenError::NotYetValid);
-    }
+    let claims: Claims = decode(token, key)?;
+    check_times(claims.exp, claims.nbf.max(claims.iat), now, leeway)?;
     if kind != wanted || claims.kind != wanted {
         return Err(TokenError::WrongKind);
     }
     Ok(claims)
 }
 
-fn decode<T: DeserializeOwned>(token: &str, key: &Key, kind: Kind) -> Result<T, TokenError> {
-    // Times and parties are checked by the caller, by a clock that is passed in.
-    let mut validation = Validation::new(kind.algorithm());
+/// An expired token is never good; one from a clock that is a little ahead is.
+pub fn check_times(exp: i64, begins: i64, now: i64, leeway: i64) -> Result<(), TokenError> {
+    if exp <= now {
+        Err(TokenError::Expired)
+    } else if begins > now.saturating_add(leeway) {
+        Err(TokenError::NotYetValid)
+    } else {
+        Ok(())
+    }
+}
+
+/// Verifies the signature, and nothing else: times and parties are checked by a clock that is passed in.
+pub fn decode<T: DeserializeOwned>(token: &str, key: &Key) -> Result<T, TokenError> {
+    let mut validation = Validation::new(key.algorithm);
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
@@ -231,14 +233,25 @@ pub fn end(now: i64, lifetime: Duration) -> i64 {
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use jsonwebtoken::Algorithm;
+    use sc_auth_keys::KeySet;
     use serde_json::{Value, json};
 
     use super::*;
 
     const NOW: i64 = 1_700_000_000;
+    const LEEWAY: i64 = 5;
+
+    fn keys_of(algorithm: sc_auth_keys::Algorithm) -> Keys {
+        Keys::new(&KeySet::generate(algorithm, NOW, &mut rand::rng()).unwrap()).unwrap()
+    }
 
     fn keys() -> Keys {
-        Keys::new(&sc_auth_keys::parse(&sc_auth_keys::generate(&mut rand::rng()).unwrap()).unwrap()).unwrap()
+        keys_of(sc_auth_keys::Algorithm::EdDSA)
+    }
+
+    fn verify(keys: &Keys, token: &str, wanted: Kind, now: i64) -> Result<Claims, TokenError> {
+        super::verify(keys, token, wanted, now, LEEWAY)
     }
 
     fn user() -> User {
@@ -248,7 +261,9 @@ mod tests {
             email: None,
             username: "alice".into(),
             name: None,
-            role_id: 1,
+            role_id: Some(1),
+            role_name: Some("Admin".into()),
+            disabled: false,
         }
     }
 
@@ -260,8 +275,8 @@ mod tests {
 
     fn refresh(keys: &Keys) -> String {
         let audience = Audience::One(REFRESH_AUDIENCE.into());
-        let new = NewRefresh { user: &user(), sid: "s", jti: "j", now: NOW, exp: NOW + 60 };
-        sign_refresh(keys, Parties { issuer: "https://auth.test", audience: &audience }, new).unwrap()
+        let new = NewRefresh { user: &user(), sid: "s", jti: "j", iat: NOW, exp: NOW + 60 };
+        sign_refresh(keys.refresh(), Parties { issuer: "https://auth.test", audience: &audience }, new).unwrap()
     }
 
     fn part(token: &str, number: usize) -> Value {
@@ -272,7 +287,7 @@ mod tests {
     fn an_access_token_holds_what_rfc_9068_and_old_clients_ask_for() {
         let keys = keys();
         let token = access(&keys);
-        assert_eq!(part(&token, 0), json!({"alg": "EdDSA", "typ": "at+jwt", "kid": keys.access.kid}));
+        assert_eq!(part(&token, 0), json!({"alg": "EdDSA", "typ": "at+jwt", "kid": keys.access().kid}));
         assert_eq!(
             part(&token, 1),
             json!({
@@ -302,6 +317,18 @@ mod tests {
     }
 
     #[test]
+    fn every_algorithm_signs_what_it_verifies() {
+        for algorithm in
+            [sc_auth_keys::Algorithm::EdDSA, sc_auth_keys::Algorithm::ES256, sc_auth_keys::Algorithm::RS256]
+        {
+            let keys = keys_of(algorithm);
+            let token = access(&keys);
+            assert_eq!(part(&token, 0)["alg"], json!(algorithm));
+            assert!(verify(&keys, &token, Kind::Access, NOW).is_ok(), "{algorithm}");
+        }
+    }
+
+    #[test]
     fn what_is_not_signed_by_our_keys_is_refused() {
         let keys = keys();
         let other = self::keys();
@@ -320,14 +347,18 @@ mod tests {
         let keys = keys();
         let claims = part(&access(&keys), 1);
         // The classic: the published key used as an HMAC secret, under the access key's kid.
-        let header =
-            Header { typ: Some("at+jwt".into()), kid: Some(keys.access.kid.clone()), ..Header::new(Algorithm::HS256) };
-        let public = keys.published["keys"][0]["x"].as_str().unwrap().as_bytes();
+        let header = Header {
+            typ: Some("at+jwt".into()),
+            kid: Some(keys.access().kid.clone()),
+            ..Header::new(Algorithm::HS256)
+        };
+        let published: Value = serde_json::from_str(&keys.published).unwrap();
+        let public = published["keys"][0]["x"].as_str().unwrap().as_bytes();
         let confused = jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(public)).unwrap();
         assert_eq!(verify(&keys, &confused, Kind::Access, NOW).unwrap_err(), TokenError::BadSignature);
         let none = format!(
             "{}.{}.",
-            URL_SAFE_NO_PAD.encode(json!({"alg": "none", "typ": "at+jwt", "kid": keys.access.kid}).to_string()),
+            URL_SAFE_NO_PAD.encode(json!({"alg": "none", "typ": "at+jwt", "kid": keys.access().kid}).to_string()),
             URL_SAFE_NO_PAD.encode(claims.to_string())
         );
         assert!(verify(&keys, &none, Kind::Access, NOW).is_err());

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
 use crate::auth::hasher::Hasher;
-use crate::auth::password;
+use crate::auth::password::policy::Policy;
 use crate::auth::session::random_uuid;
 use crate::config::AdminCreateArgs;
 use crate::metrics::HashMetrics;
@@ -21,10 +21,10 @@ pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
         (sc_auth_keys::generate_password(&mut rand::rng()), true)
     };
     let admin = Admin { username: args.name, email: args.email, password };
-    admin.check(usize::from(args.password.password_min_length))?;
+    admin.check(&args.password.policy()?)?;
     let store = super::connect(&args.database).await?;
     store.migrate().await?;
-    let hasher = Hasher::start(HashMetrics::default(), &mut rand::rng())?;
+    let hasher = Hasher::start(args.hash.settings(), HashMetrics::default(), &mut rand::rng())?;
     let is_new = admin.make_or_reset(&store, &hasher, crate::clock::system()).await?;
     store.close().await;
     let what = if is_new { "made" } else { "reset" };
@@ -52,18 +52,15 @@ pub struct Admin {
 impl Admin {
     /// # Errors
     /// What is wrong with the name, the address or the password.
-    pub fn check(&self, password_min_length: usize) -> anyhow::Result<()> {
+    pub fn check(&self, policy: &Policy) -> anyhow::Result<()> {
         let username = self.username.trim().chars().count();
         anyhow::ensure!((3..=64).contains(&username), "the user name must have 3 to 64 characters");
         if let Some(email) = &self.email {
             anyhow::ensure!(crate::http::body::is_email(email), "{email:?} is not a valid e-mail address");
         }
-        let password = self.password.expose_secret().chars().count();
-        anyhow::ensure!(
-            (password_min_length..=password::MAX_LENGTH).contains(&password),
-            "the password must have {password_min_length} to {} characters",
-            password::MAX_LENGTH
-        );
+        let names = [self.username.as_str(), self.email.as_deref().unwrap_or_default()];
+        let problems = policy.problems(&self.password, &names);
+        anyhow::ensure!(problems.is_empty(), "the password: {}", problems.join(" "));
         Ok(())
     }
 

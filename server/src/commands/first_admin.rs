@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::admin::Admin;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys;
+use crate::auth::password::policy::Policy;
 use crate::config::read_secret;
 use crate::store::{Store, StoreError};
 
@@ -19,7 +20,7 @@ pub async fn from_folder(
     store: &Store,
     hasher: &Hasher,
     folder: &Path,
-    password_min_length: usize,
+    policy: &Policy,
     now: OffsetDateTime,
 ) -> anyhow::Result<()> {
     if store.has_admin().await? {
@@ -41,7 +42,7 @@ pub async fn from_folder(
         email: email.map(|email| email.expose_secret().to_owned()),
         password: read("password")?,
     };
-    admin.check(password_min_length).context("SC_AUTH_BOOTSTRAP_ADMIN")?;
+    admin.check(policy).context("SC_AUTH_BOOTSTRAP_ADMIN")?;
     make(store, hasher, &admin, now).await
 }
 

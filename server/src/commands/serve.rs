@@ -1,5 +1,7 @@
 //! `serve`: from the settings to a running server, and back to nothing without dropping a request.
 
+mod background;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -9,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::first_admin;
 use crate::auth::hasher::Hasher;
-use crate::auth::keys::Keys;
+use crate::auth::keys::KeyRing;
 use crate::auth::parties::KnownParties;
-use crate::auth::session::{Lifetimes, Sessions};
+use crate::auth::session::Sessions;
 use crate::clock;
 use crate::config::ServeArgs;
 use crate::http::layers::Draining;
-use crate::http::{self, App, listener};
+use crate::http::rate_limits::RateLimits;
+use crate::http::{self, App, Settings, listener};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -27,7 +30,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
     let metrics = Metrics::new();
     let app = app(&args, &metrics).await?;
-    let store = app.sessions.store.clone();
+    let sessions = Arc::clone(&app.sessions);
 
     let draining = Draining::default();
     let (api, ops) =
@@ -35,8 +38,10 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     tracing::info!(listen = %api.local_addr()?, ops_listen = %ops.local_addr()?, version = env!("CARGO_PKG_VERSION"), "ready");
 
     let (stop_api, stop_ops) = (CancellationToken::new(), CancellationToken::new());
+    background::start(&app, &args, &stop_api);
     let api = tokio::spawn(listener::serve(api, http::router(app, draining.clone()), stop_api.clone()));
-    let ops = tokio::spawn(listener::serve(ops, http::ops::router(metrics, draining.clone()), stop_ops.clone()));
+    let ops_router = http::ops::router(Arc::clone(&sessions), metrics, draining.clone());
+    let ops = tokio::spawn(listener::serve(ops, ops_router, stop_ops.clone()));
 
     tokio::select! {
         _ = terminate.recv() => {
@@ -51,34 +56,56 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     api.await?;
     stop_ops.cancel();
     ops.await?;
-    store.close().await;
+    sessions.store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
 async fn app(args: &ServeArgs, metrics: &Metrics) -> anyhow::Result<App> {
     let database = args.database.resolve().map_err(anyhow::Error::msg)?;
-    let keys = Keys::load(&args.keys_file, &mut rand::rng())?;
+    let policy = args.password.policy()?;
+    let old_tokens = args.old_tokens.resolve()?;
+    let keys = KeyRing::load(&args.keys.keys_file, clock::system().unix_timestamp(), &mut rand::rng())?;
     let store = Store::connect(&database).await.context("connecting to the database")?;
     store.migrate().await?;
-    tracing::info!(engine = store.engine(), "the database is there and its schema up to date");
-    let hasher = Hasher::start(metrics.hash.clone(), &mut rand::rng())?;
-    let password_min_length = usize::from(args.password.password_min_length);
+    tracing::info!(engine = store.engine().name(), "the database is there and its schema up to date");
+    let hasher = Hasher::start(args.hash.settings(), metrics.hash.clone(), &mut rand::rng())?;
     match (&args.bootstrap.bootstrap_admin, database.folder()) {
         (Some(folder), _) => {
-            first_admin::from_folder(&store, &hasher, folder, password_min_length, clock::system()).await?;
+            first_admin::from_folder(&store, &hasher, folder, &policy, clock::system()).await?;
         }
         (None, Some(folder)) => first_admin::generated(&store, &hasher, &folder, clock::system()).await?,
         (None, None) => {}
     }
+    let refresh_tokens = args.refresh_tokens(old_tokens.is_some() || store.has_old_tables());
+    tracing::info!(
+        ?refresh_tokens,
+        honours_old_tokens = old_tokens.is_some(),
+        coexists = args.hash.coexist.is_on(),
+        "for clients of the old service"
+    );
     let sessions = Sessions {
         store,
         hasher,
         keys: Arc::new(keys),
-        parties: KnownParties::new(args.issuer.clone(), args.audience()),
-        lifetimes: Lifetimes { access: args.access_token_ttl, refresh: args.refresh_token_ttl },
+        parties: KnownParties::new(args.tokens.issuer.clone(), args.audience()),
+        metrics: metrics.clone(),
+        lifetimes: args.lifetimes(),
+        refresh_tokens,
+        old_tokens,
+        form: args.hash.form(),
+        throttles: args.guards.rate_limits.is_on(),
+        leeway: i64::try_from(args.tokens.leeway.as_secs()).unwrap_or(0),
     };
-    Ok(App { sessions: Arc::new(sessions), metrics: metrics.clone(), clock: clock::system, password_min_length })
+    let settings = Settings {
+        policy,
+        registration: args.guards.registration.clone(),
+        trusted_proxies: args.guards.trusted_proxies.clone(),
+        rate_limits: args.guards.rate_limits.is_on().then(RateLimits::new),
+        cors_origins: args.guards.cors_origins.clone(),
+    };
+    let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
+    Ok(App { sessions, metrics: metrics.clone(), clock: clock::system, settings })
 }
 
 async fn bind(name: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

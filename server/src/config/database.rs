@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 const DEFAULT_URL: &str = "sqlite:sc-auth.db";
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
     /// sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or postgres://… [default: sqlite:sc-auth.db]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
@@ -97,6 +97,11 @@ impl Database {
 }
 
 impl DatabaseArgs {
+    /// Whether a part of it lies in files, which may change while the server runs.
+    pub const fn has_files(&self) -> bool {
+        self.database_url_file.is_some() || self.db_user_file.is_some() || self.db_pass_file.is_some()
+    }
+
     /// # Errors
     /// A message that names the setting at fault and never its value.
     pub fn resolve(&self) -> Result<Database, String> {
@@ -234,7 +239,7 @@ fn from_url(url: &str) -> Result<Database, String> {
 }
 
 /// A secret's value, from the setting itself or from the file that it names.
-fn secret(name: &str, value: Option<&SecretString>, file: Option<&Path>) -> Result<Option<SecretString>, String> {
+pub fn secret(name: &str, value: Option<&SecretString>, file: Option<&Path>) -> Result<Option<SecretString>, String> {
     match (value, file) {
         (Some(_), Some(_)) => Err(format!("{name} and {name}_FILE are both set; keep one of them")),
         (Some(value), None) => Ok(Some(value.clone())),

@@ -2,6 +2,22 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+use clap::ValueEnum;
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+impl Switch {
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
 /// A duration with its unit, between `MIN` and `MAX` seconds.
 pub fn duration<const MIN: u64, const MAX: u64>(text: &str) -> Result<Duration, String> {
     let duration =
@@ -29,6 +45,16 @@ pub fn audience(text: &str) -> Result<String, String> {
         return Err("write names without spaces, of at most 256 characters, separated by commas".into());
     }
     Ok(text.to_owned())
+}
+
+/// An origin as browsers send it (RFC 6454): scheme, host and perhaps a port.
+pub fn origin(text: &str) -> Result<HeaderValue, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_origin = host.is_some_and(|host| !host.is_empty() && !host.contains('/')) && is_plain(text, 256);
+    HeaderValue::from_str(text)
+        .ok()
+        .filter(|_| is_origin)
+        .ok_or_else(|| "write origins such as https://app.example.com, without a path, separated by commas".into())
 }
 
 fn is_plain(text: &str, max: usize) -> bool {

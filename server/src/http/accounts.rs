@@ -10,11 +10,14 @@ use super::bearer::{self, Bearer};
 use super::body::{Fields, Rule};
 use super::envelope::{Data, Done};
 use super::error::ApiError;
-use crate::auth::password;
+use super::rate_limits::Limited;
+use crate::auth::audit::{AuditOutcome, Entry, Event};
+use crate::auth::client::Client;
+use crate::auth::password::policy;
 use crate::auth::session::{LoginIds, SessionError, random_uuid};
 use crate::auth::token::Kind;
 use crate::metrics::Outcome;
-use crate::store::{NewUser, Role, User};
+use crate::store::{Changes, NewUser, Role, User};
 
 /// What registering and an Admin's `POST /api/v1/users` have in common.
 pub struct NewAccount {
@@ -27,29 +30,28 @@ pub struct NewAccount {
 /// How a user name, a name and an address may look: what the columns hold.
 const USERNAME: Rule = Rule { min: 3, max: 64, email: false, unique: true };
 pub const NAME: Rule = Rule { min: 3, max: 125, email: false, unique: false };
-const EMAIL: Rule = Rule { min: 0, max: 120, email: true, unique: true };
-
-/// A new password.
-pub const fn new_password(app: &App) -> Rule {
-    Rule { min: app.password_min_length, max: password::MAX_LENGTH, email: false, unique: false }
-}
+pub const EMAIL: Rule = Rule { min: 0, max: 120, email: true, unique: true };
+/// A password that may be older than the rules: bounded, and nothing else.
+const OLD_PASSWORD: Rule = Rule { min: 0, max: policy::MAX_LENGTH, email: false, unique: false };
 
 impl NewAccount {
     pub fn take_from(body: &mut Fields, app: &App) -> Self {
-        Self {
+        let account = Self {
             username: body.required("username", USERNAME),
             name: body.required("name", NAME),
             email: body.required("email", EMAIL),
-            password: body.required("password", new_password(app)),
-        }
+            password: body.required("password", Rule::default()),
+        };
+        check_password(body, app, "password", &account.password, &[&account.username, &account.name, &account.email]);
+        account
     }
 
     /// Hashes the password and keeps the user.
-    pub async fn create(self, app: &App, role: Role) -> Result<Done, ApiError> {
-        let salt = Salt::from_rng(&mut rand::rng());
-        let password_hash = app.sessions.hasher.hash(self.password.into(), salt).await?;
+    pub async fn create(self, app: &App, role: Role) -> Result<User, ApiError> {
+        let password_hash = hash(app, self.password).await?;
+        let uuid = random_uuid(&mut rand::rng()).simple().to_string();
         let user = NewUser {
-            uuid: random_uuid(&mut rand::rng()).simple().to_string(),
+            uuid: uuid.clone(),
             username: self.username,
             name: self.name,
             email: Some(self.email),
@@ -57,14 +59,44 @@ impl NewAccount {
             role,
         };
         app.sessions.store.create_user(user, (app.clock)()).await?;
-        Ok(Done(StatusCode::CREATED))
+        let user = app.sessions.store.user_by_uuid(&uuid).await?;
+        user.ok_or_else(|| ApiError::text(StatusCode::CONFLICT, "the user was deleted at once"))
     }
 }
 
-pub async fn register(State(app): State<App>, mut body: Fields) -> Result<Done, ApiError> {
+/// Adds what is wrong with a new password, which was taken out of the body already.
+pub fn check_password(body: &mut Fields, app: &App, field: &str, password: &str, names: &[&str]) {
+    if body.has_failed(field) {
+        return;
+    }
+    for problem in app.settings.policy.problems(&password.into(), names) {
+        body.fail(field, problem);
+    }
+}
+
+pub async fn hash(app: &App, password: String) -> Result<String, ApiError> {
+    let salt = Salt::from_rng(&mut rand::rng());
+    Ok(app.sessions.hasher.hash(password.into(), salt).await?)
+}
+
+/// Where registration is limited to domains, an address must be of one of them.
+pub fn check_domain(body: &mut Fields, app: &App, email: &str) {
+    if !body.has_failed("email") && !app.settings.registration.allows(email) {
+        body.fail("email", "Not an address of a domain that may register.");
+    }
+}
+
+pub async fn register(State(app): State<App>, client: Client, mut body: Fields) -> Result<Done, ApiError> {
+    if app.settings.registration.is_closed() {
+        return Err(ApiError::text(StatusCode::FORBIDDEN, "registration is closed"));
+    }
+    app.settings.check_rate(Limited::Register, &client)?;
     let account = NewAccount::take_from(&mut body, &app);
+    check_domain(&mut body, &app, &account.email);
     body.finish()?;
-    account.create(&app, Role::User).await
+    let user = account.create(&app, Role::User).await?;
+    app.sessions.note(&client, Entry::new(Event::Registered, AuditOutcome::Success).by(&user), app.now()).await?;
+    Ok(Done(StatusCode::CREATED))
 }
 
 #[derive(Serialize)]
@@ -73,19 +105,20 @@ pub struct Tokens {
     refresh_token: String,
 }
 
-pub async fn login(State(app): State<App>, mut body: Fields) -> Result<Data<Tokens>, ApiError> {
-    // A bound on what is hashed; no other rule, since accounts may be older than the rules.
-    const ANY: Rule = Rule { min: 0, max: password::MAX_LENGTH, email: false, unique: false };
-    let (username, password) = (body.required("username", ANY), body.required("password", ANY));
+pub async fn login(State(app): State<App>, client: Client, mut body: Fields) -> Result<Data<Tokens>, ApiError> {
+    let (username, password) = (body.required("username", OLD_PASSWORD), body.required("password", OLD_PASSWORD));
     body.finish()?;
+    app.settings.check_rate(Limited::Login, &client)?;
     let ids = LoginIds::random(&mut rand::rng());
-    let result = app.sessions.login(&username, password.into(), ids, (app.clock)().unix_timestamp()).await;
+    let result = app.sessions.login(&username, password.into(), ids, &client, app.now()).await;
     app.metrics.count_login(match &result {
         Ok(_) => Outcome::Accepted,
         Err(SessionError::BadCredentials) => Outcome::Refused,
+        Err(SessionError::Disabled) => Outcome::Disabled,
+        Err(SessionError::TooMany(_)) => Outcome::Delayed,
         Err(_) => Outcome::Failed,
     });
-    let pair = result.map_err(|error| ApiError::for_session(error, Kind::Access))?;
+    let pair = result?;
     Ok(Data(Tokens { access_token: pair.access_token, refresh_token: pair.refresh_token }))
 }
 
@@ -93,23 +126,82 @@ pub async fn me(Bearer(bearer): Bearer) -> Data<User> {
     Data(bearer.user)
 }
 
-#[derive(Serialize)]
-pub struct Refreshed {
-    access_token: String,
+/// Changes the bearer's own name or address.
+pub async fn change_me(
+    State(app): State<App>,
+    Bearer(bearer): Bearer,
+    client: Client,
+    mut body: Fields,
+) -> Result<Done, ApiError> {
+    let name = body.optional("name", NAME);
+    let email = body.optional("email", EMAIL);
+    if let Some(email) = &email {
+        check_domain(&mut body, &app, email);
+    }
+    body.finish()?;
+    let fields: Vec<_> =
+        [name.as_ref().map(|_| "name"), email.as_ref().map(|_| "email")].into_iter().flatten().collect();
+    let changes = Changes { name, email, ..Changes::default() };
+    app.sessions.store.change_user(&bearer.user.uuid, changes, (app.clock)()).await?;
+    let entry = Entry::new(Event::AccountChanged, AuditOutcome::Success).by(&bearer.user);
+    app.sessions.note(&client, entry.detail(fields.join(", ")), app.now()).await?;
+    Ok(Done(StatusCode::OK))
 }
 
-pub async fn refresh(State(app): State<App>, headers: HeaderMap) -> Result<Data<Refreshed>, ApiError> {
+/// Changes the bearer's own password; all other sessions end.
+pub async fn change_password(
+    State(app): State<App>,
+    Bearer(bearer): Bearer,
+    client: Client,
+    mut body: Fields,
+) -> Result<Done, ApiError> {
+    let old = body.required("old_password", OLD_PASSWORD);
+    let new = body.required("new_password", Rule::default());
+    let user = &bearer.user;
+    let names =
+        [user.username.as_str(), user.name.as_deref().unwrap_or_default(), user.email.as_deref().unwrap_or_default()];
+    check_password(&mut body, &app, "new_password", &new, &names);
+    body.finish()?;
+    app.settings.check_rate(Limited::Login, &client)?;
+    match app.sessions.confirm_password(user, &old.into(), &client, app.now()).await {
+        Err(SessionError::BadCredentials) => return Err(ApiError::field("old_password", "Not the present password.")),
+        result => result?,
+    }
+    let password_hash = Some(hash(&app, new).await?);
+    let changes = Changes { password_hash, keep_session: bearer.sid.clone(), ..Changes::default() };
+    app.sessions.store.change_user(&user.uuid, changes, (app.clock)()).await?;
+    app.sessions.note(&client, Entry::new(Event::PasswordChanged, AuditOutcome::Success).by(user), app.now()).await?;
+    Ok(Done(StatusCode::OK))
+}
+
+#[derive(Serialize)]
+pub struct RefreshedTokens {
+    access_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+}
+
+pub async fn refresh(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Data<RefreshedTokens>, ApiError> {
     let token = bearer::token(&headers)?;
-    let jti = random_uuid(&mut rand::rng()).to_string();
-    let access_token = app
+    app.settings.check_rate(Limited::Refresh, &client)?;
+    let [access_jti, refresh_jti] = [(); 2].map(|()| random_uuid(&mut rand::rng()).to_string());
+    let refreshed = app
         .sessions
-        .refresh(token, &jti, (app.clock)().unix_timestamp())
+        .refresh(token, &access_jti, &refresh_jti, &client, app.now())
         .await
         .map_err(|error| ApiError::for_session(error, Kind::Refresh))?;
-    Ok(Data(Refreshed { access_token }))
+    Ok(Data(RefreshedTokens { access_token: refreshed.access_token, refresh_token: refreshed.refresh_token }))
 }
 
-pub async fn logout(State(app): State<App>, Bearer(bearer): Bearer) -> Result<Data<&'static str>, ApiError> {
-    app.sessions.logout(&bearer.sid).await.map_err(|error| ApiError::for_session(error, Kind::Access))?;
+pub async fn logout(
+    State(app): State<App>,
+    Bearer(bearer): Bearer,
+    client: Client,
+) -> Result<Data<&'static str>, ApiError> {
+    app.sessions.logout(&bearer, &client, app.now()).await?;
     Ok(Data("The token has been revoked"))
 }

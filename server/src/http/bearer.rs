@@ -7,8 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::App;
 use super::error::ApiError;
 use crate::auth::session::Authenticated;
-use crate::auth::token::Kind;
-use crate::store::Role;
+use crate::store::{Role, User};
 
 /// The bearer of a good access token.
 pub struct Bearer(pub Authenticated);
@@ -18,22 +17,21 @@ impl FromRequestParts<App> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let token = token(&parts.headers)?;
-        let now = (app.clock)().unix_timestamp();
-        let bearer = app.sessions.authenticate(token, now).await;
-        bearer.map(Self).map_err(|error| ApiError::for_session(error, Kind::Access))
+        let bearer = app.sessions.authenticate(token, app.now()).await;
+        Ok(Self(bearer?))
     }
 }
 
 /// The bearer of a good access token, who is an Admin.
-pub struct AdminBearer;
+pub struct AdminBearer(pub User);
 
 impl FromRequestParts<App> for AdminBearer {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let Bearer(bearer) = Bearer::from_request_parts(parts, app).await?;
-        if bearer.user.role_id == Role::Admin.id() {
-            Ok(Self)
+        if bearer.user.role() == Role::Admin {
+            Ok(Self(bearer.user))
         } else {
             Err(ApiError::text(StatusCode::FORBIDDEN, "not admin"))
         }

@@ -100,6 +100,26 @@ impl Fields {
         }
     }
 
+    /// The same for true or false.
+    pub fn optional_flag(&mut self, name: &str) -> Option<bool> {
+        match self.object.remove(name)? {
+            Value::Bool(flag) => Some(flag),
+            Value::Null => {
+                self.fail(name, "Field may not be null.");
+                None
+            }
+            _ => {
+                self.fail(name, "Not a valid boolean.");
+                None
+            }
+        }
+    }
+
+    /// Whether something was found wrong with the field so far.
+    pub fn has_failed(&self, name: &str) -> bool {
+        self.errors.contains_key(name)
+    }
+
     /// Whether the field is there and null.
     pub fn is_null(&self, name: &str) -> bool {
         self.object.get(name).is_some_and(Value::is_null)

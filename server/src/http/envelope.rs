@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
 
 #[derive(Serialize)]
 pub struct Envelope<T> {
@@ -19,6 +20,18 @@ pub struct Data<T>(pub T);
 impl<T: Serialize> IntoResponse for Data<T> {
     fn into_response(self) -> Response {
         ok(StatusCode::OK, Some(self.0))
+    }
+}
+
+/// A time in seconds since 1970-01-01 UTC, shown as RFC 3339 has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rfc3339(pub i64);
+
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = OffsetDateTime::from_unix_timestamp(self.0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let text = time.format(&time::format_description::well_known::Rfc3339);
+        serializer.serialize_str(&text.map_err(serde::ser::Error::custom)?)
     }
 }
 

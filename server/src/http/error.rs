@@ -11,6 +11,7 @@ use serde_json::json;
 use super::envelope::Envelope;
 use crate::auth::hasher::HasherError;
 use crate::auth::session::SessionError;
+use crate::auth::throttle::Wait;
 use crate::auth::token::{Kind, TokenError};
 use crate::logging;
 use crate::store::StoreError;
@@ -19,7 +20,7 @@ use crate::store::StoreError;
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
 /// How long a client is asked to wait where the server is busy, in seconds.
-const RETRY_AFTER: &str = "1";
+const RETRY_AFTER: i64 = 1;
 
 #[derive(Debug)]
 pub enum ApiError {
@@ -29,6 +30,8 @@ pub enum ApiError {
     Fields(FieldErrors),
     /// An error of the token layer, outside of the envelope: `{"msg": …}`.
     Token(StatusCode, &'static str),
+    /// 429: come back in so many seconds.
+    TooMany(i64),
     /// 503: come back in a moment.
     Unavailable(&'static str),
     /// 500. The cause is for the log, never for the client.
@@ -68,10 +71,18 @@ impl ApiError {
             SessionError::BadCredentials => {
                 Self::text(StatusCode::UNPROCESSABLE_ENTITY, "user not found or bad username/password")
             }
+            SessionError::TooMany(Wait(seconds)) => Self::TooMany(seconds),
+            SessionError::Disabled => Self::text(StatusCode::FORBIDDEN, "the account is disabled"),
             SessionError::Hasher(error) => error.into(),
             SessionError::Store(error) => error.into(),
             SessionError::Signing(error) => Self::Internal(error),
         }
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        Self::for_session(error, Kind::Access)
     }
 }
 
@@ -83,9 +94,15 @@ impl From<StoreError> for ApiError {
                 tracing::warn!(error = logging::chain(&error), "the database did not answer");
                 Self::Unavailable("the database is unavailable, try again in a moment")
             }
-            StoreError::Other(_) | StoreError::Migrate(_) | StoreError::MigrationLock(_) => {
-                Self::Internal(error.into())
-            }
+            StoreError::LastAdmin => Self::text(
+                StatusCode::CONFLICT,
+                "it is the last Admin who can log in; make another user an Admin first",
+            ),
+            StoreError::Other(_)
+            | StoreError::Statement
+            | StoreError::ForeignTables(_)
+            | StoreError::SchemaTooNew(_)
+            | StoreError::MigrationLock(_) => Self::Internal(error.into()),
         }
     }
 }
@@ -107,11 +124,11 @@ impl IntoResponse for ApiError {
             Self::Text(status, text) => fail(status, text),
             Self::Fields(fields) => fail(StatusCode::UNPROCESSABLE_ENTITY, fields),
             Self::Token(status, message) => (status, Json(json!({"msg": message}))).into_response(),
-            Self::Unavailable(text) => {
-                let mut response = fail(StatusCode::SERVICE_UNAVAILABLE, text);
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
-                response
+            Self::TooMany(seconds) => {
+                let text = format!("too many attempts, try again in {seconds} s");
+                retry_after(fail(StatusCode::TOO_MANY_REQUESTS, text), seconds)
             }
+            Self::Unavailable(text) => retry_after(fail(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER),
             Self::Internal(error) => {
                 tracing::error!(error = logging::chain(error.as_ref()), "a request failed");
                 fail(StatusCode::INTERNAL_SERVER_ERROR, "server error")
@@ -122,6 +139,11 @@ impl IntoResponse for ApiError {
         }
         response
     }
+}
+
+fn retry_after(mut response: Response, seconds: i64) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 fn fail(status: StatusCode, error: impl Serialize) -> Response {

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
+use super::client::RequestId;
 use super::error::ApiError;
 use crate::auth::session::random_uuid;
 use crate::metrics::Metrics;
@@ -41,6 +42,13 @@ pub async fn close_while_draining(State(draining): State<Draining>, request: Req
     response
 }
 
+/// What the API answers is for one client only, and some of it is a token.
+pub async fn no_store(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
 pub async fn time_limit(request: Request, next: Next) -> Response {
     match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
         Ok(response) => response,
@@ -49,14 +57,16 @@ pub async fn time_limit(request: Request, next: Next) -> Response {
 }
 
 /// Counts and times the request, and gives it an id that stands in the answer and in each of its log lines.
-pub async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+pub async fn observe(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
+    let id_text = id.to_str().unwrap_or_default().to_owned();
+    request.extensions_mut().insert(RequestId(id_text.clone()));
     let method = request.method().clone();
     // The route and not the path: a client chooses the path, and a label must not grow without bound.
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
+    let span = tracing::info_span!("request", request_id = id_text);
     let mut response = next.run(request).instrument(span.clone()).await;
     let elapsed = started.elapsed();
     metrics.count_request(&method, &route, response.status(), elapsed);

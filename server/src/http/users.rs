@@ -1,58 +1,157 @@
 //! All users, for Admins: `/api/v1/users`. Every handler asks who is there before it looks at the body.
 
-use argon2::password_hash::phc::Salt;
-use axum::extract::State;
+mod listing;
+
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use serde::Serialize;
+
+pub use listing::list;
 
 use super::App;
-use super::accounts::{NAME, NewAccount, new_password};
+use super::accounts::{EMAIL, NAME, NewAccount, check_password, hash};
 use super::bearer::AdminBearer;
 use super::body::{Fields, Rule};
 use super::envelope::{Data, Done};
 use super::error::ApiError;
-use crate::store::{Changes, Role, User};
+use crate::auth::audit::{AuditOutcome, Entry, Event};
+use crate::auth::client::Client;
+use crate::store::{Changes, Role, RoleInfo, User};
 
-pub async fn list(State(app): State<App>, _: AdminBearer) -> Result<Data<Vec<User>>, ApiError> {
-    Ok(Data(app.sessions.store.users().await?))
+const ROLES: [(&str, Role); 2] = [("Admin", Role::Admin), ("User", Role::User)];
+
+/// A user with what only an Admin may know.
+#[derive(Serialize)]
+pub struct UserView {
+    #[serde(flatten)]
+    user: User,
+    role_name: Option<String>,
+    disabled: bool,
 }
 
-pub async fn create(State(app): State<App>, _: AdminBearer, mut body: Fields) -> Result<Done, ApiError> {
+pub async fn get(State(app): State<App>, _: AdminBearer, Path(uuid): Path<String>) -> Result<Data<UserView>, ApiError> {
+    let user = find(&app, &uuid).await?;
+    Ok(Data(UserView { role_name: user.role_name.clone(), disabled: user.disabled, user }))
+}
+
+pub async fn create(
+    State(app): State<App>,
+    AdminBearer(admin): AdminBearer,
+    client: Client,
+    mut body: Fields,
+) -> Result<Done, ApiError> {
     let account = NewAccount::take_from(&mut body, &app);
     let role_name = body.required("role_name", Rule::default());
-    let role = Role::from_name(&role_name);
-    if role.is_none() && !role_name.is_empty() {
-        body.fail("role_name", "Must be one of: Admin, User.");
-    }
+    let role = role(&mut body, &role_name);
     body.finish()?;
     let role = role.ok_or_else(|| ApiError::field("role_name", "Must be one of: Admin, User."))?;
-    account.create(&app, role).await
+    let user = account.create(&app, role).await?;
+    let entry = Entry::new(Event::UserCreated, AuditOutcome::Success).by(&admin);
+    app.sessions.note(&client, entry.to(&user.uuid, Some(&user.username)).detail(role.name()), app.now()).await?;
+    Ok(Done(StatusCode::CREATED))
 }
 
-pub async fn change(State(app): State<App>, _: AdminBearer, mut body: Fields) -> Result<Done, ApiError> {
+fn role(body: &mut Fields, name: &str) -> Option<Role> {
+    let role = Role::from_name(name);
+    if role.is_none() && !body.has_failed("role_name") {
+        body.fail("role_name", "Must be one of: Admin, User.");
+    }
+    role
+}
+
+/// A new password, and disabling, end all of the user's sessions at once.
+pub async fn change(
+    State(app): State<App>,
+    AdminBearer(admin): AdminBearer,
+    client: Client,
+    mut body: Fields,
+) -> Result<Done, ApiError> {
     let uuid = body.required("uuid", Rule::default());
     let name = body.optional("name", NAME);
-    let password = body.optional("password", new_password(&app));
-    body.finish()?;
-    let password_hash = match password {
-        Some(password) => {
-            let salt = Salt::from_rng(&mut rand::rng());
-            Some(app.sessions.hasher.hash(password.into(), salt).await?)
-        }
+    let email = body.optional("email", EMAIL);
+    let disabled = body.optional_flag("disabled");
+    let password = body.optional("password", Rule::default());
+    let role = match body.optional("role_name", Rule::default()) {
+        Some(name) => role(&mut body, &name),
         None => None,
     };
-    let changes = Changes { name, password_hash, ..Changes::default() };
-    found(app.sessions.store.change_user(&uuid, changes, (app.clock)()).await?)
+    let user = if body.has_failed("uuid") { None } else { app.sessions.store.user_by_uuid(&uuid).await? };
+    if let (Some(password), Some(user)) = (&password, &user) {
+        let names = [&user.username, name.as_ref().or(user.name.as_ref()).unwrap_or(&uuid)]
+            .into_iter()
+            .chain(email.as_ref().or(user.email.as_ref()))
+            .map(String::as_str)
+            .collect::<Vec<_>>();
+        check_password(&mut body, &app, "password", password, &names);
+    }
+    body.finish()?;
+    let user = user.ok_or_else(not_found)?;
+    let detail = changed_fields(&[
+        ("name", name.is_some()),
+        ("email", email.is_some()),
+        ("password", password.is_some()),
+        ("role_name", role.is_some()),
+        ("disabled", disabled.is_some()),
+    ]);
+    let password_hash = match password {
+        Some(password) => Some(hash(&app, password).await?),
+        None => None,
+    };
+    let changes = Changes { name, email, password_hash, role, disabled, keep_session: None };
+    if !app.sessions.store.change_user(&uuid, changes, (app.clock)()).await? {
+        return Err(not_found());
+    }
+    let entry = Entry::new(Event::UserChanged, AuditOutcome::Success).by(&admin).to(&uuid, Some(&user.username));
+    app.sessions.note(&client, entry.detail(detail), app.now()).await?;
+    Ok(Done(StatusCode::OK))
 }
 
-pub async fn delete(State(app): State<App>, _: AdminBearer, mut body: Fields) -> Result<Done, ApiError> {
+fn changed_fields(fields: &[(&str, bool)]) -> String {
+    fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+pub async fn delete(
+    State(app): State<App>,
+    AdminBearer(admin): AdminBearer,
+    client: Client,
+    mut body: Fields,
+) -> Result<Done, ApiError> {
     if body.is_null("uuid") {
         return Err(ApiError::text(StatusCode::UNPROCESSABLE_ENTITY, "uuid null"));
     }
     let uuid = body.required("uuid", Rule::default());
     body.finish()?;
-    found(app.sessions.store.delete_user(&uuid).await?)
+    let user = find(&app, &uuid).await?;
+    if !app.sessions.store.delete_user(&uuid).await? {
+        return Err(not_found());
+    }
+    let entry = Entry::new(Event::UserDeleted, AuditOutcome::Success).by(&admin).to(&uuid, Some(&user.username));
+    app.sessions.note(&client, entry, app.now()).await?;
+    Ok(Done(StatusCode::OK))
 }
 
-fn found(is_found: bool) -> Result<Done, ApiError> {
-    if is_found { Ok(Done(StatusCode::OK)) } else { Err(ApiError::text(StatusCode::NOT_FOUND, "user not found")) }
+/// Lets a user whom somebody has guessed at try again at once.
+pub async fn clear_failures(
+    State(app): State<App>,
+    AdminBearer(admin): AdminBearer,
+    client: Client,
+    Path(uuid): Path<String>,
+) -> Result<Done, ApiError> {
+    let user = find(&app, &uuid).await?;
+    app.sessions.forget_failures(&user.username).await?;
+    let entry = Entry::new(Event::LoginFailuresCleared, AuditOutcome::Success).by(&admin);
+    app.sessions.note(&client, entry.to(&user.uuid, Some(&user.username)), app.now()).await?;
+    Ok(Done(StatusCode::OK))
+}
+
+pub async fn roles(State(app): State<App>, _: AdminBearer) -> Result<Data<Vec<RoleInfo>>, ApiError> {
+    Ok(Data(app.sessions.store.roles().await?))
+}
+
+async fn find(app: &App, uuid: &str) -> Result<User, ApiError> {
+    app.sessions.store.user_by_uuid(uuid).await?.ok_or_else(not_found)
+}
+
+fn not_found() -> ApiError {
+    ApiError::text(StatusCode::NOT_FOUND, "user not found")
 }

@@ -1,12 +1,15 @@
 //! What anybody may ask: which version this is, and the keys to verify access tokens with.
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::App;
 use super::envelope::Data;
+
+/// A key is published 15 minutes before it signs: a verifier that asks every five has it in time.
+const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 #[derive(Serialize)]
 pub struct Version {
@@ -18,6 +21,16 @@ pub async fn version() -> Data<Version> {
 }
 
 /// The public keys (RFC 7517), outside of the envelope, as every verifier expects them.
-pub async fn jwks(State(app): State<App>) -> Json<Value> {
-    Json(app.sessions.keys.published.clone())
+pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
+    let keys = app.sessions.keys.get();
+    let etag = HeaderValue::from_str(&keys.etag).unwrap_or(HeaderValue::from_static("\"\""));
+    let is_known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == keys.etag)
+    });
+    let common = [(header::ETAG, etag), (header::CACHE_CONTROL, CACHE)];
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (common, content_type, keys.published.clone()).into_response()
 }

@@ -4,13 +4,14 @@ use std::fs::OpenOptions;
 use std::future::Future;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable as _};
 use sqlx::pool::PoolOptions;
 use sqlx::{ConnectOptions as _, Connection, Pool};
 
-use super::{Store, StoreError};
+use super::{Pool as EnginePool, Store, StoreError};
 use crate::config::Database;
 
 /// Half a core serves about 4,000 requests a second: a few connections keep it busy, and many pods share one
@@ -25,19 +26,42 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] where the database does not answer within ten seconds, any other at once.
     pub async fn connect(database: &Database) -> Result<Self, StoreError> {
-        match database {
+        let pool = match database {
             Database::Sqlite(options) => {
                 make_private(options.get_filename());
-                open(options.as_ref()).await.map(Self::Sqlite)
+                EnginePool::Sqlite(open(options.as_ref()).await?)
             }
-            Database::MySql(options) => open(options.as_ref()).await.map(Self::MySql),
-            Database::Postgres(options) => open(options.as_ref()).await.map(Self::Postgres),
-        }
+            Database::MySql(options) => EnginePool::MySql(open(options.as_ref()).await?),
+            Database::Postgres(options) => EnginePool::Postgres(open(options.as_ref()).await?),
+        };
+        Ok(Self { pool, has_old_tables: Arc::default() })
     }
 }
 
+impl Store {
+    /// Makes further connections as `database` says; those that are open stay.
+    ///
+    /// # Errors
+    /// Where it is another engine.
+    pub fn reconnect_as(&self, database: &Database) -> Result<(), String> {
+        match (&self.pool, database) {
+            (EnginePool::Sqlite(pool), Database::Sqlite(options)) => pool.set_connect_options(quiet(options.as_ref())),
+            (EnginePool::MySql(pool), Database::MySql(options)) => pool.set_connect_options(quiet(options.as_ref())),
+            (EnginePool::Postgres(pool), Database::Postgres(options)) => {
+                pool.set_connect_options(quiet(options.as_ref()));
+            }
+            _ => return Err("it is a database of another kind now; restart the server".into()),
+        }
+        Ok(())
+    }
+}
+
+fn quiet<O: sqlx::ConnectOptions + Clone>(options: &O) -> O {
+    options.clone().disable_statement_logging()
+}
+
 async fn open<DB: sqlx::Database>(options: &ConnectOptionsOf<DB>) -> Result<Pool<DB>, StoreError> {
-    let options = options.clone().disable_statement_logging();
+    let options = quiet(options);
     first(|| async { options.connect().await?.close().await }).await?;
     let pool = PoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
     Ok(pool.connect_lazy_with(options))

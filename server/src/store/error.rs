@@ -7,6 +7,8 @@ use sqlx::error::DatabaseError;
 pub enum UniqueField {
     Username,
     Email,
+    /// The id of a session.
+    Session,
 }
 
 impl UniqueField {
@@ -15,6 +17,7 @@ impl UniqueField {
         match self {
             Self::Username => "username",
             Self::Email => "email",
+            Self::Session => "session",
         }
     }
 }
@@ -33,8 +36,21 @@ pub enum StoreError {
     /// Anything else is a bug or a broken database.
     #[error("the database refused a statement")]
     Other(#[source] sqlx::Error),
-    #[error("migrating the schema")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The last Admin who can log in must stay one.
+    #[error("it is the last Admin who can log in")]
+    LastAdmin,
+    /// A statement that we put together wrongly.
+    #[error("a statement cannot be built")]
+    Statement,
+    /// The first of the tables that are there.
+    #[error(
+        "the database is neither empty nor one of this service or of the one before it (it has the tables {0}); give \
+         an empty database"
+    )]
+    ForeignTables(String),
+    /// The oldest release that may work on the schema.
+    #[error("a newer server has brought the schema to where only {0} or later may work on it; start that one")]
+    SchemaTooNew(String),
     /// Seconds that another one's migration was waited for.
     #[error("another migration has not ended within {0} s")]
     MigrationLock(u32),
@@ -80,6 +96,8 @@ fn taken(error: &dyn DatabaseError) -> Option<UniqueField> {
         Some(UniqueField::Username)
     } else if place.contains("email") {
         Some(UniqueField::Email)
+    } else if place.contains("sid") {
+        Some(UniqueField::Session)
     } else {
         None
     }

@@ -1,58 +1,152 @@
 //! The schema, brought to this version under a lock that dies with its connection, so that replicas may all try.
+//!
+//! What is missing is found by looking, not by remembering: an empty database, one of an earlier version, one of the
+//! service that this one succeeds, and one whose migration was cut short are all brought to the same form. SQLite and
+//! PostgreSQL do it in one transaction; on MySQL each statement stands for itself and the next attempt goes on.
 
-use sqlx::migrate::Migrator;
-use sqlx::{MySqlConnection, PgPool, SqlitePool};
+mod data;
+mod inspect;
+mod plan;
+mod render;
 
-use super::{Store, StoreError};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-static SQLITE: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
-static MYSQL: Migrator = sqlx::migrate!("src/store/migrations/mysql");
-static POSTGRES: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+use backon::{ConstantBuilder, Retryable as _};
+
+pub use inspect::Origin;
+
+use super::schema::{OLDEST_SERVER, OLDEST_VERSION, VERSION, VERSIONS};
+use super::{Engine, Store, StoreError, Tx};
+use inspect::Found;
 
 /// How long another one's migration is waited for, in seconds.
 const LOCK_TIMEOUT: u32 = 600;
 
+/// What a migration would do.
+#[derive(Debug)]
+pub struct Plan {
+    pub origin: Origin,
+    /// The version of the schema that is there.
+    pub from: Option<i32>,
+    pub statements: Vec<String>,
+}
+
+impl Plan {
+    /// Whether the schema is at this version, or beyond it.
+    pub fn is_done(&self) -> bool {
+        self.from.is_some_and(|from| from > VERSION || (from == VERSION && self.statements.is_empty()))
+    }
+}
+
 impl Store {
     /// Brings the schema to this version. One that is newer already is left as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::ForeignTables`] where the tables are somebody else's, [`StoreError::SchemaTooNew`] where a newer
+    /// server has brought the schema to where this one may not work on it.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(pool) => sqlite(pool).await,
-            Self::MySql(pool) => mysql(&mut *pool.acquire().await?).await,
-            Self::Postgres(pool) => postgres(pool).await,
+        let plan = self.plan().await?;
+        if plan.is_done() && !self.has_old_tables() {
+            return Ok(());
+        }
+        let migrate = || async { self.migrate_once().await };
+        let every_second =
+            ConstantBuilder::default().with_delay(Duration::from_secs(1)).with_max_times(LOCK_TIMEOUT as usize);
+        migrate.retry(every_second).when(StoreError::is_transient).await?;
+        self.plan().await.map(|_| ())
+    }
+
+    /// What [`Self::migrate`] would do; changes nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn plan(&self) -> Result<Plan, StoreError> {
+        let mut tx = self.begin_read().await?;
+        let (plan, found) = look(&mut tx).await?;
+        tx.commit().await?;
+        self.has_old_tables.store(found.has_old_tables(), Ordering::Relaxed);
+        Ok(plan)
+    }
+
+    async fn migrate_once(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        lock(&mut tx).await?;
+        let result = bring_up(&mut tx).await;
+        // A connection goes back into the pool, with the lock if it is not given back.
+        unlock(&mut tx).await?;
+        result?;
+        tx.commit().await
+    }
+}
+
+async fn look(tx: &mut Tx) -> Result<(Plan, Found), StoreError> {
+    let found = Found::inspect(tx).await?;
+    let origin = found.origin();
+    if origin == Origin::Unknown {
+        let tables = found.tables.keys().take(5).cloned().collect::<Vec<_>>().join(", ");
+        return Err(StoreError::ForeignTables(tables));
+    }
+    let from = version(tx, &found).await?;
+    Ok((Plan { origin, from, statements: plan::statements(tx.engine(), &found) }, found))
+}
+
+/// The version that the database says it has.
+async fn version(tx: &mut Tx, found: &Found) -> Result<Option<i32>, StoreError> {
+    if !found.has_table(VERSIONS.name) {
+        return Ok(None);
+    }
+    let rows: Vec<(i32, i32, String)> =
+        tx.raw_rows("SELECT version, oldest_version, oldest_server FROM sc_auth_schema WHERE id = 1").await?;
+    let Some((version, oldest_version, oldest_server)) = rows.into_iter().next() else { return Ok(None) };
+    if oldest_version > VERSION {
+        return Err(StoreError::SchemaTooNew(oldest_server));
+    }
+    Ok(Some(version))
+}
+
+async fn bring_up(tx: &mut Tx) -> Result<(), StoreError> {
+    let (plan, found) = look(tx).await?;
+    if plan.from.is_some_and(|from| from > VERSION) {
+        return Ok(());
+    }
+    for statement in &plan.statements {
+        tracing::info!(statement, "migrating");
+        tx.raw(statement).await?;
+    }
+    data::complete(tx).await?;
+    if plan.from != Some(VERSION) {
+        // Last, so that a migration that is cut short is not taken for done.
+        tx.raw("DELETE FROM sc_auth_schema").await?;
+        let insert = format!(
+            "INSERT INTO sc_auth_schema (id, version, oldest_version, oldest_server) \
+             VALUES (1, {VERSION}, {OLDEST_VERSION}, '{OLDEST_SERVER}')"
+        );
+        tx.raw(&insert).await?;
+        tracing::info!(origin = ?plan.origin, version = VERSION, taken_over = found.has_old_tables(), "migrated");
+    }
+    Ok(())
+}
+
+/// MySQL's locks are the server's and not the database's, and their names have at most 64 characters.
+const MYSQL_LOCK: &str = "CONCAT('sc-auth/', SHA1(DATABASE()))";
+
+/// SQLite's transaction is itself the lock.
+async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
+    match tx.engine() {
+        Engine::Sqlite => Ok(()),
+        Engine::Postgres => tx.raw("SELECT pg_advisory_xact_lock(hashtext('sc-auth/schema'))").await,
+        Engine::MySql => {
+            let rows: Vec<(Option<i64>,)> =
+                tx.raw_rows(&format!("SELECT GET_LOCK({MYSQL_LOCK}, {LOCK_TIMEOUT})")).await?;
+            if rows == [(Some(1),)] { Ok(()) } else { Err(StoreError::MigrationLock(LOCK_TIMEOUT)) }
         }
     }
 }
 
-/// All of it in one transaction that holds SQLite's write lock.
-async fn sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    tolerant(&SQLITE, false).run_direct(None, &mut *transaction, false).await?;
-    Ok(transaction.commit().await?)
-}
-
-/// The library's own lock waits for ever, which MariaDB's `GET_LOCK` takes for not at all.
-async fn mysql(connection: &mut MySqlConnection) -> Result<(), StoreError> {
-    // Locks are the server's and not the database's, and their names have at most 64 characters.
-    const NAME: &str = "CONCAT('sc-auth/', SHA1(DATABASE()))";
-    let lock = sqlx::AssertSqlSafe(format!("SELECT GET_LOCK({NAME}, {LOCK_TIMEOUT})"));
-    let locked: Option<i64> = sqlx::query_scalar(lock).fetch_one(&mut *connection).await?;
-    if locked != Some(1) {
-        return Err(StoreError::MigrationLock(LOCK_TIMEOUT));
+async fn unlock(tx: &mut Tx) -> Result<(), StoreError> {
+    match tx.engine() {
+        Engine::Sqlite | Engine::Postgres => Ok(()),
+        Engine::MySql => tx.raw(&format!("DO RELEASE_LOCK({MYSQL_LOCK})")).await,
     }
-    let result = tolerant(&MYSQL, false).run_direct(None, &mut *connection, false).await;
-    let unlock = sqlx::AssertSqlSafe(format!("DO RELEASE_LOCK({NAME})"));
-    sqlx::query(unlock).execute(connection).await?;
-    Ok(result?)
-}
-
-/// The library's own advisory lock.
-async fn postgres(pool: &PgPool) -> Result<(), StoreError> {
-    Ok(tolerant(&POSTGRES, true).run(pool).await?)
-}
-
-/// A server may meet a schema that a newer one has brought further.
-fn tolerant(migrator: &Migrator, locking: bool) -> Migrator {
-    let mut migrator = Migrator { migrations: migrator.migrations.clone(), ..Migrator::DEFAULT };
-    migrator.set_ignore_missing(true).set_locking(locking);
-    migrator
 }

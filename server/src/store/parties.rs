@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use super::{Store, StoreError};
 
 #[derive(Iden, Clone, Copy)]
-enum TokenParties {
+pub(super) enum TokenParties {
     Table,
     Id,
     Issuer,

@@ -1,14 +1,17 @@
 //! Users and their roles.
 
-use sea_query::{Expr, ExprTrait as _, Iden, Order, Query, SelectStatement};
+use sea_query::{
+    Expr, ExprTrait as _, Func, Iden, LikeExpr, LockType, Order, Query, SelectStatement, SubQueryStatement,
+};
 use serde::Serialize;
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{Store, StoreError};
+use super::sessions::Sessions;
+use super::{Store, StoreError, Tx};
 
-#[derive(Iden, Clone, Copy)]
+#[derive(Debug, Iden, Clone, Copy)]
 pub(super) enum Users {
     Table,
     Id,
@@ -22,6 +25,24 @@ pub(super) enum Users {
     UpdatedAt,
     UsernameKey,
     EmailKey,
+    Disabled,
+}
+
+#[derive(Iden, Clone, Copy)]
+pub(super) enum Roles {
+    Table,
+    Id,
+    Name,
+}
+
+/// The old service's tokens; there only in a database that was taken over.
+#[derive(Iden, Clone, Copy)]
+pub(super) enum Tokens {
+    Table,
+    Jti,
+    TokenType,
+    UserUuid,
+    Revoked,
 }
 
 /// What a user may do.
@@ -32,7 +53,10 @@ pub enum Role {
 }
 
 impl Role {
-    pub const fn id(self) -> i32 {
+    pub const ALL: [Self; 2] = [Self::Admin, Self::User];
+
+    /// The id where we make the role; a database that was taken over may have another one.
+    pub const fn usual_id(self) -> i32 {
         match self {
             Self::Admin => 1,
             Self::User => 2,
@@ -47,12 +71,25 @@ impl Role {
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Admin, Self::User].into_iter().find(|role| role.name() == name)
+        Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    pub fn from_id(id: i32) -> Option<Self> {
-        [Self::Admin, Self::User].into_iter().find(|role| role.id() == id)
+    /// Where a database has the role twice, new users get the first.
+    pub(super) fn id_query(self) -> Expr {
+        let select = Query::select()
+            .expr(Func::min(Expr::col(Roles::Id)))
+            .from(Roles::Table)
+            .and_where(Expr::col(Roles::Name).eq(self.name()))
+            .to_owned();
+        Expr::from(SubQueryStatement::from(select))
     }
+}
+
+/// A role as clients see one.
+#[derive(Debug, Serialize, FromRow)]
+pub struct RoleInfo {
+    pub id: i32,
+    pub name: Option<String>,
 }
 
 /// A user as clients see one; the order of the fields is theirs too.
@@ -62,9 +99,19 @@ pub struct User {
     pub id: i32,
     pub name: Option<String>,
     pub email: Option<String>,
-    pub role_id: i32,
+    pub role_id: Option<i32>,
     pub username: String,
     pub uuid: String,
+    #[serde(skip)]
+    pub role_name: Option<String>,
+    #[serde(skip)]
+    pub disabled: bool,
+}
+
+impl User {
+    pub fn role(&self) -> Role {
+        self.role_name.as_deref().and_then(Role::from_name).unwrap_or(Role::User)
+    }
 }
 
 /// A user who does not exist yet.
@@ -75,26 +122,49 @@ pub struct NewUser {
     pub username: String,
     pub name: String,
     pub email: Option<String>,
-    /// A PHC string.
     pub password_hash: String,
     pub role: Role,
 }
 
 /// What to change of a user; `None` leaves a column as it is.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Changes {
     pub name: Option<String>,
     pub email: Option<String>,
     pub password_hash: Option<String>,
     pub role: Option<Role>,
+    pub disabled: Option<bool>,
+    /// The session that outlives a new password: the one that it was set in.
+    pub keep_session: Option<String>,
 }
 
-/// A user and the hash of that user's password, a PHC string.
+impl Changes {
+    /// Whether an Admin who is changed so is an Admin no more.
+    fn takes_power(&self) -> bool {
+        self.role == Some(Role::User) || self.disabled == Some(true)
+    }
+
+    fn ends_sessions(&self) -> bool {
+        self.password_hash.is_some() || self.disabled == Some(true)
+    }
+}
+
+/// Which users to list.
+#[derive(Debug, Default, Clone)]
+pub struct UserFilter {
+    /// Part of a user name, a name or an address.
+    pub text: Option<String>,
+    pub role: Option<Role>,
+    pub disabled: Option<bool>,
+}
+
+/// A user and the hash of that user's password.
 #[derive(Debug, FromRow)]
 pub struct Credentials {
     #[sqlx(flatten)]
     pub user: User,
     pub password: String,
+    username_key: Option<String>,
 }
 
 /// The key under which a name is unique: compatibility form (NFKC), lower case, no space around it. The same on
@@ -105,8 +175,52 @@ pub fn fold(name: &str) -> String {
 
 /// Selects what [`User`] holds.
 pub(super) fn columns(select: &mut SelectStatement) -> &mut SelectStatement {
-    for column in [Users::Id, Users::Name, Users::Email, Users::RoleId, Users::Username, Users::Uuid] {
+    for column in [Users::Id, Users::Name, Users::Email, Users::RoleId, Users::Username, Users::Uuid, Users::Disabled] {
         select.column((Users::Table, column));
+    }
+    let of_user = Expr::col((Roles::Table, Roles::Id)).equals((Users::Table, Users::RoleId));
+    select.expr_as(Expr::col((Roles::Table, Roles::Name)), "role_name").left_join(Roles::Table, of_user)
+}
+
+fn select_users() -> SelectStatement {
+    columns(Query::select().from(Users::Table)).to_owned()
+}
+
+/// Rows that the old service wrote have no key yet: those match by the name itself.
+fn by_username(username: &str) -> SelectStatement {
+    let key = Expr::col((Users::Table, Users::UsernameKey));
+    let by_name = key.clone().is_null().and(Expr::col((Users::Table, Users::Username)).eq(username));
+    select_users()
+        .column((Users::Table, Users::Password))
+        .column((Users::Table, Users::UsernameKey))
+        .and_where(key.eq(fold(username)).or(by_name))
+        .to_owned()
+}
+
+fn by_uuid(uuid: &str) -> SelectStatement {
+    select_users().and_where(Expr::col((Users::Table, Users::Uuid)).eq(uuid)).to_owned()
+}
+
+fn matching(filter: &UserFilter) -> SelectStatement {
+    let mut select = select_users();
+    if let Some(text) = &filter.text {
+        let pattern = |text: &str| {
+            let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+            LikeExpr::new(format!("%{escaped}%")).escape('!')
+        };
+        let folded = fold(text);
+        select.and_where(
+            Expr::col((Users::Table, Users::UsernameKey))
+                .like(pattern(&folded))
+                .or(Expr::col((Users::Table, Users::EmailKey)).like(pattern(&folded)))
+                .or(Expr::expr(Func::lower(Expr::col((Users::Table, Users::Name)))).like(pattern(&text.to_lowercase()))),
+        );
+    }
+    if let Some(role) = filter.role {
+        select.and_where(Expr::col((Roles::Table, Roles::Name)).eq(role.name()));
+    }
+    if let Some(disabled) = filter.disabled {
+        select.and_where(Expr::col((Users::Table, Users::Disabled)).eq(disabled));
     }
     select
 }
@@ -115,103 +229,242 @@ impl Store {
     /// # Errors
     /// [`StoreError::Taken`] where the name or the address belongs to another user.
     pub async fn create_user(&self, user: NewUser, now: OffsetDateTime) -> Result<(), StoreError> {
-        let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
-        let now = to_datetime(now);
-        let mut insert = Query::insert();
-        insert
-            .into_table(Users::Table)
-            .columns([
-                Users::Uuid,
-                Users::Email,
-                Users::Username,
-                Users::Password,
-                Users::Name,
-                Users::RoleId,
-                Users::CreatedAt,
-                Users::UpdatedAt,
-                Users::UsernameKey,
-                Users::EmailKey,
-            ])
-            .values_panic([
-                user.uuid.into(),
-                user.email.into(),
-                user.username.into(),
-                user.password_hash.into(),
-                user.name.into(),
-                user.role.id().into(),
-                now.into(),
-                now.into(),
-                username_key.into(),
-                email_key.into(),
-            ]);
-        self.execute(&insert).await.map(|_| ())
+        if self.has_old_tables() {
+            // One of that name that the old service wrote gets its key now, which then refuses the new one.
+            self.credentials(&user.username).await?;
+        }
+        self.execute(&insert(user, now)).await.map(|_| ())
     }
 
     /// The user of that name with the hash of the password.
     pub async fn credentials(&self, username: &str) -> Result<Option<Credentials>, StoreError> {
-        let select = columns(&mut Query::select())
-            .column((Users::Table, Users::Password))
-            .from(Users::Table)
-            .and_where(Expr::col(Users::UsernameKey).eq(fold(username)))
-            .to_owned();
-        self.fetch_optional(&select).await
+        let mut found: Vec<Credentials> = self.fetch_all(&by_username(username)).await?;
+        // The name to the letter goes before one that is only alike.
+        found.sort_by_key(|found| found.user.username != username);
+        let found = found.into_iter().next();
+        if let Some(Credentials { user, username_key: None, .. }) = &found {
+            self.complete_keys(user).await?;
+        }
+        Ok(found)
+    }
+
+    /// Fills in the keys of a row that the old service has written, unless another row has them.
+    async fn complete_keys(&self, user: &User) -> Result<(), StoreError> {
+        let email_key = user.email.as_deref().map(fold);
+        for (column, key) in [(Users::UsernameKey, Some(fold(&user.username))), (Users::EmailKey, email_key)] {
+            let update = Query::update()
+                .table(Users::Table)
+                .value(column, key)
+                .and_where(Expr::col(Users::Id).eq(user.id))
+                .to_owned();
+            match self.execute(&update).await {
+                Ok(_) | Err(StoreError::Taken(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     pub async fn user_by_username(&self, username: &str) -> Result<Option<User>, StoreError> {
-        let select = columns(&mut Query::select())
-            .from(Users::Table)
-            .and_where(Expr::col(Users::UsernameKey).eq(fold(username)))
-            .to_owned();
-        self.fetch_optional(&select).await
+        Ok(self.credentials(username).await?.map(|found| found.user))
     }
 
-    /// All users, in order of their id.
-    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
-        let select = columns(&mut Query::select()).from(Users::Table).order_by(Users::Id, Order::Asc).to_owned();
-        self.fetch_all(&select).await
+    pub async fn user_by_uuid(&self, uuid: &str) -> Result<Option<User>, StoreError> {
+        self.fetch_optional(&by_uuid(uuid)).await
+    }
+
+    /// The hash of a user's password.
+    pub async fn password_hash(&self, user_id: i32) -> Result<Option<String>, StoreError> {
+        let select = Query::select()
+            .column(Users::Password)
+            .from(Users::Table)
+            .and_where(Expr::col(Users::Id).eq(user_id))
+            .to_owned();
+        Ok(self.fetch_optional::<(String,)>(&select).await?.map(|(hash,)| hash))
+    }
+
+    /// Users in order of their id, of those that come after `after`.
+    pub async fn users(&self, filter: &UserFilter, after: i32, limit: u64) -> Result<Vec<User>, StoreError> {
+        let select = matching(filter)
+            .and_where(Expr::col((Users::Table, Users::Id)).gt(after))
+            .order_by((Users::Table, Users::Id), Order::Asc)
+            .limit(limit)
+            .to_owned();
+        self.fetch_varying(&select).await
     }
 
     pub async fn has_admin(&self) -> Result<bool, StoreError> {
-        let select = columns(&mut Query::select())
-            .from(Users::Table)
-            .and_where(Expr::col(Users::RoleId).eq(Role::Admin.id()))
-            .limit(1)
-            .to_owned();
-        let user: Option<User> = self.fetch_optional(&select).await?;
-        Ok(user.is_some())
+        let filter = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
+        Ok(!self.users(&filter, 0, 1).await?.is_empty())
     }
 
-    /// Returns whether there is such a user.
+    pub async fn roles(&self) -> Result<Vec<RoleInfo>, StoreError> {
+        let select = Query::select()
+            .columns([Roles::Id, Roles::Name])
+            .from(Roles::Table)
+            .order_by(Roles::Id, Order::Asc)
+            .to_owned();
+        self.fetch_all(&select).await
+    }
+
+    /// Returns whether there is such a user. A new password and disabling end the user's sessions.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where the address belongs to another user.
+    /// [`StoreError::Taken`] where the address belongs to another user, [`StoreError::LastAdmin`] where nobody would
+    /// be left to undo it.
     pub async fn change_user(&self, uuid: &str, changes: Changes, now: OffsetDateTime) -> Result<bool, StoreError> {
-        let mut update = Query::update();
-        update.table(Users::Table).value(Users::UpdatedAt, to_datetime(now)).and_where(Expr::col(Users::Uuid).eq(uuid));
-        if let Some(name) = changes.name {
-            update.value(Users::Name, name);
-        }
-        if let Some(email) = changes.email {
-            update.value(Users::EmailKey, fold(&email)).value(Users::Email, email);
-        }
-        if let Some(hash) = changes.password_hash {
-            update.value(Users::Password, hash);
-        }
-        if let Some(role) = changes.role {
-            update.value(Users::RoleId, role.id());
-        }
-        Ok(self.execute(&update).await? > 0)
+        let has_old_tables = self.has_old_tables();
+        self.transaction(|tx| {
+            let (uuid, changes) = (uuid.to_owned(), changes.clone());
+            Box::pin(async move { change(tx, &uuid, &changes, now, has_old_tables).await })
+        })
+        .await
     }
 
     /// Deletes a user with all of that user's sessions. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::LastAdmin`] where nobody would be left to manage users.
     pub async fn delete_user(&self, uuid: &str) -> Result<bool, StoreError> {
-        let delete = Query::delete().from_table(Users::Table).and_where(Expr::col(Users::Uuid).eq(uuid)).to_owned();
-        Ok(self.execute(&delete).await? > 0)
+        let has_old_tables = self.has_old_tables();
+        self.transaction(|tx| {
+            let uuid = uuid.to_owned();
+            Box::pin(async move {
+                refuse_last_admin(tx, &uuid).await?;
+                if has_old_tables {
+                    let delete = Query::delete()
+                        .from_table(Tokens::Table)
+                        .and_where(Expr::col(Tokens::UserUuid).eq(uuid.as_str()))
+                        .to_owned();
+                    tx.execute(&delete).await?;
+                }
+                let delete =
+                    Query::delete().from_table(Users::Table).and_where(Expr::col(Users::Uuid).eq(uuid)).to_owned();
+                Ok(tx.execute(&delete).await? > 0)
+            })
+        })
+        .await
+    }
+
+    /// Replaces a hash by a stronger one of the same password, unless the password was changed meanwhile.
+    pub async fn replace_hash(&self, user_id: i32, old: &str, new: &str) -> Result<(), StoreError> {
+        let update = Query::update()
+            .table(Users::Table)
+            .value(Users::Password, new)
+            .and_where(Expr::col(Users::Id).eq(user_id))
+            .and_where(Expr::col(Users::Password).eq(old))
+            .to_owned();
+        self.execute(&update).await.map(|_| ())
     }
 }
 
+fn insert(user: NewUser, now: OffsetDateTime) -> sea_query::InsertStatement {
+    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
+    let now = to_datetime(now);
+    Query::insert()
+        .into_table(Users::Table)
+        .columns([
+            Users::Uuid,
+            Users::Email,
+            Users::Username,
+            Users::Password,
+            Users::Name,
+            Users::RoleId,
+            Users::CreatedAt,
+            Users::UpdatedAt,
+            Users::UsernameKey,
+            Users::EmailKey,
+        ])
+        .values_panic([
+            user.uuid.into(),
+            user.email.into(),
+            user.username.into(),
+            user.password_hash.into(),
+            user.name.into(),
+            user.role.id_query(),
+            now.into(),
+            now.into(),
+            username_key.into(),
+            email_key.into(),
+        ])
+        .to_owned()
+}
+
+async fn change(
+    tx: &mut Tx,
+    uuid: &str,
+    changes: &Changes,
+    now: OffsetDateTime,
+    has_old_tables: bool,
+) -> Result<bool, StoreError> {
+    if changes.takes_power() {
+        refuse_last_admin(tx, uuid).await?;
+    }
+    let mut update = Query::update();
+    update.table(Users::Table).value(Users::UpdatedAt, to_datetime(now)).and_where(Expr::col(Users::Uuid).eq(uuid));
+    if let Some(name) = &changes.name {
+        update.value(Users::Name, name.as_str());
+    }
+    if let Some(email) = &changes.email {
+        update.value(Users::EmailKey, fold(email)).value(Users::Email, email.as_str());
+    }
+    if let Some(hash) = &changes.password_hash {
+        update.value(Users::Password, hash.as_str());
+    }
+    if let Some(role) = changes.role {
+        update.value(Users::RoleId, role.id_query());
+    }
+    if let Some(disabled) = changes.disabled {
+        update.value(Users::Disabled, disabled);
+    }
+    let is_found = tx.execute(&update).await? > 0;
+    if is_found && changes.ends_sessions() {
+        end_sessions(tx, uuid, changes.keep_session.as_deref(), has_old_tables).await?;
+    }
+    Ok(is_found)
+}
+
+/// After the row of the user was changed, which whoever begins a session has to wait for.
+async fn end_sessions(tx: &mut Tx, uuid: &str, keep: Option<&str>, has_old_tables: bool) -> Result<(), StoreError> {
+    let user_id =
+        Query::select().column(Users::Id).from(Users::Table).and_where(Expr::col(Users::Uuid).eq(uuid)).to_owned();
+    let mut delete = Query::delete();
+    delete.from_table(Sessions::Table).and_where(Expr::col(Sessions::UserId).in_subquery(user_id));
+    if let Some(sid) = keep {
+        delete.and_where(Expr::col(Sessions::Sid).ne(sid));
+    }
+    tx.execute(&delete).await?;
+    if has_old_tables {
+        tx.execute(&revoke_old_tokens(uuid)).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn revoke_old_tokens(user_uuid: &str) -> sea_query::UpdateStatement {
+    Query::update()
+        .table(Tokens::Table)
+        .value(Tokens::Revoked, true)
+        .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
+        .to_owned()
+}
+
+/// Locks all Admins who can log in, so that two who each take the other's power do so one after the other.
+async fn refuse_last_admin(tx: &mut Tx, uuid: &str) -> Result<(), StoreError> {
+    let of_user = Expr::col((Roles::Table, Roles::Id)).equals((Users::Table, Users::RoleId));
+    let admins = Query::select()
+        .column((Users::Table, Users::Uuid))
+        .from(Users::Table)
+        .inner_join(Roles::Table, of_user)
+        .and_where(Expr::col((Roles::Table, Roles::Name)).eq(Role::Admin.name()))
+        .and_where(Expr::col((Users::Table, Users::Disabled)).eq(false))
+        .lock(LockType::Update)
+        .to_owned();
+    let admins: Vec<(String,)> = tx.fetch_all(&admins).await?;
+    if admins.len() == 1 && admins[0].0 == uuid { Err(StoreError::LastAdmin) } else { Ok(()) }
+}
+
 /// The old service's columns hold UTC without saying so.
-fn to_datetime(time: OffsetDateTime) -> PrimitiveDateTime {
+pub(super) fn to_datetime(time: OffsetDateTime) -> PrimitiveDateTime {
     let utc = time.to_offset(time::UtcOffset::UTC);
     PrimitiveDateTime::new(utc.date(), utc.time())
         .replace_nanosecond(0)
@@ -235,6 +488,5 @@ mod tests {
     fn a_role_is_found_by_its_exact_name() {
         assert_eq!(Role::from_name("Admin"), Some(Role::Admin));
         assert_eq!(Role::from_name("admin"), None);
-        assert_eq!(Role::from_id(2), Some(Role::User));
     }
 }

@@ -8,7 +8,6 @@ use crate::harness::{Server, done, fail, ok};
 crate::on_every_engine!(
     a_user_registers_logs_in_refreshes_and_logs_out,
     logging_out_ends_the_whole_session_and_no_other,
-    a_refresh_token_can_be_used_again,
     user_names_do_not_depend_on_case,
 );
 
@@ -30,7 +29,7 @@ async fn a_user_registers_logs_in_refreshes_and_logs_out(engine: Engine) {
 
     let refreshed = server.call("POST", "/api/v1/accounts/refresh", Some(&tokens.refresh), None).await;
     let access = refreshed.body["data"]["access_token"].as_str().unwrap();
-    assert_eq!(refreshed, ok(json!({"access_token": access})));
+    assert!(refreshed.body["data"]["refresh_token"].is_string());
     assert_eq!(server.get("/api/v1/accounts/me", access).await, ok(expected));
 
     let logout = server.call("DELETE", "/api/v1/accounts/logout", Some(access), None).await;
@@ -48,19 +47,6 @@ async fn logging_out_ends_the_whole_session_and_no_other(engine: Engine) {
     let again = server.call("DELETE", "/api/v1/accounts/logout", Some(&first.access), None).await;
     assert_eq!(again, fail(401, json!("The token has revoked")));
     assert!(server.is_good(&second.access).await);
-}
-
-async fn a_refresh_token_can_be_used_again(engine: Engine) {
-    let (server, _database) = Server::with_admin(engine).await;
-    let tokens = server.login("root").await;
-    let mut seen = vec![tokens.access.clone()];
-    for _ in 0..3 {
-        let answer = server.call("POST", "/api/v1/accounts/refresh", Some(&tokens.refresh), None).await;
-        let access = answer.body["data"]["access_token"].as_str().unwrap().to_owned();
-        assert!(server.is_good(&access).await);
-        assert!(!seen.contains(&access), "each access token is a new one");
-        seen.push(access);
-    }
 }
 
 async fn user_names_do_not_depend_on_case(engine: Engine) {

@@ -80,7 +80,8 @@ async fn a_new_issuer_and_audience_log_nobody_out(engine: Engine) {
 
 async fn an_access_token_never_outlives_its_session(engine: Engine) {
     let (_, database) = Server::with_admin(engine).await;
-    let equal = [("SC_AUTH_ACCESS_TOKEN_TTL", "10s"), ("SC_AUTH_REFRESH_TOKEN_TTL", "10s")];
+    let equal =
+        [("SC_AUTH_ACCESS_TOKEN_TTL", "10s"), ("SC_AUTH_REFRESH_TOKEN_TTL", "10s"), ("SC_AUTH_SESSION_TTL", "10s")];
     let server = Server::start(&database, &equal).await;
     let tokens = server.login("root").await;
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;

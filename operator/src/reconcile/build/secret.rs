@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
-use sc_auth_keys::KeysError;
+use sc_auth_keys::{Algorithm, KeySet, KeysError};
 use secrecy::ExposeSecret as _;
 
 use super::{Validated, kept};
@@ -13,8 +13,9 @@ use super::{Validated, kept};
 pub const KEYS: &str = "keys.json";
 
 /// What the pods need: the signing keys.
-pub fn keys_secret(validated: &Validated, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
-    let keys = sc_auth_keys::generate(rng)?;
+/// `now` is in seconds since 1970-01-01 UTC.
+pub fn keys_secret(validated: &Validated, now: i64, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
+    let keys = KeySet::generate(Algorithm::EdDSA, now, rng)?.to_json()?;
     Ok(Secret {
         metadata: kept(validated, &validated.names.secret()),
         type_: Some("Opaque".to_owned()),

@@ -1,0 +1,193 @@
+//! From one key to the next, so that no token ever fails: a key is published before it signs and verifies after.
+
+use rand::CryptoRng;
+
+use crate::{Algorithm, Key, KeySet, KeysError, Purpose, State};
+
+/// How long each step takes, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct RotationRules {
+    /// How long a key is published before it signs: until every verifier has fetched it.
+    pub publish_for: i64,
+    /// How long a key verifies after it has signed its last token: as long as such a token lives.
+    pub retire_for: i64,
+}
+
+impl RotationRules {
+    /// Access tokens live a day at most, refresh tokens 366; verifiers' caches and mounted Secrets follow within 15
+    /// minutes. Refresh keys are never published, but other replicas must have read a file before one signs.
+    #[must_use]
+    pub const fn of(purpose: Purpose) -> Self {
+        const DAY: i64 = 86_400;
+        let retire_for = match purpose {
+            Purpose::Access => DAY + 3_600,
+            Purpose::Refresh => 367 * DAY,
+        };
+        Self { publish_for: 900, retire_for }
+    }
+}
+
+/// What one call of [`KeySet::rotate`] has done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// A new key is published; it is not to sign before `ready_at`.
+    Published {
+        /// The new key.
+        kid: String,
+        /// In seconds since 1970-01-01 UTC.
+        ready_at: i64,
+    },
+    /// The published key signs from now on.
+    Promoted {
+        /// The key that signs.
+        kid: String,
+        /// The key that signed until now.
+        retired: String,
+    },
+    /// The published key is too young; nothing was changed.
+    Waiting {
+        /// The key that is to sign.
+        kid: String,
+        /// In seconds since 1970-01-01 UTC.
+        ready_at: i64,
+    },
+}
+
+impl KeySet {
+    /// Takes the next step: publishes a new key where none waits, else lets the one that waits sign, and drops what
+    /// has been retired for long enough. With `at_once`, the key that waits need not be old enough.
+    ///
+    /// # Errors
+    /// Where the cryptographic library fails or `algorithm` does not suit the purpose.
+    pub fn rotate(
+        &mut self,
+        purpose: Purpose,
+        algorithm: Option<Algorithm>,
+        at_once: bool,
+        now: i64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Rotation, KeysError> {
+        let rules = RotationRules::of(purpose);
+        if let Some(next) = self.find(purpose, State::Next) {
+            let (kid, ready_at) = (next.kid.clone(), next.since.saturating_add(rules.publish_for));
+            if now < ready_at && !at_once {
+                return Ok(Rotation::Waiting { kid, ready_at });
+            }
+            let retired = self.promote(purpose, now);
+            self.drop_retired(now);
+            return Ok(Rotation::Promoted { kid, retired });
+        }
+        let current = self.find(purpose, State::Current).map(|key| key.material.algorithm());
+        let algorithm = algorithm.or(current).unwrap_or(Algorithm::EdDSA);
+        if (purpose == Purpose::Refresh) != (algorithm == Algorithm::HS256) {
+            return Err(KeysError::Generation("alg HS256 is for purpose refresh, and for it alone"));
+        }
+        let key = Key::generate(purpose, State::Next, algorithm, now, rng)?;
+        let kid = key.kid.clone();
+        self.keys.push(key);
+        self.drop_retired(now);
+        Ok(Rotation::Published { kid, ready_at: now.saturating_add(rules.publish_for) })
+    }
+
+    /// Drops a key at once: every token that it signed is refused. Where it signs, the next one does, or a new one.
+    /// Returns the kid of the key that took its place, if it needed one.
+    ///
+    /// # Errors
+    /// Where there is no such key, or the cryptographic library fails.
+    pub fn revoke(&mut self, kid: &str, now: i64, rng: &mut impl CryptoRng) -> Result<Option<String>, KeysError> {
+        let place =
+            self.keys.iter().position(|key| key.kid == kid).ok_or_else(|| KeysError::Unknown(kid.to_owned()))?;
+        let revoked = self.keys.remove(place);
+        if revoked.state != State::Current {
+            return Ok(None);
+        }
+        if self.find(revoked.purpose, State::Next).is_some() {
+            self.promote(revoked.purpose, now);
+        } else {
+            let algorithm = revoked.material.algorithm();
+            self.keys.push(Key::generate(revoked.purpose, State::Current, algorithm, now, rng)?);
+        }
+        Ok(self.find(revoked.purpose, State::Current).map(|key| key.kid.clone()))
+    }
+
+    /// Returns the kid of the key that signed until now.
+    fn promote(&mut self, purpose: Purpose, now: i64) -> String {
+        let mut retired = String::new();
+        for key in self.keys.iter_mut().filter(|key| key.purpose == purpose) {
+            match key.state {
+                State::Current => {
+                    (key.state, key.since) = (State::Retired, now);
+                    retired.clone_from(&key.kid);
+                }
+                State::Next => (key.state, key.since) = (State::Current, now),
+                State::Retired => {}
+            }
+        }
+        retired
+    }
+
+    fn drop_retired(&mut self, now: i64) {
+        self.keys.retain(|key| {
+            key.state != State::Retired || now < key.since.saturating_add(RotationRules::of(key.purpose).retire_for)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn set() -> KeySet {
+        KeySet::generate(Algorithm::EdDSA, NOW, &mut rand::rng()).unwrap()
+    }
+
+    fn states(set: &KeySet, purpose: Purpose) -> Vec<State> {
+        set.keys().iter().filter(|key| key.purpose == purpose).map(|key| key.state).collect()
+    }
+
+    fn rotate(set: &mut KeySet, now: i64) -> Rotation {
+        set.rotate(Purpose::Access, None, false, now, &mut rand::rng()).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_published_then_signs_then_verifies_then_goes() {
+        let mut set = set();
+        let first = set.keys()[0].kid.clone();
+        let Rotation::Published { kid, ready_at } = rotate(&mut set, NOW) else { panic!() };
+        assert_eq!(ready_at, NOW + 900);
+        assert_eq!(rotate(&mut set, NOW + 899), Rotation::Waiting { kid: kid.clone(), ready_at });
+        assert_eq!(rotate(&mut set, NOW + 900), Rotation::Promoted { kid, retired: first.clone() });
+        assert_eq!(states(&set, Purpose::Access), [State::Retired, State::Current]);
+        assert_eq!(states(&set, Purpose::Refresh), [State::Current], "the other purpose is left alone");
+        let retire_for = RotationRules::of(Purpose::Access).retire_for;
+        rotate(&mut set, NOW + 900 + retire_for - 1);
+        assert!(set.keys().iter().any(|key| key.kid == first));
+        rotate(&mut set, NOW + 1_800 + retire_for);
+        assert!(set.keys().iter().all(|key| key.kid != first));
+    }
+
+    #[test]
+    fn a_leaked_key_goes_at_once_and_something_always_signs() {
+        let mut set = set();
+        let first = set.keys()[0].kid.clone();
+        let second = set.revoke(&first, NOW, &mut rand::rng()).unwrap().unwrap();
+        assert_eq!(states(&set, Purpose::Access), [State::Current]);
+        let Rotation::Published { kid: third, .. } = rotate(&mut set, NOW) else { panic!() };
+        assert_eq!(set.revoke(&second, NOW, &mut rand::rng()).unwrap(), Some(third.clone()), "the one that waits");
+        assert_eq!(states(&set, Purpose::Access), [State::Current]);
+        assert!(matches!(set.revoke(&first, NOW, &mut rand::rng()), Err(KeysError::Unknown(_))));
+        KeySet::parse(&set.to_json().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn the_algorithm_can_change_with_a_rotation() {
+        let mut set = set();
+        set.rotate(Purpose::Access, Some(Algorithm::ES256), false, NOW, &mut rand::rng()).unwrap();
+        set.rotate(Purpose::Access, None, true, NOW, &mut rand::rng()).unwrap();
+        let current = set.find(Purpose::Access, State::Current).unwrap();
+        assert_eq!(current.material.algorithm(), Algorithm::ES256);
+        assert!(set.rotate(Purpose::Access, Some(Algorithm::HS256), false, NOW, &mut rand::rng()).is_err());
+    }
+}

@@ -1,0 +1,236 @@
+//! All keys of a file.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use rand::CryptoRng;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use crate::file::{File, Jwk, Members, encode, not_a_key_set, unusable};
+use crate::{Algorithm, KeysError, Material, Purpose, State};
+
+pub(crate) const MAX_KEYS: usize = 32;
+
+/// One key.
+pub struct Key {
+    /// RFC 7638 thumbprint, or a random identifier of a symmetric key.
+    pub kid: String,
+    /// What it signs.
+    pub purpose: Purpose,
+    /// Where it is in its life.
+    pub state: State,
+    /// When it came into that state, in seconds since 1970-01-01 UTC; 0 where nobody wrote it down.
+    pub since: i64,
+    /// The secret itself.
+    pub material: Material,
+    members: Members,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("kid", &self.kid).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    pub(crate) fn generate(
+        purpose: Purpose,
+        state: State,
+        algorithm: Algorithm,
+        now: i64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, KeysError> {
+        let (members, material) = Material::generate(algorithm, rng)?;
+        let kid = material.thumbprint().unwrap_or_else(|| {
+            let mut kid = [0; 8];
+            rng.fill_bytes(&mut kid);
+            encode(&kid)
+        });
+        Ok(Self { kid, purpose, state, since: now, material, members })
+    }
+
+    fn read(jwk: Jwk) -> Result<Self, KeysError> {
+        if jwk.kid.is_empty() || jwk.kid.len() > 64 {
+            return Err(unusable(&jwk.kid.chars().take(64).collect::<String>(), "kid must have 1 to 64 characters"));
+        }
+        if (jwk.purpose == Purpose::Refresh) != (jwk.alg == Algorithm::HS256) {
+            return Err(unusable(&jwk.kid, "alg HS256 is for purpose refresh, and for it alone"));
+        }
+        let material = Material::read(&jwk.kid, jwk.alg, &jwk.members)?;
+        let Jwk { kid, purpose, state, since, members, .. } = jwk;
+        Ok(Self { kid, purpose, state, since, material, members })
+    }
+
+    /// The public half as a JSON Web Key (RFC 7517); none of a symmetric key.
+    #[must_use]
+    pub fn to_public_jwk(&self) -> Option<Value> {
+        let mut jwk = self.material.public_members()?;
+        jwk["kid"] = json!(self.kid);
+        jwk["alg"] = json!(self.material.algorithm());
+        jwk["use"] = json!("sig");
+        Some(jwk)
+    }
+}
+
+/// All that a keys file holds.
+#[derive(Debug)]
+pub struct KeySet {
+    pub(crate) keys: Vec<Key>,
+}
+
+impl KeySet {
+    /// A current key of each purpose; that for access tokens signs with `algorithm`.
+    ///
+    /// # Errors
+    /// Where the cryptographic library fails, or `algorithm` is symmetric.
+    pub fn generate(algorithm: Algorithm, now: i64, rng: &mut impl CryptoRng) -> Result<Self, KeysError> {
+        if algorithm == Algorithm::HS256 {
+            return Err(KeysError::Generation("a symmetric key cannot be published"));
+        }
+        let access = Key::generate(Purpose::Access, State::Current, algorithm, now, rng)?;
+        let refresh = Key::generate(Purpose::Refresh, State::Current, Algorithm::HS256, now, rng)?;
+        Ok(Self { keys: vec![access, refresh] })
+    }
+
+    /// Reads a keys file's content.
+    ///
+    /// # Errors
+    /// [`KeysError`] says what is wrong with it.
+    pub fn parse(content: &SecretString) -> Result<Self, KeysError> {
+        let file: File = serde_json::from_str(content.expose_secret()).map_err(|error| not_a_key_set(&error))?;
+        if file.keys.len() > MAX_KEYS {
+            return Err(KeysError::TooMany(file.keys.len()));
+        }
+        let set = Self { keys: file.keys.into_iter().map(Key::read).collect::<Result<_, _>>()? };
+        set.check()?;
+        Ok(set)
+    }
+
+    /// The content of a keys file.
+    ///
+    /// # Errors
+    /// Where it cannot be written as JSON.
+    pub fn to_json(&self) -> Result<SecretString, KeysError> {
+        let jwk = |key: &Key| {
+            let mut value = serde_json::to_value(&key.members)?;
+            value["kid"] = json!(key.kid);
+            value["purpose"] = json!(key.purpose);
+            value["state"] = json!(key.state);
+            value["since"] = json!(key.since);
+            value["alg"] = json!(key.material.algorithm());
+            Ok::<_, serde_json::Error>(value)
+        };
+        let keys: Result<Vec<_>, _> = self.keys.iter().map(jwk).collect();
+        keys.and_then(|keys| serde_json::to_string_pretty(&json!({"keys": keys})))
+            .map(SecretString::from)
+            .map_err(|_| KeysError::Generation("it cannot be written as JSON"))
+    }
+
+    /// All keys, as they stand in the file.
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    pub(crate) fn find(&self, purpose: Purpose, state: State) -> Option<&Key> {
+        self.keys.iter().find(|key| (key.purpose, key.state) == (purpose, state))
+    }
+
+    fn check(&self) -> Result<(), KeysError> {
+        let mut kids = BTreeSet::new();
+        if let Some(key) = self.keys.iter().find(|key| !kids.insert(&key.kid)) {
+            return Err(KeysError::DoubledKid(key.kid.clone()));
+        }
+        for purpose in [Purpose::Access, Purpose::Refresh] {
+            let count = |state| self.keys.iter().filter(|key| (key.purpose, key.state) == (purpose, state)).count();
+            let found = count(State::Current);
+            if found != 1 {
+                return Err(KeysError::WrongCount { purpose, state: State::Current, found });
+            }
+            let found = count(State::Next);
+            if found > 1 {
+                return Err(KeysError::WrongCount { purpose, state: State::Next, found });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn generated(algorithm: Algorithm) -> SecretString {
+        KeySet::generate(algorithm, NOW, &mut rand::rng()).unwrap().to_json().unwrap()
+    }
+
+    fn edited(edit: impl FnOnce(&mut Value)) -> String {
+        let mut value = serde_json::from_str(generated(Algorithm::EdDSA).expose_secret()).unwrap();
+        edit(&mut value);
+        KeySet::parse(&value.to_string().into()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_whatever_the_algorithm() {
+        for algorithm in [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256] {
+            let content = generated(algorithm);
+            let keys = KeySet::parse(&content).unwrap();
+            assert_eq!(keys.keys[0].material.algorithm(), algorithm);
+            assert_eq!(keys.keys[0].kid, keys.keys[0].material.thumbprint().unwrap());
+            assert_eq!((keys.keys[0].state, keys.keys[0].since), (State::Current, NOW));
+            assert_eq!(keys.to_json().unwrap().expose_secret(), content.expose_secret());
+        }
+    }
+
+    #[test]
+    fn the_thumbprint_is_that_of_rfc_8037_appendix_a3() {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned();
+        let material = Material::EdDSA { pkcs8: Vec::new(), x };
+        assert_eq!(material.thumbprint().unwrap(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn nothing_private_is_in_the_public_key_or_in_debug_output() {
+        let content = generated(Algorithm::RS256);
+        let keys = KeySet::parse(&content).unwrap();
+        let shown = format!("{keys:?}{:?}", keys.keys[0].to_public_jwk());
+        let value: Value = serde_json::from_str(content.expose_secret()).unwrap();
+        for secret in ["d", "p", "q", "dp", "dq", "qi"] {
+            assert!(!shown.contains(value["keys"][0][secret].as_str().unwrap()), "{secret}");
+        }
+        assert!(!shown.contains(value["keys"][1]["k"].as_str().unwrap()));
+        assert!(keys.keys[1].to_public_jwk().is_none(), "a refresh key has no public half");
+    }
+
+    #[test]
+    fn a_file_of_the_first_release_is_read_as_current_keys() {
+        let mut value: Value = serde_json::from_str(generated(Algorithm::EdDSA).expose_secret()).unwrap();
+        for key in value["keys"].as_array_mut().unwrap() {
+            key.as_object_mut().unwrap().remove("state");
+            key.as_object_mut().unwrap().remove("since");
+        }
+        let keys = KeySet::parse(&value.to_string().into()).unwrap();
+        assert!(keys.keys.iter().all(|key| key.state == State::Current));
+    }
+
+    #[test]
+    fn a_broken_file_is_refused_with_a_reason_that_holds_no_secret() {
+        assert_eq!(
+            KeySet::parse(&"{".to_owned().into()).unwrap_err().to_string(),
+            "not a JSON Web Key Set: it ends too early at line 1, column 1"
+        );
+        let error = edited(|file| drop(file["keys"].as_array_mut().unwrap().remove(1)));
+        assert_eq!(error, "0 current keys with purpose \"refresh\", there must be exactly one");
+        let error = edited(|file| file["keys"][0]["x"] = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".into());
+        assert!(error.ends_with("members d and x do not belong together"), "{error}");
+        let error = edited(|file| file["keys"][1]["k"] = "c2hvcnQ".into());
+        assert!(error.ends_with("member k must hold 32 bytes or more"), "{error}");
+        let error = edited(|file| file["keys"][1]["kid"] = file["keys"][0]["kid"].clone());
+        assert!(error.starts_with("two keys are called"), "{error}");
+        let error = edited(|file| file["keys"][1]["purpose"] = "access".into());
+        assert!(error.ends_with("alg HS256 is for purpose refresh, and for it alone"), "{error}");
+    }
+}

@@ -1,0 +1,128 @@
+//! What happened that a security engineer may ask about one day: a row in the database and a line in the log.
+
+use super::client::Client;
+use crate::store::{AuditEvent, Store, StoreError, User};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    Registered,
+    Login,
+    Logout,
+    RefreshReplayed,
+    SessionEnded,
+    OtherSessionsEnded,
+    AccountChanged,
+    PasswordChanged,
+    UserCreated,
+    UserChanged,
+    UserDeleted,
+    LoginFailuresCleared,
+}
+
+impl Event {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::RefreshReplayed => "refresh_replayed",
+            Self::SessionEnded => "session_ended",
+            Self::OtherSessionsEnded => "other_sessions_ended",
+            Self::AccountChanged => "account_changed",
+            Self::PasswordChanged => "password_changed",
+            Self::UserCreated => "user_created",
+            Self::UserChanged => "user_changed",
+            Self::UserDeleted => "user_deleted",
+            Self::LoginFailuresCleared => "login_failures_cleared",
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditOutcome {
+    Success,
+    /// The client did not prove who it is.
+    Failure,
+    /// It was known, and may not.
+    Denied,
+}
+
+impl AuditOutcome {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// One event, put together by whoever saw it.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    pub event: Event,
+    pub outcome: AuditOutcome,
+    pub actor: Option<&'a User>,
+    /// Whom it was done to, where that is somebody else: uuid and name.
+    pub subject: Option<(&'a str, Option<&'a str>)>,
+    pub detail: Option<String>,
+}
+
+impl<'a> Entry<'a> {
+    pub const fn new(event: Event, outcome: AuditOutcome) -> Self {
+        Self { event, outcome, actor: None, subject: None, detail: None }
+    }
+
+    pub const fn by(mut self, user: &'a User) -> Self {
+        self.actor = Some(user);
+        self
+    }
+
+    pub const fn to(mut self, uuid: &'a str, name: Option<&'a str>) -> Self {
+        self.subject = Some((uuid, name));
+        self
+    }
+
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
+/// Notes an event. The log line is written even where the database does not answer.
+///
+/// # Errors
+/// Where the row could not be written: what it tells of must then not go unanswered as if it had been.
+pub async fn note(store: &Store, client: &Client, entry: Entry<'_>, now: i64) -> Result<(), StoreError> {
+    let event = AuditEvent {
+        id: 0,
+        at: now,
+        event: entry.event.name().into(),
+        outcome: entry.outcome.name().into(),
+        actor_uuid: entry.actor.map(|user| user.uuid.clone()),
+        actor_name: entry.actor.map(|user| user.username.clone()),
+        subject_uuid: entry.subject.map(|(uuid, _)| shortened(uuid, 64)),
+        subject_name: entry.subject.and_then(|(_, name)| name).map(|name| shortened(name, 64)),
+        address: client.address_text(),
+        user_agent: client.user_agent.as_deref().map(|agent| shortened(agent, 255)),
+        request_id: client.request_id.clone(),
+        detail: entry.detail.map(|detail| shortened(&detail, 255)),
+    };
+    tracing::info!(
+        event = event.event,
+        outcome = event.outcome,
+        actor = event.actor_uuid,
+        subject = event.subject_uuid,
+        address = event.address,
+        detail = event.detail,
+        "audit"
+    );
+    store.add_audit_event(event).await
+}
+
+/// What fits the column, in characters.
+fn shortened(text: &str, length: usize) -> String {
+    text.chars().take(length).collect()
+}

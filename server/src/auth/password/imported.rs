@@ -1,0 +1,242 @@
+//! Hashes that other services have made: werkzeug's PBKDF2 and scrypt, bcrypt, and Argon2 with other parameters.
+//! A stored hash says itself how much work it is: what would exhaust a small pod is refused before any of it is done.
+
+use std::num::NonZeroU32;
+
+use argon2::password_hash::phc::{Output, PasswordHash, Salt};
+use argon2::{Algorithm, Params, Version};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256, PBKDF2_HMAC_SHA512};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{HashError, Memory, derive};
+
+const MAX_PBKDF2_ITERATIONS: u32 = 2_000_000;
+const MAX_BCRYPT_COST: u32 = 14;
+const MAX_ARGON2_PASSES: u32 = 10;
+const MAX_SCRYPT_PARALLELISM: u32 = 8;
+/// What the old service writes.
+const OLD_SERVICE_ITERATIONS: NonZeroU32 = NonZeroU32::new(150_000).unwrap();
+
+/// What a stored hash may cost at the most.
+#[derive(Debug, Clone, Copy)]
+pub struct Caps {
+    pub memory_kib: u32,
+}
+
+/// A stored hash, taken apart.
+pub enum Stored {
+    Argon2 { algorithm: Algorithm, version: Version, params: Params, salt: Vec<u8>, expected: Output },
+    Pbkdf2 { algorithm: pbkdf2::Algorithm, iterations: NonZeroU32, salt: String, expected: Vec<u8> },
+    Scrypt { params: scrypt::Params, memory_kib: u64, parallelism: u32, salt: String, expected: Vec<u8> },
+    Bcrypt { hash: String, cost: u32 },
+}
+
+impl Stored {
+    pub fn parse(stored: &str) -> Result<Self, HashError> {
+        if stored.starts_with("$argon2") {
+            argon2(stored)
+        } else if stored.starts_with("$2") {
+            bcrypt(stored)
+        } else if let Some((method, salt, hex)) = werkzeug(stored) {
+            let expected = from_hex(hex).ok_or(HashError("its value is not hexadecimal"))?;
+            match method.split(':').collect::<Vec<_>>().as_slice() {
+                ["pbkdf2", digest, iterations] => pbkdf2(digest, iterations, salt, expected),
+                ["scrypt", n, r, p] => scrypt([n, r, p], salt, expected),
+                _ => Err(HashError("of an unknown kind")),
+            }
+        } else {
+            Err(HashError("of an unknown kind"))
+        }
+    }
+
+    /// # Errors
+    /// Where it costs more than allowed.
+    pub fn check(&self, caps: Caps) -> Result<(), HashError> {
+        let is_fine = match self {
+            Self::Argon2 { params, .. } => {
+                params.m_cost() <= caps.memory_kib.max(super::MEMORY_KIB) && params.t_cost() <= MAX_ARGON2_PASSES
+            }
+            Self::Pbkdf2 { iterations, .. } => iterations.get() <= MAX_PBKDF2_ITERATIONS,
+            Self::Scrypt { memory_kib, parallelism, .. } => {
+                *memory_kib <= u64::from(caps.memory_kib) && *parallelism <= MAX_SCRYPT_PARALLELISM
+            }
+            Self::Bcrypt { cost, .. } => *cost <= MAX_BCRYPT_COST,
+        };
+        if is_fine { Ok(()) } else { Err(HashError("dearer than this server allows")) }
+    }
+
+    pub fn matches(&self, password: &SecretString, memory: &mut Memory) -> Result<bool, HashError> {
+        let bytes = password.expose_secret().as_bytes();
+        match self {
+            // `Output` compares in constant time.
+            Self::Argon2 { algorithm, version, params, salt, expected } => {
+                Ok(derive(password, salt, *algorithm, *version, params, &mut memory.0)? == *expected)
+            }
+            Self::Pbkdf2 { algorithm, iterations, salt, expected } => {
+                Ok(pbkdf2::verify(*algorithm, *iterations, salt.as_bytes(), bytes, expected).is_ok())
+            }
+            Self::Scrypt { params, salt, expected, .. } => {
+                let mut output = vec![0; expected.len()];
+                scrypt::scrypt(bytes, salt.as_bytes(), params, &mut output)
+                    .map_err(|_| HashError("scrypt refused the input"))?;
+                Ok(verify_slices_are_equal(&output, expected).is_ok())
+            }
+            // It takes no NUL, which no password of ours holds.
+            Self::Bcrypt { hash, .. } => bcrypt::verify(bytes, hash).map_err(|_| HashError("bcrypt refused the input")),
+        }
+    }
+
+    /// What it is, without salt and value: hashes of one kind take the same time.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Argon2 { algorithm, params, .. } => {
+                format!("{algorithm}:{}:{}:{}", params.m_cost(), params.t_cost(), params.p_cost())
+            }
+            Self::Pbkdf2 { iterations, .. } => format!("pbkdf2:{iterations}"),
+            Self::Scrypt { memory_kib, parallelism, .. } => format!("scrypt:{memory_kib} KiB:{parallelism}"),
+            Self::Bcrypt { cost, .. } => format!("bcrypt:{cost}"),
+        }
+    }
+}
+
+/// Hashes as the old service does.
+pub fn hash_as_old_service(password: &SecretString, salt: &Salt) -> String {
+    // It reads the salt as text.
+    let salt = to_hex(salt.as_ref()).chars().take(16).collect::<String>();
+    let mut output = [0; 32];
+    let password = password.expose_secret().as_bytes();
+    pbkdf2::derive(PBKDF2_HMAC_SHA256, OLD_SERVICE_ITERATIONS, salt.as_bytes(), password, &mut output);
+    format!("pbkdf2:sha256:{OLD_SERVICE_ITERATIONS}${salt}${}", to_hex(&output))
+}
+
+fn argon2(stored: &str) -> Result<Stored, HashError> {
+    let hash = PasswordHash::new(stored).map_err(|_| HashError("not a PHC string"))?;
+    let algorithm = Algorithm::new(hash.algorithm.as_str()).map_err(|_| HashError("of an unknown kind"))?;
+    let version = match hash.version {
+        Some(version) => Version::try_from(version).map_err(|_| HashError("of an unknown version"))?,
+        None => Version::V0x10,
+    };
+    let params = Params::try_from(&hash).map_err(|_| HashError("bad parameters"))?;
+    let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else {
+        return Err(HashError("without salt or value"));
+    };
+    Ok(Stored::Argon2 { algorithm, version, params, salt: salt.as_ref().to_vec(), expected })
+}
+
+fn bcrypt(stored: &str) -> Result<Stored, HashError> {
+    let parts: bcrypt::HashParts = stored.parse().map_err(|_| HashError("not a bcrypt hash"))?;
+    Ok(Stored::Bcrypt { hash: stored.to_owned(), cost: parts.get_cost() })
+}
+
+fn pbkdf2(digest: &str, iterations: &str, salt: &str, expected: Vec<u8>) -> Result<Stored, HashError> {
+    let (algorithm, length) = match digest {
+        "sha1" => (PBKDF2_HMAC_SHA1, 20),
+        "sha256" => (PBKDF2_HMAC_SHA256, 32),
+        "sha512" => (PBKDF2_HMAC_SHA512, 64),
+        _ => return Err(HashError("PBKDF2 with an unknown digest")),
+    };
+    if expected.len() != length {
+        return Err(HashError("bad length"));
+    }
+    let iterations = iterations.parse().map_err(|_| HashError("bad parameters"))?;
+    Ok(Stored::Pbkdf2 { algorithm, iterations, salt: salt.to_owned(), expected })
+}
+
+fn scrypt(numbers: [&str; 3], salt: &str, expected: Vec<u8>) -> Result<Stored, HashError> {
+    let bad = HashError("bad parameters");
+    let [Ok(n), Ok(r), Ok(p)] = numbers.map(str::parse::<u32>) else { return Err(bad) };
+    if !n.is_power_of_two() || !(16..=64).contains(&expected.len()) {
+        return Err(bad);
+    }
+    let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| HashError("bad parameters"))?;
+    let params = scrypt::Params::new(log_n, r, p).map_err(|_| HashError("bad parameters"))?;
+    let memory_kib = u64::from(n) * u64::from(r) / 8;
+    Ok(Stored::Scrypt { params, memory_kib, parallelism: p, salt: salt.to_owned(), expected })
+}
+
+/// `method$salt$value`.
+fn werkzeug(stored: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = stored.splitn(3, '$');
+    Some((parts.next()?, parts.next()?, parts.next()?))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> =
+        text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
+    digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Form, hash, verify};
+    use super::*;
+
+    const CAPS: Caps = Caps { memory_kib: 32 * 1024 };
+
+    /// Made with werkzeug 3.1, bcrypt 5.0 and argon2-cffi 25.1 for the password `old passwörd`.
+    const HASHES: [&str; 7] = [
+        "pbkdf2:sha256:150000$PBJITISJuwLyi9OA$c5030c45d2fdbdb7123809604b9557c079f76d7ffd665ce8ebd51f59cd1e694b",
+        "scrypt:32768:8:1$ihtafvgaBuJukrg1$253d7fb581f572683a121a3bb4123cd953102deb9ac8664c3cd9a11d947aa9afc104420ff436c59e79d85012574571ffbfe89e70af10305f46ddbcd3b9a6edb3",
+        "pbkdf2:sha512:1000$IpneLmJRpGD1IhlO$2400d99a231d6e41e1940696a9d1fe29fb1eb24bc88629f9951e31a08b6a4461823abe92d64ee349089645c169d0e74303a8913c7ec36f021d5f0ef443bf28aa",
+        "$2b$06$9WvkBPcy4a7TIrTuIb.rp.EjAlgRaMdAvwdlQ3MMaPF8h6uu8/sa.",
+        "$argon2i$v=19$m=8192,t=2,p=2$BxV5j31SY1d5fhagmyUBkw$lFN+qMuSMY5jn7Nx5Cv6xzSAAxaRxbKawbAktLXalcc",
+        "$argon2d$v=19$m=8192,t=2,p=2$/fLoEMGxkktUyu8KCobxMg$aqvIhGdkJQBESQPyNGoeni6BZwcgxmUuLZn2xNDopfs",
+        "$argon2id$v=19$m=8192,t=2,p=2$WQjZEd8v9wTaOyBWSly/Uw$YMJM7F9W3+wif4BgJ0l2Ya86o7j7MJh89f/zpG4n+i8",
+    ];
+
+    #[test]
+    fn hashes_of_other_services_verify() {
+        let mut memory = Memory::allocate();
+        for stored in HASHES {
+            let verdict = verify(&"old passwörd".into(), stored, CAPS, &mut memory).unwrap();
+            assert!(verdict.matches && verdict.is_imported, "{stored}");
+            assert!(!verify(&"old passwörD".into(), stored, CAPS, &mut memory).unwrap().matches, "{stored}");
+        }
+    }
+
+    #[test]
+    fn an_imported_hash_of_other_bytes_for_the_same_letters_verifies() {
+        let mut memory = Memory::allocate();
+        let decomposed = "old passwo\u{308}rd";
+        assert!(verify(&decomposed.into(), HASHES[0], CAPS, &mut memory).unwrap().matches);
+    }
+
+    #[test]
+    fn the_old_service_can_read_what_is_written_for_it() {
+        let mut memory = Memory::allocate();
+        let stored = hash(&"new".into(), &Salt::from_rng(&mut rand::rng()), Form::OldService, &mut memory).unwrap();
+        assert!(stored.starts_with("pbkdf2:sha256:150000$"), "{stored}");
+        assert!(verify(&"new".into(), &stored, CAPS, &mut memory).unwrap().matches);
+    }
+
+    #[test]
+    fn a_stored_hash_cannot_ask_for_more_than_the_caps() {
+        let mut memory = Memory::allocate();
+        let value = "aa".repeat(32);
+        for dear in [
+            "$argon2id$v=19$m=65536,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".to_owned(),
+            "$argon2id$v=19$m=19456,t=99,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".to_owned(),
+            format!("pbkdf2:sha256:2000001$salt${value}"),
+            format!("scrypt:65536:8:1$salt${value}"),
+            format!("scrypt:32768:8:9$salt${value}"),
+            "$2b$15$abcdefghijklmnopqrstuuG3n0bkKJBHaAqzC8UHJ5bU8jjbvJe3G".to_owned(),
+        ] {
+            let error = verify(&"x".into(), &dear, CAPS, &mut memory).unwrap_err();
+            assert!(error.to_string().contains("dearer"), "{dear}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_hash_is_refused() {
+        let mut memory = Memory::allocate();
+        for bad in ["", "plain text", "a$b$c", "pbkdf2:md5:1$a$aa", "pbkdf2:sha256:0$a$aa", "scrypt:3:8:1$a$aa", "$2b$"]
+        {
+            assert!(verify(&"x".into(), bad, CAPS, &mut memory).is_err(), "{bad}");
+        }
+    }
+}

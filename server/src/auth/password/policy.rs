@@ -1,0 +1,159 @@
+//! What a new password must be like: after OWASP ASVS 5.0 (6.2) and NIST SP 800-63B-4 (3.1.1): long enough, not known to
+//! be common, not the user's own name. No rules of composition, no expiry.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::normalized;
+use crate::store::fold;
+
+/// 19,640 passwords, from Royce Williams' list as Django 5.2 carries it (BSD licence), in NFKC, lower case and order.
+const COMMON: &str = include_str!("common.txt");
+
+/// Longest text that is looked at: a bound on the work that one password can cause.
+pub const MAX_LENGTH: usize = 256;
+
+/// Which passwords are too common.
+#[derive(Debug, Clone, Default)]
+pub enum Blocklist {
+    #[default]
+    Common,
+    Off,
+    /// One a line; kept folded and sorted.
+    Own(String),
+}
+
+impl Blocklist {
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("SC_AUTH_PASSWORD_BLOCKLIST: {}", path.display()))?;
+        let mut lines: Vec<_> = text.lines().map(fold).filter(|line| !line.is_empty()).collect();
+        lines.sort_unstable();
+        Ok(Self::Own(lines.join("\n")))
+    }
+
+    fn holds(&self, folded: &str) -> bool {
+        match self {
+            Self::Common => holds(COMMON, folded),
+            Self::Off => false,
+            Self::Own(text) => holds(text, folded),
+        }
+    }
+}
+
+/// The rules for new passwords, each of which can be set.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// In characters.
+    pub min_length: usize,
+    pub max_length: usize,
+    pub blocklist: Blocklist,
+    /// Whether the user's own names are refused.
+    pub refuses_names: bool,
+}
+
+impl Policy {
+    /// The rules that a password breaks, in words for its user. `names` are the user's own.
+    pub fn problems(&self, password: &SecretString, names: &[&str]) -> Vec<String> {
+        let password = normalized(password);
+        let length = password.expose_secret().chars().count();
+        let folded = fold(password.expose_secret());
+        let mut problems = Vec::new();
+        if length < self.min_length {
+            problems.push(format!("Shorter than minimum length {}.", self.min_length));
+        }
+        if length > self.max_length {
+            problems.push(format!("Longer than maximum length {}.", self.max_length));
+        }
+        if self.blocklist.holds(&folded) {
+            problems.push("One of the most common passwords.".into());
+        }
+        if self.refuses_names && names.iter().any(|name| is_name(&folded, name)) {
+            problems.push("The same as the user's own name or e-mail address.".into());
+        }
+        problems
+    }
+}
+
+/// Whether it is the name, or what stands before the @ of an address.
+fn is_name(folded: &str, name: &str) -> bool {
+    let name = fold(name);
+    !name.is_empty() && (folded == name || name.split_once('@').is_some_and(|(local, _)| folded == local))
+}
+
+/// Whether a line of a sorted text is `wanted`. The text stays as it is: as a set it would take a megabyte.
+fn holds(text: &str, wanted: &str) -> bool {
+    let (mut low, mut high) = (0, text.len());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        let start = text.as_bytes()[..middle].iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+        let end = text.as_bytes()[middle..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |n| middle + n);
+        match text[start..end].cmp(wanted) {
+            std::cmp::Ordering::Equal => return true,
+            std::cmp::Ordering::Less => low = end + 1,
+            std::cmp::Ordering::Greater => high = start,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy { min_length: 8, max_length: 256, blocklist: Blocklist::Common, refuses_names: true }
+    }
+
+    fn problems(password: &str) -> Vec<String> {
+        policy().problems(&password.into(), &["Alice.Smith", "Alice Smith", "a.smith@example.com"])
+    }
+
+    #[test]
+    fn the_list_is_long_sorted_and_every_line_of_it_is_found() {
+        let lines: Vec<_> = COMMON.lines().collect();
+        assert!(lines.len() > 10_000 && lines.is_sorted());
+        assert!(lines.iter().all(|line| holds(COMMON, line)));
+        assert!(lines.iter().all(|line| fold(line) == **line), "a line that is not folded is never found");
+        for other in ["", "xqj", "zzzzzzzzzzzzzz", "correct horse battery", "123456\n1234567"] {
+            assert!(!holds(COMMON, other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn each_rule_says_what_it_wants() {
+        assert_eq!(problems("correct horse battery"), Vec::<String>::new());
+        assert_eq!(problems("short"), ["Shorter than minimum length 8."]);
+        assert_eq!(problems(&"long".repeat(65)), ["Longer than maximum length 256."]);
+        assert_eq!(problems("Password1"), ["One of the most common passwords."]);
+        for name in ["alice smith", "ALICE.smith", "a.smith@example.com", "A.Smith"] {
+            assert!(
+                problems(name).contains(&"The same as the user's own name or e-mail address.".to_owned()),
+                "{name}"
+            );
+        }
+        assert_eq!(problems("a ü"), ["Shorter than minimum length 8."], "every rule that is broken, and no other");
+    }
+
+    #[test]
+    fn lengths_count_characters_after_normalisation() {
+        assert!(problems(&"ö".repeat(8)).is_empty());
+        assert_eq!(problems(&"o\u{308}".repeat(7)), ["Shorter than minimum length 8."]);
+    }
+
+    #[test]
+    fn each_rule_can_be_set() {
+        let lax = Policy { min_length: 1, max_length: 256, blocklist: Blocklist::Off, refuses_names: false };
+        assert!(lax.problems(&"123456".into(), &["123456"]).is_empty());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list");
+        std::fs::write(&file, "zebra crossing\nAcme Corporation\n").unwrap();
+        let own = Policy { blocklist: Blocklist::read(&file).unwrap(), ..policy() };
+        assert_eq!(own.problems(&"ACME corporation".into(), &[]), ["One of the most common passwords."]);
+        assert!(own.problems(&"password1".into(), &[]).is_empty());
+    }
+}

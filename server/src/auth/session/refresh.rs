@@ -1,0 +1,178 @@
+//! A refresh token for an access token, and for the next refresh token.
+//!
+//! A refresh token is good once (RFC 9700, 4.14.2). A client whose answer was lost may ask again for a minute, as long
+//! as the token that it did not get is unused: the same one is signed again. Whoever else comes with a token that was
+//! used has a copy, or is the owner and somebody else has one: the session ends.
+
+use super::{
+    AuditOutcome, Client, Entry, Event, Kind, NewRefresh, NewSession, OldTokens, Session, SessionError, Sessions, token,
+};
+use crate::auth::keys::Keys;
+use crate::auth::token::Claims;
+use crate::store::{Rotation, StoreError};
+
+/// For so long a lost answer may be asked for again, in seconds.
+const GRACE: i64 = 60;
+
+/// Whether a refresh token is good once, or until it expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshTokens {
+    Rotating,
+    /// As clients of the old service expect.
+    Reusable,
+}
+
+/// What a refresh hands out.
+pub struct Refreshed {
+    pub access_token: String,
+    /// The next refresh token; `None` where the one at hand stays good.
+    pub refresh_token: Option<String>,
+}
+
+/// The refresh token that follows, in a session's row.
+struct Successor<'a> {
+    jti: &'a str,
+    iat: i64,
+    exp: i64,
+    kid: Option<&'a str>,
+}
+
+impl Sessions {
+    /// `access_jti` and `refresh_jti` are new and random.
+    pub async fn refresh(
+        &self,
+        token: &str,
+        access_jti: &str,
+        refresh_jti: &str,
+        client: &Client,
+        now: i64,
+    ) -> Result<Refreshed, SessionError> {
+        let keys = self.keys.get();
+        if self.old_tokens.is_some() && OldTokens::is_old(token) {
+            return self.refresh_with_old_token(&keys, token, access_jti, client, now).await;
+        }
+        let claims = self.verify(&keys, token, Kind::Refresh, now).await?;
+        let session = self.live_session(&claims.sid, &claims.sub, now).await?;
+        if self.refresh_tokens == RefreshTokens::Reusable && session.refresh_jti == claims.jti {
+            self.store.touch_session(&claims.sid, now).await?;
+            let access_token =
+                self.sign_access(&keys, &session.user, &claims.sid, access_jti, false, now, session.expires_at).await?;
+            return Ok(Refreshed { access_token, refresh_token: None });
+        }
+        self.exchange(&keys, &claims, session, access_jti, refresh_jti, client, now).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are what a refresh is about")]
+    async fn exchange(
+        &self,
+        keys: &Keys,
+        claims: &Claims,
+        session: Session,
+        access_jti: &str,
+        refresh_jti: &str,
+        client: &Client,
+        now: i64,
+    ) -> Result<Refreshed, SessionError> {
+        if session.refresh_jti == claims.jti {
+            let exp = self.next_end(&session, now);
+            let kid = keys.refresh().kid.as_str();
+            let rotation =
+                Rotation { sid: &claims.sid, from_jti: &claims.jti, to_jti: refresh_jti, kid, now, expires_at: exp };
+            if self.store.rotate(rotation).await? {
+                let successor = Successor { jti: refresh_jti, iat: now, exp, kid: Some(kid) };
+                return self.hand_out(keys, &session, &successor, access_jti, now).await;
+            }
+        }
+        // Used before, or by somebody who was faster just now: what counts is the row as it is.
+        let session = self.live_session(&claims.sid, &claims.sub, now).await?;
+        if is_lost_answer(&session, &claims.jti, now) {
+            let successor = Successor {
+                jti: &session.refresh_jti,
+                iat: session.refresh_iat.unwrap_or(session.created_at),
+                exp: session.expires_at,
+                kid: session.refresh_kid.as_deref(),
+            };
+            return self.hand_out(keys, &session, &successor, access_jti, now).await;
+        }
+        self.store.end_session(session.user.id, &claims.sid).await?;
+        self.note(client, Entry::new(Event::RefreshReplayed, AuditOutcome::Denied).by(&session.user), now).await?;
+        Err(SessionError::Revoked)
+    }
+
+    async fn hand_out(
+        &self,
+        keys: &Keys,
+        session: &Session,
+        successor: &Successor<'_>,
+        access_jti: &str,
+        now: i64,
+    ) -> Result<Refreshed, SessionError> {
+        // A key that was revoked meanwhile must not sign again.
+        let key = successor.kid.and_then(|kid| keys.find(kid)).unwrap_or_else(|| keys.refresh());
+        let new = NewRefresh {
+            user: &session.user,
+            sid: &session.sid,
+            jti: successor.jti,
+            iat: successor.iat,
+            exp: successor.exp,
+        };
+        let parties = self.parties.for_refresh(&self.store, successor.exp).await?;
+        let refresh_token = token::sign_refresh(key, parties, new).map_err(SessionError::Signing)?;
+        let access_token =
+            self.sign_access(keys, &session.user, &session.sid, access_jti, false, now, successor.exp).await?;
+        Ok(Refreshed { access_token, refresh_token: Some(refresh_token) })
+    }
+
+    /// The end of the next refresh token: each refresh puts it off, but not beyond the end of the session.
+    fn next_end(&self, session: &Session, now: i64) -> i64 {
+        let ends_at = session.ends_at.unwrap_or_else(|| token::end(session.created_at, self.lifetimes.session));
+        token::end(now, self.lifetimes.refresh).min(ends_at)
+    }
+
+    /// An old refresh token stays good until it expires. What it begins is a session of that token's id, so that
+    /// it can be seen and ended as any other.
+    async fn refresh_with_old_token(
+        &self,
+        keys: &Keys,
+        token: &str,
+        access_jti: &str,
+        client: &Client,
+        now: i64,
+    ) -> Result<Refreshed, SessionError> {
+        let Some(old_tokens) = &self.old_tokens else { return Err(SessionError::Revoked) };
+        let claims = old_tokens.verify(token, Kind::Refresh, now, self.leeway).map_err(SessionError::Token)?;
+        let user = self.bearer_of_old_token(&claims.jti, "refresh", &claims.sub).await?;
+        if self.store.session(&claims.jti).await?.is_some() {
+            self.store.touch_session(&claims.jti, now).await?;
+        } else {
+            let address = client.address_text();
+            let password_hash = self.store.password_hash(user.id).await?.ok_or(SessionError::Revoked)?;
+            let new = NewSession {
+                sid: &claims.jti,
+                user_id: user.id,
+                password_hash: &password_hash,
+                refresh_jti: &claims.jti,
+                refresh_kid: "",
+                created_at: now,
+                expires_at: claims.exp,
+                ends_at: claims.exp,
+                address: address.as_deref(),
+                user_agent: client.user_agent.as_deref(),
+            };
+            match self.store.create_session(new).await {
+                // Another request with the same token was faster.
+                Ok(true) | Err(StoreError::Taken(_)) => {}
+                Ok(false) => return Err(SessionError::Revoked),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let access_token = self.sign_access(keys, &user, &claims.jti, access_jti, false, now, claims.exp).await?;
+        Ok(Refreshed { access_token, refresh_token: None })
+    }
+}
+
+/// Whether this token was exchanged a moment ago, and its successor not yet.
+fn is_lost_answer(session: &Session, jti: &str, now: i64) -> bool {
+    session.previous_jti.as_deref() == Some(jti)
+        && session.rotated_at.is_some_and(|rotated_at| now <= rotated_at.saturating_add(GRACE))
+}

@@ -1,0 +1,49 @@
+//! `config check`: the settings as `serve` would use them.
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory as _};
+
+use crate::config::{Cli, ServeArgs};
+
+/// # Errors
+/// What is wrong with the settings, after they were printed.
+pub fn run(args: &ServeArgs, matches: &ArgMatches) -> anyhow::Result<()> {
+    if let Some(matches) = matches.subcommand_matches("config").and_then(|config| config.subcommand_matches("check")) {
+        println!("{}", table(matches));
+    }
+    args.check().map_err(anyhow::Error::msg)?;
+    args.database.resolve().map_err(anyhow::Error::msg)?;
+    args.password.policy()?;
+    args.old_tokens.resolve()?;
+    println!("\nThe settings can be used.");
+    Ok(())
+}
+
+fn table(matches: &ArgMatches) -> String {
+    let command = Cli::command();
+    let check = command.find_subcommand("config").and_then(|config| config.find_subcommand("check"));
+    let mut rows: Vec<_> = check
+        .into_iter()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|argument| {
+            let name = argument.get_env()?.to_string_lossy().into_owned();
+            let id = argument.get_id().as_str();
+            let source = match matches.value_source(id) {
+                Some(ValueSource::DefaultValue) => "default",
+                Some(ValueSource::EnvVariable) => "environment",
+                Some(_) => "flag",
+                None => "",
+            };
+            let values: Vec<_> =
+                matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned()).collect();
+            let value = match values.join(",") {
+                _ if values.is_empty() => "-".to_owned(),
+                _ if argument.is_hide_env_values_set() => "(a secret)".to_owned(),
+                value => value,
+            };
+            Some((name, value, source))
+        })
+        .collect();
+    rows.sort();
+    rows.iter().map(|(name, value, source)| format!("{name:<30} {value:<40} {source}")).collect::<Vec<_>>().join("\n")
+}

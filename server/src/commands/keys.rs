@@ -1,0 +1,99 @@
+//! `keys`: make, rotate and revoke the signing keys of a file that servers take up while they run.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use sc_auth_keys::{KeySet, Purpose, Rotation};
+use secrecy::ExposeSecret as _;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::auth::keys::create;
+use crate::clock;
+use crate::config::KeysAction;
+
+pub fn run(action: KeysAction) -> anyhow::Result<()> {
+    let now = clock::system().unix_timestamp();
+    match action {
+        KeysAction::Generate { algorithm, file } => {
+            let path = &file.keys_file;
+            let set = KeySet::generate(algorithm.into(), now, &mut rand::rng())?;
+            create(path, &set.to_json()?).with_context(|| format!("making {}", path.display()))?;
+            println!("{} was made.", path.display());
+            Ok(())
+        }
+        KeysAction::Rotate { purpose, algorithm, now: at_once, file } => change(&file.keys_file, |set| {
+            let purpose = Purpose::from(purpose);
+            let step = set.rotate(purpose, algorithm.map(Into::into), at_once, now, &mut rand::rng())?;
+            Ok(told(&step, purpose))
+        }),
+        KeysAction::Revoke { kid, file } => change(&file.keys_file, |set| {
+            let successor = set.revoke(&kid, now, &mut rand::rng())?;
+            Ok(match successor {
+                Some(successor) => format!("{kid} was dropped; {successor} signs now."),
+                None => format!("{kid} was dropped."),
+            })
+        }),
+        KeysAction::List { file } => {
+            list(&read(&file.keys_file)?);
+            Ok(())
+        }
+    }
+}
+
+fn told(step: &Rotation, purpose: Purpose) -> String {
+    match step {
+        Rotation::Published { kid, ready_at } => {
+            format!("{kid} is published; rotate again after {}, and it signs {purpose} tokens.", time(*ready_at))
+        }
+        Rotation::Promoted { kid, retired } => {
+            format!("{kid} signs {purpose} tokens now; {retired} verifies those that it has signed.")
+        }
+        Rotation::Waiting { kid, ready_at } => {
+            format!("{kid} waits until {}; nothing was changed. With --now it signs at once.", time(*ready_at))
+        }
+    }
+}
+
+fn list(set: &KeySet) {
+    println!("{:<44} {:<8} {:<6} {:<8} SINCE", "KID", "PURPOSE", "ALG", "STATE");
+    for key in set.keys() {
+        let (purpose, algorithm, state) =
+            (key.purpose.to_string(), key.material.algorithm().to_string(), key.state.to_string());
+        let since = if key.since == 0 { "unknown".to_owned() } else { time(key.since) };
+        println!("{:<44} {purpose:<8} {algorithm:<6} {state:<8} {since}", key.kid);
+    }
+}
+
+fn time(seconds: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    time.format(&Rfc3339).unwrap_or_default()
+}
+
+fn read(path: &Path) -> anyhow::Result<KeySet> {
+    let content = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    KeySet::parse(&content.into()).with_context(|| format!("{} cannot be used", path.display()))
+}
+
+/// Replaces the file as a whole, so that nobody ever reads half of it, and one change after the other.
+fn change(path: &Path, change: impl FnOnce(&mut KeySet) -> anyhow::Result<String>) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let lock = File::open(folder).with_context(|| format!("opening {}", folder.display()))?;
+    lock.lock().with_context(|| format!("locking {}", folder.display()))?;
+    let mut set = read(path)?;
+    let told = change(&mut set)?;
+    let temporary = path.with_extension("new");
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(set.to_json().map_err(std::io::Error::other)?.expose_secret().as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)?;
+        lock.sync_all()
+    };
+    write().with_context(|| format!("writing {}", path.display()))?;
+    println!("{told}");
+    Ok(())
+}

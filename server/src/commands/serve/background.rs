@@ -1,0 +1,155 @@
+//! What a server does without being asked: it takes up changed files and deletes what is over.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::keys::{KeyRing, Reload};
+use crate::auth::password::Stored;
+use crate::auth::session::Sessions;
+use crate::auth::throttle;
+use crate::clock::Clock;
+use crate::config::{DatabaseArgs, ServeArgs};
+use crate::http::App;
+use crate::logging;
+use crate::metrics::Metrics;
+use crate::store::StoreError;
+
+/// How often files are looked at. Kubernetes takes a minute to change a mounted one.
+const FILES: Duration = Duration::from_secs(5);
+/// How often what is over is deleted, and sessions are counted.
+const SWEEP: Duration = Duration::from_mins(1);
+const SWEEP_SECONDS: i64 = 55;
+
+/// Starts all of it; `stop` ends it.
+pub fn start(app: &App, args: &ServeArgs, stop: &CancellationToken) {
+    let (sessions, metrics, clock) = (&app.sessions, &app.metrics, app.clock);
+    show(&sessions.keys, metrics);
+    spawn(stop, watch_keys(Arc::clone(&sessions.keys), metrics.clone()));
+    let retention = i64::try_from(args.guards.audit_retention.as_secs()).unwrap_or(i64::MAX);
+    spawn(stop, sweep(Arc::clone(sessions), metrics.clone(), clock, retention));
+    spawn(stop, measure_imported_hashes(Arc::clone(sessions)));
+    if args.database.has_files() {
+        spawn(stop, watch_credentials(Arc::clone(sessions), args.database.clone()));
+    }
+}
+
+fn spawn(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = work => {}
+        }
+    });
+}
+
+async fn watch_keys(keys: Arc<KeyRing>, metrics: Metrics) {
+    let mut was_broken = false;
+    loop {
+        tokio::time::sleep(FILES).await;
+        match keys.reload() {
+            Reload::Unchanged => continue,
+            Reload::Changed => {
+                was_broken = false;
+                let kid = keys.get().access().kid.clone();
+                tracing::info!(signs_with = kid, "the keys file has changed and is in use");
+                show(&keys, &metrics);
+            }
+            Reload::Broken(error) => {
+                if !was_broken {
+                    let error = logging::chain(error.as_ref());
+                    tracing::error!(error, "the keys file has changed and cannot be used; the keys from before are");
+                }
+                was_broken = true;
+            }
+        }
+        metrics.show_keys_broken(was_broken);
+    }
+}
+
+fn show(keys: &KeyRing, metrics: &Metrics) {
+    let keys = keys.get();
+    let shown: Vec<_> =
+        keys.all().iter().map(|key| (key.purpose.to_string(), key.state.to_string(), key.since)).collect();
+    metrics.show_keys(&shown);
+}
+
+async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retention: i64) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let now = clock().unix_timestamp();
+        let result = async {
+            metrics.show_sessions(sessions.store.count_sessions(now).await?);
+            if sessions.store.claim_chore("sweep", now, SWEEP_SECONDS).await? {
+                sweep_once(&sessions, now, retention).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = result.await {
+            tracing::warn!(
+                error = logging::chain(&error),
+                "what is over could not be deleted; the next minute will do"
+            );
+        }
+    }
+}
+
+async fn sweep_once(sessions: &Sessions, now: i64, retention: i64) -> Result<(), StoreError> {
+    let store = &sessions.store;
+    let expired = store.sweep_sessions(now).await?;
+    let events = store.sweep_audit_events(now.saturating_sub(retention)).await?;
+    let failures = store.sweep_failures(now.saturating_sub(throttle::FORGET_AFTER)).await?;
+    store.sweep_parties(now).await?;
+    tracing::debug!(expired, events, failures, "deleted what was over");
+    Ok(())
+}
+
+/// Failed logins take as long as the slowest kind of hash in the database: one of each kind is tried once.
+async fn measure_imported_hashes(sessions: Arc<Sessions>) {
+    match sessions.store.some_imported_hashes().await {
+        Ok(hashes) => {
+            let mut kinds = std::collections::BTreeSet::new();
+            for hash in hashes {
+                if Stored::parse(&hash).is_ok_and(|stored| kinds.insert(stored.kind())) {
+                    // A hash that is too dear is refused before any work.
+                    drop(sessions.hasher.verify("nobody's".into(), Some(hash)).await);
+                }
+            }
+            if !kinds.is_empty() {
+                tracing::info!(?kinds, slowest_ms = sessions.hasher.slowest().as_millis(), "imported hashes");
+            }
+        }
+        Err(error) => tracing::warn!(error = logging::chain(&error), "imported hashes could not be looked at"),
+    }
+}
+
+/// Connections that are open stay as they are; the next ones are made with what the files say now.
+async fn watch_credentials(sessions: Arc<Sessions>, args: DatabaseArgs) {
+    let mut seen = digest(&args);
+    loop {
+        tokio::time::sleep(FILES).await;
+        let now = digest(&args);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        match args.resolve().and_then(|database| sessions.store.reconnect_as(&database)) {
+            Ok(()) => tracing::info!("the database's credentials have changed; new connections use them"),
+            Err(error) => tracing::error!(error, "the database's credentials have changed and cannot be used"),
+        }
+    }
+}
+
+fn digest(args: &DatabaseArgs) -> Vec<u8> {
+    let files = [&args.database_url_file, &args.db_user_file, &args.db_pass_file];
+    let mut digest = Sha256::new();
+    for file in files.into_iter().flatten() {
+        digest.update(std::fs::read(file).unwrap_or_default());
+        digest.update(b"\0");
+    }
+    digest.finalize().to_vec()
+}

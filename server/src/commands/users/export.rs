@@ -1,0 +1,52 @@
+//! `users export`: for a backup, or another service.
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::line::Line;
+use crate::config::UsersArgs;
+use crate::store::Store;
+
+const PAGE: u64 = 1_000;
+
+pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
+    let store = super::super::connect(&args.database).await?;
+    store.migrate().await?;
+    let count = if args.file.as_os_str() == "-" {
+        write(&store, &mut std::io::stdout().lock()).await?
+    } else {
+        to_file(&store, &args.file).await?
+    };
+    store.close().await;
+    eprintln!("{count} users exported.");
+    Ok(())
+}
+
+async fn to_file(store: &Store, path: &Path) -> anyhow::Result<u64> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = BufWriter::new(file.with_context(|| format!("making {}", path.display()))?);
+    let count = write(store, &mut file).await?;
+    file.into_inner()?.sync_all()?;
+    Ok(count)
+}
+
+async fn write(store: &Store, target: &mut impl Write) -> anyhow::Result<u64> {
+    let (mut after, mut count) = (0, 0);
+    loop {
+        let page = store.export(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(count) };
+        after = last.id;
+        for user in page {
+            serde_json::to_writer(&mut *target, &Line::from(user))?;
+            target.write_all(b"\n")?;
+            count += 1;
+        }
+        if count % 100_000 < PAGE {
+            eprintln!("{count} users so far");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `users import`: a batch is taken whole or not at all; what cannot be taken is left out of it and reported.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _};
+
+use anyhow::Context as _;
+
+use super::line::Line;
+use crate::auth::password::Caps;
+use crate::auth::session::random_uuid;
+use crate::clock;
+use crate::config::UsersArgs;
+use crate::store::{ImportedUser, Store};
+
+/// Users of one transaction.
+const BATCH: usize = 500;
+/// Longest line that is read, in bytes.
+const LINE: u64 = 16 * 1024;
+
+pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
+    let store = super::super::connect(&args.database).await?;
+    store.migrate().await?;
+    let mut import = Import { store: &store, caps: args.hash.caps(), number: 0, taken: 0, refused: 0 };
+    if args.file.as_os_str() == "-" {
+        import.read(&mut std::io::stdin().lock()).await?;
+    } else {
+        let file = File::open(&args.file).with_context(|| format!("opening {}", args.file.display()))?;
+        import.read(&mut BufReader::new(file)).await?;
+    }
+    let Import { taken, refused, .. } = import;
+    store.close().await;
+    println!("{taken} users imported, {refused} lines refused.");
+    anyhow::ensure!(refused == 0, "{refused} lines were refused; the others are imported");
+    Ok(())
+}
+
+struct Import<'a> {
+    store: &'a Store,
+    caps: Caps,
+    /// Of the line that was read last.
+    number: u64,
+    taken: u64,
+    refused: u64,
+}
+
+impl Import<'_> {
+    async fn read(&mut self, source: &mut impl BufRead) -> anyhow::Result<()> {
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(text) = self.next_line(source)? {
+            match Line::parse(&text, self.caps) {
+                Ok(user) => batch.push((self.number, user)),
+                Err(problem) => self.refuse(self.number, &problem),
+            }
+            if batch.len() == BATCH {
+                self.take(&mut batch).await?;
+            }
+        }
+        self.take(&mut batch).await
+    }
+
+    /// The next line that is not empty.
+    fn next_line(&mut self, source: &mut impl BufRead) -> anyhow::Result<Option<String>> {
+        loop {
+            let mut bytes = Vec::new();
+            let count = source.take(LINE).read_until(b'\n', &mut bytes)?;
+            if count == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            anyhow::ensure!(
+                bytes.ends_with(b"\n") || (count as u64) < LINE,
+                "line {}: longer than {LINE} bytes; what comes before it is imported",
+                self.number
+            );
+            let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+            if !text.is_empty() {
+                return Ok(Some(text));
+            }
+        }
+    }
+
+    async fn take(&mut self, batch: &mut Vec<(u64, ImportedUser)>) -> anyhow::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        for (_, user) in batch.iter_mut() {
+            let uuid = || random_uuid(&mut rand::rng()).simple().to_string();
+            user.uuid.get_or_insert_with(uuid);
+        }
+        let refused = self.store.import(batch, clock::system()).await?;
+        let before = self.taken / 10_000;
+        self.taken += (batch.len() - refused.len()) as u64;
+        for (number, problem) in refused {
+            self.refuse(number, &problem);
+        }
+        if self.taken / 10_000 > before {
+            eprintln!("{} users so far", self.taken);
+        }
+        batch.clear();
+        Ok(())
+    }
+
+    fn refuse(&mut self, number: u64, problem: &str) {
+        self.refused += 1;
+        eprintln!("line {number}: {problem}");
+    }
+}

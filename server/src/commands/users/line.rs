@@ -1,0 +1,134 @@
+//! One user in a file.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::auth::password::{Caps, Stored};
+use crate::http::body::is_email;
+use crate::store::{ExportedUser, ImportedUser, Role};
+
+/// One line. What is not given takes its default.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    pub username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default = "user")]
+    pub role: String,
+    #[serde(default)]
+    pub disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    pub password_hash: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+}
+
+fn user() -> String {
+    Role::User.name().to_owned()
+}
+
+impl Line {
+    /// # Errors
+    /// What is wrong with it, never quoting the hash.
+    pub fn parse(text: &str, caps: Caps) -> Result<ImportedUser, String> {
+        let line: Self = serde_json::from_str(text).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => format!("not a user: {error}"),
+            _ => format!("not JSON at column {}", error.column()),
+        })?;
+        line.check(caps)
+    }
+
+    fn check(self, caps: Caps) -> Result<ImportedUser, String> {
+        within("username", self.username.trim(), 3, 64)?;
+        if let Some(name) = &self.name {
+            within("name", name, 0, 125)?;
+        }
+        if let Some(email) = &self.email {
+            within("email", email, 0, 120)?;
+            if !is_email(email) {
+                return Err("email: not a valid e-mail address".into());
+            }
+        }
+        if self.uuid.as_ref().is_some_and(|uuid| uuid.len() != 32 || !uuid.bytes().all(|b| b.is_ascii_hexdigit())) {
+            return Err("uuid: not 32 hexadecimal digits".into());
+        }
+        within("password_hash", &self.password_hash, 1, 254)?;
+        let stored = Stored::parse(&self.password_hash);
+        stored.and_then(|stored| stored.check(caps)).map_err(|error| error.to_string())?;
+        let created_at = self.created_at.map(|text| OffsetDateTime::parse(&text, &Rfc3339)).transpose();
+        Ok(ImportedUser {
+            role: Role::from_name(&self.role).ok_or("role: must be one of Admin, User")?,
+            created_at: created_at.map_err(|_| "created_at: not a time such as 2026-01-31T00:00:00Z")?,
+            username: self.username,
+            email: self.email,
+            name: self.name,
+            disabled: self.disabled,
+            uuid: self.uuid.map(|uuid| uuid.to_ascii_lowercase()),
+            password_hash: self.password_hash,
+        })
+    }
+}
+
+fn within(field: &str, text: &str, min: usize, max: usize) -> Result<(), String> {
+    let length = text.chars().count();
+    if (min..=max).contains(&length) && !text.contains('\0') {
+        return Ok(());
+    }
+    Err(format!("{field}: must have {min} to {max} characters"))
+}
+
+impl From<ExportedUser> for Line {
+    fn from(user: ExportedUser) -> Self {
+        let created_at = user.created_at.and_then(|time| time.assume_utc().format(&Rfc3339).ok());
+        Self {
+            username: user.username,
+            email: user.email,
+            name: user.name,
+            role: user.role_name.unwrap_or_else(self::user),
+            disabled: user.disabled,
+            uuid: Some(user.uuid),
+            password_hash: user.password,
+            created_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPS: Caps = Caps { memory_kib: 32 * 1024 };
+    const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+
+    #[test]
+    fn a_name_and_a_hash_are_enough() {
+        let text = format!(r#"{{"username": "alice", "password_hash": "{HASH}"}}"#);
+        let user = Line::parse(&text, CAPS).unwrap();
+        assert_eq!((user.username.as_str(), user.role, user.disabled), ("alice", Role::User, false));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_and_no_hash_is_quoted() {
+        let with = |fields: &str| format!(r#"{{"username": "alice", "password_hash": "{HASH}"{fields}}}"#);
+        for (text, part) in [
+            (r#"{"username": "al"#.to_owned(), "not JSON"),
+            (r#"{"username": "alice"}"#.to_owned(), "missing field `password_hash`"),
+            (with(r#", "nick": 1"#), "unknown field `nick`"),
+            (with(r#", "role": "Root""#), "role: must be one of"),
+            (with(r#", "email": "nobody""#), "email: not a valid"),
+            (with(r#", "uuid": "7""#), "uuid: not 32"),
+            (with(r#", "created_at": "today""#), "created_at: not a time"),
+            (r#"{"username": "al", "password_hash": "x"}"#.to_owned(), "username: must have 3 to 64"),
+            (r#"{"username": "alice", "password_hash": "s3cret"}"#.to_owned(), "password hash: of an unknown kind"),
+        ] {
+            let error = Line::parse(&text, CAPS).unwrap_err();
+            assert!(error.contains(part) && !error.contains("s3cret"), "{error}");
+        }
+    }
+}

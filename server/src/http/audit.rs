@@ -1,0 +1,81 @@
+//! What happened, for Admins: `GET /api/v1/audit`.
+
+use axum::extract::State;
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known;
+
+use super::App;
+use super::bearer::AdminBearer;
+use super::envelope::{Data, Rfc3339};
+use super::error::ApiError;
+use super::query::Query;
+use crate::store::{AuditEvent, AuditFilter};
+
+const PAGE: u64 = 100;
+const MAX_PAGE: u64 = 1_000;
+
+#[derive(Serialize)]
+pub struct AuditView {
+    /// Counts upwards; the next page begins `before` the last one shown.
+    id: i64,
+    at: Rfc3339,
+    event: String,
+    outcome: String,
+    actor: Option<Person>,
+    subject: Option<Person>,
+    address: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+    detail: Option<String>,
+}
+
+/// A user as of then.
+#[derive(Serialize)]
+struct Person {
+    uuid: String,
+    username: Option<String>,
+}
+
+impl From<AuditEvent> for AuditView {
+    fn from(event: AuditEvent) -> Self {
+        let person = |uuid: Option<String>, username| uuid.map(|uuid| Person { uuid, username });
+        Self {
+            id: event.id,
+            at: Rfc3339(event.at),
+            event: event.event,
+            outcome: event.outcome,
+            actor: person(event.actor_uuid, event.actor_name),
+            subject: person(event.subject_uuid, event.subject_name),
+            address: event.address,
+            user_agent: event.user_agent,
+            request_id: event.request_id,
+            detail: event.detail,
+        }
+    }
+}
+
+/// The latest first.
+pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> Result<Data<Vec<AuditView>>, ApiError> {
+    let limit = query.number("limit", 1, MAX_PAGE).unwrap_or(PAGE);
+    let filter = AuditFilter {
+        before: query.number("before", 1, i64::MAX),
+        event: query.text("event"),
+        outcome: query.text("outcome"),
+        user: query.text("user"),
+        since: time(&mut query, "since"),
+        until: time(&mut query, "until"),
+    };
+    query.finish()?;
+    let events = app.sessions.store.audit_events(filter, limit).await?;
+    Ok(Data(events.into_iter().map(AuditView::from).collect()))
+}
+
+fn time(query: &mut Query, name: &str) -> Option<i64> {
+    let text = query.text(name)?;
+    let time = OffsetDateTime::parse(&text, &well_known::Rfc3339).ok();
+    if time.is_none() {
+        query.fail(name, "Must be a time such as 2026-01-31T00:00:00Z.");
+    }
+    time.map(OffsetDateTime::unix_timestamp)
+}

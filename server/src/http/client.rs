@@ -1,0 +1,161 @@
+//! The client's own address: what stands in `X-Forwarded-For`, as far as the proxies that wrote it are trusted.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, header};
+use ipnet::IpNet;
+
+use super::App;
+use crate::auth::client::Client;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// As many characters as a session's row holds.
+const USER_AGENT_LENGTH: usize = 255;
+
+/// Whose word counts on where a request comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TrustedProxies {
+    /// Nobody has said: the peer may be a proxy that all clients share.
+    #[default]
+    Unknown,
+    /// Clients connect by themselves.
+    Direct,
+    /// Proxies in these networks.
+    Networks(Vec<IpNet>),
+}
+
+impl FromStr for TrustedProxies {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Ok(Self::Unknown),
+            "direct" => Ok(Self::Direct),
+            networks => networks.split(',').map(network).collect::<Result<_, _>>().map(Self::Networks),
+        }
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let single = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| single()).map_err(|_| {
+        format!("{text:?} is no network; write networks such as 10.0.0.0/8, separated by commas, or the word direct")
+    })
+}
+
+impl TrustedProxies {
+    /// The address that a request comes from, and whether it is the client's own.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, bool) {
+        let networks = match self {
+            Self::Unknown => return (peer, false),
+            Self::Direct => return (peer, true),
+            Self::Networks(networks) => networks,
+        };
+        let is_trusted = |address: &IpAddr| networks.iter().any(|network| network.contains(address));
+        let mut address = peer;
+        // From the right: each proxy adds whom it was called by, and only a trusted one's word counts.
+        for hop in hops(headers).rev() {
+            if !is_trusted(&address) {
+                return (address, true);
+            }
+            match hop {
+                Some(hop) => address = hop,
+                None => return (address, false),
+            }
+        }
+        // Not forwarded at all, or by trusted proxies only.
+        (address, !is_trusted(&peer) || address != peer)
+    }
+}
+
+/// All hops in all headers, in their order; `None` where one is no address.
+fn hops(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = Option<IpAddr>> {
+    headers.get_all(FORWARDED_FOR).into_iter().flat_map(|value| {
+        let text = value.to_str().unwrap_or("unreadable");
+        text.split(',').map(|hop| address(hop.trim())).collect::<Vec<_>>()
+    })
+}
+
+/// Some proxies add a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let address = text.parse().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip())).ok()?;
+    Some(address.to_canonical())
+}
+
+/// Who is at the other end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// The id that stands in the answer and in the log.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+impl FromRequestParts<App> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.to_canonical());
+        let seen = peer.map(|peer| app.settings.trusted_proxies.client(peer, &parts.headers));
+        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            address: seen.map(|(address, _)| address),
+            is_own_address: seen.is_some_and(|(_, is_own)| is_own),
+            user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_LENGTH).collect()),
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(trusted: &str, peer: &str, forwarded: &[&'static str]) -> (String, bool) {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(FORWARDED_FOR, value.parse().unwrap());
+        }
+        let trusted: TrustedProxies = trusted.parse().unwrap();
+        let (address, is_own) = trusted.client(peer.parse().unwrap(), &headers);
+        (address.to_string(), is_own)
+    }
+
+    #[test]
+    fn the_rightmost_untrusted_hop_is_the_client() {
+        let own = |address: &str| (address.to_owned(), true);
+        assert_eq!(client("10.0.0.0/8", "10.1.1.1", &["203.0.113.7"]), own("203.0.113.7"));
+        assert_eq!(client("10.0.0.0/8", "10.1.1.1", &["198.51.100.1, 203.0.113.7, 10.2.2.2"]), own("203.0.113.7"));
+        assert_eq!(client("10.0.0.0/8", "10.1.1.1", &["198.51.100.1", "203.0.113.7"]), own("203.0.113.7"));
+        assert_eq!(client("10.0.0.0/8", "10.1.1.1", &["203.0.113.7:5123"]), own("203.0.113.7"));
+        assert_eq!(client("10.0.0.0/8, fd00::/8", "fd00::1", &["[2001:db8::7]:80"]), own("2001:db8::7"));
+        assert_eq!(client("10.0.0.0/8", "10.1.1.1", &["10.9.9.9"]), own("10.9.9.9"), "a client inside");
+    }
+
+    #[test]
+    fn what_an_untrusted_peer_says_does_not_count() {
+        assert_eq!(client("10.0.0.0/8", "203.0.113.9", &["198.51.100.1"]), ("203.0.113.9".into(), true));
+        assert_eq!(client("direct", "203.0.113.9", &["198.51.100.1"]), ("203.0.113.9".into(), true));
+    }
+
+    #[test]
+    fn an_address_that_many_may_share_is_not_the_client_s_own() {
+        assert_eq!(
+            client("", "10.1.1.1", &["203.0.113.7"]),
+            ("10.1.1.1".into(), false),
+            "nobody has said who is trusted"
+        );
+        assert_eq!(client("10.0.0.0/8", "10.1.1.1", &[]), ("10.1.1.1".into(), false));
+        assert_eq!(client("10.0.0.0/8", "10.1.1.1", &["203.0.113.7, unknown"]), ("10.1.1.1".into(), false));
+    }
+
+    #[test]
+    fn a_network_that_is_none_is_refused_by_name() {
+        let error = "10.0.0.0/8, proxy".parse::<TrustedProxies>().unwrap_err();
+        assert!(error.starts_with("\"proxy\" is no network; write networks such as 10.0.0.0/8"), "{error}");
+    }
+}

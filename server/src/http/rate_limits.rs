@@ -1,0 +1,113 @@
+//! How often one address may ask: a token bucket for each address and kind of request, on each replica.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::error::ApiError;
+use crate::auth::client::Client;
+
+/// So many addresses have a bucket each; beyond, those that have not asked for longest lose theirs.
+const MAX_ADDRESSES: usize = 50_000;
+
+type Buckets = DefaultKeyedRateLimiter<IpAddr>;
+
+pub struct RateLimits {
+    login: Buckets,
+    register: Buckets,
+    refresh: Buckets,
+}
+
+/// Which bucket a request takes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Limited {
+    /// Also other requests that compare a password.
+    Login,
+    Register,
+    Refresh,
+}
+
+impl RateLimits {
+    /// 20 logins, then one every 2 s; 10 registrations, then one every 10 s; 60 refreshes, then one a second.
+    pub fn new() -> Self {
+        Self { login: buckets(20, 2), register: buckets(10, 10), refresh: buckets(60, 1) }
+    }
+
+    /// # Errors
+    /// Where the client has asked too often. One whose own address is not known is not limited: it may share the
+    /// address of a proxy with all others.
+    pub fn check(&self, limited: Limited, client: &Client) -> Result<(), ApiError> {
+        let Some(address) = client.address.filter(|_| client.is_own_address) else { return Ok(()) };
+        let buckets = match limited {
+            Limited::Login => &self.login,
+            Limited::Register => &self.register,
+            Limited::Refresh => &self.refresh,
+        };
+        if buckets.len() > MAX_ADDRESSES {
+            buckets.retain_recent();
+        }
+        buckets.check_key(&network(address)).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            ApiError::TooMany(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX).saturating_add(1))
+        })
+    }
+}
+
+fn buckets(burst: u32, seconds_each: u64) -> Buckets {
+    let quota = Quota::with_period(Duration::from_secs(seconds_each)).unwrap_or(Quota::per_second(NonZeroU32::MIN));
+    RateLimiter::keyed(quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN)))
+}
+
+/// One subscriber has a whole /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(address: &str, is_own_address: bool) -> Client {
+        Client { address: Some(address.parse().unwrap()), is_own_address, ..Client::default() }
+    }
+
+    #[test]
+    fn each_address_has_a_bucket_for_each_kind() {
+        let limits = RateLimits::new();
+        let first = client("203.0.113.1", true);
+        for _ in 0..20 {
+            limits.check(Limited::Login, &first).unwrap();
+        }
+        let Err(ApiError::TooMany(wait)) = limits.check(Limited::Login, &first) else { panic!() };
+        assert!((1..=3).contains(&wait), "{wait}");
+        limits.check(Limited::Login, &client("203.0.113.2", true)).unwrap();
+        limits.check(Limited::Refresh, &first).unwrap();
+    }
+
+    #[test]
+    fn a_network_of_one_subscriber_has_one_bucket() {
+        let limits = RateLimits::new();
+        for number in 0..20 {
+            limits.check(Limited::Login, &client(&format!("2001:db8::{number}"), true)).unwrap();
+        }
+        assert!(limits.check(Limited::Login, &client("2001:db8::ffff:1", true)).is_err());
+        limits.check(Limited::Login, &client("2001:db8:0:1::1", true)).unwrap();
+    }
+
+    #[test]
+    fn an_address_that_many_share_is_not_limited() {
+        let limits = RateLimits::new();
+        for _ in 0..100 {
+            limits.check(Limited::Register, &client("10.0.0.1", false)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Who may make an account.
+
+use std::convert::Infallible;
+use std::str::FromStr;
+
+use crate::store::fold;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registration {
+    Open,
+    Closed,
+    /// Whoever gives an address of one of these domains.
+    Domains(Vec<String>),
+}
+
+impl FromStr for Registration {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text.trim() {
+            "open" => Self::Open,
+            "closed" => Self::Closed,
+            domains => Self::Domains(
+                domains
+                    .split(',')
+                    .map(|domain| fold(domain.trim().trim_start_matches('@')))
+                    .filter(|d| !d.is_empty())
+                    .collect(),
+            ),
+        })
+    }
+}
+
+impl Registration {
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
+    /// Whether an address may be a user's own.
+    pub fn allows(&self, email: &str) -> bool {
+        match self {
+            Self::Open | Self::Closed => true,
+            Self::Domains(domains) => {
+                fold(email).rsplit_once('@').is_some_and(|(_, domain)| domains.iter().any(|allowed| allowed == domain))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_the_whole_of_what_stands_behind_the_last_at() {
+        let Ok(registration) = " Example.com, @example.org".parse::<Registration>();
+        for good in ["a@example.com", "A@EXAMPLE.ORG"] {
+            assert!(registration.allows(good), "{good}");
+        }
+        for bad in ["a@sub.example.com", "a@notexample.com", "a@example.com@evil.test", "example.com"] {
+            assert!(!registration.allows(bad), "{bad}");
+        }
+    }
+}

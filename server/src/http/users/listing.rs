@@ -1,0 +1,94 @@
+//! `GET /api/v1/users`: all of them, or a page. However many there are, only a few hundred are in memory.
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures::stream;
+
+use super::ROLES;
+use crate::http::App;
+use crate::http::bearer::AdminBearer;
+use crate::http::error::ApiError;
+use crate::http::query::Query;
+use crate::store::{Store, StoreError, User, UserFilter};
+
+const PAGE: u64 = 500;
+const MAX_LIMIT: u64 = 1_000_000;
+const HEAD: &[u8] = br#"{"status":"ok","code":200,"data":["#;
+const TAIL: &[u8] = b"]}";
+
+pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> Result<Response, ApiError> {
+    let limit = query.number("limit", 1, MAX_LIMIT);
+    let after = query.text("after");
+    let filter =
+        UserFilter { text: query.text("q"), role: query.one_of("role", &ROLES), disabled: query.flag("disabled") };
+    let store = app.sessions.store.clone();
+    let after = match after {
+        Some(uuid) => store.user_by_uuid(&uuid).await?.map(|user| user.id),
+        None => Some(0),
+    };
+    if after.is_none() {
+        query.fail("after", "No such user.");
+    }
+    query.finish()?;
+    let mut pages = Pages { store, filter, after: after.unwrap_or(0), left: limit.unwrap_or(u64::MAX), is_first: true };
+    // The first page before the answer begins: a database that is away is then a clear 503.
+    let first = pages.next().await?;
+    let body = stream::try_unfold((Some(first), pages), |(ready, mut pages)| async move {
+        let page = match ready {
+            Some(first) => first,
+            None if pages.is_over() => return Ok(None),
+            None => pages.next().await?,
+        };
+        Ok::<_, StoreError>(Some((page, (None, pages))))
+    });
+    let mut response = (StatusCode::OK, Body::from_stream(body)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// Where the list is.
+struct Pages {
+    store: Store,
+    filter: UserFilter,
+    after: i32,
+    /// How many users are still asked for; 0 once the end is written.
+    left: u64,
+    is_first: bool,
+}
+
+impl Pages {
+    const fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
+    async fn next(&mut self) -> Result<Bytes, StoreError> {
+        let wanted = PAGE.min(self.left);
+        let users = self.store.users(&self.filter, self.after, wanted).await?;
+        let mut text = Vec::with_capacity(users.len() * 160 + HEAD.len());
+        if self.is_first {
+            text.extend_from_slice(HEAD);
+        }
+        self.write(&users, &mut text);
+        let count = users.len() as u64;
+        self.left -= count;
+        self.after = users.last().map_or(self.after, |user| user.id);
+        if count < wanted || self.left == 0 {
+            self.left = 0;
+            text.extend_from_slice(TAIL);
+        }
+        Ok(text.into())
+    }
+
+    fn write(&mut self, users: &[User], text: &mut Vec<u8>) {
+        for user in users {
+            if !self.is_first {
+                text.push(b',');
+            }
+            self.is_first = false;
+            // Strings and numbers: nothing that could fail.
+            drop(serde_json::to_writer(&mut *text, user));
+        }
+    }
+}

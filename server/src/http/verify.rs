@@ -1,0 +1,66 @@
+//! `GET /api/v1/verify`: may the bearer pass? For ingress controllers that ask before they forward a request:
+//! Traefik's forwardAuth and nginx's auth_request. They know four answers: 200, 401, 403, and 503 where we cannot
+//! tell; anything else nginx would turn into a 500.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::App;
+use super::bearer;
+use super::query::Query;
+use crate::auth::session::SessionError;
+use crate::logging;
+use crate::store::User;
+
+const USER: HeaderName = HeaderName::from_static("x-auth-user");
+const UUID: HeaderName = HeaderName::from_static("x-auth-uuid");
+const ROLE: HeaderName = HeaderName::from_static("x-auth-role");
+/// What a header cannot hold, and what could be taken for an encoding.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// With `?role=`, only who has one of these roles, separated by commas, may pass.
+pub async fn verify(State(app): State<App>, headers: HeaderMap, mut query: Query) -> Response {
+    let Ok(token) = bearer::token(&headers) else {
+        return refuse(StatusCode::UNAUTHORIZED, "Bearer");
+    };
+    let user = match app.sessions.authenticate(token, app.now()).await {
+        Ok(bearer) => bearer.user,
+        Err(error) => return no_bearer(&error),
+    };
+    let roles = query.text("role");
+    if roles.is_some_and(|roles| !roles.split(',').any(|role| role.trim() == user.role().name())) {
+        return refuse(StatusCode::FORBIDDEN, "Bearer error=\"insufficient_scope\"");
+    }
+    pass(&user)
+}
+
+fn no_bearer(error: &SessionError) -> Response {
+    match error {
+        SessionError::Token(_) | SessionError::Revoked => {
+            refuse(StatusCode::UNAUTHORIZED, "Bearer error=\"invalid_token\"")
+        }
+        error => {
+            tracing::warn!(error = logging::chain(error), "a token could not be verified");
+            let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+    }
+}
+
+/// RFC 6750, 3.
+fn refuse(status: StatusCode, challenge: &'static str) -> Response {
+    (status, [(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))]).into_response()
+}
+
+/// All three headers, always: one that is missing would let through what the client itself has sent.
+fn pass(user: &User) -> Response {
+    let encoded = |text: &str| {
+        let text = utf8_percent_encode(text, ENCODED).to_string();
+        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+    };
+    let headers = [(USER, encoded(&user.username)), (UUID, encoded(&user.uuid)), (ROLE, encoded(user.role().name()))];
+    (StatusCode::OK, headers).into_response()
+}

@@ -1,0 +1,119 @@
+//! Who did what, when and from where, and how it ended.
+
+use sea_query::{Expr, ExprTrait as _, Iden, Order, Query};
+use sqlx::FromRow;
+
+use super::{Store, StoreError};
+
+#[derive(Iden, Clone, Copy)]
+pub(super) enum AuditEvents {
+    Table,
+    Id,
+    At,
+    Event,
+    Outcome,
+    ActorUuid,
+    ActorName,
+    SubjectUuid,
+    SubjectName,
+    Address,
+    UserAgent,
+    RequestId,
+    Detail,
+}
+
+/// One event. `id` counts upwards; `at` is in seconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Default, FromRow)]
+pub struct AuditEvent {
+    pub id: i64,
+    pub at: i64,
+    pub event: String,
+    pub outcome: String,
+    pub actor_uuid: Option<String>,
+    pub actor_name: Option<String>,
+    pub subject_uuid: Option<String>,
+    pub subject_name: Option<String>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub request_id: Option<String>,
+    pub detail: Option<String>,
+}
+
+/// Which events to list.
+#[derive(Debug, Default)]
+pub struct AuditFilter {
+    /// Only those with a smaller id.
+    pub before: Option<i64>,
+    pub event: Option<String>,
+    pub outcome: Option<String>,
+    /// By whom or to whom.
+    pub user: Option<String>,
+    /// Not earlier and not later, in seconds since 1970-01-01 UTC.
+    pub since: Option<i64>,
+    pub until: Option<i64>,
+}
+
+const COLUMNS: [AuditEvents; 11] = [
+    AuditEvents::At,
+    AuditEvents::Event,
+    AuditEvents::Outcome,
+    AuditEvents::ActorUuid,
+    AuditEvents::ActorName,
+    AuditEvents::SubjectUuid,
+    AuditEvents::SubjectName,
+    AuditEvents::Address,
+    AuditEvents::UserAgent,
+    AuditEvents::RequestId,
+    AuditEvents::Detail,
+];
+
+impl Store {
+    /// Keeps an event; its `id` is given by the database.
+    pub async fn add_audit_event(&self, event: AuditEvent) -> Result<(), StoreError> {
+        let insert = Query::insert()
+            .into_table(AuditEvents::Table)
+            .columns(COLUMNS)
+            .values_panic([
+                event.at.into(),
+                event.event.into(),
+                event.outcome.into(),
+                event.actor_uuid.into(),
+                event.actor_name.into(),
+                event.subject_uuid.into(),
+                event.subject_name.into(),
+                event.address.into(),
+                event.user_agent.into(),
+                event.request_id.into(),
+                event.detail.into(),
+            ])
+            .to_owned();
+        self.execute(&insert).await.map(|_| ())
+    }
+
+    /// Events, the latest first.
+    pub async fn audit_events(&self, filter: AuditFilter, limit: u64) -> Result<Vec<AuditEvent>, StoreError> {
+        let mut select = Query::select();
+        select.column(AuditEvents::Id).columns(COLUMNS).from(AuditEvents::Table);
+        if let Some(before) = filter.before {
+            select.and_where(Expr::col(AuditEvents::Id).lt(before));
+        }
+        if let Some(since) = filter.since {
+            select.and_where(Expr::col(AuditEvents::At).gte(since));
+        }
+        if let Some(until) = filter.until {
+            select.and_where(Expr::col(AuditEvents::At).lte(until));
+        }
+        if let Some(event) = filter.event {
+            select.and_where(Expr::col(AuditEvents::Event).eq(event));
+        }
+        if let Some(outcome) = filter.outcome {
+            select.and_where(Expr::col(AuditEvents::Outcome).eq(outcome));
+        }
+        if let Some(user) = filter.user {
+            let is_actor = Expr::col(AuditEvents::ActorUuid).eq(user.as_str());
+            select.and_where(is_actor.or(Expr::col(AuditEvents::SubjectUuid).eq(user)));
+        }
+        select.order_by(AuditEvents::Id, Order::Desc).limit(limit);
+        self.fetch_varying(&select).await
+    }
+}

@@ -1,0 +1,85 @@
+//! The rows that must be there, and what is missing in rows that the old service has written.
+
+use sea_query::{Expr, ExprTrait as _, Order, Query};
+
+use crate::store::users::{Roles, Users, fold};
+use crate::store::{Role, StoreError, Tx};
+
+const BATCH: u64 = 500;
+
+pub async fn complete(tx: &mut Tx) -> Result<(), StoreError> {
+    make_roles(tx).await?;
+    fill_keys(tx).await
+}
+
+/// The old service may have them already, under other ids or twice.
+async fn make_roles(tx: &mut Tx) -> Result<(), StoreError> {
+    let select = Query::select().columns([Roles::Id, Roles::Name]).from(Roles::Table).to_owned();
+    let mut found: Vec<(i32, Option<String>)> = tx.fetch_all(&select).await?;
+    for role in Role::ALL {
+        if found.iter().any(|(_, name)| name.as_deref() == Some(role.name())) {
+            continue;
+        }
+        let next = found.iter().map(|(id, _)| *id).max().unwrap_or(0) + 1;
+        let id = if found.iter().any(|(id, _)| *id == role.usual_id()) { next } else { role.usual_id() };
+        let insert = Query::insert()
+            .into_table(Roles::Table)
+            .columns([Roles::Id, Roles::Name])
+            .values_panic([id.into(), role.name().into()])
+            .to_owned();
+        tx.execute(&insert).await?;
+        found.push((id, Some(role.name().into())));
+    }
+    Ok(())
+}
+
+/// Where two rows fold to one key, the older has it; the other is found by its exact name only.
+async fn fill_keys(tx: &mut Tx) -> Result<(), StoreError> {
+    let (mut last, mut count) = (0, 0_u64);
+    loop {
+        let rows = without_key(tx, last).await?;
+        let Some((id, ..)) = rows.last() else { return Ok(()) };
+        last = *id;
+        for (id, username, email) in &rows {
+            for (column, value) in [(Users::UsernameKey, username), (Users::EmailKey, email)] {
+                let Some(value) = value else { continue };
+                if !set_key(tx, *id, column, &fold(value)).await? {
+                    tracing::warn!(user_id = id, ?column, "two users have the same name or address but for its case");
+                }
+            }
+        }
+        let before = count / 10_000;
+        count += rows.len() as u64;
+        if count / 10_000 > before {
+            tracing::info!(count, "users completed so far");
+        }
+    }
+}
+
+type Names = (i32, Option<String>, Option<String>);
+
+async fn without_key(tx: &mut Tx, after: i32) -> Result<Vec<Names>, StoreError> {
+    let is_missing = |value, key| Expr::col(value).is_not_null().and(Expr::col(key).is_null());
+    let select = Query::select()
+        .columns([Users::Id, Users::Username, Users::Email])
+        .from(Users::Table)
+        .and_where(Expr::col(Users::Id).gt(after))
+        .and_where(is_missing(Users::Username, Users::UsernameKey).or(is_missing(Users::Email, Users::EmailKey)))
+        .order_by(Users::Id, Order::Asc)
+        .limit(BATCH)
+        .to_owned();
+    tx.fetch_all(&select).await
+}
+
+/// Returns whether the key is now this row's. It is asked for first, since a violated constraint would end a
+/// transaction on PostgreSQL; the lock keeps other migrations away.
+async fn set_key(tx: &mut Tx, id: i32, column: Users, key: &str) -> Result<bool, StoreError> {
+    let owner = Query::select().column(Users::Id).from(Users::Table).and_where(Expr::col(column).eq(key)).to_owned();
+    let owner: Option<(i32,)> = tx.fetch_optional(&owner).await?;
+    if let Some((owner,)) = owner {
+        return Ok(owner == id);
+    }
+    let update =
+        Query::update().table(Users::Table).value(column, key).and_where(Expr::col(Users::Id).eq(id)).to_owned();
+    tx.execute(&update).await.map(|_| true)
+}

@@ -1,0 +1,77 @@
+//! The steps from what is there to what is to be. Each can be taken again, and the plan is made anew from what is
+//! there: whoever is interrupted goes on where it was.
+
+use super::inspect::Found;
+use crate::store::Engine;
+use crate::store::schema::TABLES;
+
+/// The statements that a schema still lacks, in their order.
+pub fn statements(engine: Engine, found: &Found) -> Vec<String> {
+    let mut statements = Vec::new();
+    for table in TABLES {
+        if found.has_table(table.name) {
+            let missing = table.columns.iter().filter(|column| !found.has_column(table.name, column.name));
+            statements.extend(missing.map(|column| engine.add_column(table, column)));
+        } else {
+            statements.push(engine.create_table(table));
+        }
+        let missing = table.indexes.iter().filter(|index| !found.indexes.contains(index.name));
+        statements.extend(missing.map(|index| Engine::create_index(table, index)));
+    }
+    statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema::OLD_TABLES;
+
+    fn old_service() -> Found {
+        let mut found = Found::default();
+        for (name, columns) in OLD_TABLES {
+            found.tables.insert((*name).into(), columns.iter().map(ToString::to_string).collect());
+        }
+        found
+    }
+
+    #[test]
+    fn an_empty_database_gets_every_table() {
+        let statements = statements(Engine::Postgres, &Found::default());
+        assert!(statements[0].starts_with("CREATE TABLE sc_auth_schema"), "the mark comes first");
+        let tables = statements.iter().filter(|statement| statement.starts_with("CREATE TABLE")).count();
+        assert_eq!(tables, TABLES.len());
+    }
+
+    #[test]
+    fn the_old_service_s_tables_are_only_added_to() {
+        let statements = statements(Engine::MySql, &old_service());
+        let touching: Vec<_> = statements
+            .iter()
+            .filter(|statement| statement.contains("users") && !statement.contains("sessions"))
+            .collect();
+        assert_eq!(
+            touching,
+            [
+                "ALTER TABLE users ADD COLUMN username_key VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                "ALTER TABLE users ADD COLUMN email_key VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                "ALTER TABLE users ADD COLUMN disabled BOOLEAN NOT NULL DEFAULT 0",
+                "CREATE UNIQUE INDEX uq_users_uuid ON users (uuid)",
+                "CREATE UNIQUE INDEX uq_users_username_key ON users (username_key)",
+                "CREATE UNIQUE INDEX uq_users_email_key ON users (email_key)",
+                "CREATE INDEX ix_users_role_id ON users (role_id)",
+            ]
+        );
+        assert!(statements.iter().all(|statement| !statement.contains("alembic") && !statement.contains("tokens ")));
+    }
+
+    #[test]
+    fn what_is_there_is_not_planned_again() {
+        let mut found = Found::default();
+        for table in TABLES {
+            let columns = table.columns.iter().map(|column| column.name.to_owned()).collect();
+            found.tables.insert(table.name.into(), columns);
+            found.indexes.extend(table.indexes.iter().map(|index| index.name.to_owned()));
+        }
+        assert_eq!(statements(Engine::Sqlite, &found), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,31 @@
+//! The old service's tokens, one row each; only in a database that was taken over.
+
+use sea_query::{Expr, ExprTrait as _, Query};
+
+use super::users::{Tokens, revoke_old_tokens};
+use super::{Store, StoreError};
+
+impl Store {
+    /// Whether a token of that id, kind and user was issued and not revoked.
+    pub async fn is_old_token_good(&self, jti: &str, kind: &str, user_uuid: &str) -> Result<bool, StoreError> {
+        if !self.has_old_tables() {
+            return Ok(false);
+        }
+        let select = Query::select()
+            .column(Tokens::Revoked)
+            .from(Tokens::Table)
+            .and_where(Expr::col(Tokens::Jti).eq(jti))
+            .and_where(Expr::col(Tokens::TokenType).eq(kind))
+            .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
+            .to_owned();
+        Ok(self.fetch_optional::<(bool,)>(&select).await? == Some((false,)))
+    }
+
+    /// Revokes all of a user's old tokens.
+    pub async fn revoke_old_tokens(&self, user_uuid: &str) -> Result<(), StoreError> {
+        if !self.has_old_tables() {
+            return Ok(());
+        }
+        self.execute(&revoke_old_tokens(user_uuid)).await.map(|_| ())
+    }
+}

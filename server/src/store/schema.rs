@@ -1,0 +1,232 @@
+//! The tables, written down once for all engines. `migrate` brings any database that it knows to this form.
+//!
+//! Tables that the old service has too keep its names and types, since it may go on working on them: what is added to
+//! them is nullable or has a default.
+
+/// The version of the schema below. It grows with every change.
+pub const VERSION: i32 = 1;
+/// The version that a server must know, at the least, to work on the schema below. It follows [`VERSION`] a release
+/// late: columns are added in one release and relied upon in the next.
+pub const OLDEST_VERSION: i32 = 1;
+/// The first release that knows [`OLDEST_VERSION`].
+pub const OLDEST_SERVER: &str = "0.1.0";
+
+#[derive(Debug)]
+pub struct Table {
+    pub name: &'static str,
+    pub columns: &'static [Column],
+    pub indexes: &'static [Index],
+}
+
+#[derive(Debug)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub presence: Presence,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// A primary key that counts by itself.
+    Counter,
+    /// The same with 64 bits.
+    BigCounter,
+    /// A primary key that is given.
+    Id,
+    /// A textual primary key of so many characters at most.
+    TextId(u16),
+    Int,
+    /// Also times, as seconds since 1970-01-01 UTC.
+    BigInt,
+    Flag,
+    /// So many characters at most.
+    Text(u16),
+    /// The same, compared byte by byte.
+    Key(u16),
+    /// The old service's form of a time, UTC without saying so.
+    DateTime,
+    /// The `id` of a user, who takes the row along when deleted.
+    UserId,
+    /// The `id` of a role.
+    RoleId,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Presence {
+    Required,
+    Optional,
+    /// This number where nothing is given.
+    Default(i32),
+}
+
+#[derive(Debug)]
+pub struct Index {
+    pub name: &'static str,
+    pub columns: &'static str,
+    pub unique: bool,
+}
+
+use Kind::{BigCounter, BigInt, Counter, DateTime, Flag, Id, Int, Key, RoleId, Text, TextId, UserId};
+use Presence::{Default, Optional, Required};
+
+const fn column(name: &'static str, kind: Kind, presence: Presence) -> Column {
+    Column { name, kind, presence }
+}
+
+const fn index(name: &'static str, columns: &'static str) -> Index {
+    Index { name, columns, unique: false }
+}
+
+const fn unique(name: &'static str, columns: &'static str) -> Index {
+    Index { name, columns, unique: true }
+}
+
+/// Says which schema this is. It comes first: from then on the database is known as ours.
+pub const VERSIONS: Table = Table {
+    name: "sc_auth_schema",
+    columns: &[
+        column("id", Id, Required),
+        column("version", Int, Required),
+        column("oldest_version", Int, Required),
+        column("oldest_server", Text(32), Required),
+    ],
+    indexes: &[],
+};
+
+pub const TABLES: &[Table] = &[
+    VERSIONS,
+    Table { name: "roles", columns: &[column("id", Id, Required), column("name", Text(64), Required)], indexes: &[] },
+    Table {
+        name: "users",
+        columns: &[
+            column("id", Counter, Required),
+            column("uuid", Key(64), Required),
+            column("email", Text(120), Optional),
+            column("username", Text(64), Required),
+            column("password", Text(254), Required),
+            column("name", Text(125), Optional),
+            column("role_id", RoleId, Required),
+            column("created_at", DateTime, Optional),
+            column("updated_at", DateTime, Optional),
+            // Names and addresses are unique by these, the same on all engines whatever their collations say. NULL in
+            // rows that the old service has written.
+            column("username_key", Key(255), Optional),
+            column("email_key", Key(255), Optional),
+            column("disabled", Flag, Default(0)),
+        ],
+        indexes: &[
+            unique("uq_users_uuid", "uuid"),
+            unique("uq_users_username_key", "username_key"),
+            unique("uq_users_email_key", "email_key"),
+            index("ix_users_role_id", "role_id"),
+        ],
+    },
+    Table {
+        name: "sessions",
+        columns: &[
+            column("id", BigCounter, Required),
+            column("sid", Key(36), Required),
+            column("user_id", UserId, Required),
+            // The refresh token that is good now: its `jti`, `iat`, `exp` and the key that signed it. None of it is a
+            // token, but a lost answer can be signed again from it.
+            column("refresh_jti", Key(36), Required),
+            column("refresh_iat", BigInt, Optional),
+            column("refresh_kid", Key(64), Optional),
+            column("created_at", BigInt, Required),
+            // The end without a refresh, which is the refresh token's `exp`, and the end in any case.
+            column("expires_at", BigInt, Required),
+            column("ends_at", BigInt, Optional),
+            // The refresh token before, and when it was exchanged.
+            column("previous_jti", Key(36), Optional),
+            column("rotated_at", BigInt, Optional),
+            column("last_used_at", BigInt, Optional),
+            column("address", Text(45), Optional),
+            column("user_agent", Text(255), Optional),
+        ],
+        indexes: &[
+            unique("uq_sessions_sid", "sid"),
+            index("ix_sessions_user_id", "user_id"),
+            index("ix_sessions_expires_at", "expires_at"),
+        ],
+    },
+    // Every pair of issuer and audience that tokens were signed with, until the last of them ends.
+    Table {
+        name: "token_parties",
+        columns: &[
+            column("id", TextId(64), Required),
+            column("issuer", Text(1024), Required),
+            column("audience", Text(4096), Required),
+            column("last_exp", BigInt, Required),
+        ],
+        indexes: &[],
+    },
+    // Failed logins by a keyed hash of the submitted name, whether there is such a user or not.
+    Table {
+        name: "login_failures",
+        columns: &[
+            column("id", TextId(64), Required),
+            column("failures", Int, Required),
+            column("last_failed_at", BigInt, Required),
+            column("retry_at", BigInt, Required),
+        ],
+        indexes: &[index("ix_login_failures_last_failed_at", "last_failed_at")],
+    },
+    // Who did what to whom, from where, and how it ended. No reference to users: it outlives them.
+    Table {
+        name: "audit_events",
+        columns: &[
+            column("id", BigCounter, Required),
+            column("at", BigInt, Required),
+            column("event", Key(40), Required),
+            column("outcome", Key(16), Required),
+            column("actor_uuid", Key(64), Optional),
+            column("actor_name", Text(64), Optional),
+            column("subject_uuid", Key(64), Optional),
+            column("subject_name", Text(64), Optional),
+            column("address", Text(45), Optional),
+            column("user_agent", Text(255), Optional),
+            column("request_id", Key(64), Optional),
+            column("detail", Text(255), Optional),
+        ],
+        indexes: &[index("ix_audit_events_at", "at"), index("ix_audit_events_subject_uuid", "subject_uuid")],
+    },
+    // What only one replica is to do at a time, and when it is due.
+    Table {
+        name: "chores",
+        columns: &[column("id", TextId(32), Required), column("due_at", BigInt, Required)],
+        indexes: &[],
+    },
+];
+
+/// What the old service's tables hold; a database that has all of it is one of its own.
+pub const OLD_TABLES: &[(&str, &[&str])] = &[
+    ("roles", &["id", "name"]),
+    ("users", &["id", "uuid", "email", "username", "password", "name", "role_id", "created_at", "updated_at"]),
+    ("tokens", &["id", "jti", "token_type", "user_uuid", "revoked", "expires"]),
+    ("alembic_version", &["version_num"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_to_the_old_service_s_tables_does_not_hinder_it() {
+        for (name, old) in OLD_TABLES {
+            let Some(table) = TABLES.iter().find(|table| table.name == *name) else { continue };
+            for column in table.columns.iter().filter(|column| !old.contains(&column.name)) {
+                assert!(!matches!(column.presence, Required), "{name}.{}", column.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_fit_every_engine_and_are_unique() {
+        let mut names: Vec<_> = TABLES.iter().flat_map(|table| table.indexes.iter().map(|index| index.name)).collect();
+        assert!(names.iter().all(|name| name.len() <= 63));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

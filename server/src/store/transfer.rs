@@ -1,0 +1,196 @@
+//! Users from and to files, many at once.
+
+use std::collections::{HashMap, HashSet};
+
+use sea_query::{Expr, ExprTrait as _, LikeExpr, Order, Query};
+use sqlx::FromRow;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use super::users::{Roles, Users, fold, to_datetime};
+use super::{Role, Store, StoreError, Tx};
+use crate::auth::password;
+
+/// A user as a file has it.
+#[derive(Debug, Clone)]
+pub struct ImportedUser {
+    pub username: String,
+    pub email: Option<String>,
+    pub name: Option<String>,
+    pub role: Role,
+    pub disabled: bool,
+    /// Given to whoever has none before it is kept.
+    pub uuid: Option<String>,
+    pub password_hash: String,
+    pub created_at: Option<OffsetDateTime>,
+}
+
+/// A user with all that is kept of one.
+#[derive(Debug, FromRow)]
+pub struct ExportedUser {
+    pub id: i32,
+    pub username: String,
+    pub email: Option<String>,
+    pub name: Option<String>,
+    pub role_name: Option<String>,
+    pub disabled: bool,
+    pub uuid: String,
+    pub password: String,
+    pub created_at: Option<PrimitiveDateTime>,
+}
+
+/// What a database of the old service has of a user too.
+#[derive(Debug, FromRow)]
+pub struct OldRow {
+    pub id: i32,
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub password: Option<String>,
+}
+
+/// A user of a file, with the number of its line.
+type Numbered = (u64, ImportedUser);
+
+impl Store {
+    /// Keeps all users of a batch but those whose names are taken, in one transaction. Returns the numbers of the
+    /// others, and why.
+    pub async fn import(&self, batch: &[Numbered], now: OffsetDateTime) -> Result<Vec<(u64, String)>, StoreError> {
+        self.transaction(|tx| {
+            let batch = batch.to_vec();
+            Box::pin(async move { import(tx, batch, now).await })
+        })
+        .await
+    }
+
+    pub async fn export(&self, after: i32, limit: u64) -> Result<Vec<ExportedUser>, StoreError> {
+        let of_user = Expr::col((Roles::Table, Roles::Id)).equals((Users::Table, Users::RoleId));
+        let mut select = Query::select();
+        for column in [
+            Users::Id,
+            Users::Username,
+            Users::Email,
+            Users::Name,
+            Users::Disabled,
+            Users::Uuid,
+            Users::Password,
+            Users::CreatedAt,
+        ] {
+            select.column((Users::Table, column));
+        }
+        select
+            .expr_as(Expr::col((Roles::Table, Roles::Name)), "role_name")
+            .from(Users::Table)
+            .left_join(Roles::Table, of_user)
+            .and_where(Expr::col((Users::Table, Users::Id)).gt(after))
+            .order_by((Users::Table, Users::Id), Order::Asc)
+            .limit(limit);
+        self.fetch_all(&select).await
+    }
+
+    /// Users as they are before a migration too.
+    pub async fn old_rows(&self, after: i32, limit: u64) -> Result<Vec<OldRow>, StoreError> {
+        let select = Query::select()
+            .columns([Users::Id, Users::Username, Users::Email, Users::Password])
+            .from(Users::Table)
+            .and_where(Expr::col(Users::Id).gt(after))
+            .order_by(Users::Id, Order::Asc)
+            .limit(limit)
+            .to_owned();
+        self.fetch_all(&select).await
+    }
+
+    /// Some of the hashes that are not ours, if there are any.
+    pub async fn some_imported_hashes(&self) -> Result<Vec<String>, StoreError> {
+        let select = Query::select()
+            .column(Users::Password)
+            .from(Users::Table)
+            .and_where(Expr::col(Users::Password).not_like(LikeExpr::new(format!("{}%", password::OURS))))
+            .limit(200)
+            .to_owned();
+        Ok(self.fetch_all::<(String,)>(&select).await?.into_iter().map(|(hash,)| hash).collect())
+    }
+}
+
+async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Result<Vec<(u64, String)>, StoreError> {
+    let mut taken = HashMap::new();
+    for (field, column, values) in [
+        ("username", Users::UsernameKey, keys(&batch, |user| Some(fold(&user.username)))),
+        ("email", Users::EmailKey, keys(&batch, |user| user.email.as_deref().map(fold))),
+        ("uuid", Users::Uuid, keys(&batch, |user| user.uuid.clone())),
+    ] {
+        taken.insert(field, existing(tx, column, values).await?);
+    }
+    let (mut refused, mut insert, mut count) = (Vec::new(), insert(), 0);
+    for (number, user) in batch {
+        let own = [
+            ("username", Some(fold(&user.username))),
+            ("email", user.email.as_deref().map(fold)),
+            ("uuid", user.uuid.clone()),
+        ];
+        let problem = own.iter().find_map(|(field, key)| {
+            let key = key.as_ref()?;
+            taken.get(field).is_some_and(|taken| taken.contains(key)).then(|| format!("{field} already exists"))
+        });
+        if let Some(problem) = problem {
+            refused.push((number, problem));
+            continue;
+        }
+        for (field, key) in own {
+            if let (Some(key), Some(taken)) = (key, taken.get_mut(field)) {
+                taken.insert(key);
+            }
+        }
+        add(&mut insert, user, now);
+        count += 1;
+    }
+    if count > 0 {
+        tx.execute(&insert).await?;
+    }
+    Ok(refused)
+}
+
+fn keys(batch: &[Numbered], key: impl Fn(&ImportedUser) -> Option<String>) -> Vec<String> {
+    batch.iter().filter_map(|(_, user)| key(user)).collect()
+}
+
+async fn existing(tx: &mut Tx, column: Users, values: Vec<String>) -> Result<HashSet<String>, StoreError> {
+    let select =
+        Query::select().column(column).from(Users::Table).and_where(Expr::col(column).is_in(values)).to_owned();
+    let rows: Vec<(Option<String>,)> = tx.fetch_varying(&select).await?;
+    Ok(rows.into_iter().filter_map(|(value,)| value).collect())
+}
+
+fn insert() -> sea_query::InsertStatement {
+    Query::insert()
+        .into_table(Users::Table)
+        .columns([
+            Users::Uuid,
+            Users::Email,
+            Users::Username,
+            Users::Password,
+            Users::Name,
+            Users::RoleId,
+            Users::CreatedAt,
+            Users::UpdatedAt,
+            Users::UsernameKey,
+            Users::EmailKey,
+            Users::Disabled,
+        ])
+        .to_owned()
+}
+
+fn add(insert: &mut sea_query::InsertStatement, user: ImportedUser, now: OffsetDateTime) {
+    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
+    insert.values_panic([
+        user.uuid.into(),
+        user.email.into(),
+        user.username.into(),
+        user.password_hash.into(),
+        user.name.into(),
+        user.role.id_query(),
+        to_datetime(user.created_at.unwrap_or(now)).into(),
+        to_datetime(now).into(),
+        username_key.into(),
+        email_key.into(),
+        user.disabled.into(),
+    ]);
+}
