@@ -8,6 +8,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 
 # Debian's packages that the databases, our images and the cluster need.
 DATABASE_PACKAGES=(mariadb-server postgresql openssl)
+# What the server is asked by, beside Traefik, which is built.
+PROXY_PACKAGES=(nginx)
 IMAGE_PACKAGES=(buildah gcc libc6-dev)
 CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables iproute2 openssl "${IMAGE_PACKAGES[@]}")
 

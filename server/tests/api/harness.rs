@@ -150,6 +150,23 @@ impl Server {
         Tokens { access: token("access_token"), refresh: token("refresh_token") }
     }
 
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.call("POST", "/api/v1/accounts/refresh", Some(token), None).await
+    }
+
+    /// A login with another password than the usual one.
+    pub async fn login_with(&self, username: &str, password: &str) -> Answer {
+        self.post("/api/v1/accounts/login", json!({"username": username, "password": password})).await
+    }
+
+    /// The uuid of a user, as an Admin finds it.
+    pub async fn uuid_of(&self, admin: &str, username: &str) -> String {
+        let found = self.get(&format!("/api/v1/users?q={username}"), admin).await;
+        let users = found.body["data"].as_array().unwrap();
+        let user = users.iter().find(|user| user["username"] == username).unwrap();
+        user["uuid"].as_str().unwrap().to_owned()
+    }
+
     /// Whether an access token is good.
     pub async fn is_good(&self, access: &str) -> bool {
         let answer = self.get("/api/v1/accounts/me", access).await;
@@ -176,6 +193,29 @@ impl Server {
     pub async fn ended_well(&mut self) -> bool {
         tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.expect("it ends").unwrap().success()
     }
+}
+
+impl Answer {
+    /// A text in the answer's data.
+    pub fn text(&self, name: &str) -> String {
+        self.body["data"][name].as_str().unwrap_or_else(|| panic!("no {name} in {self:?}")).to_owned()
+    }
+}
+
+/// What a token says, whoever signed it.
+pub fn claims(token: &str) -> Value {
+    jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap()
+}
+
+/// Waits until something is so.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..200 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it did not come to be: {what}");
 }
 
 pub async fn answer(request: RequestBuilder) -> Answer {

@@ -6,14 +6,23 @@
 mod database;
 mod harness;
 
+mod abuse;
 mod accounts;
+mod audit;
 mod databases;
 mod errors;
+mod keys;
 mod operation;
+mod passwords;
 mod replicas;
+mod schema;
+mod sessions;
 mod startup;
+mod takeover;
 mod tokens;
+mod transfer;
 mod users;
+mod verify;
 
 /// Makes each of the named functions a test on each engine.
 #[macro_export]

@@ -11,16 +11,15 @@ crate::on_every_engine!(
     an_admin_changes_name_and_password,
     an_admin_deletes_a_user_with_the_tokens,
     nobody_else_may,
+    a_list_can_be_paged_and_filtered,
+    one_user_is_shown_with_role_and_state,
+    address_role_and_state_can_be_changed,
+    the_last_admin_stays_one,
+    two_admins_cannot_take_each_other_s_power_at_once,
+    roles_are_listed,
 );
 
 const USERS: &str = "/api/v1/users";
-
-async fn uuid_of(server: &Server, admin: &str, username: &str) -> String {
-    let users = server.get(USERS, admin).await;
-    let users = users.body["data"].as_array().unwrap();
-    let user = users.iter().find(|user| user["username"] == username).unwrap();
-    user["uuid"].as_str().unwrap().to_owned()
-}
 
 async fn an_admin_lists_users_in_order_of_their_id(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
@@ -66,7 +65,7 @@ async fn an_admin_changes_name_and_password(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let admin = server.login("root").await.access;
     server.register("alice").await;
-    let uuid = uuid_of(&server, &admin, "alice").await;
+    let uuid = server.uuid_of(&admin, "alice").await;
     let change = |body: Value| {
         let (server, admin) = (&server, &admin);
         async move { server.call("PATCH", USERS, Some(admin), Some(body)).await }
@@ -102,7 +101,7 @@ async fn an_admin_deletes_a_user_with_the_tokens(engine: Engine) {
     let admin = server.login("root").await.access;
     server.register("alice").await;
     let tokens = server.login("alice").await;
-    let uuid = uuid_of(&server, &admin, "alice").await;
+    let uuid = server.uuid_of(&admin, "alice").await;
     let delete = |body: Value| {
         let (server, admin) = (&server, &admin);
         async move { server.call("DELETE", USERS, Some(admin), Some(body)).await }
@@ -126,4 +125,142 @@ async fn nobody_else_may(engine: Engine) {
         let answer = server.call(method, USERS, Some(&user), Some(json!(["nonsense"]))).await;
         assert_eq!(answer, fail(403, json!("not admin")), "{method}");
     }
+}
+
+fn names(answer: &Answer) -> Vec<String> {
+    let users = answer.body["data"].as_array().unwrap_or_else(|| panic!("{answer:?}"));
+    users.iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn a_list_can_be_paged_and_filtered(engine: Engine) {
+    let (server, _database) = Server::with_admin(engine).await;
+    let admin = server.login("root").await.access;
+    for name in ["alice", "bob_b", "carol"] {
+        server.register(name).await;
+    }
+    let list = |query: String| {
+        let (server, admin) = (&server, &admin);
+        async move { server.get(&format!("{USERS}?{query}"), admin).await }
+    };
+    let first = list("limit=2".into()).await;
+    assert_eq!(names(&first), ["root", "alice"]);
+    let last = first.body["data"][1]["uuid"].as_str().unwrap();
+    assert_eq!(names(&list(format!("limit=2&after={last}")).await), ["bob_b", "carol"]);
+    assert_eq!(names(&list("q=B_".into()).await), ["bob_b"], "a wildcard of SQL is a letter here");
+    assert_eq!(names(&list("q=CAROL@example".into()).await), ["carol"]);
+    assert_eq!(names(&list("q=body&role=User&limit=1".into()).await), ["alice"], "the name counts too");
+    assert_eq!(names(&list("role=Admin".into()).await), ["root"]);
+
+    let uuid = server.uuid_of(&admin, "carol").await;
+    server.call("PATCH", USERS, Some(&admin), Some(json!({"uuid": uuid, "disabled": true}))).await;
+    assert_eq!(names(&list("disabled=true".into()).await), ["carol"]);
+    assert_eq!(names(&list("disabled=false&role=User".into()).await), ["alice", "bob_b"]);
+
+    let wrong = json!({
+        "limit": ["Must be a number from 1 to 1000000."], "role": ["Must be one of: Admin, User."],
+        "disabled": ["Must be one of: true, false."], "page": ["Unknown parameter."], "after": ["No such user."],
+    });
+    assert_eq!(list("limit=0&role=King&disabled=no&page=2&after=x".into()).await, fail(422, wrong));
+}
+
+async fn one_user_is_shown_with_role_and_state(engine: Engine) {
+    let (server, _database) = Server::with_admin(engine).await;
+    let admin = server.login("root").await.access;
+    server.register("alice").await;
+    let uuid = server.uuid_of(&admin, "alice").await;
+    let shown = server.get(&format!("{USERS}/{uuid}"), &admin).await;
+    assert_eq!(
+        shown,
+        ok(json!({
+            "name": "Some Body", "email": "alice@example.com", "role_id": 2, "username": "alice", "uuid": uuid,
+            "role_name": "User", "disabled": false,
+        }))
+    );
+    assert_eq!(server.get(&format!("{USERS}/nobody"), &admin).await, fail(404, json!("user not found")));
+}
+
+async fn address_role_and_state_can_be_changed(engine: Engine) {
+    let (server, _database) = Server::with_admin(engine).await;
+    let admin = server.login("root").await.access;
+    server.register("alice").await;
+    server.register("bob").await;
+    let uuid = server.uuid_of(&admin, "alice").await;
+    let change = |mut body: Value| {
+        body["uuid"] = json!(uuid);
+        let (server, admin) = (&server, &admin);
+        async move { server.call("PATCH", USERS, Some(admin), Some(body)).await }
+    };
+    assert_eq!(change(json!({"email": "a@example.org", "role_name": "Admin"})).await, done());
+    assert_eq!(server.get(USERS, &server.login("alice").await.access).await.status, 200);
+    assert_eq!(change(json!({"email": "BOB@example.com"})).await, fail(409, json!("email already exists")));
+    assert_eq!(
+        change(json!({"role_name": "King"})).await,
+        fail(422, json!({"role_name": ["Must be one of: Admin, User."]}))
+    );
+    assert_eq!(change(json!({"disabled": "yes"})).await, fail(422, json!({"disabled": ["Not a valid boolean."]})));
+
+    assert_eq!(change(json!({"disabled": true})).await, done());
+    let login = server.login_with("alice", PASSWORD).await;
+    assert_eq!(login, fail(403, json!("the account is disabled")));
+    assert_eq!(server.login_with("alice", "a wrong password").await.status, 422, "only its owner is told");
+    assert_eq!(change(json!({"disabled": false})).await, done());
+    server.login("alice").await;
+}
+
+async fn the_last_admin_stays_one(engine: Engine) {
+    let (server, _database) = Server::with_admin(engine).await;
+    let admin = server.login("root").await.access;
+    let uuid = server.uuid_of(&admin, "root").await;
+    let call = |method: &'static str, body: Value| {
+        let (server, admin) = (&server, &admin);
+        async move { server.call(method, USERS, Some(admin), Some(body)).await }
+    };
+    let refused = fail(409, json!("it is the last Admin who can log in; make another user an Admin first"));
+    assert_eq!(call("DELETE", json!({"uuid": uuid})).await, refused);
+    assert_eq!(call("PATCH", json!({"uuid": uuid, "disabled": true})).await, refused);
+    assert_eq!(call("PATCH", json!({"uuid": uuid, "role_name": "User"})).await, refused);
+
+    // Another one who cannot log in does not count.
+    let mut second = account("second");
+    second["role_name"] = json!("Admin");
+    call("POST", second).await;
+    let other = server.uuid_of(&admin, "second").await;
+    assert_eq!(call("PATCH", json!({"uuid": other, "disabled": true})).await, done());
+    assert_eq!(call("DELETE", json!({"uuid": uuid})).await, refused);
+    assert_eq!(call("PATCH", json!({"uuid": other, "disabled": false})).await, done());
+    assert_eq!(call("PATCH", json!({"uuid": uuid, "role_name": "User"})).await, done());
+}
+
+async fn two_admins_cannot_take_each_other_s_power_at_once(engine: Engine) {
+    let (first, database) = Server::with_admin(engine).await;
+    let second = Server::start(&database, &[]).await;
+    let root = first.login("root").await.access;
+    for round in 0..5 {
+        let mut boss = account(&format!("boss{round}"));
+        boss["role_name"] = json!("Admin");
+        first.call("POST", USERS, Some(&root), Some(boss)).await;
+        let name = format!("boss{round}");
+        let (root_id, boss_id) = (first.uuid_of(&root, "root").await, first.uuid_of(&root, &name).await);
+        let boss = second.login(&name).await.access;
+        let demote = |uuid: &str| Some(json!({"uuid": uuid, "role_name": "User"}));
+        let (one, other) = tokio::join!(
+            first.call("PATCH", USERS, Some(&root), demote(&boss_id)),
+            second.call("PATCH", USERS, Some(&boss), demote(&root_id)),
+        );
+        let mut statuses = [one.status, other.status];
+        statuses.sort_unstable();
+        // The other has lost the race: the last Admin, or no Admin any more.
+        assert!(statuses[0] == 200 && [403, 409].contains(&statuses[1]), "{one:?} {other:?}");
+        let restore = format!(
+            "UPDATE users SET role_id = 1 WHERE username = 'root'; UPDATE users SET role_id = 2 WHERE username = '{name}'"
+        );
+        database.execute(&restore).await;
+    }
+}
+
+async fn roles_are_listed(engine: Engine) {
+    let (server, _database) = Server::with_admin(engine).await;
+    let admin = server.login("root").await.access;
+    let roles = server.get("/api/v1/roles", &admin).await;
+    assert_eq!(roles, ok(json!([{"id": 1, "name": "Admin"}, {"id": 2, "name": "User"}])));
 }

@@ -79,8 +79,9 @@ fn show(keys: &KeyRing, metrics: &Metrics) {
 }
 
 async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retention: i64) {
+    // Not at once: a start has enough to do.
+    tokio::time::sleep(FILES).await;
     loop {
-        tokio::time::sleep(SWEEP).await;
         let now = clock().unix_timestamp();
         let result = async {
             metrics.show_sessions(sessions.store.count_sessions(now).await?);
@@ -95,6 +96,7 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retentio
                 "what is over could not be deleted; the next minute will do"
             );
         }
+        tokio::time::sleep(SWEEP).await;
     }
 }
 

@@ -1,0 +1,75 @@
+//! Which server may work on which schema, and what becomes of a migration that is cut short.
+
+use crate::database::{Database, Engine};
+use crate::harness::{Server, run};
+
+crate::on_every_engine!(
+    a_newer_schema_that_is_compatible_is_left_as_it_is,
+    a_schema_that_only_newer_servers_know_is_refused,
+    a_database_of_somebody_else_is_refused_untouched,
+    a_migration_that_was_cut_short_goes_on,
+    a_plan_changes_nothing,
+);
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+async fn a_newer_schema_that_is_compatible_is_left_as_it_is(engine: Engine) {
+    let (_, database) = Server::with_admin(engine).await;
+    database.execute("UPDATE sc_auth_schema SET version = 99").await;
+    // Such as a newer server has made it.
+    database.execute("DROP TABLE chores").await;
+    assert!(run(&database, &["migrate"], &[]).await.status.success());
+    assert_eq!(database.texts("SELECT oldest_server FROM sc_auth_schema WHERE version = 99").await, ["0.1.0"]);
+    let server = Server::start(&database, &[]).await;
+    server.login("root").await;
+}
+
+async fn a_schema_that_only_newer_servers_know_is_refused(engine: Engine) {
+    let (_, database) = Server::with_admin(engine).await;
+    database.execute("UPDATE sc_auth_schema SET version = 99, oldest_version = 98, oldest_server = '7.0.0'").await;
+    for command in ["migrate", "serve"] {
+        let output = run(&database, &[command], &[]).await;
+        assert!(!output.status.success());
+        assert!(text(&output.stderr).contains("only 7.0.0 or later may work on it"), "{}", text(&output.stderr));
+    }
+}
+
+async fn a_database_of_somebody_else_is_refused_untouched(engine: Engine) {
+    let database = Database::create(engine).await;
+    database
+        .execute("CREATE TABLE users (id INTEGER PRIMARY KEY, login VARCHAR(20)); CREATE TABLE posts (id INTEGER)")
+        .await;
+    for command in [&["migrate"][..], &["migrate", "--plan"], &["serve"]] {
+        let output = run(&database, command, &[]).await;
+        assert!(!output.status.success());
+        let error = text(&output.stderr);
+        assert!(error.contains("neither empty nor one of this service") && error.contains("posts, users"), "{error}");
+    }
+    database.execute("INSERT INTO users (id, login) VALUES (1, 'x')").await;
+    database.execute("DROP TABLE users; DROP TABLE posts").await;
+    assert!(run(&database, &["migrate"], &[]).await.status.success(), "nothing else was made");
+}
+
+async fn a_migration_that_was_cut_short_goes_on(engine: Engine) {
+    let (_, database) = Server::with_admin(engine).await;
+    // As MySQL leaves it, which cannot undo a part: some tables and columns are there, the version is not.
+    database.execute("DELETE FROM sc_auth_schema; DROP TABLE audit_events; DROP TABLE login_failures").await;
+    database.execute("ALTER TABLE sessions DROP COLUMN user_agent").await;
+    let output = run(&database, &["migrate"], &[]).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let server = Server::start(&database, &[]).await;
+    server.login("root").await;
+}
+
+async fn a_plan_changes_nothing(engine: Engine) {
+    let database = Database::create(engine).await;
+    let output = run(&database, &["migrate", "--plan"], &[]).await;
+    let plan = text(&output.stdout);
+    assert!(output.status.success() && plan.contains("CREATE TABLE users"), "{plan}");
+    database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY); DROP TABLE users").await;
+    assert!(run(&database, &["migrate"], &[]).await.status.success());
+    let output = run(&database, &["migrate", "--plan"], &[]).await;
+    assert!(text(&output.stdout).contains("Nothing is to be done."), "{}", text(&output.stdout));
+}

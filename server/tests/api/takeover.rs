@@ -1,0 +1,260 @@
+//! Taking over the database of the service before this one, which may go on working on it meanwhile.
+
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::{Value, json};
+
+use crate::database::{Database, Engine};
+use crate::harness::{Answer, Server, claims, fail, ok, run};
+
+crate::on_every_engine!(
+    everyone_logs_in_with_the_old_password,
+    old_tokens_live_on_until_they_end,
+    logging_out_with_an_old_token_ends_all_old_tokens_of_that_user,
+    an_old_refresh_token_stays_good_and_can_be_ended,
+    what_the_old_service_writes_afterwards_is_found_and_completed,
+    while_both_work_passwords_are_written_as_the_old_one_reads_them,
+    users_with_old_tokens_can_be_deleted,
+    the_plan_says_what_may_surprise,
+    a_takeover_that_was_cut_short_goes_on,
+);
+
+const SECRET: &str = "the old service's own secret key";
+const OLD_PASSWORD: &str = "old passwörd";
+/// Of that password, made with werkzeug 3.1.
+const PBKDF2: &str =
+    "pbkdf2:sha256:150000$PBJITISJuwLyi9OA$c5030c45d2fdbdb7123809604b9557c079f76d7ffd665ce8ebd51f59cd1e694b";
+const SCRYPT: &str = "scrypt:32768:8:1$ihtafvgaBuJukrg1$253d7fb581f572683a121a3bb4123cd953102deb9ac8664c3cd9a11d947aa9afc104420ff436c59e79d85012574571ffbfe89e70af10305f46ddbcd3b9a6edb3";
+const ADMIN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const ALICE: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+/// The tables as SQLAlchemy made them, with roles that were seeded twice.
+async fn old_database(engine: Engine) -> Database {
+    let database = Database::create(engine).await;
+    let (id, boolean, datetime) = match engine {
+        Engine::Sqlite => ("INTEGER NOT NULL PRIMARY KEY", "BOOLEAN", "DATETIME"),
+        Engine::MariaDb => ("INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY", "BOOL", "DATETIME"),
+        Engine::Postgres => ("SERIAL NOT NULL PRIMARY KEY", "BOOLEAN", "TIMESTAMP"),
+    };
+    let tables = format!(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+         INSERT INTO alembic_version VALUES ('c0ffee');
+         CREATE TABLE roles (id {id}, name VARCHAR(64));
+         CREATE TABLE users (id {id}, uuid VARCHAR(64), email VARCHAR(120), username VARCHAR(64),
+             password VARCHAR(254), name VARCHAR(125), role_id INTEGER, created_at {datetime}, updated_at {datetime},
+             UNIQUE (uuid), UNIQUE (email), UNIQUE (username), FOREIGN KEY (role_id) REFERENCES roles (id));
+         CREATE TABLE tokens (id {id}, jti VARCHAR(36) NOT NULL UNIQUE, token_type VARCHAR(10) NOT NULL,
+             user_uuid VARCHAR(64) NOT NULL, revoked {boolean} NOT NULL, expires {datetime} NOT NULL,
+             FOREIGN KEY (user_uuid) REFERENCES users (uuid));
+         INSERT INTO roles (name) VALUES ('Admin'), ('User'), ('Admin'), ('User');"
+    );
+    database.execute(&tables).await;
+    database.execute(&user("admin", ADMIN, PBKDF2, 3)).await;
+    database.execute(&user("Alice", ALICE, SCRYPT, 2)).await;
+    database
+}
+
+/// As the old service writes one.
+fn user(name: &str, uuid: &str, hash: &str, role: i32) -> String {
+    format!(
+        "INSERT INTO users (uuid, email, username, password, name, role_id, created_at, updated_at) VALUES
+         ('{uuid}', '{name}@example.com', '{name}', '{hash}', '{name}', {role}, '2020-01-02 03:04:05',
+          '2020-01-02 03:04:05')"
+    )
+}
+
+/// A token of the old service, with its row.
+async fn old_token(database: &Database, kind: &str, uuid: &str, jti: &str) -> String {
+    let row = format!(
+        "INSERT INTO tokens (jti, token_type, user_uuid, revoked, expires)
+         VALUES ('{jti}', '{kind}', '{uuid}', false, '2099-01-01 00:00:00')"
+    );
+    database.execute(&row).await;
+    signed(kind, uuid, jti, 4_000_000_000)
+}
+
+fn signed(kind: &str, uuid: &str, jti: &str, exp: i64) -> String {
+    let claims = json!({
+        "fresh": kind == "access", "iat": 1_600_000_000, "nbf": 1_600_000_000, "exp": exp, "jti": jti, "type": kind,
+        "sub": uuid,
+    });
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+}
+
+async fn server(database: &Database, settings: &[(&str, &str)]) -> Server {
+    Server::start(database, &[&[("SECRET_KEY", SECRET)], settings].concat()).await
+}
+
+async fn login(server: &Server, name: &str) -> Answer {
+    let answer = server.login_with(name, OLD_PASSWORD).await;
+    assert_eq!(answer.status, 200, "{name}: {answer:?}");
+    answer
+}
+
+async fn everyone_logs_in_with_the_old_password(engine: Engine) {
+    let database = old_database(engine).await;
+    let output = run(&database, &["migrate"], &[]).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(database.texts("SELECT version_num FROM alembic_version").await, ["c0ffee"]);
+    let server = server(&database, &[]).await;
+    for name in ["admin", "Alice", "alice", "ALICE"] {
+        login(&server, name).await;
+    }
+    let admin = login(&server, "admin").await.text("access_token");
+    let users = server.get("/api/v1/users", &admin).await;
+    let alice = json!({
+        "name": "Alice", "email": "Alice@example.com", "role_id": 2, "username": "Alice", "uuid": ALICE,
+    });
+    assert_eq!(users.body["data"][1], alice);
+    assert_eq!(users.body["data"][0]["role_id"], 3, "doubled roles stay, and are the same role");
+    let roles = server.get("/api/v1/roles", &admin).await;
+    assert_eq!(roles.body["data"].as_array().unwrap().len(), 4);
+    let hashes = database.texts("SELECT password FROM users ORDER BY id").await;
+    assert!(hashes.iter().all(|hash| hash.starts_with("$argon2id$")), "{hashes:?}");
+    server.register("bob").await;
+    server.login("bob").await;
+}
+
+async fn old_tokens_live_on_until_they_end(engine: Engine) {
+    let database = old_database(engine).await;
+    let access = old_token(&database, "access", ALICE, "a1").await;
+    let refresh = old_token(&database, "refresh", ALICE, "r1").await;
+    let server = server(&database, &[]).await;
+    assert!(server.is_good(&access).await);
+    let wrong = |text| crate::harness::msg(reqwest::StatusCode::UNPROCESSABLE_ENTITY, text);
+    let me = |token: &str| {
+        let (server, token) = (&server, token.to_owned());
+        async move { server.get("/api/v1/accounts/me", &token).await }
+    };
+    assert_eq!(me(&refresh).await, wrong("Only non-refresh tokens are allowed"));
+    assert_eq!(server.refresh(&access).await, wrong("Only refresh tokens are allowed"));
+    let revoked = fail(401, json!("The token has revoked"));
+    assert_eq!(me(&signed("access", ALICE, "no row", 4_000_000_000)).await, revoked);
+    assert_eq!(me(&signed("access", ADMIN, "a1", 4_000_000_000)).await, revoked, "the row is of another user");
+    assert_eq!(me(&signed("access", ALICE, "r1", 4_000_000_000)).await, revoked, "the row is of another type");
+    assert_eq!(me(&signed("access", ALICE, "a1", 1_700_000_000)).await, fail(401, json!("The token has expired")));
+    let forged = jsonwebtoken::encode(&Header::default(), &claims(&access), &EncodingKey::from_secret(b"guess"));
+    assert_eq!(me(&forged.unwrap()).await, wrong("Signature verification failed"));
+
+    drop(server);
+    let without = Server::start(&database, &[]).await;
+    let refused = without.get("/api/v1/accounts/me", &access).await;
+    assert_eq!(refused, wrong("Signature verification failed"), "only where SECRET_KEY is given");
+}
+
+async fn logging_out_with_an_old_token_ends_all_old_tokens_of_that_user(engine: Engine) {
+    let database = old_database(engine).await;
+    let tokens = [old_token(&database, "access", ALICE, "a1").await, old_token(&database, "access", ALICE, "a2").await];
+    let refresh = old_token(&database, "refresh", ALICE, "r1").await;
+    let other = old_token(&database, "access", ADMIN, "a3").await;
+    let server = server(&database, &[]).await;
+    let new = login(&server, "alice").await.text("access_token");
+    let logout = server.call("DELETE", "/api/v1/accounts/logout", Some(&tokens[0]), None).await;
+    assert_eq!(logout, ok(json!("The token has been revoked")));
+    for token in &tokens {
+        assert!(!server.is_good(token).await);
+    }
+    assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")));
+    assert!(server.is_good(&other).await && server.is_good(&new).await);
+}
+
+async fn an_old_refresh_token_stays_good_and_can_be_ended(engine: Engine) {
+    let database = old_database(engine).await;
+    let refresh = old_token(&database, "refresh", ALICE, "r1").await;
+    let server = server(&database, &[]).await;
+    let mut access = String::new();
+    for _ in 0..3 {
+        let refreshed = server.refresh(&refresh).await;
+        assert_eq!(refreshed.body["data"].as_object().unwrap().len(), 1, "{refreshed:?}");
+        access = refreshed.text("access_token");
+        assert!(server.is_good(&access).await);
+    }
+    let sessions = server.get("/api/v1/accounts/sessions", &access).await;
+    assert_eq!(sessions.body["data"].as_array().unwrap().len(), 1, "one session, however often it refreshes");
+    server.call("DELETE", "/api/v1/accounts/logout", Some(&access), None).await;
+    assert!(!server.is_good(&access).await);
+    assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")), "and not begun again");
+}
+
+async fn what_the_old_service_writes_afterwards_is_found_and_completed(engine: Engine) {
+    let database = old_database(engine).await;
+    let server = server(&database, &[("SC_AUTH_COEXIST", "on")]).await;
+    database.execute(&user("Bob", "cccccccccccccccccccccccccccccccc", PBKDF2, 2)).await;
+    let keys = "SELECT username_key FROM users WHERE username = 'Bob' AND username_key IS NOT NULL";
+    assert_eq!(database.texts(keys).await.len(), 0);
+    login(&server, "Bob").await;
+    assert_eq!(database.texts(keys).await, ["bob"]);
+    login(&server, "bob").await;
+
+    // A name that the old service gave away is taken, although nobody has looked at it yet.
+    database.execute(&user("Carol", "dddddddddddddddddddddddddddddddd", PBKDF2, 2)).await;
+    let mut carol = crate::harness::account("Carol");
+    carol["email"] = json!("another@example.com");
+    let register = server.post("/api/v1/accounts/register", carol).await;
+    assert_eq!(register, fail(409, json!("username already exists")));
+}
+
+async fn while_both_work_passwords_are_written_as_the_old_one_reads_them(engine: Engine) {
+    let database = old_database(engine).await;
+    let server = server(&database, &[("SC_AUTH_COEXIST", "on")]).await;
+    login(&server, "admin").await;
+    server.register("bob").await;
+    server.login("bob").await;
+    let hashes = database.texts("SELECT password FROM users ORDER BY id").await;
+    assert_eq!(&hashes[..2], [PBKDF2, SCRYPT], "nothing is rehashed");
+    assert!(hashes[2].starts_with("pbkdf2:sha256:150000$"), "{hashes:?}");
+    // The old service knows nothing of the new columns.
+    database.execute(&user("dave", "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee", PBKDF2, 4)).await;
+    database.execute("UPDATE users SET name = 'David' WHERE username = 'dave'").await;
+    login(&server, "dave").await;
+    database.execute("DELETE FROM sessions; DELETE FROM users WHERE username = 'dave'").await;
+}
+
+async fn users_with_old_tokens_can_be_deleted(engine: Engine) {
+    let database = old_database(engine).await;
+    let access = old_token(&database, "access", ALICE, "a1").await;
+    let server = server(&database, &[]).await;
+    let admin = login(&server, "admin").await.text("access_token");
+    login(&server, "alice").await;
+    let deleted = server.call("DELETE", "/api/v1/users", Some(&admin), Some(json!({"uuid": ALICE}))).await;
+    assert_eq!(deleted.status, 200, "{deleted:?}");
+    assert!(!server.is_good(&access).await);
+}
+
+async fn the_plan_says_what_may_surprise(engine: Engine) {
+    let database = old_database(engine).await;
+    let dear = "scrypt:1048576:8:1$c2FsdA$".to_owned() + &"aa".repeat(64);
+    database.execute(&user("dear", "cccccccccccccccccccccccccccccccc", &dear, 2)).await;
+    // MySQL's old collation does not allow two names that differ in case only.
+    if engine != Engine::MariaDb {
+        database.execute(&user("ALICE", "dddddddddddddddddddddddddddddddd", PBKDF2, 2)).await;
+    }
+    let output = run(&database, &["migrate", "--plan"], &[]).await;
+    let plan = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        plan.contains("taken over in place") && plan.contains("ALTER TABLE users ADD COLUMN username_key"),
+        "{plan}"
+    );
+    assert!(plan.contains("dear: password hash: dearer than this server allows"), "{plan}");
+    assert_eq!(plan.contains("ALICE: the same name as the user with id 2"), engine != Engine::MariaDb, "{plan}");
+    assert!(!plan.contains("DROP") && !plan.contains("alembic"), "{plan}");
+    let again = run(&database, &["migrate", "--plan"], &[]).await;
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), plan, "it changes nothing");
+
+    // Both of them can log in all the same, by the exact form of their names.
+    assert!(run(&database, &["migrate"], &[]).await.status.success());
+    let server = server(&database, &[]).await;
+    let uuid = |answer: &Answer| claims(&answer.text("access_token"))["sub"].clone();
+    assert_eq!(uuid(&login(&server, "Alice").await), ALICE);
+    if engine != Engine::MariaDb {
+        assert_eq!(uuid(&login(&server, "ALICE").await), Value::from("d".repeat(32)));
+    }
+}
+
+async fn a_takeover_that_was_cut_short_goes_on(engine: Engine) {
+    let database = old_database(engine).await;
+    database.execute("CREATE TABLE sc_auth_schema (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, oldest_version INTEGER NOT NULL, oldest_server VARCHAR(32) NOT NULL)").await;
+    database.execute("ALTER TABLE users ADD COLUMN username_key VARCHAR(255)").await;
+    let server = server(&database, &[]).await;
+    login(&server, "alice").await;
+    assert!(server.log.text().contains(r#""refresh_tokens":"Reusable""#), "its clients are old ones");
+}

@@ -1,0 +1,96 @@
+//! Users from files and to files.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use crate::database::{Database, Engine};
+use crate::harness::{PASSWORD, Server, run, run_with_input};
+
+crate::on_every_engine!(
+    what_is_exported_can_be_imported_elsewhere,
+    lines_that_cannot_be_taken_are_reported_and_the_others_taken,
+    a_list_of_thousands_is_answered_whole,
+);
+
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+async fn what_is_exported_can_be_imported_elsewhere(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    server.register("alice").await;
+    let admin = server.login("root").await.access;
+    let uuid = server.uuid_of(&admin, "alice").await;
+    let output = run(&database, &["users", "export", "users.jsonl"], &[]).await;
+    assert!(output.status.success() && text(&output.stderr).contains("2 users exported."));
+    let file = database.folder.path().join("users.jsonl");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!run(&database, &["users", "export", "users.jsonl"], &[]).await.status.success(), "never over a file");
+
+    let other = Database::create(engine).await;
+    let output = run(&other, &["users", "import", file.to_str().unwrap()], &[]).await;
+    assert_eq!(text(&output.stdout), "2 users imported, 0 lines refused.\n", "{}", text(&output.stderr));
+    let server = Server::start(&other, &[]).await;
+    server.login("alice").await;
+    let admin = server.login("root").await.access;
+    assert_eq!(server.uuid_of(&admin, "alice").await, uuid);
+
+    let output = run(&other, &["users", "import", file.to_str().unwrap()], &[]).await;
+    assert_eq!(text(&output.stdout), "0 users imported, 2 lines refused.\n", "a second time changes nothing");
+    assert!(!output.status.success());
+}
+
+async fn lines_that_cannot_be_taken_are_reported_and_the_others_taken(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    let user = |name: &str| json!({"username": name, "email": format!("{name}@example.com"), "password_hash": HASH});
+    let mut king = user("king");
+    king["role"] = json!("King");
+    let mut plain = user("plain");
+    plain["password_hash"] = json!("s3cret in plain text");
+    let lines = [
+        user("alice").to_string(),
+        "{\"username\": ".into(),
+        user("ROOT").to_string(),
+        king.to_string(),
+        String::new(),
+        plain.to_string(),
+        user("Alice").to_string(),
+        user("bob").to_string(),
+    ];
+    let output = run_with_input(&database, &["users", "import", "-"], &lines.join("\n")).await;
+    assert_eq!(text(&output.stdout), "2 users imported, 5 lines refused.\n");
+    let report = text(&output.stderr);
+    for line in [
+        "line 2: not JSON",
+        "line 3: username already exists",
+        "line 4: role: must be one of Admin, User",
+        "line 6: password hash: of an unknown kind",
+        "line 7: username already exists",
+    ] {
+        assert!(report.contains(line), "{line} is not in {report}");
+    }
+    assert!(!report.contains("s3cret") && !output.status.success());
+    let admin = server.login("root").await.access;
+    server.uuid_of(&admin, "bob").await;
+}
+
+async fn a_list_of_thousands_is_answered_whole(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    let mut lines = String::new();
+    for number in 0..1_500 {
+        writeln!(lines, "{}", json!({"username": format!("user{number}"), "password_hash": HASH})).unwrap();
+    }
+    let output = run_with_input(&database, &["users", "import", "-"], &lines).await;
+    assert_eq!(text(&output.stdout), "1500 users imported, 0 lines refused.\n", "{}", text(&output.stderr));
+    let admin = server.login_with("root", PASSWORD).await.text("access_token");
+    let listed = server.get("/api/v1/users", &admin).await;
+    let users = listed.body["data"].as_array().unwrap();
+    assert_eq!((users.len(), &users[1500]["username"]), (1_501, &json!("user1499")));
+    assert_eq!(users[1]["email"], Value::Null);
+    let page = server.get("/api/v1/users?limit=700", &admin).await;
+    assert_eq!(page.body["data"].as_array().unwrap().len(), 700);
+}

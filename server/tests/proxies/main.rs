@@ -1,0 +1,127 @@
+//! Behind a real Traefik and a real nginx: who may pass to another app, and whose address counts.
+//! `make test` builds the one and needs the other installed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
+#![allow(dead_code, reason = "the harness is shared with the tests of the API, which use all of it")]
+
+#[path = "../api/database.rs"]
+mod database;
+#[path = "../api/harness.rs"]
+mod harness;
+mod proxy;
+
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+
+use database::Engine;
+use harness::{PASSWORD, Server, Tokens};
+use proxy::{Kind, Proxy};
+
+/// A proxy before a server and an app.
+struct Setup {
+    proxy: Proxy,
+    server: Server,
+    _database: database::Database,
+}
+
+impl Setup {
+    async fn new(kind: Kind) -> Self {
+        let (_, database) = Server::with_admin(Engine::Sqlite).await;
+        let server = Server::start(&database, &[("SC_AUTH_TRUSTED_PROXIES", "127.0.0.1/32")]).await;
+        server.register("alice").await;
+        let proxy = Proxy::start(kind, &server.api).await;
+        Self { proxy, server, _database: database }
+    }
+
+    async fn get(&self, path: &str, token: Option<&str>) -> Response {
+        let request = Client::new().get(format!("{}{path}", self.proxy.address));
+        // Whoever believes these headers is to get them from the proxy only.
+        let request = request.header("X-Auth-User", "root").header("X-Auth-Role", "Admin").header("X-Auth-Uuid", "0");
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
+        request.send().await.unwrap()
+    }
+
+    /// What the app was told of who comes.
+    async fn told(&self, path: &str, token: &str) -> Value {
+        let response = self.get(path, Some(token)).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
+    }
+
+    async fn refuses(&self, status: u16, path: &str, token: Option<&str>) {
+        let response = self.get(path, token).await;
+        assert_eq!(response.status(), status, "{path}");
+        if status == 401 {
+            assert!(response.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+        }
+        assert!(!response.text().await.unwrap().contains("x-auth-user"), "the app was not asked");
+    }
+}
+
+async fn only_who_may_passes_and_the_app_is_told_who(kind: Kind) {
+    let mut setup = Setup::new(kind).await;
+    let (root, alice) = (setup.server.login("root").await, setup.server.login("alice").await);
+    let Tokens { access, refresh } = alice;
+
+    let told = setup.told("/app", &access).await;
+    assert_eq!((&told["x-auth-user"], &told["x-auth-role"]), (&json!("alice"), &json!("User")));
+    assert_eq!(told["x-auth-uuid"].as_str().unwrap().len(), 32);
+    assert_eq!(setup.told("/admin", &root.access).await["x-auth-role"], "Admin");
+
+    for token in [None, Some("a.b.c"), Some(refresh.as_str())] {
+        setup.refuses(401, "/app", token).await;
+    }
+    setup.refuses(403, "/admin", Some(&access)).await;
+
+    let logout = setup.server.call("DELETE", "/api/v1/accounts/logout", Some(&access), None).await;
+    assert_eq!(logout.status, 200);
+    setup.refuses(401, "/app", Some(&access)).await;
+
+    setup.server.signal("INT");
+    assert!(setup.server.ended_well().await);
+    let response = setup.get("/app", Some(&root.access)).await;
+    assert!(response.status().is_server_error(), "where nobody can tell, nobody passes");
+}
+
+#[tokio::test]
+async fn traefik_lets_only_those_pass_who_may() {
+    only_who_may_passes_and_the_app_is_told_who(Kind::Traefik).await;
+}
+
+#[tokio::test]
+async fn nginx_lets_only_those_pass_who_may() {
+    only_who_may_passes_and_the_app_is_told_who(Kind::Nginx).await;
+}
+
+async fn two_clients_have_two_buckets(kind: Kind) {
+    let setup = Setup::new(kind).await;
+    let login = async |address: &str| {
+        let client = Client::builder().local_address(address.parse::<std::net::IpAddr>().unwrap()).build().unwrap();
+        let request = client.post(format!("{}/api/v1/accounts/login", setup.proxy.address));
+        // Another name each time would do as well: it is the address that counts. One that it claims does not.
+        let request = request.header("X-Forwarded-For", "203.0.113.9");
+        request.json(&json!({"username": "root", "password": PASSWORD})).send().await.unwrap()
+    };
+    let mut statuses = Vec::new();
+    for _ in 0..40 {
+        let response = login("127.0.0.2").await;
+        statuses.push(response.status().as_u16());
+        if response.status() == 429 {
+            assert!(response.headers().contains_key("retry-after"));
+            break;
+        }
+    }
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    assert_eq!(login("127.0.0.3").await.status(), 200, "another client");
+    let audit = setup.server.get("/api/v1/audit?limit=1", &setup.server.login("root").await.access).await;
+    assert_ne!(audit.body["data"][0]["address"], "203.0.113.9");
+}
+
+#[tokio::test]
+async fn two_clients_through_traefik_have_two_buckets() {
+    two_clients_have_two_buckets(Kind::Traefik).await;
+}
+
+#[tokio::test]
+async fn two_clients_through_nginx_have_two_buckets() {
+    two_clients_have_two_buckets(Kind::Nginx).await;
+}
