@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod error;
 pub mod layers;
 pub mod listener;
+pub mod openapi;
 pub mod ops;
 pub mod query;
 pub mod rate_limits;
@@ -25,8 +26,11 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, delete, get, post};
+use axum::routing::post;
 use tower_http::cors::CorsLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::auth::client::Client;
 use crate::auth::password::policy::Policy;
@@ -76,10 +80,9 @@ impl Settings {
 /// All that clients reach, on port 8000.
 pub fn router(app: App, draining: layers::Draining) -> Router {
     let cors = (!app.settings.cors_origins.is_empty()).then(|| cors(&app.settings.cors_origins));
-    let router = Router::new()
-        .route("/", get(well_known::version))
-        .route("/.well-known/jwks.json", get(well_known::jwks))
-        .nest("/api/v1", api())
+    let (router, description) = described().split_for_parts();
+    let router = router
+        .merge(openapi::router(&description))
         .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
         .method_not_allowed_fallback(|method: Method| async move {
             ApiError::text(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"))
@@ -96,22 +99,32 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
         .with_state(app)
 }
 
-fn api() -> Router<App> {
-    Router::new()
-        .route("/accounts/register", post(accounts::register))
-        .route("/accounts/login", post(accounts::login))
-        .route("/accounts/me", get(accounts::me).patch(accounts::change_me))
-        .route("/accounts/password", post(accounts::change_password))
-        .route("/accounts/refresh", post(accounts::refresh))
-        .route("/accounts/logout", delete(accounts::logout))
-        .route("/accounts/sessions", get(sessions::list).delete(sessions::end_others))
-        .route("/accounts/sessions/{id}", delete(sessions::end))
-        .route("/users", get(users::list).post(users::create).patch(users::change).delete(users::delete))
-        .route("/users/{uuid}", get(users::get))
-        .route("/users/{uuid}/login-failures", delete(users::clear_failures))
-        .route("/roles", get(users::roles))
-        .route("/audit", get(audit::list))
-        .route("/verify", any(verify::verify))
+/// Every route, with its description.
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .routes(routes!(well_known::version))
+        .routes(routes!(well_known::jwks))
+        .nest("/api/v1", api())
+}
+
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts::register))
+        .routes(routes!(accounts::login))
+        .routes(routes!(accounts::me, accounts::change_me))
+        .routes(routes!(accounts::change_password))
+        .routes(routes!(accounts::refresh))
+        .routes(routes!(accounts::logout))
+        .routes(routes!(sessions::list, sessions::end_others))
+        .routes(routes!(sessions::end))
+        .routes(routes!(users::listing::list, users::create, users::change, users::delete))
+        .routes(routes!(users::get))
+        .routes(routes!(users::clear_failures))
+        .routes(routes!(users::roles))
+        .routes(routes!(audit::list))
+        .routes(routes!(verify::verify))
+        // Some proxies ask with the method of the request that they are to forward.
+        .route("/verify", post(verify::verify).put(verify::verify).patch(verify::verify).delete(verify::verify))
         .layer(from_fn(layers::no_store))
 }
 

@@ -4,12 +4,15 @@ use argon2::password_hash::phc::Salt;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::bearer::{self, Bearer};
 use super::body::{Fields, Rule};
-use super::envelope::{Data, Done};
+use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
+use super::openapi::bodies::{ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
+use super::openapi::{BodyRefusals, Empty, LimitedRefusals, Refusals};
 use super::rate_limits::Limited;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
@@ -86,6 +89,13 @@ pub fn check_domain(body: &mut Fields, app: &App, email: &str) {
     }
 }
 
+#[utoipa::path(
+    post,
+    path = "/accounts/register",
+    tag = "accounts",
+    request_body = RegisterBody,
+    responses((status = 201, description = "Made", body = Empty), BodyRefusals, LimitedRefusals),
+)]
 pub async fn register(State(app): State<App>, client: Client, mut body: Fields) -> Result<Done, ApiError> {
     if app.settings.registration.is_closed() {
         return Err(ApiError::text(StatusCode::FORBIDDEN, "registration is closed"));
@@ -99,12 +109,19 @@ pub async fn register(State(app): State<App>, client: Client, mut body: Fields) 
     Ok(Done(StatusCode::CREATED))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Tokens {
     access_token: String,
     refresh_token: String,
 }
 
+#[utoipa::path(
+    post,
+    path = "/accounts/login",
+    tag = "accounts",
+    request_body = LoginBody,
+    responses((status = 200, description = "Tokens of a new session", body = Envelope<Tokens>), BodyRefusals, LimitedRefusals),
+)]
 pub async fn login(State(app): State<App>, client: Client, mut body: Fields) -> Result<Data<Tokens>, ApiError> {
     let (username, password) = (body.required("username", OLD_PASSWORD), body.required("password", OLD_PASSWORD));
     body.finish()?;
@@ -122,11 +139,26 @@ pub async fn login(State(app): State<App>, client: Client, mut body: Fields) -> 
     Ok(Data(Tokens { access_token: pair.access_token, refresh_token: pair.refresh_token }))
 }
 
+#[utoipa::path(
+    get,
+    path = "/accounts/me",
+    tag = "accounts",
+    responses((status = 200, description = "The bearer", body = Envelope<User>), Refusals),
+    security(("bearer" = []))
+)]
 pub async fn me(Bearer(bearer): Bearer) -> Data<User> {
     Data(bearer.user)
 }
 
 /// Changes the bearer's own name or address.
+#[utoipa::path(
+    patch,
+    path = "/accounts/me",
+    tag = "accounts",
+    request_body = ChangeMeBody,
+    responses((status = 200, description = "Changed", body = Empty), Refusals, BodyRefusals),
+    security(("bearer" = []))
+)]
 pub async fn change_me(
     State(app): State<App>,
     Bearer(bearer): Bearer,
@@ -149,6 +181,14 @@ pub async fn change_me(
 }
 
 /// Changes the bearer's own password; all other sessions end.
+#[utoipa::path(
+    post,
+    path = "/accounts/password",
+    tag = "accounts",
+    request_body = ChangePasswordBody,
+    responses((status = 200, description = "Changed", body = Empty), Refusals, BodyRefusals, LimitedRefusals),
+    security(("bearer" = []))
+)]
 pub async fn change_password(
     State(app): State<App>,
     Bearer(bearer): Bearer,
@@ -174,13 +214,20 @@ pub async fn change_password(
     Ok(Done(StatusCode::OK))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct RefreshedTokens {
     access_token: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
 }
 
+#[utoipa::path(
+    post,
+    path = "/accounts/refresh",
+    tag = "accounts",
+    responses((status = 200, description = "With the refresh token as the bearer token", body = Envelope<RefreshedTokens>), Refusals, LimitedRefusals),
+    security(("bearer" = []))
+)]
 pub async fn refresh(
     State(app): State<App>,
     client: Client,
@@ -197,6 +244,13 @@ pub async fn refresh(
     Ok(Data(RefreshedTokens { access_token: refreshed.access_token, refresh_token: refreshed.refresh_token }))
 }
 
+#[utoipa::path(
+    delete,
+    path = "/accounts/logout",
+    tag = "accounts",
+    responses((status = 200, description = "The session has ended", body = Envelope<String>), Refusals),
+    security(("bearer" = []))
+)]
 pub async fn logout(
     State(app): State<App>,
     Bearer(bearer): Bearer,

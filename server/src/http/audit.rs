@@ -4,18 +4,21 @@ use axum::extract::State;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known;
+use utoipa::ToSchema;
 
 use super::App;
 use super::bearer::AdminBearer;
-use super::envelope::{Data, Rfc3339};
+use super::envelope::{Data, Envelope, Rfc3339};
 use super::error::ApiError;
+use super::openapi::parameters::AuditParameters;
+use super::openapi::{AdminRefusals, Refusals};
 use super::query::Query;
 use crate::store::{AuditEvent, AuditFilter};
 
 const PAGE: u64 = 100;
 const MAX_PAGE: u64 = 1_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct AuditView {
     /// Counts upwards; the next page begins `before` the last one shown.
     id: i64,
@@ -31,7 +34,7 @@ pub struct AuditView {
 }
 
 /// A user as of then.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Person {
     uuid: String,
     username: Option<String>,
@@ -56,6 +59,15 @@ impl From<AuditEvent> for AuditView {
 }
 
 /// The latest first.
+#[utoipa::path(
+    get,
+    path = "/audit",
+    tag = "audit",
+    operation_id = "list_audit_events",
+    params(AuditParameters),
+    responses((status = 200, description = "The latest first", body = Envelope<Vec<AuditView>>), Refusals, AdminRefusals),
+    security(("bearer" = []))
+)]
 pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> Result<Data<Vec<AuditView>>, ApiError> {
     let limit = query.number("limit", 1, MAX_PAGE).unwrap_or(PAGE);
     let filter = AuditFilter {

@@ -5,10 +5,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+/// What every answer looks like.
+#[derive(Serialize, ToSchema)]
 pub struct Envelope<T> {
+    /// `ok`, or `fail`.
     pub status: &'static str,
+    /// The HTTP status again.
     pub code: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<T>,
@@ -24,7 +28,8 @@ impl<T: Serialize> IntoResponse for Data<T> {
 }
 
 /// A time in seconds since 1970-01-01 UTC, shown as RFC 3339 has it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, ToSchema)]
+#[schema(value_type = String, format = DateTime)]
 pub struct Rfc3339(pub i64);
 
 impl Serialize for Rfc3339 {

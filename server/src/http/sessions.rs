@@ -3,17 +3,19 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::bearer::Bearer;
-use super::envelope::{Data, Done, Rfc3339};
+use super::envelope::{Data, Done, Envelope, Rfc3339};
 use super::error::ApiError;
+use super::openapi::{Empty, Refusals};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::store::SessionInfo;
 
 /// A session as its user sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct SessionView {
     /// To end it by.
     id: String,
@@ -41,11 +43,28 @@ impl SessionView {
     }
 }
 
+#[utoipa::path(
+    get,
+    path = "/accounts/sessions",
+    tag = "sessions",
+    operation_id = "list_sessions",
+    responses((status = 200, description = "The oldest first", body = Envelope<Vec<SessionView>>), Refusals),
+    security(("bearer" = []))
+)]
 pub async fn list(State(app): State<App>, Bearer(bearer): Bearer) -> Result<Data<Vec<SessionView>>, ApiError> {
     let sessions = app.sessions.store.sessions(bearer.user.id, app.now()).await?;
     Ok(Data(sessions.into_iter().map(|session| SessionView::new(session, bearer.sid.as_deref())).collect()))
 }
 
+#[utoipa::path(
+    delete,
+    path = "/accounts/sessions/{id}",
+    tag = "sessions",
+    operation_id = "end_session",
+    params(("id" = String, Path, description = "As the list has it")),
+    responses((status = 200, description = "Ended", body = Empty), Refusals),
+    security(("bearer" = []))
+)]
 pub async fn end(
     State(app): State<App>,
     Bearer(bearer): Bearer,
@@ -61,6 +80,14 @@ pub async fn end(
 }
 
 /// Ends all but the one that the request was made in.
+#[utoipa::path(
+    delete,
+    path = "/accounts/sessions",
+    tag = "sessions",
+    operation_id = "end_other_sessions",
+    responses((status = 200, description = "All but this one have ended", body = Empty), Refusals),
+    security(("bearer" = []))
+)]
 pub async fn end_others(State(app): State<App>, Bearer(bearer): Bearer, client: Client) -> Result<Done, ApiError> {
     let count = app.sessions.end_others(&bearer).await?;
     let entry = Entry::new(Event::OtherSessionsEnded, AuditOutcome::Success).by(&bearer.user);

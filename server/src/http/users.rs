@@ -1,19 +1,20 @@
 //! All users, for Admins: `/api/v1/users`. Every handler asks who is there before it looks at the body.
 
-mod listing;
+pub mod listing;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
-
-pub use listing::list;
+use utoipa::ToSchema;
 
 use super::App;
 use super::accounts::{EMAIL, NAME, NewAccount, check_password, hash};
 use super::bearer::AdminBearer;
 use super::body::{Fields, Rule};
-use super::envelope::{Data, Done};
+use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
+use super::openapi::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody};
+use super::openapi::{AdminRefusals, BodyRefusals, Empty, Refusals};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::store::{Changes, Role, RoleInfo, User};
@@ -21,7 +22,7 @@ use crate::store::{Changes, Role, RoleInfo, User};
 const ROLES: [(&str, Role); 2] = [("Admin", Role::Admin), ("User", Role::User)];
 
 /// A user with what only an Admin may know.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct UserView {
     #[serde(flatten)]
     user: User,
@@ -29,11 +30,29 @@ pub struct UserView {
     disabled: bool,
 }
 
+#[utoipa::path(
+    get,
+    path = "/users/{uuid}",
+    tag = "users",
+    operation_id = "get_user",
+    params(("uuid" = String, Path)),
+    responses((status = 200, description = "One user", body = Envelope<UserView>), Refusals, AdminRefusals),
+    security(("bearer" = []))
+)]
 pub async fn get(State(app): State<App>, _: AdminBearer, Path(uuid): Path<String>) -> Result<Data<UserView>, ApiError> {
     let user = find(&app, &uuid).await?;
     Ok(Data(UserView { role_name: user.role_name.clone(), disabled: user.disabled, user }))
 }
 
+#[utoipa::path(
+    post,
+    path = "/users",
+    tag = "users",
+    operation_id = "create_user",
+    request_body = CreateUserBody,
+    responses((status = 201, description = "Made", body = Empty), Refusals, AdminRefusals, BodyRefusals),
+    security(("bearer" = []))
+)]
 pub async fn create(
     State(app): State<App>,
     AdminBearer(admin): AdminBearer,
@@ -60,6 +79,15 @@ fn role(body: &mut Fields, name: &str) -> Option<Role> {
 }
 
 /// A new password, and disabling, end all of the user's sessions at once.
+#[utoipa::path(
+    patch,
+    path = "/users",
+    tag = "users",
+    operation_id = "change_user",
+    request_body = ChangeUserBody,
+    responses((status = 200, description = "Changed", body = Empty), Refusals, AdminRefusals, BodyRefusals),
+    security(("bearer" = []))
+)]
 pub async fn change(
     State(app): State<App>,
     AdminBearer(admin): AdminBearer,
@@ -110,6 +138,15 @@ fn changed_fields(fields: &[(&str, bool)]) -> String {
     fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
+#[utoipa::path(
+    delete,
+    path = "/users",
+    tag = "users",
+    operation_id = "delete_user",
+    request_body = DeleteUserBody,
+    responses((status = 200, description = "Deleted, with all sessions", body = Empty), Refusals, AdminRefusals, BodyRefusals),
+    security(("bearer" = []))
+)]
 pub async fn delete(
     State(app): State<App>,
     AdminBearer(admin): AdminBearer,
@@ -131,6 +168,15 @@ pub async fn delete(
 }
 
 /// Lets a user whom somebody has guessed at try again at once.
+#[utoipa::path(
+    delete,
+    path = "/users/{uuid}/login-failures",
+    tag = "users",
+    operation_id = "clear_login_failures",
+    params(("uuid" = String, Path)),
+    responses((status = 200, description = "The user may try again at once", body = Empty), Refusals, AdminRefusals),
+    security(("bearer" = []))
+)]
 pub async fn clear_failures(
     State(app): State<App>,
     AdminBearer(admin): AdminBearer,
@@ -144,6 +190,14 @@ pub async fn clear_failures(
     Ok(Done(StatusCode::OK))
 }
 
+#[utoipa::path(
+    get,
+    path = "/roles",
+    tag = "users",
+    operation_id = "list_roles",
+    responses((status = 200, description = "All roles", body = Envelope<Vec<RoleInfo>>), Refusals, AdminRefusals),
+    security(("bearer" = []))
+)]
 pub async fn roles(State(app): State<App>, _: AdminBearer) -> Result<Data<Vec<RoleInfo>>, ApiError> {
     Ok(Data(app.sessions.store.roles().await?))
 }

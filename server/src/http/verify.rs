@@ -21,6 +21,23 @@ const ROLE: HeaderName = HeaderName::from_static("x-auth-role");
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// With `?role=`, only who has one of these roles, separated by commas, may pass.
+#[utoipa::path(
+    get,
+    path = "/verify",
+    tag = "verify",
+    params(("role" = Option<String>, Query, description = "Roles that may pass, separated by commas")),
+    responses(
+        (status = 200, description = "May pass", headers(
+            ("X-Auth-User" = String, description = "The user name, percent-encoded where it is not plain"),
+            ("X-Auth-Uuid" = String),
+            ("X-Auth-Role" = String),
+        )),
+        (status = 401, description = "No bearer, or one whose token is no good"),
+        (status = 403, description = "The bearer has none of the roles"),
+        (status = 503, description = "The database is away"),
+    ),
+    security(("bearer" = []))
+)]
 pub async fn verify(State(app): State<App>, headers: HeaderMap, mut query: Query) -> Response {
     let Ok(token) = bearer::token(&headers) else {
         return refuse(StatusCode::UNAUTHORIZED, "Bearer");

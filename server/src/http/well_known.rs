@@ -4,23 +4,40 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
-use super::envelope::Data;
+use super::envelope::{Data, Envelope};
+use super::openapi::JwkSet;
 
 /// A key is published 15 minutes before it signs: a verifier that asks every five has it in time.
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Version {
     version: &'static str,
 }
 
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "service",
+    responses((status = 200, description = "The version that runs", body = Envelope<Version>)),
+)]
 pub async fn version() -> Data<Version> {
     Data(Version { version: env!("CARGO_PKG_VERSION") })
 }
 
 /// The public keys (RFC 7517), outside of the envelope, as every verifier expects them.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "service",
+    responses(
+        (status = 200, description = "JSON Web Keys (RFC 7517)", body = JwkSet),
+        (status = 304, description = "As If-None-Match says"),
+    )
+)]
 pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
     let keys = app.sessions.keys.get();
     let etag = HeaderValue::from_str(&keys.etag).unwrap_or(HeaderValue::from_static("\"\""));

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 use unicode_normalization::UnicodeNormalization as _;
+use utoipa::ToSchema;
 
 use super::sessions::Sessions;
 use super::{Store, StoreError, Tx};
@@ -86,14 +87,14 @@ impl Role {
 }
 
 /// A role as clients see one.
-#[derive(Debug, Serialize, FromRow)]
+#[derive(Debug, Serialize, FromRow, ToSchema)]
 pub struct RoleInfo {
     pub id: i32,
     pub name: Option<String>,
 }
 
 /// A user as clients see one; the order of the fields is theirs too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow, ToSchema)]
 pub struct User {
     #[serde(skip)]
     pub id: i32,

@@ -12,6 +12,7 @@ mod audit;
 mod databases;
 mod errors;
 mod keys;
+mod openapi;
 mod operation;
 mod passwords;
 mod replicas;

@@ -144,8 +144,8 @@ async fn a_list_can_be_paged_and_filtered(engine: Engine) {
     };
     let first = list("limit=2".into()).await;
     assert_eq!(names(&first), ["root", "alice"]);
-    let last = first.body["data"][1]["uuid"].as_str().unwrap();
-    assert_eq!(names(&list(format!("limit=2&after={last}")).await), ["bob_b", "carol"]);
+    let end_of_page = first.body["data"][1]["uuid"].as_str().unwrap();
+    assert_eq!(names(&list(format!("limit=2&after={end_of_page}")).await), ["bob_b", "carol"]);
     assert_eq!(names(&list("q=B_".into()).await), ["bob_b"], "a wildcard of SQL is a letter here");
     assert_eq!(names(&list("q=CAROL@example".into()).await), ["carol"]);
     assert_eq!(names(&list("q=body&role=User&limit=1".into()).await), ["alice"], "the name counts too");

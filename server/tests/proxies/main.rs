@@ -1,6 +1,7 @@
 //! Behind a real Traefik and a real nginx: who may pass to another app, and whose address counts.
 //! `make test` builds the one and needs the other installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
+#![allow(clippy::needless_pass_by_value, reason = "the harness is shared with the tests of the API")]
 #![allow(dead_code, reason = "the harness is shared with the tests of the API, which use all of it")]
 
 #[path = "../api/database.rs"]

@@ -9,7 +9,10 @@ use futures::stream;
 use super::ROLES;
 use crate::http::App;
 use crate::http::bearer::AdminBearer;
+use crate::http::envelope::Envelope;
 use crate::http::error::ApiError;
+use crate::http::openapi::parameters::UserParameters;
+use crate::http::openapi::{AdminRefusals, Refusals};
 use crate::http::query::Query;
 use crate::store::{Store, StoreError, User, UserFilter};
 
@@ -18,6 +21,15 @@ const MAX_LIMIT: u64 = 1_000_000;
 const HEAD: &[u8] = br#"{"status":"ok","code":200,"data":["#;
 const TAIL: &[u8] = b"]}";
 
+#[utoipa::path(
+    get,
+    path = "/users",
+    tag = "users",
+    operation_id = "list_users",
+    params(UserParameters),
+    responses((status = 200, description = "In order of their id", body = Envelope<Vec<User>>), Refusals, AdminRefusals),
+    security(("bearer" = []))
+)]
 pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> Result<Response, ApiError> {
     let limit = query.number("limit", 1, MAX_LIMIT);
     let after = query.text("after");
