@@ -18,6 +18,10 @@ pub enum Event {
     UserChanged,
     UserDeleted,
     LoginFailuresCleared,
+    /// From the command line.
+    AdminMade,
+    /// From the command line.
+    UsersImported,
 }
 
 impl Event {
@@ -35,6 +39,8 @@ impl Event {
             Self::UserChanged => "user_changed",
             Self::UserDeleted => "user_deleted",
             Self::LoginFailuresCleared => "login_failures_cleared",
+            Self::AdminMade => "admin_made",
+            Self::UsersImported => "users_imported",
         }
     }
 }

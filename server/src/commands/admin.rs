@@ -7,6 +7,8 @@ use argon2::password_hash::phc::Salt;
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
+use crate::auth::audit::{self, AuditOutcome, Entry, Event};
+use crate::auth::client::Client;
 use crate::auth::hasher::Hasher;
 use crate::auth::password::policy::Policy;
 use crate::auth::session::random_uuid;
@@ -75,6 +77,7 @@ impl Admin {
                 ..Changes::default()
             };
             store.change_user(&user.uuid, changes, now).await?;
+            self.note(store, "reset", now).await?;
             return Ok(false);
         }
         self.insert(store, password_hash, now).await?;
@@ -99,6 +102,17 @@ impl Admin {
             password_hash,
             role: Role::Admin,
         };
-        store.create_user(user, now).await.with_context(|| format!("making the Admin {:?}", self.username))
+        store.create_user(user, now).await.with_context(|| format!("making the Admin {:?}", self.username))?;
+        self.note(store, "made", now).await
+    }
+
+    async fn note(&self, store: &Store, what: &str, now: OffsetDateTime) -> anyhow::Result<()> {
+        let user = store.user_by_username(&self.username).await?;
+        let entry = Entry::new(Event::AdminMade, AuditOutcome::Success).detail(what);
+        let entry = match &user {
+            Some(user) => entry.to(&user.uuid, Some(&user.username)),
+            None => entry,
+        };
+        Ok(audit::note(store, &Client::default(), entry, now.unix_timestamp()).await?)
     }
 }

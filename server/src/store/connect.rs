@@ -17,8 +17,10 @@ use crate::config::Database;
 /// Half a core serves about 4,000 requests a second: a few connections keep it busy, and many pods share one
 /// database server.
 const CONNECTIONS: u32 = 8;
-/// How long a request waits for one of them, and a start for the first.
+/// How long a start waits for the first of them.
 const WAIT: Duration = Duration::from_secs(10);
+/// How long a request waits for one of them: a client is better told soon that the database is away.
+const ACQUIRE: Duration = Duration::from_secs(3);
 
 type ConnectOptionsOf<DB> = <<DB as sqlx::Database>::Connection as Connection>::Options;
 
@@ -63,7 +65,7 @@ fn quiet<O: sqlx::ConnectOptions + Clone>(options: &O) -> O {
 async fn open<DB: sqlx::Database>(options: &ConnectOptionsOf<DB>) -> Result<Pool<DB>, StoreError> {
     let options = quiet(options);
     first(|| async { options.connect().await?.close().await }).await?;
-    let pool = PoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(WAIT);
+    let pool = PoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
     Ok(pool.connect_lazy_with(options))
 }
 

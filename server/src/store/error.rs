@@ -65,9 +65,12 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                Self::Unavailable(error)
-            }
+            // A connection that is closed in the middle of its greeting is told as an error of the protocol.
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed => Self::Unavailable(error),
             sqlx::Error::Database(database) => {
                 if let Some(field) = taken(database.as_ref()) {
                     Self::Taken(field)

@@ -14,6 +14,7 @@ mod errors;
 mod keys;
 mod openapi;
 mod operation;
+mod outage;
 mod passwords;
 mod replicas;
 mod schema;

@@ -126,3 +126,39 @@ async fn no_secret_is_ever_logged() {
         assert!(!log.contains(secret));
     }
 }
+
+#[tokio::test]
+async fn the_metrics_tell_what_an_operator_asks_for() {
+    let (server, _database) = Server::with_admin(Engine::Sqlite).await;
+    server.login("root").await;
+    server.login_with("root", "a wrong password").await;
+    crate::harness::until("sessions are counted", async || {
+        let text = server.ops("/metrics").await.unwrap().text().await.unwrap();
+        text.contains("sc_auth_sessions 1\n")
+    })
+    .await;
+    let text = server.ops("/metrics").await.unwrap().text().await.unwrap();
+    for line in [
+        "sc_auth_keys{purpose=\"access\",state=\"current\"} 1",
+        "sc_auth_keys{purpose=\"refresh\",state=\"current\"} 1",
+        "sc_auth_key_since_timestamp_seconds{purpose=\"access\",state=\"current\"} ",
+        "sc_auth_keys_broken 0",
+        "sc_auth_security_events_total{event=\"login\",outcome=\"success\"} 1",
+        "sc_auth_security_events_total{event=\"login\",outcome=\"failure\"} 1",
+        "sc_auth_database_connections ",
+        "sc_auth_hash_wait_seconds_count 2",
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_tells_the_database_and_the_keys() {
+    let (server, _database) = Server::with_admin(Engine::Sqlite).await;
+    let status: Value = server.ops("/status").await.unwrap().json().await.unwrap();
+    assert_eq!(status["database"], json!({"engine": "SQLite", "reachable": true, "taken_over": false}));
+    assert_eq!((&status["version"], &status["draining"]), (&json!(env!("CARGO_PKG_VERSION")), &json!(false)));
+    let keys = status["keys"].as_array().unwrap();
+    assert_eq!((keys.len(), &keys[0]["state"]), (2, &json!("current")));
+    assert!(server.call("GET", "/status", None, None).await == fail(404, json!("not found")), "not for the public");
+}

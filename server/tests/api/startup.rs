@@ -150,3 +150,43 @@ async fn without_admin_and_without_credentials_the_way_out_is_logged() {
         422
     );
 }
+
+#[tokio::test]
+async fn the_settings_can_be_looked_at_without_any_secret() {
+    let database = Database::create(Engine::Sqlite).await;
+    let settings = [("SECRET_KEY", "an old secret of thirty-two bytes"), ("SC_AUTH_DRAIN", "7s")];
+    let output = run(&database, &["config", "check", "--issuer", "https://auth.test"], &settings).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    let row = |name: &str| {
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(name)).expect(name);
+        line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("SC_AUTH_DRAIN"), "7s environment");
+    assert_eq!(row("SC_AUTH_ISSUER"), "https://auth.test flag");
+    assert_eq!(row("SC_AUTH_LEEWAY"), "5s default");
+    assert_eq!(
+        (row("SECRET_KEY"), row("DATABASE_URL")),
+        ("(a secret) environment".into(), "(a secret) environment".into())
+    );
+    assert!(output.status.success() && text.ends_with("The settings can be used.\n"), "{text}");
+    assert!(!text.contains("thirty-two"));
+
+    for (name, value, problem) in [
+        ("SECRET_KEY", "short", "SECRET_KEY has fewer than 32 bytes"),
+        ("SC_AUTH_SESSION_TTL", "1d", "SC_AUTH_SESSION_TTL is shorter"),
+        ("SC_AUTH_PASSWORD_BLOCKLIST", "/nowhere", "SC_AUTH_PASSWORD_BLOCKLIST: /nowhere"),
+    ] {
+        let output = run(&database, &["config", "check"], &[(name, value)]).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(problem), "{error}");
+        let error = refusal(&["serve"], &[(name, value)]).await;
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_of_hashing_threads_can_be_set_and_is_logged() {
+    let database = Database::create(Engine::Sqlite).await;
+    let server = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "3")]).await;
+    assert!(server.log.text().contains(r#""message":"hashing threads started","threads":3"#));
+}

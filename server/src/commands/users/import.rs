@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Read as _};
 use anyhow::Context as _;
 
 use super::line::Line;
+use crate::auth::audit::{self, AuditOutcome, Entry, Event};
+use crate::auth::client::Client;
 use crate::auth::password::Caps;
 use crate::auth::session::random_uuid;
 use crate::clock;
@@ -28,6 +30,8 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
         import.read(&mut BufReader::new(file)).await?;
     }
     let Import { taken, refused, .. } = import;
+    let entry = Entry::new(Event::UsersImported, AuditOutcome::Success).detail(format!("{taken} users"));
+    audit::note(&store, &Client::default(), entry, clock::system().unix_timestamp()).await?;
     store.close().await;
     println!("{taken} users imported, {refused} lines refused.");
     anyhow::ensure!(refused == 0, "{refused} lines were refused; the others are imported");

@@ -1,0 +1,154 @@
+//! A database server that goes away and comes back, and one whose password changes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::database::{Database, Engine, server_url};
+use crate::harness::{Server, answer, fail, until};
+
+/// A wire to a database server that can be cut.
+struct Wire {
+    address: String,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Wire {
+    async fn to(target: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let is_cut = Arc::new(AtomicBool::new(false));
+        let cut = Arc::clone(&is_cut);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (target, cut) = (target.clone(), Arc::clone(&cut));
+                tokio::spawn(async move {
+                    if cut.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let mut far = TcpStream::connect(target).await.unwrap();
+                    let until_cut = async {
+                        while !cut.load(Ordering::Relaxed) {
+                            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                        }
+                    };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        () = until_cut => {}
+                    }
+                });
+            }
+        });
+        Self { address, is_cut }
+    }
+
+    async fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+        // The other end looks every ten milliseconds.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
+
+async fn outage(engine: Engine) {
+    let mut database = Database::create(engine).await;
+    let target = database.url.split_once('@').unwrap().1.split('/').next().unwrap().to_owned();
+    let wire = Wire::to(target.clone()).await;
+    database.url = database.url.replace(&target, &wire.address);
+    let server = Server::start(&database, &[]).await;
+    server.register("alice").await;
+    let tokens = server.login("alice").await;
+
+    wire.cut().await;
+    let away = fail(503, json!("the database is unavailable, try again in a moment"));
+    let me = server.get("/api/v1/accounts/me", &tokens.access).await;
+    assert_eq!(me, away, "{}", server.log.text());
+    assert_eq!(server.login_with("alice", "anything").await, away);
+    let verify = server.request("GET", "/api/v1/verify").bearer_auth(&tokens.access).send().await.unwrap();
+    assert_eq!(verify.status(), 503);
+    // Else all replicas would leave the ingress together, or be restarted for nothing.
+    for path in ["/readyz", "/healthz"] {
+        assert_eq!(server.ops(path).await.unwrap().status(), 200, "{path}");
+    }
+    let status: Value = server.ops("/status").await.unwrap().json().await.unwrap();
+    assert_eq!(status["database"]["reachable"], false);
+    assert_eq!(answer(server.request("GET", "/.well-known/jwks.json")).await.status, 200, "what needs no database");
+
+    wire.is_cut.store(false, Ordering::Relaxed);
+    until("it is back by itself", async || server.get("/api/v1/accounts/me", &tokens.access).await.status == 200).await;
+}
+
+#[tokio::test]
+async fn mariadb_goes_away_and_comes_back() {
+    outage(Engine::MariaDb).await;
+}
+
+#[tokio::test]
+async fn postgresql_goes_away_and_comes_back() {
+    outage(Engine::Postgres).await;
+}
+
+/// Runs a statement as the database server's owner.
+async fn as_owner(engine: Engine, sql: &str) {
+    let sql = AssertSqlSafe(sql.to_owned());
+    if engine == Engine::MariaDb {
+        let mut connection = MySqlConnection::connect(&server_url("SCDEV_MARIADB_URL")).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    } else {
+        let url = format!("{}/postgres", server_url("SCDEV_POSTGRES_URL"));
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+}
+
+async fn new_password(engine: Engine) {
+    let mut database = Database::create(engine).await;
+    let (server_part, name) = database.url.rsplit_once('/').unwrap();
+    let address = server_part.split_once('@').unwrap().1.to_owned();
+    let user = format!("u_{name}");
+    let (make, change, end) = if engine == Engine::MariaDb {
+        (
+            format!("CREATE USER {user}@'%' IDENTIFIED BY 'first'; GRANT ALL ON {name}.* TO {user}@'%'"),
+            format!("ALTER USER {user}@'%' IDENTIFIED BY 'second'"),
+            format!("KILL USER {user}"),
+        )
+    } else {
+        (
+            format!("CREATE USER {user} PASSWORD 'first'; ALTER DATABASE {name} OWNER TO {user}"),
+            format!("ALTER USER {user} PASSWORD 'second'"),
+            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"),
+        )
+    };
+    as_owner(engine, &make).await;
+    let scheme = database.url.split(':').next().unwrap();
+    let url = |password: &str| format!("{scheme}://{user}:{password}@{address}/{name}");
+    let file = database.folder.path().join("uri");
+    std::fs::write(&file, url("first")).unwrap();
+    let second = url("second");
+    database.url = String::new();
+    let server = Server::start(&database, &[("DATABASE_URL_FILE", file.to_str().unwrap())]).await;
+    server.register("alice").await;
+    let access = server.login("alice").await.access;
+
+    as_owner(engine, &change).await;
+    assert!(server.is_good(&access).await, "connections that are open stay");
+    std::fs::write(&file, second).unwrap();
+    until("the file is taken up", async || server.log.text().contains("new connections use them")).await;
+    as_owner(engine, &end).await;
+    for _ in 0..5 {
+        assert!(server.is_good(&access).await, "new connections are made with the new password");
+    }
+    assert!(!server.log.text().contains("second"));
+}
+
+#[tokio::test]
+async fn a_new_password_for_mariadb_needs_no_restart() {
+    new_password(Engine::MariaDb).await;
+}
+
+#[tokio::test]
+async fn a_new_password_for_postgresql_needs_no_restart() {
+    new_password(Engine::Postgres).await;
+}
