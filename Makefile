@@ -1,5 +1,5 @@
 # Each rule calls a program or a script; see dev/ for what they do.
-.PHONY: demo demo-down test crds
+.PHONY: demo demo-down test bench crds
 
 # A Kubernetes on this machine, the operator, one ScAuth, and a login through the ingress.
 demo:
@@ -11,6 +11,10 @@ demo-down:
 # Everything: unit tests, the API on three databases, and the whole in a real Kubernetes.
 test:
 	@dev/test
+
+# What the server does with half a core and 128 MiB, as a table; never part of the tests.
+bench:
+	@dev/bench
 
 # The CustomResourceDefinition, after a change of operator/src/api.
 crds:

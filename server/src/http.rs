@@ -80,9 +80,9 @@ impl Settings {
 /// All that clients reach, on port 8000.
 pub fn router(app: App, draining: layers::Draining) -> Router {
     let cors = (!app.settings.cors_origins.is_empty()).then(|| cors(&app.settings.cors_origins));
-    let (router, description) = described().split_for_parts();
+    let (router, _) = described().split_for_parts();
     let router = router
-        .merge(openapi::router(&description))
+        .merge(openapi::router(|| described().split_for_parts().1))
         .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
         .method_not_allowed_fallback(|method: Method| async move {
             ApiError::text(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"))

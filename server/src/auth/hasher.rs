@@ -28,8 +28,6 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const MAX_THREADS: usize = 4;
 /// What the rest of the server needs, in bytes.
 const REST: u64 = 48 << 20;
-/// How much of the quota hashing may take: the rest is for the requests that do not hash.
-const SHARE: f64 = 0.9;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HasherError {
@@ -98,23 +96,23 @@ impl Hasher {
         let limits = Limits::read();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = threads(settings.threads, limits, cores)?;
-        let share = share(limits, cores, threads);
+        let quota = quota(limits, cores);
         tracing::info!(
             threads,
             queue = QUEUE,
             memory_kib_each = password::MEMORY_KIB,
             cpu_quota = limits.cpu,
             memory_limit_mib = limits.memory.map(|bytes| bytes >> 20),
-            cpu_share_each = share,
+            paced = quota.is_some(),
             "hashing threads started"
         );
-        Ok(Self::with(threads, QUEUE, share, settings, metrics, rng)?)
+        Ok(Self::with(threads, QUEUE, quota, settings, metrics, rng)?)
     }
 
     fn with(
         threads: usize,
         queue: usize,
-        share: Option<f64>,
+        quota: Option<f64>,
         settings: HasherSettings,
         metrics: HashMetrics,
         rng: &mut impl CryptoRng,
@@ -131,7 +129,7 @@ impl Hasher {
             let shared = Arc::clone(&shared);
             thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || run(&shared, Pace::new(share)))
+                .spawn(move || run(&shared, Pace::new(quota)))
                 .map_err(|_| HasherError::Stopped)?;
         }
         Ok(Self { queue: sender, shared, decoy: decoy(rng) })
@@ -200,12 +198,11 @@ fn threads(wanted: Option<usize>, limits: Limits, cores: usize) -> anyhow::Resul
     Ok(quota.min(cores).min(MAX_THREADS).min(fit).max(1))
 }
 
-/// How much of a core each thread may take, where there is a quota that it could exhaust.
-fn share(limits: Limits, cores: usize, threads: usize) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-    let (cores, threads) = (cores as f64, threads as f64);
-    let share = limits.cpu.filter(|cpu| *cpu < cores)? * SHARE / threads;
-    (share < 1.0).then_some(share)
+/// The quota, where there is one that could be exhausted.
+fn quota(limits: Limits, cores: usize) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let cores = cores as f64;
+    limits.cpu.filter(|cpu| *cpu < cores)
 }
 
 /// A hash that no password has: its value is random.
@@ -329,9 +326,8 @@ mod tests {
     #[test]
     fn only_a_quota_that_can_be_exhausted_sets_a_pace() {
         let limits = |cpu| Limits { cpu: Some(cpu), memory: None };
-        assert_eq!(share(limits(0.5), 2, 1), Some(0.45));
-        assert_eq!(share(limits(1.5), 2, 2), Some(0.675));
-        assert_eq!(share(limits(2.0), 2, 2), None);
-        assert_eq!(share(Limits::default(), 2, 2), None);
+        assert_eq!(quota(limits(0.5), 2), Some(0.5));
+        assert_eq!(quota(limits(2.0), 2), None);
+        assert_eq!(quota(Limits::default(), 2), None);
     }
 }

@@ -56,10 +56,11 @@ pub fn normalized(password: &SecretString) -> SecretString {
 
 /// Hashes a new password. Takes about 20 ms of one core.
 pub fn hash(password: &SecretString, salt: &Salt, form: Form, memory: &mut Memory) -> Result<String, HashError> {
-    let password = normalized(password);
     if form == Form::OldService {
-        return Ok(imported::hash_as_old_service(&password, salt));
+        // It compares the bytes as they come, and so do we with hashes of its kind.
+        return Ok(imported::hash_as_old_service(password, salt));
     }
+    let password = normalized(password);
     let params = params()?;
     let output = derive(&password, salt.as_ref(), Algorithm::Argon2id, Version::V0x13, &params, &mut memory.0)?;
     let hash = PasswordHash {

@@ -123,16 +123,12 @@ impl Sessions {
     ) -> Result<TokenPair, SessionError> {
         let keys = self.keys.get();
         let throttle = Throttle::new(&self.store, &keys, username, self.throttles);
-        if let Some(wait) = throttle.wait(now).await? {
-            return Err(SessionError::TooMany(wait));
-        }
+        throttle.check(now).await?;
         let credentials = self.store.credentials(username).await?;
         let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), Some(found.password)));
         let compared = self.compare(&password, stored.clone()).await?;
         // Others may have failed meanwhile: then not even the right password tells anything.
-        if let Some(wait) = throttle.wait(now).await? {
-            return Err(SessionError::TooMany(wait));
-        }
+        let failures = throttle.check(now).await?;
         let (Some(user), Some(stored), true) = (&user, &stored, compared.verdict.matches) else {
             self.failed(&throttle, user.as_ref(), compared, client, now).await?;
             return Err(SessionError::BadCredentials);
@@ -142,7 +138,9 @@ impl Sessions {
             return Err(SessionError::Disabled);
         }
         let pair = self.begin(&keys, user, stored, &ids, client, now).await?;
-        throttle.forget_if_any().await?;
+        if failures.is_some() {
+            throttle.forget().await?;
+        }
         if compared.verdict.is_imported && self.form == Form::Argon2id {
             self.replace_hash(user.id, stored, password).await;
         }
@@ -171,9 +169,7 @@ impl Sessions {
     ) -> Result<(), SessionError> {
         let keys = self.keys.get();
         let throttle = Throttle::new(&self.store, &keys, &user.username, self.throttles);
-        if let Some(wait) = throttle.wait(now).await? {
-            return Err(SessionError::TooMany(wait));
-        }
+        throttle.check(now).await?;
         let stored = self.store.password_hash(user.id).await?;
         let compared = self.compare(password, stored).await?;
         if compared.verdict.matches {

@@ -4,6 +4,7 @@
 //! delay is longer than five minutes, and none is made longer by attempts that come too early.
 
 use super::keys::Keys;
+use super::session::SessionError;
 use crate::store::{Failures, Store, StoreError, fold};
 
 /// Failures without any delay: people mistype.
@@ -29,13 +30,19 @@ impl<'a> Throttle<'a> {
         Self { store, id: keys.digest_of_name(&fold(username)), is_on }
     }
 
-    /// How long nobody may try this name, if at all.
-    pub async fn wait(&self, now: i64) -> Result<Option<Wait>, StoreError> {
+    /// The failures so far.
+    ///
+    /// # Errors
+    /// [`SessionError::TooMany`] where nobody may try this name now.
+    pub async fn check(&self, now: i64) -> Result<Option<Failures>, SessionError> {
         if !self.is_on {
             return Ok(None);
         }
-        let failures = self.store.failures(&self.id).await?.unwrap_or_default();
-        Ok((failures.retry_at > now).then(|| Wait(failures.retry_at - now)))
+        let failures = self.store.failures(&self.id).await?;
+        match failures {
+            Some(Failures { retry_at, .. }) if retry_at > now => Err(SessionError::TooMany(Wait(retry_at - now))),
+            failures => Ok(failures),
+        }
     }
 
     /// Counts a failure. Several replicas may do so at once.
@@ -54,11 +61,6 @@ impl<'a> Throttle<'a> {
 
     pub async fn forget(&self) -> Result<(), StoreError> {
         self.store.forget_failures(&self.id).await
-    }
-
-    /// The same where there is something to forget: not every login is to write.
-    pub async fn forget_if_any(&self) -> Result<(), StoreError> {
-        if self.store.failures(&self.id).await?.is_some() { self.forget().await } else { Ok(()) }
     }
 }
 

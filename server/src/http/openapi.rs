@@ -6,8 +6,10 @@ mod page;
 pub mod parameters;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::get;
 use serde::Serialize;
@@ -153,17 +155,21 @@ pub enum LimitedRefusals {
     Unavailable(Failure),
 }
 
-/// `/openapi.json`, and the same for people at `/docs`, without anything from elsewhere.
-pub fn router<S: Clone + Send + Sync + 'static>(description: &utoipa::openapi::OpenApi) -> Router<S> {
-    let json = serde_json::to_value(description).unwrap_or_default();
-    let html = page::render(&json);
-    let json = json.to_string();
+/// `/openapi.json`, and the same for people at `/docs`, without anything from elsewhere. `describe` is asked at the first
+/// request only: most servers never are.
+pub fn router<S: Clone + Send + Sync + 'static>(describe: fn() -> utoipa::openapi::OpenApi) -> Router<S> {
+    let documents = Arc::new(LazyLock::new(move || {
+        let json = serde_json::to_value(describe()).unwrap_or_default();
+        let html = page::render(&json);
+        (Bytes::from(json.to_string()), Bytes::from(html))
+    }));
     let content_type = |value: &'static str| (header::CONTENT_TYPE, HeaderValue::from_static(value));
     let policy = (
         HeaderName::from_static("content-security-policy"),
         HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
     );
+    let json = Arc::clone(&documents);
     Router::new()
-        .route("/openapi.json", get(move || async move { ([content_type("application/json")], json) }))
-        .route("/docs", get(move || async move { ([content_type("text/html; charset=utf-8"), policy], html) }))
+        .route("/openapi.json", get(async move || ([content_type("application/json")], json.0.clone())))
+        .route("/docs", get(async move || ([content_type("text/html; charset=utf-8"), policy], documents.1.clone())))
 }

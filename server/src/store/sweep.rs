@@ -17,6 +17,8 @@ enum Chores {
 
 /// Rows that are deleted by one statement.
 const BATCH: u64 = 500;
+/// Batches of sessions that are looked at in one go: some 600,000 sessions an hour.
+const BATCHES: usize = 20;
 /// Names with failures that are kept at most: the oldest go first.
 const MAX_FAILURES: u64 = 100_000;
 
@@ -48,14 +50,45 @@ impl Store {
         Ok(self.execute(&claim).await? == 1)
     }
 
-    /// Deletes sessions that have expired.
-    pub async fn sweep_sessions(&self, now: i64) -> Result<u64, StoreError> {
-        self.sweep::<i64>(Sessions::Table, Sessions::Id, Sessions::ExpiresAt, now).await
+    /// Deletes the sessions that have expired of the next few thousand after `after`, in the order of their ids.
+    /// Returns where to go on, which is 0 after the last, and how many were deleted.
+    pub async fn sweep_sessions(&self, after: i64, now: i64) -> Result<(i64, u64), StoreError> {
+        let (mut after, mut deleted) = (after, 0);
+        for _ in 0..BATCHES {
+            let select = Query::select()
+                .columns([Sessions::Id, Sessions::ExpiresAt])
+                .from(Sessions::Table)
+                .and_where(Expr::col(Sessions::Id).gt(after))
+                .order_by(Sessions::Id, Order::Asc)
+                .limit(BATCH)
+                .to_owned();
+            let rows: Vec<(i64, i64)> = self.fetch_all(&select).await?;
+            let Some((last, _)) = rows.last() else { return Ok((0, deleted)) };
+            after = *last;
+            let over = rows.iter().filter(|(_, expires_at)| *expires_at <= now).map(|(id, _)| *id);
+            deleted += self.delete_all(Sessions::Table, Sessions::Id, over.collect()).await?;
+        }
+        Ok((after, deleted))
     }
 
-    /// Deletes events older than `before`.
+    /// Deletes events older than `before`: they are those with the smallest ids.
     pub async fn sweep_audit_events(&self, before: i64) -> Result<u64, StoreError> {
-        self.sweep::<i64>(AuditEvents::Table, AuditEvents::Id, AuditEvents::At, before).await
+        let mut deleted = 0;
+        loop {
+            let select = Query::select()
+                .columns([AuditEvents::Id, AuditEvents::At])
+                .from(AuditEvents::Table)
+                .order_by(AuditEvents::Id, Order::Asc)
+                .limit(BATCH)
+                .to_owned();
+            let rows: Vec<(i64, i64)> = self.fetch_all(&select).await?;
+            let old: Vec<_> = rows.iter().filter(|(_, at)| *at <= before).map(|(id, _)| *id).collect();
+            let is_last = old.len() < rows.len() || rows.is_empty();
+            deleted += self.delete_all(AuditEvents::Table, AuditEvents::Id, old).await?;
+            if is_last {
+                return Ok(deleted);
+            }
+        }
     }
 
     /// Deletes failures older than `before`, and the oldest where there are too many.
@@ -110,16 +143,24 @@ impl Store {
                 .to_owned();
             let ids: Vec<(K,)> = self.fetch_all(&select).await?;
             let count = ids.len() as u64;
-            if count > 0 {
-                let delete = Query::delete()
-                    .from_table(table.into_iden())
-                    .and_where(Expr::col(id.into_iden()).is_in(ids.into_iter().map(|(id,)| id)))
-                    .to_owned();
-                total += self.execute_varying(&delete).await?;
-            }
+            total += self.delete_all(table, id, ids.into_iter().map(|(id,)| id).collect()).await?;
             if count < BATCH {
                 return Ok(total);
             }
         }
+    }
+
+    async fn delete_all<K: Into<Expr>>(
+        &self,
+        table: impl IntoIden,
+        id: impl IntoIden,
+        ids: Vec<K>,
+    ) -> Result<u64, StoreError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let delete =
+            Query::delete().from_table(table.into_iden()).and_where(Expr::col(id.into_iden()).is_in(ids)).to_owned();
+        self.execute_varying(&delete).await
     }
 }

@@ -81,12 +81,13 @@ fn show(keys: &KeyRing, metrics: &Metrics) {
 async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retention: i64) {
     // Not at once: a start has enough to do.
     tokio::time::sleep(FILES).await;
+    let mut place = 0;
     loop {
         let now = clock().unix_timestamp();
         let result = async {
             metrics.show_sessions(sessions.store.count_sessions(now).await?);
             if sessions.store.claim_chore("sweep", now, SWEEP_SECONDS).await? {
-                sweep_once(&sessions, now, retention).await?;
+                place = sweep_once(&sessions, place, now, retention).await?;
             }
             Ok::<_, StoreError>(())
         };
@@ -100,14 +101,15 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retentio
     }
 }
 
-async fn sweep_once(sessions: &Sessions, now: i64, retention: i64) -> Result<(), StoreError> {
+/// Begins with the sessions after `place`, and returns where to go on.
+async fn sweep_once(sessions: &Sessions, place: i64, now: i64, retention: i64) -> Result<i64, StoreError> {
     let store = &sessions.store;
-    let expired = store.sweep_sessions(now).await?;
+    let (place, expired) = store.sweep_sessions(place, now).await?;
     let events = store.sweep_audit_events(now.saturating_sub(retention)).await?;
     let failures = store.sweep_failures(now.saturating_sub(throttle::FORGET_AFTER)).await?;
     store.sweep_parties(now).await?;
     tracing::debug!(expired, events, failures, "deleted what was over");
-    Ok(())
+    Ok(place)
 }
 
 /// Failed logins take as long as the slowest kind of hash in the database: one of each kind is tried once.

@@ -1,0 +1,171 @@
+//! The server in its cgroup, and a client of it.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::Args;
+use crate::cgroup::Cgroup;
+use crate::load::Answer;
+
+const PASSWORD: &str = "correct horse battery";
+
+pub struct Server {
+    pub started_in: Duration,
+    child: Child,
+    folder: TempDir,
+    client: Client,
+}
+
+/// Speaks to the API.
+#[derive(Clone)]
+pub struct Client {
+    api: String,
+    http: reqwest::Client,
+}
+
+impl Server {
+    pub async fn start(args: &Args, cgroup: &Cgroup) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut admin = std::process::Command::new(&args.server);
+        admin.args(["admin", "create", "root", "--password-stdin"]).envs(environment(args, &folder));
+        let mut admin = admin.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        std::io::Write::write_all(&mut admin.stdin.take().context("standard input")?, PASSWORD.as_bytes())?;
+        anyhow::ensure!(admin.wait()?.success(), "the Admin could not be made");
+        Self::launch(args, cgroup, folder).await
+    }
+
+    pub async fn restart(mut self, args: &Args, cgroup: &Cgroup) -> anyhow::Result<Self> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir()?);
+        drop(self);
+        Self::launch(args, cgroup, folder).await
+    }
+
+    async fn launch(args: &Args, cgroup: &Cgroup, folder: TempDir) -> anyhow::Result<Self> {
+        let (api, ops) = (free_address()?, free_address()?);
+        let began = Instant::now();
+        let child = cgroup
+            .command(&args.server)
+            .args(["serve", "--listen", &api, "--ops-listen", &ops, "--rate-limits", "off"])
+            .envs(environment(args, &folder))
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::null())
+            .spawn()?;
+        let client = Client { api: format!("http://{api}"), http: reqwest::Client::new() };
+        while client.http.get(format!("http://{ops}/readyz")).send().await.is_err() {
+            anyhow::ensure!(began.elapsed() < Duration::from_secs(20), "the server does not start");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(Self { started_in: began.elapsed(), child, folder, client })
+    }
+
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    pub fn is_alive(&self) -> bool {
+        PathBuf::from(format!("/proc/{}/status", self.child.id())).exists() && self.status("VmRSS").is_ok()
+    }
+
+    /// Resident, in bytes.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        self.status("VmRSS")
+    }
+
+    pub fn peak_memory(&self) -> anyhow::Result<u64> {
+        self.status("VmHWM")
+    }
+
+    fn status(&self, name: &str) -> anyhow::Result<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = text.lines().find(|line| line.starts_with(name)).context("no such line")?;
+        let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+        Ok(kib << 10)
+    }
+
+    pub async fn login(&self) -> anyhow::Result<String> {
+        let tokens = self.client.login().await?.context("the login was refused")?;
+        Ok(tokens["access_token"].as_str().unwrap_or_default().to_owned())
+    }
+
+    pub async fn try_login(&self) -> anyhow::Result<Answer> {
+        Ok(if self.client.login().await?.is_some() { Answer::Accepted } else { Answer::Later })
+    }
+
+    pub async fn me(&self, token: &str) -> anyhow::Result<Answer> {
+        self.client.ask(self.client.http.get(self.client.url("accounts/me")).bearer_auth(token)).await
+    }
+
+    pub async fn verify(&self, token: &str) -> anyhow::Result<Answer> {
+        self.client.ask(self.client.http.get(self.client.url("verify")).bearer_auth(token)).await
+    }
+
+    /// A new session's refresh token.
+    pub async fn refresh_token(&self) -> anyhow::Result<String> {
+        let tokens = self.client.login().await?.context("the login was refused")?;
+        Ok(tokens["refresh_token"].as_str().unwrap_or_default().to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Client {
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/v1/{path}", self.api)
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> anyhow::Result<Answer> {
+        let response = request.send().await?;
+        anyhow::ensure!(response.status() == StatusCode::OK, "answered {}", response.status());
+        response.bytes().await?;
+        Ok(Answer::Accepted)
+    }
+
+    /// `None` where the server is too busy.
+    async fn login(&self) -> anyhow::Result<Option<Value>> {
+        let body = json!({"username": "root", "password": PASSWORD});
+        let response = self.http.post(self.url("accounts/login")).json(&body).send().await?;
+        match response.status() {
+            StatusCode::OK => Ok(Some(response.json::<Value>().await?["data"].clone())),
+            StatusCode::SERVICE_UNAVAILABLE => Ok(None),
+            status => anyhow::bail!("a login was answered {status}"),
+        }
+    }
+
+    /// Refreshes until the time is over, each time with the token of the answer before.
+    pub async fn refresh_all(&self, mut token: String, until: Instant) -> anyhow::Result<Vec<Duration>> {
+        let mut latencies = Vec::new();
+        while Instant::now() < until {
+            let began = Instant::now();
+            let response = self.http.post(self.url("accounts/refresh")).bearer_auth(&token).send().await?;
+            anyhow::ensure!(response.status() == StatusCode::OK, "a refresh was answered {}", response.status());
+            let body: Value = response.json().await?;
+            body["data"]["refresh_token"].as_str().context("no refresh token")?.clone_into(&mut token);
+            latencies.push(began.elapsed());
+        }
+        Ok(latencies)
+    }
+}
+
+fn environment(args: &Args, folder: &TempDir) -> Vec<(&'static str, String)> {
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let database = args.database_url.clone().unwrap_or_else(|| format!("sqlite:{}", path("sc-auth.db")));
+    vec![("DATABASE_URL", database), ("SC_AUTH_KEYS_FILE", path("keys.json"))]
+}
+
+fn free_address() -> anyhow::Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
