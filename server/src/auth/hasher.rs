@@ -82,6 +82,8 @@ struct Shared {
 #[derive(Clone)]
 pub struct Hasher {
     queue: SyncSender<Queued>,
+    /// How many the queue holds.
+    room: i64,
     shared: Arc<Shared>,
     /// What a password is compared with when there is no such user, so that both cases take the same time.
     decoy: Arc<str>,
@@ -132,7 +134,19 @@ impl Hasher {
                 .spawn(move || run(&shared, Pace::new(quota)))
                 .map_err(|_| HasherError::Stopped)?;
         }
-        Ok(Self { queue: sender, shared, decoy: decoy(rng) })
+        Ok(Self { queue: sender, room: i64::try_from(queue).unwrap_or(i64::MAX), shared, decoy: decoy(rng) })
+    }
+
+    /// To be asked before any other work for a request that will hash.
+    ///
+    /// # Errors
+    /// Where the queue is full.
+    pub fn check_room(&self) -> Result<(), HasherError> {
+        if self.shared.metrics.waiting.get() < self.room {
+            return Ok(());
+        }
+        self.shared.metrics.refused.inc();
+        Err(HasherError::Busy)
     }
 
     /// Hashes a new password.
@@ -216,6 +230,7 @@ fn decoy(rng: &mut impl CryptoRng) -> Arc<str> {
 }
 
 fn run(shared: &Shared, mut pace: Pace) {
+    pace::give_way();
     // Only once there is something to hash: an idle server stays small.
     let mut memory: Option<Memory> = None;
     loop {

@@ -16,6 +16,8 @@ use sc_auth_keys::{KeySet, Material, Purpose, State};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
+use super::token::Verified;
+
 /// One key, ready to sign and to verify.
 pub struct Key {
     pub kid: String,
@@ -59,6 +61,7 @@ pub struct Keys {
     pub published: String,
     pub etag: String,
     names: hmac::Key,
+    pub verified: Verified,
 }
 
 impl Keys {
@@ -76,7 +79,7 @@ impl Keys {
             Material::HS256(secret) => hmac::Key::new(hmac::HMAC_SHA256, secret),
             _ => anyhow::bail!("the refresh key is not symmetric"),
         };
-        Ok(Self { all: keys, access, refresh, published, etag, names })
+        Ok(Self { all: keys, access, refresh, published, etag, names, verified: Verified::default() })
     }
 
     /// The key that signs access tokens now.

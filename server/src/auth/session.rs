@@ -121,6 +121,7 @@ impl Sessions {
         client: &Client,
         now: i64,
     ) -> Result<TokenPair, SessionError> {
+        self.hasher.check_room()?;
         let keys = self.keys.get();
         let throttle = Throttle::new(&self.store, &keys, username, self.throttles);
         throttle.check(now).await?;

@@ -7,12 +7,15 @@
 //! | aud | the service's audience | `sc-auth/refresh` |
 //! | key | asymmetric, published | HMAC, never published |
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jsonwebtoken::{Header, Validation};
 use sc_auth_keys::Purpose;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::keys::{Key, Keys};
 use crate::store::User;
@@ -85,7 +88,7 @@ pub struct Parties<'a> {
 }
 
 /// The claims that both kinds have. Times are seconds since 1970-01-01 UTC.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
     pub iss: String,
     pub aud: Audience,
@@ -183,6 +186,17 @@ fn sign(key: &Key, kind: Kind, claims: &impl Serialize) -> anyhow::Result<String
 /// # Errors
 /// The first reason why the token is no good, in the order in which the old service looked.
 pub fn verify(keys: &Keys, token: &str, wanted: Kind, now: i64, leeway: i64) -> Result<Claims, TokenError> {
+    let digest = Sha256::digest(token).into();
+    let claims = match keys.verified.get(&digest) {
+        Some(claims) => claims,
+        None => keys.verified.keep(digest, verify_signature(keys, token)?),
+    };
+    check_times(claims.exp, claims.nbf.max(claims.iat), now, leeway)?;
+    if claims.kind == wanted { Ok(claims) } else { Err(TokenError::WrongKind) }
+}
+
+/// What a token says, if one of our keys has signed it for what it says to be.
+fn verify_signature(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
     let key = header.kid.as_deref().and_then(|kid| keys.find(kid)).ok_or(TokenError::BadSignature)?;
     let kind = Kind::of(key.purpose);
@@ -191,11 +205,31 @@ pub fn verify(keys: &Keys, token: &str, wanted: Kind, now: i64, leeway: i64) -> 
         return Err(TokenError::BadSignature);
     }
     let claims: Claims = decode(token, key)?;
-    check_times(claims.exp, claims.nbf.max(claims.iat), now, leeway)?;
-    if kind != wanted || claims.kind != wanted {
-        return Err(TokenError::WrongKind);
+    // It cannot be otherwise, unless a key was used for another purpose.
+    if claims.kind == kind { Ok(claims) } else { Err(TokenError::BadSignature) }
+}
+
+/// Tokens whose signature was found good with one set of keys, by their digest: an access token comes many times in its
+/// hour, and verifying Ed25519 is a fifth of a request. Times and sessions are looked at each time.
+#[derive(Default)]
+pub struct Verified(Mutex<HashMap<[u8; 32], Claims>>);
+
+/// At most so many, of some 500 bytes each.
+const MAX_VERIFIED: usize = 4_096;
+
+impl Verified {
+    fn get(&self, digest: &[u8; 32]) -> Option<Claims> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
-    Ok(claims)
+
+    fn keep(&self, digest: [u8; 32], claims: Claims) -> Claims {
+        let mut verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= MAX_VERIFIED {
+            verified.clear();
+        }
+        verified.insert(digest, claims.clone());
+        claims
+    }
 }
 
 /// An expired token is never good; one from a clock that is a little ahead is.

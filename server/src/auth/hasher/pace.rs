@@ -7,12 +7,16 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::setpriority_process;
 use rustix::time::{ClockId, clock_gettime};
 
 /// How much of the quota the process is to take: the kernel hands it out in slices, of which some are left over.
-const OF_QUOTA: f64 = 0.97;
+const OF_QUOTA: f64 = 0.93;
 /// How much of it hashing may take whatever the others do, so that a storm of other requests cannot stop all logins.
 const AT_LEAST: f64 = 0.4;
+
+/// How much hashing steps back: on Linux a thread has a nice value of its own.
+const NICE: i32 = 10;
 
 pub struct Pace {
     /// In cores; `None` where there is no quota that could be exhausted.
@@ -48,6 +52,13 @@ impl Pace {
         let own = cpu_time(ClockId::ThreadCPUTime);
         work();
         self.last = Some((began, before, cpu_time(ClockId::ThreadCPUTime).saturating_sub(own)));
+    }
+}
+
+/// Lets other threads go first where all want the processor at once.
+pub fn give_way() {
+    if let Err(error) = setpriority_process(None, NICE) {
+        tracing::debug!(%error, "the priority of a hashing thread stays as it is");
     }
 }
 

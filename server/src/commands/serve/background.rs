@@ -52,7 +52,8 @@ async fn watch_keys(keys: Arc<KeyRing>, metrics: Metrics) {
     loop {
         tokio::time::sleep(FILES).await;
         match keys.reload() {
-            Reload::Unchanged => continue,
+            // Perhaps again, after it was broken.
+            Reload::Unchanged => was_broken = false,
             Reload::Changed => {
                 was_broken = false;
                 let kid = keys.get().access().kid.clone();
