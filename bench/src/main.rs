@@ -33,6 +33,9 @@ struct Args {
     /// The memory limit, in MiB.
     #[arg(long, default_value_t = 128)]
     memory: u64,
+    /// Measure refreshes only.
+    #[arg(long)]
+    refreshes_only: bool,
     /// Hash without a break until the time is over, and print how often: for the comparison with the bare algorithm.
     #[arg(long, hide = true)]
     bare: bool,
@@ -65,6 +68,11 @@ fn bare_hashes(duration: Duration) -> anyhow::Result<u32> {
 async fn run(args: &Args) -> anyhow::Result<()> {
     let cgroup = Cgroup::create(args.cpu, args.memory).context("making a cgroup; are you root?")?;
     let duration = Duration::from_secs(args.seconds);
+    if args.refreshes_only {
+        let server = Server::start(args, &cgroup).await?;
+        row("refresh, each client with a session of its own", &refreshes(&server, duration).await?.to_string());
+        return Ok(());
+    }
     let bare = bare_in(&cgroup, args.seconds)?;
     row("bare Argon2id in the same cgroup", &format!("{:.1} /s", per_second(bare, duration)));
 

@@ -72,9 +72,12 @@ struct EventLabels {
     outcome: &'static str,
 }
 
+/// All that is counted. Cheap to clone: each request takes one along.
 #[derive(Clone)]
-pub struct Metrics {
-    registry: Arc<Registry>,
+pub struct Metrics(Arc<Families>);
+
+struct Families {
+    registry: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     logins: Family<LoginLabels, Counter>,
@@ -85,34 +88,14 @@ pub struct Metrics {
     keys_broken: Gauge,
     connections: Gauge,
     idle_connections: Gauge,
-    pub hash: HashMetrics,
+    hash: HashMetrics,
 }
 
 fn latency_buckets() -> Histogram {
     Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
 }
 
-impl Metrics {
-    pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("sc_auth");
-        let metrics = Self {
-            registry: Arc::default(),
-            requests: Family::default(),
-            durations: Family::new_with_constructor(latency_buckets as fn() -> Histogram),
-            logins: Family::default(),
-            events: Family::default(),
-            sessions: Gauge::default(),
-            keys: Family::default(),
-            key_since: Family::default(),
-            keys_broken: Gauge::default(),
-            connections: Gauge::default(),
-            idle_connections: Gauge::default(),
-            hash: HashMetrics::default(),
-        };
-        metrics.register(&mut registry);
-        Self { registry: Arc::new(registry), ..metrics }
-    }
-
+impl Families {
     fn register(&self, registry: &mut Registry) {
         registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("http_requests", "Requests answered", self.requests.clone());
@@ -137,6 +120,34 @@ impl Metrics {
         registry.register("hash_refused", "Passwords refused because too many waited", self.hash.refused.clone());
         registry.register("hash_wait_seconds", "Time until a password's turn came", self.hash.wait.clone());
     }
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("sc_auth");
+        let mut families = Families {
+            registry: Registry::default(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(latency_buckets as fn() -> Histogram),
+            logins: Family::default(),
+            events: Family::default(),
+            sessions: Gauge::default(),
+            keys: Family::default(),
+            key_since: Family::default(),
+            keys_broken: Gauge::default(),
+            connections: Gauge::default(),
+            idle_connections: Gauge::default(),
+            hash: HashMetrics::default(),
+        };
+        families.register(&mut registry);
+        families.registry = registry;
+        Self(Arc::new(families))
+    }
+
+    /// What the hashing threads count.
+    pub fn hash(&self) -> HashMetrics {
+        self.0.hash.clone()
+    }
 
     pub fn count_request(&self, method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
         // A client may send any word as the method.
@@ -147,48 +158,48 @@ impl Metrics {
             _ => "other".to_owned(),
         };
         let labels = RequestLabels { method: method.clone(), route: route.to_owned(), status: status.as_u16() };
-        self.requests.get_or_create(&labels).inc();
+        self.0.requests.get_or_create(&labels).inc();
         let labels = RouteLabels { method, route: route.to_owned() };
-        self.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        self.0.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
     }
 
     pub fn count_login(&self, outcome: Outcome) {
-        self.logins.get_or_create(&LoginLabels { outcome }).inc();
+        self.0.logins.get_or_create(&LoginLabels { outcome }).inc();
     }
 
     /// Both are of the few that `auth::audit` knows.
     pub fn count_event(&self, event: &'static str, outcome: &'static str) {
-        self.events.get_or_create(&EventLabels { event, outcome }).inc();
+        self.0.events.get_or_create(&EventLabels { event, outcome }).inc();
     }
 
     pub fn show_sessions(&self, count: i64) {
-        self.sessions.set(count);
+        self.0.sessions.set(count);
     }
 
     pub fn show_connections(&self, open: u32, idle: usize) {
-        self.connections.set(i64::from(open));
-        self.idle_connections.set(i64::try_from(idle).unwrap_or(i64::MAX));
+        self.0.connections.set(i64::from(open));
+        self.0.idle_connections.set(i64::try_from(idle).unwrap_or(i64::MAX));
     }
 
     /// Each key's purpose, state, and when it came into it.
     pub fn show_keys(&self, keys: &[(String, String, i64)]) {
-        self.keys.clear();
-        self.key_since.clear();
+        self.0.keys.clear();
+        self.0.key_since.clear();
         for (purpose, state, since) in keys {
             let labels = KeyLabels { purpose: purpose.clone(), state: state.clone() };
-            self.keys.get_or_create(&labels).inc();
-            let latest = self.key_since.get_or_create(&labels);
+            self.0.keys.get_or_create(&labels).inc();
+            let latest = self.0.key_since.get_or_create(&labels);
             latest.set(latest.get().max(*since));
         }
     }
 
     pub fn show_keys_broken(&self, are_broken: bool) {
-        self.keys_broken.set(i64::from(are_broken));
+        self.0.keys_broken.set(i64::from(are_broken));
     }
 
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        prometheus_client::encoding::text::encode(&mut text, &self.0.registry)?;
         Ok(text)
     }
 }

@@ -69,7 +69,7 @@ async fn app(args: &ServeArgs, metrics: &Metrics) -> anyhow::Result<App> {
     let store = Store::connect(&database).await.context("connecting to the database")?;
     store.migrate().await?;
     tracing::info!(engine = store.engine().name(), "the database is there and its schema up to date");
-    let hasher = Hasher::start(args.hash.settings(), metrics.hash.clone(), &mut rand::rng())?;
+    let hasher = Hasher::start(args.hash.settings(), metrics.hash(), &mut rand::rng())?;
     match (&args.bootstrap.bootstrap_admin, database.folder()) {
         (Some(folder), _) => {
             first_admin::from_folder(&store, &hasher, folder, &policy, clock::system()).await?;

@@ -1,12 +1,31 @@
-//! What stands behind the question mark, checked with the same words as bodies are.
+//! What stands in a path and behind its question mark, checked with the same words as bodies are.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use super::error::{ApiError, FieldErrors};
+
+/// A part of a path that names something of ours: letters, digits and dashes. Anything else names nothing, and no
+/// database is asked for it.
+#[derive(Debug)]
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| text).unwrap_or_default();
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if text.len() <= 64 && text.bytes().all(is_plain) {
+            return Ok(Self(text));
+        }
+        Err(ApiError::text(StatusCode::NOT_FOUND, "not found"))
+    }
+}
 
 /// The parameters of a query. Each is taken out by name; what is wrong is gathered.
 #[derive(Debug)]

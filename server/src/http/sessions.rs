@@ -1,6 +1,6 @@
 //! A user's own sessions: `/api/v1/accounts/sessions`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +10,7 @@ use super::bearer::Bearer;
 use super::envelope::{Data, Done, Envelope, Rfc3339};
 use super::error::ApiError;
 use super::openapi::{Empty, Refusals};
+use super::query::Id;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::store::SessionInfo;
@@ -65,12 +66,7 @@ pub async fn list(State(app): State<App>, Bearer(bearer): Bearer) -> Result<Data
     responses((status = 200, description = "Ended", body = Empty), Refusals),
     security(("bearer" = []))
 )]
-pub async fn end(
-    State(app): State<App>,
-    Bearer(bearer): Bearer,
-    client: Client,
-    Path(id): Path<String>,
-) -> Result<Done, ApiError> {
+pub async fn end(State(app): State<App>, Bearer(bearer): Bearer, client: Client, Id(id): Id) -> Result<Done, ApiError> {
     if !app.sessions.end(&bearer, &id).await? {
         return Err(ApiError::text(StatusCode::NOT_FOUND, "session not found"));
     }

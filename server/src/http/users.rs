@@ -2,7 +2,7 @@
 
 pub mod listing;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
 use super::openapi::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody};
 use super::openapi::{AdminRefusals, BodyRefusals, Empty, Refusals};
+use super::query::Id;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::store::{Changes, Role, RoleInfo, User};
@@ -39,7 +40,7 @@ pub struct UserView {
     responses((status = 200, description = "One user", body = Envelope<UserView>), Refusals, AdminRefusals),
     security(("bearer" = []))
 )]
-pub async fn get(State(app): State<App>, _: AdminBearer, Path(uuid): Path<String>) -> Result<Data<UserView>, ApiError> {
+pub async fn get(State(app): State<App>, _: AdminBearer, Id(uuid): Id) -> Result<Data<UserView>, ApiError> {
     let user = find(&app, &uuid).await?;
     Ok(Data(UserView { role_name: user.role_name.clone(), disabled: user.disabled, user }))
 }
@@ -181,7 +182,7 @@ pub async fn clear_failures(
     State(app): State<App>,
     AdminBearer(admin): AdminBearer,
     client: Client,
-    Path(uuid): Path<String>,
+    Id(uuid): Id,
 ) -> Result<Done, ApiError> {
     let user = find(&app, &uuid).await?;
     app.sessions.forget_failures(&user.username).await?;

@@ -1,13 +1,17 @@
 //! Which server may work on which schema, and what becomes of a migration that is cut short.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use crate::database::{Database, Engine};
-use crate::harness::{Server, run};
+use crate::harness::{Server, command, run};
 
 crate::on_every_engine!(
     a_newer_schema_that_is_compatible_is_left_as_it_is,
     a_schema_that_only_newer_servers_know_is_refused,
     a_database_of_somebody_else_is_refused_untouched,
     a_migration_that_was_cut_short_goes_on,
+    a_migration_can_be_killed_at_any_moment,
     a_plan_changes_nothing,
 );
 
@@ -61,6 +65,20 @@ async fn a_migration_that_was_cut_short_goes_on(engine: Engine) {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let server = Server::start(&database, &[]).await;
     server.login("root").await;
+}
+
+async fn a_migration_can_be_killed_at_any_moment(engine: Engine) {
+    let database = Database::create(engine).await;
+    for millis in [5, 10, 15, 20, 30, 40, 60] {
+        let mut child = command(&database, &["migrate"], &[]).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        child.kill().await.unwrap();
+    }
+    // None of them has left a lock or a half that the next cannot mend.
+    let output = run(&database, &["migrate"], &[]).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let plan = run(&database, &["migrate", "--plan"], &[]).await;
+    assert!(text(&plan.stdout).contains("Nothing is to be done."), "{}", text(&plan.stdout));
 }
 
 async fn a_plan_changes_nothing(engine: Engine) {

@@ -177,6 +177,9 @@ async fn one_user_is_shown_with_role_and_state(engine: Engine) {
         }))
     );
     assert_eq!(server.get(&format!("{USERS}/nobody"), &admin).await, fail(404, json!("user not found")));
+    for nothing in ["%00", "%27", &"a".repeat(65)] {
+        assert_eq!(server.get(&format!("{USERS}/{nothing}"), &admin).await, fail(404, json!("not found")), "{nothing}");
+    }
 }
 
 async fn address_role_and_state_can_be_changed(engine: Engine) {

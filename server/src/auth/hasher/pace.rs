@@ -11,7 +11,7 @@ use rustix::process::setpriority_process;
 use rustix::time::{ClockId, clock_gettime};
 
 /// How much of the quota the process is to take: the kernel hands it out in slices, of which some are left over.
-const OF_QUOTA: f64 = 0.93;
+const OF_QUOTA: f64 = 0.9;
 /// How much of it hashing may take whatever the others do, so that a storm of other requests cannot stop all logins.
 const AT_LEAST: f64 = 0.4;
 
