@@ -88,7 +88,7 @@ async fn a_broken_file_leaves_the_keys_as_they_are_and_is_loud() {
     std::fs::write(&file, &good[..good.len() / 2]).unwrap();
     let broken = async || {
         let metrics = server.ops("/metrics").await.unwrap().text().await.unwrap();
-        metrics.contains("sc_auth_keys_broken 1")
+        metrics.contains("\nsc_auth_keys_broken 1\n")
     };
     until("the metric says so", broken).await;
     until("the log says so", async || {
