@@ -92,6 +92,15 @@ fn lifetimes_sizes_and_audiences_are_bounded() {
         (json!({"accessTokenTtl": "soon"}), "write a duration such as 90s, 15m or 1h"),
         (json!({"refreshTokenTtl": "400d"}), "spec.auth.refreshTokenTtl is at most 366d"),
         (json!({"refreshTokenTtl": "30m"}), "must not be shorter than accessTokenTtl"),
+        (json!({"sessionTtl": "400d"}), "spec.auth.sessionTtl is at most 366d"),
+        (json!({"sessionTtl": "29d"}), "must not be shorter than refreshTokenTtl"),
+        (json!({"registration": "Domains"}), "registrationDomains goes together with registration: Domains"),
+        (
+            json!({"registration": "Domains", "registrationDomains": ["@example.com"]}),
+            "write domains such as example.com",
+        ),
+        (json!({"corsOrigins": ["https://app.example.com/path"]}), "without a path"),
+        (json!({"password": {"minLength": 0}}), "should be greater than or equal to 1"),
         (json!({"audiences": ["a,b"]}), "without spaces and commas"),
         (json!({"issuer": "auth.example.com"}), "write an address such as https://auth.example.com"),
     ] {

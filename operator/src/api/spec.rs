@@ -4,6 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::auth::Auth;
 use super::status::ScAuthStatus;
 
 /// An auth API of one's own: accounts, login, sessions, roles and tokens over HTTP.
@@ -315,51 +316,6 @@ pub struct Amounts {
     #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi)$')").message("write memory such as 128Mi or 1Gi"))]
     #[schemars(length(max = 8))]
     pub memory: Option<String>,
-}
-
-/// Who issues tokens, for whom, and for how long.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("!has(self.accessTokenTtl) || {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [self.accessTokenTtl.substring(self.accessTokenTtl.size() - 1)] \
-        * int(self.accessTokenTtl.substring(0, self.accessTokenTtl.size() - 1)) <= 86400").message(
-        "spec.auth.accessTokenTtl is at most 1d: services that verify tokens by themselves learn of a logout only when they expire"),
-    validation = Rule::new("!has(self.refreshTokenTtl) || {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [self.refreshTokenTtl.substring(self.refreshTokenTtl.size() - 1)] \
-        * int(self.refreshTokenTtl.substring(0, self.refreshTokenTtl.size() - 1)) <= 31622400").message(
-        "spec.auth.refreshTokenTtl is at most 366d"),
-    validation = Rule::new("{'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [(has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').substring((has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').size() - 1)] \
-        * int((has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').substring(0, (has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').size() - 1)) \
-        >= {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [(has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').substring((has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').size() - 1)] \
-        * int((has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').substring(0, (has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').size() - 1))").message(
-        "spec.auth.refreshTokenTtl (30d by default) must not be shorter than accessTokenTtl (1h by default)")
-)]
-pub struct Auth {
-    /// The claim `iss`: by default the address of the Ingress, or of the Service where there is none. Tokens that
-    /// were issued under an earlier one stay good.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[!-~]+$')").message("write an address such as https://auth.example.com"))]
-    #[schemars(length(max = 512))]
-    pub issuer: Option<String>,
-    /// The claim `aud` of access tokens: the issuer by default.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(validation = Rule::new("self.all(name, name.matches('^[!-+.-~-]{1,256}$'))").message(
-        "an audience has 1 to 256 characters, without spaces and commas"))]
-    #[schemars(length(max = 10), inner(length(min = 1, max = 256)))]
-    pub audiences: Vec<String>,
-    /// How long an access token is good: a number and s, m, h or d; 1h by default, at most 1d.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,7}[smhd]$')").message("write a duration such as 90s, 15m or 1h"))]
-    #[schemars(length(min = 2, max = 9))]
-    pub access_token_ttl: Option<String>,
-    /// How long a session lasts without a new login: 30d by default, at most 366d.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,7}[smhd]$')").message("write a duration such as 12h or 30d"))]
-    #[schemars(length(min = 2, max = 9))]
-    pub refresh_token_ttl: Option<String>,
 }
 
 /// The first Admin.

@@ -89,11 +89,15 @@ async fn pods(client: &Client, names: &Names) -> kube::Result<Vec<Pod>> {
 
 /// The Secrets that the pods need and that a person, or another operator, makes.
 pub fn referenced_secrets(spec: &ScAuthSpec) -> Vec<String> {
-    let Some(external) = &spec.database.external else { return Vec::new() };
-    let url = external.url_from.as_ref().map(|key| key.name.clone());
-    let credentials = external.credentials_from.as_ref().map(|credentials| credentials.name.clone());
-    let authority = external.tls.as_ref().and_then(|tls| tls.ca_from.as_ref()).map(|key| key.name.clone());
-    let mut names: Vec<_> = url.into_iter().chain(credentials).chain(authority).collect();
+    let mut names = Vec::new();
+    if let Some(external) = &spec.database.external {
+        names.extend(external.url_from.as_ref().map(|key| key.name.clone()));
+        names.extend(external.credentials_from.as_ref().map(|credentials| credentials.name.clone()));
+        names.extend(external.tls.as_ref().and_then(|tls| tls.ca_from.as_ref()).map(|key| key.name.clone()));
+    }
+    let legacy = spec.auth.as_ref().and_then(|auth| auth.legacy_tokens.as_ref());
+    names.extend(legacy.map(|legacy| legacy.secret_key_from.name.clone()));
+    names.sort();
     names.dedup();
     names
 }

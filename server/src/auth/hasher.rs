@@ -26,8 +26,10 @@ const QUEUE: usize = 64;
 /// Who has waited so long is told to come back, since the client has most likely gone.
 const DEADLINE: Duration = Duration::from_secs(5);
 const MAX_THREADS: usize = 4;
-/// What the rest of the server needs, in bytes.
+/// What the rest of the server needs in a storm, in bytes.
 const REST: u64 = 48 << 20;
+/// What it needs at the least.
+const LEAST: u64 = 24 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HasherError {
@@ -196,10 +198,11 @@ fn threads(wanted: Option<usize>, limits: Limits, cores: usize) -> anyhow::Resul
         .map_or(usize::MAX, |memory| usize::try_from(memory.saturating_sub(REST) / each).unwrap_or(usize::MAX));
     let memory_mib = limits.memory.unwrap_or(0) >> 20;
     anyhow::ensure!(
-        fit >= 1,
+        limits.memory.is_none_or(|memory| memory >= LEAST + each),
         "the memory limit of {memory_mib} MiB is too small to hash one password; give {} MiB at the least",
-        (REST + each).div_ceil(1 << 20)
+        (LEAST + each).div_ceil(1 << 20)
     );
+    let fit = fit.max(1);
     if let Some(wanted) = wanted {
         anyhow::ensure!(
             wanted <= fit,
@@ -331,9 +334,10 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_with_what_would() {
-        let small = Limits { cpu: None, memory: Some(64 * MIB) };
-        let error = threads(None, small, 2).unwrap_err().to_string();
-        assert_eq!(error, "the memory limit of 64 MiB is too small to hash one password; give 67 MiB at the least");
+        let small = |mib: u64| Limits { cpu: None, memory: Some(mib * MIB) };
+        assert_eq!(threads(None, small(64), 2).unwrap(), 1);
+        let error = threads(None, small(42), 2).unwrap_err().to_string();
+        assert_eq!(error, "the memory limit of 42 MiB is too small to hash one password; give 43 MiB at the least");
         let error = threads(Some(5), Limits { cpu: None, memory: Some(128 * MIB) }, 2).unwrap_err().to_string();
         assert_eq!(error, "SC_AUTH_HASH_THREADS: 5 do not fit the memory limit of 128 MiB, 4 do");
     }

@@ -97,7 +97,7 @@ impl Admin {
         let user = NewUser {
             uuid: random_uuid(&mut rand::rng()).simple().to_string(),
             username: self.username.clone(),
-            name: self.username.clone(),
+            name: Some(self.username.clone()),
             email: self.email.clone(),
             password_hash,
             role: Role::Admin,

@@ -56,7 +56,7 @@ impl NewAccount {
         let user = NewUser {
             uuid: uuid.clone(),
             username: self.username,
-            name: self.name,
+            name: Some(self.name),
             email: Some(self.email),
             password_hash,
             role,

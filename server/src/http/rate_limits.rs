@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -10,15 +11,22 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::error::ApiError;
 use crate::auth::client::Client;
 
-/// So many addresses have a bucket each; beyond, those that have not asked for longest lose theirs.
+/// So many addresses have a bucket each. Whoever has more of them than that is not held up by buckets anyway, and must
+/// neither fill the memory nor use up a bucket that others share: beyond, nobody is limited by address.
 const MAX_ADDRESSES: usize = 50_000;
-
-type Buckets = DefaultKeyedRateLimiter<IpAddr>;
+/// How often buckets that are full again are thrown away, where there are too many.
+const SHRINK: Duration = Duration::from_secs(1);
 
 pub struct RateLimits {
     login: Buckets,
     register: Buckets,
     refresh: Buckets,
+}
+
+/// One bucket an address.
+struct Buckets {
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
+    shrunk_at: Mutex<Option<Instant>>,
 }
 
 /// Which bucket a request takes from.
@@ -33,7 +41,7 @@ pub enum Limited {
 impl RateLimits {
     /// 20 logins, then one every 2 s; 10 registrations, then one every 10 s; 60 refreshes, then one a second.
     pub fn new() -> Self {
-        Self { login: buckets(20, 2), register: buckets(10, 10), refresh: buckets(60, 1) }
+        Self { login: Buckets::new(20, 2), register: Buckets::new(10, 10), refresh: Buckets::new(60, 1) }
     }
 
     /// # Errors
@@ -46,19 +54,38 @@ impl RateLimits {
             Limited::Register => &self.register,
             Limited::Refresh => &self.refresh,
         };
-        if buckets.len() > MAX_ADDRESSES {
-            buckets.retain_recent();
-        }
-        buckets.check_key(&network(address)).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            ApiError::TooMany(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX).saturating_add(1))
-        })
+        buckets.take(network(address)).map_err(ApiError::TooMany)
     }
 }
 
-fn buckets(burst: u32, seconds_each: u64) -> Buckets {
-    let quota = Quota::with_period(Duration::from_secs(seconds_each)).unwrap_or(Quota::per_second(NonZeroU32::MIN));
-    RateLimiter::keyed(quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN)))
+impl Buckets {
+    fn new(burst: u32, seconds_each: u64) -> Self {
+        let quota = Quota::with_period(Duration::from_secs(seconds_each)).unwrap_or(Quota::per_second(NonZeroU32::MIN));
+        let limiter = RateLimiter::keyed(quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN)));
+        Self { limiter, shrunk_at: Mutex::new(None) }
+    }
+
+    /// # Errors
+    /// How long to wait, in seconds.
+    fn take(&self, address: IpAddr) -> Result<(), i64> {
+        if self.limiter.len() >= MAX_ADDRESSES && self.is_crowded() {
+            return Ok(());
+        }
+        self.limiter.check_key(&address).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            i64::try_from(wait.as_secs()).unwrap_or(i64::MAX).saturating_add(1)
+        })
+    }
+
+    /// Whether there are too many, after those that are full again were thrown away.
+    fn is_crowded(&self) -> bool {
+        let mut shrunk_at = self.shrunk_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if shrunk_at.is_none_or(|shrunk_at| shrunk_at.elapsed() >= SHRINK) {
+            self.limiter.retain_recent();
+            *shrunk_at = Some(Instant::now());
+        }
+        self.limiter.len() >= MAX_ADDRESSES
+    }
 }
 
 /// One subscriber has a whole /64 of IPv6.
@@ -101,6 +128,16 @@ mod tests {
         }
         assert!(limits.check(Limited::Login, &client("2001:db8::ffff:1", true)).is_err());
         limits.check(Limited::Login, &client("2001:db8:0:1::1", true)).unwrap();
+    }
+
+    #[test]
+    fn more_addresses_than_anybody_has_fill_no_memory_and_hold_up_nobody() {
+        let limits = RateLimits::new();
+        for number in 0..u32::try_from(MAX_ADDRESSES).unwrap() + 1_000 {
+            let address = std::net::Ipv4Addr::from(number).to_string();
+            limits.check(Limited::Login, &client(&address, true)).unwrap();
+        }
+        assert_eq!(limits.login.limiter.len(), MAX_ADDRESSES);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use sea_query::{Expr, ExprTrait as _, LikeExpr, Order, Query};
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::users::{Roles, Users, fold, to_datetime};
-use super::{Role, Store, StoreError, Tx};
+use super::users::{Roles, Users, add_row, fold, insertion};
+use super::{NewUser, Role, Store, StoreError, Tx};
 use crate::auth::password;
 
 /// A user as a file has it.
@@ -119,7 +119,7 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Resul
     ] {
         taken.insert(field, existing(tx, column, values).await?);
     }
-    let (mut refused, mut insert, mut count) = (Vec::new(), insert(), 0);
+    let (mut refused, mut insertion, mut count) = (Vec::new(), insertion(), 0);
     for (number, user) in batch {
         let own = [
             ("username", Some(fold(&user.username))),
@@ -139,11 +139,13 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Resul
                 taken.insert(key);
             }
         }
-        add(&mut insert, user, now);
+        let ImportedUser { disabled, created_at, username, email, name, role, uuid, password_hash } = user;
+        let user = NewUser { uuid: uuid.unwrap_or_default(), username, name, email, password_hash, role };
+        add_row(&mut insertion, user, disabled, created_at.unwrap_or(now), now);
         count += 1;
     }
     if count > 0 {
-        tx.execute(&insert).await?;
+        tx.execute(&insertion).await?;
     }
     Ok(refused)
 }
@@ -157,40 +159,4 @@ async fn existing(tx: &mut Tx, column: Users, values: Vec<String>) -> Result<Has
         Query::select().column(column).from(Users::Table).and_where(Expr::col(column).is_in(values)).to_owned();
     let rows: Vec<(Option<String>,)> = tx.fetch_varying(&select).await?;
     Ok(rows.into_iter().filter_map(|(value,)| value).collect())
-}
-
-fn insert() -> sea_query::InsertStatement {
-    Query::insert()
-        .into_table(Users::Table)
-        .columns([
-            Users::Uuid,
-            Users::Email,
-            Users::Username,
-            Users::Password,
-            Users::Name,
-            Users::RoleId,
-            Users::CreatedAt,
-            Users::UpdatedAt,
-            Users::UsernameKey,
-            Users::EmailKey,
-            Users::Disabled,
-        ])
-        .to_owned()
-}
-
-fn add(insert: &mut sea_query::InsertStatement, user: ImportedUser, now: OffsetDateTime) {
-    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
-    insert.values_panic([
-        user.uuid.into(),
-        user.email.into(),
-        user.username.into(),
-        user.password_hash.into(),
-        user.name.into(),
-        user.role.id_query(),
-        to_datetime(user.created_at.unwrap_or(now)).into(),
-        to_datetime(now).into(),
-        username_key.into(),
-        email_key.into(),
-        user.disabled.into(),
-    ]);
 }

@@ -2,7 +2,9 @@
 
 mod change;
 
-use sea_query::{Expr, ExprTrait as _, Func, Iden, LikeExpr, Order, Query, SelectStatement, SubQueryStatement};
+use sea_query::{
+    Expr, ExprTrait as _, Func, Iden, InsertStatement, LikeExpr, Order, Query, SelectStatement, SubQueryStatement,
+};
 use serde::Serialize;
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -121,7 +123,7 @@ pub struct NewUser {
     /// 32 hexadecimal digits.
     pub uuid: String,
     pub username: String,
-    pub name: String,
+    pub name: Option<String>,
     pub email: Option<String>,
     pub password_hash: String,
     pub role: Role,
@@ -234,7 +236,9 @@ impl Store {
             // One of that name that the old service wrote gets its key now, which then refuses the new one.
             self.credentials(&user.username).await?;
         }
-        self.execute(&insert(user, now)).await.map(|_| ())
+        let mut insertion = insertion();
+        add_row(&mut insertion, user, false, now, now);
+        self.execute(&insertion).await.map(|_| ())
     }
 
     /// The user of that name with the hash of the password.
@@ -320,9 +324,8 @@ impl Store {
     }
 }
 
-fn insert(user: NewUser, now: OffsetDateTime) -> sea_query::InsertStatement {
-    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
-    let now = to_datetime(now);
+/// An insertion without any rows yet.
+pub(super) fn insertion() -> InsertStatement {
     Query::insert()
         .into_table(Users::Table)
         .columns([
@@ -336,24 +339,36 @@ fn insert(user: NewUser, now: OffsetDateTime) -> sea_query::InsertStatement {
             Users::UpdatedAt,
             Users::UsernameKey,
             Users::EmailKey,
-        ])
-        .values_panic([
-            user.uuid.into(),
-            user.email.into(),
-            user.username.into(),
-            user.password_hash.into(),
-            user.name.into(),
-            user.role.id_query(),
-            now.into(),
-            now.into(),
-            username_key.into(),
-            email_key.into(),
+            Users::Disabled,
         ])
         .to_owned()
 }
 
+pub(super) fn add_row(
+    insertion: &mut InsertStatement,
+    user: NewUser,
+    disabled: bool,
+    created_at: OffsetDateTime,
+    now: OffsetDateTime,
+) {
+    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
+    insertion.values_panic([
+        user.uuid.into(),
+        user.email.into(),
+        user.username.into(),
+        user.password_hash.into(),
+        user.name.into(),
+        user.role.id_query(),
+        to_datetime(created_at).into(),
+        to_datetime(now).into(),
+        username_key.into(),
+        email_key.into(),
+        disabled.into(),
+    ]);
+}
+
 /// The old service's columns hold UTC without saying so.
-pub(super) fn to_datetime(time: OffsetDateTime) -> PrimitiveDateTime {
+fn to_datetime(time: OffsetDateTime) -> PrimitiveDateTime {
     let utc = time.to_offset(time::UtcOffset::UTC);
     PrimitiveDateTime::new(utc.date(), utc.time())
         .replace_nanosecond(0)

@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Validated, labels, owned, secret, selector};
-use crate::api::{Engine, External, TlsMode};
+use crate::api::{Auth, Blocklist, Engine, External, Names, RefreshTokens, Registration, TlsMode};
 
 const USER: i64 = 65_532;
 const RUN: &str = "/run/sc-auth";
@@ -148,20 +148,78 @@ fn environment(validated: &Validated, command: &str) -> Vec<EnvVar> {
         None => settings.push(("DATABASE_URL", format!("sqlite:{DATA}/sc-auth.db"))),
     }
     settings.push(("SC_AUTH_BOOTSTRAP_ADMIN", format!("{RUN}/admin")));
+    let auth = validated.spec.auth.clone().unwrap_or_default();
+    settings.extend(passwords(&auth));
     if command == "serve" {
-        let auth = validated.spec.auth.clone().unwrap_or_default();
         settings.push(("SC_AUTH_KEYS_FILE", format!("{RUN}/keys/{}", secret::KEYS)));
         settings.push(("SC_AUTH_ISSUER", validated.issuer.clone()));
         if !auth.audiences.is_empty() {
             settings.push(("SC_AUTH_AUDIENCE", auth.audiences.join(",")));
         }
-        settings.extend(auth.access_token_ttl.map(|ttl| ("SC_AUTH_ACCESS_TOKEN_TTL", ttl)));
-        settings.extend(auth.refresh_token_ttl.map(|ttl| ("SC_AUTH_REFRESH_TOKEN_TTL", ttl)));
+        settings.extend(auth.access_token_ttl.clone().map(|ttl| ("SC_AUTH_ACCESS_TOKEN_TTL", ttl)));
+        settings.extend(auth.refresh_token_ttl.clone().map(|ttl| ("SC_AUTH_REFRESH_TOKEN_TTL", ttl)));
+        settings.extend(auth.session_ttl.clone().map(|ttl| ("SC_AUTH_SESSION_TTL", ttl)));
+        settings.extend(clients(&auth));
     }
     settings
         .into_iter()
         .map(|(name, value)| EnvVar { name: name.to_owned(), value: Some(value), value_from: None })
         .collect()
+}
+
+/// How passwords are checked and written.
+fn passwords(auth: &Auth) -> Vec<(&'static str, String)> {
+    let mut settings = Vec::new();
+    let rules = auth.password.clone().unwrap_or_default();
+    settings.extend(rules.min_length.map(|length| ("SC_AUTH_PASSWORD_MIN_LENGTH", length.to_string())));
+    settings.extend(rules.blocklist.map(|list| {
+        let value = match list {
+            Blocklist::Common => "common",
+            Blocklist::None => "off",
+        };
+        ("SC_AUTH_PASSWORD_BLOCKLIST", value.to_owned())
+    }));
+    settings.extend(rules.names.map(|names| {
+        let value = match names {
+            Names::Refused => "refused",
+            Names::Allowed => "allowed",
+        };
+        ("SC_AUTH_PASSWORD_NAMES", value.to_owned())
+    }));
+    if auth.coexist == Some(true) {
+        settings.push(("SC_AUTH_COEXIST", "on".to_owned()));
+    }
+    settings
+}
+
+/// Who may come, and what old clients bring along.
+fn clients(auth: &Auth) -> Vec<(&'static str, String)> {
+    let mut settings = Vec::new();
+    settings.extend(auth.refresh_tokens.map(|tokens| {
+        let value = match tokens {
+            RefreshTokens::Rotating => "rotating",
+            RefreshTokens::Reusable => "reusable",
+        };
+        ("SC_AUTH_REFRESH_TOKENS", value.to_owned())
+    }));
+    settings.extend(auth.registration.map(|registration| {
+        let value = match registration {
+            Registration::Open => "open".to_owned(),
+            Registration::Closed => "closed".to_owned(),
+            Registration::Domains => auth.registration_domains.join(","),
+        };
+        ("SC_AUTH_REGISTRATION", value)
+    }));
+    if !auth.cors_origins.is_empty() {
+        settings.push(("SC_AUTH_CORS_ORIGINS", auth.cors_origins.join(",")));
+    }
+    if let Some(legacy) = &auth.legacy_tokens {
+        settings.push(("SECRET_KEY_FILE", format!("{RUN}/legacy/{}", legacy.secret_key_from.key)));
+        if legacy.allow_weak == Some(true) {
+            settings.push(("SC_AUTH_LEGACY_TOKENS", "weak".to_owned()));
+        }
+    }
+    settings
 }
 
 /// Secrets are mounted and not put into the environment, which would not follow their changes.
@@ -223,6 +281,12 @@ fn folders(validated: &Validated) -> Vec<Folder> {
         let authority = external.tls.as_ref().and_then(|tls| tls.ca_from.as_ref());
         folders.extend(authority.map(|ca| Folder { name: "database-ca", secret: ca.name.clone(), optional: false }));
     }
+    let legacy = validated.spec.auth.as_ref().and_then(|auth| auth.legacy_tokens.as_ref());
+    folders.extend(legacy.map(|legacy| Folder {
+        name: "legacy",
+        secret: legacy.secret_key_from.name.clone(),
+        optional: false,
+    }));
     folders
 }
 

@@ -128,6 +128,38 @@ fn auth_becomes_the_server_s_settings() {
 }
 
 #[test]
+fn accounts_and_old_clients_become_the_server_s_settings() {
+    let mut spec = external();
+    spec["auth"] = json!({
+        "sessionTtl": "60d", "refreshTokens": "Reusable", "registration": "Domains",
+        "registrationDomains": ["example.com", "example.org"], "corsOrigins": ["https://app.example.com"],
+        "password": {"minLength": 15, "blocklist": "None", "names": "Allowed"}, "coexist": true,
+        "legacyTokens": {"secretKeyFrom": {"name": "old", "key": "secret"}, "allowWeak": true},
+    });
+    let deployment = deployment(spec);
+    for (name, value) in [
+        ("SC_AUTH_SESSION_TTL", "60d"),
+        ("SC_AUTH_REFRESH_TOKENS", "reusable"),
+        ("SC_AUTH_REGISTRATION", "example.com,example.org"),
+        ("SC_AUTH_CORS_ORIGINS", "https://app.example.com"),
+        ("SC_AUTH_PASSWORD_MIN_LENGTH", "15"),
+        ("SC_AUTH_PASSWORD_BLOCKLIST", "off"),
+        ("SC_AUTH_PASSWORD_NAMES", "allowed"),
+        ("SC_AUTH_COEXIST", "on"),
+        ("SECRET_KEY_FILE", "/run/sc-auth/legacy/secret"),
+        ("SC_AUTH_LEGACY_TOKENS", "weak"),
+    ] {
+        assert_eq!(setting(&deployment, name).as_deref(), Some(value), "{name}");
+    }
+    assert!(deployment.to_string().contains(r#""secretName":"old""#), "it is mounted");
+    for (registration, value) in [("Open", "open"), ("Closed", "closed")] {
+        let mut spec = external();
+        spec["auth"] = json!({"registration": registration});
+        assert_eq!(setting(&self::deployment(spec), "SC_AUTH_REGISTRATION").as_deref(), Some(value));
+    }
+}
+
+#[test]
 fn no_secret_is_ever_put_into_the_environment() {
     for (name, value) in settings(&deployment(external())) {
         assert!(!name.contains("PASS") || name.ends_with("_FILE"), "{name}={value}");

@@ -3,7 +3,7 @@
 use sea_query::{Expr, ExprTrait as _, Order, Query};
 
 use crate::store::users::{Roles, Users, fold};
-use crate::store::{Role, StoreError, Tx};
+use crate::store::{Engine, Role, StoreError, Tx};
 
 const BATCH: u64 = 500;
 
@@ -37,6 +37,7 @@ async fn make_roles(tx: &mut Tx) -> Result<(), StoreError> {
 async fn fill_keys(tx: &mut Tx) -> Result<(), StoreError> {
     let (mut last, mut count) = (0, 0_u64);
     loop {
+        stand(tx).await?;
         let rows = without_key(tx, last).await?;
         let Some((id, ..)) = rows.last() else { return Ok(()) };
         last = *id;
@@ -54,6 +55,16 @@ async fn fill_keys(tx: &mut Tx) -> Result<(), StoreError> {
             tracing::info!(count, "users completed so far");
         }
     }
+}
+
+/// On MySQL, where a change of the schema has ended the transaction, each batch is one: a flush to the disk for every
+/// row would take hours.
+async fn stand(tx: &mut Tx) -> Result<(), StoreError> {
+    if tx.engine() == Engine::MySql {
+        tx.raw("COMMIT").await?;
+        tx.raw("START TRANSACTION").await?;
+    }
+    Ok(())
 }
 
 type Names = (i32, Option<String>, Option<String>);
