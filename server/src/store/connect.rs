@@ -19,6 +19,8 @@ use crate::config::Database;
 const CONNECTIONS: u32 = 8;
 /// How long a start waits for the first of them.
 const WAIT: Duration = Duration::from_secs(10);
+/// After so long a start looks for the reason.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a request waits for one of them: a client is better told soon that the database is away.
 const ACQUIRE: Duration = Duration::from_secs(3);
 
@@ -64,9 +66,15 @@ fn quiet<O: sqlx::ConnectOptions + Clone>(options: &O) -> O {
 
 async fn open<DB: sqlx::Database>(options: &ConnectOptionsOf<DB>) -> Result<Pool<DB>, StoreError> {
     let options = quiet(options);
-    first(|| async { options.connect().await?.close().await }).await?;
     let pool = PoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-    Ok(pool.connect_lazy_with(options))
+    let pool = pool.connect_lazy_with(options.clone());
+    // Where all is well, one connection is made, which is kept: with TLS it is most of a start.
+    if let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, pool.acquire()).await {
+        return Ok(pool);
+    }
+    // A pool hides why it cannot connect.
+    first(|| async { options.connect().await?.close().await }).await?;
+    Ok(pool)
 }
 
 /// Makes the file of a new embedded database, so that only its owner can read it: it will hold hashes of passwords.
