@@ -69,7 +69,15 @@ async fn open<DB: sqlx::Database>(options: &ConnectOptionsOf<DB>) -> Result<Pool
     let pool = PoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
     let pool = pool.connect_lazy_with(options.clone());
     // Where all is well, one connection is made, which is kept: with TLS it is most of a start.
-    if let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, pool.acquire()).await {
+    if let Ok(Ok(connection)) = tokio::time::timeout(PATIENCE, pool.acquire()).await {
+        drop(connection);
+        // It goes back on a task of its own: whoever asks before it is there would have another one made.
+        for _ in 0..20 {
+            if pool.num_idle() > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         return Ok(pool);
     }
     // A pool hides why it cannot connect.
