@@ -7,6 +7,7 @@ mod names;
 mod reconcile;
 mod run;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -30,12 +31,12 @@ enum Action {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Action::Run(args) => start(args),
-        Action::Crds => api::to_yaml().map(|yaml| print!("{yaml}")),
+        Action::Crds => api::to_yaml().and_then(|yaml| Ok(std::io::stdout().write_all(yaml.as_bytes())?)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            drop(writeln!(std::io::stderr(), "error: {error:#}"));
             ExitCode::FAILURE
         }
     }

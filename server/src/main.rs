@@ -9,6 +9,7 @@ mod limits;
 mod logging;
 mod metrics;
 mod store;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if terminal::is_gone(&error) => ExitCode::FAILURE,
         Err(error) => failed(&error),
     }
 }

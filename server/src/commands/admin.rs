@@ -15,6 +15,7 @@ use crate::auth::session::random_uuid;
 use crate::config::AdminCreateArgs;
 use crate::metrics::HashMetrics;
 use crate::store::{Changes, NewUser, Role, Store};
+use crate::terminal::say;
 
 pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
     let (password, is_generated) = if args.password_stdin {
@@ -31,9 +32,9 @@ pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
     store.close().await;
     let what = if is_new { "made" } else { "reset" };
     if is_generated {
-        println!("Admin {} was {what}. Password: {}", admin.username, admin.password.expose_secret());
+        say(format_args!("Admin {} was {what}. Password: {}", admin.username, admin.password.expose_secret()))?;
     } else {
-        println!("Admin {} was {what}.", admin.username);
+        say(format_args!("Admin {} was {what}.", admin.username))?;
     }
     Ok(())
 }

@@ -4,18 +4,19 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _};
 
 use crate::config::{Cli, ServeArgs};
+use crate::terminal::say;
 
 /// # Errors
 /// What is wrong with the settings, after they were printed.
 pub fn run(args: &ServeArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     if let Some(matches) = matches.subcommand_matches("config").and_then(|config| config.subcommand_matches("check")) {
-        println!("{}", table(matches));
+        say(format_args!("{}", table(matches)))?;
     }
     args.check().map_err(anyhow::Error::msg)?;
     args.database.resolve().map_err(anyhow::Error::msg)?;
     args.password.policy()?;
     args.old_tokens.resolve()?;
-    println!("\nThe settings can be used.");
+    say("\nThe settings can be used.")?;
     Ok(())
 }
 

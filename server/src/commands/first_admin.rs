@@ -13,6 +13,7 @@ use crate::auth::keys;
 use crate::auth::password::policy::Policy;
 use crate::config::read_secret;
 use crate::store::{Store, StoreError};
+use crate::terminal::say;
 
 /// Makes the Admin whose name and password lie in `folder`, as the operator mounts them. The folder may be gone: a
 /// person who has noted the password deletes it.
@@ -55,7 +56,7 @@ pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: Offse
     let admin = Admin { username: "admin".into(), email: None, password };
     if std::io::stdout().is_terminal() {
         make(store, hasher, &admin, now).await?;
-        println!("\n  The first Admin is `admin`, the password {}\n", admin.password.expose_secret());
+        say(format_args!("\n  The first Admin is `admin`, the password {}\n", admin.password.expose_secret()))?;
         return Ok(());
     }
     // The file first: a password that nobody can read would lock everybody out.

@@ -14,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::auth::keys::create;
 use crate::clock;
 use crate::config::KeysAction;
+use crate::terminal::say;
 
 pub fn run(action: KeysAction) -> anyhow::Result<()> {
     let now = clock::system().unix_timestamp();
@@ -22,7 +23,7 @@ pub fn run(action: KeysAction) -> anyhow::Result<()> {
             let path = &file.keys_file;
             let set = KeySet::generate(algorithm.into(), now, &mut rand::rng())?;
             create(path, &set.to_json()?).with_context(|| format!("making {}", path.display()))?;
-            println!("{} was made.", path.display());
+            say(format_args!("{} was made.", path.display()))?;
             Ok(())
         }
         KeysAction::Rotate { purpose, algorithm, now: at_once, file } => change(&file.keys_file, |set| {
@@ -37,10 +38,7 @@ pub fn run(action: KeysAction) -> anyhow::Result<()> {
                 None => format!("{kid} was dropped."),
             })
         }),
-        KeysAction::List { file } => {
-            list(&read(&file.keys_file)?);
-            Ok(())
-        }
+        KeysAction::List { file } => Ok(list(&read(&file.keys_file)?)?),
     }
 }
 
@@ -58,14 +56,15 @@ fn told(step: &Rotation, purpose: Purpose) -> String {
     }
 }
 
-fn list(set: &KeySet) {
-    println!("{:<44} {:<8} {:<6} {:<8} SINCE", "KID", "PURPOSE", "ALG", "STATE");
+fn list(set: &KeySet) -> std::io::Result<()> {
+    say(format_args!("{:<44} {:<8} {:<6} {:<8} SINCE", "KID", "PURPOSE", "ALG", "STATE"))?;
     for key in set.keys() {
         let (purpose, algorithm, state) =
             (key.purpose.to_string(), key.material.algorithm().to_string(), key.state.to_string());
         let since = if key.since == 0 { "unknown".to_owned() } else { time(key.since) };
-        println!("{:<44} {purpose:<8} {algorithm:<6} {state:<8} {since}", key.kid);
+        say(format_args!("{:<44} {purpose:<8} {algorithm:<6} {state:<8} {since}", key.kid))?;
     }
+    Ok(())
 }
 
 fn time(seconds: i64) -> String {
@@ -94,6 +93,6 @@ fn change(path: &Path, change: impl FnOnce(&mut KeySet) -> anyhow::Result<String
         lock.sync_all()
     };
     write().with_context(|| format!("writing {}", path.display()))?;
-    println!("{told}");
+    say(format_args!("{told}"))?;
     Ok(())
 }

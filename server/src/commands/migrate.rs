@@ -7,6 +7,7 @@ use crate::auth::password::{Caps, Stored};
 use crate::config::MigrateArgs;
 use crate::metrics::HashMetrics;
 use crate::store::{Origin, Plan, Store, StoreError, fold};
+use crate::terminal::say;
 
 use super::first_admin;
 
@@ -19,9 +20,9 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
     let store = super::connect(&args.database).await?;
     if args.plan {
         let plan = store.plan().await?;
-        print(&plan, &store);
+        print(&plan, &store)?;
         if plan.origin != Origin::Empty {
-            Surprises::look(&store, args.hash.caps()).await?.print();
+            Surprises::look(&store, args.hash.caps()).await?.print()?;
         }
         store.close().await;
         return Ok(());
@@ -37,23 +38,22 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print(plan: &Plan, store: &Store) {
+fn print(plan: &Plan, store: &Store) -> std::io::Result<()> {
     let what = match plan.origin {
         Origin::Empty => "empty",
         Origin::Ours => "one of this service",
         Origin::OldService => "one of the service before this one, and is taken over in place",
         Origin::Unknown => "unknown",
     };
-    println!("The {} database is {what}.", store.engine().name());
+    say(format_args!("The {} database is {what}.", store.engine().name()))?;
     if plan.is_done() {
-        println!("Nothing is to be done.");
-        return;
+        return say("Nothing is to be done.");
     }
-    println!("These statements would be run:");
+    say("These statements would be run:")?;
     for statement in &plan.statements {
-        println!("  {statement};");
+        say(format_args!("  {statement};"))?;
     }
-    println!("Then roles that are missing are made, and each user gets the keys of name and address.");
+    say("Then roles that are missing are made, and each user gets the keys of name and address.")
 }
 
 /// What may surprise after a migration.
@@ -91,24 +91,25 @@ impl Surprises {
         }
     }
 
-    fn print(&self) {
-        println!("{} users.", self.users);
-        list("have a hash that cannot be used and need a new password", &self.without_login);
-        list("can log in with the exact form of the name only", &self.colliding);
+    fn print(&self) -> std::io::Result<()> {
+        say(format_args!("{} users.", self.users))?;
+        list("have a hash that cannot be used and need a new password", &self.without_login)?;
+        list("can log in with the exact form of the name only", &self.colliding)
     }
 }
 
-fn list(what: &str, lines: &[String]) {
+fn list(what: &str, lines: &[String]) -> std::io::Result<()> {
     if lines.is_empty() {
-        return;
+        return Ok(());
     }
-    println!("{} of them {what}:", lines.len());
+    say(format_args!("{} of them {what}:", lines.len()))?;
     for line in lines.iter().take(NAMED) {
-        println!("  {line}");
+        say(format_args!("  {line}"))?;
     }
     if lines.len() > NAMED {
-        println!("  and {} more", lines.len() - NAMED);
+        say(format_args!("  and {} more", lines.len() - NAMED))?;
     }
+    Ok(())
 }
 
 fn digest(text: &str) -> u64 {

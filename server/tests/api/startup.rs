@@ -190,3 +190,13 @@ async fn a_number_of_hashing_threads_can_be_set_and_is_logged() {
     let server = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "3")]).await;
     assert!(server.log.text().contains(r#""message":"hashing threads started","threads":3"#));
 }
+
+#[tokio::test]
+async fn a_reader_who_goes_away_is_no_panic() {
+    let database = Database::create(Engine::Sqlite).await;
+    let mut child =
+        command(&database, &["config", "check"], &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().await.unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use super::line::Line;
 use crate::config::UsersArgs;
 use crate::store::Store;
+use crate::terminal::tell;
 
 const PAGE: u64 = 1_000;
 
@@ -22,7 +23,7 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
         to_file(&store, &args.file).await?
     };
     store.close().await;
-    eprintln!("{count} users exported.");
+    tell(format_args!("{count} users exported."));
     Ok(())
 }
 
@@ -46,7 +47,7 @@ async fn write(store: &Store, target: &mut impl Write) -> anyhow::Result<u64> {
             count += 1;
         }
         if count % 100_000 < PAGE {
-            eprintln!("{count} users so far");
+            tell(format_args!("{count} users so far"));
         }
     }
 }

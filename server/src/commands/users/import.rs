@@ -13,6 +13,7 @@ use crate::auth::session::random_uuid;
 use crate::clock;
 use crate::config::UsersArgs;
 use crate::store::{ImportedUser, Store};
+use crate::terminal::{say, tell};
 
 /// Users of one transaction.
 const BATCH: usize = 500;
@@ -33,7 +34,7 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     let entry = Entry::new(Event::UsersImported, AuditOutcome::Success).detail(format!("{taken} users"));
     audit::note(&store, &Client::default(), entry, clock::system().unix_timestamp()).await?;
     store.close().await;
-    println!("{taken} users imported, {refused} lines refused.");
+    say(format_args!("{taken} users imported, {refused} lines refused."))?;
     anyhow::ensure!(refused == 0, "{refused} lines were refused; the others are imported");
     Ok(())
 }
@@ -98,7 +99,7 @@ impl Import<'_> {
             self.refuse(number, &problem);
         }
         if self.taken / 10_000 > before {
-            eprintln!("{} users so far", self.taken);
+            tell(format_args!("{} users so far", self.taken));
         }
         batch.clear();
         Ok(())
@@ -106,6 +107,6 @@ impl Import<'_> {
 
     fn refuse(&mut self, number: u64, problem: &str) {
         self.refused += 1;
-        eprintln!("line {number}: {problem}");
+        tell(format_args!("line {number}: {problem}"));
     }
 }
