@@ -58,6 +58,10 @@ pub fn secret_value(name: &str, namespace: &str, key: &str) -> String {
 /// A condition of a ScAuth, `Null` where there is none.
 pub fn condition(name: &str, kind: &str) -> Value {
     let scauth = get("scauth", name, "default");
+    condition_of(&scauth, kind)
+}
+
+fn condition_of(scauth: &Value, kind: &str) -> Value {
     let conditions = scauth["status"]["conditions"].as_array().cloned().unwrap_or_default();
     conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
 }
@@ -76,7 +80,8 @@ pub fn ready(name: &str) {
     let started = Instant::now();
     loop {
         let scauth = get("scauth", name, "default");
-        let condition = condition(name, "Ready");
+        // All out of one answer: the next one may be newer.
+        let condition = condition_of(&scauth, "Ready");
         let generation = &scauth["metadata"]["generation"];
         if condition["status"] == "True" && condition["observedGeneration"] == *generation {
             assert_eq!(scauth["status"]["observedGeneration"], *generation);

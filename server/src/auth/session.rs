@@ -168,11 +168,13 @@ impl Sessions {
         client: &Client,
         now: i64,
     ) -> Result<(), SessionError> {
+        self.hasher.check_room()?;
         let keys = self.keys.get();
         let throttle = Throttle::new(&self.store, &keys, &user.username, self.throttles);
         throttle.check(now).await?;
         let stored = self.store.password_hash(user.id).await?;
         let compared = self.compare(password, stored).await?;
+        throttle.check(now).await?;
         if compared.verdict.matches {
             return Ok(());
         }

@@ -47,7 +47,9 @@ pub async fn verify(State(app): State<App>, headers: HeaderMap, mut query: Query
         Err(error) => return no_bearer(&error),
     };
     let roles = query.text("role");
-    if roles.is_some_and(|roles| !roles.split(',').any(|role| role.trim() == user.role().name())) {
+    let has_none = roles.is_some_and(|roles| !roles.split(',').any(|role| role.trim() == user.role().name()));
+    // A role that cannot be read is one that nobody has.
+    if has_none || query.has_failed("role") {
         return refuse(StatusCode::FORBIDDEN, "Bearer error=\"insufficient_scope\"");
     }
     pass(&user)

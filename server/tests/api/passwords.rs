@@ -63,6 +63,14 @@ async fn a_password_is_the_same_however_it_was_typed(engine: Engine) {
     assert_eq!(server.post("/api/v1/accounts/register", body).await.status, 201);
     assert_eq!(server.login_with("alice", "passwort u\u{308}ber").await.status, 200);
     assert_eq!(server.login_with("alice", "passwort uber").await.status, 422);
+
+    // 200 letters, typed as 400 characters.
+    let long = "u\u{308}".repeat(200);
+    let mut body = account("bob");
+    body["password"] = json!(long);
+    assert_eq!(server.post("/api/v1/accounts/register", body).await.status, 201);
+    assert_eq!(server.login_with("bob", &long).await.status, 200);
+    assert_eq!(server.login_with("bob", &"x".repeat(2_000)).await.status, 422);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ crate::on_every_engine!(
     a_user_changes_name_and_address,
     what_an_admin_does_ends_all_sessions_on_every_replica,
     expired_sessions_are_deleted,
+    what_another_replica_has_taken_on_is_left_to_it,
 );
 
 const SESSIONS: &str = "/api/v1/accounts/sessions";
@@ -220,6 +221,25 @@ async fn expired_sessions_are_deleted(engine: Engine) {
     })
     .await;
     assert!(server.is_good(&live.access).await);
+}
+
+async fn what_another_replica_has_taken_on_is_left_to_it(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    server.login("root").await;
+    drop(server);
+    database.execute("UPDATE sessions SET expires_at = 1").await;
+    database.execute("DELETE FROM chores; INSERT INTO chores (id, due_at) VALUES ('sweep', 9999999999)").await;
+    let server = Server::start(&database, &[]).await;
+    // The count of live sessions is made just before: once it is there, the chore was looked at.
+    until("sessions were counted", async || {
+        server.login("root").await;
+        let metrics = server.ops("/metrics").await.unwrap().text().await.unwrap();
+        !metrics.contains("sc_auth_sessions 0\n")
+    })
+    .await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(database.texts("SELECT sid FROM sessions WHERE expires_at = 1").await.len(), 1);
+    assert_eq!(database.texts("SELECT id FROM chores WHERE due_at = 9999999999").await, ["sweep"]);
 }
 
 #[tokio::test]

@@ -36,9 +36,9 @@ async fn a_bearer_passes_and_nobody_else(engine: Engine) {
 
     assert_eq!(ask(&server, "?role=User", Some(&bearer)).await.status(), 200);
     assert_eq!(ask(&server, "?role=Admin,User", Some(&bearer)).await.status(), 200);
-    for role in ["Admin", "King", ""] {
+    for role in ["Admin", "King", "", "%00", &"User,".repeat(60)] {
         let refused = ask(&server, &format!("?role={role}"), Some(&bearer)).await;
-        assert_eq!(refused.status(), 403, "{role}");
+        assert_eq!(refused.status(), 403, "{role:?}");
         assert_eq!(header(&refused, "x-auth-role"), "");
     }
     let refresh = format!("Bearer {}", tokens.text("refresh_token"));

@@ -12,7 +12,7 @@ use crate::store::fold;
 /// 19,640 passwords, from Royce Williams' list as Django 5.2 carries it (BSD licence), in NFKC, lower case and order.
 const COMMON: &str = include_str!("common.txt");
 
-/// Longest text that is looked at: a bound on the work that one password can cause.
+/// The most characters of a password, after normalisation.
 pub const MAX_LENGTH: usize = 256;
 
 /// Which passwords are too common.
