@@ -33,11 +33,9 @@ impl Pace {
     /// Sleeps until the process is within its quota again.
     pub fn rest(&self) {
         let (Some(quota), Some((began, before, own))) = (self.quota, self.last) else { return };
-        let latest = began + own.div_f64(quota * AT_LEAST);
         loop {
             let taken = cpu_time(ClockId::ProcessCPUTime).saturating_sub(before);
-            let ready_at = (began + taken.div_f64(quota * OF_QUOTA)).min(latest);
-            let pause = ready_at.saturating_duration_since(Instant::now());
+            let pause = (began + wait(quota, taken, own)).saturating_duration_since(Instant::now());
             if pause.is_zero() {
                 return;
             }
@@ -53,6 +51,12 @@ impl Pace {
         work();
         self.last = Some((began, before, cpu_time(ClockId::ThreadCPUTime).saturating_sub(own)));
     }
+}
+
+/// How long after its last work began a thread may work again, where it has taken `own` of the processor since then and
+/// the whole process `taken`.
+fn wait(quota: f64, taken: Duration, own: Duration) -> Duration {
+    taken.div_f64(quota * OF_QUOTA).min(own.div_f64(quota * AT_LEAST))
 }
 
 /// Lets other threads go first where all want the processor at once.
@@ -71,33 +75,29 @@ fn cpu_time(clock: ClockId) -> Duration {
 mod tests {
     use super::*;
 
-    fn busy(duration: Duration) {
-        let before = cpu_time(ClockId::ThreadCPUTime);
-        while cpu_time(ClockId::ThreadCPUTime) < before + duration {
-            std::hint::black_box(0);
-        }
-    }
+    const MS: Duration = Duration::from_millis(1);
 
     #[test]
     fn work_is_followed_by_as_much_rest_as_the_quota_asks_for() {
-        let mut pace = Pace::new(Some(0.25));
-        let began = Instant::now();
-        pace.work(|| busy(Duration::from_millis(20)));
-        pace.rest();
-        assert!(began.elapsed() >= Duration::from_millis(80));
+        assert_eq!(wait(0.5, 18 * MS, 18 * MS), 40 * MS);
     }
 
     #[test]
     fn others_can_put_it_off_but_not_for_ever() {
+        assert_eq!(wait(0.5, 27 * MS, 18 * MS), 60 * MS);
+        assert_eq!(wait(0.5, 1_000 * MS, 18 * MS), 90 * MS);
+    }
+
+    #[test]
+    fn a_thread_that_worked_rests_and_one_without_a_quota_does_not() {
         let mut pace = Pace::new(Some(0.25));
         let began = Instant::now();
-        pace.work(|| busy(Duration::from_millis(20)));
+        pace.work(|| while cpu_time(ClockId::ThreadCPUTime) < 20 * MS {});
         let own = pace.last.unwrap().2;
-        // Another thread takes a whole core all the time.
-        let other = thread::spawn(move || busy(Duration::from_millis(400)));
         pace.rest();
-        let waited = began.elapsed();
-        assert!(waited >= own.div_f64(0.25 * OF_QUOTA) && waited <= own.div_f64(0.25 * AT_LEAST) * 2, "{waited:?}");
-        other.join().unwrap();
+        assert!(began.elapsed() >= own.div_f64(0.25));
+        let mut free = Pace::new(None);
+        free.work(|| {});
+        free.rest();
     }
 }
