@@ -4,6 +4,7 @@ mod auth;
 mod clock;
 mod commands;
 mod config;
+mod files;
 mod http;
 mod limits;
 mod logging;

@@ -74,10 +74,12 @@ struct EventLabels {
 
 /// All that is counted. Cheap to clone: each request takes one along.
 #[derive(Clone)]
-pub struct Metrics(Arc<Families>);
+pub struct Metrics {
+    registry: Arc<Registry>,
+    families: Arc<Families>,
+}
 
 struct Families {
-    registry: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     logins: Family<LoginLabels, Counter>,
@@ -96,7 +98,8 @@ fn latency_buckets() -> Histogram {
 }
 
 impl Families {
-    fn register(&self, registry: &mut Registry) {
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix("sc_auth");
         registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("http_requests", "Requests answered", self.requests.clone());
         registry.register("http_request_duration_seconds", "Time until the answer", self.durations.clone());
@@ -119,14 +122,13 @@ impl Families {
         registry.register("hash_waiting", "Passwords waiting to be hashed", self.hash.waiting.clone());
         registry.register("hash_refused", "Passwords refused because too many waited", self.hash.refused.clone());
         registry.register("hash_wait_seconds", "Time until a password's turn came", self.hash.wait.clone());
+        registry
     }
 }
 
 impl Metrics {
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("sc_auth");
-        let mut families = Families {
-            registry: Registry::default(),
+        let families = Families {
             requests: Family::default(),
             durations: Family::new_with_constructor(latency_buckets as fn() -> Histogram),
             logins: Family::default(),
@@ -139,14 +141,12 @@ impl Metrics {
             idle_connections: Gauge::default(),
             hash: HashMetrics::default(),
         };
-        families.register(&mut registry);
-        families.registry = registry;
-        Self(Arc::new(families))
+        Self { registry: Arc::new(families.registry()), families: Arc::new(families) }
     }
 
     /// What the hashing threads count.
     pub fn hash(&self) -> HashMetrics {
-        self.0.hash.clone()
+        self.families.hash.clone()
     }
 
     pub fn count_request(&self, method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
@@ -158,48 +158,48 @@ impl Metrics {
             _ => "other".to_owned(),
         };
         let labels = RequestLabels { method: method.clone(), route: route.to_owned(), status: status.as_u16() };
-        self.0.requests.get_or_create(&labels).inc();
+        self.families.requests.get_or_create(&labels).inc();
         let labels = RouteLabels { method, route: route.to_owned() };
-        self.0.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        self.families.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
     }
 
     pub fn count_login(&self, outcome: Outcome) {
-        self.0.logins.get_or_create(&LoginLabels { outcome }).inc();
+        self.families.logins.get_or_create(&LoginLabels { outcome }).inc();
     }
 
     /// Both are of the few that `auth::audit` knows.
     pub fn count_event(&self, event: &'static str, outcome: &'static str) {
-        self.0.events.get_or_create(&EventLabels { event, outcome }).inc();
+        self.families.events.get_or_create(&EventLabels { event, outcome }).inc();
     }
 
     pub fn show_sessions(&self, count: i64) {
-        self.0.sessions.set(count);
+        self.families.sessions.set(count);
     }
 
     pub fn show_connections(&self, open: u32, idle: usize) {
-        self.0.connections.set(i64::from(open));
-        self.0.idle_connections.set(i64::try_from(idle).unwrap_or(i64::MAX));
+        self.families.connections.set(i64::from(open));
+        self.families.idle_connections.set(i64::try_from(idle).unwrap_or(i64::MAX));
     }
 
     /// Each key's purpose, state, and when it came into it.
     pub fn show_keys(&self, keys: &[(String, String, i64)]) {
-        self.0.keys.clear();
-        self.0.key_since.clear();
+        self.families.keys.clear();
+        self.families.key_since.clear();
         for (purpose, state, since) in keys {
             let labels = KeyLabels { purpose: purpose.clone(), state: state.clone() };
-            self.0.keys.get_or_create(&labels).inc();
-            let latest = self.0.key_since.get_or_create(&labels);
+            self.families.keys.get_or_create(&labels).inc();
+            let latest = self.families.key_since.get_or_create(&labels);
             latest.set(latest.get().max(*since));
         }
     }
 
     pub fn show_keys_broken(&self, are_broken: bool) {
-        self.0.keys_broken.set(i64::from(are_broken));
+        self.families.keys_broken.set(i64::from(are_broken));
     }
 
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.0.registry)?;
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
 }

@@ -1,8 +1,6 @@
 //! The signing keys as the token library wants them, and the file they come from, which may change at any time.
 
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -17,6 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use super::token::Verified;
+use crate::files::create_private;
 
 /// One key, ready to sign and to verify.
 pub struct Key {
@@ -191,7 +190,7 @@ fn make(path: &Path, now: i64, rng: &mut impl CryptoRng) -> anyhow::Result<Secre
 
 /// Writes a new file that only its owner can read; never over an existing one.
 pub fn create(path: &Path, content: &SecretString) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = create_private(path)?;
     file.write_all(content.expose_secret().as_bytes())?;
     file.sync_all()
 }

@@ -1,8 +1,6 @@
 //! Connections to a database: one at first, so that whatever is wrong is known and said, then a pool.
 
-use std::fs::OpenOptions;
 use std::future::Future;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +11,7 @@ use sqlx::{ConnectOptions as _, Connection, Pool};
 
 use super::{Pool as EnginePool, Store, StoreError};
 use crate::config::Database;
+use crate::files::create_private;
 
 /// Half a core serves about 4,000 requests a second: a few connections keep it busy, and many pods share one
 /// database server.
@@ -92,7 +91,7 @@ fn make_private(path: &Path) {
     if path.to_string_lossy().starts_with("file:") {
         return;
     }
-    let result = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let result = create_private(path);
     tracing::debug!(path = %path.display(), made = result.is_ok(), "the database's file");
 }
 

@@ -53,8 +53,7 @@ impl Store {
         let migrate = || async { self.migrate_once().await };
         let every_second =
             ConstantBuilder::default().with_delay(Duration::from_secs(1)).with_max_times(LOCK_TIMEOUT as usize);
-        migrate.retry(every_second).when(StoreError::is_transient).await?;
-        self.plan().await.map(|_| ())
+        migrate.retry(every_second).when(StoreError::is_transient).await
     }
 
     /// What [`Self::migrate`] would do; changes nothing.

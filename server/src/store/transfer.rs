@@ -6,8 +6,8 @@ use sea_query::{Expr, ExprTrait as _, LikeExpr, Order, Query};
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::users::{Roles, Users, add_row, fold, insertion};
-use super::{NewUser, Role, Store, StoreError, Tx};
+use super::users::{Users, add_row, fold, insertion, select_users};
+use super::{NewUser, Role, Store, StoreError, Tx, User};
 use crate::auth::password;
 
 /// A user as a file has it.
@@ -27,13 +27,8 @@ pub struct ImportedUser {
 /// A user with all that is kept of one.
 #[derive(Debug, FromRow)]
 pub struct ExportedUser {
-    pub id: i32,
-    pub username: String,
-    pub email: Option<String>,
-    pub name: Option<String>,
-    pub role_name: Option<String>,
-    pub disabled: bool,
-    pub uuid: String,
+    #[sqlx(flatten)]
+    pub user: User,
     pub password: String,
     pub created_at: Option<PrimitiveDateTime>,
 }
@@ -62,27 +57,13 @@ impl Store {
     }
 
     pub async fn export(&self, after: i32, limit: u64) -> Result<Vec<ExportedUser>, StoreError> {
-        let of_user = Expr::col((Roles::Table, Roles::Id)).equals((Users::Table, Users::RoleId));
-        let mut select = Query::select();
-        for column in [
-            Users::Id,
-            Users::Username,
-            Users::Email,
-            Users::Name,
-            Users::Disabled,
-            Users::Uuid,
-            Users::Password,
-            Users::CreatedAt,
-        ] {
-            select.column((Users::Table, column));
-        }
-        select
-            .expr_as(Expr::col((Roles::Table, Roles::Name)), "role_name")
-            .from(Users::Table)
-            .left_join(Roles::Table, of_user)
+        let select = select_users()
+            .column((Users::Table, Users::Password))
+            .column((Users::Table, Users::CreatedAt))
             .and_where(Expr::col((Users::Table, Users::Id)).gt(after))
             .order_by((Users::Table, Users::Id), Order::Asc)
-            .limit(limit);
+            .limit(limit)
+            .to_owned();
         self.fetch_all(&select).await
     }
 

@@ -181,11 +181,15 @@ pub(super) fn columns(select: &mut SelectStatement) -> &mut SelectStatement {
     for column in [Users::Id, Users::Name, Users::Email, Users::RoleId, Users::Username, Users::Uuid, Users::Disabled] {
         select.column((Users::Table, column));
     }
-    let of_user = Expr::col((Roles::Table, Roles::Id)).equals((Users::Table, Users::RoleId));
-    select.expr_as(Expr::col((Roles::Table, Roles::Name)), "role_name").left_join(Roles::Table, of_user)
+    select.expr_as(Expr::col((Roles::Table, Roles::Name)), "role_name").left_join(Roles::Table, of_user())
 }
 
-fn select_users() -> SelectStatement {
+/// Which role is a user's.
+fn of_user() -> Expr {
+    Expr::col((Roles::Table, Roles::Id)).equals((Users::Table, Users::RoleId))
+}
+
+pub(super) fn select_users() -> SelectStatement {
     columns(Query::select().from(Users::Table)).to_owned()
 }
 

@@ -1,14 +1,13 @@
 //! `users export`: for a backup, or another service.
 
-use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 
 use super::line::Line;
 use crate::config::UsersArgs;
+use crate::files::create_private;
 use crate::store::Store;
 use crate::terminal::tell;
 
@@ -28,8 +27,7 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
 }
 
 async fn to_file(store: &Store, path: &Path) -> anyhow::Result<u64> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let mut file = BufWriter::new(file.with_context(|| format!("making {}", path.display()))?);
+    let mut file = BufWriter::new(create_private(path).with_context(|| format!("making {}", path.display()))?);
     let count = write(store, &mut file).await?;
     file.into_inner()?.sync_all()?;
     Ok(count)
@@ -40,7 +38,7 @@ async fn write(store: &Store, target: &mut impl Write) -> anyhow::Result<u64> {
     loop {
         let page = store.export(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(count) };
-        after = last.id;
+        after = last.user.id;
         for user in page {
             serde_json::to_writer(&mut *target, &Line::from(user))?;
             target.write_all(b"\n")?;

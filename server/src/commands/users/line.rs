@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::auth::password::{Caps, Stored};
-use crate::http::body::is_email;
+use crate::http::body::{is_email, key_fits};
 use crate::store::{ExportedUser, ImportedUser, Role};
 
 /// One line. What is not given takes its default.
@@ -45,13 +45,17 @@ impl Line {
     }
 
     fn check(self, caps: Caps) -> Result<ImportedUser, String> {
+        within("username", &self.username, 3, 64)?;
         within("username", self.username.trim(), 3, 64)?;
+        if !key_fits(&self.username) {
+            return Err("username: too long once its characters are brought to one form".into());
+        }
         if let Some(name) = &self.name {
             within("name", name, 0, 125)?;
         }
         if let Some(email) = &self.email {
             within("email", email, 0, 120)?;
-            if !is_email(email) {
+            if !is_email(email) || !key_fits(email) {
                 return Err("email: not a valid e-mail address".into());
             }
         }
@@ -84,17 +88,17 @@ fn within(field: &str, text: &str, min: usize, max: usize) -> Result<(), String>
 }
 
 impl From<ExportedUser> for Line {
-    fn from(user: ExportedUser) -> Self {
-        let created_at = user.created_at.and_then(|time| time.assume_utc().format(&Rfc3339).ok());
+    fn from(exported: ExportedUser) -> Self {
+        let ExportedUser { user, password, created_at } = exported;
         Self {
+            role: user.role_name.unwrap_or_else(self::user),
             username: user.username,
             email: user.email,
             name: user.name,
-            role: user.role_name.unwrap_or_else(self::user),
             disabled: user.disabled,
             uuid: Some(user.uuid),
-            password_hash: user.password,
-            created_at,
+            password_hash: password,
+            created_at: created_at.and_then(|time| time.assume_utc().format(&Rfc3339).ok()),
         }
     }
 }
@@ -125,6 +129,11 @@ mod tests {
             (with(r#", "uuid": "7""#), "uuid: not 32"),
             (with(r#", "created_at": "today""#), "created_at: not a time"),
             (r#"{"username": "al", "password_hash": "x"}"#.to_owned(), "username: must have 3 to 64"),
+            (
+                format!(r#"{{"username": "alice{}", "password_hash": "x"}}"#, " ".repeat(60)),
+                "username: must have 3 to 64",
+            ),
+            (format!(r#"{{"username": "{}", "password_hash": "x"}}"#, "\u{fdfa}".repeat(20)), "username: too long"),
             (r#"{"username": "alice", "password_hash": "s3cret"}"#.to_owned(), "password hash: of an unknown kind"),
         ] {
             let error = Line::parse(&text, CAPS).unwrap_err();

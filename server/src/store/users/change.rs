@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::super::sessions::Sessions;
 use super::super::{Store, StoreError, Tx};
-use super::{Changes, Role, Roles, Tokens, Users, fold, to_datetime};
+use super::{Changes, Role, Roles, Tokens, Users, fold, of_user, to_datetime};
 
 impl Store {
     /// Returns whether there is such a user. A new password and disabling end the user's sessions.
@@ -108,11 +108,10 @@ pub fn revoke_old_tokens(user_uuid: &str) -> sea_query::UpdateStatement {
 
 /// Locks all Admins who can log in, so that two who each take the other's power do so one after the other.
 async fn refuse_last_admin(tx: &mut Tx, uuid: &str) -> Result<(), StoreError> {
-    let of_user = Expr::col((Roles::Table, Roles::Id)).equals((Users::Table, Users::RoleId));
     let admins = Query::select()
         .column((Users::Table, Users::Uuid))
         .from(Users::Table)
-        .inner_join(Roles::Table, of_user)
+        .inner_join(Roles::Table, of_user())
         .and_where(Expr::col((Roles::Table, Roles::Name)).eq(Role::Admin.name()))
         .and_where(Expr::col((Users::Table, Users::Disabled)).eq(false))
         .lock(LockType::Update)
