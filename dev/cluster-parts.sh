@@ -45,20 +45,25 @@ etcd_up() {
 
 apiserver_up() {
     background apiserver "${INSIDE[@]}" "$KUBE/kube-apiserver" --etcd-servers http://127.0.0.1:2379 \
-        --advertise-address $NODE_IP --kubelet-preferred-address-types InternalIP --secure-port 6443 --service-cluster-ip-range $SERVICES \
+        --advertise-address "$NODE_IP" --kubelet-preferred-address-types InternalIP --secure-port 6443 --service-cluster-ip-range $SERVICES \
         --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement \
         --client-ca-file "$RUN/tls/ca.crt" --tls-cert-file "$RUN/tls/apiserver.crt" --tls-private-key-file "$RUN/tls/apiserver.key" \
         --kubelet-client-certificate "$RUN/tls/admin.crt" --kubelet-client-key "$RUN/tls/admin.key" \
         --service-account-issuer https://kubernetes.default.svc --service-account-key-file "$RUN/tls/service-accounts.key" \
         --service-account-signing-key-file "$RUN/tls/service-accounts.key" \
-        --audit-policy-file "$ROOT/dev/manifests/audit-policy.yaml" --audit-log-path "$RUN/audit.log" --allow-privileged
+        --audit-policy-file "$ROOT/dev/manifests/audit-policy.yaml" --audit-log-path "$RUN/audit.log" --allow-privileged \
+        --feature-gates MutatingAdmissionPolicy=true --runtime-config admissionregistration.k8s.io/v1beta1=true
     wait_for 60 "the API server is ready" kubectl get --raw /readyz
 }
 
+# controllers_up CONTROLLERS : as the flag of kube-controller-manager has them.
 controllers_up() {
     background controller-manager "${INSIDE[@]}" "$KUBE/kube-controller-manager" --kubeconfig "$RUN/kubeconfig/controller-manager" \
-        --controllers '*,-nodeipam' --use-service-account-credentials --root-ca-file "$RUN/tls/ca.crt" \
+        --controllers "$1" --use-service-account-credentials --root-ca-file "$RUN/tls/ca.crt" \
         --service-account-private-key-file "$RUN/tls/service-accounts.key" --leader-elect=false
+}
+
+scheduler_up() {
     background scheduler "${INSIDE[@]}" "$KUBE/kube-scheduler" --kubeconfig "$RUN/kubeconfig/scheduler" --leader-elect=false
 }
 
@@ -125,7 +130,7 @@ syncFrequency: 10s
 fileCheckFrequency: 10s
 YAML
     background kubelet "${INSIDE[@]}" "$KUBE/kubelet" --config "$RUN/etc/kubelet.yaml" --kubeconfig "$RUN/kubeconfig/kubelet" \
-        --root-dir "$RUN/kubelet" --hostname-override dev --node-ip $NODE_IP
+        --root-dir "$RUN/kubelet" --hostname-override dev --node-ip "$NODE_IP"
     cat >"$RUN/etc/proxy.yaml" <<YAML
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration

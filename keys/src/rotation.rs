@@ -126,10 +126,13 @@ impl KeySet {
         retired
     }
 
-    fn drop_retired(&mut self, now: i64) {
+    /// Drops what has been retired for long enough. Returns whether there was any.
+    pub fn drop_retired(&mut self, now: i64) -> bool {
+        let before = self.keys.len();
         self.keys.retain(|key| {
             key.state != State::Retired || now < key.since.saturating_add(RotationRules::of(key.purpose).retire_for)
         });
+        self.keys.len() < before
     }
 }
 

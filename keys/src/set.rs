@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::file::{File, Jwk, Members, encode, not_a_key_set, unusable};
 use crate::{Algorithm, KeysError, Material, Purpose, State};
 
-pub(crate) const MAX_KEYS: usize = 32;
+pub(crate) const MAX_KEYS: usize = 64;
 
 /// One key.
 pub struct Key {
@@ -133,7 +133,9 @@ impl KeySet {
         &self.keys
     }
 
-    pub(crate) fn find(&self, purpose: Purpose, state: State) -> Option<&Key> {
+    /// The key of that purpose that is in that state; the first of several.
+    #[must_use]
+    pub fn find(&self, purpose: Purpose, state: State) -> Option<&Key> {
         self.keys.iter().find(|key| (key.purpose, key.state) == (purpose, state))
     }
 

@@ -2,10 +2,14 @@
 
 mod auth;
 mod crd;
+mod expose;
 mod spec;
 mod status;
+mod workload;
 
 pub use auth::*;
 pub use crd::to_yaml;
+pub use expose::*;
 pub use spec::*;
-pub use status::ScAuthStatus;
+pub use status::*;
+pub use workload::*;

@@ -3,48 +3,75 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures::{Stream, StreamExt as _};
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::Ingress;
-use kube::core::PartialObjectMeta;
-use kube::{Api, Client, Resource, ResourceExt as _};
+use futures::{Stream, StreamExt as _, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ApiResource;
+use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::{Api, Client, ResourceExt as _};
 use kube_runtime::controller::{Action, Config};
-use kube_runtime::reflector::{self, ObjectRef};
+use kube_runtime::reflector::ObjectRef;
+use kube_runtime::reflector::store::Writer;
 use kube_runtime::{Controller, WatchStreamExt as _, watcher};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::ScAuth;
+use crate::client::Freshness;
+use crate::definitions::Definitions;
+use crate::kinds::Kind;
+use crate::metrics::Metrics;
 use crate::names::LABEL_SCAUTH;
-use crate::reconcile::{Context, Error, reconcile};
+use crate::reconcile::{Context, Error, reconcile, retry};
 
-pub async fn run(context: Arc<Context>, stop: CancellationToken) {
+/// How many are reconciled at once.
+const CONCURRENCY: u16 = 16;
+
+/// What the controller is fed by, beside the watches that every cluster has.
+pub struct Feeds {
+    /// Where the ScAuths that are watched go.
+    pub writer: Writer<ScAuth>,
+    /// Others may have a ScAuth reconciled.
+    pub sender: UnboundedSender<ObjectRef<ScAuth>>,
+    pub receiver: UnboundedReceiver<ObjectRef<ScAuth>>,
+    pub definitions: Receiver<Definitions>,
+    pub freshness: Freshness,
+    pub metrics: Metrics,
+}
+
+pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     let client = context.client.clone();
-    let (reader, writer) = reflector::store();
+    let Feeds { writer, sender, mut receiver, definitions, freshness, metrics } = feeds;
+    let store = writer.as_reader();
+    let seen = metrics.clone();
     let objects = watcher(Api::<ScAuth>::all(client.clone()), watcher::Config::default())
         .default_backoff()
         .modify(|scauth| scauth.managed_fields_mut().clear())
         .reflect(writer)
         .applied_objects()
-        .filter(|result| {
-            if let Err(error) = result {
-                tracing::warn!(%error, "the watch of ScAuth broke off");
+        .filter(move |result| {
+            match result {
+                Ok(scauth) => seen.seen(&scauth.name_any()),
+                Err(error) => tracing::warn!(%error, "the watch of ScAuth broke off"),
             }
             ready(result.is_ok())
         });
-    Controller::for_stream(objects, reader)
-        .with_config(Config::default().debounce(Duration::from_millis(100)).concurrency(16))
-        .reconcile_on(children::<Namespace>(&client))
-        .reconcile_on(children::<ServiceAccount>(&client))
-        .reconcile_on(children::<PersistentVolumeClaim>(&client))
-        .reconcile_on(children::<Deployment>(&client))
-        .reconcile_on(children::<Service>(&client))
-        .reconcile_on(children::<Ingress>(&client))
-        .reconcile_on(children::<Pod>(&client))
+    let config = Config::default().debounce(Duration::from_millis(100)).concurrency(CONCURRENCY);
+    let mut controller = Controller::for_stream(objects, store).with_config(config);
+    for resource in watched() {
+        controller = controller.reconcile_on(children(&client, resource, metrics.clone()));
+    }
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.definition().is_some()) {
+        let (client, metrics) = (client.clone(), metrics.clone());
+        tokio::spawn(optional(client, kind, definitions.clone(), sender.clone(), freshness.clone(), metrics));
+    }
+    let measured = metrics.clone();
+    controller
+        .reconcile_on(stream::poll_fn(move |context| receiver.poll_recv(context)))
         .graceful_shutdown_on(async move { stop.cancelled().await })
-        .run(reconcile, retry, context)
+        .run(move |scauth, context| measure(scauth, context, measured.clone()), retry, context)
         .for_each(|result| {
             if let Err(error) = result {
                 tracing::debug!(%error, "a reconcile failed");
@@ -54,27 +81,76 @@ pub async fn run(context: Arc<Context>, stop: CancellationToken) {
         .await;
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the Controller's signature")]
-fn retry(scauth: Arc<ScAuth>, error: &Error, _: Arc<Context>) -> Action {
-    tracing::warn!(name = scauth.name_any(), %error, "a reconcile failed");
-    Action::requeue(Duration::from_secs(5))
+async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -> Result<Action, Error> {
+    metrics.begun(&scauth.name_any());
+    let started = Instant::now();
+    let result = reconcile(scauth, context).await;
+    let outcome = match &result {
+        Ok(_) => "done",
+        Err(Error::TimedOut) => "timed_out",
+        Err(Error::Observe(_)) => "not_read",
+        Err(Error::Report(_)) => "not_reported",
+        Err(Error::Apply(_)) => "not_applied",
+    };
+    metrics.ended(outcome, started.elapsed());
+    result
+}
+
+/// What every cluster has.
+fn watched() -> Vec<ApiResource> {
+    let kinds = Kind::ALL.into_iter().filter(|kind| kind.definition().is_none() && *kind != Kind::OpsService);
+    kinds.map(Kind::resource).chain([ApiResource::erase::<Pod>(&())]).collect()
 }
 
 /// The ScAuths whose children of one kind have changed or gone. Only metadata is read.
-fn children<K>(client: &Client) -> impl Stream<Item = ObjectRef<ScAuth>> + Send + 'static
-where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
-{
+fn children(
+    client: &Client,
+    resource: ApiResource,
+    metrics: Metrics,
+) -> impl Stream<Item = ObjectRef<ScAuth>> + Send + 'static {
     let ours = watcher::Config::default().labels(LABEL_SCAUTH);
-    watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), ours).default_backoff().touched_objects().filter_map(
-        |result| {
-            ready(match result {
-                Ok(child) => child.labels().get(LABEL_SCAUTH).map(|name| ObjectRef::new(name)),
-                Err(error) => {
-                    tracing::warn!(%error, kind = %K::kind(&()), "a watch broke off");
-                    None
+    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &resource);
+    watcher(api, ours).default_backoff().touched_objects().filter_map(move |result| {
+        ready(match result {
+            Ok(child) => child.labels().get(LABEL_SCAUTH).map(|name| {
+                metrics.seen(name);
+                ObjectRef::new(name)
+            }),
+            Err(error) => {
+                tracing::warn!(%error, kind = resource.kind, "a watch broke off");
+                None
+            }
+        })
+    })
+}
+
+/// The same of a kind that the cluster may lack: watched while it is there.
+async fn optional(
+    client: Client,
+    kind: Kind,
+    mut definitions: Receiver<Definitions>,
+    sender: UnboundedSender<ObjectRef<ScAuth>>,
+    freshness: Freshness,
+    metrics: Metrics,
+) {
+    let is_there = |known: &Definitions| kind.definition().is_some_and(|name| known.contains(name));
+    while definitions.wait_for(is_there).await.is_ok() {
+        let mut touched = std::pin::pin!(children(&client, kind.resource(), metrics.clone()));
+        loop {
+            tokio::select! {
+                Some(scauth) = touched.next() => {
+                    if sender.send(scauth).is_err() {
+                        return;
+                    }
                 }
-            })
-        },
-    )
+                gone = definitions.wait_for(|known| !is_there(known)) => {
+                    if gone.is_err() {
+                        return;
+                    }
+                    break;
+                }
+            }
+        }
+        freshness.forget(&kind.resource().plural);
+    }
 }

@@ -1,16 +1,10 @@
 //! sc-auth-operator: keeps one auth API for each ScAuth object.
 
-mod api;
-mod controller;
-mod leader;
-mod names;
-mod reconcile;
-mod run;
-
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sc_auth_operator::{api, run};
 
 /// Keeps one auth API for each ScAuth object.
 #[derive(Debug, Parser)]

@@ -2,17 +2,34 @@
 
 /// Who applies, for server-side apply.
 pub const FIELD_MANAGER: &str = "sc-auth-operator";
+/// Who keeps the number of replicas while nobody is to send it, see `reconcile/handover.rs`.
+pub const HANDOVER_MANAGER: &str = "sc-auth-operator-handover";
 
 /// On each child: the ScAuth that it belongs to.
 pub const LABEL_SCAUTH: &str = "sc-auth.io/scauth";
 /// On children that stay when their ScAuth goes: the name of the one that may take them up again.
 pub const LABEL_RETAINED: &str = "sc-auth.io/retained-by";
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
 /// On a namespace, by its owner: the names of the ScAuths that may use it, separated by commas, or `*`.
 pub const ANNOTATION_ALLOW: &str = "sc-auth.io/allow";
 /// On each applied child: a digest of what was applied, so that an omission is noticed too.
 pub const ANNOTATION_APPLIED: &str = "sc-auth.io/applied";
 
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// On the Deployment: the revision of its pod template, its image, and the image that the spec named.
+pub const ANNOTATION_REVISION: &str = "sc-auth.io/template-revision";
+pub const ANNOTATION_IMAGE: &str = "sc-auth.io/image";
+pub const ANNOTATION_SPEC_IMAGE: &str = "sc-auth.io/spec-image";
+/// On a ScAuth, by a person: the release whose image and pod template it is to have.
+pub const ANNOTATION_UPGRADE_TO: &str = "sc-auth.io/upgrade-to";
+
+/// On a ScAuth, by a person: rotate the signing keys whenever this changes.
+pub const ANNOTATION_ROTATE: &str = "sc-auth.io/rotate-keys";
+/// On a ScAuth, by a person: the kid of a key that has leaked.
+pub const ANNOTATION_REVOKE: &str = "sc-auth.io/revoke-key";
+/// On the Secret with the keys: the requests of the two kinds above that were met.
+pub const ANNOTATION_ROTATED: &str = "sc-auth.io/rotated-for";
+pub const ANNOTATION_REVOKED: &str = "sc-auth.io/revoked-for";
 
 /// The children's names.
 #[derive(Debug, Clone)]
@@ -22,16 +39,12 @@ pub struct Names {
 }
 
 impl Names {
-    pub fn deployment(&self) -> &str {
-        &self.scauth
-    }
-
-    pub fn service_account(&self) -> &str {
-        &self.scauth
-    }
-
     pub fn service(&self) -> String {
         format!("{}-svc", self.scauth)
+    }
+
+    pub fn ops_service(&self) -> String {
+        format!("{}-ops", self.scauth)
     }
 
     pub fn secret(&self) -> String {
@@ -44,6 +57,10 @@ impl Names {
 
     pub fn ingress(&self) -> String {
         format!("{}-ingress", self.scauth)
+    }
+
+    pub fn certificate(&self) -> String {
+        format!("{}-tls", self.scauth)
     }
 
     pub fn volume_claim(&self) -> String {

@@ -2,10 +2,13 @@
 //! may die anywhere.
 
 pub mod apply;
+pub mod attempts;
 pub mod build;
 mod difference;
 pub mod observe;
 pub mod report;
+pub mod rollout;
+pub mod rotation;
 pub mod validate;
 
 #[cfg(test)]
@@ -15,14 +18,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
+use kube::{Client, ResourceExt as _};
 use kube_runtime::controller::Action;
 use kube_runtime::events::Recorder;
+use kube_runtime::reflector::Store;
 use rand::RngExt as _;
 
 use crate::api::ScAuth;
-use report::Outcome;
-use validate::Environment;
+use crate::poll::Healths;
+use crate::release::{self, Turn};
+use apply::settled::Settled;
+use apply::{Means, pending};
+use attempts::Attempts;
+use observe::Observed;
+use report::{Outcome, Suspended};
+use rotation::Plan;
+use validate::{Environment, Validated};
 
 /// What every reconcile is given.
 pub struct Context {
@@ -33,6 +44,14 @@ pub struct Context {
     pub clock: fn() -> Timestamp,
     /// When a ScAuth that is well is looked at again; its Secrets are not watched.
     pub resync: Duration,
+    /// How long a signing key is published before it signs.
+    pub publish_keys_for: Duration,
+    /// All ScAuths, as the watch knows them.
+    pub fleet: Store<ScAuth>,
+    /// What their pods say.
+    pub healths: Healths,
+    pub attempts: Attempts,
+    pub settled: Settled,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +66,7 @@ pub enum Error {
     Apply(#[from] apply::ApplyError),
 }
 
-/// A missing Secret is looked for this often.
+/// A missing Secret, or a kind that the cluster lacks, is looked for this often.
 const SOON: Duration = Duration::from_secs(10);
 /// The client's own retries could hold a call for minutes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -57,29 +76,85 @@ pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Act
         // Owner references do the cleaning up.
         return Ok(Action::await_change());
     }
-    tokio::time::timeout(LIMIT, Box::pin(run(&scauth, &context))).await.map_err(|_| Error::TimedOut)?
+    let result = tokio::time::timeout(LIMIT, Box::pin(run(&scauth, &context))).await.map_err(|_| Error::TimedOut)?;
+    if result.is_ok() {
+        context.attempts.forget(&scauth.name_any());
+    }
+    result
+}
+
+/// After a failure: each object has delays of its own, which grow.
+#[expect(clippy::needless_pass_by_value, reason = "the Controller's signature")]
+pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Action {
+    let delay = context.attempts.count(&scauth.name_any());
+    tracing::warn!(name = scauth.name_any(), %error, delay = delay.as_secs(), "a reconcile failed");
+    Action::requeue(jittered(delay))
 }
 
 async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
-    let client = &context.client;
-    let observed = observe::observe(client, scauth).await.map_err(Error::Observe)?;
-    let outcome = match validate::validate(scauth, &observed, &context.environment) {
+    let mut observed = observe::observe(&context.client, scauth).await.map_err(Error::Observe)?;
+    observed.health = context.healths.get(&scauth.name_any());
+    let fleet = context.fleet.state();
+    let turn = release::turn(scauth, fleet.iter().map(AsRef::as_ref), &context.environment.offer);
+    let outcome = match validate::validate(scauth, &observed, &context.environment, &turn) {
         Err(refusal) => Outcome::Refused(refusal),
-        Ok(validated) => {
-            let children = build::build(&validated);
-            match Box::pin(apply::apply(client, &validated, children, &observed, (context.clock)())).await {
-                Ok(applied) => Outcome::Applied(Box::new((validated, applied))),
-                Err(error) => Outcome::Failed(error),
-            }
-        }
+        Ok(validated) => carry_out(scauth, validated, &observed, context).await,
     };
-    report::report(scauth, &observed, &outcome, context).await.map_err(Error::Report)?;
-    match outcome {
-        Outcome::Failed(error) => Err(error.into()),
-        Outcome::Refused(_) => Ok(Action::requeue(jittered(SOON))),
-        Outcome::Applied(_) if !observed.missing_secrets.is_empty() => Ok(Action::requeue(jittered(SOON))),
-        Outcome::Applied(_) => Ok(Action::requeue(jittered(context.resync))),
+    if let Outcome::Failed(error) = &outcome
+        && error.is_transient()
+        && context.attempts.are_few(&scauth.name_any())
+    {
+        return Err(into_error(outcome));
     }
+    report::report(scauth, &observed, &outcome, &turn, context).await.map_err(Error::Report)?;
+    match outcome {
+        Outcome::Failed(_) => Err(into_error(outcome)),
+        outcome => Ok(Action::requeue(jittered(next_look(&outcome, &observed, &turn, context)))),
+    }
+}
+
+fn into_error(outcome: Outcome) -> Error {
+    match outcome {
+        Outcome::Failed(error) => error.into(),
+        _ => Error::TimedOut,
+    }
+}
+
+async fn carry_out(scauth: &ScAuth, validated: Validated, observed: &Observed, context: &Context) -> Outcome {
+    let children = match build::build(&validated) {
+        Ok(children) => children,
+        Err(error) => return Outcome::Failed(error.into()),
+    };
+    if scauth.spec.suspend == Some(true) {
+        return match pending(&children, observed) {
+            Ok(pending) => Outcome::Suspended(Box::new((validated, Suspended { pending }))),
+            Err(error) => Outcome::Failed(error),
+        };
+    }
+    let plan = Plan::of(scauth, context.publish_keys_for);
+    let means = Means { client: &context.client, settled: &context.settled, plan: &plan, now: (context.clock)() };
+    match Box::pin(apply::apply(&means, &validated, children, observed)).await {
+        Ok(applied) => Outcome::Applied(Box::new((validated, applied))),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+/// When to look again although nothing changes.
+fn next_look(outcome: &Outcome, observed: &Observed, turn: &Turn, context: &Context) -> Duration {
+    let Outcome::Applied(applied) = outcome else {
+        return if matches!(outcome, Outcome::Refused(_)) { SOON } else { context.resync };
+    };
+    let applied = &applied.1;
+    let is_waiting = !observed.missing_secrets.is_empty()
+        || !applied.unknown_kinds.is_empty()
+        || !observed.troubles.is_empty()
+        || matches!(turn, Turn::After(_));
+    if is_waiting {
+        return SOON;
+    }
+    let until_step = applied.keys.next_step.map(|step| step.saturating_sub((context.clock)().as_second()).max(1));
+    let until_step = until_step.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    until_step.map_or(context.resync, |step| step.min(context.resync))
 }
 
 /// A tenth more or less, so that a thousand objects do not come back at once.

@@ -4,38 +4,74 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::routing::get;
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
+use kube::Config;
 use kube_runtime::events::{Recorder, Reporter};
+use kube_runtime::reflector;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::controller;
+use crate::client::{self, Freshness};
+use crate::controller::{self, Feeds};
+use crate::definitions::{self, Definitions, SCAUTHS};
 use crate::leader::{self, Candidate};
+use crate::metrics::Metrics;
 use crate::names::FIELD_MANAGER;
+use crate::poll;
+use crate::probes::{self, Probes};
 use crate::reconcile::Context;
 use crate::reconcile::validate::Environment;
+use crate::release::Offer;
 
+/// What `run` can be told.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The image of the server's pods where a ScAuth names none.
-    #[arg(long, env = "SERVER_IMAGE", default_value = concat!("docker.io/sc-auth/sc-auth-server:", env!("CARGO_PKG_VERSION")))]
-    pub server_image: String,
-    /// The operator's own namespace: the Lease lies there, and no ScAuth may.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "sc-auth-system")]
-    pub namespace: String,
+    #[command(flatten)]
+    offer: OfferArgs,
     /// The operator's own name, to tell candidates apart.
     #[arg(long, env = "POD_NAME", default_value = "sc-auth-operator")]
-    pub name: String,
-    /// Where health is served.
+    name: String,
+    /// Where health and metrics are served.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
-    pub listen: std::net::SocketAddr,
+    listen: std::net::SocketAddr,
     /// How often a ScAuth that is well is looked at again.
     #[arg(long, env = "RESYNC", default_value = "5m", value_parser = humantime::parse_duration)]
-    pub resync: Duration,
+    resync: Duration,
+    /// How long a signing key is published before it signs: until the pods, and all who verify by the published keys,
+    /// have it.
+    #[arg(long, env = "PUBLISH_KEYS_FOR", default_value = "15m", value_parser = humantime::parse_duration)]
+    publish_keys_for: Duration,
+    /// A connection to the API server on which nothing was heard for so long is given up. It sends something every
+    /// minute.
+    #[arg(long, env = "LONGEST_SILENCE", default_value = "90s", value_parser = humantime::parse_duration)]
+    longest_silence: Duration,
+}
+
+/// What the children depend on beside the ScAuth itself.
+#[derive(Debug, Args)]
+pub struct OfferArgs {
+    /// The image of the server's pods where a ScAuth names none.
+    #[arg(long, env = "SERVER_IMAGE", default_value = concat!("docker.io/sc-auth/sc-auth-server:", env!("CARGO_PKG_VERSION")))]
+    server_image: String,
+    /// The operator's own namespace: the Lease lies there, and no ScAuth may.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "sc-auth-system")]
+    namespace: String,
+    /// What images a ScAuth may name: those that begin with one of these, separated by commas. Any by default.
+    #[arg(long, env = "ALLOWED_IMAGES", value_delimiter = ',')]
+    allowed_images: Vec<String>,
+}
+
+impl OfferArgs {
+    /// As the reconcile needs it.
+    pub fn environment(self) -> Environment {
+        Environment {
+            offer: Offer { version: env!("CARGO_PKG_VERSION").to_owned(), image: self.server_image },
+            namespace: self.namespace,
+            allowed_images: self.allowed_images.into_iter().filter(|start| !start.is_empty()).collect(),
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "everything else is given a clock")]
@@ -43,6 +79,8 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// # Errors
+/// Where the cluster cannot be reached at all, the address is taken, or the Lease is lost.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -51,34 +89,69 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         stopping.cancel();
     });
-    let client = Client::try_default().await.context("connecting to the API server")?;
+    let (metrics, freshness) = (Metrics::default(), Freshness::default());
+    let config = Config::infer().await.context("connecting to the API server")?;
+    let client = client::client(config, args.longest_silence, &metrics, &freshness)?;
+    let (fleet, writer) = reflector::store();
+    let (known, mut definitions) = watch::channel(Definitions::new());
+    let probes = Probes {
+        freshness: freshness.clone(),
+        longest_silence: args.longest_silence * 3,
+        definitions: definitions.clone(),
+        metrics: metrics.clone(),
+        fleet: fleet.clone(),
+    };
     let listener = tokio::net::TcpListener::bind(args.listen).await.context("LISTEN")?;
-    let health = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(|| async { "ok\n" }));
-    tokio::spawn(async move { axum::serve(listener, health).await });
+    tokio::spawn(async move { axum::serve(listener, probes::router(probes)).await });
+    tokio::spawn(definitions::follow(client.clone(), known));
 
+    let environment = args.offer.environment();
     let identity = leader::identity(&args.name, now());
-    let mut candidate = Candidate::new(client.clone(), &args.namespace, identity.clone(), now);
+    let mut candidate = Candidate::new(client.clone(), &environment.namespace, identity.clone(), now);
+    if !is_defined(&mut definitions, &stop).await {
+        return Ok(());
+    }
     tracing::info!(identity, "waiting to lead");
     if !candidate.lead(&stop).await {
         return Ok(());
     }
     tracing::info!("leading");
+    metrics.leads(true);
+    let (sender, receiver) = mpsc::unbounded_channel();
     let reporter = Reporter { controller: FIELD_MANAGER.into(), instance: Some(args.name) };
     let context = Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
-        environment: Environment { server_image: args.server_image, namespace: args.namespace },
+        environment,
         clock: now,
         resync: args.resync,
+        publish_keys_for: args.publish_keys_for,
+        fleet: fleet.clone(),
+        healths: poll::Healths::default(),
+        attempts: crate::reconcile::attempts::Attempts::default(),
+        settled: crate::reconcile::apply::settled::Settled::default(),
     };
+    tokio::spawn(poll::run(fleet, context.healths.clone(), sender.clone()));
+    let feeds = Feeds { writer, sender, receiver, definitions, freshness, metrics };
     // The controller first, then the Lease: a successor must not start while a reconcile is under way.
     let (never, release) = (CancellationToken::new(), CancellationToken::new());
     tokio::select! {
-        () = controller::run(Arc::new(context), stop) => {
+        () = controller::run(Arc::new(context), feeds, stop) => {
             release.cancel();
             candidate.keep(&release).await?;
             Ok(())
         }
         lost = candidate.keep(&never) => Ok(lost?),
+    }
+}
+
+/// Waits for our own CustomResourceDefinition, or until `stop`.
+async fn is_defined(definitions: &mut watch::Receiver<Definitions>, stop: &CancellationToken) -> bool {
+    if !definitions.borrow().contains(SCAUTHS) {
+        tracing::info!(definition = SCAUTHS, "waiting for the CustomResourceDefinition");
+    }
+    tokio::select! {
+        found = definitions.wait_for(|known| known.contains(SCAUTHS)) => found.is_ok(),
+        () = stop.cancelled() => false,
     }
 }

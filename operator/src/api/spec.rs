@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Auth;
+use super::expose::{Expose, Monitoring, NetworkPolicy};
 use super::status::ScAuthStatus;
+use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
 
 /// An auth API of one's own: accounts, login, sessions, roles and tokens over HTTP.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,14 +18,22 @@ use super::status::ScAuthStatus;
     plural = "scauths",
     shortname = "sca",
     status = "ScAuthStatus",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
     derive = "PartialEq",
     doc = "An auth API of one's own: the operator keeps a Namespace with a server, its Secrets, a Service and an Ingress for each ScAuth.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
     printcolumn(name = "Database", type_ = "string", json_path = ".status.conditions[?(@.type=='DatabaseReady')].status"),
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.readyReplicas"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Update", type_ = "string", json_path = ".status.availableUpdate"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = "1"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".status.image", priority = "1"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = "1"),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$')").message(
         "metadata.name also names the Service and the Secrets: use a letter, then lower-case letters, digits and \
          hyphens, at most 52 characters in all"),
@@ -35,6 +45,10 @@ use super::status::ScAuthStatus;
 #[x_kube(
     validation = Rule::new("!has(self.database.embedded) || !has(self.replicas) || self.replicas == 1").message(
         "an embedded database has one writer: remove spec.replicas, or use spec.database.external"),
+    validation = Rule::new("!has(self.database.embedded) || !has(self.autoscaling)").message(
+        "an embedded database has one writer: remove spec.autoscaling, or use spec.database.external"),
+    validation = Rule::new("!has(self.autoscaling) || !has(self.replicas)").message(
+        "with spec.autoscaling the autoscaler decides: remove spec.replicas"),
     validation = Rule::new("has(self.__namespace__) == has(oldSelf.__namespace__) \
         && (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)").message(
         "spec.namespace cannot change: the data would stay behind; create another ScAuth instead"),
@@ -68,25 +82,50 @@ pub struct ScAuthSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expose: Option<Expose>,
 
-    /// How many pods serve: 2 by default, 1 with an embedded database.
+    /// How many pods serve: 2 by default, 1 with an embedded database. `kubectl scale scauth NAME` sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 50))]
     pub replicas: Option<i32>,
+
+    /// Let an autoscaler decide how many pods serve, by the CPU that they use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
 
     /// What each pod may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
 
-    /// The server's image; by default the one that this operator was released with.
+    /// What the pods have beside what they need: labels, scheduling, environment, volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplate>,
+
+    /// What may reach the pods, and what they may reach. A NetworkPolicy is made in any case; by default it leaves all
+    /// open but the port of health and metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<NetworkPolicy>,
+
+    /// Have metrics read by Prometheus: makes a ServiceMonitor, where the Prometheus operator is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<Monitoring>,
+
+    /// The server's image; by default the one of the operator's release at the time, see upgrade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9][a-zA-Z0-9._:/@-]*$')").message(
         "write an image such as registry.example.com/sc-auth-server:0.1.0, or with @sha256:…"))]
     #[schemars(length(max = 512))]
     pub image: Option<String>,
 
+    /// See [`Upgrade`], whose text is the one that `kubectl explain` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
+
     /// Who issues tokens, for whom, and for how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+
+    /// The signing keys, and how often they change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Keys>,
 
     /// The first Admin. The password is generated and kept in the Secret `NAME-admin`, which a person may delete once
     /// it is noted.
@@ -96,6 +135,10 @@ pub struct ScAuthSpec {
     /// See [`DeletionPolicy`], whose text is the one that `kubectl explain` prints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+
+    /// While set, nothing is applied and no key rotates; the status goes on telling what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
 }
 
 /// What becomes of namespace, volume and Secrets when this object is deleted. `Retain`, the default: they stay, and a
@@ -248,74 +291,6 @@ pub enum TlsMode {
     VerifyCa,
     /// The same, and the certificate is the host's own.
     VerifyIdentity,
-}
-
-/// How clients outside of the cluster reach the API.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.ingress)").message(
-    "set spec.expose.ingress, or remove spec.expose to keep the API inside of the cluster"))]
-pub struct Expose {
-    /// By an Ingress.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ingress: Option<Ingress>,
-}
-
-/// An Ingress for one host.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Ingress {
-    /// The host name that clients use.
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
-        "spec.expose.ingress.host is the bare host name: lower-case, such as auth.example.com, without https:// and without a path"))]
-    #[schemars(length(min = 1, max = 253))]
-    pub host: String,
-    /// The ingress class; the cluster's default by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub class_name: Option<String>,
-    /// Serve HTTPS, with a certificate from a Secret in the ScAuth's namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<IngressTls>,
-}
-
-/// The certificate of an Ingress.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct IngressTls {
-    /// A Secret of type kubernetes.io/tls.
-    #[schemars(length(min = 1, max = 253))]
-    pub secret_name: String,
-}
-
-/// What each pod may use.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Resources {
-    /// What a pod is stopped at: 500m CPU and 128Mi memory by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("!has(self.memory) || quantity(self.memory).compareTo(quantity('64Mi')) >= 0").message(
-        "hashing a password takes 19Mi beside the server itself: give spec.resources.limits.memory 64Mi or more"))]
-    pub limits: Option<Amounts>,
-    /// What is set aside for a pod: 50m CPU and 64Mi memory by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requests: Option<Amounts>,
-}
-
-/// An amount of each resource.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Amounts {
-    /// Cores, or thousandths of one: `500m`, `1`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}m?$')").message("write cores such as 500m or 1"))]
-    #[schemars(length(max = 7))]
-    pub cpu: Option<String>,
-    /// Bytes with a unit: `128Mi`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi)$')").message("write memory such as 128Mi or 1Gi"))]
-    #[schemars(length(max = 8))]
-    pub memory: Option<String>,
 }
 
 /// The first Admin.

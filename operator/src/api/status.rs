@@ -1,6 +1,6 @@
 //! What the operator says back.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +21,38 @@ pub struct ScAuthStatus {
     /// The server's image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// How many pods there are to be.
+    /// The revision of the pod template that the pods have; it changes as the image does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_revision: Option<i32>,
+    /// The release that the pods could have and do not; see spec.upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_update: Option<String>,
+    /// How many pods there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
     /// How many of them are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
+    /// What tells the pods from all others, for the scale subresource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+    /// The signing keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kid"]))]
+    pub keys: Vec<KeyStatus>,
+}
+
+/// One signing key, without the key.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyStatus {
+    /// Its id (RFC 7517).
+    pub kid: String,
+    /// What it signs: access or refresh tokens.
+    pub purpose: String,
+    /// How it signs.
+    pub alg: String,
+    /// `next` (published, does not sign yet), `current` (signs) or `retired` (verifies what it has signed).
+    pub state: String,
+    /// Since when.
+    pub since: Time,
 }

@@ -1,27 +1,29 @@
 //! Makes the cluster as it is to be, with server-side apply, and only where it is not so already.
 
-use std::fmt::Debug;
+pub mod handover;
+mod secrets;
+pub mod settled;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Client, Resource, ResourceExt as _};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::core::DynamicObject;
+use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::build::{self, Children};
+use super::build::Children;
 use super::difference::is_within;
 use super::observe::Observed;
+use super::rotation::Plan;
 use super::validate::Validated;
-use crate::api::DeletionPolicy;
-use crate::names::{ANNOTATION_APPLIED, FIELD_MANAGER, LABEL_RETAINED};
+use crate::api::KeyStatus;
+use crate::kinds::Kind;
+use crate::names::{ANNOTATION_APPLIED, FIELD_MANAGER, Names};
+use settled::Settled;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -35,85 +37,141 @@ pub enum ApplyError {
 }
 
 /// What is there after the apply; the status is computed from it and from nothing else.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Applied {
-    pub deployment: Deployment,
-    pub ingress: Option<Ingress>,
-    /// Whether the Secret with the keys had vanished, and every token with it.
-    pub keys_were_lost: bool,
+    pub children: BTreeMap<Kind, DynamicObject>,
+    /// Kinds that are wanted and that the cluster does not have.
+    pub unknown_kinds: BTreeSet<Kind>,
+    pub keys: Keys,
+}
+
+/// What became of the generated keys.
+#[derive(Debug, Default)]
+pub struct Keys {
+    pub status: Vec<KeyStatus>,
+    /// When a rotation's next step is due, in seconds since 1970-01-01 UTC.
+    pub next_step: Option<i64>,
+    /// Why the Secret cannot be used.
+    pub broken: Option<String>,
+    /// Whether the Secret had vanished, and every token with it.
+    pub were_lost: bool,
+    /// What was done: reasons and sentences.
+    pub notes: Vec<(&'static str, String)>,
+}
+
+/// What an apply needs beside what it is to apply.
+pub struct Means<'a> {
+    pub client: &'a Client,
+    pub settled: &'a Settled,
+    pub plan: &'a Plan,
+    pub now: Timestamp,
 }
 
 pub async fn apply(
-    client: &Client,
+    means: &Means<'_>,
     validated: &Validated,
-    children: Children,
+    mut children: Children,
     observed: &Observed,
-    now: Timestamp,
 ) -> Result<Applied, ApplyError> {
-    // Without `..`: a new child that nobody applies does not compile.
-    let Children { namespace, service_account, volume_claim, service, ingress, deployment } = children;
-    if let Some(namespace) = namespace {
-        one(&Api::<Namespace>::all(client.clone()), namespace, observed.namespace.as_ref()).await?;
+    let mut applied = Applied::default();
+    // Before `replicas` is sent again: two would fight over it.
+    if !children.contains_key(&Kind::Autoscaler) {
+        delete(means.client, Kind::Autoscaler, observed).await?;
     }
-    namespaced(client, service_account, observed.service_account.as_ref()).await?;
-    let keys_were_lost = secrets(client, validated, observed, now).await?;
-    if let Some(volume_claim) = volume_claim {
-        namespaced(client, volume_claim, observed.volume_claim.as_ref()).await?;
+    if let Some(namespace) = children.remove(&Kind::Namespace) {
+        one(means, Kind::Namespace, &validated.names, namespace, observed, &mut applied).await?;
     }
-    namespaced(client, service, observed.service.as_ref()).await?;
-    let ingress = match (ingress, &observed.ingress) {
-        (Some(ingress), live) => Some(namespaced(client, ingress, live.as_ref()).await?),
-        (None, Some(live)) => {
-            delete(client, live).await?;
-            None
+    applied.keys = secrets::make_and_keep(means, validated, observed).await?;
+    let wanted: BTreeSet<_> = children.keys().copied().collect();
+    for (kind, child) in children {
+        if kind == Kind::Deployment {
+            handover::give(means.client, &validated.names, &child, observed.children.get(&kind)).await?;
         }
-        (None, None) => None,
-    };
-    let deployment = namespaced(client, deployment, observed.deployment.as_ref()).await?;
-    Ok(Applied { deployment, ingress, keys_were_lost })
+        one(means, kind, &validated.names, child, observed, &mut applied).await?;
+    }
+    // The namespace and the volume never go by our hand.
+    let kept = [Kind::Namespace, Kind::VolumeClaim, Kind::Autoscaler];
+    for kind in Kind::ALL.into_iter().filter(|kind| !wanted.contains(kind) && !kept.contains(kind)) {
+        delete(means.client, kind, observed).await?;
+    }
+    Ok(applied)
 }
 
-async fn namespaced<K>(client: &Client, desired: K, live: Option<&K>) -> Result<K, ApplyError>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
-{
-    let namespace = desired.namespace().unwrap_or_default();
-    one(&Api::namespaced(client.clone(), &namespace), desired, live).await
+/// The names of the children that are not as they are to be.
+///
+/// # Errors
+/// Where a live object cannot be written as JSON.
+pub fn pending(children: &Children, observed: &Observed) -> Result<Vec<String>, ApplyError> {
+    let mut names = Vec::new();
+    for (kind, desired) in children.iter().filter(|(kind, _)| !observed.unknown_kinds.contains(kind)) {
+        let live = observed.children.get(kind).map(serde_json::to_value).transpose()?;
+        if !live.is_some_and(|live| is_within(&with_digest(desired), &live)) {
+            names.push(kind.resource().kind);
+        }
+    }
+    Ok(names)
 }
 
 /// Applies one child, unless it is as it is to be and was applied just so.
-async fn one<K>(api: &Api<K>, mut desired: K, live: Option<&K>) -> Result<K, ApplyError>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
-{
-    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(serde_json::to_vec(&desired)?));
-    desired.annotations_mut().insert(ANNOTATION_APPLIED.to_owned(), digest);
+async fn one(
+    means: &Means<'_>,
+    kind: Kind,
+    names: &Names,
+    desired: Value,
+    observed: &Observed,
+    applied: &mut Applied,
+) -> Result<(), ApplyError> {
+    if observed.unknown_kinds.contains(&kind) {
+        applied.unknown_kinds.insert(kind);
+        return Ok(());
+    }
+    let mut desired = with_digest(&desired);
+    let live = observed.children.get(&kind);
     if let Some(live) = live {
-        if is_within(&serde_json::to_value(&desired)?, &serde_json::to_value(live)?) {
-            return Ok(live.clone());
+        let current = serde_json::to_value(live)?;
+        if is_within(&desired, &current) || means.settled.is_known(&desired, &current) {
+            applied.children.insert(kind, live.clone());
+            return Ok(());
         }
         // The server then refuses to apply onto another object of that name.
-        desired.meta_mut().uid = live.uid();
+        desired["metadata"]["uid"] = json!(live.uid());
     }
+    let name = kind.name(names);
     // Without force where there was nothing: a conflict means that someone made it meanwhile.
     let params = PatchParams { force: live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
-    let name = desired.name_any();
-    tracing::info!(kind = %K::kind(&()), name, "applying");
-    api.patch(&name, &params, &Patch::Apply(&desired)).await.map_err(|source| refused::<K>(&name, source))
+    tracing::info!(kind = kind.resource().kind, name, "applying");
+    match kind.api(means.client, names).patch(&name, &params, &Patch::Apply(&desired)).await {
+        Ok(now) => {
+            means.settled.remember(&desired, &serde_json::to_value(&now)?, is_within);
+            applied.children.insert(kind, now);
+            Ok(())
+        }
+        Err(kube::Error::Api(answer)) if answer.code == 404 && kind.definition().is_some() => {
+            applied.unknown_kinds.insert(kind);
+            Ok(())
+        }
+        Err(source) => Err(refused(kind, &name, source)),
+    }
 }
 
-async fn delete<K>(client: &Client, live: &K) -> Result<(), ApplyError>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
-{
-    let api: Api<K> = Api::namespaced(client.clone(), &live.namespace().unwrap_or_default());
+/// A digest of all that is applied stands on the object: a field that is not sent any more changes it.
+fn with_digest(desired: &Value) -> Value {
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(desired.to_string()));
+    let mut desired = desired.clone();
+    desired["metadata"]["annotations"][ANNOTATION_APPLIED] = json!(digest);
+    desired
+}
+
+async fn delete(client: &Client, kind: Kind, observed: &Observed) -> Result<(), ApplyError> {
+    let Some(live) = observed.children.get(&kind) else { return Ok(()) };
+    let names = Names { scauth: String::new(), namespace: live.namespace().unwrap_or_default() };
     let same = Preconditions { uid: live.uid(), resource_version: None };
     let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
-    tracing::info!(kind = %K::kind(&()), name = live.name_any(), "deleting");
-    match api.delete(&live.name_any(), &params).await {
+    tracing::info!(kind = kind.resource().kind, name = live.name_any(), "deleting");
+    match kind.api(client, &names).delete(&live.name_any(), &params).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(source) => Err(refused::<K>(&live.name_any(), source)),
+        Err(source) => Err(refused(kind, &live.name_any(), source)),
     }
 }
 
@@ -125,63 +183,37 @@ pub fn explain(error: &kube::Error) -> String {
     }
 }
 
-fn refused<K: Resource<DynamicType = ()>>(name: &str, source: kube::Error) -> ApplyError {
-    ApplyError::Refused { kind: K::kind(&()).into_owned(), name: name.to_owned(), source }
+fn refused(kind: Kind, name: &str, source: kube::Error) -> ApplyError {
+    ApplyError::Refused { kind: kind.resource().kind, name: name.to_owned(), source }
 }
 
-/// Makes the generated Secrets where they are missing. Returns whether the keys had been there before.
-async fn secrets(
-    client: &Client,
-    validated: &Validated,
-    observed: &Observed,
-    now: Timestamp,
-) -> Result<bool, ApplyError> {
-    let api: Api<Secret> = Api::namespaced(client.clone(), &validated.names.namespace);
-    // A Deployment means that there were keys, and an Admin, before.
-    let is_first = observed.secret.is_none() && observed.deployment.is_none();
-    // The first Admin's before the keys': that the latter exist is the mark that the former was made.
-    if is_first && observed.admin_secret.is_none() {
-        let secret = build::admin_secret(validated, &mut rand::rng());
-        create(&api, &secret).await?;
-    }
-    match &observed.secret {
-        None => {
-            let secret = build::keys_secret(validated, now.as_second(), &mut rand::rng())?;
-            create(&api, &secret).await?;
+impl ApplyError {
+    /// Why, as a condition's reason.
+    pub fn reason(&self) -> &'static str {
+        let Self::Refused { source: kube::Error::Api(answer), .. } = self else { return "ApplyFailed" };
+        let says = |text: &str| answer.message.contains(text);
+        match answer.code {
+            403 if says("exceeded quota") => "QuotaExceeded",
+            403 if says("being terminated") => "NamespaceTerminating",
+            400..=499 if says("ValidatingAdmissionPolicy") || says("admission webhook") || says("admission policy") => {
+                "PolicyDenied"
+            }
+            403 => "Forbidden",
+            409 => "Conflict",
+            400 | 422 => "Invalid",
+            429 | 500..=599 => "ApiServerUnavailable",
+            _ => "ApplyFailed",
         }
-        Some(metadata) => keep(&api, validated, metadata).await?,
     }
-    if let Some(metadata) = &observed.admin_secret {
-        keep(&api, validated, metadata).await?;
+
+    /// Whether it says nothing about this object: the API server is having a bad time, or somebody was faster.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Refused { source: kube::Error::Api(answer), .. } => {
+                matches!(self.reason(), "ApiServerUnavailable" | "Conflict") || answer.code == 404
+            }
+            Self::Refused { .. } => true,
+            Self::Keys(_) | Self::Json(_) => false,
+        }
     }
-    Ok(observed.secret.is_none() && !is_first)
-}
-
-async fn create(api: &Api<Secret>, secret: &Secret) -> Result<(), ApplyError> {
-    tracing::info!(kind = "Secret", name = secret.name_any(), "creating");
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    api.create(&params, secret).await.map(|_| ()).map_err(|source| refused::<Secret>(&secret.name_any(), source))
-}
-
-/// Whether a Secret stays follows `deletionPolicy`; its content is never touched.
-async fn keep(
-    api: &Api<Secret>,
-    validated: &Validated,
-    live: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
-) -> Result<(), ApplyError> {
-    let is_owned = live.owner_references.iter().flatten().any(|owner| owner.uid == validated.owner.uid);
-    let is_retained = live.labels.iter().flatten().any(|(name, _)| name == LABEL_RETAINED);
-    let (owners, retained): (Value, Value) = match validated.policy {
-        DeletionPolicy::Retain if !is_owned && is_retained => return Ok(()),
-        DeletionPolicy::Delete if is_owned && !is_retained => return Ok(()),
-        DeletionPolicy::Retain => (Value::Null, json!(validated.names.scauth)),
-        DeletionPolicy::Delete => (json!([validated.owner]), Value::Null),
-    };
-    let name = live.name.clone().unwrap_or_default();
-    let patch = json!({"metadata": {
-        "resourceVersion": live.resource_version, "ownerReferences": owners, "labels": {LABEL_RETAINED: retained},
-    }});
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let patched = api.patch_metadata(&name, &params, &Patch::Merge(&patch)).await;
-    patched.map(|_| ()).map_err(|source| refused::<Secret>(&name, source))
 }

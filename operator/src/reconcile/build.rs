@@ -1,51 +1,71 @@
 //! The children as they are to be: a pure function of the validated ScAuth. One file a child.
 
+mod autoscaler;
 mod deployment;
+mod disruption_budget;
+mod environment;
+mod http_route;
 mod ingress;
 mod namespace;
+mod network_policy;
 mod secret;
 mod service;
 mod service_account;
+mod service_monitor;
+mod template;
 mod volume_claim;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
+use serde_json::Value;
 
-pub use secret::{admin_secret, keys_secret};
+pub use secret::{KEYS_FILE, admin_secret, keys_secret};
 
 use super::validate::Validated;
 use crate::api::DeletionPolicy;
+use crate::kinds::Kind;
 use crate::names::{FIELD_MANAGER, LABEL_RETAINED, LABEL_SCAUTH, MANAGED_BY};
 
-/// All children but the generated Secrets, which are made once and never applied.
-#[derive(Debug, Clone)]
-pub struct Children {
-    /// `None` where the namespace is the user's.
-    pub namespace: Option<Namespace>,
-    pub service_account: ServiceAccount,
-    pub volume_claim: Option<PersistentVolumeClaim>,
-    pub service: Service,
-    pub ingress: Option<Ingress>,
-    pub deployment: Deployment,
+/// All children but the generated Secrets, which are made once and never applied. What is not in it is not to be there.
+pub type Children = BTreeMap<Kind, Value>;
+
+/// # Errors
+/// Where a child cannot be written as JSON.
+pub fn build(validated: &Validated) -> serde_json::Result<Children> {
+    let mut children = Children::new();
+    for kind in Kind::ALL {
+        if let Some(child) = one(kind, validated)? {
+            children.insert(kind, child);
+        }
+    }
+    Ok(children)
 }
 
-pub fn build(validated: &Validated) -> Children {
-    Children {
-        namespace: namespace::build(validated),
-        service_account: service_account::build(validated),
-        volume_claim: volume_claim::build(validated),
-        service: service::build(validated),
-        ingress: ingress::build(validated),
-        deployment: deployment::build(validated),
+fn one(kind: Kind, validated: &Validated) -> serde_json::Result<Option<Value>> {
+    match kind {
+        Kind::Namespace => json(namespace::build(validated)),
+        Kind::ServiceAccount => json(Some(service_account::build(validated))),
+        Kind::NetworkPolicy => json(Some(network_policy::build(validated))),
+        Kind::VolumeClaim => json(volume_claim::build(validated)),
+        Kind::Service => json(Some(service::build(validated))),
+        Kind::OpsService => json(Some(service::build_ops(validated))),
+        Kind::Deployment => json(Some(deployment::build(validated))),
+        Kind::DisruptionBudget => json(disruption_budget::build(validated)),
+        Kind::Autoscaler => json(autoscaler::build(validated)),
+        Kind::Ingress => json(ingress::build(validated)),
+        Kind::HttpRoute => json(http_route::build(validated)),
+        Kind::ServiceMonitor => json(service_monitor::build(validated)),
     }
 }
 
+fn json<K: Serialize>(child: Option<K>) -> serde_json::Result<Option<Value>> {
+    child.map(serde_json::to_value).transpose()
+}
+
 /// What tells our pods from all others; it can never change.
-fn selector(validated: &Validated) -> BTreeMap<String, String> {
+pub fn selector(validated: &Validated) -> BTreeMap<String, String> {
     [
         ("app.kubernetes.io/name".to_owned(), "sc-auth".to_owned()),
         ("app.kubernetes.io/instance".to_owned(), validated.names.scauth.clone()),

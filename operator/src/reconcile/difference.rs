@@ -2,27 +2,34 @@
 
 use serde_json::Value;
 
+/// What the API server takes as one value: here what others add is a change.
+const WHOLE: [&str; 7] =
+    ["selector", "podSelector", "namespaceSelector", "labelSelector", "nodeSelector", "parentRefs", "backendRefs"];
+
 /// Whether each field of `wanted` stands in `live` with the same value.
 pub fn is_within(wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
-        (Value::Object(wanted), Value::Object(live)) => {
-            wanted.iter().all(|(name, wanted)| live.get(name).is_some_and(|live| is_within(wanted, live)))
-        }
-        // Lists keep their order in all that we apply; one that someone has added to is longer.
-        (Value::Array(wanted), Value::Array(live)) => {
-            wanted.iter().all(|wanted| live.iter().any(|live| same_item(wanted, live) && is_within(wanted, live)))
-        }
+        (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(name, wanted)| match live.get(name) {
+            Some(live) if WHOLE.contains(&name.as_str()) => wanted == live,
+            Some(live) => is_within(wanted, live),
+            None => false,
+        }),
+        (Value::Array(wanted), Value::Array(live)) => are_within(wanted, live),
         (Value::String(wanted), Value::String(live)) => wanted == live || same_quantity(wanted, live),
         (wanted, live) => wanted == live,
     }
 }
 
-/// Items of a list of objects are told apart by their names, as server-side apply does.
-fn same_item(wanted: &Value, live: &Value) -> bool {
-    match (wanted.get("name"), live.get("name")) {
-        (Some(wanted), Some(live)) => wanted == live,
-        _ => true,
+/// Items that have names are told apart by them, as server-side apply does, and others may add theirs. A list of other
+/// things is one value.
+fn are_within(wanted: &[Value], live: &[Value]) -> bool {
+    let name = |item: &Value| item.get("name").cloned();
+    if wanted.iter().all(|item| name(item).is_some()) {
+        return wanted
+            .iter()
+            .all(|wanted| live.iter().any(|live| name(live) == name(wanted) && is_within(wanted, live)));
     }
+    wanted.len() == live.len() && wanted.iter().zip(live).all(|(wanted, live)| is_within(wanted, live))
 }
 
 /// The API server writes quantities its own way: `1000m` comes back as `1`, `1024Mi` as `1Gi`.
@@ -60,6 +67,8 @@ mod tests {
         assert!(!is_within(&wanted, &json!({"a": 2, "list": [{"name": "x", "value": "1"}], "empty": {}})));
         assert!(!is_within(&wanted, &json!({"a": 1, "list": [{"name": "x", "value": "2"}], "empty": {}})));
         assert!(!is_within(&wanted, &json!({"a": 1, "list": [], "empty": {}})));
+        assert!(!is_within(&json!({"from": [{"ip": "1"}]}), &json!({"from": [{"ip": "1"}, {"ip": "2"}]})));
+        assert!(!is_within(&json!({"podSelector": {}}), &json!({"podSelector": {"matchLabels": {"none": "such"}}})));
     }
 
     #[test]

@@ -1,90 +1,109 @@
-//! What is there. Of Secrets only the metadata is asked for: their content is nobody's business but the pods'.
+//! What is there. Of a user's Secrets only the metadata is asked for: their content is nobody's business but the pods'.
 
-use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::Ingress;
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
-use kube::{Api, Client, Resource};
-use serde::de::DeserializeOwned;
+use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::{Api, Client, Resource as _};
 
+use super::rollout::{self, Rollout};
 use super::validate::names;
 use crate::api::{ScAuth, ScAuthSpec};
+use crate::kinds::Kind;
 use crate::names::{LABEL_SCAUTH, Names};
+use crate::poll::Health;
 
 /// The live objects that a ScAuth's children are compared with.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Observed {
-    pub namespace: Option<Namespace>,
-    pub service_account: Option<ServiceAccount>,
-    pub secret: Option<ObjectMeta>,
+    pub children: BTreeMap<Kind, DynamicObject>,
+    /// Kinds that the cluster does not have.
+    pub unknown_kinds: BTreeSet<Kind>,
+    /// The generated Secret with the keys, which is ours to read.
+    pub secret: Option<Secret>,
     pub admin_secret: Option<ObjectMeta>,
-    pub volume_claim: Option<PersistentVolumeClaim>,
-    pub deployment: Option<Deployment>,
-    pub service: Option<Service>,
-    pub ingress: Option<Ingress>,
     /// The Secrets that the spec names and that are not there.
     pub missing_secrets: Vec<String>,
-    pub pods: Vec<Pod>,
+    /// Why pods do not run, in the order of how much each says.
+    pub troubles: Vec<rollout::Trouble>,
+    /// What the pods say of their database, where they were asked.
+    pub health: Option<Health>,
 }
 
 impl Observed {
-    /// The children that there are, by kind.
-    pub fn children(&self) -> impl Iterator<Item = (&'static str, &ObjectMeta)> {
-        [
-            ("ServiceAccount", self.service_account.as_ref().map(|child| &child.metadata)),
-            ("Secret", self.secret.as_ref()),
-            ("Secret", self.admin_secret.as_ref()),
-            ("PersistentVolumeClaim", self.volume_claim.as_ref().map(|child| &child.metadata)),
-            ("Deployment", self.deployment.as_ref().map(|child| &child.metadata)),
-            ("Service", self.service.as_ref().map(|child| &child.metadata)),
-            ("Ingress", self.ingress.as_ref().map(|child| &child.metadata)),
-        ]
-        .into_iter()
-        .filter_map(|(kind, metadata)| metadata.map(|metadata| (kind, metadata)))
+    /// All that there is and must be ours, by kind; the namespace has rules of its own.
+    pub fn owned(&self) -> impl Iterator<Item = (String, &ObjectMeta)> {
+        let children = self.children.iter().filter(|(kind, _)| **kind != Kind::Namespace);
+        let children = children.map(|(kind, child)| (kind.resource().kind, &child.metadata));
+        let secrets = [self.secret.as_ref().map(|secret| &secret.metadata), self.admin_secret.as_ref()];
+        children.chain(secrets.into_iter().flatten().map(|metadata| ("Secret".to_owned(), metadata)))
     }
 }
 
 pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed> {
     let names = names(scauth);
-    let Some(namespace) = Api::<Namespace>::all(client.clone()).get_opt(&names.namespace).await? else {
-        return Ok(Observed { missing_secrets: referenced_secrets(&scauth.spec), ..Observed::default() });
+    let mut observed = Observed { missing_secrets: referenced_secrets(&scauth.spec), ..Observed::default() };
+    let Some(namespace) = Kind::Namespace.api(client, &names).get_opt(&names.namespace).await? else {
+        return Ok(observed);
     };
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
-    let mut missing_secrets = Vec::new();
-    for name in referenced_secrets(&scauth.spec) {
-        if secrets.get_metadata_opt(&name).await?.is_none() {
-            missing_secrets.push(name);
+    observed.children.insert(Kind::Namespace, namespace);
+    for kind in Kind::ALL.into_iter().skip(1) {
+        if kind == Kind::VolumeClaim && scauth.spec.database.embedded.is_none() {
+            continue;
+        }
+        match kind.api(client, &names).get(&kind.name(&names)).await {
+            Ok(child) => drop(observed.children.insert(kind, child)),
+            // The API server names the object where it knows the kind.
+            Err(kube::Error::Api(answer)) if answer.code == 404 => {
+                if kind.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
+                {
+                    observed.unknown_kinds.insert(kind);
+                }
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(Observed {
-        namespace: Some(namespace),
-        service_account: get(client, &names, names.service_account()).await?,
-        secret: secrets.get_metadata_opt(&names.secret()).await?.map(|secret| secret.metadata),
-        admin_secret: secrets.get_metadata_opt(&names.admin_secret()).await?.map(|secret| secret.metadata),
-        volume_claim: match scauth.spec.database.embedded {
-            Some(_) => get(client, &names, &names.volume_claim()).await?,
-            None => None,
-        },
-        deployment: get(client, &names, names.deployment()).await?,
-        service: get(client, &names, &names.service()).await?,
-        ingress: get(client, &names, &names.ingress()).await?,
-        missing_secrets,
-        pods: pods(client, &names).await?,
-    })
+    secrets(client, &names, &mut observed).await?;
+    if let Some(deployment) = observed.children.get(&Kind::Deployment)
+        && !Rollout::of(deployment).is_done()
+    {
+        observed.troubles = troubles(client, &names).await?;
+    }
+    Ok(observed)
 }
 
-async fn get<K>(client: &Client, names: &Names, name: &str) -> kube::Result<Option<K>>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
-{
-    Api::<K>::namespaced(client.clone(), &names.namespace).get_opt(name).await
+async fn secrets(client: &Client, names: &Names, observed: &mut Observed) -> kube::Result<()> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
+    observed.secret = api.get_opt(&names.secret()).await?;
+    observed.admin_secret = api.get_metadata_opt(&names.admin_secret()).await?.map(|secret| secret.metadata);
+    let mut missing = Vec::new();
+    for name in std::mem::take(&mut observed.missing_secrets) {
+        let secret: Option<PartialObjectMeta<Secret>> = api.get_metadata_opt(&name).await?;
+        if secret.is_none() {
+            missing.push(name);
+        }
+    }
+    observed.missing_secrets = missing;
+    Ok(())
 }
 
-async fn pods(client: &Client, names: &Names) -> kube::Result<Vec<Pod>> {
+/// Asked for only while pods are missing.
+async fn troubles(client: &Client, names: &Names) -> kube::Result<Vec<rollout::Trouble>> {
     let ours = ListParams::default().labels(&format!("{LABEL_SCAUTH}={}", names.scauth));
-    Ok(Api::<Pod>::namespaced(client.clone(), &names.namespace).list(&ours).await?.items)
+    let pods = Api::<Pod>::namespaced(client.clone(), &names.namespace).list(&ours).await?.items;
+    let mut troubles: Vec<_> = pods.iter().filter_map(rollout::trouble).collect();
+    troubles.sort();
+    if troubles.is_empty()
+        && let Some(waiting) = pods.iter().find(|pod| rollout::is_being_created(pod))
+    {
+        let name = waiting.meta().name.clone().unwrap_or_default();
+        let failed = ListParams::default().fields(&format!("reason=FailedMount,involvedObject.name={name}")).limit(5);
+        let events = Api::<Event>::namespaced(client.clone(), &names.namespace).list(&failed).await?.items;
+        troubles.extend(events.last().map(|event| rollout::failed_mount(&name, event)));
+    }
+    Ok(troubles)
 }
 
 /// The Secrets that the pods need and that a person, or another operator, makes.

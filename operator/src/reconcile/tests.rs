@@ -4,21 +4,31 @@
 #![allow(clippy::needless_pass_by_value, reason = "a spec is written once, where it is used")]
 
 mod build;
+mod release;
 mod report;
+mod rotation;
+mod template;
 mod validate;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
 use super::observe::Observed;
 use super::validate::{Environment, Refusal, Validated, validate};
 use crate::api::ScAuth;
+use crate::kinds::Kind;
 use crate::names::LABEL_RETAINED;
+use crate::release::{Offer, Turn};
 
 const NAME: &str = "tenant";
 
 fn environment() -> Environment {
-    Environment { server_image: "registry.test/server:1".into(), namespace: "system".into() }
+    Environment {
+        offer: Offer { version: "9.0.0".into(), image: "registry.test/server:9".into() },
+        namespace: "system".into(),
+        allowed_images: Vec::new(),
+    }
 }
 
 /// A stored ScAuth with that spec.
@@ -39,7 +49,7 @@ fn external() -> Value {
 }
 
 fn validated(spec: Value, observed: &Observed) -> Result<Validated, Refusal> {
-    validate(&scauth(spec), observed, &environment())
+    validate(&scauth(spec), observed, &environment(), &Turn::Now)
 }
 
 fn owner(name: &str, uid: &str) -> OwnerReference {
@@ -59,4 +69,16 @@ fn owned_by(uid: &str) -> ObjectMeta {
 fn retained_by(name: &str) -> ObjectMeta {
     let labels = [(LABEL_RETAINED.to_owned(), name.to_owned())].into();
     ObjectMeta { name: Some("child".into()), labels: Some(labels), ..ObjectMeta::default() }
+}
+
+/// A live object of that kind, with that metadata and content.
+fn live(kind: Kind, metadata: ObjectMeta, content: Value) -> DynamicObject {
+    let mut object = DynamicObject::new("", &kind.resource());
+    object.metadata = metadata;
+    object.data = content;
+    object
+}
+
+fn observing(kind: Kind, metadata: ObjectMeta) -> Observed {
+    Observed { children: [(kind, live(kind, metadata, json!({})))].into(), ..Observed::default() }
 }

@@ -1,13 +1,18 @@
 //! From what is wanted and what is there to what is to be done, or to the reason why not. No client here: these are
 //! pure functions.
 
-use k8s_openapi::api::core::v1::Namespace;
+mod namespace;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource as _, ResourceExt as _};
 
+pub use namespace::NamespaceUse;
+
 use super::observe::Observed;
-use crate::api::{DeletionPolicy, Ingress, ScAuth, ScAuthSpec};
-use crate::names::{ANNOTATION_ALLOW, LABEL_RETAINED, Names};
+use crate::api::{Autoscaling, DeletionPolicy, HttpRoute, Ingress, ScAuth, ScAuthSpec};
+use crate::kinds::Kind;
+use crate::names::{LABEL_RETAINED, Names};
+use crate::release::{self, Offer, Release, Turn};
 
 /// A ScAuth that can be built, with every default filled in.
 #[derive(Debug, Clone)]
@@ -17,20 +22,28 @@ pub struct Validated {
     pub policy: DeletionPolicy,
     pub namespace: NamespaceUse,
     pub spec: ScAuthSpec,
-    pub image: String,
-    pub replicas: i32,
+    pub release: Release,
+    pub scale: Scale,
     pub issuer: String,
+    /// The operator's own namespace, from which it asks the pods how they are.
+    pub operator_namespace: String,
 }
 
-/// Whose the namespace is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NamespaceUse {
-    /// Ours, there or not yet.
-    Managed,
-    /// The user's, who lets us in.
-    Users,
-    /// The user's, but with an owner reference of ours that must come off.
-    Returned,
+/// Who decides how many pods serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scale {
+    Fixed(i32),
+    Auto(Autoscaling),
+}
+
+impl Scale {
+    /// The most pods that there may be.
+    pub fn most(&self) -> i32 {
+        match self {
+            Self::Fixed(replicas) => *replicas,
+            Self::Auto(autoscaling) => autoscaling.max,
+        }
+    }
 }
 
 /// Why nothing can be done now.
@@ -70,43 +83,52 @@ pub fn claim(metadata: &ObjectMeta, owner: &OwnerReference) -> Claim {
 /// What the operator knows beside the objects.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// The server's image where the spec names none.
-    pub server_image: String,
+    pub offer: Offer,
     /// The operator's own namespace.
     pub namespace: String,
+    /// What the image of a ScAuth must begin with, one of these; anything where there is none.
+    pub allowed_images: Vec<String>,
 }
 
 /// # Errors
 /// The first reason why this ScAuth cannot be built now.
-pub fn validate(scauth: &ScAuth, observed: &Observed, environment: &Environment) -> Result<Validated, Refusal> {
+pub fn validate(
+    scauth: &ScAuth,
+    observed: &Observed,
+    environment: &Environment,
+    turn: &Turn,
+) -> Result<Validated, Refusal> {
     let names = names(scauth);
     let owner = scauth.controller_owner_ref(&()).ok_or_else(|| Refusal {
         reason: "NotStored",
         message: "the object has no uid yet".into(),
         is_final: false,
     })?;
-    if names.namespace == environment.namespace {
-        return Err(Refusal {
-            reason: "NamespaceNotAllowed",
-            message: format!("namespace {} is the operator's own: set another spec.namespace", names.namespace),
-            is_final: true,
-        });
-    }
-    let namespace = namespace_use(observed.namespace.as_ref(), &names, &owner)?;
-    for (kind, metadata) in observed.children() {
-        check_child(kind, metadata, &owner)?;
+    check_image(scauth, environment)?;
+    let namespace = namespace::check(observed.children.get(&Kind::Namespace), &names, &owner, &environment.namespace)?;
+    for (kind, metadata) in observed.owned() {
+        check_child(&kind, metadata, &owner)?;
     }
     let spec = scauth.spec.clone();
     Ok(Validated {
         namespace,
         policy: spec.deletion_policy.unwrap_or_default(),
-        image: spec.image.clone().unwrap_or_else(|| environment.server_image.clone()),
-        replicas: spec.replicas.unwrap_or(if spec.database.embedded.is_some() { 1 } else { 2 }),
-        issuer: issuer(&spec, &names),
+        release: release::choose(scauth, observed.children.get(&Kind::Deployment), &environment.offer, turn),
+        scale: scale(&spec),
+        issuer: spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(&spec, &names)),
+        operator_namespace: environment.namespace.clone(),
         names,
         owner,
         spec,
     })
+}
+
+fn scale(spec: &ScAuthSpec) -> Scale {
+    let default = if spec.database.embedded.is_some() { 1 } else { 2 };
+    match &spec.autoscaling {
+        Some(autoscaling) => Scale::Auto(autoscaling.clone()),
+        None => Scale::Fixed(spec.replicas.unwrap_or(default)),
+    }
 }
 
 pub fn names(scauth: &ScAuth) -> Names {
@@ -114,37 +136,22 @@ pub fn names(scauth: &ScAuth) -> Names {
     Names { namespace: scauth.spec.namespace.clone().unwrap_or_else(|| name.clone()), scauth: name }
 }
 
-fn namespace_use(live: Option<&Namespace>, names: &Names, owner: &OwnerReference) -> Result<NamespaceUse, Refusal> {
-    let Some(live) = live else { return Ok(NamespaceUse::Managed) };
-    if live.metadata.deletion_timestamp.is_some() {
-        return Err(Refusal {
-            reason: "NamespaceTerminating",
-            message: format!("namespace {} is being deleted; it is made anew once it is gone", names.namespace),
-            is_final: false,
-        });
-    }
-    let is_ours = claim(&live.metadata, owner);
-    let allowed = live
-        .annotations()
-        .get(ANNOTATION_ALLOW)
-        .is_some_and(|allowed| allowed.split(',').map(str::trim).any(|name| name == "*" || name == names.scauth));
-    match (allowed, is_ours) {
-        (true, Claim::Ours) => Ok(NamespaceUse::Returned),
-        (true, _) => Ok(NamespaceUse::Users),
-        (false, Claim::Ours) => Ok(NamespaceUse::Managed),
-        (false, Claim::Former) => Err(collecting("Namespace", &names.namespace)),
-        (false, Claim::Foreign) => Err(Refusal {
-            reason: "NamespaceNotAllowed",
+fn check_image(scauth: &ScAuth, environment: &Environment) -> Result<(), Refusal> {
+    let allowed = &environment.allowed_images;
+    match &scauth.spec.image {
+        Some(image) if !allowed.is_empty() && !allowed.iter().any(|start| image.starts_with(start)) => Err(Refusal {
+            reason: "ImageNotAllowed",
             message: format!(
-                "namespace {0} existed before; whoever it belongs to lets us in with: kubectl annotate namespace {0} {ANNOTATION_ALLOW}={1}",
-                names.namespace, names.scauth
+                "spec.image is {image}; this operator allows images that begin with {}",
+                allowed.join(", ")
             ),
-            is_final: false,
+            is_final: true,
         }),
+        _ => Ok(()),
     }
 }
 
-fn check_child(kind: &'static str, metadata: &ObjectMeta, owner: &OwnerReference) -> Result<(), Refusal> {
+fn check_child(kind: &str, metadata: &ObjectMeta, owner: &OwnerReference) -> Result<(), Refusal> {
     let name = metadata.name.as_deref().unwrap_or_default();
     match claim(metadata, owner) {
         Claim::Former => Err(collecting(kind, name)),
@@ -170,21 +177,29 @@ fn collecting(kind: &str, name: &str) -> Refusal {
     }
 }
 
-fn issuer(spec: &ScAuthSpec, names: &Names) -> String {
-    let explicit = spec.auth.as_ref().and_then(|auth| auth.issuer.clone());
-    explicit.unwrap_or_else(|| url(ingress(spec), names))
-}
-
 /// The Ingress that the spec asks for.
 pub fn ingress(spec: &ScAuthSpec) -> Option<&Ingress> {
     spec.expose.as_ref().and_then(|expose| expose.ingress.as_ref())
 }
 
-/// Where clients reach the API.
-pub fn url(ingress: Option<&Ingress>, names: &Names) -> String {
-    match ingress {
-        Some(ingress) if ingress.tls.is_some() => format!("https://{}", ingress.host),
-        Some(ingress) => format!("http://{}", ingress.host),
+/// The HTTPRoute that the spec asks for.
+pub fn http_route(spec: &ScAuthSpec) -> Option<&HttpRoute> {
+    spec.expose.as_ref().and_then(|expose| expose.http_route.as_ref())
+}
+
+/// Where clients reach the API. Only the Gateway knows whether a route is reached by HTTPS; that it is not can be said
+/// by auth.issuer.
+pub fn url(spec: &ScAuthSpec, names: &Names) -> String {
+    if let Some(ingress) = ingress(spec) {
+        let scheme = if ingress.tls.is_some() { "https" } else { "http" };
+        return format!("{scheme}://{}", ingress.host);
+    }
+    match http_route(spec).and_then(|route| route.hostnames.first()) {
+        Some(host) => {
+            let plain = format!("http://{host}");
+            let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.as_deref());
+            if issuer == Some(plain.as_str()) { plain } else { format!("https://{host}") }
+        }
         None => format!("http://{}.{}.svc:8000", names.service(), names.namespace),
     }
 }

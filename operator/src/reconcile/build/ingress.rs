@@ -4,6 +4,7 @@ use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,
     IngressTLS, ServiceBackendPort,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Validated, owned};
 use crate::reconcile::validate::ingress;
@@ -19,7 +20,10 @@ pub fn build(validated: &Validated) -> Option<Ingress> {
     };
     let path = HTTPIngressPath { path: Some("/".to_owned()), path_type: "Prefix".to_owned(), backend };
     Some(Ingress {
-        metadata: owned(validated, &validated.names.ingress()),
+        metadata: ObjectMeta {
+            annotations: (!wanted.annotations.is_empty()).then(|| wanted.annotations.clone()),
+            ..owned(validated, &validated.names.ingress())
+        },
         spec: Some(IngressSpec {
             ingress_class_name: wanted.class_name.clone(),
             rules: Some(vec![IngressRule {
@@ -27,7 +31,8 @@ pub fn build(validated: &Validated) -> Option<Ingress> {
                 http: Some(HTTPIngressRuleValue { paths: vec![path] }),
             }]),
             tls: wanted.tls.as_ref().map(|tls| {
-                vec![IngressTLS { hosts: Some(vec![wanted.host.clone()]), secret_name: Some(tls.secret_name.clone()) }]
+                let secret = tls.secret_name.clone().unwrap_or_else(|| validated.names.certificate());
+                vec![IngressTLS { hosts: Some(vec![wanted.host.clone()]), secret_name: Some(secret) }]
             }),
             ..IngressSpec::default()
         }),

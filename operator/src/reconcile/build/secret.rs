@@ -4,22 +4,24 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
-use sc_auth_keys::{Algorithm, KeySet, KeysError};
+use sc_auth_keys::{KeySet, KeysError};
 use secrecy::ExposeSecret as _;
 
 use super::{Validated, kept};
+use crate::reconcile::rotation::algorithm;
 
 /// The file with the signing keys.
-pub const KEYS: &str = "keys.json";
+pub const KEYS_FILE: &str = "keys.json";
 
 /// What the pods need: the signing keys.
 /// `now` is in seconds since 1970-01-01 UTC.
 pub fn keys_secret(validated: &Validated, now: i64, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
-    let keys = KeySet::generate(Algorithm::EdDSA, now, rng)?.to_json()?;
+    let wanted = validated.spec.keys.clone().unwrap_or_default();
+    let keys = KeySet::generate(algorithm(wanted.algorithm.unwrap_or_default()), now, rng)?.to_json()?;
     Ok(Secret {
         metadata: kept(validated, &validated.names.secret()),
         type_: Some("Opaque".to_owned()),
-        string_data: Some([(KEYS.to_owned(), keys.expose_secret().to_owned())].into()),
+        string_data: Some([(KEYS_FILE.to_owned(), keys.expose_secret().to_owned())].into()),
         ..Secret::default()
     })
 }

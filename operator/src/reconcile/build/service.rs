@@ -1,4 +1,6 @@
-//! The Service: the API, and not the health port.
+//! The Services: one for the API, and one, that no ingress ever uses, for health and metrics.
+
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -6,22 +8,44 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{Validated, owned, selector};
 
 pub const PORT: i32 = 8000;
+pub const OPS_PORT: i32 = 8001;
+/// Tells the two apart, for a ServiceMonitor.
+const COMPONENT: &str = "app.kubernetes.io/component";
 
 pub fn build(validated: &Validated) -> Service {
     Service {
         metadata: owned(validated, &validated.names.service()),
-        spec: Some(ServiceSpec {
-            type_: Some("ClusterIP".to_owned()),
-            selector: Some(selector(validated)),
-            ports: Some(vec![ServicePort {
-                name: Some("http".to_owned()),
-                port: PORT,
-                protocol: Some("TCP".to_owned()),
-                target_port: Some(IntOrString::String("http".to_owned())),
-                ..ServicePort::default()
-            }]),
-            ..ServiceSpec::default()
-        }),
+        spec: Some(spec(validated, "http", PORT)),
         ..Service::default()
+    }
+}
+
+/// Without an address of its own, so that each pod can be told from the others.
+pub fn build_ops(validated: &Validated) -> Service {
+    let mut metadata = owned(validated, &validated.names.ops_service());
+    metadata.labels.get_or_insert_default().extend(component());
+    Service {
+        metadata,
+        spec: Some(ServiceSpec { cluster_ip: Some("None".to_owned()), ..spec(validated, "ops", OPS_PORT) }),
+        ..Service::default()
+    }
+}
+
+pub fn component() -> BTreeMap<String, String> {
+    [(COMPONENT.to_owned(), "ops".to_owned())].into()
+}
+
+fn spec(validated: &Validated, name: &str, port: i32) -> ServiceSpec {
+    ServiceSpec {
+        type_: Some("ClusterIP".to_owned()),
+        selector: Some(selector(validated)),
+        ports: Some(vec![ServicePort {
+            name: Some(name.to_owned()),
+            port,
+            protocol: Some("TCP".to_owned()),
+            target_port: Some(IntOrString::String(name.to_owned())),
+            ..ServicePort::default()
+        }]),
+        ..ServiceSpec::default()
     }
 }

@@ -6,7 +6,7 @@ use super::{Validated, owned};
 
 pub fn build(validated: &Validated) -> ServiceAccount {
     ServiceAccount {
-        metadata: owned(validated, validated.names.service_account()),
+        metadata: owned(validated, &validated.names.scauth),
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
     }

@@ -3,15 +3,26 @@
 use serde_json::{Value, json};
 
 use super::{NAME, embedded, external, validated};
+use crate::kinds::Kind;
 use crate::reconcile::build::{Children, admin_secret, build, keys_secret};
 use crate::reconcile::observe::Observed;
 
 fn children(spec: Value) -> Children {
-    build(&validated(spec, &Observed::default()).unwrap())
+    build(&validated(spec, &Observed::default()).unwrap()).unwrap()
+}
+
+fn child(kind: Kind, spec: Value) -> Value {
+    children(spec).remove(&kind).unwrap_or_default()
 }
 
 fn deployment(spec: Value) -> Value {
-    serde_json::to_value(children(spec).deployment).unwrap()
+    child(Kind::Deployment, spec)
+}
+
+/// `base` with one more field at the top of the spec.
+pub fn with(mut base: Value, field: &str, value: Value) -> Value {
+    base[field] = value;
+    base
 }
 
 /// The server's settings, as it finds them in its environment.
@@ -25,55 +36,146 @@ fn setting(deployment: &Value, name: &str) -> Option<String> {
     settings(deployment).into_iter().find(|(other, _)| other == name).map(|(_, value)| value)
 }
 
+/// A spec that has every child.
+fn everything() -> Value {
+    json!({
+        "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
+        "autoscaling": {"max": 5}, "monitoring": {"labels": {"release": "prometheus"}, "interval": "30s"},
+        "expose": {"httpRoute": {"parentRefs": [{"name": "edge", "namespace": "gateways"}], "hostnames": ["auth.test"]}},
+    })
+}
+
 #[test]
 fn all_children_carry_the_name_of_their_scauth() {
-    let children = children(embedded());
-    let metadata = [
-        children.namespace.unwrap().metadata,
-        children.service_account.metadata,
-        children.volume_claim.unwrap().metadata,
-        children.service.metadata,
-        children.deployment.metadata,
-    ];
-    for metadata in metadata {
-        let labels = metadata.labels.unwrap();
-        assert_eq!(labels["sc-auth.io/scauth"], NAME);
-        assert_eq!(labels["app.kubernetes.io/instance"], NAME);
-        assert_eq!(labels["app.kubernetes.io/managed-by"], "sc-auth-operator");
+    let mut all = children(everything());
+    all.extend(children(embedded()));
+    all.extend(children(with(embedded(), "expose", json!({"ingress": {"host": "auth.test"}}))));
+    assert_eq!(all.len(), Kind::ALL.len(), "{:?}", all.keys());
+    for (kind, child) in all {
+        let labels = &child["metadata"]["labels"];
+        assert_eq!(labels["sc-auth.io/scauth"], NAME, "{kind:?}");
+        assert_eq!(labels["app.kubernetes.io/instance"], NAME, "{kind:?}");
+        assert_eq!(labels["app.kubernetes.io/managed-by"], "sc-auth-operator", "{kind:?}");
+        assert_eq!(child["kind"], kind.resource().kind);
+        assert_eq!(child["metadata"]["name"], kind.name(&validated(embedded(), &Observed::default()).unwrap().names));
     }
 }
 
 #[test]
-fn service_and_deployment_select_the_pods() {
-    let children = children(external());
-    let deployment = serde_json::to_value(&children.deployment).unwrap();
-    let pod_labels = deployment["spec"]["template"]["metadata"]["labels"].as_object().unwrap();
-    let service = serde_json::to_value(&children.service).unwrap();
-    for selector in [&deployment["spec"]["selector"]["matchLabels"], &service["spec"]["selector"]] {
+fn all_that_selects_pods_selects_ours() {
+    let children = children(everything());
+    let pod_labels = &children[&Kind::Deployment]["spec"]["template"]["metadata"]["labels"];
+    for (kind, path) in [
+        (Kind::Deployment, "/spec/selector/matchLabels"),
+        (Kind::Service, "/spec/selector"),
+        (Kind::OpsService, "/spec/selector"),
+        (Kind::DisruptionBudget, "/spec/selector/matchLabels"),
+        (Kind::NetworkPolicy, "/spec/podSelector/matchLabels"),
+    ] {
+        let selector = children[&kind].pointer(path).unwrap();
+        assert_eq!(*selector, json!({"app.kubernetes.io/name": "sc-auth", "app.kubernetes.io/instance": NAME}));
         for (name, value) in selector.as_object().unwrap() {
-            assert_eq!(pod_labels[name], *value);
+            assert_eq!(pod_labels[name], *value, "{kind:?}");
         }
     }
-    assert_eq!(
-        service["spec"]["selector"],
-        json!({"app.kubernetes.io/name": "sc-auth", "app.kubernetes.io/instance": NAME})
-    );
+    // And the monitor finds the Service with the metrics alone.
+    let wanted = children[&Kind::ServiceMonitor]["spec"]["selector"]["matchLabels"].as_object().unwrap();
+    let finds = |kind| wanted.iter().all(|(name, value)| children[&kind]["metadata"]["labels"][name] == *value);
+    assert_eq!((finds(Kind::OpsService), finds(Kind::Service)), (true, false));
 }
 
 #[test]
 fn data_stays_unless_the_policy_says_otherwise_and_the_workload_always_goes() {
-    let kept = |children: &Children| {
-        [&children.namespace.as_ref().unwrap().metadata, &children.volume_claim.as_ref().unwrap().metadata]
-            .map(|metadata| metadata.owner_references.is_none())
-    };
+    let is_owned = |children: &Children, kind| !children[&kind]["metadata"]["ownerReferences"].is_null();
     let retain = children(embedded());
-    assert_eq!(kept(&retain), [true, true]);
-    assert!(
-        retain.deployment.metadata.owner_references.is_some() && retain.service.metadata.owner_references.is_some()
-    );
-    let mut spec = embedded();
-    spec["deletionPolicy"] = json!("Delete");
-    assert_eq!(kept(&children(spec)), [false, false]);
+    assert!(!is_owned(&retain, Kind::Namespace) && !is_owned(&retain, Kind::VolumeClaim));
+    assert!(is_owned(&retain, Kind::Deployment) && is_owned(&retain, Kind::Service));
+    let delete = children(with(embedded(), "deletionPolicy", json!("Delete")));
+    assert!(Kind::ALL.into_iter().filter(|kind| delete.contains_key(kind)).all(|kind| is_owned(&delete, kind)));
+}
+
+#[test]
+fn more_than_one_pod_has_a_disruption_budget() {
+    assert_eq!(child(Kind::DisruptionBudget, external())["spec"]["maxUnavailable"], 1);
+    assert!(!child(Kind::DisruptionBudget, with(external(), "autoscaling", json!({"min": 1, "max": 3}))).is_null());
+    assert!(child(Kind::DisruptionBudget, with(external(), "replicas", json!(1))).is_null());
+    assert!(child(Kind::DisruptionBudget, embedded()).is_null());
+}
+
+#[test]
+fn with_an_autoscaler_nobody_else_sends_replicas() {
+    let children = children(with(external(), "autoscaling", json!({"min": 3, "max": 6, "cpu": 200})));
+    assert!(children[&Kind::Deployment]["spec"]["replicas"].is_null());
+    let spec = &children[&Kind::Autoscaler]["spec"];
+    assert_eq!((&spec["minReplicas"], &spec["maxReplicas"]), (&json!(3), &json!(6)));
+    assert_eq!(spec["scaleTargetRef"], json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}));
+    assert_eq!(spec["metrics"][0]["resource"]["target"], json!({"type": "Utilization", "averageUtilization": 200}));
+    assert!(child(Kind::Autoscaler, external()).is_null());
+}
+
+#[test]
+fn by_default_all_may_reach_the_api_and_the_operator_alone_its_health() {
+    let spec = child(Kind::NetworkPolicy, external())["spec"].clone();
+    assert_eq!(spec["policyTypes"], json!(["Ingress"]));
+    assert_eq!(spec["ingress"][0], json!({"ports": [{"port": 8000, "protocol": "TCP"}]}));
+    let operator = json!({
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "system"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "sc-auth-operator"}},
+    });
+    assert_eq!(spec["ingress"][1], json!({"from": [operator], "ports": [{"port": 8001, "protocol": "TCP"}]}));
+}
+
+#[test]
+fn peers_restrict_who_may_reach_the_pods_and_what_they_may_reach() {
+    let peer = |name: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
+    let mut spec = with(external(), "monitoring", json!({"from": [peer("monitoring")]}));
+    spec["networkPolicy"] = json!({
+        "ingressFrom": [peer("traefik")],
+        "egressTo": [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 5432}]}],
+    });
+    let spec = child(Kind::NetworkPolicy, spec)["spec"].clone();
+    assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
+    assert_eq!(spec["ingress"][0]["from"], json!([peer("traefik")]));
+    assert_eq!(spec["ingress"][1]["from"][1], peer("monitoring"));
+    assert_eq!(spec["egress"][0]["ports"], json!([{"port": 5432, "protocol": "TCP"}]));
+    let dns = json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]});
+    assert_eq!(spec["egress"][1], dns, "names must still be found");
+}
+
+#[test]
+fn an_ingress_takes_annotations_and_cert_manager_s_secret() {
+    let annotations = json!({"cert-manager.io/cluster-issuer": "letsencrypt"});
+    let ingress = json!({"ingress": {"host": "auth.test", "annotations": annotations, "tls": {}}});
+    let ingress = child(Kind::Ingress, with(external(), "expose", ingress));
+    assert_eq!(ingress["metadata"]["annotations"], annotations);
+    assert_eq!(ingress["spec"]["tls"], json!([{"hosts": ["auth.test"], "secretName": "tenant-tls"}]));
+}
+
+#[test]
+fn a_route_leads_from_the_gateway_to_the_service() {
+    let spec = child(Kind::HttpRoute, everything())["spec"].clone();
+    let parent =
+        json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge", "namespace": "gateways"});
+    assert_eq!(spec["parentRefs"], json!([parent]));
+    assert_eq!(spec["hostnames"], json!(["auth.test"]));
+    assert_eq!(spec["rules"][0]["backendRefs"][0]["name"], "tenant-svc");
+    assert!(child(Kind::Ingress, everything()).is_null());
+    assert!(child(Kind::HttpRoute, with(external(), "expose", json!({"none": {}}))).is_null());
+}
+
+#[test]
+fn a_service_monitor_has_the_labels_that_prometheus_selects() {
+    let monitor = child(Kind::ServiceMonitor, everything());
+    assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
+    assert_eq!(monitor["spec"]["endpoints"], json!([{"port": "ops", "path": "/metrics", "interval": "30s"}]));
+}
+
+#[test]
+fn proxies_are_trusted_only_where_they_are_named() {
+    assert_eq!(setting(&deployment(external()), "SC_AUTH_TRUSTED_PROXIES"), None);
+    let expose = json!({"none": {}, "trustedProxies": ["10.0.0.0/8", "fd00::/8"]});
+    let deployment = deployment(with(external(), "expose", expose));
+    assert_eq!(setting(&deployment, "SC_AUTH_TRUSTED_PROXIES").unwrap(), "10.0.0.0/8,fd00::/8");
 }
 
 #[test]
@@ -93,7 +195,7 @@ fn with_a_database_server_a_new_pod_serves_before_an_old_one_goes() {
     let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
     assert_eq!((&deployment["spec"]["replicas"], &deployment["spec"]["strategy"]), (&json!(2), &rolling));
     assert_eq!(setting(&deployment, "DATABASE_URL_FILE").unwrap(), "/run/sc-auth/database/uri");
-    assert!(children(external()).volume_claim.is_none());
+    assert!(child(Kind::VolumeClaim, external()).is_null());
 }
 
 #[test]

@@ -1,17 +1,23 @@
 //! What a user is told.
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{embedded, external, scauth, validated};
 use crate::api::{ScAuth, ScAuthStatus};
+use crate::kinds::Kind;
 use crate::reconcile::apply::Applied;
 use crate::reconcile::build::build;
 use crate::reconcile::observe::Observed;
-use crate::reconcile::report::{Outcome, status};
+use crate::reconcile::report::{self, Outcome};
+use crate::reconcile::rollout;
 use crate::reconcile::validate::Refusal;
+use crate::release::Turn;
+
+fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, now: Timestamp) -> ScAuthStatus {
+    report::status(scauth, observed, outcome, &Turn::Now, now)
+}
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -20,10 +26,11 @@ fn at(second: i64) -> Timestamp {
 /// What was applied, where the Deployment's status is this one.
 fn applied(spec: Value, live: Value) -> Outcome {
     let validated = validated(spec, &Observed::default()).unwrap();
-    let mut deployment: Deployment = build(&validated).deployment;
-    deployment.metadata.generation = Some(5);
-    deployment.status = serde_json::from_value(live).unwrap();
-    Outcome::Applied(Box::new((validated, Applied { deployment, ingress: None, keys_were_lost: false })))
+    let mut deployment = build(&validated).unwrap()[&Kind::Deployment].clone();
+    deployment["metadata"]["generation"] = json!(5);
+    deployment["status"] = live;
+    let children = [(Kind::Deployment, serde_json::from_value(deployment).unwrap())].into();
+    Outcome::Applied(Box::new((validated, Applied { children, ..Applied::default() })))
 }
 
 fn serving(replicas: i32) -> Value {
@@ -90,9 +97,10 @@ fn the_last_words_of_a_failed_pod_are_passed_on() {
         // Crashed and waiting to be started again.
         let container = json!({"name": "migrate", "image": "", "imageID": "", "ready": false, "restartCount": 1,
             "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": state});
-        let observed = Observed { pods: vec![pod(container)], ..Observed::default() };
+        let troubles = vec![rollout::trouble(&pod(container)).unwrap()];
+        let observed = Observed { troubles, ..Observed::default() };
         let status = status(&scauth(external()), &observed, &applied(external(), json!({})), at(0));
-        assert_eq!(condition(&status, "DatabaseReady"), pair("False", "StartFailed"));
+        assert_eq!(condition(&status, "DatabaseReady"), pair("False", "MigrationFailed"));
         let message = &status.conditions.iter().find(|condition| condition.type_ == "DatabaseReady").unwrap().message;
         assert_eq!(*message, format!("pod tenant-1, migrate: {words}"));
     }

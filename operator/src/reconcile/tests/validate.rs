@@ -1,18 +1,20 @@
 //! Which ScAuth can be built, and why not.
 
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
 
-use super::{NAME, embedded, external, owned_by, owner, retained_by, validated};
+use super::{NAME, embedded, environment, external, live, observing, owned_by, owner, retained_by, scauth, validated};
 use crate::api::DeletionPolicy;
+use crate::kinds::Kind;
 use crate::names::ANNOTATION_ALLOW;
 use crate::reconcile::observe::Observed;
-use crate::reconcile::validate::{Claim, NamespaceUse, claim};
+use crate::reconcile::validate::{Claim, NamespaceUse, Scale, claim, validate};
+use crate::release::Turn;
 
 fn with_namespace(metadata: ObjectMeta) -> Observed {
-    Observed { namespace: Some(Namespace { metadata, ..Namespace::default() }), ..Observed::default() }
+    observing(Kind::Namespace, metadata)
 }
 
 fn allowing(names: &str, metadata: ObjectMeta) -> ObjectMeta {
@@ -24,10 +26,10 @@ fn allowing(names: &str, metadata: ObjectMeta) -> ObjectMeta {
 fn what_the_spec_leaves_out_has_a_default() {
     let small = validated(embedded(), &Observed::default()).unwrap();
     assert_eq!((small.names.scauth.as_str(), small.names.namespace.as_str()), (NAME, NAME));
-    assert_eq!((small.replicas, small.policy), (1, DeletionPolicy::Retain));
-    assert_eq!(small.image, "registry.test/server:1");
+    assert_eq!((small.scale, small.policy), (Scale::Fixed(1), DeletionPolicy::Retain));
+    assert_eq!(small.release.image, "registry.test/server:9");
     assert_eq!(small.issuer, "http://tenant-svc.tenant.svc:8000");
-    assert_eq!(validated(external(), &Observed::default()).unwrap().replicas, 2);
+    assert_eq!(validated(external(), &Observed::default()).unwrap().scale, Scale::Fixed(2));
 }
 
 #[test]
@@ -97,17 +99,44 @@ fn what_is_about_to_go_is_waited_out() {
         "GarbageCollecting"
     );
     let mut observed = with_namespace(owned_by("our-uid"));
-    observed.service = Some(Service { metadata: going, ..Service::default() });
+    observed.children.insert(Kind::Service, live(Kind::Service, going, json!({})));
     assert_eq!(validated(embedded(), &observed).unwrap_err().reason, "ChildTerminating");
-    observed.service = Some(Service { metadata: owned_by("an-earlier-uid"), ..Service::default() });
+    let former = live(Kind::Service, owned_by("an-earlier-uid"), json!({}));
+    observed.children.insert(Kind::Service, former);
     assert_eq!(validated(embedded(), &observed).unwrap_err().reason, "GarbageCollecting");
 }
 
 #[test]
 fn an_object_of_others_with_a_child_s_name_is_a_conflict() {
     let mut observed = with_namespace(owned_by("our-uid"));
-    observed.secret = Some(ObjectMeta { name: Some("tenant-secret".into()), ..ObjectMeta::default() });
+    let metadata = ObjectMeta { name: Some("tenant-secret".into()), ..ObjectMeta::default() };
+    observed.secret = Some(Secret { metadata, ..Secret::default() });
     let refusal = validated(embedded(), &observed).unwrap_err();
     assert_eq!((refusal.reason, refusal.is_final), ("NameConflict", false));
     assert!(refusal.message.starts_with("Secret tenant-secret belongs to someone else"), "{}", refusal.message);
+}
+
+#[test]
+fn only_images_that_the_operator_allows_are_taken() {
+    let mut spec = embedded();
+    spec["image"] = json!("registry.example.com/server:1");
+    let mut environment = environment();
+    let check = |environment: &_| validate(&scauth(spec.clone()), &Observed::default(), environment, &Turn::Now);
+    assert!(check(&environment).is_ok());
+    environment.allowed_images = vec!["docker.io/sc-auth/".into(), "registry.example.com/".into()];
+    assert!(check(&environment).is_ok());
+    environment.allowed_images.pop();
+    let refusal = check(&environment).unwrap_err();
+    assert_eq!((refusal.reason, refusal.is_final), ("ImageNotAllowed", true));
+    assert!(refusal.message.contains("begin with docker.io/sc-auth/"), "{}", refusal.message);
+}
+
+#[test]
+fn a_route_is_reached_by_https_unless_the_issuer_says_otherwise() {
+    let mut spec = external();
+    spec["expose"] = json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.test", "b.test"]}});
+    assert_eq!(validated(spec.clone(), &Observed::default()).unwrap().issuer, "https://auth.test");
+    spec["auth"] = json!({"issuer": "http://auth.test"});
+    let validated = validated(spec, &Observed::default()).unwrap();
+    assert_eq!(crate::reconcile::validate::url(&validated.spec, &validated.names), "http://auth.test");
 }

@@ -1,0 +1,95 @@
+//! Asks the pods how they are: whether they reach their database is known to them alone. Each ScAuth that has pods is
+//! asked every half minute, and a change of the answer has it reconciled.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use futures::StreamExt as _;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::ResourceExt as _;
+use kube_runtime::reflector::{ObjectRef, Store};
+use serde::Deserialize;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::api::ScAuth;
+use crate::reconcile::validate::names;
+
+const EVERY: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(5);
+const AT_ONCE: usize = 8;
+const MOST_BYTES: usize = 64 * 1024;
+
+/// What pods say of themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    pub database_reachable: bool,
+}
+
+/// The last answer for each ScAuth.
+#[derive(Debug, Clone, Default)]
+pub struct Healths(Arc<Mutex<HashMap<String, Health>>>);
+
+impl Healths {
+    pub fn get(&self, name: &str) -> Option<Health> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    }
+
+    /// Returns whether it is another than before.
+    fn set(&self, name: &str, health: Option<Health>) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match health {
+            Some(health) => known.insert(name.to_owned(), health) != Some(health),
+            None => known.remove(name).is_some(),
+        }
+    }
+
+    fn keep_only(&self, names: &[String]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| names.contains(name));
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    database: Database,
+}
+
+#[derive(Deserialize)]
+struct Database {
+    reachable: bool,
+}
+
+/// Asks for ever. Whose answer has changed is sent to `changed`.
+pub async fn run(fleet: Store<ScAuth>, healths: Healths, changed: UnboundedSender<ObjectRef<ScAuth>>) {
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let all = fleet.state();
+        healths.keep_only(&all.iter().map(|scauth| scauth.name_any()).collect::<Vec<_>>());
+        let serving = all
+            .iter()
+            .filter(|scauth| scauth.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0) > 0);
+        futures::stream::iter(serving)
+            .for_each_concurrent(AT_ONCE, |scauth| async {
+                let health = tokio::time::timeout(LIMIT, ask(&client, scauth)).await.ok().flatten();
+                // No answer says nothing of the database: the probes will tell of the pod.
+                if health.is_some() && healths.set(&scauth.name_any(), health) {
+                    drop(changed.send(ObjectRef::from_obj(scauth.as_ref())));
+                }
+            })
+            .await;
+    }
+}
+
+async fn ask(client: &Client<HttpConnector, Empty<Bytes>>, scauth: &ScAuth) -> Option<Health> {
+    let names = names(scauth);
+    let address = format!("http://{}.{}.svc:8001/status", names.ops_service(), names.namespace);
+    let answer = client.get(address.parse().ok()?).await.ok()?;
+    let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await.ok()?.to_bytes();
+    let answer: Answer = serde_json::from_slice(&body).ok()?;
+    Some(Health { database_reachable: answer.database.reachable })
+}

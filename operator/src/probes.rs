@@ -1,0 +1,63 @@
+//! Health, readiness and metrics over HTTP.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use kube_runtime::reflector::Store;
+use tokio::sync::watch;
+
+use crate::api::ScAuth;
+use crate::client::Freshness;
+use crate::definitions::{Definitions, SCAUTHS};
+use crate::metrics::Metrics;
+
+/// What the answers are made of.
+#[derive(Clone)]
+pub struct Probes {
+    pub freshness: Freshness,
+    /// A watch that has neither asked nor heard for this long is dead.
+    pub longest_silence: Duration,
+    pub definitions: watch::Receiver<Definitions>,
+    pub metrics: Metrics,
+    pub fleet: Store<ScAuth>,
+}
+
+pub fn router(probes: Probes) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(probes)
+}
+
+async fn healthz(State(probes): State<Probes>) -> (StatusCode, String) {
+    let ages = probes.freshness.ages();
+    let dead: Vec<_> = ages.iter().filter(|(_, age)| **age > probes.longest_silence).map(|(name, _)| name).collect();
+    if dead.is_empty() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("nothing was heard from these watches: {dead:?}\n"))
+    }
+}
+
+async fn readyz(State(probes): State<Probes>) -> (StatusCode, &'static str) {
+    if probes.definitions.borrow().contains(SCAUTHS) {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the CustomResourceDefinition scauths.sc-auth.io is missing: apply crds/\n")
+    }
+}
+
+async fn metrics(State(probes): State<Probes>) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
+    let kind = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    match probes.metrics.encode(Some(&probes.fleet), &probes.freshness) {
+        Ok(text) => Ok((kind, text)),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            Err(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}

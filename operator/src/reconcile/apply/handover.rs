@@ -1,0 +1,42 @@
+//! Who owns the number of replicas. A field that its only owner stops sending falls back to its default, which is one
+//! pod: so before the autoscaler takes over, a second field manager takes the live number over, and nothing falls.
+//! The way back needs nothing: once the autoscaler is gone, `replicas` is applied with force.
+
+use kube::api::{Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::{Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::{ApplyError, refused};
+use crate::kinds::Kind;
+use crate::names::{FIELD_MANAGER, HANDOVER_MANAGER, Names};
+
+pub async fn give(
+    client: &Client,
+    names: &Names,
+    desired: &Value,
+    live: Option<&DynamicObject>,
+) -> Result<(), ApplyError> {
+    let Some(live) = live.filter(|live| is_needed(live, desired)) else { return Ok(()) };
+    let resource = Kind::Deployment.resource();
+    let patch = json!({
+        "apiVersion": resource.api_version, "kind": resource.kind,
+        "metadata": {"name": live.name_any(), "uid": live.uid()},
+        "spec": {"replicas": live.data.pointer("/spec/replicas")},
+    });
+    tracing::info!(name = live.name_any(), "handing the number of replicas over");
+    let params = PatchParams::apply(HANDOVER_MANAGER).force();
+    let api = Kind::Deployment.api(client, names);
+    let patched = api.patch(&live.name_any(), &params, &Patch::Apply(&patch)).await;
+    patched.map(|_| ()).map_err(|source| refused(Kind::Deployment, &live.name_any(), source))
+}
+
+/// Whether we own a number that we are about to stop sending.
+fn is_needed(live: &DynamicObject, desired: &Value) -> bool {
+    let is_ours = live.managed_fields().iter().any(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER)
+            && entry.operation.as_deref() == Some("Apply")
+            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer("/f:spec/f:replicas").is_some())
+    });
+    is_ours && desired.pointer("/spec/replicas").is_none()
+}

@@ -1,0 +1,113 @@
+//! The generated Secrets: made once with POST and never applied, since an apply takes away what a later one omits. Their
+//! keys rotate by a patch that only fits the version that was read.
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::{ApplyError, Keys, Means};
+use crate::api::DeletionPolicy;
+use crate::kinds::Kind;
+use crate::names::{FIELD_MANAGER, LABEL_RETAINED};
+use crate::reconcile::build;
+use crate::reconcile::observe::Observed;
+use crate::reconcile::rotation::{self, Stored};
+use crate::reconcile::validate::Validated;
+
+/// Makes the generated Secrets where they are missing, and rotates the keys where that is due.
+pub async fn make_and_keep(means: &Means<'_>, validated: &Validated, observed: &Observed) -> Result<Keys, ApplyError> {
+    let api: Api<Secret> = Api::namespaced(means.client.clone(), &validated.names.namespace);
+    // A Deployment means that there were keys, and an Admin, before.
+    let is_first = observed.secret.is_none() && !observed.children.contains_key(&Kind::Deployment);
+    // The first Admin's before the keys': that the latter exist is the mark that the former was made.
+    if is_first && observed.admin_secret.is_none() {
+        let secret = build::admin_secret(validated, &mut rand::rng());
+        create(&api, &secret).await?;
+    }
+    if let Some(metadata) = &observed.admin_secret {
+        keep(&api, validated, metadata).await?;
+    }
+    let Some(live) = &observed.secret else {
+        let secret = build::keys_secret(validated, means.now.as_second(), &mut rand::rng())?;
+        let made = create(&api, &secret).await?;
+        return Ok(Keys { were_lost: !is_first, ..read(&made, means) });
+    };
+    if keep(&api, validated, &live.metadata).await? {
+        // The version that was read is gone; the next reconcile rotates.
+        return Ok(read(live, means));
+    }
+    rotate(&api, means, live).await
+}
+
+fn read(secret: &Secret, means: &Means<'_>) -> Keys {
+    match Stored::read(secret) {
+        Ok(stored) => Keys {
+            status: stored.status(),
+            next_step: Some(rotation::next_step(&stored, means.plan)),
+            ..Keys::default()
+        },
+        Err(problem) => broken(secret, &problem),
+    }
+}
+
+fn broken(secret: &Secret, problem: &str) -> Keys {
+    let name = secret.name_any();
+    let broken =
+        format!("Secret {name} holds no keys that can be used: {problem}; restore it, or delete it to have new keys");
+    Keys { broken: Some(broken), ..Keys::default() }
+}
+
+async fn rotate(api: &Api<Secret>, means: &Means<'_>, live: &Secret) -> Result<Keys, ApplyError> {
+    let mut stored = match Stored::read(live) {
+        Ok(stored) => stored,
+        Err(problem) => return Ok(broken(live, &problem)),
+    };
+    let change = rotation::advance(&mut stored, means.plan, means.now.as_second(), &mut rand::rng())?;
+    let Some(change) = change else {
+        return Ok(read(live, means));
+    };
+    tracing::info!(name = live.name_any(), steps = ?change.notes, "rotating keys");
+    let patched = patch(api, &live.name_any(), &change.patch()).await?;
+    Ok(Keys { notes: change.notes, ..read(&patched, means) })
+}
+
+async fn create(api: &Api<Secret>, secret: &Secret) -> Result<Secret, ApplyError> {
+    tracing::info!(kind = "Secret", name = secret.name_any(), "creating");
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    api.create(&params, secret).await.map_err(|source| refused(&secret.name_any(), source))
+}
+
+async fn patch(api: &Api<Secret>, name: &str, patch: &Value) -> Result<Secret, ApplyError> {
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    api.patch(name, &params, &Patch::Merge(patch)).await.map_err(|source| refused(name, source))
+}
+
+fn refused(name: &str, source: kube::Error) -> ApplyError {
+    ApplyError::Refused { kind: "Secret".to_owned(), name: name.to_owned(), source }
+}
+
+/// Whether a Secret stays follows `deletionPolicy`; its content and other owners are not touched. Returns whether that
+/// had to be changed.
+async fn keep(api: &Api<Secret>, validated: &Validated, live: &ObjectMeta) -> Result<bool, ApplyError> {
+    let (ours, others): (Vec<_>, Vec<_>) =
+        live.owner_references.iter().flatten().cloned().partition(|owner| owner.uid == validated.owner.uid);
+    let is_retained = live.labels.iter().flatten().any(|(name, _)| name == LABEL_RETAINED);
+    let is_to_stay = validated.policy == DeletionPolicy::Retain;
+    if is_to_stay == ours.is_empty() && is_to_stay == is_retained {
+        return Ok(false);
+    }
+    let mut owners = others;
+    if !is_to_stay {
+        owners.push(validated.owner.clone());
+    }
+    let metadata = json!({
+        "resourceVersion": live.resource_version,
+        "ownerReferences": owners,
+        "labels": {LABEL_RETAINED: is_to_stay.then_some(&validated.names.scauth)},
+    });
+    let name = live.name.clone().unwrap_or_default();
+    patch(api, &name, &json!({"metadata": metadata})).await?;
+    Ok(true)
+}

@@ -1,0 +1,49 @@
+//! How often a ScAuth has failed, one after the other. Each has delays of its own: one that is broken never delays
+//! another.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(5);
+/// As many may fail before anybody is told of what may pass by itself.
+const FEW: u32 = 3;
+
+#[derive(Debug, Default)]
+pub struct Attempts(Mutex<HashMap<String, u32>>);
+
+impl Attempts {
+    /// Counts one more failure. Returns how long to wait.
+    pub fn count(&self, name: &str) -> Duration {
+        let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = attempts.entry(name.to_owned()).or_default();
+        let delay = FIRST.saturating_mul(1 << (*failures).min(16)).min(LONGEST);
+        *failures = failures.saturating_add(1);
+        delay
+    }
+
+    pub fn are_few(&self, name: &str) -> bool {
+        let attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.get(name).is_none_or(|failures| *failures < FEW)
+    }
+
+    pub fn forget(&self, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_five_minutes_and_each_has_its_own() {
+        let attempts = Attempts::default();
+        let delays: Vec<_> = (0..11).map(|_| attempts.count("a").as_secs()).collect();
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(attempts.count("b").as_secs(), 1);
+        attempts.forget("a");
+        assert_eq!(attempts.count("a").as_secs(), 1);
+    }
+}

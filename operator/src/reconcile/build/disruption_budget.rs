@@ -1,0 +1,22 @@
+//! The PodDisruptionBudget: whoever drains nodes takes one pod at a time, and a pod that is not well never keeps a node
+//! from being drained.
+
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::{Validated, owned, selector};
+
+pub fn build(validated: &Validated) -> Option<PodDisruptionBudget> {
+    // Of one pod it could only ever forbid the eviction.
+    (validated.scale.most() > 1).then(|| PodDisruptionBudget {
+        metadata: owned(validated, &validated.names.scauth),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(LabelSelector { match_labels: Some(selector(validated)), ..LabelSelector::default() }),
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        ..PodDisruptionBudget::default()
+    })
+}

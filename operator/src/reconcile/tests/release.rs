@@ -1,0 +1,146 @@
+//! Which image and which template the pods have, and when that changes.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+
+use super::{environment, external, live, scauth};
+use crate::api::ScAuth;
+use crate::kinds::Kind;
+use crate::names::ANNOTATION_UPGRADE_TO;
+use crate::release::{LATEST, Release, Turn, choose, turn};
+
+const OLD: &str = "registry.test/server:1";
+const NEW: &str = "registry.test/server:9";
+
+/// The Deployment that an earlier operator has made.
+fn earlier(annotations: Value) -> DynamicObject {
+    let metadata: ObjectMeta = serde_json::from_value(json!({"annotations": annotations})).unwrap();
+    let content = json!({"spec": {"template": {"spec": {"containers": [{"image": OLD}]}}}});
+    live(Kind::Deployment, metadata, content)
+}
+
+fn by_a_pinning_operator() -> DynamicObject {
+    earlier(json!({"sc-auth.io/template-revision": "1", "sc-auth.io/image": OLD}))
+}
+
+fn chosen(scauth: &ScAuth, deployment: Option<&DynamicObject>) -> Release {
+    choose(scauth, deployment, &environment().offer, &Turn::Now)
+}
+
+fn stays() -> Release {
+    Release { revision: 1, image: OLD.into(), available: Some("9.0.0".into()) }
+}
+
+fn moves(image: &str) -> Release {
+    Release { revision: LATEST, image: image.into(), available: None }
+}
+
+fn with_image(image: &str) -> ScAuth {
+    let mut spec = external();
+    spec["image"] = json!(image);
+    scauth(spec)
+}
+
+#[test]
+fn a_new_one_has_the_latest() {
+    assert_eq!(chosen(&scauth(external()), None), moves(NEW));
+    assert_eq!(chosen(&with_image("registry.test/own:3"), None), moves("registry.test/own:3"));
+}
+
+#[test]
+fn an_upgrade_of_the_operator_changes_nothing_and_says_that_it_could() {
+    assert_eq!(chosen(&scauth(external()), Some(&by_a_pinning_operator())), stays());
+    // Release 0.1.0 wrote no annotations.
+    assert_eq!(chosen(&scauth(external()), Some(&earlier(json!({})))), stays());
+    // With an image in the spec it is the template that could be newer.
+    assert_eq!(chosen(&with_image(OLD), Some(&earlier(json!({})))), stays());
+    let pinned = earlier(json!({
+        "sc-auth.io/template-revision": "1", "sc-auth.io/image": OLD, "sc-auth.io/spec-image": OLD,
+    }));
+    assert_eq!(chosen(&with_image(OLD), Some(&pinned)), stays());
+}
+
+#[test]
+fn a_change_of_the_image_in_the_spec_moves_both() {
+    assert_eq!(
+        chosen(&with_image("registry.test/own:3"), Some(&by_a_pinning_operator())),
+        moves("registry.test/own:3")
+    );
+    let pinned = earlier(json!({
+        "sc-auth.io/template-revision": "1", "sc-auth.io/image": OLD, "sc-auth.io/spec-image": OLD,
+    }));
+    assert_eq!(chosen(&scauth(external()), Some(&pinned)), moves(NEW), "it was taken out of the spec");
+}
+
+#[test]
+fn an_annotation_that_names_the_release_moves_both_and_another_one_nothing() {
+    let annotated = |version: &str| {
+        let mut scauth = scauth(external());
+        scauth.metadata.annotations = Some([(ANNOTATION_UPGRADE_TO.to_owned(), version.to_owned())].into());
+        scauth
+    };
+    assert_eq!(chosen(&annotated("9.0.0"), Some(&by_a_pinning_operator())), moves(NEW));
+    assert_eq!(chosen(&annotated("8.0.0"), Some(&by_a_pinning_operator())), stays());
+}
+
+#[test]
+fn a_deployment_that_was_deleted_comes_back_as_it_was() {
+    let mut scauth = scauth(external());
+    scauth.status = serde_json::from_value(json!({"image": OLD, "templateRevision": 1})).unwrap();
+    assert_eq!(chosen(&scauth, None), stays());
+}
+
+#[test]
+fn a_template_of_a_later_operator_cannot_be_kept() {
+    let later = earlier(json!({"sc-auth.io/template-revision": "99", "sc-auth.io/image": OLD}));
+    assert_eq!(chosen(&scauth(external()), Some(&later)), moves(NEW));
+}
+
+/// One that upgrades by itself, of that name, with that image and state.
+fn automatic(name: &str, image: &str, ready: &str) -> ScAuth {
+    let mut scauth = scauth(super::build::with(external(), "upgrade", json!("Automatic")));
+    scauth.metadata.name = Some(name.into());
+    let revision = if image == NEW { LATEST } else { 1 };
+    scauth.status = serde_json::from_value(json!({
+        "image": image, "templateRevision": revision,
+        "conditions": [{"type": "Ready", "status": ready, "reason": "", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+    }))
+    .unwrap();
+    scauth
+}
+
+fn turn_of(name: &str, fleet: &[ScAuth]) -> Turn {
+    let me = fleet.iter().find(|scauth| scauth.metadata.name.as_deref() == Some(name)).unwrap();
+    turn(me, fleet, &environment().offer)
+}
+
+fn after(name: &str) -> Turn {
+    Turn::After(name.into())
+}
+
+#[test]
+fn automatic_upgrades_go_one_after_the_other() {
+    let fleet = [automatic("a", OLD, "True"), automatic("b", OLD, "True"), automatic("c", OLD, "True")];
+    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet), turn_of("c", &fleet)], [Turn::Now, after("a"), after("a")]);
+    let fleet = [automatic("a", NEW, "False"), automatic("b", OLD, "True"), automatic("c", OLD, "True")];
+    assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [after("a"), after("a")], "a is rolling, or has failed");
+    let fleet = [automatic("a", NEW, "True"), automatic("b", OLD, "True"), automatic("c", OLD, "True")];
+    assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [Turn::Now, after("b")]);
+}
+
+#[test]
+fn one_that_was_broken_before_neither_begins_nor_keeps_the_others_from_it() {
+    let fleet = [automatic("a", OLD, "False"), automatic("b", OLD, "True")];
+    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), Turn::Now]);
+}
+
+#[test]
+fn one_that_waits_for_a_person_or_is_suspended_is_in_nobody_s_way() {
+    let mut manual = automatic("a", OLD, "True");
+    manual.spec.upgrade = None;
+    let mut suspended = automatic("b", OLD, "True");
+    suspended.spec.suspend = Some(true);
+    let fleet = [manual, suspended, automatic("c", OLD, "True")];
+    assert_eq!(turn_of("c", &fleet), Turn::Now);
+}

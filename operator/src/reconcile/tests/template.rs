@@ -1,0 +1,124 @@
+//! The revisions of the pod template. What a release has rendered stays as it is: pods would restart otherwise.
+//! tests/releases/ holds what each release made of a few manifests.
+
+use serde_json::{Value, json};
+
+use super::{environment, external, live, validated};
+use crate::api::ScAuth;
+use crate::kinds::Kind;
+use crate::reconcile::build::build;
+use crate::reconcile::observe::Observed;
+use crate::reconcile::validate::validate;
+use crate::release::{LATEST, Turn};
+
+fn read(path: &str) -> String {
+    let path = format!("{}/tests/releases/{path}.yaml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What this operator makes of a manifest where an earlier one's Deployment is there.
+fn rendered(manifest: &str, before: &Value) -> Value {
+    let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
+    let metadata = serde_json::from_value(json!({
+        "annotations": before["metadata"]["annotations"], "ownerReferences": before["metadata"]["ownerReferences"],
+    }))
+    .unwrap();
+    let deployment = live(Kind::Deployment, metadata, json!({"spec": before["spec"]}));
+    let observed = Observed { children: [(Kind::Deployment, deployment)].into(), ..Observed::default() };
+    let validated = validate(&scauth, &observed, &environment(), &Turn::Now).unwrap();
+    build(&validated).unwrap().remove(&Kind::Deployment).unwrap()
+}
+
+#[test]
+fn an_upgrade_of_the_operator_restarts_no_pod() {
+    for release in ["0.1.0"] {
+        for manifest in ["embedded", "full", "url"] {
+            let before: Value = serde_yaml::from_str(&read(&format!("{release}/{manifest}"))).unwrap();
+            let now = rendered(manifest, &before);
+            assert_eq!(now["spec"], before["spec"], "{release}/{manifest}");
+        }
+    }
+}
+
+/// Of each revision; `UPDATE=1 cargo test -p sc-auth-operator --lib` writes that of an unreleased one anew.
+#[test]
+fn each_revision_is_what_it_was() {
+    for manifest in ["embedded", "full", "url"] {
+        for revision in 1..=LATEST {
+            let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
+            let mut validated = validate(&scauth, &Observed::default(), &environment(), &Turn::Now).unwrap();
+            validated.release.revision = revision;
+            let template = build(&validated).unwrap()[&Kind::Deployment]["spec"]["template"].clone();
+            let text = serde_yaml::to_string(&template).unwrap();
+            let name = format!("revisions/{revision}/{manifest}");
+            if std::env::var_os("UPDATE").is_some() {
+                let path = format!("{}/tests/releases/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+                std::fs::write(path, &text).unwrap();
+            }
+            assert_eq!(text, read(&name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn pods_are_spread_where_that_is_possible_and_as_the_spec_wants_it() {
+    let spread = |spec: Value| {
+        let deployment = build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Kind::Deployment);
+        deployment.unwrap()["spec"]["template"]["spec"]["topologySpreadConstraints"].clone()
+    };
+    let ours = spread(external());
+    let keys: Vec<_> = ours.as_array().unwrap().iter().map(|constraint| constraint["topologyKey"].clone()).collect();
+    assert_eq!(keys, ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]);
+    assert!(ours.as_array().unwrap().iter().all(|constraint| constraint["whenUnsatisfiable"] == "ScheduleAnyway"));
+    let theirs = json!([{"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}]);
+    let mut spec = external();
+    spec["podTemplate"] = json!({"topologySpreadConstraints": theirs});
+    assert_eq!(spread(spec), theirs);
+}
+
+#[test]
+fn what_the_spec_adds_to_the_pods_is_there_and_ours_stays() {
+    let mut spec = external();
+    spec["podTemplate"] = json!({
+        "labels": {"team": "billing"}, "annotations": {"linkerd.io/inject": "enabled"}, "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}], "priorityClassName": "high",
+        "imagePullSecrets": [{"name": "registry"}],
+        "env": [{"name": "SC_AUTH_LEEWAY", "value": "9s"}, {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+        "volumes": [{"name": "extra", "configMap": {"name": "extra"}}],
+        "volumeMounts": [{"name": "extra", "mountPath": "/extra", "readOnly": true}],
+    });
+    let deployment = build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Kind::Deployment).unwrap();
+    let template = &deployment["spec"]["template"];
+    assert_eq!(template["metadata"]["labels"]["team"], "billing");
+    assert_eq!(template["metadata"]["labels"]["app.kubernetes.io/name"], "sc-auth");
+    assert_eq!(template["metadata"]["annotations"], json!({"linkerd.io/inject": "enabled"}));
+    let pod = &template["spec"];
+    assert_eq!((&pod["nodeSelector"], &pod["priorityClassName"]), (&json!({"disk": "ssd"}), &json!("high")));
+    assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
+    let container = &pod["containers"][0];
+    let has = |list: &Value, item: Value| list.as_array().unwrap().contains(&item);
+    assert!(has(&container["env"], json!({"name": "SC_AUTH_LEEWAY", "value": "9s"})));
+    assert!(has(&container["volumeMounts"], json!({"name": "extra", "mountPath": "/extra", "readOnly": true})));
+    assert!(has(&pod["volumes"], json!({"name": "extra", "configMap": {"name": "extra"}})));
+    assert!(container["volumeMounts"].as_array().unwrap().len() > 1, "ours are still there");
+}
+
+/// What the CRD's rule for podTemplate.env refuses, so that nothing overrides what another field decides.
+#[test]
+fn every_setting_of_ours_is_one_that_extra_environment_may_not_have() {
+    let crd = read("../../../crds/sc-auth.io_scauths");
+    let rule = crd.lines().find(|line| line.contains("!variable.name.matches")).unwrap();
+    let names: Vec<_> = rule.split(['(', ')', '|', '$', '^', '\'']).collect();
+    for manifest in ["embedded", "full", "url"] {
+        let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
+        let validated = validate(&scauth, &Observed::default(), &environment(), &Turn::Now).unwrap();
+        let deployment = build(&validated).unwrap().remove(&Kind::Deployment).unwrap();
+        let pod = &deployment["spec"]["template"]["spec"];
+        let containers = pod["containers"].as_array().unwrap().iter().chain(pod["initContainers"].as_array().unwrap());
+        for variable in containers.flat_map(|container| container["env"].as_array().unwrap()) {
+            let name = variable["name"].as_str().unwrap().trim_end_matches("_FILE");
+            let is_refused = names.contains(&name.trim_start_matches("SC_AUTH_")) || name.starts_with("DB_");
+            assert!(is_refused, "{name} is not refused by {rule}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Whose namespace may be used: ours, or one whose owner lets us in.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+
+use super::{Claim, Refusal, claim, collecting};
+use crate::names::{ANNOTATION_ALLOW, Names};
+
+/// Whose the namespace is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamespaceUse {
+    /// Ours, there or not yet.
+    Managed,
+    /// The user's, who lets us in.
+    Users,
+    /// The user's, but with an owner reference of ours that must come off.
+    Returned,
+}
+
+pub fn check(
+    live: Option<&DynamicObject>,
+    names: &Names,
+    owner: &OwnerReference,
+    operators: &str,
+) -> Result<NamespaceUse, Refusal> {
+    if names.namespace == operators {
+        return Err(Refusal {
+            reason: "NamespaceNotAllowed",
+            message: format!("namespace {operators} is the operator's own: set another spec.namespace"),
+            is_final: true,
+        });
+    }
+    let Some(live) = live else { return Ok(NamespaceUse::Managed) };
+    if live.metadata.deletion_timestamp.is_some() {
+        return Err(Refusal {
+            reason: "NamespaceTerminating",
+            message: format!("namespace {} is being deleted; it is made anew once it is gone", names.namespace),
+            is_final: false,
+        });
+    }
+    let is_ours = claim(&live.metadata, owner);
+    let allowed = live
+        .annotations()
+        .get(ANNOTATION_ALLOW)
+        .is_some_and(|allowed| allowed.split(',').map(str::trim).any(|name| name == "*" || name == names.scauth));
+    match (allowed, is_ours) {
+        (true, Claim::Ours) => Ok(NamespaceUse::Returned),
+        (true, _) => Ok(NamespaceUse::Users),
+        (false, Claim::Ours) => Ok(NamespaceUse::Managed),
+        (false, Claim::Former) => Err(collecting("Namespace", &names.namespace)),
+        (false, Claim::Foreign) => Err(Refusal {
+            reason: "NamespaceNotAllowed",
+            message: format!(
+                "namespace {0} existed before; whoever it belongs to lets us in with: kubectl annotate namespace {0} {ANNOTATION_ALLOW}={1}",
+                names.namespace, names.scauth
+            ),
+            is_final: false,
+        }),
+    }
+}

@@ -1,0 +1,127 @@
+//! Which image and which revision of the pod template a ScAuth has. What was chosen once stays, over upgrades of the
+//! operator too, until somebody wants another: by the spec, by an annotation, or by `upgrade: Automatic` when it is this
+//! one's turn. Pure functions.
+
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+use crate::api::{ScAuth, Upgrade};
+use crate::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE, ANNOTATION_UPGRADE_TO};
+
+/// The latest revision of the pod template; `reconcile/build/template.rs` tells them apart.
+pub const LATEST: i32 = 2;
+
+/// What an operator brings along.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The name of the release.
+    pub version: String,
+    /// The server's image where the spec names none.
+    pub image: String,
+}
+
+/// What the pods are to be of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    pub revision: i32,
+    pub image: String,
+    /// The release that they could be of.
+    pub available: Option<String>,
+}
+
+/// Whether an automatic upgrade may begin now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    Now,
+    /// After that one.
+    After(String),
+}
+
+/// What was chosen before.
+struct Chosen {
+    revision: i32,
+    image: String,
+    spec_image: Option<String>,
+}
+
+pub fn choose(scauth: &ScAuth, deployment: Option<&DynamicObject>, offer: &Offer, turn: &Turn) -> Release {
+    let wanted = || Release {
+        revision: LATEST,
+        image: scauth.spec.image.clone().unwrap_or_else(|| offer.image.clone()),
+        available: None,
+    };
+    let Some(chosen) = deployment.map_or_else(|| of_status(scauth), |live| Some(of_deployment(scauth, live))) else {
+        return wanted();
+    };
+    let named = scauth.annotations().get(ANNOTATION_UPGRADE_TO) == Some(&offer.version);
+    let automatic = scauth.spec.upgrade == Some(Upgrade::Automatic) && *turn == Turn::Now;
+    if chosen.spec_image != scauth.spec.image || named || automatic || chosen.revision > LATEST {
+        return wanted();
+    }
+    let is_latest = chosen.revision == LATEST && chosen.image == wanted().image;
+    Release { revision: chosen.revision, image: chosen.image, available: (!is_latest).then(|| offer.version.clone()) }
+}
+
+/// Release 0.1.0 wrote no annotation: it had the first revision, and only the container tells the image.
+fn of_deployment(scauth: &ScAuth, deployment: &DynamicObject) -> Chosen {
+    let note = |name: &str| deployment.annotations().get(name).cloned();
+    let running = deployment.data.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
+    match (note(ANNOTATION_REVISION).and_then(|revision| revision.parse().ok()), note(ANNOTATION_IMAGE)) {
+        (Some(revision), Some(image)) => Chosen { revision, image, spec_image: note(ANNOTATION_SPEC_IMAGE) },
+        _ => Chosen {
+            revision: 1,
+            image: running.unwrap_or_default().to_owned(),
+            spec_image: scauth.spec.image.clone().filter(|image| Some(image.as_str()) == running),
+        },
+    }
+}
+
+/// Where the Deployment is gone, the status still knows.
+fn of_status(scauth: &ScAuth) -> Option<Chosen> {
+    let status = scauth.status.as_ref()?;
+    Some(Chosen {
+        revision: status.template_revision?,
+        image: status.image.clone()?,
+        spec_image: scauth.spec.image.clone().filter(|image| Some(image) == status.image.as_ref()),
+    })
+}
+
+/// Whose turn it is among those that upgrade by themselves: one after the other by name, the next one when the one
+/// before is Ready again. One that is not Ready does not begin, and does not keep others from it.
+pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, offer: &Offer) -> Turn {
+    let mine = scauth.name_any();
+    if scauth.spec.upgrade != Some(Upgrade::Automatic) || is_current(scauth, offer) {
+        return Turn::Now;
+    }
+    if !is_ready(scauth) {
+        return Turn::After(mine);
+    }
+    let others = all.into_iter().filter(|other| {
+        other.spec.upgrade == Some(Upgrade::Automatic)
+            && other.spec.suspend != Some(true)
+            && other.metadata.deletion_timestamp.is_none()
+            && other.name_any() != mine
+    });
+    let mut before: Vec<_> = others
+        .filter(|other| {
+            let is_under_way = is_current(other, offer) && !is_ready(other);
+            let comes_first = !is_current(other, offer) && is_ready(other) && other.name_any() < mine;
+            is_under_way || comes_first
+        })
+        .map(ScAuth::name_any)
+        .collect();
+    before.sort();
+    before.into_iter().next().map_or(Turn::Now, Turn::After)
+}
+
+fn is_current(scauth: &ScAuth, offer: &Offer) -> bool {
+    let Some(status) = &scauth.status else { return false };
+    let wanted = scauth.spec.image.as_ref().unwrap_or(&offer.image);
+    status.template_revision == Some(LATEST) && status.image.as_ref() == Some(wanted)
+}
+
+fn is_ready(scauth: &ScAuth) -> bool {
+    let conditions = scauth.status.iter().flat_map(|status| &status.conditions);
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
