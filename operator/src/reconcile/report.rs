@@ -98,7 +98,7 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
     let kept: Vec<_> = kept.collect();
     status.observed_generation = generation;
     status.conditions =
-        findings.into_iter().map(|finding| condition(finding, &old.conditions, generation, now)).chain(kept).collect();
+        findings.iter().map(|finding| condition(finding, &old.conditions, generation, now)).chain(kept).collect();
     status
 }
 
