@@ -4,3 +4,7 @@ KUBERNETES=v1.35.4
 ETCD=v3.6.6
 COREDNS=v1.12.4
 TRAEFIK=v3.6.12
+# Definitions of others, for tests of what a cluster may have beside us.
+GATEWAY_API=v1.4.0
+PROMETHEUS_OPERATOR=v0.85.0
+definitions_file() { echo "$CACHE/bin/definitions-$GATEWAY_API-$PROMETHEUS_OPERATOR.yaml"; }

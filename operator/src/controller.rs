@@ -24,6 +24,7 @@ use crate::definitions::Definitions;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::names::LABEL_SCAUTH;
+use crate::reconcile::apply::ApplyError;
 use crate::reconcile::{Context, Error, reconcile, retry};
 
 /// How many are reconciled at once.
@@ -88,8 +89,8 @@ async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -
     let outcome = match &result {
         Ok(_) => "done",
         Err(Error::TimedOut) => "timed_out",
-        Err(Error::Observe(_)) => "not_read",
         Err(Error::Report(_)) => "not_reported",
+        Err(Error::Apply(ApplyError::Unread(_))) => "not_read",
         Err(Error::Apply(_)) => "not_applied",
     };
     metrics.ended(outcome, started.elapsed());

@@ -56,8 +56,6 @@ pub struct Context {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("reading the cluster: {}", apply::explain(.0))]
-    Observe(#[source] kube::Error),
     #[error("writing the status: {}", apply::explain(.0))]
     Report(#[source] kube::Error),
     #[error("it took too long")]
@@ -92,13 +90,18 @@ pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Actio
 }
 
 async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
-    let mut observed = observe::observe(&context.client, scauth).await.map_err(Error::Observe)?;
-    observed.health = context.healths.get(&scauth.name_any());
     let fleet = context.fleet.state();
     let turn = release::turn(scauth, fleet.iter().map(AsRef::as_ref), &context.environment.offer);
-    let outcome = match validate::validate(scauth, &observed, &context.environment, &turn) {
-        Err(refusal) => Outcome::Refused(refusal),
-        Ok(validated) => carry_out(scauth, validated, &observed, context).await,
+    let (observed, outcome) = match observe::observe(&context.client, scauth).await {
+        Err(error) => (Observed::default(), Outcome::Failed(error.into())),
+        Ok(mut observed) => {
+            observed.health = context.healths.get(&scauth.name_any());
+            let outcome = match validate::validate(scauth, &observed, &context.environment, &turn) {
+                Err(refusal) => Outcome::Refused(refusal),
+                Ok(validated) => carry_out(scauth, validated, &observed, context).await,
+            };
+            (observed, outcome)
+        }
     };
     if let Outcome::Failed(error) = &outcome
         && error.is_transient()

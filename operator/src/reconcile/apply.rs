@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, Status};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -27,6 +27,8 @@ use settled::Settled;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
+    #[error("reading the cluster: {}", explain(.0))]
+    Unread(#[from] kube::Error),
     /// The API server's answer.
     #[error("{kind} {name}: {}", explain(source))]
     Refused { kind: String, name: String, source: kube::Error },
@@ -83,8 +85,9 @@ pub async fn apply(
     }
     applied.keys = secrets::make_and_keep(means, validated, observed).await?;
     let wanted: BTreeSet<_> = children.keys().copied().collect();
-    for (kind, child) in children {
+    for (kind, mut child) in children {
         if kind == Kind::Deployment {
+            handover::begin(&validated.scale, &mut child, observed.children.get(&kind));
             handover::give(means.client, &validated.names, &child, observed.children.get(&kind)).await?;
         }
         one(means, kind, &validated.names, child, observed, &mut applied).await?;
@@ -190,7 +193,7 @@ fn refused(kind: Kind, name: &str, source: kube::Error) -> ApplyError {
 impl ApplyError {
     /// Why, as a condition's reason.
     pub fn reason(&self) -> &'static str {
-        let Self::Refused { source: kube::Error::Api(answer), .. } = self else { return "ApplyFailed" };
+        let Some(answer) = self.answer() else { return "ApplyFailed" };
         let says = |text: &str| answer.message.contains(text);
         match answer.code {
             403 if says("exceeded quota") => "QuotaExceeded",
@@ -209,11 +212,20 @@ impl ApplyError {
     /// Whether it says nothing about this object: the API server is having a bad time, or somebody was faster.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Refused { source: kube::Error::Api(answer), .. } => {
-                matches!(self.reason(), "ApiServerUnavailable" | "Conflict") || answer.code == 404
-            }
-            Self::Refused { .. } => true,
             Self::Keys(_) | Self::Json(_) => false,
+            Self::Refused { .. } | Self::Unread(_) => self.answer().is_none_or(|answer| {
+                matches!(self.reason(), "ApiServerUnavailable" | "Conflict") || answer.code == 404
+            }),
+        }
+    }
+
+    /// What the API server said, if it said anything.
+    fn answer(&self) -> Option<&Status> {
+        match self {
+            Self::Refused { source: kube::Error::Api(answer), .. } | Self::Unread(kube::Error::Api(answer)) => {
+                Some(answer)
+            }
+            _ => None,
         }
     }
 }

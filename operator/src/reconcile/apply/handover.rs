@@ -10,6 +10,16 @@ use serde_json::{Value, json};
 use super::{ApplyError, refused};
 use crate::kinds::Kind;
 use crate::names::{FIELD_MANAGER, HANDOVER_MANAGER, Names};
+use crate::reconcile::build::DEFAULT_MIN;
+use crate::reconcile::validate::Scale;
+
+/// A Deployment that is not there yet begins with the fewest pods that there may be, and not with one; the next
+/// reconcile hands the number over. (Should it be there after all, it does not fall below them either.)
+pub fn begin(scale: &Scale, desired: &mut Value, live: Option<&DynamicObject>) {
+    if let (Scale::Auto(autoscaling), None) = (scale, live) {
+        desired["spec"]["replicas"] = json!(autoscaling.min.unwrap_or(DEFAULT_MIN));
+    }
+}
 
 pub async fn give(
     client: &Client,

@@ -1,0 +1,288 @@
+//! A reconcile in process, with a client that can be told to fail.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::{Method, Request, Response};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::DynamicObject;
+use kube::{Api, Client, Config};
+use kube_runtime::events::{Recorder, Reporter};
+use kube_runtime::reflector;
+use sc_auth_operator::api::ScAuth;
+use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::poll::Healths;
+use sc_auth_operator::reconcile::apply::settled::Settled;
+use sc_auth_operator::reconcile::attempts::Attempts;
+use sc_auth_operator::reconcile::validate::{Environment, names};
+use sc_auth_operator::reconcile::{Context, Error, reconcile};
+use sc_auth_operator::release::Offer;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tower::{BoxError, service_fn};
+
+pub const IMAGE: &str = "registry.test/server:2";
+
+/// Where the API server is.
+pub async fn config() -> Config {
+    let path = std::env::var("SCDEV_API_KUBECONFIG").expect(
+        "SCDEV_API_KUBECONFIG is not set. Run `make test`, or dev/apiserver up and eval \"$(dev/apiserver env)\".",
+    );
+    let kubeconfig = Kubeconfig::read_from(path).unwrap();
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
+}
+
+/// As an administrator, with our CustomResourceDefinition in place.
+pub async fn admin() -> Client {
+    let client = Client::try_from(config().await).unwrap();
+    for path in ["../crds/sc-auth.io_scauths.yaml".to_owned(), std::env::var("SCDEV_FOREIGN_CRDS").unwrap()] {
+        define(&client, &path).await;
+    }
+    client
+}
+
+/// Applies the definitions in a file and waits until the API server serves them.
+pub async fn define(client: &Client, path: &str) {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    for document in text.split("\n---\n").filter(|document| document.contains("kind: CustomResourceDefinition")) {
+        let definition: Value = serde_yaml::from_str(document).unwrap();
+        let name = definition["metadata"]["name"].as_str().unwrap();
+        api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(&definition)).await.unwrap();
+        eventually(&format!("{name} is established"), || async {
+            let status = api.get(name).await.unwrap().status.unwrap_or_default();
+            status
+                .conditions
+                .iter()
+                .flatten()
+                .any(|condition| condition.type_ == "Established" && condition.status == "True")
+        })
+        .await;
+    }
+    // Discovery follows a moment later.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    for _ in 0..600 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not within 30 s: {what}");
+}
+
+/// What happens to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process ends before it is sent.
+    Kill,
+    /// It is answered so, and nothing is done.
+    Status(u16),
+    /// Nobody answers, and nothing is done.
+    TimeOut,
+    /// It is done, and the answer is lost.
+    LostAnswer,
+}
+
+impl Fault {
+    pub const ALL: [Self; 10] = [
+        Self::Kill,
+        Self::Status(403),
+        Self::Status(404),
+        Self::Status(409),
+        Self::Status(422),
+        Self::Status(429),
+        Self::Status(500),
+        Self::Status(503),
+        Self::TimeOut,
+        Self::LostAnswer,
+    ];
+}
+
+/// A client's requests, counted, and one of them disturbed.
+#[derive(Default)]
+pub struct Line {
+    pub requests: AtomicUsize,
+    pub writes: Mutex<Vec<String>>,
+    fault: Option<(usize, Fault)>,
+    killed: Notify,
+}
+
+impl Line {
+    pub fn disturbed(at: usize, fault: Fault) -> Arc<Self> {
+        Arc::new(Self { fault: Some((at, fault)), ..Self::default() })
+    }
+
+    pub fn client(self: &Arc<Self>, inner: &Client) -> Client {
+        let (line, inner) = (Arc::clone(self), inner.clone());
+        let service = service_fn(move |request: Request<Body>| {
+            let (line, inner) = (Arc::clone(&line), inner.clone());
+            async move { line.pass(inner, request).await }
+        });
+        Client::new(service, "default")
+    }
+
+    async fn pass(&self, inner: Client, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let number = self.requests.fetch_add(1, Ordering::SeqCst);
+        if request.method() != Method::GET {
+            self.writes.lock().unwrap().push(format!("{} {}", request.method(), request.uri().path()));
+        }
+        match self.fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault) {
+            None => Ok(inner.send(request).await?),
+            Some(Fault::Kill) => {
+                self.killed.notify_one();
+                std::future::pending().await
+            }
+            Some(Fault::TimeOut) => Err("the connection timed out".into()),
+            Some(Fault::LostAnswer) => {
+                inner.send(request).await?;
+                Err("the connection was reset".into())
+            }
+            Some(Fault::Status(code)) => Ok(Response::builder().status(code).body(status(code))?),
+        }
+    }
+}
+
+fn status(code: u16) -> Body {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": "Test", "message": "a test says no",
+    });
+    Body::from(status.to_string().into_bytes())
+}
+
+#[expect(clippy::disallowed_methods, reason = "as in `run`")]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A fresh operator.
+pub fn operator(client: Client) -> Arc<Context> {
+    let reporter = Reporter { controller: "sc-auth-operator".into(), instance: Some("test".into()) };
+    Arc::new(Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        environment: Environment {
+            offer: Offer { version: "0.2.0".into(), image: IMAGE.into() },
+            namespace: "sc-auth-system".into(),
+            allowed_images: Vec::new(),
+        },
+        clock: now,
+        resync: Duration::from_mins(5),
+        // A rotation is a publication, and at the next look a promotion.
+        publish_keys_for: Duration::ZERO,
+        fleet: reflector::store().0,
+        healths: Healths::default(),
+        attempts: Attempts::default(),
+        settled: Settled::default(),
+    })
+}
+
+pub fn manifest(name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "metadata": {"name": name}, "spec": spec})
+}
+
+pub fn scauths(client: &Client) -> Api<ScAuth> {
+    Api::all(client.clone())
+}
+
+/// Applies a ScAuth as a person does.
+pub async fn apply(client: &Client, manifest: Value) -> ScAuth {
+    let name = manifest["metadata"]["name"].as_str().unwrap();
+    scauths(client).patch(name, &PatchParams::apply("person").force(), &Patch::Apply(&manifest)).await.unwrap()
+}
+
+/// One reconcile of what is stored now; `None` where the process ended in it.
+pub async fn once(client: &Client, name: &str, line: &Arc<Line>) -> Option<Result<(), Error>> {
+    let scauth = Arc::new(scauths(client).get(name).await.unwrap());
+    let context = operator(line.client(client));
+    tokio::select! {
+        result = reconcile(scauth, context) => Some(result.map(|_| ())),
+        () = line.killed.notified() => None,
+    }
+}
+
+/// A fresh operator reconciles until it has nothing more to do. Returns how often it looked.
+pub async fn settle(client: &Client, name: &str) -> usize {
+    for round in 1..200 {
+        let line = Arc::new(Line::default());
+        let result = once(client, name, &line).await.unwrap();
+        let is_waiting =
+            scauths(client).get(name).await.unwrap().status.is_some_and(|status| {
+                status.conditions.iter().any(|condition| condition.reason == "GarbageCollecting")
+            });
+        if result.is_ok() && !is_waiting && line.writes.lock().unwrap().is_empty() {
+            return round;
+        }
+        if result.is_err() || is_waiting {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    panic!("{name} does not settle");
+}
+
+/// All that there is of a ScAuth, without what differs from one run to the next.
+pub async fn snapshot(client: &Client, name: &str) -> Value {
+    let scauth = scauths(client).get(name).await.unwrap();
+    let (uid, names) = (scauth.metadata.uid.clone().unwrap(), names(&scauth));
+    let mut all = json!({});
+    for kind in Kind::ALL {
+        let child = kind.api(client, &names).get_opt(&kind.name(&names)).await.unwrap();
+        all[format!("{kind:?}")] = serde_json::to_value(child).unwrap();
+    }
+    for secret in [names.secret(), names.admin_secret()] {
+        let resource = kube::api::ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &names.namespace, &resource);
+        let mut secret_object = serde_json::to_value(api.get_opt(&secret).await.unwrap()).unwrap();
+        if let Some(data) = secret_object["data"].as_object_mut() {
+            data.values_mut().for_each(|value| *value = json!("generated"));
+        }
+        all[secret] = secret_object;
+    }
+    let status = serde_json::to_value(&scauth.status).unwrap();
+    all["status"] = status;
+    tidy(&mut all);
+    let text = all.to_string().replace(&uid, "UID").replace(name, "NAME");
+    serde_json::from_str(&text).unwrap()
+}
+
+const CHANGING: [&str; 13] = [
+    "resourceVersion",
+    "uid",
+    "creationTimestamp",
+    "managedFields",
+    "generation",
+    "clusterIP",
+    "clusterIPs",
+    "sc-auth.io/applied",
+    "lastTransitionTime",
+    "observedGeneration",
+    "kid",
+    "since",
+    "kubernetes.io/metadata.name",
+];
+
+fn tidy(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|name, _| !CHANGING.contains(&name.as_str()));
+            object.values_mut().for_each(tidy);
+        }
+        Value::Array(values) => values.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+/// What was generated, by name: it must never be made anew.
+pub async fn generated(client: &Client, name: &str) -> Vec<(String, String)> {
+    use k8s_openapi::api::core::v1::Secret;
+    let api: Api<Secret> = Api::namespaced(client.clone(), name);
+    let secrets = api.list(&kube::api::ListParams::default()).await.unwrap();
+    secrets.items.into_iter().map(|secret| (secret.metadata.name.unwrap(), secret.metadata.uid.unwrap())).collect()
+}

@@ -1,0 +1,8 @@
+//! The operator in process, against a real API server without a node. Needs `dev/apiserver up` and its environment;
+//! `make test` does all of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
+#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
+#![allow(clippy::print_stderr, reason = "the suite says how many cases it tried")]
+
+mod faults;
+mod harness;
