@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 pub struct Freshness(Arc<Mutex<BTreeMap<String, Instant>>>);
 
 impl Freshness {
-    fn touch(&self, resource: &str) {
+    pub fn touch(&self, resource: &str) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         heard.insert(resource.to_owned(), Instant::now());
     }

@@ -64,9 +64,10 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     for resource in watched() {
         controller = controller.reconcile_on(children(&client, resource, metrics.clone()));
     }
+    let mut tasks = tokio::task::JoinSet::new();
     for kind in Kind::ALL.into_iter().filter(|kind| kind.definition().is_some()) {
         let (client, metrics) = (client.clone(), metrics.clone());
-        tokio::spawn(optional(client, kind, definitions.clone(), sender.clone(), freshness.clone(), metrics));
+        tasks.spawn(optional(client, kind, definitions.clone(), sender.clone(), freshness.clone(), metrics));
     }
     let measured = metrics.clone();
     controller

@@ -10,7 +10,6 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
-const NAME: &str = "sc-auth-operator";
 const LEASE: Duration = Duration::from_secs(15);
 const LEASE_SECONDS: i32 = 15;
 /// When a leader gives up that cannot renew.
@@ -20,6 +19,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// One candidate.
 pub struct Candidate {
     api: Api<Lease>,
+    name: String,
     identity: String,
     clock: fn() -> Timestamp,
     /// The lease as it was last seen, and when by our own clock: the holder's clock may be wrong.
@@ -27,8 +27,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    pub fn new(client: Client, namespace: &str, identity: String, clock: fn() -> Timestamp) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity, clock, seen: None }
+    pub fn new(client: Client, namespace: &str, name: String, identity: String, clock: fn() -> Timestamp) -> Self {
+        Self { api: Api::namespaced(client, namespace), name, identity, clock, seen: None }
     }
 
     /// Waits until the lease is ours, or until `stop`.
@@ -71,8 +71,8 @@ impl Candidate {
 
     /// Takes or renews the lease if it may. Returns whether it is ours.
     async fn attempt(&mut self) -> kube::Result<bool> {
-        let Some(mut lease) = self.api.get_opt(NAME).await? else {
-            let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+        let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(0, None)) };
             return won(self.api.create(&PostParams::default(), &lease).await);
         };
@@ -86,7 +86,7 @@ impl Candidate {
         } else {
             return Ok(false);
         }
-        won(self.api.replace(NAME, &PostParams::default(), &lease).await)
+        won(self.api.replace(&self.name, &PostParams::default(), &lease).await)
     }
 
     /// Whether the holder has not renewed for a whole lease, by our clock.
@@ -114,14 +114,14 @@ impl Candidate {
 
     /// So that a successor need not wait.
     async fn release(&self) {
-        let Ok(Some(mut lease)) = self.api.get_opt(NAME).await else { return };
+        let Ok(Some(mut lease)) = self.api.get_opt(&self.name).await else { return };
         let mut spec = lease.spec.clone().unwrap_or_default();
         if spec.holder_identity.as_ref() != Some(&self.identity) {
             return;
         }
         spec.holder_identity = None;
         lease.spec = Some(spec);
-        if let Err(error) = self.api.replace(NAME, &PostParams::default(), &lease).await {
+        if let Err(error) = self.api.replace(&self.name, &PostParams::default(), &lease).await {
             tracing::warn!(%error, "the Lease could not be given back");
         }
     }

@@ -61,3 +61,27 @@ async fn metrics(State(probes): State<Probes>) -> Result<([(&'static str, &'stat
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watch_that_is_silent_for_too_long_fails_the_liveness() {
+        let probes = |longest_silence| {
+            let freshness = Freshness::default();
+            freshness.touch("deployments");
+            Probes {
+                freshness,
+                longest_silence,
+                definitions: watch::channel(Definitions::new()).1,
+                metrics: Metrics::default(),
+                fleet: kube_runtime::reflector::store().0,
+            }
+        };
+        assert_eq!(healthz(State(probes(Duration::from_mins(5)))).await.0, StatusCode::OK);
+        let (status, text) = healthz(State(probes(Duration::ZERO))).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(text.contains("deployments"), "{text}");
+    }
+}

@@ -26,13 +26,16 @@ use crate::reconcile::validate::Environment;
 use crate::release::Offer;
 
 /// What `run` can be told.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     #[command(flatten)]
     offer: OfferArgs,
     /// The operator's own name, to tell candidates apart.
     #[arg(long, env = "POD_NAME", default_value = "sc-auth-operator")]
     name: String,
+    /// The name of the Lease by which candidates agree on who leads.
+    #[arg(long, env = "LEASE", default_value = "sc-auth-operator")]
+    lease: String,
     /// Where health and metrics are served.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     listen: std::net::SocketAddr,
@@ -50,7 +53,7 @@ pub struct RunArgs {
 }
 
 /// What the children depend on beside the ScAuth itself.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct OfferArgs {
     /// The image of the server's pods where a ScAuth names none.
     #[arg(long, env = "SERVER_IMAGE", default_value = concat!("docker.io/sc-auth/sc-auth-server:", env!("CARGO_PKG_VERSION")))]
@@ -89,8 +92,16 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         stopping.cancel();
     });
-    let (metrics, freshness) = (Metrics::default(), Freshness::default());
     let config = Config::infer().await.context("connecting to the API server")?;
+    operate(args, config, stop).await
+}
+
+/// The same with an API server that is named, until `stop`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let (metrics, freshness) = (Metrics::default(), Freshness::default());
     let client = client::client(config, args.longest_silence, &metrics, &freshness)?;
     let (fleet, writer) = reflector::store();
     let (known, mut definitions) = watch::channel(Definitions::new());
@@ -102,12 +113,14 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         fleet: fleet.clone(),
     };
     let listener = tokio::net::TcpListener::bind(args.listen).await.context("LISTEN")?;
-    tokio::spawn(async move { axum::serve(listener, probes::router(probes)).await });
-    tokio::spawn(definitions::follow(client.clone(), known));
+    // All of them end with this function.
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { drop(axum::serve(listener, probes::router(probes)).await) });
+    tasks.spawn(definitions::follow(client.clone(), known));
 
     let environment = args.offer.environment();
     let identity = leader::identity(&args.name, now());
-    let mut candidate = Candidate::new(client.clone(), &environment.namespace, identity.clone(), now);
+    let mut candidate = Candidate::new(client.clone(), &environment.namespace, args.lease, identity.clone(), now);
     if !is_defined(&mut definitions, &stop).await {
         return Ok(());
     }
@@ -131,7 +144,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         attempts: crate::reconcile::attempts::Attempts::default(),
         settled: crate::reconcile::apply::settled::Settled::default(),
     };
-    tokio::spawn(poll::run(fleet, context.healths.clone(), sender.clone()));
+    tasks.spawn(poll::run(fleet, context.healths.clone(), sender.clone()));
     let feeds = Feeds { writer, sender, receiver, definitions, freshness, metrics };
     // The controller first, then the Lease: a successor must not start while a reconcile is under way.
     let (never, release) = (CancellationToken::new(), CancellationToken::new());

@@ -3,20 +3,31 @@
 use std::error::Error;
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub fn start() {
-    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
-    // Below that, sqlx passes on every notice of the database.
-    let filter = match "sqlx=warn".parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = filter(std::env::var("RUST_LOG").as_deref().unwrap_or_default());
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        subscriber.compact().init();
+        registry.with(lines.compact()).init();
     } else {
-        subscriber.json().flatten_event(true).with_span_list(false).with_target(false).init();
+        registry.with(lines.json().flatten_event(true).with_span_list(false).with_target(false)).init();
+    }
+}
+
+/// `RUST_LOG` as levels of targets, such as `debug` or `info,sqlx=debug`; what cannot be read counts for nothing.
+fn filter(wanted: &str) -> Targets {
+    // Below that, sqlx passes on every notice of the database.
+    let default = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
+    match wanted.parse::<Targets>() {
+        Ok(targets) if !wanted.trim().is_empty() => match targets.default_level() {
+            Some(_) => targets,
+            None => targets.with_default(LevelFilter::INFO),
+        },
+        _ => default,
     }
 }
 

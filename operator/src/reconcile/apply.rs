@@ -85,12 +85,21 @@ pub async fn apply(
     }
     applied.keys = secrets::make_and_keep(means, validated, observed).await?;
     let wanted: BTreeSet<_> = children.keys().copied().collect();
+    // One that is refused does not keep the others from being there.
+    let mut refused = None;
     for (kind, mut child) in children {
+        let live = observed.children.get(&kind);
         if kind == Kind::Deployment {
-            handover::begin(&validated.scale, &mut child, observed.children.get(&kind));
-            handover::give(means.client, &validated.names, &child, observed.children.get(&kind)).await?;
+            handover::begin(&validated.scale, &mut child, live);
+            handover::give(means.client, &validated.names, &child, live).await?;
         }
-        one(means, kind, &validated.names, child, observed, &mut applied).await?;
+        if let Err(error) = one(means, kind, &validated.names, child, observed, &mut applied).await {
+            refused.get_or_insert(error);
+        }
+    }
+    // What takes the place of another is there before that goes.
+    if let Some(error) = refused {
+        return Err(error);
     }
     // The namespace and the volume never go by our hand.
     let kept = [Kind::Namespace, Kind::VolumeClaim, Kind::Autoscaler];

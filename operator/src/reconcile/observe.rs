@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::ListParams;
+use kube::api::{ApiResource, ListParams};
 use kube::core::{DynamicObject, PartialObjectMeta};
-use kube::{Api, Client, Resource as _};
+use kube::{Api, Client, ResourceExt as _};
 
 use super::rollout::{self, Rollout};
 use super::validate::names;
@@ -92,15 +92,19 @@ async fn secrets(client: &Client, names: &Names, observed: &mut Observed) -> kub
 /// Asked for only while pods are missing.
 async fn troubles(client: &Client, names: &Names) -> kube::Result<Vec<rollout::Trouble>> {
     let ours = ListParams::default().labels(&format!("{LABEL_SCAUTH}={}", names.scauth));
-    let pods = Api::<Pod>::namespaced(client.clone(), &names.namespace).list(&ours).await?.items;
+    let pods: Api<rollout::Pod> =
+        Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Pod>(&()));
+    let pods = pods.list(&ours).await?.items;
     let mut troubles: Vec<_> = pods.iter().filter_map(rollout::trouble).collect();
     troubles.sort();
     if troubles.is_empty()
         && let Some(waiting) = pods.iter().find(|pod| rollout::is_being_created(pod))
     {
-        let name = waiting.meta().name.clone().unwrap_or_default();
+        let name = waiting.name_any();
         let failed = ListParams::default().fields(&format!("reason=FailedMount,involvedObject.name={name}")).limit(5);
-        let events = Api::<Event>::namespaced(client.clone(), &names.namespace).list(&failed).await?.items;
+        let events: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Event>(&()));
+        let events = events.list(&failed).await?.items;
         troubles.extend(events.last().map(|event| rollout::failed_mount(&name, event)));
     }
     Ok(troubles)

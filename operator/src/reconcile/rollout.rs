@@ -1,10 +1,13 @@
 //! How far the pods are, and why they do not get further; read from the Deployment, the pods and their events.
 
 use k8s_openapi::api::apps::v1::DeploymentStatus;
-use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
 use kube::ResourceExt as _;
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, NotUsed, Object};
 use serde_json::Value;
+
+/// A pod, of which only the status is read.
+pub type Pod = Object<NotUsed, PodStatus>;
 
 /// A Deployment's numbers.
 #[derive(Debug, Clone, Default)]
@@ -133,8 +136,8 @@ pub fn is_being_created(pod: &Pod) -> bool {
         })
 }
 
-pub fn failed_mount(pod: &str, event: &Event) -> Trouble {
-    let text: String = event.message.as_deref().unwrap_or_default().chars().take(1_000).collect();
+pub fn failed_mount(pod: &str, event: &DynamicObject) -> Trouble {
+    let text: String = event.data["message"].as_str().unwrap_or_default().chars().take(1_000).collect();
     Trouble { cause: Cause::Mount, message: format!("pod {pod}: {text}") }
 }
 

@@ -286,3 +286,10 @@ pub async fn generated(client: &Client, name: &str) -> Vec<(String, String)> {
     let secrets = api.list(&kube::api::ListParams::default()).await.unwrap();
     secrets.items.into_iter().map(|secret| (secret.metadata.name.unwrap(), secret.metadata.uid.unwrap())).collect()
 }
+
+/// Somebody with fewer rights.
+pub async fn impersonating(user: &str) -> Client {
+    let mut config = config().await;
+    config.auth_info.impersonate = Some(user.into());
+    Client::try_from(config).unwrap()
+}

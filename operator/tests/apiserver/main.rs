@@ -6,3 +6,5 @@
 
 mod faults;
 mod harness;
+mod managers;
+mod refusals;

@@ -1,6 +1,5 @@
 //! What a user is told.
 
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -11,7 +10,7 @@ use crate::reconcile::apply::Applied;
 use crate::reconcile::build::build;
 use crate::reconcile::observe::Observed;
 use crate::reconcile::report::{self, Outcome};
-use crate::reconcile::rollout;
+use crate::reconcile::rollout::{self, Pod};
 use crate::reconcile::validate::Refusal;
 use crate::release::Turn;
 

@@ -1,0 +1,216 @@
+//! Others write to our children too: what is theirs stays, what is ours comes back, and nobody fights.
+
+use std::sync::Arc;
+
+use kube::Client;
+use kube::api::{Patch, PatchParams};
+use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::names::Names;
+use sc_auth_operator::reconcile::reconcile;
+use serde_json::{Value, json};
+
+use crate::harness::{Line, admin, apply, manifest, once, operator, scauths, settle};
+use crate::refusals::make;
+
+fn spec() -> Value {
+    json!({
+        "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
+        "expose": {"ingress": {"host": "auth.example.com", "annotations": {"example.com/ours": "1"}}},
+    })
+}
+
+fn names(name: &str) -> Names {
+    Names { scauth: name.into(), namespace: name.into() }
+}
+
+async fn child(client: &Client, kind: Kind, name: &str) -> Value {
+    let names = names(name);
+    serde_json::to_value(kind.api(client, &names).get(&kind.name(&names)).await.unwrap()).unwrap()
+}
+
+/// Another manager writes, as `kubectl edit` does.
+async fn edit(client: &Client, manager: &str, kind: Kind, name: &str, patch: Value) {
+    let names = names(name);
+    let params = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
+    kind.api(client, &names).patch(&kind.name(&names), &params, &Patch::Merge(&patch)).await.unwrap();
+}
+
+/// The writes of a fresh operator's reconcile.
+async fn writes(client: &Client, name: &str) -> Vec<String> {
+    let line = Arc::new(Line::default());
+    once(client, name, &line).await.unwrap().unwrap();
+    let writes = line.writes.lock().unwrap().clone();
+    writes.into_iter().filter(|write| !write.ends_with("/status") && !write.contains("/events")).collect()
+}
+
+#[tokio::test]
+async fn what_a_mesh_a_policy_engine_or_a_person_adds_stays_and_costs_no_write() {
+    let (client, name) = (admin().await, "additions");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    for (manager, kind, patch, path) in [
+        (
+            "mesh",
+            Kind::Deployment,
+            json!({"spec": {"template": {"metadata": {"annotations": {"linkerd.io/inject": "enabled"}}}}}),
+            "/spec/template/metadata/annotations/linkerd.io~1inject",
+        ),
+        (
+            "policy-engine",
+            Kind::Service,
+            json!({"metadata": {"labels": {"cost-center": "42"}}}),
+            "/metadata/labels/cost-center",
+        ),
+        (
+            "cert-manager",
+            Kind::Ingress,
+            json!({"metadata": {"annotations": {"cert-manager.io/x": "y"}}}),
+            "/metadata/annotations/cert-manager.io~1x",
+        ),
+        ("person", Kind::Namespace, json!({"metadata": {"labels": {"team": "billing"}}}), "/metadata/labels/team"),
+        ("person", Kind::DisruptionBudget, json!({"metadata": {"annotations": {"a": "b"}}}), "/metadata/annotations/a"),
+    ] {
+        edit(&client, manager, kind, name, patch).await;
+        assert_eq!(writes(&client, name).await, [""; 0], "{manager}");
+        assert!(child(&client, kind, name).await.pointer(path).is_some(), "{manager}'s field is still there");
+    }
+    // And it survives when something of ours is applied beside it.
+    let mut changed = spec();
+    changed["replicas"] = json!(4);
+    apply(&client, manifest(name, changed)).await;
+    settle(&client, name).await;
+    let deployment = child(&client, Kind::Deployment, name).await;
+    assert_eq!(deployment["spec"]["replicas"], 4);
+    assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"]["linkerd.io/inject"], "enabled");
+}
+
+#[tokio::test]
+async fn what_is_ours_comes_back_and_what_is_one_value_is_ours_as_a_whole() {
+    let (client, name) = (admin().await, "edits");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    for (kind, patch, path, value) in [
+        (Kind::Deployment, json!({"spec": {"replicas": 7}}), "/spec/replicas", json!(2)),
+        (Kind::Service, json!({"spec": {"selector": {"track": "canary"}}}), "/spec/selector/track", Value::Null),
+        (
+            Kind::NetworkPolicy,
+            json!({"spec": {"podSelector": {"matchLabels": {"none": "such"}}}}),
+            "/spec/podSelector/matchLabels/none",
+            Value::Null,
+        ),
+        (Kind::NetworkPolicy, json!({"spec": {"ingress": [{}]}}), "/spec/ingress/0/ports/0/port", json!(8000)),
+        (
+            Kind::Namespace,
+            json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}),
+            "/metadata/labels/pod-security.kubernetes.io~1enforce",
+            json!("restricted"),
+        ),
+    ] {
+        edit(&client, "person", kind, name, patch).await;
+        assert_eq!(writes(&client, name).await.len(), 1, "{kind:?}");
+        let child = child(&client, kind, name).await;
+        assert_eq!(child.pointer(path).cloned().unwrap_or_default(), value, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_dropped_from_the_spec_vanishes_from_the_child() {
+    let (client, name) = (admin().await, "omissions");
+    let mut rich = spec();
+    rich["expose"]["ingress"]["tls"] = json!({});
+    rich["podTemplate"] = json!({"labels": {"team": "billing"}});
+    apply(&client, manifest(name, rich)).await;
+    settle(&client, name).await;
+    let bare = json!({"database": spec()["database"], "expose": {"ingress": {"host": "auth.example.com"}}});
+    apply(&client, manifest(name, bare)).await;
+    settle(&client, name).await;
+    let ingress = child(&client, Kind::Ingress, name).await;
+    assert!(ingress["spec"]["tls"].is_null() && ingress["metadata"]["annotations"]["example.com/ours"].is_null());
+    let deployment = child(&client, Kind::Deployment, name).await;
+    assert!(deployment["spec"]["template"]["metadata"]["labels"]["team"].is_null());
+}
+
+#[tokio::test]
+async fn an_autoscaler_s_number_is_not_touched_and_never_falls_at_the_handover() {
+    let (client, name) = (admin().await, "scaled");
+    let mut fixed = spec();
+    fixed["replicas"] = json!(4);
+    apply(&client, manifest(name, fixed.clone())).await;
+    settle(&client, name).await;
+    let mut scaled = spec();
+    scaled["autoscaling"] = json!({"min": 2, "max": 9});
+    apply(&client, manifest(name, scaled)).await;
+    settle(&client, name).await;
+    let replicas = || async { child(&client, Kind::Deployment, name).await["spec"]["replicas"].clone() };
+    assert_eq!(replicas().await, 4, "as before, until the autoscaler says otherwise");
+    edit(&client, "kube-controller-manager", Kind::Deployment, name, json!({"spec": {"replicas": 7}})).await;
+    assert_eq!(writes(&client, name).await, [""; 0]);
+    assert_eq!(replicas().await, 7);
+    apply(&client, manifest(name, fixed)).await;
+    settle(&client, name).await;
+    assert_eq!(replicas().await, 4, "the spec decides again");
+    // And over again: nothing is left of the first handover that would be in the way.
+    let mut scaled = spec();
+    scaled["autoscaling"] = json!({"min": 2, "max": 9});
+    apply(&client, manifest(name, scaled)).await;
+    settle(&client, name).await;
+    assert_eq!(replicas().await, 4);
+}
+
+/// A policy that changes each object of that kind in that namespace.
+async fn mutate(client: &Client, name: &str, group: &str, plural: &str, expression: &str) {
+    make(client, "mutatingadmissionpolicies", json!({
+        "apiVersion": "admissionregistration.k8s.io/v1beta1", "kind": "MutatingAdmissionPolicy", "metadata": {"name": name},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": [plural],
+            }]},
+            "matchConditions": [{"name": "here", "expression": format!("object.metadata.namespace == '{name}'")}],
+            "failurePolicy": "Fail", "reinvocationPolicy": "Never",
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}],
+        },
+    })).await;
+    make(
+        client,
+        "mutatingadmissionpolicybindings",
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1beta1", "kind": "MutatingAdmissionPolicyBinding",
+            "metadata": {"name": name}, "spec": {"policyName": name},
+        }),
+    )
+    .await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
+async fn a_policy_that_adds_labels_costs_no_write() {
+    let (client, name) = (admin().await, "labelled");
+    mutate(&client, name, "", "services", "Object{metadata: Object.metadata{labels: {'policy': 'was-here'}}}").await;
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    assert_eq!(child(&client, Kind::Service, name).await["metadata"]["labels"]["policy"], "was-here");
+    assert_eq!(writes(&client, name).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_policy_that_overrides_us_has_the_last_word_and_is_not_fought() {
+    let (client, name) = (admin().await, "overridden");
+    mutate(&client, name, "apps", "deployments", "Object{spec: Object.spec{revisionHistoryLimit: 9}}").await;
+    apply(&client, manifest(name, spec())).await;
+    let line = Arc::new(Line::default());
+    let context = operator(line.client(&client));
+    for _ in 0..3 {
+        let scauth = Arc::new(scauths(&client).get(name).await.unwrap());
+        reconcile(scauth, Arc::clone(&context)).await.unwrap();
+    }
+    let applied = line.writes.lock().unwrap().iter().filter(|write| write.contains("/deployments/")).count();
+    assert_eq!(applied, 1, "the same operator does not try again");
+    assert_eq!(child(&client, Kind::Deployment, name).await["spec"]["revisionHistoryLimit"], 9);
+    // A change of ours is still applied.
+    let mut changed = spec();
+    changed["replicas"] = json!(3);
+    apply(&client, manifest(name, changed)).await;
+    let scauth = Arc::new(scauths(&client).get(name).await.unwrap());
+    reconcile(scauth, context).await.unwrap();
+    assert_eq!(child(&client, Kind::Deployment, name).await["spec"]["replicas"], 3);
+}

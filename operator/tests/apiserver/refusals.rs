@@ -1,0 +1,178 @@
+//! What the API server refuses becomes a condition with its own words.
+
+use kube::api::{ApiResource, DeleteParams, Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::{Api, Client};
+use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::names::Names;
+use serde_json::{Value, json};
+
+use crate::harness::{Line, admin, apply, impersonating, manifest, once, scauths, settle};
+
+fn spec() -> Value {
+    json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})
+}
+
+/// Any object, as an administrator makes it.
+pub async fn make(client: &Client, plural: &str, object: Value) {
+    let (group, version) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", "v1"));
+    let resource = ApiResource {
+        group: group.into(),
+        version: version.into(),
+        api_version: object["apiVersion"].as_str().unwrap().into(),
+        kind: object["kind"].as_str().unwrap().into(),
+        plural: plural.into(),
+    };
+    let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    let name = object["metadata"]["name"].as_str().unwrap();
+    api.patch(name, &PatchParams::apply("admin").force(), &Patch::Apply(&object)).await.unwrap();
+}
+
+/// A policy on our Deployments in one namespace.
+async fn forbid_deployments(client: &Client, name: &str) {
+    make(
+        client,
+        "validatingadmissionpolicies",
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
+            "spec": {
+                "matchConstraints": {"resourceRules": [{
+                    "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"],
+                }]},
+                "validations": [{"expression": format!("object.metadata.namespace != '{name}'"), "message": "not on a Friday"}],
+            },
+        }),
+    )
+    .await;
+    make(
+        client,
+        "validatingadmissionpolicybindings",
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
+        }),
+    )
+    .await;
+    // The API server takes a policy up a moment later.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+}
+
+pub async fn condition(client: &Client, name: &str, kind: &str) -> (String, String, String) {
+    let status = scauths(client).get(name).await.unwrap().status.unwrap_or_default();
+    let found = status.conditions.into_iter().find(|condition| condition.type_ == kind);
+    found.map(|condition| (condition.status, condition.reason, condition.message)).unwrap_or_default()
+}
+
+/// Reconciles once, which must fail, and gives what Ready says then.
+async fn refused(client: &Client, name: &str) -> (String, String) {
+    once(client, name, &std::sync::Arc::new(Line::default())).await.unwrap().unwrap_err();
+    let (status, reason, message) = condition(client, name, "Ready").await;
+    assert_eq!(status, "False");
+    (reason, message)
+}
+
+#[tokio::test]
+async fn a_policy_s_refusal_is_passed_on_and_the_other_children_are_there() {
+    let (client, name) = (admin().await, "denied");
+    forbid_deployments(&client, name).await;
+    apply(&client, manifest(name, spec())).await;
+    let (reason, message) = refused(&client, name).await;
+    assert_eq!(reason, "PolicyDenied");
+    assert!(message.starts_with("Deployment denied: ") && message.contains("not on a Friday"), "{message}");
+    assert_eq!(condition(&client, name, "Stalled").await.0, "False", "the policy may change");
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    for kind in [Kind::Service, Kind::NetworkPolicy, Kind::DisruptionBudget] {
+        assert!(kind.api(&client, &names).get_opt(&kind.name(&names)).await.unwrap().is_some(), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_change_is_said_and_is_stalled() {
+    let (client, name) = (admin().await, "immutable");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    // Somebody replaced the Deployment by one with other selectors that carries our owner reference.
+    let uid = scauths(&client).get(name).await.unwrap().metadata.uid.unwrap();
+    let deployments: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), name, &ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&()));
+    deployments.delete(name, &DeleteParams::default()).await.unwrap();
+    make(
+        &client,
+        "deployments",
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name, "namespace": name, "ownerReferences": [
+                {"apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "name": name, "uid": uid, "controller": true}]},
+            "spec": {
+                "selector": {"matchLabels": {"app": "other"}},
+                "template": {"metadata": {"labels": {"app": "other"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}},
+            },
+        }),
+    )
+    .await;
+    let (reason, message) = refused(&client, name).await;
+    assert_eq!(reason, "Invalid");
+    assert!(message.contains("field is immutable"), "{message}");
+    assert_eq!(condition(&client, name, "Stalled").await.0, "True");
+}
+
+#[tokio::test]
+async fn a_right_that_the_operator_lacks_is_named() {
+    let (client, name) = (admin().await, "forbidden");
+    make(&client, "clusterroles", json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "half"},
+        "rules": [
+            {"apiGroups": ["sc-auth.io"], "resources": ["*"], "verbs": ["*"]},
+            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["*"]},
+            {"apiGroups": ["", "apps", "networking.k8s.io", "policy", "autoscaling"], "resources": ["*"], "verbs": ["get"]},
+            {"apiGroups": ["gateway.networking.k8s.io", "monitoring.coreos.com"], "resources": ["*"], "verbs": ["get"]},
+        ],
+    })).await;
+    make(
+        &client,
+        "clusterrolebindings",
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "half"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "half"},
+            "subjects": [{"kind": "User", "name": "half", "apiGroup": "rbac.authorization.k8s.io"}],
+        }),
+    )
+    .await;
+    apply(&client, manifest(name, spec())).await;
+    let half = impersonating("half").await;
+    let (reason, message) = refused(&half, name).await;
+    assert_eq!(reason, "Forbidden");
+    assert!(message.contains("cannot patch resource \"namespaces\""), "{message}");
+}
+
+#[tokio::test]
+async fn a_bad_moment_of_the_api_server_is_told_only_when_it_lasts() {
+    use crate::harness::{Fault, operator};
+    use sc_auth_operator::reconcile::reconcile;
+    let (client, name) = (admin().await, "moment");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let before = condition(&client, name, "Ready").await;
+    let scauth = std::sync::Arc::new(scauths(&client).get(name).await.unwrap());
+    let context = operator(client.clone());
+    for failures in 0..5 {
+        // The same operator each time, whose second request is answered with 503.
+        let line = Line::disturbed(1, Fault::Status(503));
+        let mut disturbed = operator(line.client(&client));
+        let inner = std::sync::Arc::get_mut(&mut disturbed).unwrap();
+        for _ in 0..failures {
+            inner.attempts.count(name);
+        }
+        reconcile(scauth.clone(), disturbed).await.unwrap_err();
+        let now = condition(&client, name, "Ready").await;
+        if failures < 3 {
+            assert_eq!(now, before, "after {failures} failures");
+        } else {
+            assert_eq!(now.1, "ApiServerUnavailable", "after {failures} failures");
+        }
+    }
+    drop(context);
+}

@@ -1,0 +1,13 @@
+//! Whole operators in process, against a real API server without a node; they reconcile all that they find, so one test
+//! runs after the other. Needs `dev/apiserver up` and its environment; `make test` does all of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
+#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
+
+#[path = "../apiserver/harness.rs"]
+#[allow(dead_code, reason = "each test program uses its part of it")]
+mod harness;
+
+mod definitions;
+mod leader;
+mod operators;
+mod watches;
