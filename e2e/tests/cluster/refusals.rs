@@ -68,6 +68,71 @@ fn an_embedded_database_has_one_replica() {
 }
 
 #[test]
+fn either_the_spec_or_an_autoscaler_says_how_many_pods_there_are() {
+    let scaled = with(external(), "autoscaling", json!({"min": 2, "max": 5, "cpu": 300}));
+    assert_eq!(apply("a", scaled.clone(), true), Ok(()));
+    refused(
+        "a",
+        with(scaled, "replicas", json!(2)),
+        "with spec.autoscaling the autoscaler decides: remove spec.replicas",
+    );
+    refused("a", with(external(), "autoscaling", json!({"max": 1})), "max must not be less than min (2 by default)");
+    let embedded = json!({"database": {"embedded": {}}, "autoscaling": {"max": 3}});
+    refused("a", embedded, "an embedded database has one writer: remove spec.autoscaling");
+}
+
+#[test]
+fn what_would_break_the_pods_is_no_part_of_a_pod_template() {
+    let pod = |template: Value| with(external(), "podTemplate", template);
+    let taken = pod(json!({
+        "labels": {"team": "billing"}, "annotations": {"linkerd.io/inject": "enabled"}, "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}], "priorityClassName": "high",
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]}}},
+        "env": [{"name": "SC_AUTH_LEEWAY", "value": "9s"}, {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+        "volumes": [{"name": "extra", "configMap": {"name": "extra"}}, {"name": "scratch", "emptyDir": {}}],
+        "volumeMounts": [{"name": "extra", "mountPath": "/extra"}],
+    }));
+    assert_eq!(apply("a", taken, true), Ok(()));
+    for (template, sentence) in [
+        (json!({"labels": {"app.kubernetes.io/name": "mine"}}), "are the operator's own: it finds the pods by them"),
+        (
+            json!({"annotations": {"sc-auth.io/image": "mine"}}),
+            "annotations that begin with sc-auth.io/ are the operator's own",
+        ),
+        (json!({"securityContext": {}}), "unknown field \"spec.podTemplate.securityContext\""),
+        (json!({"affinity": {"nodeAfinity": {}}}), "unknown field \"spec.podTemplate.affinity.nodeAfinity\""),
+        (
+            json!({"env": [{"name": "SC_AUTH_ISSUER", "value": "x"}]}),
+            "would override what another field of spec decides",
+        ),
+        (json!({"env": [{"name": "DB_PASS_FILE", "value": "x"}]}), "would override what another field of spec decides"),
+        (json!({"volumes": [{"name": "keys", "emptyDir": {}}]}), "volumes called keys, admin"),
+        (json!({"volumes": [{"name": "host", "hostPath": {"path": "/"}}]}), "unknown field"),
+        (
+            json!({"volumes": [{"name": "a", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}]}),
+            "the server's pods have no token of a service account",
+        ),
+        (json!({"volumeMounts": [{"name": "a", "mountPath": "/a"}]}), "each of volumeMounts names one of volumes"),
+        (
+            json!({"volumes": [{"name": "a", "emptyDir": {}}], "volumeMounts": [{"name": "a", "mountPath": "/run/sc-auth/keys"}]}),
+            "those are the operator's own",
+        ),
+    ] {
+        refused("a", pod(template), sentence);
+    }
+}
+
+#[test]
+fn keys_rotate_between_an_hour_and_a_year() {
+    for rotation in ["30m", "367d", "8785h", "soon"] {
+        let spec = with(external(), "keys", json!({"rotation": rotation}));
+        assert!(apply("a", spec, true).is_err(), "{rotation}");
+    }
+    assert_eq!(apply("a", with(external(), "keys", json!({"rotation": "90d", "algorithm": "ES256"})), true), Ok(()));
+}
+
+#[test]
 fn a_host_is_a_bare_host_name() {
     for host in [
         "https://auth.example.com",
@@ -82,7 +147,24 @@ fn a_host_is_a_bare_host_name() {
     }
     let spec = with(external(), "expose", json!({"ingress": {"host": "auth.example.com", "className": "traefik"}}));
     assert_eq!(apply("a", spec, true), Ok(()));
-    refused("a", with(external(), "expose", json!({})), "set spec.expose.ingress, or remove spec.expose");
+    for expose in
+        [json!({}), json!({"none": {}, "ingress": {"host": "auth.example.com"}}), json!({"trustedProxies": []})]
+    {
+        refused(
+            "a",
+            with(external(), "expose", expose),
+            "set spec.expose.ingress, or httpRoute, or none, and only one of them",
+        );
+    }
+    for expose in [
+        json!({"none": {}, "trustedProxies": ["10.0.0.0/8", "fd00::/8"]}),
+        json!({"httpRoute": {"parentRefs": [{"name": "edge", "namespace": "gateways"}], "hostnames": ["auth.example.com"]}}),
+        json!({"ingress": {"host": "auth.example.com", "annotations": {"cert-manager.io/cluster-issuer": "a"}, "tls": {}}}),
+    ] {
+        assert_eq!(apply("a", with(external(), "expose", expose), true), Ok(()));
+    }
+    let proxies = json!({"none": {}, "trustedProxies": ["10.0.0.1"]});
+    refused("a", with(external(), "expose", proxies), "write networks such as 10.0.0.0/8 or fd00::/8");
 }
 
 #[test]
