@@ -14,4 +14,5 @@ pub mod poll;
 pub mod probes;
 pub mod reconcile;
 pub mod release;
+pub mod render;
 pub mod run;

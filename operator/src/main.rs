@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use sc_auth_operator::{api, run};
+use sc_auth_operator::{api, render, run};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -23,12 +23,16 @@ enum Action {
     Run(run::RunArgs),
     /// Print the CustomResourceDefinition.
     Crds,
+    /// Print what a manifest's ScAuths become, without a cluster.
+    Render(render::RenderArgs),
 }
 
 fn main() -> ExitCode {
+    let print = |text: String| Ok(std::io::stdout().write_all(text.as_bytes())?);
     let result = match Cli::parse().command {
         Action::Run(args) => start(args),
-        Action::Crds => api::to_yaml().and_then(|yaml| Ok(std::io::stdout().write_all(yaml.as_bytes())?)),
+        Action::Crds => api::to_yaml().and_then(print),
+        Action::Render(args) => render::render(args).and_then(print),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

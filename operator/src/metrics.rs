@@ -136,6 +136,13 @@ impl Metrics {
         self.reconcile_time.observe(took.as_secs_f64());
     }
 
+    /// Children outlive their ScAuth for a moment: of one that is gone nothing waits.
+    fn waiting(&self, fleet: &[Arc<ScAuth>]) -> usize {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.retain(|name| fleet.iter().any(|scauth| scauth.metadata.name.as_ref() == Some(name)));
+        queue.len()
+    }
+
     pub fn leads(&self, leads: bool) {
         self.leader.set(leads.into());
     }
@@ -156,8 +163,7 @@ impl Metrics {
             let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
             self.watch_age.get_or_create(&ResourceLabels { resource }).set(seconds);
         }
-        let waiting = self.queue.lock().unwrap_or_else(PoisonError::into_inner).len();
-        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.waiting.set(i64::try_from(self.waiting(&all)).unwrap_or(i64::MAX));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)

@@ -47,8 +47,8 @@ pub struct RunArgs {
     #[arg(long, env = "PUBLISH_KEYS_FOR", default_value = "15m", value_parser = humantime::parse_duration)]
     publish_keys_for: Duration,
     /// A connection to the API server on which nothing was heard for so long is given up. It sends something every
-    /// minute.
-    #[arg(long, env = "LONGEST_SILENCE", default_value = "90s", value_parser = humantime::parse_duration)]
+    /// minute, or nearly so.
+    #[arg(long, env = "LONGEST_SILENCE", default_value = "150s", value_parser = humantime::parse_duration)]
     longest_silence: Duration,
 }
 

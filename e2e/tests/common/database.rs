@@ -54,3 +54,30 @@ pub fn postgres(name: &str) -> Server {
     }
     server(&url)
 }
+
+fn psql(database: &str, arguments: &[&str]) -> String {
+    let url = format!("{}/{database}", environment("SCDEV_POSTGRES_URL"));
+    let output = Command::new("psql").args(["-q", "-t", "-A", &url]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A statement in a database of PostgreSQL.
+pub fn execute(database: &str, statement: &str) {
+    psql(database, &["-c", statement]);
+}
+
+/// One more user of a database of PostgreSQL that is in use.
+pub fn postgres_user(database: &str, user: &str, password: &str) {
+    let exists = psql(database, &["-c", &format!("SELECT 1 FROM pg_roles WHERE rolname = '{user}'")]);
+    let verb = if exists.trim().is_empty() { "CREATE" } else { "ALTER" };
+    execute(database, &format!("{verb} ROLE {user} LOGIN PASSWORD '{password}'"));
+    execute(database, &format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {user}"));
+    execute(database, &format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {user}"));
+}
+
+/// How many connections that user has.
+pub fn connections_of(user: &str) -> usize {
+    let count = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{user}'");
+    psql("postgres", &["-c", &count]).trim().parse().unwrap()
+}

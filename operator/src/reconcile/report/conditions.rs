@@ -150,7 +150,9 @@ fn database(facts: &Facts<'_>) -> Finding {
             let message = "the pods do not reach the database; their logs say why, and clients get 503 until they do";
             finding("DatabaseReady", "False", "DatabaseUnreachable", message)
         }
-        (_, 1..) => finding("DatabaseReady", "True", "Migrated", ""),
+        (_, 1..) => {
+            finding("DatabaseReady", "True", "Migrated", "the pods reach it, and its tables are as they are to be")
+        }
         _ => finding("DatabaseReady", "Unknown", "Starting", "no pod has reached it yet"),
     }
 }
@@ -219,6 +221,6 @@ fn monitored(facts: &Facts<'_>) -> Option<Finding> {
         let message = "the cluster has no ServiceMonitor: install the Prometheus operator, or remove spec.monitoring";
         finding("Monitored", "False", "PrometheusOperatorMissing", message)
     } else {
-        finding("Monitored", "True", "Applied", "")
+        finding("Monitored", "True", "Applied", "a ServiceMonitor tells Prometheus where the metrics are")
     })
 }

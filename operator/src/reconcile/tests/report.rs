@@ -46,8 +46,10 @@ fn pair(status: &str, reason: &str) -> (String, String) {
 }
 
 fn pod(container: Value) -> Pod {
-    serde_json::from_value(json!({"metadata": {"name": "tenant-1"}, "status": {"initContainerStatuses": [container]}}))
-        .unwrap()
+    serde_json::from_value(
+        json!({"metadata": {"name": "tenant-1"}, "spec": {}, "status": {"initContainerStatuses": [container]}}),
+    )
+    .unwrap()
 }
 
 #[test]

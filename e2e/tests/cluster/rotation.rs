@@ -1,0 +1,143 @@
+//! Keys and credentials change under load, and nobody is turned away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
+use serde_json::{Value, json};
+
+use crate::common::client::{Client, PASSWORD};
+use crate::common::database;
+use crate::common::kube::{Cleanup, apply, eventually, get, pods, ready, run, scauth};
+
+const NAME: &str = "e2e-rotation";
+const HOST: &str = "rotation.example.com";
+
+/// Logs in all along, and verifies each token with the published keys as a service of its own does: it keeps them for
+/// some seconds and asks again only where it does not know a kid.
+async fn log_in_and_verify(stop: Arc<AtomicBool>) -> (usize, Vec<String>) {
+    let client = Client::at(HOST);
+    let (mut logins, mut failures, mut keys) = (0, Vec::new(), keys(&client).await);
+    while !stop.load(Ordering::Relaxed) {
+        logins += 1;
+        let body = json!({"username": "alice", "password": PASSWORD});
+        match client.try_call("POST", "/api/v1/accounts/login", None, Some(body)).await {
+            Ok((200, answer)) => {
+                let token = answer["data"]["access_token"].as_str().unwrap().to_owned();
+                if logins % 20 == 0 {
+                    keys = self::keys(&client).await;
+                }
+                failures.extend(verify(&token, &keys).err());
+            }
+            other => failures.push(format!("{other:?}")),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    (logins, failures)
+}
+
+async fn keys(client: &Client) -> JwkSet {
+    let (status, keys) = client.call("GET", "/.well-known/jwks.json", None, None).await;
+    assert_eq!(status, 200);
+    serde_json::from_value(keys).unwrap()
+}
+
+fn verify(token: &str, keys: &JwkSet) -> Result<(), String> {
+    let header = decode_header(token).map_err(|error| error.to_string())?;
+    let kid = header.kid.unwrap_or_default();
+    let key = keys.find(&kid).ok_or_else(|| format!("{kid} signs and is not published"))?;
+    let mut rules = Validation::new(header.alg);
+    rules.validate_aud = false;
+    decode::<Value>(token, &DecodingKey::from_jwk(key).unwrap(), &rules).map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// One session that is asked about all along.
+async fn stay_logged_in(access: String, stop: Arc<AtomicBool>) -> (usize, Vec<String>) {
+    let client = Client::at(HOST);
+    let (mut asked, mut failures) = (0, Vec::new());
+    while !stop.load(Ordering::Relaxed) {
+        asked += 1;
+        match client.try_call("GET", "/api/v1/accounts/me", Some(&access), None).await {
+            Ok((200, _)) => {}
+            other => failures.push(format!("{other:?}")),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (asked, failures)
+}
+
+fn states() -> Vec<String> {
+    let status = get("scauth", NAME, NAME)["status"].clone();
+    let keys = status["keys"].as_array().cloned().unwrap_or_default();
+    let access = keys.iter().filter(|key| key["purpose"] == "access");
+    let mut found: Vec<_> = access.map(|key| key["state"].as_str().unwrap().to_owned()).collect();
+    found.sort();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_restarts() {
+    let _cleanup = Cleanup(NAME);
+    let server = database::postgres("e2e_rotation");
+    apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "annotations": {"sc-auth.io/allow": NAME}}})).unwrap();
+    let secret = |user: &str, password: &str| {
+        let uri = format!("postgresql://{user}:{password}@{}:{}/e2e_rotation", server.host, server.port);
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": NAME}, "stringData": {"uri": uri}})
+    };
+    apply(secret(&server.user, &server.password)).unwrap();
+    let spec = json!({
+        "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
+        "expose": {"ingress": {"host": HOST, "className": "traefik"}},
+    });
+    apply(scauth(NAME, spec)).unwrap();
+    ready(NAME);
+    let client = Client::at(HOST);
+    client.answers().await;
+    client.register("alice").await;
+    let (access, _) = client.login("alice", PASSWORD).await;
+    let before: Vec<_> = pods(NAME, NAME).iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let loads =
+        [tokio::spawn(log_in_and_verify(Arc::clone(&stop))), tokio::spawn(stay_logged_in(access, Arc::clone(&stop)))];
+    tokio::task::block_in_place(|| {
+        run(&["annotate", "scauth", NAME, "sc-auth.io/rotate-keys=e2e"]);
+        eventually("the next key is published", 15, || states() == ["current", "next"]);
+        eventually("it signs", 150, || states() == ["current", "retired"]);
+        // Another user of the database, whose password is valid beside the first one's.
+        database::postgres_user("e2e_rotation", "e2e_rotated", "another password");
+        apply(secret("e2e_rotated", "another%20password")).unwrap();
+        eventually("connections of the other user", 60, || database::connections_of("e2e_rotated") > 0);
+        std::thread::sleep(Duration::from_secs(10));
+    });
+    stop.store(true, Ordering::Relaxed);
+    for load in loads {
+        let (count, failures) = load.await.unwrap();
+        assert!(failures.is_empty(), "{} of {count} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
+        assert!(count > 100, "only {count} requests");
+    }
+    let pods = pods(NAME, NAME);
+    let now: Vec<_> = pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
+    assert!(before.iter().all(|uid| now.contains(uid)), "no pod was replaced");
+    for pod in &pods {
+        assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0);
+    }
+
+    // A leaked key is gone from what is published.
+    let status = get("scauth", NAME, NAME)["status"].clone();
+    let signs =
+        status["keys"].as_array().unwrap().iter().find(|key| key["purpose"] == "access" && key["state"] == "current");
+    let leaked = signs.unwrap()["kid"].as_str().unwrap().to_owned();
+    let (access, _) = client.login("alice", PASSWORD).await;
+    run(&["annotate", "scauth", NAME, &format!("sc-auth.io/revoke-key={leaked}")]);
+    for _ in 0..240 {
+        if keys(&client).await.find(&leaked).is_none() && client.me(&access).await == 401 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("{leaked} is still honoured");
+}

@@ -1,0 +1,197 @@
+//! `render`: what a manifest's ScAuths become, without a cluster; the generated Secrets hold placeholders.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use kube::Resource as _;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use crate::api::ScAuth;
+use crate::reconcile::build::{self, build};
+use crate::reconcile::observe::Observed;
+use crate::reconcile::validate::{Environment, Validated, validate};
+use crate::release::Turn;
+use crate::run::OfferArgs;
+
+/// Where a ScAuth has not been stored yet.
+const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What `render` can be told.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The manifest, `-` for standard input. What is no ScAuth in it is passed over.
+    #[arg(short, long)]
+    filename: PathBuf,
+    #[command(flatten)]
+    offer: OfferArgs,
+}
+
+/// # Errors
+/// Where the file cannot be read, has no ScAuth, or one that the operator would refuse.
+pub fn render(args: RenderArgs) -> anyhow::Result<String> {
+    let environment = args.offer.environment();
+    let mut text = String::new();
+    for mut scauth in read(&args.filename)? {
+        scauth.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
+        text.push_str(&children(&scauth, &environment)?);
+    }
+    Ok(text)
+}
+
+fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String> {
+    let validated = validate(scauth, &Observed::default(), environment, &Turn::Now)
+        .map_err(|refusal| anyhow::anyhow!("{}: {}", refusal.reason, refusal.message))?;
+    let mut text = String::new();
+    for child in build(&validated)?.into_values().chain(secrets(&validated)?) {
+        text.push_str("---\n");
+        text.push_str(&serde_yaml::to_string(&child)?);
+    }
+    Ok(text)
+}
+
+/// As they would be made, but with nothing in them that is secret.
+fn secrets(validated: &Validated) -> anyhow::Result<[Value; 2]> {
+    let mut keys = serde_json::to_value(build::keys_secret(validated, 0, &mut rand::rng())?)?;
+    keys["stringData"][build::KEYS_FILE] = json!("generated");
+    let mut admin = serde_json::to_value(build::admin_secret(validated, &mut rand::rng()))?;
+    admin["stringData"]["password"] = json!("generated");
+    Ok([keys, admin])
+}
+
+/// The ScAuths of a manifest. A field that does not exist is an error, as it is for the API server.
+///
+/// # Errors
+/// Where the file cannot be read or holds none.
+pub fn read(path: &PathBuf) -> anyhow::Result<Vec<ScAuth>> {
+    let mut text = String::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).context("standard input")?;
+    } else {
+        text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    }
+    parse(&text).with_context(|| path.display().to_string())
+}
+
+fn parse(text: &str) -> anyhow::Result<Vec<ScAuth>> {
+    let mut found = Vec::new();
+    for document in serde_yaml::Deserializer::from_str(text) {
+        let value = Value::deserialize(document)?;
+        if value["kind"] != *ScAuth::kind(&()) {
+            continue;
+        }
+        ensure!(
+            value["apiVersion"] == *ScAuth::api_version(&()),
+            "apiVersion is {}, it must be {}",
+            value["apiVersion"],
+            ScAuth::api_version(&())
+        );
+        let scauth: ScAuth = serde_json::from_value(value.clone())?;
+        if let Some(path) = unknown(&value["spec"], &serde_json::to_value(&scauth.spec)?, "spec") {
+            bail!("unknown field \"{path}\"");
+        }
+        found.push(scauth);
+    }
+    ensure!(!found.is_empty(), "there is no ScAuth in it");
+    Ok(found)
+}
+
+/// The first field that was written and not understood.
+fn unknown(written: &Value, understood: &Value, path: &str) -> Option<String> {
+    match (written, understood) {
+        (Value::Object(written), understood) => written.iter().find_map(|(name, written)| {
+            let path = format!("{path}.{name}");
+            match understood.get(name) {
+                Some(understood) => unknown(written, understood, &path),
+                // What is empty is left out.
+                None if is_empty(written) => None,
+                None => Some(path),
+            }
+        }),
+        (Value::Array(written), Value::Array(understood)) => written
+            .iter()
+            .zip(understood)
+            .enumerate()
+            .find_map(|(place, (written, understood))| unknown(written, understood, &format!("{path}[{place}]"))),
+        _ => None,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null()
+        || value.as_array().is_some_and(Vec::is_empty)
+        || value.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        render: RenderArgs,
+    }
+
+    fn rendered(manifest: &str) -> anyhow::Result<String> {
+        let file = std::env::temp_dir().join(format!("sc-auth-render-{}", rand::random::<u64>()));
+        std::fs::write(&file, manifest)?;
+        let arguments = Arguments::parse_from(["render", "-f", &file.display().to_string()]);
+        let text = render(arguments.render);
+        std::fs::remove_file(file)?;
+        text
+    }
+
+    const SMALLEST: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: other}
+---
+apiVersion: sc-auth.io/v1alpha1
+kind: ScAuth
+metadata: {name: tenant}
+spec: {database: {embedded: {}}}
+";
+
+    #[test]
+    fn all_children_are_printed_with_placeholders_for_secrets() {
+        let text = rendered(SMALLEST).unwrap();
+        let documents: Vec<_> =
+            serde_yaml::Deserializer::from_str(&text).map(|document| Value::deserialize(document).unwrap()).collect();
+        let kinds: Vec<_> = documents.iter().map(|document| document["kind"].as_str().unwrap()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "Namespace",
+                "ServiceAccount",
+                "NetworkPolicy",
+                "PersistentVolumeClaim",
+                "Service",
+                "Service",
+                "Deployment",
+                "Secret",
+                "Secret"
+            ]
+        );
+        for secret in &documents[7..] {
+            let values = secret["stringData"].as_object().unwrap();
+            assert!(values.values().all(|value| value == "generated" || value == "admin"), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_would_refuse_is_an_error_that_says_why() {
+        let error = |manifest: &str| format!("{:#}", rendered(manifest).unwrap_err());
+        assert!(error(&SMALLEST.replace("database:", "databse:")).contains("missing field `database`"));
+        assert!(
+            error(&SMALLEST.replace("{embedded: {}}", "{embedded: {sise: 1Gi}}"))
+                .contains("unknown field \"spec.database.embedded.sise\"")
+        );
+        assert!(error(&SMALLEST.replace("{name: tenant}", "{name: sc-auth-system}")).contains("NamespaceNotAllowed"));
+        assert!(error(&SMALLEST.replace("kind: ScAuth", "kind: Other")).contains("there is no ScAuth in it"));
+    }
+}
