@@ -7,9 +7,11 @@ use std::sync::atomic::Ordering;
 use futures::{StreamExt as _, stream};
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
-use crate::harness::{Fault, Line, admin, apply, generated, manifest, once, scauths, settle, snapshot};
+use crate::harness::{Fault, Line, admin, apply, eventually, generated, manifest, once, scauths, settle, snapshot};
 
 /// Cases tried at once.
 const AT_ONCE: usize = 8;
@@ -82,10 +84,23 @@ impl Scenario {
             }
             Self::Recreate => {
                 scauths(client).delete(name, &DeleteParams::default()).await.unwrap();
+                // So that each run has as many requests as the undisturbed one.
+                collected(client, name).await;
                 spec()
             }
         };
         apply(client, manifest(name, spec)).await;
+    }
+}
+
+/// Waits until what the ScAuth owned is gone.
+async fn collected(client: &Client, name: &str) {
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Namespace) {
+        eventually("the garbage is collected", || async {
+            kind.api(client, &names).get_opt(&kind.name(&names)).await.unwrap().is_none()
+        })
+        .await;
     }
 }
 
@@ -104,6 +119,7 @@ async fn case(client: &Client, scenario: Scenario, at: usize, fault: Fault, end:
     let kept = if scenario == Scenario::Create { Vec::new() } else { generated(client, &name).await };
     let line = Line::disturbed(at, fault);
     let disturbed = once(client, &name, &line).await;
+    assert!(line.requests.load(Ordering::SeqCst) > at, "{name}: it was not reached");
     assert_eq!(disturbed.is_none(), fault == Fault::Kill, "{name}: {disturbed:?}");
     let made = generated(client, &name).await;
     settle(client, &name).await;
