@@ -93,7 +93,7 @@ impl Scenario {
     }
 }
 
-/// Waits until what the ScAuth owned is gone.
+/// Waits until what the ScAuth owned is gone; the garbage collector notices new kinds every half minute.
 async fn collected(client: &Client, name: &str) {
     let names = Names { scauth: name.into(), namespace: name.into() };
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Namespace) {

@@ -69,13 +69,13 @@ pub async fn define(client: &Client, path: &str) {
 }
 
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    for _ in 0..600 {
+    for _ in 0..1_800 {
         if holds().await {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("not within 30 s: {what}");
+    panic!("not within 90 s: {what}");
 }
 
 /// What happens to one request.
