@@ -25,6 +25,9 @@ use crate::reconcile::Context;
 use crate::reconcile::validate::Environment;
 use crate::release::Offer;
 
+/// How long reconciles may take to end after SIGTERM; Kubernetes kills after 30 s.
+const LONGEST_STOP: Duration = Duration::from_secs(20);
+
 /// What `run` can be told.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
@@ -146,16 +149,20 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     };
     tasks.spawn(poll::run(fleet, context.healths.clone(), sender.clone()));
     let feeds = Feeds { writer, sender, receiver, definitions, freshness, metrics };
-    // The controller first, then the Lease: a successor must not start while a reconcile is under way.
+    let deadline = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LONGEST_STOP).await;
+    };
+    // The controller first, then the Lease: a successor must not start while a reconcile is under way. One that does not
+    // end is given up, as it may be at any point.
     let (never, release) = (CancellationToken::new(), CancellationToken::new());
     tokio::select! {
-        () = controller::run(Arc::new(context), feeds, stop) => {
-            release.cancel();
-            candidate.keep(&release).await?;
-            Ok(())
-        }
-        lost = candidate.keep(&never) => Ok(lost?),
+        () = controller::run(Arc::new(context), feeds, stop.clone()) => {}
+        () = deadline => tracing::warn!("reconciles that did not end in time are given up"),
+        lost = candidate.keep(&never) => return Ok(lost?),
     }
+    release.cancel();
+    Ok(candidate.keep(&release).await?)
 }
 
 /// Waits for our own CustomResourceDefinition, or until `stop`.
