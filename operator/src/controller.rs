@@ -5,7 +5,7 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ApiResource;
 use kube::core::{DynamicObject, PartialObjectMeta};
@@ -59,6 +59,14 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
             }
             ready(result.is_ok())
         });
+    // The Controller lets its first reconcile wait for the first list of ScAuths, and once stopped it reads no more of it.
+    let (fleet, stopped) = (store.clone(), stop.clone());
+    let stopped_before_it_began = async move {
+        stopped.cancelled().await;
+        if fleet.wait_until_ready().now_or_never().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
     let config = Config::default().debounce(Duration::from_millis(100)).concurrency(CONCURRENCY);
     let mut controller = Controller::for_stream(objects, store).with_config(config);
     for resource in watched() {
@@ -70,7 +78,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
         tasks.spawn(optional(client, kind, definitions.clone(), sender.clone(), freshness.clone(), metrics));
     }
     let measured = metrics.clone();
-    controller
+    let running = controller
         .reconcile_on(stream::poll_fn(move |context| receiver.poll_recv(context)))
         .graceful_shutdown_on(async move { stop.cancelled().await })
         .run(move |scauth, context| measure(scauth, context, measured.clone()), retry, context)
@@ -79,8 +87,11 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
                 tracing::debug!(%error, "a reconcile failed");
             }
             ready(())
-        })
-        .await;
+        });
+    tokio::select! {
+        () = running => {}
+        () = stopped_before_it_began => {}
+    }
 }
 
 async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -> Result<Action, Error> {

@@ -6,8 +6,8 @@ use futures::StreamExt as _;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt as _};
-use kube_runtime::watcher::{self, Event};
-use kube_runtime::{WatchStreamExt as _, watcher as watch_objects};
+use kube_runtime::watcher::Event;
+use kube_runtime::{WatchStreamExt as _, watcher};
 use tokio::sync::watch;
 
 use crate::kinds::Kind;
@@ -24,7 +24,7 @@ fn is_of_interest(name: &str) -> bool {
 /// Follows them for ever.
 pub async fn follow(client: Client, known: watch::Sender<Definitions>) {
     let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client);
-    let mut events = std::pin::pin!(watch_objects(api, watcher::Config::default()).default_backoff());
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
     let mut first = Definitions::new();
     while let Some(event) = events.next().await {
         match event {

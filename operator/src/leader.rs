@@ -46,25 +46,19 @@ impl Candidate {
         }
     }
 
-    /// Renews the lease until it is lost, or until `stop`; then gives it back.
-    pub async fn keep(&mut self, stop: &CancellationToken) -> Result<(), Lost> {
+    /// Renews the lease until it is lost.
+    pub async fn keep(&mut self) -> Lost {
         let mut renewed = Instant::now();
         loop {
-            tokio::select! {
-                () = stop.cancelled() => {
-                    self.release().await;
-                    return Ok(());
-                }
-                () = tokio::time::sleep(EVERY) => {}
-            }
+            tokio::time::sleep(EVERY).await;
             match tokio::time::timeout(EVERY, self.attempt()).await {
                 Ok(Ok(true)) => renewed = Instant::now(),
-                Ok(Ok(false)) => return Err(Lost),
+                Ok(Ok(false)) => return Lost,
                 Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
                 Err(_) => tracing::warn!("the Lease could not be renewed in time"),
             }
             if renewed.elapsed() > DEADLINE {
-                return Err(Lost);
+                return Lost;
             }
         }
     }
@@ -113,7 +107,7 @@ impl Candidate {
     }
 
     /// So that a successor need not wait.
-    async fn release(&self) {
+    pub async fn release(&self) {
         let Ok(Some(mut lease)) = self.api.get_opt(&self.name).await else { return };
         let mut spec = lease.spec.clone().unwrap_or_default();
         if spec.holder_identity.as_ref() != Some(&self.identity) {

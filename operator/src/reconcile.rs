@@ -103,23 +103,13 @@ async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
             (observed, outcome)
         }
     };
-    if let Outcome::Failed(error) = &outcome
-        && error.is_transient()
-        && context.attempts.are_few(&scauth.name_any())
-    {
-        return Err(into_error(outcome));
+    let may_pass = matches!(&outcome, Outcome::Failed(error) if error.is_transient());
+    if !(may_pass && context.attempts.are_few(&scauth.name_any())) {
+        report::report(scauth, &observed, &outcome, &turn, context).await.map_err(Error::Report)?;
     }
-    report::report(scauth, &observed, &outcome, &turn, context).await.map_err(Error::Report)?;
     match outcome {
-        Outcome::Failed(_) => Err(into_error(outcome)),
+        Outcome::Failed(error) => Err(error.into()),
         outcome => Ok(Action::requeue(jittered(next_look(&outcome, &observed, &turn, context)))),
-    }
-}
-
-fn into_error(outcome: Outcome) -> Error {
-    match outcome {
-        Outcome::Failed(error) => error.into(),
-        _ => Error::TimedOut,
     }
 }
 

@@ -22,6 +22,8 @@ use crate::names::FIELD_MANAGER;
 use crate::poll;
 use crate::probes::{self, Probes};
 use crate::reconcile::Context;
+use crate::reconcile::apply::settled::Settled;
+use crate::reconcile::attempts::Attempts;
 use crate::reconcile::validate::Environment;
 use crate::release::Offer;
 
@@ -144,8 +146,8 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         publish_keys_for: args.publish_keys_for,
         fleet: fleet.clone(),
         healths: poll::Healths::default(),
-        attempts: crate::reconcile::attempts::Attempts::default(),
-        settled: crate::reconcile::apply::settled::Settled::default(),
+        attempts: Attempts::default(),
+        settled: Settled::default(),
     };
     tasks.spawn(poll::run(fleet, context.healths.clone(), sender.clone()));
     let feeds = Feeds { writer, sender, receiver, definitions, freshness, metrics };
@@ -155,14 +157,13 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     };
     // The controller first, then the Lease: a successor must not start while a reconcile is under way. One that does not
     // end is given up, as it may be at any point.
-    let (never, release) = (CancellationToken::new(), CancellationToken::new());
     tokio::select! {
         () = controller::run(Arc::new(context), feeds, stop.clone()) => {}
         () = deadline => tracing::warn!("reconciles that did not end in time are given up"),
-        lost = candidate.keep(&never) => return Ok(lost?),
+        lost = candidate.keep() => return Err(lost.into()),
     }
-    release.cancel();
-    Ok(candidate.keep(&release).await?)
+    candidate.release().await;
+    Ok(())
 }
 
 /// Waits for our own CustomResourceDefinition, or until `stop`.

@@ -60,6 +60,13 @@ pub struct Autoscaling {
     pub cpu: Option<i32>,
 }
 
+impl Autoscaling {
+    /// The fewest pods.
+    pub fn fewest(&self) -> i32 {
+        self.min.unwrap_or(2)
+    }
+}
+
 /// What the pods have beside what they need. The rest of a pod is the operator's own: selector labels, security
 /// context, probes, and the settings that other fields of this object are for.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

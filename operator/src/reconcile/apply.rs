@@ -154,7 +154,7 @@ async fn one(
     tracing::info!(kind = kind.resource().kind, name, "applying");
     match kind.api(means.client, names).patch(&name, &params, &Patch::Apply(&desired)).await {
         Ok(now) => {
-            means.settled.remember(&desired, &serde_json::to_value(&now)?, is_within);
+            means.settled.remember(&desired, &serde_json::to_value(&now)?);
             applied.children.insert(kind, now);
             Ok(())
         }
@@ -162,7 +162,7 @@ async fn one(
             applied.unknown_kinds.insert(kind);
             Ok(())
         }
-        Err(source) => Err(refused(kind, &name, source)),
+        Err(source) => Err(refused(kind.resource().kind, &name, source)),
     }
 }
 
@@ -183,7 +183,7 @@ async fn delete(client: &Client, kind: Kind, observed: &Observed) -> Result<(), 
     match kind.api(client, &names).delete(&live.name_any(), &params).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(source) => Err(refused(kind, &live.name_any(), source)),
+        Err(source) => Err(refused(kind.resource().kind, &live.name_any(), source)),
     }
 }
 
@@ -195,8 +195,8 @@ pub fn explain(error: &kube::Error) -> String {
     }
 }
 
-fn refused(kind: Kind, name: &str, source: kube::Error) -> ApplyError {
-    ApplyError::Refused { kind: kind.resource().kind, name: name.to_owned(), source }
+fn refused(kind: String, name: &str, source: kube::Error) -> ApplyError {
+    ApplyError::Refused { kind, name: name.to_owned(), source }
 }
 
 impl ApplyError {

@@ -21,7 +21,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use autoscaler::DEFAULT_MIN;
 pub use secret::{KEYS_FILE, admin_secret, keys_secret};
 
 use super::validate::Validated;

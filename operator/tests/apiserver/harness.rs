@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::{Method, Request, Response};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ApiResource, Patch, PatchParams};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::DynamicObject;
@@ -198,6 +198,24 @@ pub async fn apply(client: &Client, manifest: Value) -> ScAuth {
     scauths(client).patch(name, &PatchParams::apply("person").force(), &Patch::Apply(&manifest)).await.unwrap()
 }
 
+/// Any object, as an administrator makes it.
+pub async fn make(client: &Client, plural: &str, object: Value) {
+    let (group, version) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", "v1"));
+    let resource = ApiResource {
+        group: group.into(),
+        version: version.into(),
+        api_version: object["apiVersion"].as_str().unwrap().into(),
+        kind: object["kind"].as_str().unwrap().into(),
+        plural: plural.into(),
+    };
+    let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    let name = object["metadata"]["name"].as_str().unwrap();
+    api.patch(name, &PatchParams::apply("admin").force(), &Patch::Apply(&object)).await.unwrap();
+}
+
 /// One reconcile of what is stored now; `None` where the process ended in it.
 pub async fn once(client: &Client, name: &str, line: &Arc<Line>) -> Option<Result<(), Error>> {
     let scauth = Arc::new(scauths(client).get(name).await.unwrap());
@@ -237,7 +255,7 @@ pub async fn snapshot(client: &Client, name: &str) -> Value {
         all[format!("{kind:?}")] = serde_json::to_value(child).unwrap();
     }
     for secret in [names.secret(), names.admin_secret()] {
-        let resource = kube::api::ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
+        let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &names.namespace, &resource);
         let mut secret_object = serde_json::to_value(api.get_opt(&secret).await.unwrap()).unwrap();
         if let Some(data) = secret_object["data"].as_object_mut() {

@@ -9,8 +9,7 @@ use sc_auth_operator::names::Names;
 use sc_auth_operator::reconcile::reconcile;
 use serde_json::{Value, json};
 
-use crate::harness::{Line, admin, apply, manifest, once, operator, scauths, settle};
-use crate::refusals::make;
+use crate::harness::{Line, admin, apply, make, manifest, once, operator, scauths, settle};
 
 fn spec() -> Value {
     json!({

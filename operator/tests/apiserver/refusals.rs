@@ -1,34 +1,16 @@
 //! What the API server refuses becomes a condition with its own words.
 
-use kube::api::{ApiResource, DeleteParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
 use sc_auth_operator::kinds::Kind;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
-use crate::harness::{Line, admin, apply, impersonating, manifest, once, scauths, settle};
+use crate::harness::{Line, admin, apply, impersonating, make, manifest, once, scauths, settle};
 
 fn spec() -> Value {
     json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})
-}
-
-/// Any object, as an administrator makes it.
-pub async fn make(client: &Client, plural: &str, object: Value) {
-    let (group, version) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", "v1"));
-    let resource = ApiResource {
-        group: group.into(),
-        version: version.into(),
-        api_version: object["apiVersion"].as_str().unwrap().into(),
-        kind: object["kind"].as_str().unwrap().into(),
-        plural: plural.into(),
-    };
-    let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    };
-    let name = object["metadata"]["name"].as_str().unwrap();
-    api.patch(name, &PatchParams::apply("admin").force(), &Patch::Apply(&object)).await.unwrap();
 }
 
 /// A policy on our Deployments in one namespace.
@@ -157,7 +139,6 @@ async fn a_bad_moment_of_the_api_server_is_told_only_when_it_lasts() {
     settle(&client, name).await;
     let before = condition(&client, name, "Ready").await;
     let scauth = std::sync::Arc::new(scauths(&client).get(name).await.unwrap());
-    let context = operator(client.clone());
     for failures in 0..5 {
         // The same operator each time, whose second request is answered with 503.
         let line = Line::disturbed(1, Fault::Status(503));
@@ -174,5 +155,4 @@ async fn a_bad_moment_of_the_api_server_is_told_only_when_it_lasts() {
             assert_eq!(now.1, "ApiServerUnavailable", "after {failures} failures");
         }
     }
-    drop(context);
 }

@@ -4,7 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
 
 #[path = "../apiserver/harness.rs"]
-#[allow(dead_code, reason = "each test program uses its part of it")]
+#[expect(dead_code, reason = "each test program uses its part of it")]
 mod harness;
 
 mod definitions;

@@ -10,14 +10,13 @@ use serde_json::{Value, json};
 use super::{ApplyError, refused};
 use crate::kinds::Kind;
 use crate::names::{FIELD_MANAGER, HANDOVER_MANAGER, Names};
-use crate::reconcile::build::DEFAULT_MIN;
 use crate::reconcile::validate::Scale;
 
 /// A Deployment that is not there yet begins with the fewest pods that there may be, and not with one; the next
 /// reconcile hands the number over. (Should it be there after all, it does not fall below them either.)
 pub fn begin(scale: &Scale, desired: &mut Value, live: Option<&DynamicObject>) {
     if let (Scale::Auto(autoscaling), None) = (scale, live) {
-        desired["spec"]["replicas"] = json!(autoscaling.min.unwrap_or(DEFAULT_MIN));
+        desired["spec"]["replicas"] = json!(autoscaling.fewest());
     }
 }
 
@@ -30,7 +29,7 @@ pub async fn give(
     let Some(live) = live.filter(|live| is_needed(live, desired)) else { return Ok(()) };
     let resource = Kind::Deployment.resource();
     let patch = json!({
-        "apiVersion": resource.api_version, "kind": resource.kind,
+        "apiVersion": &resource.api_version, "kind": &resource.kind,
         "metadata": {"name": live.name_any(), "uid": live.uid()},
         "spec": {"replicas": live.data.pointer("/spec/replicas")},
     });
@@ -38,7 +37,7 @@ pub async fn give(
     let params = PatchParams::apply(HANDOVER_MANAGER).force();
     let api = Kind::Deployment.api(client, names);
     let patched = api.patch(&live.name_any(), &params, &Patch::Apply(&patch)).await;
-    patched.map(|_| ()).map_err(|source| refused(Kind::Deployment, &live.name_any(), source))
+    patched.map(|_| ()).map_err(|source| refused(resource.kind, &live.name_any(), source))
 }
 
 /// Whether we own a number that we are about to stop sending.

@@ -43,13 +43,14 @@ pub async fn make_and_keep(means: &Means<'_>, validated: &Validated, observed: &
 
 fn read(secret: &Secret, means: &Means<'_>) -> Keys {
     match Stored::read(secret) {
-        Ok(stored) => Keys {
-            status: stored.status(),
-            next_step: Some(rotation::next_step(&stored, means.plan)),
-            ..Keys::default()
-        },
+        Ok(stored) => found(&stored, means),
         Err(problem) => broken(secret, &problem),
     }
+}
+
+fn found(stored: &Stored, means: &Means<'_>) -> Keys {
+    let next_step = Some(rotation::next_step(stored, means.plan));
+    Keys { status: stored.status(), next_step, ..Keys::default() }
 }
 
 fn broken(secret: &Secret, problem: &str) -> Keys {
@@ -65,9 +66,7 @@ async fn rotate(api: &Api<Secret>, means: &Means<'_>, live: &Secret) -> Result<K
         Err(problem) => return Ok(broken(live, &problem)),
     };
     let change = rotation::advance(&mut stored, means.plan, means.now.as_second(), &mut rand::rng())?;
-    let Some(change) = change else {
-        return Ok(read(live, means));
-    };
+    let Some(change) = change else { return Ok(found(&stored, means)) };
     tracing::info!(name = live.name_any(), steps = ?change.notes, "rotating keys");
     let patched = patch(api, &live.name_any(), &change.patch()).await?;
     Ok(Keys { notes: change.notes, ..read(&patched, means) })
@@ -85,7 +84,7 @@ async fn patch(api: &Api<Secret>, name: &str, patch: &Value) -> Result<Secret, A
 }
 
 fn refused(name: &str, source: kube::Error) -> ApplyError {
-    ApplyError::Refused { kind: "Secret".to_owned(), name: name.to_owned(), source }
+    super::refused("Secret".to_owned(), name, source)
 }
 
 /// Whether a Secret stays follows `deletionPolicy`; its content and other owners are not touched. Returns whether that

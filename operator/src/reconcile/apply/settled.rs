@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::reconcile::difference::is_within;
+
 type Digests = ([u8; 32], [u8; 32]);
 
 /// What was applied and what came of it, by the object's uid; only where the two differ.
@@ -20,7 +22,7 @@ impl Settled {
         known.get(uid(live)).is_some_and(|known| *known == (digest(desired), outcome(live)))
     }
 
-    pub fn remember(&self, desired: &Value, live: &Value, is_within: fn(&Value, &Value) -> bool) {
+    pub fn remember(&self, desired: &Value, live: &Value) {
         let mut desired = desired.clone();
         remove(&mut desired, &["uid"]);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,6 @@ use k8s_openapi::api::autoscaling::v2::{
 use super::{Validated, owned};
 use crate::reconcile::validate::Scale;
 
-pub const DEFAULT_MIN: i32 = 2;
 const DEFAULT_CPU: i32 = 400;
 
 pub fn build(validated: &Validated) -> Option<HorizontalPodAutoscaler> {
@@ -21,7 +20,7 @@ pub fn build(validated: &Validated) -> Option<HorizontalPodAutoscaler> {
                 kind: "Deployment".to_owned(),
                 name: validated.names.scauth.clone(),
             },
-            min_replicas: Some(wanted.min.unwrap_or(DEFAULT_MIN)),
+            min_replicas: Some(wanted.fewest()),
             max_replicas: wanted.max,
             metrics: Some(vec![MetricSpec {
                 type_: "Resource".to_owned(),
