@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::client::{Client, PASSWORD};
 use crate::common::database;
-use crate::common::kube::{Cleanup, apply, get, pods, ready, run, scauth};
+use crate::common::kube::{Cleanup, apply, get, lend_namespace, make_secret, pods, ready, run, scauth};
 
 const NAME: &str = "e2e-changes";
 
@@ -21,9 +21,8 @@ fn spec(host: &str, replicas: i32, memory: &str) -> Value {
 async fn host_image_replicas_and_limits_follow_and_tokens_stay_good() {
     let _cleanup = Cleanup(NAME);
     let server = database::postgres("e2e_changes");
-    let uri = format!("postgresql://{}:{}@{}:{}/e2e_changes", server.user, server.password, server.host, server.port);
-    apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "annotations": {"sc-auth.io/allow": NAME}}})).unwrap();
-    apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": NAME}, "stringData": {"uri": uri}})).unwrap();
+    lend_namespace(NAME);
+    make_secret("db", NAME, json!({"uri": server.uri("e2e_changes")}));
     apply(scauth(NAME, spec("before.example.com", 1, "128Mi"))).unwrap();
     ready(NAME);
     let before = Client::at("before.example.com");

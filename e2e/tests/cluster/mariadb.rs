@@ -4,55 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::common::client::{Client, PASSWORD};
+use crate::common::client::{Client, PASSWORD, stay_logged_in};
 use crate::common::database;
-use crate::common::kube::{Cleanup, apply, pods, ready, run, scauth};
+use crate::common::kube::{Cleanup, apply, lend_namespace, make_secret, pods, ready, run, scauth};
 
 const NAME: &str = "e2e-mariadb";
 const HOST: &str = "mariadb.example.com";
 
-fn manifests() -> Vec<Value> {
-    let server = database::mariadb("e2e_mariadb");
-    vec![
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "annotations": {"sc-auth.io/allow": NAME}}}),
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": NAME},
-            "stringData": {"username": server.user, "password": server.password}}),
-        scauth(
-            NAME,
-            json!({
-                "database": {"external": {
-                    "engine": "mariadb", "host": server.host, "port": server.port, "name": "e2e_mariadb",
-                    "credentialsFrom": {"name": "db"},
-                }},
-                "expose": {"ingress": {"host": HOST, "className": "traefik"}},
-            }),
-        ),
-    ]
-}
-
-/// Asks again and again until told to stop; what was not 200 is told.
-async fn load(access: String, stop: Arc<AtomicBool>) -> (usize, Vec<String>) {
-    let client = Client::at(HOST);
-    let (mut asked, mut failures) = (0, Vec::new());
-    while !stop.load(Ordering::Relaxed) {
-        asked += 1;
-        match client.try_call("GET", "/api/v1/accounts/me", Some(&access), None).await {
-            Ok((200, _)) => {}
-            other => failures.push(format!("{other:?}")),
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    (asked, failures)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_are_one_service_and_no_request_fails_while_they_are_replaced() {
     let _cleanup = Cleanup(NAME);
-    for manifest in manifests() {
-        apply(manifest).unwrap();
-    }
+    let server = database::mariadb("e2e_mariadb");
+    lend_namespace(NAME);
+    make_secret("db", NAME, json!({"username": server.user, "password": server.password}));
+    let database = json!({
+        "engine": "mariadb", "host": server.host, "port": server.port, "name": "e2e_mariadb", "credentialsFrom": {"name": "db"},
+    });
+    let expose = json!({"ingress": {"host": HOST, "className": "traefik"}});
+    apply(scauth(NAME, json!({"database": {"external": database}, "expose": expose}))).unwrap();
     ready(NAME);
     let both = pods(NAME, NAME);
     assert_eq!(both.len(), 2);
@@ -67,7 +38,9 @@ async fn two_replicas_are_one_service_and_no_request_fails_while_they_are_replac
     ingress.answers().await;
     let (access, _) = ingress.login("alice", PASSWORD).await;
     let stop = Arc::new(AtomicBool::new(false));
-    let loads: Vec<_> = (0..4).map(|_| tokio::spawn(load(access.clone(), Arc::clone(&stop)))).collect();
+    let loads: Vec<_> = (0..4)
+        .map(|_| tokio::spawn(stay_logged_in(HOST, access.clone(), Duration::from_millis(10), Arc::clone(&stop))))
+        .collect();
     tokio::task::block_in_place(|| {
         run(&["delete", "pod", both[0]["metadata"]["name"].as_str().unwrap(), "-n", NAME, "--wait=false"]);
         std::thread::sleep(Duration::from_secs(2));

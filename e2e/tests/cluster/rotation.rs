@@ -8,9 +8,9 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
-use crate::common::client::{Client, PASSWORD};
+use crate::common::client::{Client, PASSWORD, stay_logged_in};
 use crate::common::database;
-use crate::common::kube::{Cleanup, apply, eventually, get, pods, ready, run, scauth};
+use crate::common::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth};
 
 const NAME: &str = "e2e-rotation";
 const HOST: &str = "rotation.example.com";
@@ -54,21 +54,6 @@ fn verify(token: &str, keys: &JwkSet) -> Result<(), String> {
     Ok(())
 }
 
-/// One session that is asked about all along.
-async fn stay_logged_in(access: String, stop: Arc<AtomicBool>) -> (usize, Vec<String>) {
-    let client = Client::at(HOST);
-    let (mut asked, mut failures) = (0, Vec::new());
-    while !stop.load(Ordering::Relaxed) {
-        asked += 1;
-        match client.try_call("GET", "/api/v1/accounts/me", Some(&access), None).await {
-            Ok((200, _)) => {}
-            other => failures.push(format!("{other:?}")),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    (asked, failures)
-}
-
 fn states() -> Vec<String> {
     let status = get("scauth", NAME, NAME)["status"].clone();
     let keys = status["keys"].as_array().cloned().unwrap_or_default();
@@ -82,12 +67,8 @@ fn states() -> Vec<String> {
 async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_restarts() {
     let _cleanup = Cleanup(NAME);
     let server = database::postgres("e2e_rotation");
-    apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "annotations": {"sc-auth.io/allow": NAME}}})).unwrap();
-    let secret = |user: &str, password: &str| {
-        let uri = format!("postgresql://{user}:{password}@{}:{}/e2e_rotation", server.host, server.port);
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": NAME}, "stringData": {"uri": uri}})
-    };
-    apply(secret(&server.user, &server.password)).unwrap();
+    lend_namespace(NAME);
+    make_secret("db", NAME, json!({"uri": server.uri("e2e_rotation")}));
     let spec = json!({
         "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
         "expose": {"ingress": {"host": HOST, "className": "traefik"}},
@@ -101,15 +82,18 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
     let before: Vec<_> = pods(NAME, NAME).iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
 
     let stop = Arc::new(AtomicBool::new(false));
-    let loads =
-        [tokio::spawn(log_in_and_verify(Arc::clone(&stop))), tokio::spawn(stay_logged_in(access, Arc::clone(&stop)))];
+    let loads = [
+        tokio::spawn(log_in_and_verify(Arc::clone(&stop))),
+        tokio::spawn(stay_logged_in(HOST, access, Duration::from_millis(20), Arc::clone(&stop))),
+    ];
     tokio::task::block_in_place(|| {
         run(&["annotate", "scauth", NAME, "sc-auth.io/rotate-keys=e2e"]);
         eventually("the next key is published", 15, || states() == ["current", "next"]);
         eventually("it signs", 150, || states() == ["current", "retired"]);
         // Another user of the database, whose password is valid beside the first one's.
         database::postgres_user("e2e_rotation", "e2e_rotated", "another password");
-        apply(secret("e2e_rotated", "another%20password")).unwrap();
+        let uri = server.uri_of("e2e_rotated", "another%20password", "e2e_rotation");
+        make_secret("db", NAME, json!({"uri": uri}));
         eventually("connections of the other user", 60, || database::connections_of("e2e_rotated") > 0);
         std::thread::sleep(Duration::from_secs(10));
     });

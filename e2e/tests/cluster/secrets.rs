@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::common::database;
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, ready, scauth};
+use crate::common::kube::{Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, ready, scauth};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_secret_is_named_and_its_arrival_is_noticed() {
@@ -23,8 +23,7 @@ async fn a_missing_secret_is_named_and_its_arrival_is_noticed() {
     );
     assert!(get("secret", "late", name).is_null(), "nothing is invented");
 
-    let uri = format!("postgresql://{}:{}@{}:{}/e2e_secrets", server.user, server.password, server.host, server.port);
-    apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "late", "namespace": name}, "stringData": {"uri": uri}})).unwrap();
+    make_secret("late", name, json!({"uri": server.uri("e2e_secrets")}));
     // The kubelet tries a failed mount again after up to two minutes.
     ready_within(name, 180);
 }
@@ -39,9 +38,9 @@ async fn what_keeps_the_server_from_starting_stands_in_the_status() {
     let name = "e2e-refused";
     let _cleanup = Cleanup(name);
     let server = database::postgres("e2e_refused");
-    apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"sc-auth.io/allow": name}}})).unwrap();
+    lend_namespace(name);
     let uri = format!("postgresql://{}:a-wrong-one@{}:{}/e2e_refused", server.user, server.host, server.port);
-    apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": name}, "stringData": {"uri": uri}})).unwrap();
+    make_secret("db", name, json!({"uri": uri}));
     apply(scauth(name, json!({"replicas": 1, "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})))
         .unwrap();
     eventually("the server's own words", 60, || {

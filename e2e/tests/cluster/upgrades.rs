@@ -4,7 +4,9 @@ use serde_json::json;
 
 use crate::common::client::{Client, PASSWORD};
 use crate::common::database;
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, pods, ready, run, scauth};
+use crate::common::kube::{
+    Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth,
+};
 
 const NAME: &str = "e2e-upgrades";
 const HOST: &str = "upgrades.example.com";
@@ -13,9 +15,8 @@ const HOST: &str = "upgrades.example.com";
 async fn a_migration_that_fails_leaves_the_old_pods_serving_and_going_back_works() {
     let _cleanup = Cleanup(NAME);
     let server = database::postgres("e2e_upgrades");
-    let uri = format!("postgresql://{}:{}@{}:{}/e2e_upgrades", server.user, server.password, server.host, server.port);
-    apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "annotations": {"sc-auth.io/allow": NAME}}})).unwrap();
-    apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": NAME}, "stringData": {"uri": uri}})).unwrap();
+    lend_namespace(NAME);
+    make_secret("db", NAME, json!({"uri": server.uri("e2e_upgrades")}));
     let spec = json!({
         "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
         "expose": {"ingress": {"host": HOST, "className": "traefik"}},

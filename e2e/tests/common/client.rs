@@ -1,6 +1,9 @@
 //! The API as a client sees it: through the ingress by its host name, or one pod directly.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -86,8 +89,28 @@ impl Client {
             if matches!(self.try_call("GET", "/", None, None).await, Ok((200, _))) {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
         panic!("{} does not answer", self.base);
     }
+}
+
+/// Asks for a user's own account again and again until told to stop. Returns how often, and what was not 200.
+pub async fn stay_logged_in(
+    host: &str,
+    access: String,
+    pause: Duration,
+    stop: Arc<AtomicBool>,
+) -> (usize, Vec<String>) {
+    let client = Client::at(host);
+    let (mut asked, mut failures) = (0, Vec::new());
+    while !stop.load(Ordering::Relaxed) {
+        asked += 1;
+        match client.try_call("GET", "/api/v1/accounts/me", Some(&access), None).await {
+            Ok((200, _)) => {}
+            other => failures.push(format!("{other:?}")),
+        }
+        tokio::time::sleep(pause).await;
+    }
+    (asked, failures)
 }

@@ -15,6 +15,18 @@ pub struct Server {
     pub password: String,
 }
 
+impl Server {
+    /// The address of a database of PostgreSQL there.
+    pub fn uri(&self, database: &str) -> String {
+        self.uri_of(&self.user, &self.password, database)
+    }
+
+    /// The same for another user; the password as it stands in an address.
+    pub fn uri_of(&self, user: &str, password: &str, database: &str) -> String {
+        format!("postgresql://{user}:{password}@{}:{}/{database}", self.host, self.port)
+    }
+}
+
 fn server(url: &str) -> Server {
     let (credentials, address) = url.split_once("://").unwrap().1.split_once('@').unwrap();
     let (user, password) = credentials.split_once(':').unwrap();

@@ -36,6 +36,18 @@ pub fn scauth(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "metadata": {"name": name}, "spec": spec})
 }
 
+/// A namespace that lets the ScAuth of its name in.
+pub fn lend_namespace(name: &str) {
+    let annotations = json!({"sc-auth.io/allow": name});
+    apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": annotations}}))
+        .unwrap();
+}
+
+pub fn make_secret(name: &str, namespace: &str, content: Value) {
+    let metadata = json!({"name": name, "namespace": namespace});
+    apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": content})).unwrap();
+}
+
 /// An object, `Null` where there is none.
 pub fn get(kind: &str, name: &str, namespace: &str) -> Value {
     let text = run(&["get", kind, name, "-n", namespace, "--ignore-not-found", "-o", "json"]);
