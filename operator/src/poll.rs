@@ -39,13 +39,12 @@ impl Healths {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
     }
 
-    /// Returns whether it is another than before.
-    fn set(&self, name: &str, health: Option<Health>) -> bool {
+    /// Returns whether it tells something new. That all is well is no news: a ScAuth that nobody has asked yet is taken
+    /// to be.
+    fn set(&self, name: &str, health: Health) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match health {
-            Some(health) => known.insert(name.to_owned(), health) != Some(health),
-            None => known.remove(name).is_some(),
-        }
+        let before = known.insert(name.to_owned(), health);
+        before.unwrap_or(Health { database_reachable: true }) != health
     }
 
     fn keep_only(&self, names: &[String]) {
@@ -77,7 +76,7 @@ pub async fn run(fleet: Store<ScAuth>, healths: Healths, changed: UnboundedSende
             .for_each_concurrent(AT_ONCE, |scauth| async {
                 let health = tokio::time::timeout(LIMIT, ask(&client, scauth)).await.ok().flatten();
                 // No answer says nothing of the database: the probes will tell of the pod.
-                if health.is_some() && healths.set(&scauth.name_any(), health) {
+                if health.is_some_and(|health| healths.set(&scauth.name_any(), health)) {
                     drop(changed.send(ObjectRef::from_obj(scauth.as_ref())));
                 }
             })
@@ -92,4 +91,17 @@ async fn ask(client: &Client<HttpConnector, Empty<Bytes>>, scauth: &ScAuth) -> O
     let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await.ok()?.to_bytes();
     let answer: Answer = serde_json::from_slice(&body).ok()?;
     Some(Health { database_reachable: answer.database.reachable })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_change_has_a_scauth_reconciled() {
+        let healths = Healths::default();
+        let answers = [true, true, false, false, true].map(|database_reachable| Health { database_reachable });
+        assert_eq!(answers.map(|health| healths.set("a", health)), [false, false, true, false, true]);
+        assert!(healths.set("b", Health { database_reachable: false }), "another one, of which nothing was known");
+    }
 }
