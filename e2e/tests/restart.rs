@@ -7,24 +7,16 @@ mod common;
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use common::audit::requests;
 use common::kube::{Cleanup, apply, eventually, get, ready, run, scauth};
-
-const OPERATOR: &str = "system:serviceaccount:sc-auth-system:sc-auth-operator";
 
 /// What the operator has written since line `from` of the audit log, and where that log ends now.
 fn writes(from: usize) -> (Vec<String>, usize) {
-    let path = std::env::var("SCDEV_AUDIT_LOG").expect("SCDEV_AUDIT_LOG is not set; run `make test`");
-    let log = std::fs::read_to_string(path).unwrap();
-    let lines: Vec<_> = log.lines().collect();
-    let writes = lines[from..]
-        .iter()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .filter(|event| event["user"]["username"] == OPERATOR && event["objectRef"]["resource"] != "leases")
-        .map(|event| format!("{} {}", event["verb"], event["objectRef"]))
-        .collect();
-    (writes, lines.len())
+    let (requests, end) = requests(from);
+    let writes = requests.into_iter().filter(|request| request.is_write() && request.resource != "leases");
+    (writes.map(|request| format!("{} {}", request.verb, request.uri)).collect(), end)
 }
 
 #[tokio::test(flavor = "multi_thread")]

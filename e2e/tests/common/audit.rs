@@ -1,0 +1,33 @@
+//! What the operator has asked of the API server, from the audit log; it has each request of the operator.
+
+use serde_json::Value;
+
+const OPERATOR: &str = "system:serviceaccount:sc-auth-system:sc-auth-operator";
+
+pub struct Request {
+    pub verb: String,
+    pub resource: String,
+    pub uri: String,
+}
+
+impl Request {
+    pub fn is_write(&self) -> bool {
+        !matches!(self.verb.as_str(), "get" | "list" | "watch")
+    }
+}
+
+/// Its requests since line `from` of the log, and where that log ends now.
+pub fn requests(from: usize) -> (Vec<Request>, usize) {
+    let path = std::env::var("SCDEV_AUDIT_LOG").expect("SCDEV_AUDIT_LOG is not set; run `make test`");
+    let log = std::fs::read_to_string(path).unwrap();
+    // The last line may be half written.
+    let lines: Vec<_> = log.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
+    let events = lines[from..].iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let requests = events.filter(|event| event["user"]["username"] == OPERATOR).map(|event| Request {
+        verb: text(&event["verb"]),
+        resource: text(&event["objectRef"]["resource"]),
+        uri: text(&event["requestURI"]),
+    });
+    (requests.collect(), lines.len())
+}
