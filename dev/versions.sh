@@ -4,6 +4,8 @@ KUBERNETES=v1.35.4
 ETCD=v3.6.6
 COREDNS=v1.12.4
 TRAEFIK=v3.6.12
+METRICS_SERVER=v0.8.0
+KUBE_ROUTER=v2.1.0
 # Definitions of others, for tests of what a cluster may have beside us.
 GATEWAY_API=v1.4.0
 PROMETHEUS_OPERATOR=v0.85.0

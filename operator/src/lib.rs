@@ -6,6 +6,7 @@ pub mod api;
 pub mod client;
 pub mod controller;
 pub mod definitions;
+pub mod diff;
 pub mod kinds;
 pub mod leader;
 pub mod metrics;

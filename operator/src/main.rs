@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use sc_auth_operator::{api, render, run};
+use sc_auth_operator::{api, diff, render, run};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -25,22 +25,37 @@ enum Action {
     Crds,
     /// Print what a manifest's ScAuths become, without a cluster.
     Render(render::RenderArgs),
+    /// Print what applying a manifest would change in the cluster, as a unified diff, and change nothing. Exit code 0:
+    /// nothing would change; 1: something would; 2: it cannot be told, or would be refused.
+    Diff(diff::DiffArgs),
 }
 
 fn main() -> ExitCode {
-    let print = |text: String| Ok(std::io::stdout().write_all(text.as_bytes())?);
-    let result = match Cli::parse().command {
-        Action::Run(args) => start(args),
-        Action::Crds => api::to_yaml().and_then(print),
-        Action::Render(args) => render::render(args).and_then(print),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            drop(writeln!(std::io::stderr(), "error: {error:#}"));
-            ExitCode::FAILURE
+    let action = Cli::parse().command;
+    let trouble = if matches!(action, Action::Diff(_)) { ExitCode::from(2) } else { ExitCode::FAILURE };
+    carry_out(action).unwrap_or_else(|error| {
+        drop(writeln!(std::io::stderr(), "error: {error:#}"));
+        trouble
+    })
+}
+
+fn carry_out(action: Action) -> anyhow::Result<ExitCode> {
+    let text = match action {
+        Action::Run(args) => return start(args).map(|()| ExitCode::SUCCESS),
+        Action::Crds => api::to_yaml()?,
+        Action::Render(args) => render::render(args)?,
+        Action::Diff(args) => {
+            let text = runtime()?.block_on(diff::run(args))?;
+            print(&text)?;
+            return Ok(if text.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
-    }
+    };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(text: &str) -> std::io::Result<()> {
+    std::io::stdout().write_all(text.as_bytes())
 }
 
 fn start(args: run::RunArgs) -> anyhow::Result<()> {
@@ -48,6 +63,9 @@ fn start(args: run::RunArgs) -> anyhow::Result<()> {
     let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_span_list(false);
     tracing_subscriber::registry().with(filter).with(lines.with_writer(std::io::stderr)).init();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run::run(args))
+    runtime()?.block_on(run::run(args))
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

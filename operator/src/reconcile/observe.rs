@@ -44,8 +44,24 @@ impl Observed {
 
 pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed> {
     let names = names(scauth);
-    let mut observed = Observed { missing_secrets: referenced_secrets(&scauth.spec), ..Observed::default() };
-    let Some(namespace) = Kind::Namespace.api(client, &names).get_opt(&names.namespace).await? else {
+    let mut observed = observe_children(client, scauth, &names).await?;
+    observed.missing_secrets = referenced_secrets(&scauth.spec);
+    if !observed.children.contains_key(&Kind::Namespace) {
+        return Ok(observed);
+    }
+    secrets(client, &names, &mut observed).await?;
+    if let Some(deployment) = observed.children.get(&Kind::Deployment)
+        && !Rollout::of(deployment).is_done()
+    {
+        observed.troubles = troubles(client, &names).await?;
+    }
+    Ok(observed)
+}
+
+/// The children alone.
+pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -> kube::Result<Observed> {
+    let mut observed = Observed::default();
+    let Some(namespace) = Kind::Namespace.api(client, names).get_opt(&names.namespace).await? else {
         return Ok(observed);
     };
     observed.children.insert(Kind::Namespace, namespace);
@@ -53,7 +69,7 @@ pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed>
         if kind == Kind::VolumeClaim && scauth.spec.database.embedded.is_none() {
             continue;
         }
-        match kind.api(client, &names).get(&kind.name(&names)).await {
+        match kind.api(client, names).get(&kind.name(names)).await {
             Ok(child) => drop(observed.children.insert(kind, child)),
             // The API server names the object where it knows the kind.
             Err(kube::Error::Api(answer)) if answer.code == 404 => {
@@ -64,12 +80,6 @@ pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed>
             }
             Err(error) => return Err(error),
         }
-    }
-    secrets(client, &names, &mut observed).await?;
-    if let Some(deployment) = observed.children.get(&Kind::Deployment)
-        && !Rollout::of(deployment).is_done()
-    {
-        observed.troubles = troubles(client, &names).await?;
     }
     Ok(observed)
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
 #![allow(clippy::print_stderr, reason = "the suite says how many cases it tried")]
 
+mod diffs;
 mod faults;
 mod harness;
 mod managers;

@@ -20,6 +20,14 @@ pub fn begin(scale: &Scale, desired: &mut Value, live: Option<&DynamicObject>) {
     }
 }
 
+/// Leaves a live number that is not sent as it is, as [`give`] does, for who only asks what would become of it.
+pub fn keep(desired: &mut Value, live: Option<&DynamicObject>) {
+    let replicas = live.and_then(|live| live.data.pointer("/spec/replicas"));
+    if let (Some(replicas), None) = (replicas, desired.pointer("/spec/replicas")) {
+        desired["spec"]["replicas"] = replicas.clone();
+    }
+}
+
 pub async fn give(
     client: &Client,
     names: &Names,

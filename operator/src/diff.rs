@@ -1,0 +1,146 @@
+//! `diff`: what applying a manifest would change in the cluster, by the API server's own dry runs. Nothing is changed,
+//! and no Secret is read.
+
+mod apply;
+mod text;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use crate::api::ScAuth;
+use crate::kinds::Kind;
+use crate::names::FIELD_MANAGER;
+use crate::reconcile::apply::{explain, handover};
+use crate::reconcile::build::{Children, build};
+use crate::reconcile::observe::{Observed, observe_children};
+use crate::reconcile::validate::{Environment, Validated, names, validate};
+use crate::release::Turn;
+use crate::render;
+use crate::run::OfferArgs;
+
+/// What `diff` can be told.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The manifest, `-` for standard input. What is no ScAuth in it is passed over.
+    #[arg(short, long)]
+    filename: PathBuf,
+    /// Who will apply it, as a field manager: what this one applied before and the manifest leaves out, goes. Whoever
+    /// applied the ScAuth last by default.
+    #[arg(long)]
+    field_manager: Option<String>,
+    #[command(flatten)]
+    offer: OfferArgs,
+}
+
+/// Returns a unified diff, empty where nothing would change.
+///
+/// # Errors
+/// Where the file or the cluster cannot be read, or the API server or the operator would refuse a ScAuth.
+pub async fn run(args: DiffArgs) -> anyhow::Result<String> {
+    let environment = args.offer.environment();
+    let scauths = render::read(&args.filename)?;
+    let client = Client::try_default().await.context("connecting to the API server")?;
+    diff(&client, &scauths, args.field_manager.as_deref(), &environment).await
+}
+
+/// As [`run`], for ScAuths that were read.
+///
+/// # Errors
+/// As [`run`].
+pub async fn diff(
+    client: &Client,
+    scauths: &[ScAuth],
+    manager: Option<&str>,
+    environment: &Environment,
+) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for scauth in scauths {
+        let changes = Box::pin(changes(client, scauth, manager, environment)).await;
+        for change in changes.with_context(|| format!("ScAuth {}", scauth.name_any()))? {
+            text.push_str(&change.to_text()?);
+        }
+    }
+    Ok(text)
+}
+
+/// An object before and after; null where there is none.
+struct Change {
+    kind: String,
+    before: Value,
+    after: Value,
+}
+
+async fn changes(
+    client: &Client,
+    scauth: &ScAuth,
+    manager: Option<&str>,
+    environment: &Environment,
+) -> anyhow::Result<Vec<Change>> {
+    let api: Api<ScAuth> = Api::all(client.clone());
+    let live = api.get_opt(&scauth.name_any()).await.map_err(|error| anyhow!(explain(&error)))?;
+    let wanted = apply::dry_run(&api, live.as_ref(), scauth, manager).await?;
+    let before = serde_json::to_value(live)?;
+    let mut changes = vec![Change { kind: "ScAuth".into(), before, after: serde_json::to_value(&wanted)? }];
+
+    let names = names(&wanted);
+    let observed = observe_children(client, &wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
+    let validated = validate(&wanted, &observed, environment, &Turn::Now)
+        .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;
+    if wanted.spec.suspend != Some(true) {
+        changes.extend(children(client, &validated, &build(&validated)?, &observed).await?);
+    }
+    Ok(changes)
+}
+
+async fn children(
+    client: &Client,
+    validated: &Validated,
+    wanted: &Children,
+    observed: &Observed,
+) -> anyhow::Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    for kind in Kind::ALL {
+        let before = serde_json::to_value(observed.children.get(&kind))?;
+        let after = match wanted.get(&kind) {
+            Some(_) if observed.unknown_kinds.contains(&kind) => Value::Null,
+            Some(child) => dry_run(client, validated, observed, kind, child).await?,
+            // What the spec does not ask for goes, but for what holds data.
+            None if matches!(kind, Kind::Namespace | Kind::VolumeClaim) => before.clone(),
+            None => Value::Null,
+        };
+        changes.push(Change { kind: kind.resource().kind, before, after });
+    }
+    Ok(changes)
+}
+
+/// The child as it would be stored.
+async fn dry_run(
+    client: &Client,
+    validated: &Validated,
+    observed: &Observed,
+    kind: Kind,
+    child: &Value,
+) -> anyhow::Result<Value> {
+    let (live, mut child) = (observed.children.get(&kind), child.clone());
+    if kind != Kind::Namespace && !observed.children.contains_key(&Kind::Namespace) {
+        // In a namespace that is not there, the API server tries nothing.
+        return Ok(child);
+    }
+    if kind == Kind::Deployment {
+        handover::begin(&validated.scale, &mut child, live);
+        handover::keep(&mut child, live);
+    }
+    if let Some(live) = live {
+        child["metadata"]["uid"] = json!(live.uid());
+    }
+    let params = PatchParams { dry_run: true, force: live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
+    let name = kind.name(&validated.names);
+    let stored = kind.api(client, &validated.names).patch(&name, &params, &Patch::Apply(&child)).await;
+    let stored = stored.map_err(|error| anyhow!("{} {name}: {}", kind.resource().kind, explain(&error)))?;
+    Ok(serde_json::to_value(stored)?)
+}

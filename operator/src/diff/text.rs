@@ -1,0 +1,53 @@
+//! A change as a person reads it: a unified diff of the two objects in YAML, without what changes by itself.
+
+use serde_json::{Map, Value};
+use similar::TextDiff;
+
+use super::Change;
+use super::apply::LAST_APPLIED;
+use crate::names::ANNOTATION_APPLIED;
+
+impl Change {
+    /// Empty where nothing differs.
+    pub fn to_text(&self) -> serde_yaml::Result<String> {
+        let (before, after) = (yaml(&self.before)?, yaml(&self.after)?);
+        let diff = TextDiff::from_lines(&before, &after);
+        let name = self.name();
+        let header = |place: &str, object: &Value| {
+            if object.is_null() { "/dev/null".to_owned() } else { format!("{place}/{name}") }
+        };
+        Ok(diff
+            .unified_diff()
+            .context_radius(3)
+            .header(&header("live", &self.before), &header("applied", &self.after))
+            .to_string())
+    }
+
+    /// `Kind/namespace/name`.
+    fn name(&self) -> String {
+        let metadata = if self.after.is_null() { &self.before["metadata"] } else { &self.after["metadata"] };
+        let place = ["namespace", "name"].into_iter().filter_map(|field| metadata[field].as_str());
+        std::iter::once(self.kind.as_str()).chain(place).collect::<Vec<_>>().join("/")
+    }
+}
+
+fn yaml(object: &Value) -> serde_yaml::Result<String> {
+    let mut object = object.clone();
+    let Some(fields) = object.as_object_mut() else { return Ok(String::new()) };
+    fields.remove("status");
+    if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+        tidy(metadata);
+    }
+    serde_yaml::to_string(&object)
+}
+
+fn tidy(metadata: &mut Map<String, Value>) {
+    for field in ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp"] {
+        metadata.remove(field);
+    }
+    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.remove(ANNOTATION_APPLIED);
+        annotations.remove(LAST_APPLIED);
+    }
+    metadata.retain(|_, value| !value.as_object().is_some_and(Map::is_empty));
+}

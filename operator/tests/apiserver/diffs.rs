@@ -1,0 +1,179 @@
+//! `diff`: what applying a manifest would change, whoever applied it before; and nothing is changed.
+
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt as _};
+use sc_auth_operator::api::ScAuth;
+use sc_auth_operator::diff::diff;
+use sc_auth_operator::reconcile::validate::Environment;
+use serde_json::{Value, json};
+
+use crate::harness::{admin, apply, impersonating, make, manifest, operator, scauths, settle, snapshot};
+
+fn spec() -> Value {
+    json!({
+        "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
+        "expose": {"ingress": {"host": "auth.example.com"}},
+    })
+}
+
+fn environment(client: &Client) -> Environment {
+    operator(client.clone()).environment.clone()
+}
+
+async fn told(client: &Client, manifest: Value) -> anyhow::Result<String> {
+    let scauth: ScAuth = serde_json::from_value(manifest)?;
+    diff(client, &[scauth], None, &environment(client)).await
+}
+
+fn has(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|other| other == *line), "{line:?} is missing in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_applied_already_changes_nothing() {
+    let (client, name) = (admin().await, "diff-same");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    assert_eq!(told(&client, manifest(name, spec())).await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn each_change_of_a_child_is_shown_and_none_is_made() {
+    let (client, name) = (admin().await, "diff-change");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let before = snapshot(&client, name).await;
+    let mut changed = spec();
+    changed["replicas"] = json!(5);
+    changed.as_object_mut().unwrap().remove("expose");
+    let text = told(&client, manifest(name, changed)).await.unwrap();
+    has(
+        &text,
+        &[
+            "--- live/ScAuth/diff-change",
+            "+++ applied/ScAuth/diff-change",
+            "--- live/Deployment/diff-change/diff-change",
+            "-  replicas: 2",
+            "+  replicas: 5",
+            "--- live/Ingress/diff-change/diff-change-ingress",
+            "+++ /dev/null",
+            "-  - host: auth.example.com",
+        ],
+    );
+    assert!(!text.contains("/Service/"), "{text}");
+    assert_eq!(snapshot(&client, name).await, before);
+}
+
+#[tokio::test]
+async fn of_a_new_one_all_is_new() {
+    let client = admin().await;
+    let text = told(&client, manifest("diff-new", spec())).await.unwrap();
+    has(&text, &["--- /dev/null", "+++ applied/Namespace/diff-new", "+kind: Namespace", "+kind: Deployment"]);
+    assert!(scauths(&client).get_opt("diff-new").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_the_api_server_or_the_operator_would_refuse_is_an_error_that_says_why() {
+    let client = admin().await;
+    let mut wrong = manifest("diff-wrong", spec());
+    wrong["spec"]["expose"]["ingress"]["host"] = json!("https://auth.example.com");
+    let error = told(&client, wrong).await.unwrap_err();
+    assert!(format!("{error:#}").contains("ScAuth diff-wrong"), "{error:#}");
+    assert!(format!("{error:#}").contains("is the bare host name"), "{error:#}");
+
+    make(&client, "namespaces", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "diff-foreign"}}))
+        .await;
+    let error = told(&client, manifest("diff-foreign", spec())).await.unwrap_err();
+    assert!(format!("{error:#}").contains("NamespaceNotAllowed"), "{error:#}");
+}
+
+/// A field that is left out goes only where it was applied by who applies now: the one who applied last, by default.
+#[tokio::test]
+async fn a_field_that_is_left_out_goes_however_it_was_applied_before() {
+    let (client, name) = (admin().await, "diff-left-out");
+    let mut with_replicas = manifest(name, spec());
+    with_replicas["spec"]["replicas"] = json!(4);
+    let params = PatchParams::apply("kustomize-controller").force();
+    scauths(&client).patch(name, &params, &Patch::Apply(&with_replicas)).await.unwrap();
+    settle(&client, name).await;
+    let text = told(&client, manifest(name, spec())).await.unwrap();
+    has(&text, &["--- live/Deployment/diff-left-out/diff-left-out", "-  replicas: 4", "+  replicas: 2"]);
+
+    let other = serde_json::from_value(manifest(name, spec())).unwrap();
+    let text = diff(&client, &[other], Some("another"), &environment(&client)).await.unwrap();
+    assert_eq!(text, "");
+}
+
+#[tokio::test]
+async fn of_one_applied_on_the_clients_side_the_annotation_tells_what_is_left_out() {
+    let (client, name) = (admin().await, "diff-client-side");
+    let mut with_replicas = manifest(name, spec());
+    with_replicas["spec"]["replicas"] = json!(4);
+    let mut stored: ScAuth = serde_json::from_value(with_replicas.clone()).unwrap();
+    let last = ("kubectl.kubernetes.io/last-applied-configuration".to_owned(), with_replicas.to_string());
+    stored.annotations_mut().extend([last]);
+    scauths(&client).create(&PostParams::default(), &stored).await.unwrap();
+    settle(&client, name).await;
+    assert_eq!(told(&client, with_replicas).await.unwrap(), "");
+    let text = told(&client, manifest(name, spec())).await.unwrap();
+    has(&text, &["-  replicas: 4", "+  replicas: 2"]);
+}
+
+#[tokio::test]
+async fn towards_autoscaling_the_number_of_pods_stays_and_a_suspended_one_changes_only_itself() {
+    let (client, name) = (admin().await, "diff-auto");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let mut auto = spec();
+    auto["autoscaling"] = json!({"min": 2, "max": 6});
+    let text = told(&client, manifest(name, auto.clone())).await.unwrap();
+    has(&text, &["+++ applied/HorizontalPodAutoscaler/diff-auto/diff-auto", "+  maxReplicas: 6"]);
+    assert!(!text.contains("-  replicas: 2"), "{text}");
+
+    auto["suspend"] = json!(true);
+    let text = told(&client, manifest(name, auto)).await.unwrap();
+    has(&text, &["+  suspend: true"]);
+    assert!(!text.contains("HorizontalPodAutoscaler"), "{text}");
+}
+
+/// For a pipeline: what it may do is what it shows, and no Secret is among it.
+#[tokio::test]
+async fn no_right_to_secrets_is_needed() {
+    let (client, name) = (admin().await, "diff-rights");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    make(
+        &client,
+        "clusterroles",
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "diff-pipeline"},
+            "rules": [{
+                "apiGroups": ["sc-auth.io", "apps", "networking.k8s.io", "policy", "autoscaling", "gateway.networking.k8s.io", "monitoring.coreos.com"],
+                "resources": ["*"], "verbs": ["get", "patch"],
+            }, {
+                "apiGroups": [""], "resources": ["namespaces", "serviceaccounts", "services", "persistentvolumeclaims"],
+                "verbs": ["get", "patch"],
+            }],
+        }),
+    )
+    .await;
+    make(
+        &client,
+        "clusterrolebindings",
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "diff-pipeline"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "diff-pipeline"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "pipeline"}],
+        }),
+    )
+    .await;
+    let pipeline = impersonating("pipeline").await;
+    let mut changed = spec();
+    changed["replicas"] = json!(3);
+    let text = told(&pipeline, manifest(name, changed)).await.unwrap();
+    has(&text, &["-  replicas: 2", "+  replicas: 3"]);
+    let error = told(&impersonating("nobody").await, manifest(name, spec())).await.unwrap_err();
+    assert!(format!("{error:#}").contains("is forbidden"), "{error:#}");
+}
