@@ -33,6 +33,8 @@ certificates() {
     certificate scheduler system:kube-scheduler system:kube-scheduler
     certificate kubelet system:node:dev system:nodes
     certificate proxy system:kube-proxy system:kube-proxy
+    # As which the API server speaks to the metrics API behind it.
+    certificate front-proxy front-proxy sc-auth-dev
     local name
     for name in admin controller-manager scheduler kubelet proxy; do kubeconfig $name; done
 }
@@ -49,6 +51,10 @@ apiserver_up() {
         --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement \
         --client-ca-file "$RUN/tls/ca.crt" --tls-cert-file "$RUN/tls/apiserver.crt" --tls-private-key-file "$RUN/tls/apiserver.key" \
         --kubelet-client-certificate "$RUN/tls/admin.crt" --kubelet-client-key "$RUN/tls/admin.key" \
+        --proxy-client-cert-file "$RUN/tls/front-proxy.crt" --proxy-client-key-file "$RUN/tls/front-proxy.key" \
+        --requestheader-client-ca-file "$RUN/tls/ca.crt" --requestheader-allowed-names front-proxy \
+        --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group \
+        --requestheader-extra-headers-prefix X-Remote-Extra- \
         --service-account-issuer https://kubernetes.default.svc --service-account-key-file "$RUN/tls/service-accounts.key" \
         --service-account-signing-key-file "$RUN/tls/service-accounts.key" \
         --audit-policy-file "$ROOT/dev/manifests/audit-policy.yaml" --audit-log-path "$RUN/audit.log" --allow-privileged \
@@ -60,7 +66,9 @@ apiserver_up() {
 controllers_up() {
     background controller-manager "${INSIDE[@]}" "$KUBE/kube-controller-manager" --kubeconfig "$RUN/kubeconfig/controller-manager" \
         --controllers "$1" --use-service-account-credentials --root-ca-file "$RUN/tls/ca.crt" \
-        --service-account-private-key-file "$RUN/tls/service-accounts.key" --leader-elect=false
+        --service-account-private-key-file "$RUN/tls/service-accounts.key" --leader-elect=false \
+        --horizontal-pod-autoscaler-sync-period 5s --horizontal-pod-autoscaler-cpu-initialization-period 10s \
+        --horizontal-pod-autoscaler-downscale-stabilization 20s
 }
 
 scheduler_up() {
@@ -108,6 +116,7 @@ load_all() {
     load_image "$CACHE/images/pause-1.tar"
     load_image "$CACHE/images/coredns-$COREDNS.tar"
     load_image "$CACHE/images/traefik-$TRAEFIK.tar"
+    load_image "$CACHE/images/metrics-server-$METRICS_SERVER.tar"
     load_ours
 }
 
@@ -145,14 +154,30 @@ YAML
     kubectl wait --for condition=Ready node/dev --timeout 60s
 }
 
+policies_up() {
+    background policies "${INSIDE[@]}" "$CACHE/bin/kube-router-$KUBE_ROUTER/kube-router" --kubeconfig "$RUN/kubeconfig/admin" \
+        --hostname-override dev --service-cluster-ip-range $SERVICES --health-port 0 \
+        --run-firewall --run-router=false --run-service-proxy=false
+}
+
 # manifest FILE : applied with this cluster's versions and addresses.
 manifest() {
-    sed -e "s/COREDNS_VERSION/$COREDNS/; s/TRAEFIK_VERSION/$TRAEFIK/; s/NODE_IP/$NODE_IP/" "$ROOT/dev/manifests/$1" | kubectl apply -f -
+    sed -e "s/COREDNS_VERSION/$COREDNS/; s/TRAEFIK_VERSION/$TRAEFIK/; s/METRICS_SERVER_VERSION/$METRICS_SERVER/; s/NODE_IP/$NODE_IP/" "$ROOT/dev/manifests/$1" | kubectl apply -f -
 }
 
 dns_up() {
     manifest coredns.yaml
     kubectl -n kube-system rollout status deployment/coredns --timeout 120s
+}
+
+metrics_up() {
+    manifest metrics-server.yaml
+    kubectl -n kube-system rollout status deployment/metrics-server --timeout 120s
+}
+
+definitions_up() {
+    kubectl apply --server-side -f "$(definitions_file)"
+    kubectl wait --for condition=Established crd --all --timeout 30s
 }
 
 traefik_up() {
@@ -183,6 +208,7 @@ YAML
 
 node_down() {
     end kubelet
+    end policies
     end proxy
     if [[ -S $RUN/containerd.sock ]]; then
         local id

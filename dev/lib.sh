@@ -11,7 +11,7 @@ DATABASE_PACKAGES=(mariadb-server postgresql openssl)
 # What the server is asked by, beside Traefik, which is built.
 PROXY_PACKAGES=(nginx)
 IMAGE_PACKAGES=(buildah gcc libc6-dev)
-CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables iproute2 openssl "${IMAGE_PACKAGES[@]}")
+CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables ipset iproute2 openssl "${IMAGE_PACKAGES[@]}")
 
 # The version of the workspace, and of our images.
 version() { sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }

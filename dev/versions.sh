@@ -9,4 +9,4 @@ KUBE_ROUTER=v2.1.0
 # Definitions of others, for tests of what a cluster may have beside us.
 GATEWAY_API=v1.4.0
 PROMETHEUS_OPERATOR=v0.85.0
-definitions_file() { echo "$CACHE/bin/definitions-$GATEWAY_API-$PROMETHEUS_OPERATOR.yaml"; }
+definitions_file() { echo "$CACHE/bin/foreign-definitions-$GATEWAY_API-$PROMETHEUS_OPERATOR.yaml"; }

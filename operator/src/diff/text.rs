@@ -1,7 +1,7 @@
 //! A change as a person reads it: a unified diff of the two objects in YAML, without what changes by itself.
 
+use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
 use serde_json::{Map, Value};
-use similar::TextDiff;
 
 use super::Change;
 use super::apply::LAST_APPLIED;
@@ -11,16 +11,19 @@ impl Change {
     /// Empty where nothing differs.
     pub fn to_text(&self) -> serde_yaml::Result<String> {
         let (before, after) = (yaml(&self.before)?, yaml(&self.after)?);
-        let diff = TextDiff::from_lines(&before, &after);
+        let lines = InternedInput::new(before.as_str(), after.as_str());
+        let mut diff = Diff::compute(Algorithm::Histogram, &lines);
+        if diff.count_removals() + diff.count_additions() == 0 {
+            return Ok(String::new());
+        }
+        diff.postprocess_lines(&lines);
+        let printer = BasicLineDiffPrinter(&lines.interner);
+        let changes = diff.unified_diff(&printer, UnifiedDiffConfig::default(), &lines);
         let name = self.name();
         let header = |place: &str, object: &Value| {
             if object.is_null() { "/dev/null".to_owned() } else { format!("{place}/{name}") }
         };
-        Ok(diff
-            .unified_diff()
-            .context_radius(3)
-            .header(&header("live", &self.before), &header("applied", &self.after))
-            .to_string())
+        Ok(format!("--- {}\n+++ {}\n{changes}", header("live", &self.before), header("applied", &self.after)))
     }
 
     /// `Kind/namespace/name`.
