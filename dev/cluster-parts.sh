@@ -114,6 +114,7 @@ load_ours() {
 
 load_all() {
     load_image "$CACHE/images/pause-1.tar"
+    load_image "$CACHE/images/busybox-1.tar"
     load_image "$CACHE/images/coredns-$COREDNS.tar"
     load_image "$CACHE/images/traefik-$TRAEFIK.tar"
     load_image "$CACHE/images/metrics-server-$METRICS_SERVER.tar"

@@ -7,11 +7,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod autoscaling;
 mod changes;
 mod deletion;
 mod drift;
 mod embedded;
+mod exposure;
 mod mariadb;
+mod network;
 mod postgresql;
 mod quiet;
 mod refusals;

@@ -93,6 +93,17 @@ impl Client {
         }
         panic!("{} does not answer", self.base);
     }
+
+    /// Waits until the ingress has no route any more.
+    pub async fn vanishes(&self) {
+        for _ in 0..150 {
+            if matches!(self.try_call("GET", "/", None, None).await, Ok((404, _))) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        panic!("{} still answers", self.base);
+    }
 }
 
 /// Asks for a user's own account again and again until told to stop. Returns how often, and what was not 200.

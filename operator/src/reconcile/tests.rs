@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "a spec is written once, where it is used")]
 
 mod build;
+mod exposure;
 mod release;
 mod report;
 mod rotation;

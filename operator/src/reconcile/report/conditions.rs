@@ -1,6 +1,8 @@
 //! The conditions. docs/conditions.md lists each reason with what to do.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
 use serde_json::Value;
 
 use super::{Facts, Outcome};
@@ -190,10 +192,8 @@ fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
         let message = "the cluster has no HTTPRoute: install Gateway API, or use spec.expose.ingress";
         return finding("Exposed", "False", "GatewayApiMissing", message);
     }
-    let parents = facts.children.get(&Kind::HttpRoute).and_then(|route| route.data.pointer("/status/parents"));
-    let conditions = parents.and_then(Value::as_array).into_iter().flatten();
-    let conditions = conditions.flat_map(|parent| parent["conditions"].as_array().into_iter().flatten());
-    let of = |kind: &'static str| conditions.clone().filter(move |condition| condition["type"] == kind);
+    let conditions: Vec<_> = facts.children.get(&Kind::HttpRoute).into_iter().flat_map(words_of_gateways).collect();
+    let of = |kind: &'static str| conditions.iter().filter(move |condition| condition["type"] == kind);
     let refused = of("Accepted").chain(of("ResolvedRefs")).find(|condition| condition["status"] == "False");
     if let Some(refused) = refused {
         let message =
@@ -204,6 +204,23 @@ fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
         return admitted(facts, hosts);
     }
     finding("Exposed", "Unknown", "NoGateway", "no Gateway has taken the HTTPRoute up yet; is there one of that name?")
+}
+
+/// The conditions that the route's present Gateways have written into it as it is now. Some leave their words behind when
+/// a route leaves them.
+fn words_of_gateways(route: &DynamicObject) -> Vec<&Value> {
+    let list = |path: &str| route.data.pointer(path).and_then(Value::as_array).into_iter().flatten();
+    let identity = |reference: &Value| {
+        let namespace = reference["namespace"].as_str().map(str::to_owned).or_else(|| route.namespace());
+        (reference["name"].clone(), namespace, reference["sectionName"].clone(), reference["port"].clone())
+    };
+    let present: Vec<_> = list("/spec/parentRefs").map(identity).collect();
+    let parents = list("/status/parents").filter(|parent| present.contains(&identity(&parent["parentRef"])));
+    let conditions = parents.flat_map(|parent| parent["conditions"].as_array().into_iter().flatten());
+    let now = route.metadata.generation;
+    conditions
+        .filter(|condition| condition["observedGeneration"].as_i64().is_none_or(|seen| Some(seen) >= now))
+        .collect()
 }
 
 /// Clients come through; whether they can be told apart is said too.

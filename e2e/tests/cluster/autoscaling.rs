@@ -1,0 +1,106 @@
+//! A real HorizontalPodAutoscaler, by what a real metrics-server measures.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::common::audit::requests;
+use crate::common::client::{Client, PASSWORD, stay_logged_in};
+use crate::common::database;
+use crate::common::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, ready, run, scauth};
+
+const NAME: &str = "e2e-autoscaling";
+const HOST: &str = "autoscaling.example.com";
+
+fn spec(scale: Value) -> Value {
+    let mut spec = json!({
+        "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
+        "expose": {"ingress": {"host": HOST, "className": "traefik"}},
+    });
+    spec.as_object_mut().unwrap().extend(scale.as_object().unwrap().clone());
+    spec
+}
+
+/// The fewest pods that were ever ready, until told to stop.
+fn watch_the_ready(stop: &AtomicBool) -> i64 {
+    let mut fewest = i64::MAX;
+    while !stop.load(Ordering::Relaxed) {
+        fewest = fewest.min(get("deployment", NAME, NAME)["status"]["readyReplicas"].as_i64().unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    fewest
+}
+
+async fn log_in_all_along(stop: Arc<AtomicBool>) {
+    let client = Client::at(HOST);
+    while !stop.load(Ordering::Relaxed) {
+        let body = json!({"username": "alice", "password": PASSWORD});
+        // 503 where too many wait for a hash: what makes work is what counts here.
+        drop(client.try_call("POST", "/api/v1/accounts/login", None, Some(body)).await);
+    }
+}
+
+fn replicas() -> i64 {
+    get("deployment", NAME, NAME)["spec"]["replicas"].as_i64().unwrap()
+}
+
+/// By the operator, from the audit log.
+fn writes_to_the_deployment(from: usize) -> usize {
+    let path = format!("/namespaces/{NAME}/deployments/{NAME}");
+    requests(from).0.iter().filter(|request| request.is_write() && request.uri.contains(&path)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the_old_number() {
+    let _cleanup = Cleanup(NAME);
+    let server = database::postgres("e2e_autoscaling");
+    lend_namespace(NAME);
+    make_secret("db", NAME, json!({"uri": server.uri("e2e_autoscaling")}));
+    apply(scauth(NAME, spec(json!({"replicas": 3})))).unwrap();
+    ready(NAME);
+    let client = Client::at(HOST);
+    client.answers().await;
+    client.register("alice").await;
+    let (access, _) = client.login("alice", PASSWORD).await;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let asking = tokio::spawn(stay_logged_in(HOST, access, Duration::from_millis(20), Arc::clone(&stop)));
+    let watch = {
+        let stop = Arc::clone(&stop);
+        tokio::task::spawn_blocking(move || watch_the_ready(&stop))
+    };
+    apply(scauth(NAME, spec(json!({"autoscaling": {"min": 3, "max": 4, "cpu": 200}})))).unwrap();
+    ready(NAME);
+    tokio::task::block_in_place(|| {
+        eventually("the autoscaler measures", 60, || {
+            let autoscaler = get("hpa", NAME, NAME);
+            !autoscaler["status"]["currentMetrics"][0]["resource"]["current"]["averageUtilization"].is_null()
+        });
+    });
+    let (_, from) = requests(0);
+    let idle = Arc::new(AtomicBool::new(false));
+    let loads: Vec<_> = (0..6).map(|_| tokio::spawn(log_in_all_along(Arc::clone(&idle)))).collect();
+    tokio::task::block_in_place(|| {
+        eventually("a fourth pod", 120, || replicas() == 4);
+        idle.store(true, Ordering::Relaxed);
+        // Nobody but the autoscaler takes it away again.
+        eventually("three again", 120, || replicas() == 3);
+    });
+    for load in loads {
+        load.await.unwrap();
+    }
+    assert_eq!(writes_to_the_deployment(from), 0, "the operator leaves the Deployment to the autoscaler");
+
+    apply(scauth(NAME, spec(json!({"replicas": 3})))).unwrap();
+    ready(NAME);
+    assert!(get("hpa", NAME, NAME).is_null());
+    run(&["scale", "scauth", NAME, "--replicas", "4"]);
+    ready(NAME);
+    assert_eq!(replicas(), 4);
+    stop.store(true, Ordering::Relaxed);
+    assert_eq!(watch.await.unwrap(), 3, "the fewest that were ready");
+    let (asked, failures) = asking.await.unwrap();
+    assert!(failures.is_empty(), "{} of {asked} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
+}

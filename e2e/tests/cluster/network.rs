@@ -1,0 +1,113 @@
+//! NetworkPolicies, enforced by kube-router: who reaches the pods, and what they reach.
+
+use serde_json::{Value, json};
+
+use crate::common::database;
+use crate::common::kube::{
+    Cleanup, apply, condition, eventually, get, kubectl, lend_namespace, make_secret, pods, ready, run, scauth,
+};
+
+/// A pod of somebody else's, in a namespace of that name, which connects.
+struct Client(&'static str);
+
+impl Client {
+    fn start(namespace: &'static str) -> Self {
+        apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})).unwrap();
+        let container = json!({
+            "name": "client", "image": "docker.io/local/busybox:1", "imagePullPolicy": "Never", "args": ["sleep", "3600"],
+        });
+        apply(json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "client", "namespace": namespace, "labels": {"app": "client"}},
+            "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+        }))
+        .unwrap();
+        run(&["wait", "--for", "condition=Ready", "pod/client", "-n", namespace, "--timeout", "60s"]);
+        Self(namespace)
+    }
+
+    /// Whether it can connect to a pod of that ScAuth.
+    fn reaches(&self, scauth: &str, port: &str) -> bool {
+        let pods = pods(scauth, scauth);
+        let address = pods[0]["status"]["podIP"].as_str().unwrap();
+        kubectl(&["exec", "client", "-n", self.0, "--", "/busybox", "nc", "-w", "2", address, port], "")
+            .status
+            .success()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        kubectl(&["delete", "namespace", self.0, "--wait=false"], "");
+    }
+}
+
+#[test]
+fn the_api_is_open_and_health_and_metrics_are_not_until_the_spec_says_otherwise() {
+    let name = "e2e-network";
+    let _cleanup = Cleanup(name);
+    let (app, prometheus) = (Client::start("e2e-network-app"), Client::start("e2e-network-prometheus"));
+    let (api, metrics) = ("8000", "8001");
+    let apply = |more: Value| {
+        let mut spec = json!({"database": {"embedded": {}}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        apply(scauth(name, spec)).unwrap();
+        ready(name);
+    };
+    apply(json!({}));
+    eventually("anybody reaches the API", 20, || app.reaches(name, api) && prometheus.reaches(name, api));
+    assert!(!app.reaches(name, metrics) && !prometheus.reaches(name, metrics), "the metrics are nobody's yet");
+    // It has asked the pods through the policy.
+    assert_eq!(condition(name, "DatabaseReady")["status"], "True");
+
+    let of =
+        |namespace: &str| json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}]);
+    apply(json!({"monitoring": {"from": of("e2e-network-prometheus")}}));
+    eventually("who is named in monitoring.from", 20, || prometheus.reaches(name, metrics));
+    assert!(!app.reaches(name, metrics), "and nobody else");
+    assert_eq!(condition(name, "Monitored")["reason"], "Applied");
+    assert!(!get("servicemonitor", name, name).is_null());
+
+    apply(json!({"networkPolicy": {"ingressFrom": of("e2e-network-app")}}));
+    eventually("who is not named in ingressFrom is kept away", 20, || !prometheus.reaches(name, api));
+    assert!(app.reaches(name, api));
+    assert!(!prometheus.reaches(name, metrics), "monitoring is gone from the spec");
+}
+
+/// The database has a name, so that reaching it takes DNS too.
+fn name_the_database(namespace: &str, address: &str, port: i32) {
+    let metadata = json!({"name": "database", "namespace": namespace});
+    apply(json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"clusterIP": "None", "ports": [{"port": port}]}}))
+        .unwrap();
+    apply(json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "database", "namespace": namespace, "labels": {"kubernetes.io/service-name": "database"}},
+        "ports": [{"port": port}], "endpoints": [{"addresses": [address]}],
+    }))
+    .unwrap();
+}
+
+#[test]
+fn pods_reach_what_egress_to_names_and_dns_and_nothing_else() {
+    let name = "e2e-egress";
+    let _cleanup = Cleanup(name);
+    let server = database::postgres("e2e_egress");
+    lend_namespace(name);
+    name_the_database(name, &server.host, server.port);
+    let uri = server.uri("e2e_egress").replace(&server.host, &format!("database.{name}.svc.cluster.local"));
+    make_secret("db", name, json!({"uri": uri}));
+    let spec = |port: i32| {
+        let database = json!({"ipBlock": {"cidr": format!("{}/32", server.host)}});
+        json!({
+            "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
+            "networkPolicy": {"egressTo": [{"to": [database], "ports": [{"port": port}]}]},
+        })
+    };
+    apply(scauth(name, spec(server.port + 1))).unwrap();
+    // Which of the pod's two programs comes too late depends on how fast the policy reaches the node.
+    eventually("the database is out of reach", 90, || {
+        let database = condition(name, "DatabaseReady");
+        database["reason"] == "MigrationFailed" || database["reason"] == "StartFailed"
+    });
+    apply(scauth(name, spec(server.port))).unwrap();
+    ready(name);
+}

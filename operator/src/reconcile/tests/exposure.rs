@@ -1,0 +1,68 @@
+//! What Exposed says of an HTTPRoute, from what its Gateways wrote into it.
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{external, scauth, validated};
+use crate::kinds::Kind;
+use crate::reconcile::apply::Applied;
+use crate::reconcile::build::build;
+use crate::reconcile::observe::Observed;
+use crate::reconcile::report::{self, Outcome};
+use crate::release::Turn;
+
+fn spec() -> Value {
+    let mut spec = external();
+    spec["expose"] = json!({"httpRoute": {
+        "parentRefs": [{"name": "edge", "namespace": "gateways"}], "hostnames": ["auth.example.com"],
+    }});
+    spec
+}
+
+/// What stands in the route's status of one parent.
+fn parent(name: &str, generation: i64, accepted: &str, message: &str) -> Value {
+    json!({
+        "parentRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": name, "namespace": "gateways"},
+        "controllerName": "example.com/gateway",
+        "conditions": [
+            {"type": "Accepted", "status": accepted, "reason": "Test", "message": message, "observedGeneration": generation},
+            {"type": "ResolvedRefs", "status": "True", "reason": "Test", "message": "", "observedGeneration": generation},
+        ],
+    })
+}
+
+fn exposed(parents: Value) -> (String, String, String) {
+    let validated = validated(spec(), &Observed::default()).unwrap();
+    let mut children = build(&validated).unwrap();
+    let mut route = children.remove(&Kind::HttpRoute).unwrap();
+    route["metadata"]["generation"] = json!(2);
+    route["status"] = json!({"parents": parents});
+    let children = [(Kind::HttpRoute, serde_json::from_value(route).unwrap())].into();
+    let outcome = Outcome::Applied(Box::new((validated, Applied { children, ..Applied::default() })));
+    let status = report::status(&scauth(spec()), &Observed::default(), &outcome, &Turn::Now, Timestamp::UNIX_EPOCH);
+    let exposed = status.conditions.into_iter().find(|condition| condition.type_ == "Exposed").unwrap();
+    (exposed.status, exposed.reason, exposed.message)
+}
+
+#[test]
+fn a_gateways_word_on_this_route_counts() {
+    let (status, reason, message) = exposed(json!([parent("edge", 2, "True", "")]));
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "Admitted"), "{message}");
+    let (status, reason, message) = exposed(json!([parent("edge", 2, "False", "no listener allows it")]));
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "RouteRefused"));
+    assert!(message.contains("no listener allows it"), "{message}");
+}
+
+/// Some controllers leave their words behind when the route leaves them.
+#[test]
+fn a_word_on_an_earlier_route_or_of_another_gateway_does_not() {
+    for parents in [
+        json!([]),
+        json!([parent("edge", 1, "True", "")]),
+        json!([parent("edge", 1, "False", "no listener allows it")]),
+        json!([parent("other", 2, "True", "")]),
+    ] {
+        let (status, reason, message) = exposed(parents.clone());
+        assert_eq!((status.as_str(), reason.as_str()), ("Unknown", "NoGateway"), "{parents}: {message}");
+    }
+}
