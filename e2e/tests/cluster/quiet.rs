@@ -5,12 +5,23 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::common::audit::requests;
-use crate::common::kube::{Cleanup, apply, ready, scauth};
+use crate::common::database;
+use crate::common::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth};
 
 /// The operator's requests that concern this ScAuth, as verbs and paths.
 fn requests_for(name: &str) -> Vec<String> {
     let concern = requests(0).0.into_iter().filter(|request| request.uri.contains(name));
     concern.map(|request| format!("{} {}", request.verb, request.uri)).collect()
+}
+
+/// Fails where the operator asks anything about it within 40 seconds.
+fn is_left_in_peace(name: &str) {
+    // The last events of what was done before.
+    std::thread::sleep(Duration::from_secs(10));
+    let before = requests_for(name).len();
+    assert!(before > 10, "the log has the operator's requests");
+    std::thread::sleep(Duration::from_secs(40));
+    assert_eq!(requests_for(name)[before..], [""; 0], "in 40 seconds");
 }
 
 #[test]
@@ -19,11 +30,63 @@ fn a_scauth_that_is_well_costs_nothing() {
     let _cleanup = Cleanup(name);
     apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
     ready(name);
-    // The last events of the start.
-    std::thread::sleep(Duration::from_secs(10));
-    let before = requests_for(name).len();
-    std::thread::sleep(Duration::from_secs(40));
-    let after = requests_for(name);
-    assert_eq!(after[before..], [""; 0], "in 40 seconds");
-    assert!(before > 10, "the log has the operator's requests");
+    is_left_in_peace(name);
+}
+
+/// Labels each Deployment, Service and pod in that namespace, as a policy engine does.
+fn label_everything_in(namespace: &str) {
+    let rule = |group: &str, resources: &[&str]| json!({"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": resources});
+    let expression = "Object{metadata: Object.metadata{labels: {'cost-center': '42'}}}";
+    apply(json!({
+        "apiVersion": "admissionregistration.k8s.io/v1beta1", "kind": "MutatingAdmissionPolicy", "metadata": {"name": namespace},
+        "spec": {
+            "matchConstraints": {"resourceRules": [rule("apps", &["deployments"]), rule("", &["services", "pods"])]},
+            "matchConditions": [{"name": "here", "expression": format!("object.metadata.namespace == '{namespace}'")}],
+            "failurePolicy": "Fail", "reinvocationPolicy": "Never",
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}],
+        },
+    }))
+    .unwrap();
+    apply(json!({
+        "apiVersion": "admissionregistration.k8s.io/v1beta1", "kind": "MutatingAdmissionPolicyBinding",
+        "metadata": {"name": namespace}, "spec": {"policyName": namespace},
+    }))
+    .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+}
+
+#[test]
+fn an_autoscaler_a_policy_engine_and_a_mesh_beside_us_cost_nothing_either() {
+    let name = "e2e-company";
+    let _cleanup = Cleanup(name);
+    let server = database::postgres("e2e_company");
+    lend_namespace(name);
+    make_secret("db", name, json!({"uri": server.uri("e2e_company")}));
+    label_everything_in(name);
+    let database = json!({"external": {"urlFrom": {"name": "db", "key": "uri"}}});
+    apply(scauth(name, json!({"database": database, "autoscaling": {"min": 2, "max": 3}}))).unwrap();
+    ready(name);
+    // As a mesh does, and `kubectl rollout restart`.
+    let annotations = json!({"spec": {"template": {"metadata": {"annotations": {"linkerd.io/inject": "disabled"}}}}});
+    run(&["patch", "deployment", name, "-n", name, "--type", "merge", "-p", &annotations.to_string()]);
+    eventually("the pods have the mesh's annotation and the policy's label", 60, || {
+        let pods = pods(name, name);
+        pods.len() == 2
+            && pods.iter().all(|pod| {
+                let metadata = &pod["metadata"];
+                metadata["annotations"]["linkerd.io/inject"] == "disabled" && metadata["labels"]["cost-center"] == "42"
+            })
+    });
+    eventually("the autoscaler measures", 60, || {
+        let autoscaler = get("hpa", name, name);
+        !autoscaler["status"]["currentMetrics"][0]["resource"]["current"]["averageUtilization"].is_null()
+    });
+    ready(name);
+    is_left_in_peace(name);
+    let deployment = get("deployment", name, name);
+    assert_eq!(deployment["metadata"]["labels"]["cost-center"], "42");
+    assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"]["linkerd.io/inject"], "disabled");
+    for kind in ["mutatingadmissionpolicybinding", "mutatingadmissionpolicy"] {
+        run(&["delete", kind, name]);
+    }
 }

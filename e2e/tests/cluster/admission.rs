@@ -1,0 +1,89 @@
+//! What a quota or a policy refuses is a condition with its own words, and passes when it does.
+
+use serde_json::{Value, json};
+
+use crate::common::kube::{Cleanup, apply, condition, eventually, lend_namespace, pods, ready, run, scauth};
+
+fn quota(namespace: &str, hard: Value) {
+    apply(json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "quota", "namespace": namespace}, "spec": {"hard": hard},
+    }))
+    .unwrap();
+    eventually("the quota is counted", 30, || {
+        let quota = crate::common::kube::get("resourcequota", "quota", namespace);
+        quota["status"]["hard"] == hard
+    });
+}
+
+/// Waits for that reason, and gives the message.
+fn not_ready(name: &str, reason: &str) -> String {
+    eventually(reason, 60, || condition(name, "Ready")["reason"] == reason);
+    condition(name, "Ready")["message"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_quota_on_pods_is_named_and_more_of_it_is_enough() {
+    let name = "e2e-quota-pods";
+    let _cleanup = Cleanup(name);
+    lend_namespace(name);
+    quota(name, json!({"pods": "0"}));
+    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
+    let message = not_ready(name, "PodsRefused");
+    assert!(message.contains("exceeded quota: quota") && message.contains("limited: pods=0"), "{message}");
+    assert_eq!(condition(name, "Stalled")["status"], "False", "it can pass by itself");
+    quota(name, json!({"pods": "2"}));
+    ready(name);
+}
+
+#[test]
+fn a_quota_on_a_child_is_named_and_more_of_it_is_enough() {
+    let name = "e2e-quota-services";
+    let _cleanup = Cleanup(name);
+    lend_namespace(name);
+    quota(name, json!({"services": "0"}));
+    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
+    let message = not_ready(name, "QuotaExceeded");
+    assert!(
+        message.contains("Service e2e-quota-services-svc") && message.contains("exceeded quota: quota"),
+        "{message}"
+    );
+    quota(name, json!({"services": "2"}));
+    ready(name);
+}
+
+#[test]
+fn a_policy_on_pods_is_passed_on_in_its_own_words() {
+    let name = "e2e-policy";
+    let _cleanup = Cleanup(name);
+    lend_namespace(name);
+    let metadata = json!({"name": name});
+    apply(json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": metadata,
+        "spec": {
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"],
+            }]},
+            "validations": [{
+                "expression": format!("object.metadata.namespace != '{name}' || 'team' in object.metadata.labels"),
+                "message": "label your pods with a team",
+            }],
+        },
+    }))
+    .unwrap();
+    apply(json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": metadata,
+        "spec": {"policyName": name, "validationActions": ["Deny"]},
+    }))
+    .unwrap();
+    // The API server takes a policy up a moment later.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
+    let message = not_ready(name, "PodsRefused");
+    assert!(message.contains("label your pods with a team"), "{message}");
+    apply(scauth(name, json!({"database": {"embedded": {}}, "podTemplate": {"labels": {"team": "billing"}}}))).unwrap();
+    ready(name);
+    assert_eq!(pods(name, name)[0]["metadata"]["labels"]["team"], "billing");
+    for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
+        run(&["delete", kind, name]);
+    }
+}
