@@ -2,6 +2,7 @@
 //! asked every half minute, and a change of the answer has it reconciled.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ const EVERY: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 8;
 const MOST_BYTES: usize = 64 * 1024;
+const OPS_PORT: u16 = 8001;
 
 /// What pods say of themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +76,7 @@ pub async fn run(fleet: Store<ScAuth>, healths: Healths, changed: UnboundedSende
             .filter(|scauth| scauth.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0) > 0);
         futures::stream::iter(serving)
             .for_each_concurrent(AT_ONCE, |scauth| async {
-                let health = tokio::time::timeout(LIMIT, ask(&client, scauth)).await.ok().flatten();
+                let health = ask_all(&client, scauth).await;
                 // No answer says nothing of the database: the probes will tell of the pod.
                 if health.is_some_and(|health| healths.set(&scauth.name_any(), health)) {
                     drop(changed.send(ObjectRef::from_obj(scauth.as_ref())));
@@ -84,13 +86,23 @@ pub async fn run(fleet: Store<ScAuth>, healths: Healths, changed: UnboundedSende
     }
 }
 
-async fn ask(client: &Client<HttpConnector, Empty<Bytes>>, scauth: &ScAuth) -> Option<Health> {
+/// Asks each pod behind the headless Service; none may have lost its database.
+async fn ask_all(client: &Client<HttpConnector, Empty<Bytes>>, scauth: &ScAuth) -> Option<Health> {
     let names = names(scauth);
-    let address = format!("http://{}.{}.svc:8001/status", names.ops_service(), names.namespace);
-    let answer = client.get(address.parse().ok()?).await.ok()?;
-    let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await.ok()?.to_bytes();
-    let answer: Answer = serde_json::from_slice(&body).ok()?;
-    Some(Health { database_reachable: answer.database.reachable })
+    let pods = tokio::net::lookup_host((format!("{}.{}.svc", names.ops_service(), names.namespace), OPS_PORT)).await;
+    let answers = futures::future::join_all(pods.ok()?.map(|pod| ask(client, pod))).await;
+    let answers: Vec<_> = answers.into_iter().flatten().collect();
+    let database_reachable = answers.iter().all(|answer| answer.database.reachable);
+    (!answers.is_empty()).then_some(Health { database_reachable })
+}
+
+async fn ask(client: &Client<HttpConnector, Empty<Bytes>>, pod: SocketAddr) -> Option<Answer> {
+    let request = async {
+        let answer = client.get(format!("http://{pod}/status").parse().ok()?).await.ok()?;
+        let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await.ok()?.to_bytes();
+        serde_json::from_slice(&body).ok()
+    };
+    tokio::time::timeout(LIMIT, request).await.ok().flatten()
 }
 
 #[cfg(test)]

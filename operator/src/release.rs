@@ -2,12 +2,14 @@
 //! operator too, until somebody wants another: by the spec, by an annotation, or by `upgrade: Automatic` when it is this
 //! one's turn. Pure functions.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
 use crate::api::{ScAuth, Upgrade};
 use crate::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE, ANNOTATION_UPGRADE_TO};
+use crate::reconcile::rollout::Cause;
 
 /// The latest revision of the pod template; `reconcile/build/template.rs` tells them apart.
 pub const LATEST: i32 = 2;
@@ -88,13 +90,14 @@ fn of_status(scauth: &ScAuth) -> Option<Chosen> {
 }
 
 /// Whose turn it is among those that upgrade by themselves: one after the other by name, the next one when the one
-/// before is Ready again. One that is not Ready does not begin, and does not keep others from it.
+/// before is Ready again. One that is not Ready does not begin, and does not keep others from it; unless it is that its
+/// pods do not start, which a new release may mend.
 pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, offer: &Offer) -> Turn {
     let mine = scauth.name_any();
     if scauth.spec.upgrade != Some(Upgrade::Automatic) || is_current(scauth, offer) {
         return Turn::Now;
     }
-    if !is_ready(scauth) {
+    if !may_begin(scauth) {
         return Turn::After(mine);
     }
     let others = all.into_iter().filter(|other| {
@@ -106,7 +109,7 @@ pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, offe
     let mut before: Vec<_> = others
         .filter(|other| {
             let is_under_way = is_current(other, offer) && !is_ready(other);
-            let comes_first = !is_current(other, offer) && is_ready(other) && other.name_any() < mine;
+            let comes_first = !is_current(other, offer) && may_begin(other) && other.name_any() < mine;
             is_under_way || comes_first
         })
         .map(ScAuth::name_any)
@@ -122,6 +125,15 @@ fn is_current(scauth: &ScAuth, offer: &Offer) -> bool {
 }
 
 fn is_ready(scauth: &ScAuth) -> bool {
-    let conditions = scauth.status.iter().flat_map(|status| &status.conditions);
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    ready(scauth).is_some_and(|ready| ready.status == "True")
+}
+
+fn may_begin(scauth: &ScAuth) -> bool {
+    let do_not_start = [Cause::Migration, Cause::Start, Cause::Image, Cause::Deadline].map(Cause::reason);
+    is_ready(scauth) || ready(scauth).is_some_and(|ready| do_not_start.contains(&ready.reason.as_str()))
+}
+
+fn ready(scauth: &ScAuth) -> Option<&Condition> {
+    let mut conditions = scauth.status.iter().flat_map(|status| &status.conditions);
+    conditions.find(|condition| condition.type_ == "Ready")
 }

@@ -69,7 +69,7 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
     let asking = tokio::spawn(stay_logged_in(HOST, access, Duration::from_millis(20), Arc::clone(&stop)));
     let watch = {
         let stop = Arc::clone(&stop);
-        tokio::task::spawn_blocking(move || watch_the_ready(&stop))
+        std::thread::spawn(move || watch_the_ready(&stop))
     };
     apply(scauth(NAME, spec(json!({"autoscaling": {"min": 3, "max": 4, "cpu": 200}})))).unwrap();
     ready(NAME);
@@ -100,7 +100,7 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
     ready(NAME);
     assert_eq!(replicas(), 4);
     stop.store(true, Ordering::Relaxed);
-    assert_eq!(watch.await.unwrap(), 3, "the fewest that were ready");
+    assert_eq!(watch.join().unwrap(), 3, "the fewest that were ready");
     let (asked, failures) = asking.await.unwrap();
     assert!(failures.is_empty(), "{} of {asked} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
 }

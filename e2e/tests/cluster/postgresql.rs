@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::common::client::{Client, PASSWORD};
 use crate::common::database;
-use crate::common::kube::{Cleanup, apply, pods, ready, scauth};
+use crate::common::kube::{Cleanup, apply, condition, eventually, lend_namespace, make_secret, pods, ready, scauth};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_in_a_secret_is_enough() {
@@ -31,4 +31,26 @@ async fn an_address_in_a_secret_is_enough() {
     assert_eq!(pods.len(), 2);
     Client::of_pod(&pods[0]).register("alice").await;
     Client::of_pod(&pods[1]).login("alice", PASSWORD).await;
+}
+
+#[test]
+fn a_database_that_goes_is_noticed_and_so_is_its_return() {
+    let name = "e2e-lost-database";
+    let _cleanup = Cleanup(name);
+    let server = database::postgres("e2e_lost_database");
+    lend_namespace(name);
+    make_secret("db", name, json!({"uri": server.uri("e2e_lost_database")}));
+    apply(scauth(name, json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}}))).unwrap();
+    ready(name);
+    let before = pods(name, name);
+    database::close("e2e_lost_database");
+    eventually("the pods say so", 90, || condition(name, "DatabaseReady")["reason"] == "DatabaseUnreachable");
+    assert_eq!(condition(name, "Ready")["reason"], "DatabaseUnreachable");
+    database::open("e2e_lost_database");
+    eventually("it is back", 90, || condition(name, "DatabaseReady")["status"] == "True");
+    ready(name);
+    assert_eq!(pods(name, name).len(), before.len());
+    for pod in pods(name, name) {
+        assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0, "a restart would not have helped");
+    }
 }

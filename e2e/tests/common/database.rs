@@ -88,6 +88,20 @@ pub fn postgres_user(database: &str, user: &str, password: &str) {
     execute(database, &format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {user}"));
 }
 
+/// Takes nobody in any more, and throws out who is there.
+pub fn close(database: &str) {
+    execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
+    execute(
+        "postgres",
+        &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"),
+    );
+}
+
+/// Takes everybody in again.
+pub fn open(database: &str) {
+    execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
+}
+
 /// How many connections that user has.
 pub fn connections_of(user: &str) -> usize {
     let count = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{user}'");

@@ -99,12 +99,16 @@ fn a_template_of_a_later_operator_cannot_be_kept() {
 
 /// One that upgrades by itself, of that name, with that image and state.
 fn automatic(name: &str, image: &str, ready: &str) -> ScAuth {
+    automatic_with(name, image, ready, "")
+}
+
+fn automatic_with(name: &str, image: &str, ready: &str, reason: &str) -> ScAuth {
     let mut scauth = scauth(super::build::with(external(), "upgrade", json!("Automatic")));
     scauth.metadata.name = Some(name.into());
     let revision = if image == NEW { LATEST } else { 1 };
     scauth.status = serde_json::from_value(json!({
         "image": image, "templateRevision": revision,
-        "conditions": [{"type": "Ready", "status": ready, "reason": "", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        "conditions": [{"type": "Ready", "status": ready, "reason": reason, "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
     }))
     .unwrap();
     scauth
@@ -132,6 +136,18 @@ fn automatic_upgrades_go_one_after_the_other() {
 #[test]
 fn one_that_was_broken_before_neither_begins_nor_keeps_the_others_from_it() {
     let fleet = [automatic("a", OLD, "False"), automatic("b", OLD, "True")];
+    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), Turn::Now]);
+}
+
+/// The remedy for a release whose pods do not start is the next one.
+#[test]
+fn one_whose_last_upgrade_failed_takes_the_next_one_and_the_others_wait_for_it() {
+    const BROKEN: &str = "registry.test/server:8";
+    for reason in ["ImagePullFailed", "MigrationFailed", "StartFailed", "RolloutStuck"] {
+        let fleet = [automatic_with("a", BROKEN, "False", reason), automatic("b", OLD, "True")];
+        assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [Turn::Now, after("a")], "{reason}");
+    }
+    let fleet = [automatic_with("a", OLD, "False", "DatabaseUnreachable"), automatic("b", OLD, "True")];
     assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), Turn::Now]);
 }
 

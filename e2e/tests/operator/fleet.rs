@@ -1,0 +1,94 @@
+//! A new release of the operator, and a fleet that takes it up: one after the other, and no further than the first that
+//! fails.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::common::database;
+use crate::common::kube::{
+    Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth,
+};
+use crate::operator;
+
+const AUTOMATIC: [&str; 3] = ["e2e-fleet-a", "e2e-fleet-b", "e2e-fleet-c"];
+const MANUAL: &str = "e2e-fleet-manual";
+
+fn start(name: &str, upgrade: &str) {
+    let database = name.replace('-', "_");
+    let server = database::postgres(&database);
+    lend_namespace(name);
+    make_secret("db", name, json!({"uri": server.uri(&database)}));
+    let spec = json!({
+        "replicas": 1, "upgrade": upgrade, "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
+    });
+    apply(scauth(name, spec)).unwrap();
+}
+
+fn image(name: &str) -> Value {
+    get("scauth", name, name)["status"]["image"].clone()
+}
+
+fn serving(name: &str) -> Vec<Value> {
+    pods(name, name).iter().map(|pod| pod["metadata"]["uid"].clone()).collect()
+}
+
+/// The most of them that were not Ready at the same time, until told to stop.
+fn watch(stop: &AtomicBool) -> usize {
+    let mut most = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let list: Value = serde_json::from_str(&run(&["get", "scauth", "-o", "json"])).unwrap();
+        let fleet = list["items"].as_array().unwrap().iter();
+        let fleet = fleet.filter(|one| AUTOMATIC.iter().any(|name| one["metadata"]["name"] == *name));
+        let is_ready = |one: &&Value| {
+            let mut conditions = one["status"]["conditions"].as_array().unwrap().iter();
+            conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+        };
+        most = most.max(fleet.filter(|one| !is_ready(one)).count());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    most
+}
+
+#[test]
+fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_release() {
+    let _alone = operator::alone();
+    let _cleanups = AUTOMATIC.map(Cleanup);
+    let _cleanup = Cleanup(MANUAL);
+    for name in AUTOMATIC {
+        start(name, "Automatic");
+    }
+    start(MANUAL, "Manual");
+    AUTOMATIC.into_iter().chain([MANUAL]).for_each(ready);
+    let old = image(MANUAL);
+    let before: Vec<_> = AUTOMATIC.into_iter().chain([MANUAL]).map(serving).collect();
+
+    operator::offer("docker.io/local/broken:1");
+    eventually("the first one tries", 60, || condition(AUTOMATIC[0], "Ready")["reason"] == "ImagePullFailed");
+    eventually("the next one waits for it", 30, || {
+        let message = condition(AUTOMATIC[1], "Ready")["message"].as_str().unwrap_or_default().to_owned();
+        message.contains(AUTOMATIC[0])
+    });
+    std::thread::sleep(Duration::from_secs(15));
+    assert_eq!([image(AUTOMATIC[1]), image(AUTOMATIC[2]), image(MANUAL)], [old.clone(), old.clone(), old.clone()]);
+    let now: Vec<_> = AUTOMATIC.into_iter().chain([MANUAL]).map(serving).collect();
+    assert!(before[0].iter().all(|uid| now[0].contains(uid)), "the old pod of the one that fails still serves");
+    assert_eq!(before[1..], now[1..], "the others are untouched");
+
+    let good = old.as_str().unwrap().replace("docker.io/sc-auth/", "docker.io/local/");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| watch(&stop));
+        operator::offer(&good);
+        eventually("all have it", 180, || AUTOMATIC.iter().all(|name| image(name) == good.as_str()));
+        AUTOMATIC.into_iter().for_each(ready);
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(watch.join().unwrap(), 1, "one after the other");
+    });
+    assert_eq!(serving(MANUAL), before[3], "who did not ask for it has the old pods");
+    let columns = run(&["get", "scauth", MANUAL]);
+    assert!(columns.contains("0.2.0"), "and sees that there is a new release: {columns}");
+    run(&["delete", "scauth", AUTOMATIC[0], AUTOMATIC[1], AUTOMATIC[2], MANUAL]);
+    operator::offer_the_default();
+}

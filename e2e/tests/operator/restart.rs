@@ -1,0 +1,45 @@
+//! A restart of the operator: nothing happens.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::common::audit::requests;
+use crate::common::kube::{Cleanup, apply, condition, eventually, get, pods, ready, run, scauth};
+use crate::operator;
+
+/// What the operator has written since line `from` of the audit log, and where that log ends now.
+fn writes(from: usize) -> (Vec<String>, usize) {
+    let (requests, end) = requests(from);
+    let writes = requests.into_iter().filter(|request| request.is_write() && request.resource != "leases");
+    (writes.map(|request| format!("{} {}", request.verb, request.uri)).collect(), end)
+}
+
+#[test]
+fn a_restart_writes_nothing_but_the_lease_and_restarts_no_pod() {
+    let _alone = operator::alone();
+    let name = "e2e-restart";
+    let _cleanup = Cleanup(name);
+    let spec = json!({"database": {"embedded": {}}, "expose": {"ingress": {"host": "restart.example.com", "className": "traefik"}},
+        "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}}});
+    apply(scauth(name, spec)).unwrap();
+    ready(name);
+    eventually("the ingress is admitted", 30, || condition(name, "Exposed")["status"] == "True");
+    std::thread::sleep(Duration::from_secs(2));
+    let pod = pods(name, name)[0]["metadata"]["uid"].clone();
+    let before = get("scauth", name, name)["metadata"]["resourceVersion"].clone();
+
+    let (_, from) = writes(0);
+    run(&["rollout", "restart", "deployment", "sc-auth-operator", "-n", "sc-auth-system"]);
+    operator::rolled_out();
+    eventually("the new one leads", 60, || {
+        let pods = operator::pods();
+        pods.len() == 1 && pods[0]["metadata"]["name"] == operator::leader()
+    });
+    // Long enough for it to have looked at everything.
+    std::thread::sleep(Duration::from_secs(10));
+    let (written, _) = writes(from);
+    assert_eq!(written, Vec::<String>::new());
+    assert_eq!(pods(name, name)[0]["metadata"]["uid"], pod);
+    assert_eq!(get("scauth", name, name)["metadata"]["resourceVersion"], before);
+}

@@ -1,0 +1,48 @@
+//! Two operators, of which one leads.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::common::kube::{Cleanup, apply, eventually, get, pods, ready, run, scauth};
+use crate::operator;
+
+/// Ends the program of that pod without a word, as the kernel does when memory runs out.
+fn kill(pod: &str) {
+    let pods = operator::pods();
+    let pod = pods.iter().find(|other| other["metadata"]["name"] == pod).unwrap();
+    let id = pod["status"]["containerStatuses"][0]["containerID"].as_str().unwrap().replace("containerd://", "");
+    let socket = std::env::var("SCDEV_CONTAINERD").expect("SCDEV_CONTAINERD is not set; run `make test`");
+    let kill = ["-a", &socket, "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", &id];
+    assert!(Command::new("ctr").args(kill).status().unwrap().success());
+}
+
+#[test]
+fn after_a_kill_another_leads_within_twenty_seconds_and_after_a_graceful_stop_at_once() {
+    let _alone = operator::alone();
+    let name = "e2e-takeover";
+    let _cleanup = Cleanup(name);
+    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
+    ready(name);
+    let pod = pods(name, name)[0]["metadata"]["uid"].clone();
+    operator::scale("2");
+    let service = format!("{name}-svc");
+    let lose_the_service = || run(&["delete", "service", &service, "-n", name]);
+    let is_back = || !get("service", &service, name).is_null();
+
+    let (killed, identity) = (operator::leader(), operator::identity());
+    kill(&killed);
+    lose_the_service();
+    // The killed one may be the next one too: it comes back in the same pod under another identity.
+    eventually("another leads", 20, || operator::identity() != identity && !operator::identity().is_empty());
+    eventually("and works", 5, is_back);
+    operator::rolled_out();
+
+    let stopped = operator::leader();
+    operator::delete(&stopped);
+    lose_the_service();
+    eventually("another leads at once", 6, || !operator::leader().is_empty() && operator::leader() != stopped);
+    eventually("and works", 5, is_back);
+    operator::scale("1");
+    assert_eq!(pods(name, name)[0]["metadata"]["uid"], pod, "nobody who uses the API has noticed");
+}
