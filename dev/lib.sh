@@ -10,6 +10,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 DATABASE_PACKAGES=(mariadb-server postgresql openssl)
 # What the server is asked by, beside Traefik, which is built.
 PROXY_PACKAGES=(nginx)
+# What reads our metrics, and tries our alerts.
+MONITORING_PACKAGES=(prometheus)
 IMAGE_PACKAGES=(buildah busybox-static gcc libc6-dev)
 CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables ipset iproute2 openssl "${IMAGE_PACKAGES[@]}")
 

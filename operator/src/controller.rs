@@ -100,7 +100,7 @@ async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -
     let result = reconcile(scauth, context).await;
     let outcome = match &result {
         Ok(_) => "done",
-        Err(Error::TimedOut) => "timed_out",
+        Err(Error::TimedOut | Error::Apply(ApplyError::TimedOut)) => "timed_out",
         Err(Error::Report(_)) => "not_reported",
         Err(Error::Apply(ApplyError::Unread(_))) => "not_read",
         Err(Error::Apply(_)) => "not_applied",

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod names;
 pub mod poll;
 pub mod probes;
+pub mod reasons;
 pub mod reconcile;
 pub mod release;
 pub mod render;

@@ -28,7 +28,7 @@ use crate::api::ScAuth;
 use crate::poll::Healths;
 use crate::release::{self, Turn};
 use apply::settled::Settled;
-use apply::{Means, pending};
+use apply::{ApplyError, Means, pending};
 use attempts::Attempts;
 use observe::Observed;
 use report::{Outcome, Suspended};
@@ -44,6 +44,8 @@ pub struct Context {
     pub clock: fn() -> Timestamp,
     /// When a ScAuth that is well is looked at again; its Secrets are not watched.
     pub resync: Duration,
+    /// How long one reconcile may take, but for what it tells the user.
+    pub patience: Duration,
     /// How long a signing key is published before it signs.
     pub publish_keys_for: Duration,
     /// All ScAuths, as the watch knows them.
@@ -58,7 +60,7 @@ pub struct Context {
 pub enum Error {
     #[error("writing the status: {}", apply::explain(.0))]
     Report(#[source] kube::Error),
-    #[error("it took too long")]
+    #[error("writing the status took too long")]
     TimedOut,
     #[error("{0}")]
     Apply(#[from] apply::ApplyError),
@@ -66,15 +68,15 @@ pub enum Error {
 
 /// A missing Secret, or a kind that the cluster lacks, is looked for this often.
 const SOON: Duration = Duration::from_secs(10);
-/// The client's own retries could hold a call for minutes.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long telling the user may take.
+const REPORT_LIMIT: Duration = Duration::from_secs(5);
 
 pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Action, Error> {
     if scauth.metadata.deletion_timestamp.is_some() {
         // Owner references do the cleaning up.
         return Ok(Action::await_change());
     }
-    let result = tokio::time::timeout(LIMIT, Box::pin(run(&scauth, &context))).await.map_err(|_| Error::TimedOut)?;
+    let result = Box::pin(run(&scauth, &context)).await;
     if result.is_ok() {
         context.attempts.forget(&scauth.name_any());
     }
@@ -92,25 +94,36 @@ pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Actio
 async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
     let fleet = context.fleet.state();
     let turn = release::turn(scauth, fleet.iter().map(AsRef::as_ref), &context.environment.offer);
-    let (observed, outcome) = match observe::observe(&context.client, scauth).await {
-        Err(error) => (Observed::default(), Outcome::Failed(error.into())),
-        Ok(mut observed) => {
-            observed.health = context.healths.get(&scauth.name_any());
-            let outcome = match validate::validate(scauth, &observed, &context.environment, &turn) {
-                Err(refusal) => Outcome::Refused(refusal),
-                Ok(validated) => carry_out(scauth, validated, &observed, context).await,
-            };
-            (observed, outcome)
-        }
-    };
+    // A connection on which nothing comes could hold it for minutes.
+    let acted = tokio::time::timeout(context.patience, act(scauth, &turn, context)).await;
+    let (observed, outcome) = acted.unwrap_or_else(|_| failed(ApplyError::TimedOut));
     let may_pass = matches!(&outcome, Outcome::Failed(error) if error.is_transient());
     if !(may_pass && context.attempts.are_few(&scauth.name_any())) {
-        report::report(scauth, &observed, &outcome, &turn, context).await.map_err(Error::Report)?;
+        let report = report::report(scauth, &observed, &outcome, &turn, context);
+        let reported = tokio::time::timeout(REPORT_LIMIT, report).await.map_err(|_| Error::TimedOut)?;
+        reported.map_err(Error::Report)?;
     }
     match outcome {
         Outcome::Failed(error) => Err(error.into()),
         outcome => Ok(Action::requeue(jittered(next_look(&outcome, &observed, &turn, context)))),
     }
+}
+
+async fn act(scauth: &ScAuth, turn: &Turn, context: &Context) -> (Observed, Outcome) {
+    let mut observed = match observe::observe(&context.client, scauth).await {
+        Ok(observed) => observed,
+        Err(error) => return failed(error.into()),
+    };
+    observed.health = context.healths.get(&scauth.name_any());
+    let outcome = match validate::validate(scauth, &observed, &context.environment, turn) {
+        Err(refusal) => Outcome::Refused(refusal),
+        Ok(validated) => carry_out(scauth, validated, &observed, context).await,
+    };
+    (observed, outcome)
+}
+
+fn failed(error: ApplyError) -> (Observed, Outcome) {
+    (Observed::default(), Outcome::Failed(error))
 }
 
 async fn carry_out(scauth: &ScAuth, validated: Validated, observed: &Observed, context: &Context) -> Outcome {

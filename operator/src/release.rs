@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::api::{ScAuth, Upgrade};
 use crate::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE, ANNOTATION_UPGRADE_TO};
-use crate::reconcile::rollout::Cause;
+use crate::reasons::Reason;
 
 /// The latest revision of the pod template; `reconcile/build/template.rs` tells them apart.
 pub const LATEST: i32 = 2;
@@ -129,8 +129,7 @@ fn is_ready(scauth: &ScAuth) -> bool {
 }
 
 fn may_begin(scauth: &ScAuth) -> bool {
-    let do_not_start = [Cause::Migration, Cause::Start, Cause::Image, Cause::Deadline].map(Cause::reason);
-    is_ready(scauth) || ready(scauth).is_some_and(|ready| do_not_start.contains(&ready.reason.as_str()))
+    is_ready(scauth) || ready(scauth).is_some_and(|ready| ready.reason.parse().is_ok_and(Reason::is_failed_start))
 }
 
 fn ready(scauth: &ScAuth) -> Option<&Condition> {

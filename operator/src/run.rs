@@ -29,6 +29,8 @@ use crate::release::Offer;
 
 /// How long reconciles may take to end after SIGTERM; Kubernetes kills after 30 s.
 const LONGEST_STOP: Duration = Duration::from_secs(20);
+/// Far longer than a reconcile takes.
+const LONGEST_RECONCILE: Duration = Duration::from_secs(25);
 
 /// What `run` can be told.
 #[derive(Debug, Clone, Args)]
@@ -143,6 +145,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         environment,
         clock: now,
         resync: args.resync,
+        patience: LONGEST_RECONCILE,
         publish_keys_for: args.publish_keys_for,
         fleet: fleet.clone(),
         healths: poll::Healths::default(),

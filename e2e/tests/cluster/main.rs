@@ -15,6 +15,7 @@ mod drift;
 mod embedded;
 mod exposure;
 mod mariadb;
+mod monitoring;
 mod network;
 mod postgresql;
 mod quiet;

@@ -23,6 +23,7 @@ use super::validate::Validated;
 use crate::api::KeyStatus;
 use crate::kinds::Kind;
 use crate::names::{ANNOTATION_APPLIED, FIELD_MANAGER, Names};
+use crate::reasons::Reason;
 use settled::Settled;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,8 @@ pub enum ApplyError {
     /// The API server's answer.
     #[error("{kind} {name}: {}", explain(source))]
     Refused { kind: String, name: String, source: kube::Error },
+    #[error("the API server did not answer in time")]
+    TimedOut,
     #[error("generating keys: {0}")]
     Keys(#[from] sc_auth_keys::KeysError),
     #[error("{0}")]
@@ -58,7 +61,7 @@ pub struct Keys {
     /// Whether the Secret had vanished, and every token with it.
     pub were_lost: bool,
     /// What was done: reasons and sentences.
-    pub notes: Vec<(&'static str, String)>,
+    pub notes: Vec<(Reason, String)>,
 }
 
 /// What an apply needs beside what it is to apply.
@@ -201,20 +204,22 @@ fn refused(kind: String, name: &str, source: kube::Error) -> ApplyError {
 
 impl ApplyError {
     /// Why, as a condition's reason.
-    pub fn reason(&self) -> &'static str {
-        let Some(answer) = self.answer() else { return "ApplyFailed" };
+    pub fn reason(&self) -> Reason {
+        let Some(answer) = self.answer() else {
+            return if matches!(self, Self::TimedOut) { Reason::ApiServerUnavailable } else { Reason::ApplyFailed };
+        };
         let says = |text: &str| answer.message.contains(text);
         match answer.code {
-            403 if says("exceeded quota") => "QuotaExceeded",
-            403 if says("being terminated") => "NamespaceTerminating",
+            403 if says("exceeded quota") => Reason::QuotaExceeded,
+            403 if says("being terminated") => Reason::NamespaceTerminating,
             400..=499 if says("ValidatingAdmissionPolicy") || says("admission webhook") || says("admission policy") => {
-                "PolicyDenied"
+                Reason::PolicyDenied
             }
-            403 => "Forbidden",
-            409 => "Conflict",
-            400 | 422 => "Invalid",
-            429 | 500..=599 => "ApiServerUnavailable",
-            _ => "ApplyFailed",
+            403 => Reason::Forbidden,
+            409 => Reason::Conflict,
+            400 | 422 => Reason::Invalid,
+            429 | 500..=599 => Reason::ApiServerUnavailable,
+            _ => Reason::ApplyFailed,
         }
     }
 
@@ -222,8 +227,9 @@ impl ApplyError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Keys(_) | Self::Json(_) => false,
+            Self::TimedOut => true,
             Self::Refused { .. } | Self::Unread(_) => self.answer().is_none_or(|answer| {
-                matches!(self.reason(), "ApiServerUnavailable" | "Conflict") || answer.code == 404
+                matches!(self.reason(), Reason::ApiServerUnavailable | Reason::Conflict) || answer.code == 404
             }),
         }
     }

@@ -25,6 +25,7 @@ use super::validate::{Refusal, Validated, url};
 use crate::api::{ScAuth, ScAuthStatus};
 use crate::kinds::Kind;
 use crate::names::FIELD_MANAGER;
+use crate::reasons::Reason;
 use crate::release::Turn;
 
 /// How a reconcile ended.
@@ -130,7 +131,7 @@ fn condition(finding: &Finding, old: &[Condition], generation: Option<i64>, now:
     Condition {
         type_: finding.kind.to_owned(),
         status: finding.status.to_owned(),
-        reason: finding.reason.to_owned(),
+        reason: finding.reason.to_string(),
         // As long as the schema of conditions allows.
         message: finding.message.chars().take(8_000).collect(),
         observed_generation: generation,
@@ -176,11 +177,11 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
         let keys = &applied.1.keys;
         if keys.were_lost {
             let message = "the Secret with the signing keys had vanished and was made anew: every token is void";
-            events.push((EventType::Warning, "KeysLost".to_owned(), message.to_owned()));
+            events.push((EventType::Warning, Reason::KeysLost.to_string(), message.to_owned()));
         }
         events.extend(keys.notes.iter().map(|(reason, note)| {
-            let type_ = if *reason == "KeyUnknown" { EventType::Warning } else { EventType::Normal };
-            (type_, (*reason).to_owned(), note.clone())
+            let type_ = if reason.is_calm() { EventType::Normal } else { EventType::Warning };
+            (type_, reason.to_string(), note.clone())
         }));
     }
     for (type_, reason, note) in events {

@@ -6,6 +6,8 @@ use kube::ResourceExt as _;
 use kube::core::{DynamicObject, NotUsed, Object};
 use serde_json::Value;
 
+use crate::reasons::Reason;
+
 /// A pod, of which only the status is read.
 pub type Pod = Object<NotUsed, PodStatus>;
 
@@ -37,15 +39,15 @@ pub enum Cause {
 }
 
 impl Cause {
-    pub fn reason(self) -> &'static str {
+    pub fn reason(self) -> Reason {
         match self {
-            Self::Migration => "MigrationFailed",
-            Self::Start => "StartFailed",
-            Self::Image => "ImagePullFailed",
-            Self::PodsRefused => "PodsRefused",
-            Self::Scheduling => "Unschedulable",
-            Self::Mount => "MountFailed",
-            Self::Deadline => "RolloutStuck",
+            Self::Migration => Reason::MigrationFailed,
+            Self::Start => Reason::StartFailed,
+            Self::Image => Reason::ImagePullFailed,
+            Self::PodsRefused => Reason::PodsRefused,
+            Self::Scheduling => Reason::Unschedulable,
+            Self::Mount => Reason::MountFailed,
+            Self::Deadline => Reason::RolloutStuck,
         }
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::build::KEYS_FILE;
 use crate::api::{KeyAlgorithm, KeyStatus, Keys, ScAuth};
 use crate::names::{ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED};
+use crate::reasons::Reason;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -118,7 +119,7 @@ pub struct Change {
     annotations: BTreeMap<&'static str, String>,
     resource_version: Option<String>,
     /// What it does: a reason and a sentence, for an event.
-    pub notes: Vec<(&'static str, String)>,
+    pub notes: Vec<(Reason, String)>,
 }
 
 impl Change {
@@ -151,12 +152,14 @@ pub fn advance(
                 has_changed = true;
                 let signs = successor.map(|kid| format!("; {kid} signs now")).unwrap_or_default();
                 notes.push((
-                    "KeyRevoked",
+                    Reason::KeyRevoked,
                     format!("key {kid} is gone, and every token that it signed is refused{signs}"),
                 ));
             }
-            Err(KeysError::Unknown(_)) => notes
-                .push(("KeyUnknown", format!("there is no key {kid} to revoke; status.keys has those that there are"))),
+            Err(KeysError::Unknown(_)) => notes.push((
+                Reason::KeyUnknown,
+                format!("there is no key {kid} to revoke; status.keys has those that there are"),
+            )),
             Err(error) => return Err(error),
         }
         annotations.insert(ANNOTATION_REVOKED, kid);
@@ -166,12 +169,14 @@ pub fn advance(
     for purpose in [Purpose::Access, Purpose::Refresh] {
         match step(&mut stored.keys, plan, purpose, request.is_some(), now, rng)? {
             Some(Rotation::Published { kid, .. }) => {
-                notes.push(("KeyPublished", format!("key {kid} is published; later it signs {purpose} tokens")));
+                notes.push((Reason::KeyPublished, format!("key {kid} is published; later it signs {purpose} tokens")));
                 (has_changed, is_met) = (true, false);
             }
             Some(Rotation::Promoted { kid, retired }) => {
-                notes
-                    .push(("KeyPromoted", format!("key {kid} signs {purpose} tokens now; {retired} verifies its own")));
+                notes.push((
+                    Reason::KeyPromoted,
+                    format!("key {kid} signs {purpose} tokens now; {retired} verifies its own"),
+                ));
                 has_changed = true;
             }
             Some(Rotation::Waiting { .. }) => is_met = false,

@@ -12,6 +12,7 @@ use super::observe::Observed;
 use crate::api::{Autoscaling, DeletionPolicy, HttpRoute, Ingress, ScAuth, ScAuthSpec};
 use crate::kinds::Kind;
 use crate::names::{LABEL_RETAINED, Names};
+use crate::reasons::Reason;
 use crate::release::{self, Offer, Release, Turn};
 
 /// A ScAuth that can be built, with every default filled in.
@@ -49,7 +50,7 @@ impl Scale {
 /// Why nothing can be done now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    pub reason: &'static str,
+    pub reason: Reason,
     pub message: String,
     /// Whether only a change of the spec can mend it.
     pub is_final: bool,
@@ -100,7 +101,7 @@ pub fn validate(
 ) -> Result<Validated, Refusal> {
     let names = names(scauth);
     let owner = scauth.controller_owner_ref(&()).ok_or_else(|| Refusal {
-        reason: "NotStored",
+        reason: Reason::Invalid,
         message: "the object has no uid yet".into(),
         is_final: false,
     })?;
@@ -140,7 +141,7 @@ fn check_image(scauth: &ScAuth, environment: &Environment) -> Result<(), Refusal
     let allowed = &environment.allowed_images;
     match &scauth.spec.image {
         Some(image) if !allowed.is_empty() && !allowed.iter().any(|start| image.starts_with(start)) => Err(Refusal {
-            reason: "ImageNotAllowed",
+            reason: Reason::ImageNotAllowed,
             message: format!(
                 "spec.image is {image}; this operator allows images that begin with {}",
                 allowed.join(", ")
@@ -156,12 +157,12 @@ fn check_child(kind: &str, metadata: &ObjectMeta, owner: &OwnerReference) -> Res
     match claim(metadata, owner) {
         Claim::Former => Err(collecting(kind, name)),
         Claim::Foreign => Err(Refusal {
-            reason: "NameConflict",
+            reason: Reason::NameConflict,
             message: format!("{kind} {name} belongs to someone else and is left alone: rename or delete it"),
             is_final: false,
         }),
         Claim::Ours if metadata.deletion_timestamp.is_some() => Err(Refusal {
-            reason: "ChildTerminating",
+            reason: Reason::ChildTerminating,
             message: format!("{kind} {name} is being deleted; it is made anew once it is gone"),
             is_final: false,
         }),
@@ -171,7 +172,7 @@ fn check_child(kind: &str, metadata: &ObjectMeta, owner: &OwnerReference) -> Res
 
 fn collecting(kind: &str, name: &str) -> Refusal {
     Refusal {
-        reason: "GarbageCollecting",
+        reason: Reason::GarbageCollecting,
         message: format!("{kind} {name} belongs to an earlier ScAuth of this name and is about to go"),
         is_final: false,
     }

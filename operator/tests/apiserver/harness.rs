@@ -175,6 +175,7 @@ pub fn operator(client: Client) -> Arc<Context> {
         },
         clock: now,
         resync: Duration::from_mins(5),
+        patience: Duration::from_secs(25),
         // A rotation is a publication, and at the next look a promotion.
         publish_keys_for: Duration::ZERO,
         fleet: reflector::store().0,

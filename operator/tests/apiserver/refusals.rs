@@ -130,6 +130,29 @@ async fn a_right_that_the_operator_lacks_is_named() {
     assert!(message.contains("cannot patch resource \"namespaces\""), "{message}");
 }
 
+/// An API server that takes a request and never answers.
+#[tokio::test]
+async fn silence_of_the_api_server_ends_a_reconcile_and_is_told_when_it_lasts() {
+    use crate::harness::{Fault, operator};
+    use sc_auth_operator::reconcile::{Error, reconcile};
+    let (client, name) = (admin().await, "silence");
+    apply(&client, manifest(name, spec())).await;
+    let scauth = std::sync::Arc::new(scauths(&client).get(name).await.unwrap());
+    let line = Line::disturbed(2, Fault::Kill);
+    let mut disturbed = operator(line.client(&client));
+    let inner = std::sync::Arc::get_mut(&mut disturbed).unwrap();
+    inner.patience = std::time::Duration::from_secs(1);
+    for _ in 0..3 {
+        inner.attempts.count(name);
+    }
+    let error = reconcile(scauth, disturbed).await.unwrap_err();
+    assert!(matches!(error, Error::Apply(_)), "{error}");
+    let (status, reason, message) = condition(&client, name, "Ready").await;
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "ApiServerUnavailable"));
+    assert!(message.contains("did not answer in time"), "{message}");
+    settle(&client, name).await;
+}
+
 #[tokio::test]
 async fn a_bad_moment_of_the_api_server_is_told_only_when_it_lasts() {
     use crate::harness::{Fault, operator};

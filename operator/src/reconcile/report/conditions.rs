@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Facts, Outcome};
 use crate::kinds::Kind;
+use crate::reasons::Reason;
 use crate::reconcile::rollout::{Cause, Trouble};
 use crate::reconcile::validate::{http_route, ingress};
 use crate::release::Turn;
@@ -16,28 +17,24 @@ use crate::release::Turn;
 pub struct Finding {
     pub kind: &'static str,
     pub status: &'static str,
-    pub reason: &'static str,
+    pub reason: Reason,
     pub message: String,
 }
 
-fn finding(kind: &'static str, status: &'static str, reason: &'static str, message: impl Into<String>) -> Finding {
+fn finding(kind: &'static str, status: &'static str, reason: Reason, message: impl Into<String>) -> Finding {
     Finding { kind, status, reason, message: message.into() }
 }
 
-/// Reasons that ask nothing of anybody, whatever the condition's status.
+/// Whether it asks nothing of anybody.
 pub fn is_calm(condition: &Condition) -> bool {
-    condition.status == "True"
-        || matches!(
-            condition.reason.as_str(),
-            "RollingOut" | "NotWanted" | "NoAddress" | "Starting" | "Suspended" | "NoGateway"
-        )
+    condition.status == "True" || condition.reason.parse().is_ok_and(Reason::is_calm)
 }
 
 pub fn findings(outcome: &Outcome, facts: Option<&Facts<'_>>, turn: &Turn) -> Vec<Finding> {
     let Some(facts) = facts else {
         return match outcome {
             Outcome::Refused(refusal) => blocked(refusal.reason, &refusal.message, refusal.is_final),
-            Outcome::Failed(error) => blocked(error.reason(), &error.to_string(), error.reason() == "Invalid"),
+            Outcome::Failed(error) => blocked(error.reason(), &error.to_string(), error.reason() == Reason::Invalid),
             Outcome::Applied(_) | Outcome::Suspended(_) => Vec::new(),
         };
     };
@@ -52,7 +49,7 @@ pub fn findings(outcome: &Outcome, facts: Option<&Facts<'_>>, turn: &Turn) -> Ve
     findings
 }
 
-fn blocked(reason: &'static str, message: &str, is_final: bool) -> Vec<Finding> {
+fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<Finding> {
     let (reconciling, stalled) = if is_final { ("False", "True") } else { ("True", "False") };
     vec![
         finding("Ready", "False", reason, message),
@@ -66,12 +63,12 @@ fn awake(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Turn) 
         Some((reason, message)) => vec![
             finding("Ready", "False", reason, message.clone()),
             finding("Reconciling", "True", reason, message),
-            finding("Stalled", "False", "Done", ""),
+            finding("Stalled", "False", Reason::Done, ""),
         ],
         None => vec![
-            finding("Ready", "True", "Serving", serving(facts, turn)),
-            finding("Reconciling", "False", "Done", ""),
-            finding("Stalled", "False", "Done", ""),
+            finding("Ready", "True", Reason::Serving, serving(facts, turn)),
+            finding("Reconciling", "False", Reason::Done, ""),
+            finding("Stalled", "False", Reason::Done, ""),
         ],
     }
 }
@@ -87,9 +84,9 @@ fn serving(facts: &Facts<'_>, turn: &Turn) -> String {
 }
 
 /// What keeps it from being Ready; the first reason is the one to mend first.
-fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<(&'static str, String)> {
+fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<(Reason, String)> {
     if let Some(problem) = facts.broken_keys {
-        return Some(("KeysUnreadable", problem.to_owned()));
+        return Some((Reason::KeysUnreadable, problem.to_owned()));
     }
     if !facts.rollout.is_done() {
         if database.status == "False" {
@@ -97,13 +94,13 @@ fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<
         }
         return Some(match trouble(facts) {
             Some(trouble) => (trouble.cause.reason(), trouble.message.clone()),
-            None => ("RollingOut", progress(facts)),
+            None => (Reason::RollingOut, progress(facts)),
         });
     }
-    if database.reason == "DatabaseUnreachable" {
+    if database.reason == Reason::DatabaseUnreachable {
         return Some((database.reason, database.message.clone()));
     }
-    (exposed.reason == "GatewayApiMissing").then(|| (exposed.reason, exposed.message.clone()))
+    (exposed.reason == Reason::GatewayApiMissing).then(|| (exposed.reason, exposed.message.clone()))
 }
 
 fn progress(facts: &Facts<'_>) -> String {
@@ -127,9 +124,9 @@ fn asleep(facts: &Facts<'_>, pending: &[String]) -> Vec<Finding> {
         ("False", format!("spec.suspend is set: nothing is changed; {}", progress(facts)))
     };
     vec![
-        finding("Ready", ready, "Suspended", message.clone()),
-        finding("Reconciling", "False", "Suspended", message),
-        finding("Stalled", "False", "Suspended", ""),
+        finding("Ready", ready, Reason::Suspended, message.clone()),
+        finding("Reconciling", "False", Reason::Suspended, message),
+        finding("Stalled", "False", Reason::Suspended, ""),
     ]
 }
 
@@ -138,7 +135,7 @@ fn database(facts: &Facts<'_>) -> Finding {
     if !missing.is_empty() {
         let (names, namespace) = (missing.join(", "), &facts.validated.names.namespace);
         let message = format!("Secret {names} is missing in namespace {namespace}; the pods wait for it");
-        return finding("DatabaseReady", "False", "SecretNotFound", message);
+        return finding("DatabaseReady", "False", Reason::SecretNotFound, message);
     }
     match trouble(facts) {
         Some(trouble) if matches!(trouble.cause, Cause::Migration | Cause::Start) => {
@@ -150,12 +147,15 @@ fn database(facts: &Facts<'_>) -> Finding {
     match (is_reached, facts.rollout.available) {
         (Some(false), 1..) => {
             let message = "the pods do not reach the database; their logs say why, and clients get 503 until they do";
-            finding("DatabaseReady", "False", "DatabaseUnreachable", message)
+            finding("DatabaseReady", "False", Reason::DatabaseUnreachable, message)
         }
-        (_, 1..) => {
-            finding("DatabaseReady", "True", "Migrated", "the pods reach it, and its tables are as they are to be")
-        }
-        _ => finding("DatabaseReady", "Unknown", "Starting", "no pod has reached it yet"),
+        (_, 1..) => finding(
+            "DatabaseReady",
+            "True",
+            Reason::Migrated,
+            "the pods reach it, and its tables are as they are to be",
+        ),
+        _ => finding("DatabaseReady", "Unknown", Reason::Starting, "no pod has reached it yet"),
     }
 }
 
@@ -170,7 +170,7 @@ fn exposed(facts: &Facts<'_>) -> Finding {
     finding(
         "Exposed",
         "False",
-        "NotWanted",
+        Reason::NotWanted,
         "spec.expose names no ingress and no httpRoute: only the Service reaches the API",
     )
 }
@@ -184,13 +184,13 @@ fn by_ingress(facts: &Facts<'_>, host: &str, class: Option<&str>) -> Finding {
     }
     let class = class.unwrap_or("the default class");
     let message = format!("no ingress controller has taken the Ingress up yet; is there one for {class}?");
-    finding("Exposed", "Unknown", "NoAddress", message)
+    finding("Exposed", "Unknown", Reason::NoAddress, message)
 }
 
 fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
     if facts.unknown_kinds.contains(&Kind::HttpRoute) {
         let message = "the cluster has no HTTPRoute: install Gateway API, or use spec.expose.ingress";
-        return finding("Exposed", "False", "GatewayApiMissing", message);
+        return finding("Exposed", "False", Reason::GatewayApiMissing, message);
     }
     let conditions: Vec<_> = facts.children.get(&Kind::HttpRoute).into_iter().flat_map(words_of_gateways).collect();
     let of = |kind: &'static str| conditions.iter().filter(move |condition| condition["type"] == kind);
@@ -198,12 +198,17 @@ fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
     if let Some(refused) = refused {
         let message =
             format!("a Gateway does not take the HTTPRoute: {}", refused["message"].as_str().unwrap_or_default());
-        return finding("Exposed", "False", "RouteRefused", message);
+        return finding("Exposed", "False", Reason::RouteRefused, message);
     }
     if of("Accepted").any(|condition| condition["status"] == "True") {
         return admitted(facts, hosts);
     }
-    finding("Exposed", "Unknown", "NoGateway", "no Gateway has taken the HTTPRoute up yet; is there one of that name?")
+    finding(
+        "Exposed",
+        "Unknown",
+        Reason::NoGateway,
+        "no Gateway has taken the HTTPRoute up yet; is there one of that name?",
+    )
 }
 
 /// The conditions that the route's present Gateways have written into it as it is now. Some leave their words behind when
@@ -229,15 +234,15 @@ fn admitted(facts: &Facts<'_>, hosts: &str) -> Finding {
     let hint =
         "; set spec.expose.trustedProxies to the ingress controller's networks, and logins are limited by address";
     let message = format!("clients reach it as {hosts}{}", if has_proxies { "" } else { hint });
-    finding("Exposed", "True", "Admitted", message)
+    finding("Exposed", "True", Reason::Admitted, message)
 }
 
 fn monitored(facts: &Facts<'_>) -> Option<Finding> {
     facts.validated.spec.monitoring.as_ref()?;
     Some(if facts.unknown_kinds.contains(&Kind::ServiceMonitor) {
         let message = "the cluster has no ServiceMonitor: install the Prometheus operator, or remove spec.monitoring";
-        finding("Monitored", "False", "PrometheusOperatorMissing", message)
+        finding("Monitored", "False", Reason::PrometheusOperatorMissing, message)
     } else {
-        finding("Monitored", "True", "Applied", "a ServiceMonitor tells Prometheus where the metrics are")
+        finding("Monitored", "True", Reason::Applied, "a ServiceMonitor tells Prometheus where the metrics are")
     })
 }

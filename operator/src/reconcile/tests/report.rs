@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{embedded, external, scauth, validated};
 use crate::api::{ScAuth, ScAuthStatus};
 use crate::kinds::Kind;
+use crate::reasons::Reason;
 use crate::reconcile::apply::Applied;
 use crate::reconcile::build::build;
 use crate::reconcile::observe::Observed;
@@ -110,7 +111,7 @@ fn the_last_words_of_a_failed_pod_are_passed_on() {
 #[test]
 fn only_what_the_spec_must_mend_is_stalled() {
     for (is_final, reconciling, stalled) in [(true, "False", "True"), (false, "True", "False")] {
-        let refusal = Refusal { reason: "NameConflict", message: "it is theirs".into(), is_final };
+        let refusal = Refusal { reason: Reason::NameConflict, message: "it is theirs".into(), is_final };
         let status = status(&scauth(embedded()), &Observed::default(), &Outcome::Refused(refusal), at(0));
         assert_eq!(condition(&status, "Ready"), pair("False", "NameConflict"));
         assert_eq!(
@@ -124,7 +125,7 @@ fn only_what_the_spec_must_mend_is_stalled() {
 fn a_refusal_leaves_standing_what_was_known_before() {
     let before = status(&scauth(external()), &Observed::default(), &applied(external(), serving(2)), at(0));
     let known = ScAuth { status: Some(before.clone()), ..scauth(external()) };
-    let refusal = Refusal { reason: "NamespaceTerminating", message: String::new(), is_final: false };
+    let refusal = Refusal { reason: Reason::NamespaceTerminating, message: String::new(), is_final: false };
     let after = status(&known, &Observed::default(), &Outcome::Refused(refusal), at(9));
     assert_eq!(condition(&after, "DatabaseReady"), condition(&before, "DatabaseReady"));
     assert_eq!(after.url, before.url);

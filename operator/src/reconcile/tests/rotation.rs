@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{external, scauth};
+use crate::reasons::Reason;
 use crate::reconcile::rotation::{Change, Plan, Stored, advance, next_step};
 
 const DAY: i64 = 86_400;
@@ -27,7 +28,7 @@ impl Cluster {
     }
 
     /// One reconcile at that time. Returns what it did.
-    fn reconcile(&mut self, plan: &Plan, now: i64) -> Vec<&'static str> {
+    fn reconcile(&mut self, plan: &Plan, now: i64) -> Vec<Reason> {
         let Some(change) = advance(&mut self.stored(), plan, now, &mut rand::rng()).unwrap() else { return Vec::new() };
         self.apply(&change);
         change.notes.iter().map(|(reason, _)| *reason).collect()
@@ -69,7 +70,7 @@ fn nothing_happens_before_its_time() {
     let mut cluster = Cluster::new();
     let due = next_step(&cluster.stored(), &plan());
     assert_eq!(due, NOW + 10 * DAY - 900);
-    assert_eq!(cluster.reconcile(&plan(), due - 1), [""; 0]);
+    assert_eq!(cluster.reconcile(&plan(), due - 1), [] as [Reason; 0]);
 }
 
 #[test]
@@ -77,13 +78,13 @@ fn a_key_is_published_before_its_time_signs_verifies_and_goes() {
     let mut cluster = Cluster::new();
     let first = cluster.kid("current");
     let published = NOW + 10 * DAY - 900;
-    assert_eq!(cluster.reconcile(&plan(), published), ["KeyPublished"]);
+    assert_eq!(cluster.reconcile(&plan(), published), [Reason::KeyPublished]);
     assert_eq!(cluster.access(), ["current", "next"]);
     assert_eq!(cluster.kid("current"), first, "it still signs");
     assert_eq!(next_step(&cluster.stored(), &plan()), published + 900);
-    assert_eq!(cluster.reconcile(&plan(), published + 899), [""; 0]);
+    assert_eq!(cluster.reconcile(&plan(), published + 899), [] as [Reason; 0]);
     let second = cluster.kid("next");
-    assert_eq!(cluster.reconcile(&plan(), published + 900), ["KeyPromoted"]);
+    assert_eq!(cluster.reconcile(&plan(), published + 900), [Reason::KeyPromoted]);
     assert_eq!((cluster.kid("retired"), cluster.kid("current")), (first, second));
     // A day for the longest access token, and an hour.
     let dropped = next_step(&cluster.stored(), &plan());
@@ -97,9 +98,13 @@ fn an_operator_that_was_away_goes_on_where_it_was() {
     let mut cluster = Cluster::new();
     // Nobody was there for a year: still, no key signs before it has been published for long enough.
     let late = NOW + 365 * DAY;
-    assert_eq!(cluster.reconcile(&plan(), late), ["KeyPublished", "KeyPublished"], "for access and for refresh tokens");
-    assert_eq!(cluster.reconcile(&plan(), late + 1), [""; 0]);
-    assert_eq!(cluster.reconcile(&plan(), late + 900), ["KeyPromoted", "KeyPromoted"]);
+    assert_eq!(
+        cluster.reconcile(&plan(), late),
+        [Reason::KeyPublished, Reason::KeyPublished],
+        "for access and for refresh tokens"
+    );
+    assert_eq!(cluster.reconcile(&plan(), late + 1), [] as [Reason; 0]);
+    assert_eq!(cluster.reconcile(&plan(), late + 900), [Reason::KeyPromoted, Reason::KeyPromoted]);
     assert_eq!(cluster.access(), ["retired", "current"]);
 }
 
@@ -107,12 +112,12 @@ fn an_operator_that_was_away_goes_on_where_it_was() {
 fn a_request_is_met_once() {
     let mut cluster = Cluster::new();
     let plan = Plan { rotate: Some("after the incident".into()), ..plan() };
-    assert_eq!(cluster.reconcile(&plan, NOW + 60), ["KeyPublished", "KeyPublished"]);
+    assert_eq!(cluster.reconcile(&plan, NOW + 60), [Reason::KeyPublished, Reason::KeyPublished]);
     assert_eq!(next_step(&cluster.stored(), &plan), NOW + 960);
-    assert_eq!(cluster.reconcile(&plan, NOW + 960), ["KeyPromoted", "KeyPromoted"]);
-    assert_eq!(cluster.reconcile(&plan, NOW + 961), [""; 0]);
+    assert_eq!(cluster.reconcile(&plan, NOW + 960), [Reason::KeyPromoted, Reason::KeyPromoted]);
+    assert_eq!(cluster.reconcile(&plan, NOW + 961), [] as [Reason; 0]);
     let again = Plan { rotate: Some("once more".into()), ..plan };
-    assert_eq!(cluster.reconcile(&again, NOW + 962), ["KeyPublished", "KeyPublished"]);
+    assert_eq!(cluster.reconcile(&again, NOW + 962), [Reason::KeyPublished, Reason::KeyPublished]);
 }
 
 #[test]
@@ -120,23 +125,23 @@ fn a_leaked_key_goes_at_once_and_one_that_never_was_is_told_once() {
     let mut cluster = Cluster::new();
     let leaked = cluster.kid("current");
     let plan = Plan { revoke: Some(leaked.clone()), ..plan() };
-    assert_eq!(cluster.reconcile(&plan, NOW + 1), ["KeyRevoked"]);
+    assert_eq!(cluster.reconcile(&plan, NOW + 1), [Reason::KeyRevoked]);
     assert_ne!(cluster.kid("current"), leaked);
-    assert_eq!(cluster.reconcile(&plan, NOW + 2), [""; 0]);
+    assert_eq!(cluster.reconcile(&plan, NOW + 2), [] as [Reason; 0]);
     let misspelt = Plan { revoke: Some("no-such-key".into()), ..plan };
-    assert_eq!(cluster.reconcile(&misspelt, NOW + 3), ["KeyUnknown"]);
-    assert_eq!(cluster.reconcile(&misspelt, NOW + 4), [""; 0]);
+    assert_eq!(cluster.reconcile(&misspelt, NOW + 3), [Reason::KeyUnknown]);
+    assert_eq!(cluster.reconcile(&misspelt, NOW + 4), [] as [Reason; 0]);
 }
 
 #[test]
 fn another_algorithm_comes_with_the_rotation_that_it_brings_about() {
     let mut cluster = Cluster::new();
     let plan = Plan { algorithm: Some(Algorithm::ES256), ..plan() };
-    assert_eq!(cluster.reconcile(&plan, NOW + 1), ["KeyPublished"]);
-    assert_eq!(cluster.reconcile(&plan, NOW + 901), ["KeyPromoted"]);
+    assert_eq!(cluster.reconcile(&plan, NOW + 1), [Reason::KeyPublished]);
+    assert_eq!(cluster.reconcile(&plan, NOW + 901), [Reason::KeyPromoted]);
     let signs = cluster.stored().status().into_iter().find(|key| key.state == "current" && key.purpose == "access");
     assert_eq!(signs.unwrap().alg, "ES256");
-    assert_eq!(cluster.reconcile(&plan, NOW + 902), [""; 0]);
+    assert_eq!(cluster.reconcile(&plan, NOW + 902), [] as [Reason; 0]);
 }
 
 #[test]

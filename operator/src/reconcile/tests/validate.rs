@@ -9,6 +9,7 @@ use super::{NAME, embedded, environment, external, live, observing, owned_by, ow
 use crate::api::DeletionPolicy;
 use crate::kinds::Kind;
 use crate::names::ANNOTATION_ALLOW;
+use crate::reasons::Reason;
 use crate::reconcile::observe::Observed;
 use crate::reconcile::validate::{Claim, NamespaceUse, Scale, claim, validate};
 use crate::release::Turn;
@@ -73,7 +74,7 @@ fn a_namespace_is_used_if_it_is_ours_or_if_its_owner_lets_us_in() {
 fn a_namespace_of_others_is_refused_with_the_command_that_opens_it() {
     for metadata in [ObjectMeta::default(), allowing("another", ObjectMeta::default()), retained_by("another")] {
         let refusal = validated(embedded(), &with_namespace(metadata)).unwrap_err();
-        assert_eq!((refusal.reason, refusal.is_final), ("NamespaceNotAllowed", false));
+        assert_eq!((refusal.reason, refusal.is_final), (Reason::NamespaceNotAllowed, false));
         assert!(
             refusal.message.ends_with("kubectl annotate namespace tenant sc-auth.io/allow=tenant"),
             "{}",
@@ -87,23 +88,23 @@ fn the_operator_s_own_namespace_is_refused_for_good() {
     let mut spec = embedded();
     spec["namespace"] = json!("system");
     let refusal = validated(spec, &Observed::default()).unwrap_err();
-    assert_eq!((refusal.reason, refusal.is_final), ("NamespaceNotAllowed", true));
+    assert_eq!((refusal.reason, refusal.is_final), (Reason::NamespaceNotAllowed, true));
 }
 
 #[test]
 fn what_is_about_to_go_is_waited_out() {
     let going = ObjectMeta { deletion_timestamp: Some(Time(Timestamp::UNIX_EPOCH)), ..owned_by("our-uid") };
-    assert_eq!(validated(embedded(), &with_namespace(going.clone())).unwrap_err().reason, "NamespaceTerminating");
+    assert_eq!(validated(embedded(), &with_namespace(going.clone())).unwrap_err().reason, Reason::NamespaceTerminating);
     assert_eq!(
         validated(embedded(), &with_namespace(owned_by("an-earlier-uid"))).unwrap_err().reason,
-        "GarbageCollecting"
+        Reason::GarbageCollecting
     );
     let mut observed = with_namespace(owned_by("our-uid"));
     observed.children.insert(Kind::Service, live(Kind::Service, going, json!({})));
-    assert_eq!(validated(embedded(), &observed).unwrap_err().reason, "ChildTerminating");
+    assert_eq!(validated(embedded(), &observed).unwrap_err().reason, Reason::ChildTerminating);
     let former = live(Kind::Service, owned_by("an-earlier-uid"), json!({}));
     observed.children.insert(Kind::Service, former);
-    assert_eq!(validated(embedded(), &observed).unwrap_err().reason, "GarbageCollecting");
+    assert_eq!(validated(embedded(), &observed).unwrap_err().reason, Reason::GarbageCollecting);
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn an_object_of_others_with_a_child_s_name_is_a_conflict() {
     let metadata = ObjectMeta { name: Some("tenant-secret".into()), ..ObjectMeta::default() };
     observed.secret = Some(Secret { metadata, ..Secret::default() });
     let refusal = validated(embedded(), &observed).unwrap_err();
-    assert_eq!((refusal.reason, refusal.is_final), ("NameConflict", false));
+    assert_eq!((refusal.reason, refusal.is_final), (Reason::NameConflict, false));
     assert!(refusal.message.starts_with("Secret tenant-secret belongs to someone else"), "{}", refusal.message);
 }
 
@@ -127,7 +128,7 @@ fn only_images_that_the_operator_allows_are_taken() {
     assert!(check(&environment).is_ok());
     environment.allowed_images.pop();
     let refusal = check(&environment).unwrap_err();
-    assert_eq!((refusal.reason, refusal.is_final), ("ImageNotAllowed", true));
+    assert_eq!((refusal.reason, refusal.is_final), (Reason::ImageNotAllowed, true));
     assert!(refusal.message.contains("begin with docker.io/sc-auth/"), "{}", refusal.message);
 }
 

@@ -6,6 +6,7 @@ use kube::core::DynamicObject;
 
 use super::{Claim, Refusal, claim, collecting};
 use crate::names::{ANNOTATION_ALLOW, Names};
+use crate::reasons::Reason;
 
 /// Whose the namespace is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub fn check(
 ) -> Result<NamespaceUse, Refusal> {
     if names.namespace == operators {
         return Err(Refusal {
-            reason: "NamespaceNotAllowed",
+            reason: Reason::NamespaceNotAllowed,
             message: format!("namespace {operators} is the operator's own: set another spec.namespace"),
             is_final: true,
         });
@@ -34,7 +35,7 @@ pub fn check(
     let Some(live) = live else { return Ok(NamespaceUse::Managed) };
     if live.metadata.deletion_timestamp.is_some() {
         return Err(Refusal {
-            reason: "NamespaceTerminating",
+            reason: Reason::NamespaceTerminating,
             message: format!("namespace {} is being deleted; it is made anew once it is gone", names.namespace),
             is_final: false,
         });
@@ -50,7 +51,7 @@ pub fn check(
         (false, Claim::Ours) => Ok(NamespaceUse::Managed),
         (false, Claim::Former) => Err(collecting("Namespace", &names.namespace)),
         (false, Claim::Foreign) => Err(Refusal {
-            reason: "NamespaceNotAllowed",
+            reason: Reason::NamespaceNotAllowed,
             message: format!(
                 "namespace {0} existed before; whoever it belongs to lets us in with: kubectl annotate namespace {0} {ANNOTATION_ALLOW}={1}",
                 names.namespace, names.scauth
