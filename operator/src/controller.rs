@@ -29,6 +29,8 @@ use crate::reconcile::{Context, Error, reconcile, retry};
 
 /// How many are reconciled at once.
 const CONCURRENCY: u16 = 16;
+/// How many objects a page of a list has: a thousand at once would be the most memory that the operator ever takes.
+const PAGE: u32 = 50;
 
 /// What the controller is fed by, beside the watches that every cluster has.
 pub struct Feeds {
@@ -47,7 +49,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     let Feeds { writer, sender, mut receiver, definitions, freshness, metrics } = feeds;
     let store = writer.as_reader();
     let seen = metrics.clone();
-    let objects = watcher(Api::<ScAuth>::all(client.clone()), watcher::Config::default())
+    let objects = watcher(Api::<ScAuth>::all(client.clone()), watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .modify(|scauth| scauth.managed_fields_mut().clear())
         .reflect(writer)
@@ -121,7 +123,7 @@ fn children(
     resource: ApiResource,
     metrics: Metrics,
 ) -> impl Stream<Item = ObjectRef<ScAuth>> + Send + 'static {
-    let ours = watcher::Config::default().labels(LABEL_SCAUTH);
+    let ours = watcher::Config::default().labels(LABEL_SCAUTH).page_size(PAGE);
     let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &resource);
     watcher(api, ours).default_backoff().touched_objects().filter_map(move |result| {
         ready(match result {

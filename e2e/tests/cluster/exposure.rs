@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::common::client::{Client, PASSWORD, stay_logged_in};
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, ready, run, scauth};
+use crate::common::kube::{Cleanup, apply, condition, eventually, get, items, pods, ready, run, scauth};
 
 const NAME: &str = "e2e-exposure";
 const HOST: &str = "exposure.example.com";
@@ -83,4 +83,50 @@ async fn an_httproute_takes_the_ingress_place_and_the_other_way_round_and_no_req
     });
     client.vanishes().await;
     run(&["delete", "gateway", "edge", "-n", "traefik"]);
+}
+
+/// Registers until it is refused as too much, but no more than 14 times. Returns the last status.
+async fn register_often(client: &Client, prefix: &str) -> u16 {
+    for number in 0..14 {
+        let body = json!({
+            "username": format!("{prefix}{number}"), "name": "Some Body", "email": format!("{prefix}{number}@example.com"),
+            "password": PASSWORD,
+        });
+        let (status, _) = client.call("POST", "/api/v1/accounts/register", None, Some(body)).await;
+        if status != 201 {
+            return status;
+        }
+    }
+    201
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_limited_by_address_once_the_ingress_controller_s_network_is_named() {
+    let (name, host) = ("e2e-proxies", "proxies.example.com");
+    let _cleanup = Cleanup(name);
+    let spec = |proxies: Value| {
+        let ingress = json!({"host": host, "className": "traefik"});
+        json!({"database": {"embedded": {}}, "expose": {"ingress": ingress, "trustedProxies": proxies}})
+    };
+    apply(scauth(name, spec(json!([])))).unwrap();
+    ready(name);
+    let client = Client::at(host);
+    client.answers().await;
+    tokio::task::block_in_place(|| {
+        eventually("a hint", 30, || {
+            condition(name, "Exposed")["message"].as_str().unwrap_or_default().contains("trustedProxies")
+        });
+    });
+    assert_eq!(register_often(&client, "unknown").await, 201, "they all may come from one proxy: nobody is limited");
+
+    let traefik = items("pods", "traefik", "app=traefik")[0]["status"]["podIP"].as_str().unwrap().to_owned();
+    apply(scauth(name, spec(json!([format!("{traefik}/32")])))).unwrap();
+    ready(name);
+    client.answers().await;
+    assert_eq!(register_often(&client, "one").await, 429, "too many from one address");
+    // Past the ingress, and so from another address.
+    let other = Client::of_pod(&pods(name, name)[0]);
+    other.register("another").await;
+    let message = condition(name, "Exposed")["message"].as_str().unwrap().to_owned();
+    assert!(!message.contains("trustedProxies"), "{message}");
 }

@@ -1,0 +1,319 @@
+//! What the operator does with a thousand ScAuths, as a table: on an API server without nodes, so that nothing but the two of
+//! them works. `dev/bench operator` runs it.
+
+#![expect(clippy::print_stdout, reason = "a table for a person")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use kube::api::{ApiResource, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::core::{DynamicObject, GroupVersionKind};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+#[derive(Debug, Parser)]
+struct Args {
+    /// The operator's program, built for release.
+    #[arg(long)]
+    operator: PathBuf,
+    /// How many ScAuths there are.
+    #[arg(long, default_value_t = 1_000)]
+    scauths: usize,
+    /// How many children are deleted or edited by hand.
+    #[arg(long, default_value_t = 200)]
+    edits: usize,
+}
+
+/// As many as the operator reconciles at once.
+const WORKERS: usize = 16;
+const NAMESPACE: &str = "sc-auth-system";
+/// What one ScAuth becomes: group, version, kind, and the plural that `kube` cannot guess.
+const CHILDREN: [(&str, &str, &str); 8] = [
+    ("", "v1", "ServiceAccount"),
+    ("", "v1", "Secret"),
+    ("", "v1", "Service"),
+    ("apps", "v1", "Deployment"),
+    ("networking.k8s.io", "v1", "NetworkPolicy"),
+    ("networking.k8s.io", "v1", "Ingress"),
+    ("", "v1", "PersistentVolumeClaim"),
+    ("", "v1", "Namespace"),
+];
+
+fn row(what: &str, value: &str) {
+    println!("{what:<64} {value}");
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+fn resource(group: &str, version: &str, kind: &str) -> ApiResource {
+    let plural = match kind {
+        "NetworkPolicy" => "networkpolicies",
+        "Ingress" => "ingresses",
+        _ => "",
+    };
+    let gvk = GroupVersionKind::gvk(group, version, kind);
+    if plural.is_empty() { ApiResource::from_gvk(&gvk) } else { ApiResource::from_gvk_with_plural(&gvk, plural) }
+}
+
+/// The operator as a process, with its metrics.
+struct Operator {
+    child: Child,
+    metrics: String,
+}
+
+impl Operator {
+    fn start(program: &PathBuf) -> anyhow::Result<Self> {
+        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let child = Command::new(program)
+            .args(["run", "--listen", &address.to_string(), "--namespace", NAMESPACE])
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| program.display().to_string())?;
+        Ok(Self { child, metrics: format!("http://{address}/metrics") })
+    }
+
+    /// The sum of a metric's series whose labels contain that text; nothing before it answers.
+    async fn metric(&self, name: &str, labels: &str) -> f64 {
+        let Ok(answer) = reqwest::get(&self.metrics).await else { return 0.0 };
+        let text = answer.text().await.unwrap_or_default();
+        let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(labels));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// In MiB, as the kernel has it: resident now (`VmRSS`) or at its highest (`VmHWM`).
+    fn memory(&self, field: &str) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with(field)).context("no such field")?;
+        let kib: f64 = line.split_whitespace().nth(1).context("no value")?.parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    /// Waits until all of that many have a status, and nothing is under way or waits.
+    async fn has_done(&self, scauths: usize) -> anyhow::Result<()> {
+        let wanted = scauths.to_string().parse::<f64>()?;
+        for _ in 0..6_000 {
+            let known = self.metric("sc_auth_operator_scauths", "condition=\"Ready\"").await;
+            let busy = self.metric("sc_auth_operator_queue", "").await
+                + self.metric("sc_auth_operator_reconciles_running", "").await;
+            if known >= wanted && busy < 0.5 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        anyhow::bail!("not within ten minutes")
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn scauth(number: usize) -> Value {
+    json!({
+        "apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "metadata": {"name": format!("bench-{number}")},
+        "spec": {
+            "database": {"embedded": {}},
+            "expose": {"ingress": {"host": format!("bench-{number}.example.com")}},
+        },
+    })
+}
+
+async fn prepare(client: &Client) -> anyhow::Result<()> {
+    let namespaces: Api<DynamicObject> = Api::all_with(client.clone(), &resource("", "v1", "Namespace"));
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    namespaces.patch(NAMESPACE, &PatchParams::apply("bench").force(), &Patch::Apply(&namespace)).await?;
+    let kind = resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    let definitions: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
+    let definition: Value = serde_yaml::from_str(&std::fs::read_to_string("crds/sc-auth.io_scauths.yaml")?)?;
+    let params = PatchParams::apply("bench").force();
+    definitions.patch("scauths.sc-auth.io", &params, &Patch::Apply(&definition)).await?;
+    Ok(())
+}
+
+/// All children of one ScAuth, as another would have them: what the API server filled in is left out.
+async fn templates(client: &Client, name: &str) -> anyhow::Result<Vec<(ApiResource, Value)>> {
+    let mut found = Vec::new();
+    for (group, version, kind) in CHILDREN {
+        let resource = resource(group, version, kind);
+        let objects: Vec<DynamicObject> = if kind == "Namespace" {
+            vec![Api::all_with(client.clone(), &resource).get(name).await?]
+        } else {
+            let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), name, &resource);
+            api.list(&ListParams::default().labels(&format!("sc-auth.io/scauth={name}"))).await?.items
+        };
+        for object in objects {
+            let mut object = serde_json::to_value(object)?;
+            let metadata = json!({"name": object["metadata"]["name"], "labels": object["metadata"]["labels"]});
+            object["metadata"] = metadata;
+            for generated in ["clusterIP", "clusterIPs"] {
+                if let Some(spec) = object["spec"].as_object_mut() {
+                    spec.remove(generated);
+                }
+            }
+            found.push((resource.clone(), object));
+        }
+    }
+    // The namespace before what is in it.
+    found.rotate_right(1);
+    Ok(found)
+}
+
+/// A bare client makes the same objects with as many workers.
+async fn bare(
+    client: &Client,
+    templates: &[(ApiResource, Value)],
+    from: &str,
+    count: usize,
+) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    stream::iter(0..count)
+        .map(|number| async move {
+            let name = format!("bare-{number}");
+            for (resource, template) in templates {
+                let object: DynamicObject = serde_json::from_str(&template.to_string().replace(from, &name))?;
+                let api: Api<DynamicObject> = if resource.kind == "Namespace" {
+                    Api::all_with(client.clone(), resource)
+                } else {
+                    Api::namespaced_with(client.clone(), &name, resource)
+                };
+                api.create(&PostParams::default(), &object).await?;
+            }
+            anyhow::Ok(())
+        })
+        .buffer_unordered(WORKERS)
+        .try_collect::<Vec<_>>()
+        .await?;
+    Ok(began.elapsed())
+}
+
+/// How long after a deletion, or an edit, it is as it was.
+async fn repair(client: &Client, number: usize) -> anyhow::Result<Duration> {
+    let name = format!("bench-{number}");
+    let deployments: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &name, &resource("apps", "v1", "Deployment"));
+    let services: Api<DynamicObject> = Api::namespaced_with(client.clone(), &name, &resource("", "v1", "Service"));
+    let service = format!("{name}-svc");
+    if number.is_multiple_of(2) {
+        let uid = services.get(&service).await?.uid();
+        services.delete(&service, &DeleteParams::default()).await?;
+        let began = Instant::now();
+        while services.get_opt(&service).await?.is_none_or(|service| service.uid() == uid) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        return Ok(began.elapsed());
+    }
+    let edit = json!({"spec": {"replicas": 7}});
+    deployments.patch(&name, &PatchParams::default(), &Patch::Merge(&edit)).await?;
+    let began = Instant::now();
+    while deployments.get(&name).await?.data["spec"]["replicas"] != 1 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Ok(began.elapsed())
+}
+
+fn percentile(sorted: &[Duration], hundredths: usize) -> Duration {
+    sorted.get((sorted.len() * hundredths / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let client = Client::try_default().await.context("KUBECONFIG; dev/bench operator sets it")?;
+    prepare(&client).await?;
+    let operator = Operator::start(&args.operator)?;
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource("sc-auth.io", "v1alpha1", "ScAuth"));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    row("memory, no ScAuth", &format!("{:.1} MiB", operator.memory("VmRSS")?));
+
+    let began = Instant::now();
+    stream::iter(0..args.scauths)
+        .map(|number| {
+            let (api, scauth) = (api.clone(), scauth(number));
+            async move {
+                let name = format!("bench-{number}");
+                api.patch(&name, &PatchParams::apply("bench").force(), &Patch::Apply(&scauth)).await.map(drop)
+            }
+        })
+        .buffer_unordered(WORKERS)
+        .try_collect::<Vec<_>>()
+        .await?;
+    let applied = began.elapsed();
+    operator.has_done(args.scauths).await?;
+    let took = began.elapsed();
+    let templates = templates(&client, "bench-0").await?;
+    let objects = args.scauths * templates.len();
+    row(
+        &format!("{} ScAuths, {objects} children: from the first apply to the last child", args.scauths),
+        &seconds(took),
+    );
+    row("… of which the applies themselves", &seconds(applied));
+    row(
+        "memory then, and at its highest",
+        &format!("{:.1}, {:.1} MiB", operator.memory("VmRSS")?, operator.memory("VmHWM")?),
+    );
+
+    let mut repairs = Vec::new();
+    for number in 0..args.edits {
+        repairs.push(repair(&client, number * args.scauths / args.edits).await?);
+    }
+    repairs.sort();
+    let [median, slow, worst] = [50, 99, 100].map(|hundredths| percentile(&repairs, hundredths).as_millis());
+    row(
+        &format!("{} children deleted or edited: back after p50, p99, most", args.edits),
+        &format!("{median}, {slow}, {worst} ms"),
+    );
+
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let calls = quiet_minute(&operator).await?;
+    row("calls in a quiet minute, the Lease's among them", &calls);
+
+    drop(operator);
+    let operator = Operator::start(&args.operator)?;
+    let began = Instant::now();
+    operator.has_done(args.scauths).await?;
+    row("a restart: until all have been looked at (the Lease's 15 s among it)", &seconds(began.elapsed()));
+    let writes = operator.metric("sc_auth_operator_api_requests_total", "verb=\"patch\"").await;
+    ensure!(writes < 0.5, "a restart wrote {writes} times");
+    row(
+        "memory then, and at its highest",
+        &format!("{:.1}, {:.1} MiB", operator.memory("VmRSS")?, operator.memory("VmHWM")?),
+    );
+    drop(operator);
+
+    let bare = bare(&client, &templates, "bench-0", args.scauths).await?;
+    row(&format!("a bare client with {WORKERS} workers makes the same objects"), &seconds(bare));
+    row("the operator takes, of its time", &format!("{:.2}", took.as_secs_f64() / bare.as_secs_f64()));
+    Ok(())
+}
+
+/// How often each verb was called.
+async fn quiet_minute(operator: &Operator) -> anyhow::Result<String> {
+    let count = || async {
+        let mut counts = BTreeMap::new();
+        for verb in ["get", "list", "watch", "create", "update", "patch", "delete"] {
+            let labels = format!("verb=\"{verb}\"");
+            counts.insert(verb, operator.metric("sc_auth_operator_api_requests_total", &labels).await);
+        }
+        counts
+    };
+    let before = count().await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let after = count().await;
+    let grown = after.into_iter().filter_map(|(verb, after)| {
+        let grown = after - before.get(verb).copied().unwrap_or_default();
+        (grown > 0.5).then(|| format!("{verb} {grown:.0}"))
+    });
+    Ok(grown.collect::<Vec<_>>().join(", "))
+}
