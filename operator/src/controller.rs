@@ -1,15 +1,14 @@
 //! What is watched, and how the queue is fed. Each watch has its own backoff, and its errors end here: an operator that
 //! shares one backoff among all can stay deaf while it looks healthy.
 
+mod watches;
+
 use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{FutureExt as _, Stream, StreamExt as _, stream};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::ApiResource;
-use kube::core::{DynamicObject, PartialObjectMeta};
-use kube::{Api, Client, ResourceExt as _};
+use futures::{FutureExt as _, StreamExt as _, stream};
+use kube::{Api, ResourceExt as _};
 use kube_runtime::controller::{Action, Config};
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::reflector::store::Writer;
@@ -23,7 +22,6 @@ use crate::client::Freshness;
 use crate::definitions::Definitions;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
-use crate::names::LABEL_SCAUTH;
 use crate::reconcile::apply::ApplyError;
 use crate::reconcile::{Context, Error, reconcile, retry};
 
@@ -71,13 +69,14 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     };
     let config = Config::default().debounce(Duration::from_millis(100)).concurrency(CONCURRENCY);
     let mut controller = Controller::for_stream(objects, store).with_config(config);
-    for resource in watched() {
-        controller = controller.reconcile_on(children(&client, resource, metrics.clone()));
+    for resource in watches::watched() {
+        controller = controller.reconcile_on(watches::children(&client, resource, metrics.clone()));
     }
+    controller = controller.reconcile_on(watches::autoscalers(&client, metrics.clone()));
     let mut tasks = tokio::task::JoinSet::new();
     for kind in Kind::ALL.into_iter().filter(|kind| kind.definition().is_some()) {
         let (client, metrics) = (client.clone(), metrics.clone());
-        tasks.spawn(optional(client, kind, definitions.clone(), sender.clone(), freshness.clone(), metrics));
+        tasks.spawn(watches::optional(client, kind, definitions.clone(), sender.clone(), freshness.clone(), metrics));
     }
     let measured = metrics.clone();
     let running = controller
@@ -109,63 +108,4 @@ async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -
     };
     metrics.ended(outcome, started.elapsed());
     result
-}
-
-/// What every cluster has.
-fn watched() -> Vec<ApiResource> {
-    let kinds = Kind::ALL.into_iter().filter(|kind| kind.definition().is_none() && *kind != Kind::OpsService);
-    kinds.map(Kind::resource).chain([ApiResource::erase::<Pod>(&())]).collect()
-}
-
-/// The ScAuths whose children of one kind have changed or gone. Only metadata is read.
-fn children(
-    client: &Client,
-    resource: ApiResource,
-    metrics: Metrics,
-) -> impl Stream<Item = ObjectRef<ScAuth>> + Send + 'static {
-    let ours = watcher::Config::default().labels(LABEL_SCAUTH).page_size(PAGE);
-    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &resource);
-    watcher(api, ours).default_backoff().touched_objects().filter_map(move |result| {
-        ready(match result {
-            Ok(child) => child.labels().get(LABEL_SCAUTH).map(|name| {
-                metrics.seen(name);
-                ObjectRef::new(name)
-            }),
-            Err(error) => {
-                tracing::warn!(%error, kind = resource.kind, "a watch broke off");
-                None
-            }
-        })
-    })
-}
-
-/// The same of a kind that the cluster may lack: watched while it is there.
-async fn optional(
-    client: Client,
-    kind: Kind,
-    mut definitions: Receiver<Definitions>,
-    sender: UnboundedSender<ObjectRef<ScAuth>>,
-    freshness: Freshness,
-    metrics: Metrics,
-) {
-    let is_there = |known: &Definitions| kind.definition().is_some_and(|name| known.contains(name));
-    while definitions.wait_for(is_there).await.is_ok() {
-        let mut touched = std::pin::pin!(children(&client, kind.resource(), metrics.clone()));
-        loop {
-            tokio::select! {
-                Some(scauth) = touched.next() => {
-                    if sender.send(scauth).is_err() {
-                        return;
-                    }
-                }
-                gone = definitions.wait_for(|known| !is_there(known)) => {
-                    if gone.is_err() {
-                        return;
-                    }
-                    break;
-                }
-            }
-        }
-        freshness.forget(&kind.resource().plural);
-    }
 }

@@ -9,5 +9,6 @@ mod harness;
 
 mod definitions;
 mod leader;
+mod measures;
 mod operators;
 mod watches;

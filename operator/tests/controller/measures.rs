@@ -1,0 +1,51 @@
+//! An autoscaler writes down what it measures, every 15 seconds. That is no news to us.
+
+use std::time::Duration;
+
+use kube::api::{DeleteParams, Patch, PatchParams};
+use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::names::Names;
+use serde_json::json;
+
+use crate::harness::{admin, apply, config, eventually, manifest};
+use crate::operators::{Operator, clean, exists, namespace, spec};
+
+/// How many reconciles have ended.
+async fn reconciles(operator: &Operator) -> u64 {
+    let metrics = operator.page("/metrics").await.1;
+    let counts = metrics.lines().filter(|line| line.starts_with("sc_auth_operator_reconciles_total"));
+    counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_autoscaler_measures_is_no_news_but_what_is_done_to_it_is() {
+    let client = admin().await;
+    clean(&client).await;
+    namespace(&client, "measures").await;
+    let operator = Operator::start("one", "measures", config().await, &[]);
+    let name = "measured";
+    let mut scaled = spec();
+    scaled["autoscaling"] = json!({"max": 3});
+    apply(&client, manifest(name, scaled)).await;
+    eventually("the autoscaler is there", || exists(&client, Kind::Autoscaler, name)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+
+    let before = reconciles(&operator).await;
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let autoscalers = Kind::Autoscaler.api(&client, &names);
+    for replicas in 2..6 {
+        let status = json!({"status": {"currentReplicas": replicas, "desiredReplicas": replicas}});
+        autoscalers.patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(reconciles(&operator).await, before, "four measures");
+
+    let more = json!({"spec": {"maxReplicas": 9}});
+    autoscalers.patch(name, &PatchParams::default(), &Patch::Merge(&more)).await.unwrap();
+    let most = || async { autoscalers.get(name).await.unwrap().data["spec"]["maxReplicas"].clone() };
+    eventually("an edit is taken back", || async { most().await == json!(3) }).await;
+    autoscalers.delete(name, &DeleteParams::default()).await.unwrap();
+    eventually("it is made anew", || exists(&client, Kind::Autoscaler, name)).await;
+    operator.stop().await;
+}
