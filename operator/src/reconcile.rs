@@ -5,6 +5,7 @@ pub mod apply;
 pub mod attempts;
 pub mod build;
 mod difference;
+pub mod exposure;
 pub mod observe;
 pub mod report;
 pub mod rollout;
@@ -160,7 +161,7 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &Turn, context: &Cont
     }
     let until_step = applied.keys.next_step.map(|step| step.saturating_sub((context.clock)().as_second()).max(1));
     let until_step = until_step.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-    until_step.map_or(context.resync, |step| step.min(context.resync))
+    [until_step, applied.leaves_in].into_iter().flatten().fold(context.resync, Duration::min)
 }
 
 /// A tenth more or less, so that a thousand objects do not come back at once.

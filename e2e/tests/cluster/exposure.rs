@@ -54,11 +54,11 @@ async fn an_httproute_takes_the_ingress_place_and_the_other_way_round_and_no_req
     tokio::task::block_in_place(|| {
         apply(scauth(NAME, spec(route()))).unwrap();
         wait_for("True", "Admitted");
-        eventually("the Ingress is gone", 15, || get("ingress", &format!("{NAME}-ingress"), NAME).is_null());
+        eventually("the Ingress is gone", 30, || get("ingress", &format!("{NAME}-ingress"), NAME).is_null());
         assert_eq!(get("scauth", NAME, NAME)["status"]["url"], format!("http://{HOST}"));
         std::thread::sleep(Duration::from_secs(3));
         apply(scauth(NAME, spec(json!({"ingress": {"host": HOST, "className": "traefik"}})))).unwrap();
-        eventually("the HTTPRoute is gone", 15, || get("httproute", NAME, NAME).is_null());
+        eventually("the HTTPRoute is gone", 30, || get("httproute", NAME, NAME).is_null());
         wait_for("True", "Admitted");
         std::thread::sleep(Duration::from_secs(3));
     });

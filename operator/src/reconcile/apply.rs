@@ -5,6 +5,7 @@ mod secrets;
 pub mod settled;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::build::Children;
 use super::difference::is_within;
+use super::exposure;
 use super::observe::Observed;
 use super::rotation::Plan;
 use super::validate::Validated;
@@ -47,6 +49,8 @@ pub struct Applied {
     pub children: BTreeMap<Kind, DynamicObject>,
     /// Kinds that are wanted and that the cluster does not have.
     pub unknown_kinds: BTreeSet<Kind>,
+    /// When what something else takes the place of may go.
+    pub leaves_in: Option<Duration>,
     pub keys: Keys,
 }
 
@@ -107,7 +111,10 @@ pub async fn apply(
     // The namespace and the volume never go by our hand.
     let kept = [Kind::Namespace, Kind::VolumeClaim, Kind::Autoscaler];
     for kind in Kind::ALL.into_iter().filter(|kind| !wanted.contains(kind) && !kept.contains(kind)) {
-        delete(means.client, kind, observed).await?;
+        match exposure::stays(kind, &applied, means.now).filter(|_| observed.children.contains_key(&kind)) {
+            Some(rest) => applied.leaves_in = Some(rest),
+            None => delete(means.client, kind, observed).await?,
+        }
     }
     Ok(applied)
 }

@@ -1,13 +1,11 @@
 //! The conditions. docs/conditions.md lists each reason with what to do.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt as _;
-use kube::core::DynamicObject;
-use serde_json::Value;
 
 use super::{Facts, Outcome};
 use crate::kinds::Kind;
 use crate::reasons::Reason;
+use crate::reconcile::exposure::{has_address, words_of_gateways};
 use crate::reconcile::rollout::{Cause, Trouble};
 use crate::reconcile::validate::{http_route, ingress};
 use crate::release::Turn;
@@ -176,10 +174,7 @@ fn exposed(facts: &Facts<'_>) -> Finding {
 }
 
 fn by_ingress(facts: &Facts<'_>, host: &str, class: Option<&str>) -> Finding {
-    let addresses = facts.children.get(&Kind::Ingress).and_then(|ingress| {
-        ingress.data.pointer("/status/loadBalancer/ingress").and_then(Value::as_array).map(Vec::len)
-    });
-    if addresses.unwrap_or(0) > 0 {
+    if facts.children.get(&Kind::Ingress).is_some_and(has_address) {
         return admitted(facts, host);
     }
     let class = class.unwrap_or("the default class");
@@ -209,23 +204,6 @@ fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
         Reason::NoGateway,
         "no Gateway has taken the HTTPRoute up yet; is there one of that name?",
     )
-}
-
-/// The conditions that the route's present Gateways have written into it as it is now. Some leave their words behind when
-/// a route leaves them.
-fn words_of_gateways(route: &DynamicObject) -> Vec<&Value> {
-    let list = |path: &str| route.data.pointer(path).and_then(Value::as_array).into_iter().flatten();
-    let identity = |reference: &Value| {
-        let namespace = reference["namespace"].as_str().map(str::to_owned).or_else(|| route.namespace());
-        (reference["name"].clone(), namespace, reference["sectionName"].clone(), reference["port"].clone())
-    };
-    let present: Vec<_> = list("/spec/parentRefs").map(identity).collect();
-    let parents = list("/status/parents").filter(|parent| present.contains(&identity(&parent["parentRef"])));
-    let conditions = parents.flat_map(|parent| parent["conditions"].as_array().into_iter().flatten());
-    let now = route.metadata.generation;
-    conditions
-        .filter(|condition| condition["observedGeneration"].as_i64().is_none_or(|seen| Some(seen) >= now))
-        .collect()
 }
 
 /// Clients come through; whether they can be told apart is said too.

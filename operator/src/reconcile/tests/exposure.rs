@@ -1,4 +1,4 @@
-//! What Exposed says of an HTTPRoute, from what its Gateways wrote into it.
+//! What Exposed says of an HTTPRoute, from what its Gateways wrote into it, and when the Ingress before it goes.
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,6 +7,7 @@ use super::{external, scauth, validated};
 use crate::kinds::Kind;
 use crate::reconcile::apply::Applied;
 use crate::reconcile::build::build;
+use crate::reconcile::exposure::stays;
 use crate::reconcile::observe::Observed;
 use crate::reconcile::report::{self, Outcome};
 use crate::release::Turn;
@@ -65,4 +66,39 @@ fn a_word_on_an_earlier_route_or_of_another_gateway_does_not() {
         let (status, reason, message) = exposed(parents.clone());
         assert_eq!((status.as_str(), reason.as_str()), ("Unknown", "NoGateway"), "{parents}: {message}");
     }
+}
+
+/// A route of that age, as seconds; `parents` stand in its status.
+fn applied(age: i64, parents: Value) -> Applied {
+    let made = Timestamp::from_second(NOW - age).unwrap().to_string();
+    let route = json!({
+        "metadata": {"name": "n", "namespace": "n", "generation": 2, "creationTimestamp": made},
+        "spec": {"parentRefs": [{"name": "edge", "namespace": "gateways"}]},
+        "status": {"parents": parents},
+    });
+    Applied { children: [(Kind::HttpRoute, serde_json::from_value(route).unwrap())].into(), ..Applied::default() }
+}
+
+const NOW: i64 = 1_000_000_000;
+
+#[test]
+fn what_another_takes_the_place_of_goes_once_that_is_taken_up_or_nobody_does_for_a_minute() {
+    let accepted = || json!([parent("edge", 2, "True", "")]);
+    let now = Timestamp::from_second(NOW).unwrap();
+    let stays = |applied: &Applied| stays(Kind::Ingress, applied, now).map(|rest| rest.as_secs());
+    for (age, parents, expected) in [
+        (0, json!([]), Some(60)),
+        (30, json!([]), Some(30)),
+        (60, json!([]), None),
+        (0, accepted(), Some(10)),
+        (7, accepted(), Some(3)),
+        (10, accepted(), None),
+        // By a clock that is behind the API server's.
+        (-5, accepted(), Some(10)),
+    ] {
+        assert_eq!(stays(&applied(age, parents.clone())), expected, "after {age} s with {parents}");
+    }
+    assert_eq!(stays(&Applied::default()), None, "nothing takes its place");
+    let unknown = Applied { unknown_kinds: [Kind::HttpRoute].into(), ..Applied::default() };
+    assert_eq!(stays(&unknown), Some(60), "until Gateway API comes");
 }
