@@ -24,12 +24,22 @@ use crate::store::Store;
 
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     args.check().map_err(anyhow::Error::msg)?;
-    // Before anything else, so that a stop during a slow start is noticed too.
+    // Before anything else, so that a stop during a slow start is noticed too: the kernel gives the first process of a
+    // container no signal that it does not ask for.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
     let metrics = Metrics::new();
-    let app = app(&args, &metrics).await?;
+    let stopped = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let Some(app) = app(&args, &metrics, stopped).await? else {
+        tracing::info!("stopped before the database answered");
+        return Ok(());
+    };
     let sessions = Arc::clone(&app.sessions);
 
     let draining = Draining::default();
@@ -61,12 +71,16 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn app(args: &ServeArgs, metrics: &Metrics) -> anyhow::Result<App> {
+/// None where it is stopped while it waits for the database. A migration that has begun is not broken off.
+async fn app(args: &ServeArgs, metrics: &Metrics, stopped: impl Future<Output = ()>) -> anyhow::Result<Option<App>> {
     let database = args.database.resolve().map_err(anyhow::Error::msg)?;
     let policy = args.password.policy()?;
     let old_tokens = args.old_tokens.resolve()?;
     let keys = KeyRing::load(&args.keys.keys_file, clock::system().unix_timestamp(), &mut rand::rng())?;
-    let store = Store::connect(&database).await.context("connecting to the database")?;
+    let store = tokio::select! {
+        store = Store::connect(&database) => store.context("connecting to the database")?,
+        () = stopped => return Ok(None),
+    };
     store.migrate().await?;
     tracing::info!(engine = store.engine().name(), "the database is there and its schema up to date");
     let hasher = Hasher::start(args.hash.settings(), metrics.hash(), &mut rand::rng())?;
@@ -105,7 +119,7 @@ async fn app(args: &ServeArgs, metrics: &Metrics) -> anyhow::Result<App> {
         cors_origins: args.guards.cors_origins.clone(),
     };
     let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
-    Ok(App { sessions, metrics: metrics.clone(), clock: clock::system, settings })
+    Ok(Some(App { sessions, metrics: metrics.clone(), clock: clock::system, settings }))
 }
 
 async fn bind(name: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
