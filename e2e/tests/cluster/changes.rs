@@ -56,9 +56,12 @@ async fn host_image_replicas_and_limits_follow_and_tokens_stay_good() {
     // What is dropped from the spec vanishes from the children.
     after.as_object_mut().unwrap().remove("expose");
     after.as_object_mut().unwrap().remove("resources");
+    after["replicas"] = json!(1);
+    assert!(!get("pdb", NAME, NAME).is_null());
     apply(scauth(NAME, after)).unwrap();
     ready(NAME);
     assert!(get("ingress", &format!("{NAME}-ingress"), NAME).is_null());
+    assert!(get("pdb", NAME, NAME).is_null(), "the last pod would hold up every drain of a node");
     let deployment = get("deployment", NAME, NAME);
     assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"], "128Mi");
 }

@@ -23,4 +23,5 @@ mod refusals;
 mod rotation;
 mod secrets;
 mod suspension;
+mod troubles;
 mod upgrades;

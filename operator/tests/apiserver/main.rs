@@ -9,3 +9,4 @@ mod faults;
 mod harness;
 mod managers;
 mod refusals;
+mod troubles;

@@ -1,0 +1,33 @@
+//! Pods that cannot start, each for a reason of its own that the status names.
+
+use serde_json::{Value, json};
+
+use crate::common::kube::{Cleanup, apply, condition, eventually, ready, scauth};
+
+fn with(more: Value) -> Value {
+    let mut spec = json!({"database": {"embedded": {}}});
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    spec
+}
+
+#[test]
+fn what_keeps_a_pod_from_starting_is_named() {
+    let name = "e2e-troubles";
+    let _cleanup = Cleanup(name);
+    let volume = json!({
+        "volumes": [{"name": "more", "configMap": {"name": "no-such-map"}}],
+        "volumeMounts": [{"name": "more", "mountPath": "/more"}],
+    });
+    for (spec, reason, words) in [
+        (with(json!({"image": "docker.io/sc-auth/no-such-image:1"})), "ImagePullFailed", "no-such-image"),
+        (with(json!({"podTemplate": {"nodeSelector": {"no": "such-node"}}})), "Unschedulable", "node"),
+        (with(json!({"podTemplate": volume})), "MountFailed", "no-such-map"),
+    ] {
+        apply(scauth(name, spec)).unwrap();
+        eventually(reason, 90, || condition(name, "Ready")["reason"] == reason);
+        let condition = condition(name, "Ready");
+        assert!(condition["message"].as_str().unwrap().contains(words), "{condition}");
+    }
+    apply(scauth(name, with(json!({})))).unwrap();
+    ready(name);
+}

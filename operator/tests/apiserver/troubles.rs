@@ -1,0 +1,100 @@
+//! What stands in the way becomes a reason of its own, and goes when the way is free.
+
+use std::sync::Arc;
+
+use kube::api::{ApiResource, DeleteParams, Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::{Api, Client};
+use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::names::Names;
+use sc_auth_operator::reconcile::{Context, reconcile};
+use serde_json::{Value, json};
+
+use crate::harness::{Fault, Line, admin, apply, manifest, operator, scauths, settle};
+use crate::refusals::condition;
+
+fn spec() -> Value {
+    json!({"database": {"embedded": {}}})
+}
+
+/// One reconcile by an operator that is as the test wants it, and the reason of Ready then.
+async fn reason(client: &Client, name: &str, line: &Arc<Line>, change: impl FnOnce(&mut Context)) -> String {
+    let scauth = Arc::new(scauths(client).get(name).await.unwrap());
+    let mut context = operator(line.client(client));
+    change(Arc::get_mut(&mut context).unwrap());
+    // Whether it fails is not what is asked here.
+    drop(reconcile(scauth, context).await);
+    condition(client, name, "Ready").await.1
+}
+
+#[tokio::test]
+async fn each_failure_that_lasts_has_its_reason() {
+    let (client, name) = (admin().await, "lasting");
+    apply(&client, manifest(name, spec())).await;
+    for (fault, expected) in [
+        (Fault::Status(409), "Conflict"),
+        (Fault::Status(422), "Invalid"),
+        (Fault::Status(429), "ApiServerUnavailable"),
+        (Fault::TimeOut, "ApplyFailed"),
+    ] {
+        let line = Line::disturbed(1, fault);
+        let often = |context: &mut Context| {
+            for _ in 0..5 {
+                context.attempts.count(name);
+            }
+        };
+        assert_eq!(reason(&client, name, &line, often).await, expected, "{fault:?}");
+    }
+    settle(&client, name).await;
+}
+
+#[tokio::test]
+async fn an_image_that_the_operator_may_not_run_is_a_matter_of_the_spec() {
+    let (client, name) = (admin().await, "imageless");
+    let mut spec = spec();
+    spec["image"] = json!("elsewhere.test/server:1");
+    apply(&client, manifest(name, spec)).await;
+    let allow =
+        |images: &'static str| move |context: &mut Context| context.environment.allowed_images = vec![images.into()];
+    let line = Arc::new(Line::default());
+    assert_eq!(reason(&client, name, &line, allow("registry.test/")).await, "ImageNotAllowed");
+    assert_eq!(condition(&client, name, "Stalled").await.0, "True");
+    assert_ne!(reason(&client, name, &line, allow("elsewhere.test/")).await, "ImageNotAllowed");
+}
+
+#[tokio::test]
+async fn keys_that_somebody_broke_are_named_and_not_made_anew() {
+    let (client, name) = (admin().await, "garbled");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let secrets: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), name, &ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&()));
+    let secret = format!("{name}-secret");
+    let good = secrets.get(&secret).await.unwrap().data["data"].clone();
+    let garble = good.as_object().unwrap().keys().map(|key| (key.clone(), json!("bm90IGpzb24="))).collect::<Value>();
+    let patch = |data: &Value| Patch::Merge(json!({"data": data}));
+    secrets.patch(&secret, &PatchParams::default(), &patch(&garble)).await.unwrap();
+    let line = Arc::new(Line::default());
+    assert_eq!(reason(&client, name, &line, |_| {}).await, "KeysUnreadable");
+    assert_eq!(secrets.get(&secret).await.unwrap().data["data"], garble, "it may hold the only copy");
+    secrets.patch(&secret, &PatchParams::default(), &patch(&good)).await.unwrap();
+    assert_ne!(reason(&client, name, &line, |_| {}).await, "KeysUnreadable");
+}
+
+#[tokio::test]
+async fn a_child_that_is_on_its_way_out_is_waited_for_and_made_anew() {
+    let (client, name) = (admin().await, "leaving");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let (api, claim) = (Kind::VolumeClaim.api(&client, &names), Kind::VolumeClaim.name(&names));
+    let hold = |finalizers: Value| Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+    api.patch(&claim, &PatchParams::default(), &hold(json!(["example.com/in-use"]))).await.unwrap();
+    let before = api.get(&claim).await.unwrap().metadata.uid;
+    api.delete(&claim, &DeleteParams::default()).await.unwrap();
+    let line = Arc::new(Line::default());
+    assert_eq!(reason(&client, name, &line, |_| {}).await, "ChildTerminating");
+    api.patch(&claim, &PatchParams::default(), &hold(Value::Null)).await.unwrap();
+    settle(&client, name).await;
+    assert_ne!(api.get(&claim).await.unwrap().metadata.uid, before);
+}
