@@ -1,5 +1,5 @@
 # Each rule calls a program or a script; see dev/ for what they do.
-.PHONY: demo demo-down test bench crds
+.PHONY: demo demo-down test bench generated
 
 # A Kubernetes on this machine, the operator, one ScAuth, and a login through the ingress.
 demo:
@@ -17,5 +17,5 @@ bench:
 	@dev/bench
 
 # The CustomResourceDefinition, after a change of operator/src/api.
-crds:
-	@dev/crds
+generated:
+	@dev/generated

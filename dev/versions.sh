@@ -1,6 +1,7 @@
 # What the development cluster is made of; to be sourced. The go.mod files in tools/ pin the same versions.
 # shellcheck shell=bash disable=SC2034
 KUBERNETES=v1.35.4
+HELM=v3.20.2
 ETCD=v3.6.6
 COREDNS=v1.12.4
 TRAEFIK=v3.6.12

@@ -6,8 +6,14 @@ const OPERATOR: &str = "system:serviceaccount:sc-auth-system:sc-auth-operator";
 
 pub struct Request {
     pub verb: String,
+    pub group: String,
+    /// With its subresource, as RBAC writes it: `scauths/status`.
     pub resource: String,
     pub uri: String,
+    /// Of the answer; 0 where there was none.
+    pub code: u64,
+    /// Of a failure.
+    pub message: String,
 }
 
 impl Request {
@@ -26,8 +32,14 @@ pub fn requests(from: usize) -> (Vec<Request>, usize) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let requests = events.filter(|event| event["user"]["username"] == OPERATOR).map(|event| Request {
         verb: text(&event["verb"]),
-        resource: text(&event["objectRef"]["resource"]),
+        group: text(&event["objectRef"]["apiGroup"]),
+        resource: match event["objectRef"]["subresource"].as_str() {
+            Some(subresource) => format!("{}/{subresource}", text(&event["objectRef"]["resource"])),
+            None => text(&event["objectRef"]["resource"]),
+        },
         uri: text(&event["requestURI"]),
+        code: event["responseStatus"]["code"].as_u64().unwrap_or_default(),
+        message: text(&event["responseStatus"]["message"]),
     });
     (requests.collect(), lines.len())
 }

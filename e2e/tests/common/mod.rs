@@ -5,3 +5,4 @@ pub mod audit;
 pub mod client;
 pub mod database;
 pub mod kube;
+pub mod manifests;

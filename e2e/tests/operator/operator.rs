@@ -34,11 +34,6 @@ pub fn identity() -> String {
     lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
 }
 
-pub fn scale(replicas: &str) {
-    run(&["scale", "deployment", "sc-auth-operator", "-n", NAMESPACE, "--replicas", replicas]);
-    rolled_out();
-}
-
 /// A release of the operator that brings that image of the server along.
 pub fn offer(image: &str) {
     run(&["set", "env", "deployment/sc-auth-operator", "-n", NAMESPACE, &format!("SERVER_IMAGE={image}")]);

@@ -145,6 +145,6 @@ mod tests {
         assert!(yaml.len() < 100_000, "{} bytes", yaml.len());
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/sc-auth.io_scauths.yaml");
         let committed = std::fs::read_to_string(path).unwrap();
-        assert!(committed == yaml, "it differs; run: make crds");
+        assert!(committed == yaml, "it differs; run: make generated");
     }
 }

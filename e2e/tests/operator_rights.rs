@@ -1,0 +1,84 @@
+//! The operator's rights against what it did in the tests before, from the API server's audit log: with the admission plugin
+//! OwnerReferencesPermissionEnforcement on, nothing was missing, and nothing was given in vain. In a program of its own,
+//! which cargo runs after `operator` and before `packaging`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
+#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use common::audit::{Request, requests};
+use common::manifests::{objects, root};
+
+/// Verb, group and resource.
+type Right = (String, String, String);
+
+/// Asked for by OwnerReferencesPermissionEnforcement alone: `delete` of whoever sets an owner reference on an object that is
+/// there already, as after a change of deletionPolicy; `update` of an owner's finalizers, since children block its deletion.
+const ONLY_CHECKED: [(&str, &str, &str); 4] = [
+    ("delete", "", "namespaces"),
+    ("delete", "", "persistentvolumeclaims"),
+    ("delete", "", "secrets"),
+    ("update", "sc-auth.io", "scauths/finalizers"),
+];
+
+fn right(verb: &str, group: &str, resource: &str) -> Right {
+    (verb.to_owned(), group.to_owned(), resource.to_owned())
+}
+
+fn strings(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+fn given() -> BTreeSet<Right> {
+    let mut given = BTreeSet::new();
+    for file in ["cluster-role.yaml", "lease-role.yaml"] {
+        let text = std::fs::read_to_string(root().join("config/rbac").join(file)).unwrap();
+        for role in objects(&text).iter().filter(|object| object["rules"].is_array()) {
+            for rule in role["rules"].as_array().unwrap() {
+                for group in strings(&rule["apiGroups"]) {
+                    for resource in strings(&rule["resources"]) {
+                        given.extend(strings(&rule["verbs"]).into_iter().map(|verb| right(verb, group, resource)));
+                    }
+                }
+            }
+        }
+    }
+    given
+}
+
+fn used(requests: &[Request]) -> BTreeSet<Right> {
+    let mut used = BTreeSet::new();
+    for request in requests.iter().filter(|request| !request.resource.is_empty()) {
+        used.insert(right(&request.verb, &request.group, &request.resource));
+        // A server-side apply of what is not there yet.
+        if request.verb == "patch" && request.code == 201 {
+            used.insert(right("create", &request.group, &request.resource));
+        }
+    }
+    used
+}
+
+#[test]
+fn no_right_was_missing() {
+    let (requests, _) = requests(0);
+    assert!(requests.len() > 1_000, "the tests in the cluster come before this one; run `make test`");
+    let refused = requests.iter().filter(|request| request.code == 403 && request.message.contains(" cannot "));
+    let refused: BTreeSet<_> = refused.map(|request| &request.message).collect();
+    assert_eq!(refused, BTreeSet::new());
+    let used = used(&requests);
+    let not_given: Vec<_> = used.difference(&given()).cloned().collect();
+    assert_eq!(not_given, Vec::<Right>::new());
+}
+
+#[test]
+fn no_right_was_given_in_vain() {
+    let mut used = used(&requests(0).0);
+    used.extend(ONLY_CHECKED.map(|(verb, group, resource)| right(verb, group, resource)));
+    let in_vain: Vec<_> = given().difference(&used).cloned().collect();
+    assert_eq!(in_vain, Vec::<Right>::new(), "take it away, or test what needs it");
+}

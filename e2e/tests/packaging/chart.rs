@@ -1,0 +1,108 @@
+//! What the chart renders.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::common::manifests::{objects, root};
+use crate::helm::{chart, template};
+
+/// Helm reads no file outside of a chart, so it has copies.
+#[test]
+fn the_charts_copies_are_those_of_today() {
+    for (original, copy) in [
+        ("crds/sc-auth.io_scauths.yaml", "scauths.yaml"),
+        ("config/rbac/cluster-role.yaml", "cluster-role.yaml"),
+        ("config/monitoring/alerts.yaml", "alerts.yaml"),
+        ("config/monitoring/dashboard.json", "dashboard.json"),
+    ] {
+        let copied = std::fs::read(format!("{}/files/{copy}", chart())).unwrap();
+        assert!(std::fs::read(root().join(original)).unwrap() == copied, "{copy} differs; run: make generated");
+    }
+}
+
+/// Compares with what is stored beside this file; `UPDATE=1` stores it anew.
+fn matches_snapshot(name: &str, text: &str) {
+    let path = root().join("e2e/tests/packaging/snapshots").join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == text,
+        "{name} differs from what the chart renders. UPDATE=1 stores it anew; read the difference."
+    );
+}
+
+#[test]
+fn by_default_it_renders_what_is_stored() {
+    // The definition is long, and generated.
+    matches_snapshot("default.yaml", &template(&["--set", "crds.install=false"]).unwrap());
+}
+
+#[test]
+fn with_everything_set_it_renders_what_is_stored() {
+    let values = root().join("e2e/tests/packaging/snapshots/everything.values.yaml");
+    let text = template(&["--values", values.to_str().unwrap()]).unwrap();
+    // But for the dashboard's text, which is a copy.
+    let text: Vec<_> = text.lines().filter(|line| !line.starts_with("  sc-auth.json: ")).collect();
+    matches_snapshot("everything.yaml", &(text.join("\n") + "\n"));
+}
+
+fn by_kind(text: &str) -> BTreeMap<String, Value> {
+    objects(text).into_iter().map(|object| (object["kind"].as_str().unwrap().to_owned(), object)).collect()
+}
+
+/// Without what only Helm needs to know.
+fn strip(value: &mut Value) {
+    const HELMS: [&str; 6] = [
+        "app.kubernetes.io/instance",
+        "app.kubernetes.io/version",
+        "app.kubernetes.io/component",
+        "app.kubernetes.io/part-of",
+        "app.kubernetes.io/managed-by",
+        "helm.sh/chart",
+    ];
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !HELMS.contains(&name.as_str()));
+            fields.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+#[test]
+fn chart_and_kustomize_install_the_same() {
+    let base = root().join("config/default");
+    let output = Command::new("kubectl").args(["kustomize", base.to_str().unwrap()]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut kustomized = by_kind(&String::from_utf8(output.stdout).unwrap());
+    // Helm makes a release's namespace by itself.
+    kustomized.remove("Namespace").unwrap();
+    let mut charted = by_kind(&template(&[]).unwrap());
+    for object in kustomized.values_mut().chain(charted.values_mut()) {
+        strip(object);
+    }
+    let definition = &mut charted.get_mut("CustomResourceDefinition").unwrap()["metadata"];
+    assert_eq!(definition["annotations"], json!({"helm.sh/resource-policy": "keep"}));
+    let fields = definition.as_object_mut().unwrap();
+    fields.remove("annotations");
+    fields.remove("labels");
+    assert_eq!(charted.keys().collect::<Vec<_>>(), kustomized.keys().collect::<Vec<_>>());
+    for (kind, object) in &charted {
+        assert_eq!(object, &kustomized[kind], "{kind}");
+    }
+}
+
+#[test]
+fn every_object_and_pod_says_what_it_belongs_to() {
+    let values = root().join("e2e/tests/packaging/snapshots/everything.values.yaml");
+    for object in objects(&template(&["--values", values.to_str().unwrap()]).unwrap()) {
+        let kind = &object["kind"];
+        assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm", "{kind}");
+        assert_eq!(object["metadata"]["labels"]["cost-center"], "42", "{kind}");
+    }
+}
