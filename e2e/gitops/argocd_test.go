@@ -1,0 +1,215 @@
+package gitops
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/diff"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/engine"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// The annotation by which this Argo CD knows what is its own.
+const mark = "e2e.sc-auth.io/argocd"
+
+// argo is Argo CD's engine, with the cluster as it knows it.
+type argo struct {
+	engine engine.GitOpsEngine
+	cache  cache.ClusterCache
+}
+
+func newArgo(t *testing.T) argo {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", needed(t, "KUBECONFIG"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS, config.Burst, config.WarningHandler = 200, 400, rest.NoWarnings{}
+	quiet := logr.Discard()
+	known := cache.NewClusterCache(config, cache.SetLogr(quiet), cache.SetPopulateResourceInfoHandler(
+		func(object *unstructured.Unstructured, _ bool) (any, bool) {
+			app := object.GetAnnotations()[mark]
+			return app, app != ""
+		}))
+	running := engine.NewEngine(config, known, engine.WithLogr(quiet))
+	stop, err := running.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return argo{running, known}
+}
+
+func managedBy(app string) func(*cache.Resource) bool {
+	return func(resource *cache.Resource) bool { return resource.Info == app }
+}
+
+// read returns the objects in a text, marked as the app's.
+func read(t *testing.T, app string, text []byte) []*unstructured.Unstructured {
+	t.Helper()
+	objects, err := kube.SplitYAML(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range objects {
+		annotations := object.GetAnnotations()
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[mark] = app
+		object.SetAnnotations(annotations)
+	}
+	return objects
+}
+
+func (a argo) sync(t *testing.T, app string, objects []*unstructured.Unstructured, options ...sync.SyncOpt) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	options = append(options, sync.WithPrune(true), sync.WithLogr(logr.Discard()))
+	results, err := a.engine.Sync(ctx, objects, managedBy(app), "HEAD", "default", options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, result := range results {
+		if result.Status != "Synced" && result.Status != "Pruned" {
+			t.Fatalf("%v: %s: %s", result.ResourceKey, result.Status, result.Message)
+		}
+	}
+}
+
+// differences names the objects that Argo CD would call OutOfSync.
+func (a argo) differences(t *testing.T, app string, objects []*unstructured.Unstructured) []string {
+	t.Helper()
+	live, err := a.cache.GetManagedLiveObjs(objects, managedBy(app))
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := sync.Reconcile(objects, live, "default", a.cache)
+	found, err := diff.DiffArray(both.Target, both.Live, diff.WithLogr(logr.Discard()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{}
+	for i, one := range found.Diffs {
+		if !one.Modified {
+			continue
+		}
+		name := "an object that Git does not have"
+		if both.Target[i] != nil {
+			name = both.Target[i].GetKind() + " " + both.Target[i].GetName()
+		}
+		names = append(names, name+"\n  as stored:  "+string(one.NormalizedLive)+"\n  as in Git:  "+string(one.PredictedLive))
+	}
+	return names
+}
+
+// stays fails where anything stays or becomes OutOfSync after a sync, when the operator has done its work too.
+func (a argo) stays(t *testing.T, app string, objects []*unstructured.Unstructured) {
+	t.Helper()
+	// What was stored arrives by a watch.
+	for range 20 {
+		if len(a.differences(t, app, objects)) == 0 {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	for range 3 {
+		for _, name := range a.differences(t, app, objects) {
+			t.Fatalf("%s is OutOfSync after a sync: %s", app, name)
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+func output(t *testing.T, program string, arguments ...string) []byte {
+	t.Helper()
+	command := exec.Command(program, arguments...)
+	command.Stderr = os.Stderr
+	text, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s %v: %v", program, arguments, err)
+	}
+	return text
+}
+
+var ways = map[string][]sync.SyncOpt{
+	"client-side apply": {sync.WithServerSideApply(false)},
+	"server-side apply": {sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller")},
+}
+
+// uninstall takes the operator out, whoever installed it.
+func uninstall(t *testing.T) {
+	t.Helper()
+	output(t, "kubectl", "delete", "-k", "../../config/default", "--ignore-not-found", "--timeout=120s")
+}
+
+// TestArgoSeesTheInstallAsItIs is about the everlasting diff: a definition or a default that the API server stores
+// otherwise than Git has it.
+func TestArgoSeesTheInstallAsItIs(t *testing.T) {
+	installs := map[string][]byte{
+		"kustomize": output(t, "kubectl", "kustomize", "../../config/default"),
+		"helm":      output(t, "helm", "template", "sc-auth-operator", "../../charts/sc-auth-operator", "--namespace", "sc-auth-system"),
+	}
+	t.Cleanup(func() {
+		uninstall(t)
+		output(t, "kubectl", "apply", "-k", "../../config/default")
+		output(t, "kubectl", "rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=120s")
+	})
+	for app, text := range installs {
+		// The one's Deployment selects by other labels than the other's.
+		uninstall(t)
+		if app == "helm" {
+			output(t, "kubectl", "create", "namespace", "sc-auth-system")
+		}
+		for way, options := range ways {
+			t.Run(app+", "+way, func(t *testing.T) {
+				a := newArgo(t)
+				objects := read(t, app, text)
+				a.sync(t, app, objects, options...)
+				a.stays(t, app, objects)
+			})
+		}
+	}
+}
+
+// isAbsent tells what the development cluster has no operator for.
+func isAbsent(object *unstructured.Unstructured) bool {
+	return slices.Contains([]string{"postgresql.cnpg.io", "k8s.mariadb.com", "cert-manager.io"}, object.GroupVersionKind().Group)
+}
+
+// TestArgoSeesEachSampleAsItIs is the same of what people start from.
+func TestArgoSeesEachSampleAsItIs(t *testing.T) {
+	samples, err := filepath.Glob("../../config/samples/*.yaml")
+	if err != nil || len(samples) == 0 {
+		t.Fatal("no samples", err)
+	}
+	for _, sample := range samples {
+		text, err := os.ReadFile(sample)
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := filepath.Base(sample)
+		a := newArgo(t)
+		objects := slices.DeleteFunc(read(t, app, text), isAbsent)
+		for way, options := range ways {
+			t.Run(app+", "+way, func(t *testing.T) {
+				a.sync(t, app, objects, options...)
+				a.stays(t, app, objects)
+			})
+		}
+		// An empty Git prunes all of it.
+		a.sync(t, app, nil)
+	}
+}
