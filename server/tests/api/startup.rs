@@ -204,12 +204,12 @@ async fn a_reader_who_goes_away_is_no_panic() {
 /// A database that takes connections and says nothing, as behind a firewall.
 #[tokio::test]
 async fn a_stop_is_heard_while_it_waits_for_the_database() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgresql://nobody:nothing@{}/none", silent.local_addr().unwrap());
     let database = Database::create(Engine::Sqlite).await;
     let arguments = ["serve", "--listen=127.0.0.1:0", "--ops-listen=127.0.0.1:0"];
     let mut child = command(&database, &arguments, &[("DATABASE_URL", &url)]).stderr(Stdio::piped()).spawn().unwrap();
-    tokio::task::spawn_blocking(move || silent.accept().unwrap()).await.unwrap();
+    let _connection = silent.accept().await.unwrap();
     let id = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let ended = tokio::time::timeout(std::time::Duration::from_secs(5), child.wait()).await;
