@@ -108,8 +108,11 @@ load_image() { ctr -a "$RUN/containerd.sock" -n k8s.io images import "$1"; }
 load_ours() {
     load_image "$CACHE/images/sc-auth-server.tar"
     load_image "$CACHE/images/sc-auth-operator.tar"
-    # Under a second name, for the test that changes the image.
-    ctr -a "$RUN/containerd.sock" -n k8s.io images tag --force "docker.io/sc-auth/sc-auth-server:$(version)" "docker.io/local/sc-auth-server:$(version)"
+    # Under a second name, for the tests that change the image.
+    local name
+    for name in "sc-auth-server:$(version)" "sc-auth-operator:$(version)"; do
+        ctr -a "$RUN/containerd.sock" -n k8s.io images tag --force "docker.io/sc-auth/$name" "docker.io/local/$name"
+    done
 }
 
 load_all() {

@@ -1,6 +1,6 @@
 //! The operator's rights against what it did in the tests before, from the API server's audit log: with the admission plugin
 //! OwnerReferencesPermissionEnforcement on, nothing was missing, and nothing was given in vain. In a program of its own,
-//! which cargo runs after `operator` and before `packaging`.
+//! which `make test` runs after `operator` and before `packaging`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 #![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
 

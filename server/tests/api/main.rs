@@ -15,6 +15,7 @@ mod keys;
 mod openapi;
 mod operation;
 mod outage;
+mod page;
 mod passwords;
 mod replicas;
 mod schema;

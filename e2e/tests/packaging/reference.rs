@@ -1,0 +1,95 @@
+//! docs/reference.md, from the CustomResourceDefinition.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::common::manifests::{objects, root};
+
+const HEAD: &str = "# The custom resource, field by field
+
+`sc-auth.io/v1alpha1`, kind `ScAuth`, short name `sca`, cluster-scoped. Generated from the definition, which is what
+`kubectl explain scauth.spec` prints too. What breaks a rule is refused by the API server, with the sentence given here.
+";
+
+/// What a value may be, in a word or two.
+fn kind(schema: &Value) -> String {
+    if let Some(values) = schema["enum"].as_array() {
+        return values
+            .iter()
+            .map(|value| format!("`{}`", value.as_str().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join(", ");
+    }
+    if schema["x-kubernetes-int-or-string"] == true {
+        return "number or text".into();
+    }
+    match schema["type"].as_str().unwrap_or("any") {
+        "array" => format!("list of {}", kind(&schema["items"])),
+        "object" if schema["additionalProperties"].is_object() => "map".into(),
+        other => other.to_owned(),
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
+}
+
+/// The object itself, or what a list has.
+fn inner(schema: &Value) -> &Value {
+    if schema["type"] == "array" { &schema["items"] } else { schema }
+}
+
+fn is_described(schema: &Value) -> bool {
+    let properties = inner(schema)["properties"].as_object();
+    properties.is_some_and(|fields| fields.values().any(|field| field["description"].is_string()))
+}
+
+fn section(path: &str, schema: &Value, page: &mut String) {
+    let schema = inner(schema);
+    let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
+    write!(page, "\n## {path}\n").unwrap();
+    if let Some(text) = schema["description"].as_str() {
+        write!(page, "{text}\n\n").unwrap();
+    }
+    page.push_str("| field | type | meaning |\n| --- | --- | --- |\n");
+    let properties = schema["properties"].as_object().unwrap();
+    for (name, field) in properties {
+        let default = match &field["default"] {
+            Value::Null => String::new(),
+            value => format!(" Default: `{value}`."),
+        };
+        let needed = if required(name) { " **Required.**" } else { "" };
+        let text = cell(field["description"].as_str().unwrap_or("As Kubernetes defines it."));
+        writeln!(page, "| `{name}` | {} | {text}{default}{needed} |", kind(field)).unwrap();
+    }
+    let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    let rules: Vec<_> = rules.filter_map(|rule| rule["message"].as_str()).collect();
+    if !rules.is_empty() {
+        page.push_str("\nRules:\n");
+        for rule in rules {
+            writeln!(page, "- {rule}").unwrap();
+        }
+    }
+    for (name, field) in properties.iter().filter(|(_, field)| is_described(field)) {
+        section(&format!("{path}.{name}"), field, page);
+    }
+}
+
+#[test]
+fn the_reference_is_that_of_the_definition() {
+    let text = std::fs::read_to_string(root().join("crds/sc-auth.io_scauths.yaml")).unwrap();
+    let definition = &objects(&text)[0];
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    let mut page = HEAD.to_owned();
+    section("spec", &schema["spec"], &mut page);
+    section("status", &schema["status"], &mut page);
+    let path = root().join("docs/reference.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(path).unwrap_or_default() == page,
+        "docs/reference.md differs; UPDATE=1 writes it anew"
+    );
+}

@@ -1,0 +1,121 @@
+//! The clients of examples/, in five languages, as docs/clients.md shows them: each a program of its own, through the
+//! ingress.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::common::client::{Client, PASSWORD};
+use crate::common::kube::{Cleanup, apply, ready, scauth};
+use crate::common::manifests::root;
+
+const NAME: &str = "e2e-clients";
+const HOST: &str = "clients.example.com";
+
+/// What is downloaded for them, kept from one run to the next.
+fn cache() -> PathBuf {
+    PathBuf::from(std::env::var("SCDEV_CLIENTS").expect("SCDEV_CLIENTS is not set; run `make test`"))
+}
+
+/// A program that finds the API by its name: in a mount namespace of its own, whose /etc/hosts has it.
+fn program(name: &str, arguments: &[&str]) -> Command {
+    let hosts = std::env::temp_dir().join("sc-auth-e2e-hosts");
+    fs::write(&hosts, format!("127.0.0.1 localhost\n{} {HOST}\n", std::env::var("SCDEV_INGRESS").unwrap())).unwrap();
+    let mut command = Command::new("unshare");
+    let script = format!("mount --bind {} /etc/hosts && exec \"$@\"", hosts.display());
+    command.args(["--mount", "sh", "-c", &script, "sh", name]).args(arguments);
+    command.env("API", format!("http://{HOST}")).env("USERNAME", "alice").env("PASSWORD", PASSWORD);
+    command
+}
+
+fn said(output: Output) -> String {
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Ends the program with the test.
+struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Runs a verifier with a good, an altered and a refresh token.
+fn verifies(verifier: impl Fn(&str) -> Output, access: &str, refresh: &str) {
+    assert!(said(verifier(access)).trim().ends_with(" User"));
+    let altered = format!("{}A{}", &access[..access.len() - 9], &access[access.len() - 8..]);
+    for bad in [altered.as_str(), refresh, "no token"] {
+        let output = verifier(bad);
+        assert_eq!(output.status.code(), Some(1), "{bad}: {}", String::from_utf8_lossy(&output.stdout));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("refused"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_in_five_languages() {
+    let _cleanup = Cleanup(NAME);
+    let expose = json!({"ingress": {"host": HOST, "className": "traefik"}});
+    let auth = json!({"accessTokenTtl": "30s"});
+    apply(scauth(NAME, json!({"database": {"embedded": {}}, "expose": expose, "auth": auth}))).unwrap();
+    ready(NAME);
+    let client = Client::at(HOST);
+    client.answers().await;
+    client.register("alice").await;
+
+    let examples = root().join("examples");
+    let path = |name: &str| examples.join(name).to_str().unwrap().to_owned();
+    let shown = said(program("bash", &[&path("curl/session.sh")]).output().unwrap());
+    assert!(shown.contains("\"username\":\"alice\""), "{shown}");
+
+    let python = cache().join("python/bin/python");
+    let waits = program(python.to_str().unwrap(), &[&path("python/sc_auth.py")])
+        .env("PAUSES", "0 1 32 1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+
+    let (access, refresh) = client.login("alice", PASSWORD).await;
+    tokio::task::block_in_place(|| {
+        // Beside what npm has installed.
+        fs::copy(path("javascript/verify.mjs"), cache().join("javascript/verify.mjs")).unwrap();
+        let javascript = cache().join("javascript/verify.mjs");
+        let node = |token: &str| program("node", &[javascript.to_str().unwrap()]).env("TOKEN", token).output().unwrap();
+        verifies(node, &access, &refresh);
+        let go = cache().join("go-verify");
+        verifies(|token| program(go.to_str().unwrap(), &[]).env("TOKEN", token).output().unwrap(), &access, &refresh);
+    });
+    rust(&client).await;
+    let told = said(waits.wait_with_output().unwrap());
+    assert_eq!(told, "alice\nalice\nalice\nalice\n1 login, 1 refreshes\n");
+}
+
+/// The service in Rust, asked as its clients do.
+async fn rust(client: &Client) {
+    let service = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("sc-auth-example-axum");
+    let address = "127.0.0.1:13917";
+    let _service = Service(program(service.to_str().unwrap(), &[]).env("LISTEN", address).spawn().unwrap());
+    let (access, refresh) = client.login("alice", PASSWORD).await;
+    let ask = async |token: &str| {
+        for _ in 0..50 {
+            let request = reqwest::Client::new().get(format!("http://{address}/")).bearer_auth(token);
+            if let Ok(answer) = request.send().await {
+                return (answer.status().as_u16(), answer.text().await.unwrap());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the service does not answer");
+    };
+    let (status, greeting) = ask(&access).await;
+    assert!(status == 200 && greeting.trim().ends_with(" User"), "{status} {greeting}");
+    for bad in [refresh.as_str(), "no token", &access[..access.len() - 4]] {
+        assert_eq!(ask(bad).await.0, 401, "{bad}");
+    }
+}

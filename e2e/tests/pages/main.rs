@@ -1,0 +1,91 @@
+//! What the pages say is pasted into a shell, block after block, as a reader does. Blocks marked `sh` are; those marked
+//! `console` or `yaml` are for looking at. One page after the other: they use the names that people use.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
+#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod clients;
+mod links;
+mod pull_request;
+mod shell;
+
+use common::kube::run;
+use shell::{alone, blocks, paste};
+
+#[test]
+fn the_quick_start() {
+    let _alone = alone();
+    let said = paste(&blocks("docs/quick-start.md", ""));
+    assert!(said.contains("\"username\":\"alice\"") && said.contains("refused, as it should be"), "{said}");
+}
+
+#[test]
+fn the_login_of_the_readme() {
+    let _alone = alone();
+    run(&["apply", "-f", "../config/samples/embedded.yaml"]);
+    run(&["wait", "--for=condition=Exposed", "scauth/sc-auth", "--timeout=2m"]);
+    // The ingress controller lets clients in a moment later.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    for page in ["README.md", "README.id.md"] {
+        let heading = if page == "README.md" { "## Log in" } else { "## Masuk" };
+        let said = paste(&blocks(page, heading)[..1]);
+        assert!(said.contains("\"access_token\":"), "{page}: {said}");
+    }
+    run(&["delete", "scauth", "sc-auth"]);
+    run(&["delete", "namespace", "sc-auth"]);
+}
+
+#[test]
+fn day_two() {
+    let _alone = alone();
+    run(&["apply", "-f", "../config/samples/embedded.yaml"]);
+    run(&["wait", "--for=condition=Ready", "scauth/sc-auth", "--timeout=2m"]);
+    let said = paste(&blocks("docs/day-two.md", ""));
+    assert!(said.contains("\"state\":\"current\""), "{said}");
+    run(&["delete", "scauth", "sc-auth"]);
+    run(&["delete", "namespace", "sc-auth"]);
+}
+
+#[test]
+fn backup_and_restore() {
+    let _alone = alone();
+    paste(&blocks("docs/backup.md", ""));
+}
+
+#[test]
+fn git_ops() {
+    let _alone = alone();
+    let said = paste(&blocks("docs/gitops.md", ""));
+    assert!(said.contains("nothing differs"), "{said}");
+}
+
+#[test]
+fn monitoring() {
+    let _alone = alone();
+    paste(&blocks("docs/monitoring.md", ""));
+}
+
+/// `make demo` in a cluster that is there already, with images of another registry.
+#[test]
+fn the_demo_in_a_cluster_of_one_s_own() {
+    let _alone = alone();
+    let demo = "CLUSTER=current REGISTRY=docker.io/local make demo".to_owned();
+    let said = paste(&[demo.clone()]);
+    assert!(said.contains("\"access_token\":"), "{said}");
+    let image = ["get", "deployment", "sc-auth-operator", "-n", "sc-auth-system", "-o", "jsonpath={..image}"];
+    assert!(run(&image).starts_with("docker.io/local/sc-auth-operator:"));
+    assert!(run(&["get", "scauth", "sc-auth", "-o", "jsonpath={.status.image}"]).starts_with("docker.io/local/"));
+    paste(&[demo.replace("make demo", "make demo-down")]);
+    run(&["apply", "-k", "../config/default"]);
+    run(&["rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=120s"]);
+}
+
+#[test]
+fn installing() {
+    let _alone = alone();
+    run(&["delete", "-k", "../config/default", "--ignore-not-found", "--timeout=120s"]);
+    let said = paste(&blocks("docs/install.md", ""));
+    assert!(said.contains("successfully rolled out"), "{said}");
+}

@@ -1,0 +1,56 @@
+//! The step of config/github/pull-request.yaml that asks the cluster, run as its runner runs it.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::kube::run;
+use crate::common::manifests::root;
+use crate::shell::alone;
+
+/// The folder of the programs that cargo has built, beside this test's own.
+fn programs() -> String {
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_pull_request_is_told_what_it_would_change() {
+    let _alone = alone();
+    let workflow = fs::read_to_string(root().join("config/github/pull-request.yaml")).unwrap();
+    let workflow: Value = serde_yaml::from_str(&workflow).unwrap();
+    let steps = workflow["jobs"]["diff"]["steps"].as_array().unwrap();
+    let script = steps.iter().find(|step| step["name"] == "diff").unwrap()["run"].as_str().unwrap();
+    let folder = std::env::temp_dir().join("sc-auth-e2e-pull-request");
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(folder.join("tenants")).unwrap();
+    let manifest = |size: &str| {
+        format!(
+            "apiVersion: sc-auth.io/v1alpha1\nkind: ScAuth\nmetadata: {{name: e2e-pull}}\nspec: {{database: {{embedded: {{size: {size}}}}}}}\n"
+        )
+    };
+    let tell = |size: &str| {
+        fs::write(folder.join("tenants/pull.yaml"), manifest(size)).unwrap();
+        let path = format!("{}:{}", programs(), std::env::var("PATH").unwrap());
+        let mut shell = Command::new("bash");
+        let output =
+            shell.args(["-e", "-o", "pipefail", "-c", script]).current_dir(&folder).env("PATH", path).output().unwrap();
+        (output.status.success(), fs::read_to_string(folder.join("comment.md")).unwrap())
+    };
+
+    let (passed, comment) = tell("1Gi");
+    assert!(passed && comment.contains("+kind: Deployment"), "{comment}");
+    run(&["apply", "-f", folder.join("tenants/pull.yaml").to_str().unwrap()]);
+    run(&["wait", "--for=condition=Ready", "scauth/e2e-pull", "--timeout=2m"]);
+    let (passed, comment) = tell("1Gi");
+    assert!(passed && comment == "Nothing would change.\n", "{comment}");
+    let (passed, comment) = tell("2Gi");
+    assert!(passed && comment.contains("+      storage: 2Gi"), "{comment}");
+    let (passed, comment) = tell("512Mi");
+    assert!(!passed && comment.contains("It would be refused"), "{comment}");
+
+    run(&["delete", "scauth", "e2e-pull"]);
+    run(&["delete", "namespace", "e2e-pull", "--wait=false"]);
+    fs::remove_dir_all(folder).unwrap();
+}

@@ -1,0 +1,105 @@
+//! Verifies access tokens by the keys that sc-auth publishes (RFC 7517), without asking it about each of them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
+use tokio::sync::RwLock;
+
+/// An unknown key has the keys read again, but no more often than this: anybody can make up tokens.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Who a request is from: an extractor. Without a good access token the answer is 401.
+#[derive(Debug, Clone, Deserialize)]
+pub struct User {
+    /// The user's UUID.
+    pub sub: String,
+    pub roles: Vec<String>,
+}
+
+/// Keeps the published keys. Clones share them.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    client: reqwest::Client,
+    address: String,
+    issuer: String,
+    audience: String,
+    keys: RwLock<(JwkSet, Instant)>,
+}
+
+impl Verifier {
+    /// # Errors
+    /// Where the keys cannot be read.
+    pub async fn new(api: &str, issuer: &str, audience: &str) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        let address = format!("{api}/.well-known/jwks.json");
+        let keys = RwLock::new((fetch(&client, &address).await?, Instant::now()));
+        Ok(Self(Arc::new(Inner { client, address, issuer: issuer.to_owned(), audience: audience.to_owned(), keys })))
+    }
+
+    /// Who the token is of, or nobody.
+    pub async fn verify(&self, token: &str) -> Option<User> {
+        let header = decode_header(token).ok()?;
+        // A refresh token is no access token.
+        if header.typ.as_deref() != Some("at+jwt") {
+            return None;
+        }
+        let (key, algorithm) = self.key(header.kid.as_deref()?).await?;
+        let mut validation = Validation::new(algorithm);
+        validation.set_issuer(&[&self.0.issuer]);
+        validation.set_audience(&[&self.0.audience]);
+        decode::<User>(token, &key, &validation).ok().map(|token| token.claims)
+    }
+
+    async fn key(&self, id: &str) -> Option<(DecodingKey, Algorithm)> {
+        if let Some(found) = find(&self.0.keys.read().await.0, id) {
+            return Some(found);
+        }
+        let mut keys = self.0.keys.write().await;
+        if keys.1.elapsed() >= PAUSE {
+            keys.1 = Instant::now();
+            match fetch(&self.0.client, &self.0.address).await {
+                Ok(fetched) => keys.0 = fetched,
+                Err(error) => tracing::warn!(%error, "the keys cannot be read"),
+            }
+        }
+        find(&keys.0, id)
+    }
+}
+
+async fn fetch(client: &reqwest::Client, address: &str) -> anyhow::Result<JwkSet> {
+    Ok(client.get(address).send().await?.error_for_status()?.json().await?)
+}
+
+/// The key of that id. What it is for stands in the key, never in the token.
+fn find(keys: &JwkSet, id: &str) -> Option<(DecodingKey, Algorithm)> {
+    let key = keys.find(id)?;
+    let algorithm = match key.algorithm {
+        AlgorithmParameters::OctetKeyPair(_) => Algorithm::EdDSA,
+        AlgorithmParameters::EllipticCurve(_) => Algorithm::ES256,
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        _ => return None,
+    };
+    Some((DecodingKey::from_jwk(key).ok()?, algorithm))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for User
+where
+    Verifier: FromRef<S>,
+{
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, StatusCode> {
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(StatusCode::UNAUTHORIZED)?;
+        Verifier::from_ref(state).verify(token).await.ok_or(StatusCode::UNAUTHORIZED)
+    }
+}
