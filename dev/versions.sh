@@ -7,7 +7,10 @@ COREDNS=v1.12.4
 TRAEFIK=v3.6.12
 METRICS_SERVER=v0.8.0
 KUBE_ROUTER=v2.1.0
+# Of later releases not all parts can be had as Go modules.
+FLUX=v1.9.0
 # Definitions of others, for tests of what a cluster may have beside us.
 GATEWAY_API=v1.4.0
 PROMETHEUS_OPERATOR=v0.85.0
+flux_definitions_file() { echo "$CACHE/bin/flux-definitions-$FLUX.yaml"; }
 definitions_file() { echo "$CACHE/bin/foreign-definitions-$GATEWAY_API-$PROMETHEUS_OPERATOR.yaml"; }

@@ -8,6 +8,7 @@
 mod common;
 
 mod admission;
+mod applying;
 mod autoscaling;
 mod changes;
 mod deletion;

@@ -59,12 +59,18 @@ pub fn mariadb(name: &str) -> Server {
 
 /// A new, empty database.
 pub fn postgres(name: &str) -> Server {
-    let url = environment("SCDEV_POSTGRES_URL");
-    for statement in [format!("DROP DATABASE IF EXISTS \"{name}\""), format!("CREATE DATABASE \"{name}\"")] {
-        let status = Command::new("psql").args(["-q", &format!("{url}/postgres"), "-c", &statement]).status().unwrap();
-        assert!(status.success());
-    }
-    server(&url)
+    without_postgres(name);
+    execute("postgres", &format!("CREATE DATABASE \"{name}\""));
+    postgres_server()
+}
+
+/// Where PostgreSQL is, as the pods see it.
+pub fn postgres_server() -> Server {
+    server(&environment("SCDEV_POSTGRES_URL"))
+}
+
+pub fn without_postgres(name: &str) {
+    execute("postgres", &format!("DROP DATABASE IF EXISTS \"{name}\""));
 }
 
 fn psql(database: &str, arguments: &[&str]) -> String {

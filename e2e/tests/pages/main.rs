@@ -72,7 +72,7 @@ fn monitoring() {
 fn the_demo_in_a_cluster_of_one_s_own() {
     let _alone = alone();
     let demo = "CLUSTER=current REGISTRY=docker.io/local make demo".to_owned();
-    let said = paste(&[demo.clone()]);
+    let said = paste(std::slice::from_ref(&demo));
     assert!(said.contains("\"access_token\":"), "{said}");
     let image = ["get", "deployment", "sc-auth-operator", "-n", "sc-auth-system", "-o", "jsonpath={..image}"];
     assert!(run(&image).starts_with("docker.io/local/sc-auth-operator:"));

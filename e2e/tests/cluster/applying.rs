@@ -1,0 +1,93 @@
+//! The ways in which pipelines and people apply, and the orders in which things arrive.
+
+use serde_json::{Value, json};
+
+use crate::common::database;
+use crate::common::kube::{
+    Cleanup, apply, condition, eventually, get, kubectl, lend_namespace, make_secret, ready, scauth,
+};
+
+fn manifest(name: &str, memory: &str) -> Value {
+    scauth(name, json!({"database": {"embedded": {}}, "resources": {"limits": {"memory": memory}}}))
+}
+
+/// With that command; whether nothing differs afterwards.
+fn by(command: &[&str], manifest: &Value) {
+    let text = manifest.to_string();
+    let output = kubectl(&[command, &["-f", "-"]].concat(), &text);
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let is_server_side = command.contains(&"--server-side");
+    let diff: &[&str] = if is_server_side { &["diff", "--server-side", "-f", "-"] } else { &["diff", "-f", "-"] };
+    let diff = kubectl(diff, &text);
+    assert!(diff.status.success(), "{command:?}: {}", String::from_utf8_lossy(&diff.stdout));
+}
+
+#[test]
+fn client_side_apply_server_side_apply_and_replace_all_do_and_nothing_differs_afterwards() {
+    let name = "e2e-applying";
+    let _cleanup = Cleanup(name);
+    for (command, memory) in [
+        (&["apply"][..], "130Mi"),
+        (&["apply", "--server-side", "--force-conflicts"], "131Mi"),
+        (&["replace"], "132Mi"),
+        (&["apply"], "133Mi"),
+    ] {
+        let manifest = manifest(name, memory);
+        by(command, &manifest);
+        ready(name);
+        let deployment = get("deployment", name, name);
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["resources"]["limits"]["memory"], memory, "{command:?}");
+        // What the operator wrote meanwhile is no difference either.
+        let diff = kubectl(&["diff", "-f", "-"], &manifest.to_string());
+        assert!(diff.status.success(), "{command:?}: {}", String::from_utf8_lossy(&diff.stdout));
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    ScAuth,
+    Namespace,
+    Secret,
+    Database,
+}
+
+fn arrives(part: Part, name: &'static str) {
+    let base = name.replace('-', "_");
+    match part {
+        Part::ScAuth => {
+            let database = json!({"external": {"urlFrom": {"name": "db", "key": "uri"}}});
+            apply(scauth(name, json!({"database": database, "replicas": 1}))).unwrap();
+        }
+        Part::Namespace => lend_namespace(name),
+        Part::Secret => {
+            // The operator has made the namespace, where nobody else has.
+            eventually("the namespace is there", 30, || !get("namespace", name, name).is_null());
+            make_secret("db", name, json!({"uri": database::postgres_server().uri(&base)}));
+        }
+        Part::Database => drop(database::postgres(&base)),
+    }
+}
+
+fn in_order(name: &'static str, order: [Part; 4]) {
+    let _cleanup = Cleanup(name);
+    database::without_postgres(&name.replace('-', "_"));
+    for part in order {
+        arrives(part, name);
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
+    // The kubelet tries a failed mount again after up to two minutes.
+    eventually("Ready", 180, || condition(name, "Ready")["status"] == "True");
+    ready(name);
+    let namespace = get("namespace", name, name);
+    assert!(namespace["metadata"]["ownerReferences"].is_null(), "{order:?}: it is the user's");
+}
+
+#[test]
+fn scauth_namespace_secret_and_database_may_come_in_any_order() {
+    use Part::{Database, Namespace, ScAuth, Secret};
+    in_order("e2e-order-a", [ScAuth, Namespace, Secret, Database]);
+    in_order("e2e-order-b", [Namespace, ScAuth, Database, Secret]);
+    in_order("e2e-order-c", [Namespace, Secret, ScAuth, Database]);
+    in_order("e2e-order-d", [Database, ScAuth, Secret, Namespace]);
+}
