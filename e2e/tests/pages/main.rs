@@ -11,6 +11,8 @@ mod links;
 mod pull_request;
 mod shell;
 
+use std::time::Duration;
+
 use common::kube::run;
 use shell::{alone, blocks, paste};
 
@@ -21,31 +23,34 @@ fn the_quick_start() {
     assert!(said.contains("\"username\":\"alice\"") && said.contains("refused, as it should be"), "{said}");
 }
 
-#[test]
-fn the_login_of_the_readme() {
+/// With the ScAuth of the first sample, until the page is tried.
+fn beside_the_sample(try_page: impl FnOnce()) {
     let _alone = alone();
     run(&["apply", "-f", "../config/samples/embedded.yaml"]);
     run(&["wait", "--for=condition=Exposed", "scauth/sc-auth", "--timeout=2m"]);
     // The ingress controller lets clients in a moment later.
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    for page in ["README.md", "README.id.md"] {
-        let heading = if page == "README.md" { "## Log in" } else { "## Masuk" };
-        let said = paste(&blocks(page, heading)[..1]);
-        assert!(said.contains("\"access_token\":"), "{page}: {said}");
-    }
+    std::thread::sleep(Duration::from_secs(2));
+    try_page();
     run(&["delete", "scauth", "sc-auth"]);
     run(&["delete", "namespace", "sc-auth"]);
 }
 
 #[test]
+fn the_login_of_the_readmes() {
+    beside_the_sample(|| {
+        for (page, heading) in [("README.md", "## Log in"), ("README.id.md", "## Masuk")] {
+            let said = paste(&blocks(page, heading)[..1]);
+            assert!(said.contains("\"access_token\":"), "{page}: {said}");
+        }
+    });
+}
+
+#[test]
 fn day_two() {
-    let _alone = alone();
-    run(&["apply", "-f", "../config/samples/embedded.yaml"]);
-    run(&["wait", "--for=condition=Ready", "scauth/sc-auth", "--timeout=2m"]);
-    let said = paste(&blocks("docs/day-two.md", ""));
-    assert!(said.contains("\"state\":\"current\""), "{said}");
-    run(&["delete", "scauth", "sc-auth"]);
-    run(&["delete", "namespace", "sc-auth"]);
+    beside_the_sample(|| {
+        let said = paste(&blocks("docs/day-two.md", ""));
+        assert!(said.contains("\"state\":\"current\""), "{said}");
+    });
 }
 
 #[test]
