@@ -142,6 +142,11 @@ func TestFlux(t *testing.T) {
 		"--storage-adv-addr=127.0.0.1:19790", "--metrics-addr=127.0.0.1:19791", "--health-addr=127.0.0.1:19792")...)
 	start(t, needed(t, "SCDEV_FLUX_KUSTOMIZE"), append(common, "--metrics-addr=127.0.0.1:19793", "--health-addr=127.0.0.1:19794")...)
 
+	// While the controllers run, who take their finalizers off.
+	t.Cleanup(func() {
+		output(t, "kubectl", "-n", "flux-system", "delete", "kustomization,gitrepository", "--all", "--timeout=60s")
+	})
+
 	r := newRepository(t)
 	good := scauth("e2e-flux", "{embedded: {}}")
 	r.commit(t, map[string]string{"good.yaml": good})
@@ -174,7 +179,6 @@ func TestFlux(t *testing.T) {
 	if !exists(t, "namespace", "e2e-flux") {
 		t.Fatal("deletionPolicy is Retain: the namespace stays")
 	}
-	output(t, "kubectl", "-n", "flux-system", "delete", "kustomization,gitrepository", "--all")
 	for _, name := range []string{"e2e-flux", "e2e-flux-waits"} {
 		output(t, "kubectl", "delete", "namespace", name, "--wait=false")
 	}

@@ -11,8 +11,6 @@ mod links;
 mod pull_request;
 mod shell;
 
-use std::time::Duration;
-
 use common::kube::run;
 use shell::{alone, blocks, paste};
 
@@ -29,7 +27,9 @@ fn beside_the_sample(try_page: impl FnOnce()) {
     run(&["apply", "-f", "../config/samples/embedded.yaml"]);
     run(&["wait", "--for=condition=Exposed", "scauth/sc-auth", "--timeout=2m"]);
     // The ingress controller lets clients in a moment later.
-    std::thread::sleep(Duration::from_secs(2));
+    let address = std::env::var("SCDEV_INGRESS").unwrap();
+    let curl = "curl -sSf -o /dev/null --retry 30 --retry-delay 1 --retry-all-errors --resolve";
+    paste(&[format!("{curl} sc-auth.io:80:{address} http://sc-auth.io/")]);
     try_page();
     run(&["delete", "scauth", "sc-auth"]);
     run(&["delete", "namespace", "sc-auth"]);

@@ -25,13 +25,12 @@ fn a_pull_request_is_told_what_it_would_change() {
     let folder = std::env::temp_dir().join("sc-auth-e2e-pull-request");
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(folder.join("tenants")).unwrap();
-    let manifest = |size: &str| {
-        format!(
-            "apiVersion: sc-auth.io/v1alpha1\nkind: ScAuth\nmetadata: {{name: e2e-pull}}\nspec: {{database: {{embedded: {{size: {size}}}}}}}\n"
-        )
+    let manifest = |more: &str| {
+        let spec = format!("{{database: {{embedded: {{size: 1Gi}}}}{more}}}");
+        format!("apiVersion: sc-auth.io/v1alpha1\nkind: ScAuth\nmetadata: {{name: e2e-pull}}\nspec: {spec}\n")
     };
-    let tell = |size: &str| {
-        fs::write(folder.join("tenants/pull.yaml"), manifest(size)).unwrap();
+    let tell = |more: &str| {
+        fs::write(folder.join("tenants/pull.yaml"), manifest(more)).unwrap();
         let path = format!("{}:{}", programs(), std::env::var("PATH").unwrap());
         let mut shell = Command::new("bash");
         let output =
@@ -39,15 +38,15 @@ fn a_pull_request_is_told_what_it_would_change() {
         (output.status.success(), fs::read_to_string(folder.join("comment.md")).unwrap())
     };
 
-    let (passed, comment) = tell("1Gi");
+    let (passed, comment) = tell("");
     assert!(passed && comment.contains("+kind: Deployment"), "{comment}");
     run(&["apply", "-f", folder.join("tenants/pull.yaml").to_str().unwrap()]);
     run(&["wait", "--for=condition=Ready", "scauth/e2e-pull", "--timeout=2m"]);
-    let (passed, comment) = tell("1Gi");
+    let (passed, comment) = tell("");
     assert!(passed && comment == "Nothing would change.\n", "{comment}");
-    let (passed, comment) = tell("2Gi");
-    assert!(passed && comment.contains("+      storage: 2Gi"), "{comment}");
-    let (passed, comment) = tell("512Mi");
+    let (passed, comment) = tell(", resources: {limits: {memory: 160Mi}}");
+    assert!(passed && comment.contains("+            memory: 160Mi"), "{comment}");
+    let (passed, comment) = tell(", replicas: 2");
     assert!(!passed && comment.contains("It would be refused"), "{comment}");
 
     run(&["delete", "scauth", "e2e-pull"]);

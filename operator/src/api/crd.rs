@@ -2,7 +2,7 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ScAuth;
 
@@ -13,7 +13,16 @@ pub fn crd() -> serde_json::Result<Value> {
     let mut value = serde_json::to_value(definition)?;
     tidy(&mut value);
     shorten(&mut value);
+    mark_as_unseen(&mut value);
     Ok(value)
+}
+
+/// kstatus takes an object without a status for one that is done: Flux would go on before the operator has looked. With
+/// this default it waits, as for Flux' own kinds.
+fn mark_as_unseen(definition: &mut Value) {
+    for version in definition["spec"]["versions"].as_array_mut().into_iter().flatten() {
+        version["schema"]["openAPIV3Schema"]["properties"]["status"]["default"] = json!({"observedGeneration": -1});
+    }
 }
 
 /// Fields of Kubernetes' own types. `kubectl explain pod.spec` has their text; it would double the size of ours.
