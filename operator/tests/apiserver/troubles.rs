@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kube::api::{ApiResource, DeleteParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
 use sc_auth_operator::kinds::Kind;
@@ -10,7 +10,7 @@ use sc_auth_operator::names::Names;
 use sc_auth_operator::reconcile::{Context, reconcile};
 use serde_json::{Value, json};
 
-use crate::harness::{Fault, Line, admin, apply, manifest, operator, scauths, settle};
+use crate::harness::{Fault, Line, admin, apply, eventually, manifest, operator, scauths, settle};
 use crate::refusals::condition;
 
 fn spec() -> Value {
@@ -97,4 +97,25 @@ async fn a_child_that_is_on_its_way_out_is_waited_for_and_made_anew() {
     api.patch(&claim, &PatchParams::default(), &hold(Value::Null)).await.unwrap();
     settle(&client, name).await;
     assert_ne!(api.get(&claim).await.unwrap().metadata.uid, before);
+}
+
+/// As after a restore: what was made for a ScAuth of this name, and is collected since that one is no more.
+#[tokio::test]
+async fn a_child_of_an_earlier_scauth_is_waited_for_and_made_anew() {
+    let (client, name) = (admin().await, "restored");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let (api, service) = (Kind::Service.api(&client, &names), Kind::Service.name(&names));
+    let mut child = api.get(&service).await.unwrap();
+    let before = child.metadata.uid.clone();
+    child.metadata.owner_references.as_mut().unwrap()[0].uid = "00000000-0000-0000-0000-000000000001".into();
+    child.metadata.managed_fields = None;
+    api.replace(&service, &PostParams::default(), &child).await.unwrap();
+    let line = Arc::new(Line::default());
+    assert_eq!(reason(&client, name, &line, |_| {}).await, "GarbageCollecting");
+    // The garbage collector notices new kinds every half minute.
+    eventually("it is collected", || async { api.get_opt(&service).await.unwrap().is_none() }).await;
+    settle(&client, name).await;
+    assert_ne!(api.get(&service).await.unwrap().metadata.uid, before);
 }
