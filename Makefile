@@ -17,6 +17,6 @@ test:
 bench:
 	@dev/bench
 
-# The CustomResourceDefinition, after a change of operator/src/api.
+# The CustomResourceDefinition, the copies in the chart, the pages of reference and the picture.
 generated:
 	@dev/generated

@@ -12,7 +12,7 @@ mod pull_request;
 mod shell;
 
 use common::kube::run;
-use shell::{alone, blocks, paste};
+use shell::{alone, blocks, paste, programs};
 
 #[test]
 fn the_quick_start() {
@@ -64,6 +64,16 @@ fn git_ops() {
     let _alone = alone();
     let said = paste(&blocks("docs/gitops.md", ""));
     assert!(said.contains("nothing differs"), "{said}");
+}
+
+/// On a laptop, without a cluster.
+#[test]
+fn users_in_files() {
+    let admin = "echo 'correct horse battery' | sc-auth-server admin create bob --password-stdin";
+    let begin = format!("cd \"$(mktemp -d)\"\nPATH={}:$PATH\n{admin}", programs());
+    let end = "DATABASE_URL=sqlite:other.db sc-auth-server users export -; rm -r \"$PWD\"".to_owned();
+    let said = paste(&[&[begin][..], &blocks("docs/users.md", ""), &[end]].concat());
+    assert!(said.contains("\"username\":\"bob\""), "{said}");
 }
 
 #[test]

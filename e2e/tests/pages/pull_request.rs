@@ -7,13 +7,7 @@ use serde_json::Value;
 
 use crate::common::kube::run;
 use crate::common::manifests::root;
-use crate::shell::alone;
-
-/// The folder of the programs that cargo has built, beside this test's own.
-fn programs() -> String {
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().to_str().unwrap().to_owned()
-}
+use crate::shell::{alone, programs};
 
 #[test]
 fn a_pull_request_is_told_what_it_would_change() {

@@ -30,3 +30,9 @@ pub fn paste(blocks: &[String]) -> String {
     assert!(output.status.success(), "{}:\n{said}\n{complained}", blocks.join("\n"));
     said
 }
+
+/// The folder of the programs that cargo has built, beside this test's own.
+pub fn programs() -> String {
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().to_str().unwrap().to_owned()
+}
