@@ -111,9 +111,14 @@ async fn a_child_of_an_earlier_scauth_is_waited_for_and_made_anew() {
     let before = child.metadata.uid.clone();
     child.metadata.owner_references.as_mut().unwrap()[0].uid = "00000000-0000-0000-0000-000000000001".into();
     child.metadata.managed_fields = None;
+    // So that the garbage collector is not done with it before it is looked at.
+    child.metadata.finalizers = Some(vec!["example.com/in-use".into()]);
     api.replace(&service, &PostParams::default(), &child).await.unwrap();
     let line = Arc::new(Line::default());
     assert_eq!(reason(&client, name, &line, |_| {}).await, "GarbageCollecting");
+    api.patch(&service, &PatchParams::default(), &Patch::Merge(json!({"metadata": {"finalizers": null}})))
+        .await
+        .unwrap();
     // The garbage collector notices new kinds every half minute.
     eventually("it is collected", || async { api.get_opt(&service).await.unwrap().is_none() }).await;
     settle(&client, name).await;
