@@ -10,7 +10,7 @@ use sc_auth_operator::names::Names;
 use sc_auth_operator::reconcile::{Context, reconcile};
 use serde_json::{Value, json};
 
-use crate::harness::{Fault, Line, admin, apply, eventually, manifest, operator, scauths, settle};
+use crate::harness::{Fault, Line, admin, apply, eventually, make, manifest, operator, scauths, settle};
 use crate::refusals::condition;
 
 fn spec() -> Value {
@@ -123,4 +123,30 @@ async fn a_child_of_an_earlier_scauth_is_waited_for_and_made_anew() {
     eventually("it is collected", || async { api.get_opt(&service).await.unwrap().is_none() }).await;
     settle(&client, name).await;
     assert_ne!(api.get(&service).await.unwrap().metadata.uid, before);
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_going_is_waited_for_and_made_anew() {
+    let (client, name) = (admin().await, "going");
+    // No volume: nobody here takes the finalizer off a claim.
+    let spec = json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}});
+    apply(&client, manifest(name, spec)).await;
+    settle(&client, name).await;
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let namespaces = Kind::Namespace.api(&client, &names);
+    let before = namespaces.get(name).await.unwrap().metadata.uid;
+    // Something in it that takes its time.
+    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::ConfigMap>(&());
+    let held = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "held", "namespace": name, "finalizers": ["example.com/in-use"]}});
+    make(&client, "configmaps", held).await;
+    namespaces.delete(name, &DeleteParams::default()).await.unwrap();
+    let line = Arc::new(Line::default());
+    assert_eq!(reason(&client, name, &line, |_| {}).await, "NamespaceTerminating");
+    let maps: Api<DynamicObject> = Api::namespaced_with(client.clone(), name, &resource);
+    let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    maps.patch("held", &PatchParams::default(), &free).await.unwrap();
+    eventually("it is gone", || async { namespaces.get_opt(name).await.unwrap().is_none() }).await;
+    settle(&client, name).await;
+    assert_ne!(namespaces.get(name).await.unwrap().metadata.uid, before);
 }
