@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::common::client::{Client, PASSWORD};
 use crate::common::kube::{Cleanup, apply, ready, scauth};
 use crate::common::manifests::root;
+use crate::shell::programs;
 
 const NAME: &str = "e2e-clients";
 const HOST: &str = "clients.example.com";
@@ -99,9 +100,9 @@ async fn clients_in_five_languages() {
 
 /// The service in Rust, asked as its clients do.
 async fn rust(client: &Client) {
-    let service = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("sc-auth-example-axum");
+    let service = format!("{}/sc-auth-example-axum", programs());
     let address = "127.0.0.1:13917";
-    let _service = Service(program(service.to_str().unwrap(), &[]).env("LISTEN", address).spawn().unwrap());
+    let _service = Service(program(&service, &[]).env("LISTEN", address).spawn().unwrap());
     let (access, refresh) = client.login("alice", PASSWORD).await;
     let ask = async |token: &str| {
         for _ in 0..50 {
