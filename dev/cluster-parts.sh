@@ -192,7 +192,8 @@ traefik_up() {
 volumes_up() {
     manifest storage-class.yaml
     local number folder
-    for number in $(seq -w 1 40); do
+    # One that was used is not made free again: enough for all tests, one after the other.
+    for number in $(seq -w 1 200); do
         folder=$RUN/volumes/$number
         mkdir -p "$folder"
         cat <<YAML

@@ -67,10 +67,20 @@ func start(t *testing.T, program string, arguments ...string) {
 		_ = command.Process.Signal(syscall.SIGTERM)
 		_ = command.Wait()
 		if t.Failed() {
-			lines := strings.Split(log.String(), "\n")
-			t.Log(strings.Join(lines[max(0, len(lines)-30):], "\n"))
+			t.Logf("%s said:\n%s", filepath.Base(filepath.Dir(program)), troubles(log.String()))
 		}
 	})
+}
+
+// troubles are the last lines of a log that tell of some, without what is said at the end of every run.
+func troubles(log string) string {
+	lines := []string{}
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, `"level":"info"`) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-10):], "")
 }
 
 func apply(t *testing.T, text string) {
@@ -82,17 +92,21 @@ func apply(t *testing.T, text string) {
 	}
 }
 
-// eventually fails where it does not come true within two minutes.
+// eventually fails where it does not come true within two minutes, and says what Flux and the operator say then.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for range 240 {
+	started := time.Now()
+	for time.Since(started) < 2*time.Minute {
 		if holds() {
+			t.Logf("%s, after %.0f s", what, time.Since(started).Seconds())
 			return
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-	t.Fatalf("not within two minutes: %s\n%s", what, output(t, "kubectl", "-n", "flux-system", "get",
-		"gitrepository,kustomization", "-o", "wide"))
+	t.Fatalf("not within two minutes: %s\n%s\n%s\n%s", what,
+		output(t, "kubectl", "-n", "flux-system", "get", "gitrepository,kustomization", "-o", "wide"),
+		output(t, "kubectl", "get", "scauth", "-o", "wide"),
+		output(t, "kubectl", "get", "pods", "-A", "-o", "wide"))
 }
 
 const flux = `
