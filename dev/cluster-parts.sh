@@ -185,6 +185,7 @@ definitions_up() {
 }
 
 traefik_up() {
+    kubectl apply --server-side -f "$(traefik_definitions_file)"
     manifest traefik.yaml
     kubectl -n traefik rollout status deployment/traefik --timeout 120s
 }

@@ -11,6 +11,9 @@ KUBE_ROUTER=v2.1.0
 FLUX=v1.9.0
 # Definitions of others, for tests of what a cluster may have beside us.
 GATEWAY_API=v1.4.0
+CERT_MANAGER=v1.21.2
 PROMETHEUS_OPERATOR=v0.85.0
 flux_definitions_file() { echo "$CACHE/bin/flux-definitions-$FLUX.yaml"; }
+traefik_definitions_file() { echo "$CACHE/bin/traefik-definitions-$TRAEFIK.yaml"; }
+cert_manager_definitions_file() { echo "$CACHE/bin/cert-manager-definitions-$CERT_MANAGER.yaml"; }
 definitions_file() { echo "$CACHE/bin/foreign-definitions-$GATEWAY_API-$PROMETHEUS_OPERATOR.yaml"; }
