@@ -148,6 +148,7 @@ func exists(t *testing.T, kind, name string) bool {
 
 // TestFlux runs Flux' own controllers: what is in Git is applied and waited for, and pruned when it is not.
 func TestFlux(t *testing.T) {
+	t.Parallel()
 	apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}")
 	output(t, "kubectl", "apply", "--server-side", "-f", needed(t, "SCDEV_FLUX_CRDS"))
 	t.Cleanup(func() { output(t, "kubectl", "delete", "namespace", "flux-system", "--wait=false") })

@@ -10,6 +10,7 @@ mod common;
 mod admission;
 mod applying;
 mod autoscaling;
+mod certificates;
 mod changes;
 mod deletion;
 mod drift;

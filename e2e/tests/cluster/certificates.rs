@@ -1,0 +1,103 @@
+//! HTTPS as config/samples/cert-manager.yaml has it: cert-manager's own controllers, with an authority of
+//! this test's own in the place of Let's Encrypt.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use crate::common::kube::{Cleanup, apply, eventually, get, kubectl, ready, run, secret_value};
+
+const NAME: &str = "portal-auth";
+const HOST: &str = "auth.portal.example.com";
+/// The namespace of the authority's key.
+const AUTHORITY: &str = "e2e-authority";
+
+fn environment(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set. Run `make test`, or eval \"$(dev/cluster env)\"."))
+}
+
+/// cert-manager, until the test ends.
+struct CertManager(Child);
+
+impl CertManager {
+    fn start() -> Self {
+        run(&["apply", "--server-side", "-f", &environment("SCDEV_CERT_MANAGER_CRDS")]);
+        run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
+        let mut program = Command::new(environment("SCDEV_CERT_MANAGER"));
+        program.env("CLUSTER_RESOURCE_NAMESPACE", AUTHORITY);
+        Self(program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for CertManager {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// The sample's issuer and its ScAuth.
+fn sample() -> (Value, Value) {
+    let text = std::fs::read_to_string("../config/samples/cert-manager.yaml").unwrap();
+    let mut documents = serde_yaml::Deserializer::from_str(&text).map(|one| Value::deserialize(one).unwrap());
+    (documents.next().unwrap(), documents.next().unwrap())
+}
+
+/// An issuer of that name with a key of its own.
+fn make_issuer(name: &str) {
+    let object = |kind: &str, name: &str, spec: Value| {
+        let metadata = json!({"name": name, "namespace": (kind == "Certificate").then_some(AUTHORITY)});
+        apply(json!({"apiVersion": "cert-manager.io/v1", "kind": kind, "metadata": metadata, "spec": spec})).unwrap();
+    };
+    apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": AUTHORITY}})).unwrap();
+    object("ClusterIssuer", AUTHORITY, json!({"selfSigned": {}}));
+    let issuer = json!({"kind": "ClusterIssuer", "name": AUTHORITY});
+    let root = json!({"isCA": true, "commonName": AUTHORITY, "secretName": "root", "issuerRef": issuer});
+    object("Certificate", "root", root);
+    object("ClusterIssuer", name, json!({"ca": {"secretName": "root"}}));
+}
+
+/// The first line that a client without any settings gets by HTTPS.
+fn greeting(authority: &Path) -> String {
+    let resolve = format!("{HOST}:443:{}", environment("SCDEV_INGRESS"));
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--resolve", &resolve, "--cacert"]).arg(authority).arg(format!("https://{HOST}/"));
+    let output = curl.output().unwrap();
+    String::from_utf8(if output.status.success() { output.stdout } else { output.stderr }).unwrap()
+}
+
+#[test]
+fn cert_manager_writes_the_certificate_that_the_sample_asks_for() {
+    let _cert_manager = CertManager::start();
+    let _cleanup = Cleanup(NAME);
+    let (issuer, mut scauth) = sample();
+    let checked = kubectl(&["apply", "--dry-run=server", "-f", "-"], &issuer.to_string());
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+    make_issuer("letsencrypt");
+    scauth["spec"]["expose"]["ingress"]["className"] = json!("traefik");
+    apply(scauth).unwrap();
+    ready(NAME);
+    assert_eq!(get("scauth", NAME, "default")["status"]["url"], format!("https://{HOST}"));
+
+    eventually("a certificate", 60, || !get("secret", "portal-auth-tls", NAME).is_null());
+    let authority = std::env::temp_dir().join("sc-auth-e2e-authority.pem");
+    std::fs::write(&authority, secret_value("portal-auth-tls", NAME, "ca.crt")).unwrap();
+    // Traefik reads the Secret a moment later.
+    let mut said = String::new();
+    for _ in 0..60 {
+        said = greeting(&authority);
+        if said.contains("\"status\":\"ok\"") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert!(said.contains("\"status\":\"ok\""), "{said}");
+    std::fs::remove_file(authority).unwrap();
+    run(&["delete", "clusterissuer", "letsencrypt", AUTHORITY]);
+    run(&["delete", "namespace", AUTHORITY, "--wait=false"]);
+}
