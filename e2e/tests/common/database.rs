@@ -36,9 +36,14 @@ fn server(url: &str) -> Server {
 
 /// A new, empty database.
 pub fn mariadb(name: &str) -> Server {
+    execute_in_mariadb(&format!("DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}`"));
+    server(&environment("SCDEV_MARIADB_URL"))
+}
+
+/// Statements in MariaDB. Returns what they found, a row a line.
+pub fn execute_in_mariadb(statements: &str) -> String {
     let server = server(&environment("SCDEV_MARIADB_URL"));
-    let statement = format!("DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}`");
-    let status = Command::new("mariadb")
+    let output = Command::new("mariadb")
         .args([
             "--no-defaults",
             "-h",
@@ -47,14 +52,15 @@ pub fn mariadb(name: &str) -> Server {
             &server.port.to_string(),
             "-u",
             &server.user,
+            "-N",
             "-e",
-            &statement,
+            statements,
         ])
         .env("MYSQL_PWD", &server.password)
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success());
-    server
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A new, empty database.

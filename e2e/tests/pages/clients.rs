@@ -12,6 +12,7 @@ use crate::common::client::{Client, PASSWORD};
 use crate::common::kube::{Cleanup, apply, ready, scauth};
 use crate::common::manifests::root;
 use crate::shell::programs;
+use crate::turns::beside_others;
 
 const NAME: &str = "e2e-clients";
 const HOST: &str = "clients.example.com";
@@ -61,6 +62,7 @@ fn verifies(verifier: impl Fn(&str) -> Output, access: &str, refresh: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_in_five_languages() {
+    let _operator = beside_others();
     let _cleanup = Cleanup(NAME);
     let expose = json!({"ingress": {"host": HOST, "className": "traefik"}});
     let auth = json!({"accessTokenTtl": "30s"});

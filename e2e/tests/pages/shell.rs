@@ -1,15 +1,8 @@
 //! A page's blocks, and a shell that they are pasted into.
 
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::common::manifests::root;
-
-/// Until it is dropped, no other page is tried.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The shell blocks of a page, from that heading on.
 pub fn blocks(page: &str, heading: &str) -> Vec<String> {
@@ -23,7 +16,13 @@ pub fn blocks(page: &str, heading: &str) -> Vec<String> {
 
 /// Pastes them into one shell, in the repository. Returns what was printed.
 pub fn paste(blocks: &[String]) -> String {
+    paste_with(&[], blocks)
+}
+
+/// The same where the page takes variables for granted.
+pub fn paste_with(variables: &[(&str, &str)], blocks: &[String]) -> String {
     let mut shell = Command::new("bash");
+    shell.envs(variables.iter().copied());
     let output = shell.args(["-euo", "pipefail", "-c", &blocks.join("\n")]).current_dir(root()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (said, complained) = (text(&output.stdout), text(&output.stderr));

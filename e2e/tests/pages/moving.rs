@@ -1,0 +1,84 @@
+//! The pages about the database: one that is there, and that of the Flask service.
+
+use serde_json::json;
+
+use crate::common::client::Client;
+use crate::common::database::{execute_in_mariadb, mariadb, postgres};
+use crate::common::kube::{Cleanup, run};
+use crate::shell::{blocks, paste_with, programs};
+use crate::turns::beside_others;
+
+#[test]
+fn databases() {
+    let _operator = beside_others();
+    let there = mariadb("e2e_page");
+    let address = format!("mysql://{}:{}@{}:{}/e2e_page", there.user, there.password, there.host, there.port);
+    for url in [address, postgres("e2e_page").uri("e2e_page")] {
+        paste_with(&[("DATABASE_URL", &url)], &blocks("docs/databases.md", ""));
+        run(&["delete", "scauth", "team-a"]);
+        run(&["wait", "--for=delete", "pod", "--all", "-n", "team-a", "--timeout=60s"]);
+        run(&["delete", "namespace", "team-a"]);
+    }
+}
+
+/// As the Flask service left it, with one user.
+fn old_database(name: &str) {
+    execute_in_mariadb(&format!(
+        "USE `{name}`;
+         CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+         CREATE TABLE roles (id INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(64));
+         CREATE TABLE users (id INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY, uuid VARCHAR(64) UNIQUE,
+             email VARCHAR(120) UNIQUE, username VARCHAR(64) UNIQUE, password VARCHAR(254), name VARCHAR(125),
+             role_id INTEGER, created_at DATETIME, updated_at DATETIME, FOREIGN KEY (role_id) REFERENCES roles (id));
+         CREATE TABLE tokens (id INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY, jti VARCHAR(36) NOT NULL UNIQUE,
+             token_type VARCHAR(10) NOT NULL, user_uuid VARCHAR(64) NOT NULL, revoked BOOL NOT NULL,
+             expires DATETIME NOT NULL, FOREIGN KEY (user_uuid) REFERENCES users (uuid));
+         INSERT INTO roles (name) VALUES ('Admin'), ('User');
+         INSERT INTO users (uuid, email, username, password, name, role_id, created_at, updated_at) VALUES
+             ('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 'alice@example.com', 'alice', '{OLD_HASH}', 'Alice', 2,
+              '2020-01-02 03:04:05', '2020-01-02 03:04:05')"
+    ));
+}
+
+const OLD_PASSWORD: &str = "old passwörd";
+/// Of that password, made with werkzeug 3.1.
+const OLD_HASH: &str =
+    "pbkdf2:sha256:150000$PBJITISJuwLyi9OA$c5030c45d2fdbdb7123809604b9557c079f76d7ffd665ce8ebd51f59cd1e694b";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_flask_service() {
+    let _operator = beside_others();
+    let _cleanup = Cleanup("accounts");
+    let there = mariadb("e2e_flask");
+    old_database("e2e_flask");
+    let path = format!("{}:{}", programs(), std::env::var("PATH").unwrap());
+    let port = there.port.to_string();
+    let variables = [
+        ("PATH", path.as_str()),
+        ("DB_HOST", &there.host),
+        ("DB_PORT", &port),
+        ("DB_USER", &there.user),
+        ("DB_PASS", &there.password),
+        ("DB_NAME", "e2e_flask"),
+        ("SECRET_KEY", "the old service's own secret key"),
+    ];
+    let blocks = blocks("docs/takeover.md", "");
+    let hash = || execute_in_mariadb("SELECT password FROM e2e_flask.users WHERE username = 'alice'");
+    let client = Client::at("accounts.example.com");
+    let logs_in = async || {
+        client.answers().await;
+        let body = json!({"username": "alice", "password": OLD_PASSWORD});
+        let (status, answer) = client.call("POST", "/api/v1/accounts/login", None, Some(body)).await;
+        assert_eq!(status, 200, "{answer}");
+    };
+
+    let plan = tokio::task::block_in_place(|| paste_with(&variables, &blocks[..1]));
+    assert!(plan.contains("ALTER TABLE"), "{plan}");
+    logs_in().await;
+    assert_eq!(hash().trim(), OLD_HASH, "the old service must be able to read it");
+    tokio::task::block_in_place(|| paste_with(&[], &blocks[1..2]));
+    logs_in().await;
+    assert!(hash().starts_with("$argon2id$"), "{}", hash());
+    tokio::task::block_in_place(|| paste_with(&[], &blocks[2..]));
+    logs_in().await;
+}

@@ -1,0 +1,116 @@
+//! The pages about ingress controllers, Traefik here: Gateway API, and forward auth for an app that knows no passwords.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::common::client::{Client, PASSWORD};
+use crate::common::kube::{apply, run};
+use crate::shell::{blocks, paste};
+use crate::turns::with_the_sample;
+
+const APP: &str = "shop";
+const WHO: &str = "/cgi-bin/who";
+
+/// A Gateway that takes everybody's routes, until it is dropped.
+struct Edge;
+
+impl Edge {
+    fn open() -> Self {
+        let object = |kind: &str, api: &str, metadata: Value, spec: Value| {
+            apply(json!({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec})).unwrap();
+        };
+        object("Namespace", "v1", json!({"name": "gateways"}), json!({}));
+        let listener =
+            json!({"name": "web", "port": 8080, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}});
+        let spec = json!({"gatewayClassName": "traefik", "listeners": [listener]});
+        object("Gateway", "gateway.networking.k8s.io/v1", json!({"name": "edge", "namespace": "gateways"}), spec);
+        Self
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        run(&["delete", "namespace", "gateways"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateway_api() {
+    tokio::task::block_in_place(|| {
+        let _turn = with_the_sample();
+        let _edge = Edge::open();
+        let said = paste(&blocks("docs/network.md", ""));
+        assert!(said.contains("sc-auth.io"), "{said}");
+    });
+}
+
+/// An app that says who it was told that its client is.
+fn app() {
+    let labels = json!({"app": APP});
+    let metadata = json!({"name": APP, "namespace": APP});
+    let script = "#!/busybox sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nprintf '%s %s' \"$HTTP_X_AUTH_USER\" \"$HTTP_X_AUTH_ROLE\"\n";
+    let container = json!({"name": APP, "image": "docker.io/local/busybox:1", "imagePullPolicy": "Never",
+        "args": ["httpd", "-f", "-p", "8080", "-h", "/www"], "volumeMounts": [{"name": "www", "mountPath": "/www/cgi-bin"}]});
+    let volume = json!({"name": "www", "configMap": {"name": APP, "defaultMode": 0o755}});
+    let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container], "volumes": [volume]}});
+    let backend = json!({"service": {"name": APP, "port": {"number": 80}}});
+    let rule = json!({"host": "shop.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}});
+    for object in [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": APP}}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"who": script}}),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
+            "spec": {"selector": {"matchLabels": labels}, "template": template}}),
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata,
+            "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]}}),
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata,
+            "spec": {"ingressClassName": "traefik", "rules": [rule]}}),
+    ] {
+        apply(object).unwrap();
+    }
+    run(&["-n", APP, "rollout", "status", "deployment/shop", "--timeout=60s"]);
+}
+
+/// Asks the app, which is led to a moment after a change, until it answers so.
+async fn settles(app: &Client, token: Option<&str>, status: u16) -> Value {
+    let mut last = None;
+    for _ in 0..150 {
+        let answer = app.try_call("GET", WHO, token, None).await;
+        if let Ok((now, body)) = &answer
+            && *now == status
+        {
+            return body.clone();
+        }
+        last = Some(answer);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("not {status}: {last:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_app_behind_forward_auth() {
+    let _turn = tokio::task::block_in_place(with_the_sample);
+    let _edge = tokio::task::block_in_place(|| {
+        app();
+        let edge = Edge::open();
+        paste(&blocks("docs/forward-auth.md", ""));
+        edge
+    });
+    let auth = Client::at("sc-auth.io");
+    auth.register("dora").await;
+    let (token, _) = auth.login("dora", PASSWORD).await;
+
+    let shop = Client::at("shop.example.com");
+    settles(&shop, None, 401).await;
+    assert_eq!(settles(&shop, Some(&token), 200).await, "dora User");
+
+    // Behind the Gateway it is for Admins.
+    let back_office = Client::at("shop.edge.example.com");
+    settles(&back_office, None, 401).await;
+    settles(&back_office, Some(&token), 403).await;
+
+    auth.logout(&token).await;
+    let (status, _) = shop.call("GET", WHO, Some(&token), None).await;
+    assert_eq!(status, 401, "a logout takes effect with the next request");
+    run(&["delete", "namespace", APP, "--wait=false"]);
+}
