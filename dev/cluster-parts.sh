@@ -228,11 +228,12 @@ node_down() {
     end containerd
 }
 
+# What it holds goes too, so that nothing need be put away first.
 control_plane_down() {
-    end scheduler
-    end controller-manager
-    end apiserver
-    end etcd
+    local part
+    for part in scheduler controller-manager apiserver etcd; do
+        end "$part" KILL
+    done
 }
 
 files_down() {

@@ -76,12 +76,12 @@ background() {
     echo $! >"$RUN/$name.pid"
 }
 
-# end NAME : ends what `background NAME` started, and waits for it.
+# end NAME [SIGNAL] : ends what `background NAME` started, and waits for it.
 end() {
     local file=$RUN/$1.pid pid i
     [[ -f $file ]] || return 0
     pid=$(<"$file")
-    kill "$pid" 2>/dev/null || true
+    kill -"${2:-TERM}" "$pid" 2>/dev/null || true
     for ((i = 0; i < 100; i++)); do
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1

@@ -6,3 +6,4 @@ pub mod client;
 pub mod database;
 pub mod kube;
 pub mod manifests;
+pub mod shell;

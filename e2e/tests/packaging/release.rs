@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::common::kube::{apply, eventually, get, items, kubectl, pods, ready, run, scauth};
 use crate::common::manifests::root;
 use crate::helm::{chart, helm};
+use crate::install::alone;
 
 const RELEASE: &str = "sc-auth-operator";
 const NAMESPACE: &str = "sc-auth-system";
@@ -89,6 +90,7 @@ fn operators() -> Vec<Value> {
 
 #[test]
 fn a_release_is_installed_upgraded_rolled_back_uninstalled_and_installed_again() {
+    let _alone = alone();
     let kustomized = Kustomized::replace();
     let folder = std::env::temp_dir().join("sc-auth-e2e-chart");
     drop(fs::remove_dir_all(&folder));

@@ -11,8 +11,7 @@ use serde_json::json;
 use crate::common::client::{Client, PASSWORD};
 use crate::common::kube::{Cleanup, apply, ready, scauth};
 use crate::common::manifests::root;
-use crate::shell::programs;
-use crate::turns::beside_others;
+use crate::common::shell::programs;
 
 const NAME: &str = "e2e-clients";
 const HOST: &str = "clients.example.com";
@@ -62,7 +61,6 @@ fn verifies(verifier: impl Fn(&str) -> Output, access: &str, refresh: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_in_five_languages() {
-    let _operator = beside_others();
     let _cleanup = Cleanup(NAME);
     let expose = json!({"ingress": {"host": HOST, "className": "traefik"}});
     let auth = json!({"accessTokenTtl": "30s"});

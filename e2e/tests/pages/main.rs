@@ -11,12 +11,11 @@ mod links;
 mod moving;
 mod protecting;
 mod pull_request;
-mod shell;
 mod turns;
 
 use common::kube::run;
-use shell::{blocks, paste, paste_with, programs};
-use turns::{alone, beside_others, with_its_name_free, with_the_sample};
+use common::shell::{blocks, paste, paste_with, programs};
+use turns::{with_its_name_free, with_the_sample};
 
 #[test]
 fn the_quick_start() {
@@ -91,7 +90,6 @@ fn backup_and_restore() {
 
 #[test]
 fn git_ops() {
-    let _operator = beside_others();
     let said = paste(&blocks("docs/gitops.md", ""));
     assert!(said.contains("nothing differs"), "{said}");
 }
@@ -108,29 +106,5 @@ fn users_in_files() {
 
 #[test]
 fn monitoring() {
-    let _operator = beside_others();
     paste(&blocks("docs/monitoring.md", ""));
-}
-
-/// `make demo` in a cluster that is there already, with images of another registry.
-#[test]
-fn the_demo_in_a_cluster_of_one_s_own() {
-    let _alone = alone();
-    let demo = "CLUSTER=current REGISTRY=docker.io/local make demo".to_owned();
-    let said = paste(std::slice::from_ref(&demo));
-    assert!(said.contains("\"access_token\":"), "{said}");
-    let image = ["get", "deployment", "sc-auth-operator", "-n", "sc-auth-system", "-o", "jsonpath={..image}"];
-    assert!(run(&image).starts_with("docker.io/local/sc-auth-operator:"));
-    assert!(run(&["get", "scauth", "sc-auth", "-o", "jsonpath={.status.image}"]).starts_with("docker.io/local/"));
-    paste(&[demo.replace("make demo", "make demo-down")]);
-    run(&["apply", "-k", "../config/default"]);
-    run(&["rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=120s"]);
-}
-
-#[test]
-fn installing() {
-    let _alone = alone();
-    run(&["delete", "-k", "../config/default", "--ignore-not-found", "--timeout=120s"]);
-    let said = paste(&blocks("docs/install.md", ""));
-    assert!(said.contains("successfully rolled out"), "{said}");
 }

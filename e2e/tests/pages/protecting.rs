@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::common::client::{Client, PASSWORD};
 use crate::common::kube::{apply, run};
-use crate::shell::{blocks, paste};
+use crate::common::shell::{blocks, paste};
 use crate::turns::with_the_sample;
 
-const APP: &str = "shop";
+const APP: &str = "wiki";
 const WHO: &str = "/cgi-bin/who";
 
 /// A Gateway that takes everybody's routes, until it is dropped.
@@ -55,7 +55,7 @@ fn app() {
     let volume = json!({"name": "www", "configMap": {"name": APP, "defaultMode": 0o755}});
     let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container], "volumes": [volume]}});
     let backend = json!({"service": {"name": APP, "port": {"number": 80}}});
-    let rule = json!({"host": "shop.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}});
+    let rule = json!({"host": "wiki.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}});
     for object in [
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": APP}}),
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"who": script}}),
@@ -68,7 +68,7 @@ fn app() {
     ] {
         apply(object).unwrap();
     }
-    run(&["-n", APP, "rollout", "status", "deployment/shop", "--timeout=60s"]);
+    run(&["-n", APP, "rollout", "status", "deployment/wiki", "--timeout=60s"]);
 }
 
 /// Asks the app, which is led to a moment after a change, until it answers so.
@@ -100,17 +100,17 @@ async fn another_app_behind_forward_auth() {
     auth.register("dora").await;
     let (token, _) = auth.login("dora", PASSWORD).await;
 
-    let shop = Client::at("shop.example.com");
-    settles(&shop, None, 401).await;
-    assert_eq!(settles(&shop, Some(&token), 200).await, "dora User");
+    let wiki = Client::at("wiki.example.com");
+    settles(&wiki, None, 401).await;
+    assert_eq!(settles(&wiki, Some(&token), 200).await, "dora User");
 
     // Behind the Gateway it is for Admins.
-    let back_office = Client::at("shop.edge.example.com");
+    let back_office = Client::at("wiki.edge.example.com");
     settles(&back_office, None, 401).await;
     settles(&back_office, Some(&token), 403).await;
 
     auth.logout(&token).await;
-    let (status, _) = shop.call("GET", WHO, Some(&token), None).await;
+    let (status, _) = wiki.call("GET", WHO, Some(&token), None).await;
     assert_eq!(status, 401, "a logout takes effect with the next request");
     run(&["delete", "namespace", APP, "--wait=false"]);
 }

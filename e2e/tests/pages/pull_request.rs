@@ -7,12 +7,10 @@ use serde_json::Value;
 
 use crate::common::kube::run;
 use crate::common::manifests::root;
-use crate::shell::programs;
-use crate::turns::beside_others;
+use crate::common::shell::programs;
 
 #[test]
 fn a_pull_request_is_told_what_it_would_change() {
-    let _operator = beside_others();
     let workflow = fs::read_to_string(root().join("config/github/pull-request.yaml")).unwrap();
     let workflow: Value = serde_yaml::from_str(&workflow).unwrap();
     let steps = workflow["jobs"]["diff"]["steps"].as_array().unwrap();
