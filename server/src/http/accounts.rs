@@ -12,7 +12,7 @@ use super::body::{Fields, Rule};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
 use super::openapi::bodies::{ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
-use super::openapi::{BodyRefusals, Empty, LimitedRefusals, Refusals};
+use super::openapi::{BodyRefusals, Empty, Failure, LimitedRefusals, Refusals};
 use super::rate_limits::Limited;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
@@ -90,12 +90,19 @@ pub fn check_domain(body: &mut Fields, app: &App, email: &str) {
     }
 }
 
+/// Makes an account, for whoever asks.
 #[utoipa::path(
     post,
     path = "/accounts/register",
     tag = "accounts",
     request_body = RegisterBody,
-    responses((status = 201, description = "Made", body = Empty), BodyRefusals, LimitedRefusals),
+    responses(
+        (status = 201, description = "Made", body = Empty),
+        (status = 403, description = "Registration is closed.", body = Failure),
+        (status = 409, description = "Another user has the name or the address.", body = Failure),
+        BodyRefusals,
+        LimitedRefusals,
+    ),
 )]
 pub async fn register(State(app): State<App>, client: Client, mut body: Fields) -> Result<Done, ApiError> {
     if app.settings.registration.is_closed() {
@@ -116,12 +123,18 @@ pub struct Tokens {
     refresh_token: String,
 }
 
+/// Begins a session.
 #[utoipa::path(
     post,
     path = "/accounts/login",
     tag = "accounts",
     request_body = LoginBody,
-    responses((status = 200, description = "Tokens of a new session", body = Envelope<Tokens>), BodyRefusals, LimitedRefusals),
+    responses(
+        (status = 200, description = "Tokens of a new session", body = Envelope<Tokens>),
+        (status = 403, description = "The account is disabled.", body = Failure),
+        BodyRefusals,
+        LimitedRefusals,
+    ),
 )]
 pub async fn login(State(app): State<App>, client: Client, mut body: Fields) -> Result<Data<Tokens>, ApiError> {
     let (username, password) = (body.required("username", OLD_PASSWORD), body.required("password", OLD_PASSWORD));
@@ -140,6 +153,7 @@ pub async fn login(State(app): State<App>, client: Client, mut body: Fields) -> 
     Ok(Data(Tokens { access_token: pair.access_token, refresh_token: pair.refresh_token }))
 }
 
+/// Who the bearer is.
 #[utoipa::path(
     get,
     path = "/accounts/me",
@@ -157,7 +171,12 @@ pub async fn me(Bearer(bearer): Bearer) -> Data<User> {
     path = "/accounts/me",
     tag = "accounts",
     request_body = ChangeMeBody,
-    responses((status = 200, description = "Changed", body = Empty), Refusals, BodyRefusals),
+    responses(
+        (status = 200, description = "Changed", body = Empty),
+        (status = 409, description = "Another user has the address.", body = Failure),
+        Refusals,
+        BodyRefusals,
+    ),
     security(("bearer" = []))
 )]
 pub async fn change_me(
@@ -222,11 +241,18 @@ pub struct RefreshedTokens {
     refresh_token: Option<String>,
 }
 
+/// A new access token, for the refresh token as the bearer token. The answer has the next refresh token too, where each is
+/// good once.
 #[utoipa::path(
     post,
     path = "/accounts/refresh",
     tag = "accounts",
-    responses((status = 200, description = "With the refresh token as the bearer token", body = Envelope<RefreshedTokens>), Refusals, LimitedRefusals),
+    responses(
+        (status = 200, description = "The new tokens", body = Envelope<RefreshedTokens>),
+        (status = 403, description = "The account is disabled.", body = Failure),
+        Refusals,
+        LimitedRefusals,
+    ),
     security(("bearer" = []))
 )]
 pub async fn refresh(
@@ -245,6 +271,7 @@ pub async fn refresh(
     Ok(Data(RefreshedTokens { access_token: refreshed.access_token, refresh_token: refreshed.refresh_token }))
 }
 
+/// Ends the session with all of its tokens.
 #[utoipa::path(
     delete,
     path = "/accounts/logout",

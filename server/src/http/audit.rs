@@ -58,7 +58,7 @@ impl From<AuditEvent> for AuditView {
     }
 }
 
-/// The latest first.
+/// What happened, the latest first.
 #[utoipa::path(
     get,
     path = "/audit",

@@ -117,9 +117,6 @@ pub enum AdminRefusals {
     /// The bearer is no Admin.
     #[response(status = 403)]
     Forbidden(Failure),
-    /// There is no such user.
-    #[response(status = 404)]
-    NotFound(Failure),
 }
 
 /// What a call with a body may answer too.
@@ -129,9 +126,6 @@ pub enum BodyRefusals {
     /// The body is not JSON.
     #[response(status = 400)]
     BadRequest(Failure),
-    /// Another user has the name or the address, or it is the last Admin.
-    #[response(status = 409)]
-    Conflict(Failure),
     /// The body is too large.
     #[response(status = 413)]
     TooLarge(Failure),
@@ -141,9 +135,6 @@ pub enum BodyRefusals {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only described")]
 pub enum LimitedRefusals {
-    /// Registration is closed, or the account is disabled.
-    #[response(status = 403)]
-    Forbidden(Failure),
     /// A field that is wrong, or a name or password that is.
     #[response(status = 422)]
     Unprocessable(Failure),

@@ -9,7 +9,7 @@ use super::App;
 use super::bearer::Bearer;
 use super::envelope::{Data, Done, Envelope, Rfc3339};
 use super::error::ApiError;
-use super::openapi::{Empty, Refusals};
+use super::openapi::{Empty, Failure, Refusals};
 use super::query::Id;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
@@ -44,6 +44,7 @@ impl SessionView {
     }
 }
 
+/// The bearer's own sessions.
 #[utoipa::path(
     get,
     path = "/accounts/sessions",
@@ -57,13 +58,18 @@ pub async fn list(State(app): State<App>, Bearer(bearer): Bearer) -> Result<Data
     Ok(Data(sessions.into_iter().map(|session| SessionView::new(session, bearer.sid.as_deref())).collect()))
 }
 
+/// Ends one of the bearer's own sessions.
 #[utoipa::path(
     delete,
     path = "/accounts/sessions/{id}",
     tag = "sessions",
     operation_id = "end_session",
     params(("id" = String, Path, description = "As the list has it")),
-    responses((status = 200, description = "Ended", body = Empty), Refusals),
+    responses(
+        (status = 200, description = "Ended", body = Empty),
+        (status = 404, description = "The bearer has no such session.", body = Failure),
+        Refusals,
+    ),
     security(("bearer" = []))
 )]
 pub async fn end(State(app): State<App>, Bearer(bearer): Bearer, client: Client, Id(id): Id) -> Result<Done, ApiError> {

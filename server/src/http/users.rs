@@ -14,7 +14,7 @@ use super::body::{Fields, Rule};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
 use super::openapi::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody};
-use super::openapi::{AdminRefusals, BodyRefusals, Empty, Refusals};
+use super::openapi::{AdminRefusals, BodyRefusals, Empty, Failure, Refusals};
 use super::query::Id;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
@@ -31,13 +31,19 @@ pub struct UserView {
     disabled: bool,
 }
 
+/// One user, with what only Admins see.
 #[utoipa::path(
     get,
     path = "/users/{uuid}",
     tag = "users",
     operation_id = "get_user",
     params(("uuid" = String, Path)),
-    responses((status = 200, description = "One user", body = Envelope<UserView>), Refusals, AdminRefusals),
+    responses(
+        (status = 200, description = "One user", body = Envelope<UserView>),
+        (status = 404, description = "There is no such user.", body = Failure),
+        Refusals,
+        AdminRefusals,
+    ),
     security(("bearer" = []))
 )]
 pub async fn get(State(app): State<App>, _: AdminBearer, Id(uuid): Id) -> Result<Data<UserView>, ApiError> {
@@ -45,13 +51,20 @@ pub async fn get(State(app): State<App>, _: AdminBearer, Id(uuid): Id) -> Result
     Ok(Data(UserView { role_name: user.role_name.clone(), disabled: user.disabled, user }))
 }
 
+/// Makes a user of either role.
 #[utoipa::path(
     post,
     path = "/users",
     tag = "users",
     operation_id = "create_user",
     request_body = CreateUserBody,
-    responses((status = 201, description = "Made", body = Empty), Refusals, AdminRefusals, BodyRefusals),
+    responses(
+        (status = 201, description = "Made", body = Empty),
+        (status = 409, description = "Another user has the name or the address.", body = Failure),
+        Refusals,
+        AdminRefusals,
+        BodyRefusals,
+    ),
     security(("bearer" = []))
 )]
 pub async fn create(
@@ -79,14 +92,21 @@ fn role(body: &mut Fields, name: &str) -> Option<Role> {
     role
 }
 
-/// A new password, and disabling, end all of the user's sessions at once.
+/// Changes a user. A new password, and disabling, end all of the user's sessions at once.
 #[utoipa::path(
     patch,
     path = "/users",
     tag = "users",
     operation_id = "change_user",
     request_body = ChangeUserBody,
-    responses((status = 200, description = "Changed", body = Empty), Refusals, AdminRefusals, BodyRefusals),
+    responses(
+        (status = 200, description = "Changed", body = Empty),
+        (status = 404, description = "There is no such user.", body = Failure),
+        (status = 409, description = "Another user has the address, or it is the last Admin.", body = Failure),
+        Refusals,
+        AdminRefusals,
+        BodyRefusals,
+    ),
     security(("bearer" = []))
 )]
 pub async fn change(
@@ -139,13 +159,21 @@ fn changed_fields(fields: &[(&str, bool)]) -> String {
     fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
+/// Deletes a user with all sessions.
 #[utoipa::path(
     delete,
     path = "/users",
     tag = "users",
     operation_id = "delete_user",
     request_body = DeleteUserBody,
-    responses((status = 200, description = "Deleted, with all sessions", body = Empty), Refusals, AdminRefusals, BodyRefusals),
+    responses(
+        (status = 200, description = "Deleted", body = Empty),
+        (status = 404, description = "There is no such user.", body = Failure),
+        (status = 409, description = "It is the last Admin.", body = Failure),
+        Refusals,
+        AdminRefusals,
+        BodyRefusals,
+    ),
     security(("bearer" = []))
 )]
 pub async fn delete(
@@ -175,7 +203,12 @@ pub async fn delete(
     tag = "users",
     operation_id = "clear_login_failures",
     params(("uuid" = String, Path)),
-    responses((status = 200, description = "The user may try again at once", body = Empty), Refusals, AdminRefusals),
+    responses(
+        (status = 200, description = "The user may try again at once", body = Empty),
+        (status = 404, description = "There is no such user.", body = Failure),
+        Refusals,
+        AdminRefusals,
+    ),
     security(("bearer" = []))
 )]
 pub async fn clear_failures(
@@ -191,6 +224,7 @@ pub async fn clear_failures(
     Ok(Done(StatusCode::OK))
 }
 
+/// The roles that there are.
 #[utoipa::path(
     get,
     path = "/roles",

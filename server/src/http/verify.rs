@@ -20,7 +20,7 @@ const ROLE: HeaderName = HeaderName::from_static("x-auth-role");
 /// What a header cannot hold, and what could be taken for an encoding.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// With `?role=`, only who has one of these roles, separated by commas, may pass.
+/// May the bearer pass? With `?role=`, only who has one of these roles, separated by commas, may pass.
 #[utoipa::path(
     get,
     path = "/verify",

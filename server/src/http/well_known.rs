@@ -18,6 +18,7 @@ pub struct Version {
     version: &'static str,
 }
 
+/// Which version runs.
 #[utoipa::path(
     get,
     path = "/",

@@ -33,6 +33,7 @@ async fn every_call_is_described_and_every_reference_leads_somewhere() {
             calls.push(format!("{} {path}", method.to_uppercase()));
             assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: ids are unique");
             assert!(operation["responses"]["200"].is_object() || operation["responses"]["201"].is_object());
+            assert!(operation["summary"].is_string(), "{method} {path} does not say what it is for");
         }
     }
     calls.sort();
@@ -70,6 +71,37 @@ async fn every_call_is_described_and_every_reference_leads_somewhere() {
     }
     let login = &document["components"]["schemas"]["LoginBody"];
     assert_eq!(login["required"], serde_json::json!(["username", "password"]));
+}
+
+#[tokio::test]
+async fn every_field_that_is_sent_has_a_meaning() {
+    let (server, _database) = Server::with_admin(Engine::Sqlite).await;
+    let document = server.call("GET", "/openapi.json", None, None).await.body;
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let bodies: Vec<_> = schemas.iter().filter(|(name, _)| name.ends_with("Body")).collect();
+    assert!(!bodies.is_empty());
+    for (name, schema) in bodies {
+        for (field, property) in schema["properties"].as_object().unwrap() {
+            assert!(property["description"].is_string(), "{name}.{field}");
+        }
+    }
+}
+
+/// A refusal that cannot be is not described: login tells nothing of taken names.
+#[tokio::test]
+async fn each_call_has_its_own_refusals() {
+    let (server, _database) = Server::with_admin(Engine::Sqlite).await;
+    let document = server.call("GET", "/openapi.json", None, None).await.body;
+    let refusals = |method: &str, path: &str| -> Vec<String> {
+        let responses = document["paths"][path][method]["responses"].as_object().unwrap();
+        responses.keys().filter(|code| code.starts_with('4')).cloned().collect()
+    };
+    assert_eq!(refusals("post", "/api/v1/accounts/login"), ["400", "403", "413", "422", "429"]);
+    assert_eq!(refusals("post", "/api/v1/accounts/register"), ["400", "403", "409", "413", "422", "429"]);
+    assert_eq!(refusals("post", "/api/v1/accounts/password"), ["400", "401", "413", "422", "429"]);
+    assert_eq!(refusals("delete", "/api/v1/accounts/sessions/{id}"), ["401", "404", "422"]);
+    assert_eq!(refusals("get", "/api/v1/roles"), ["401", "403", "422"]);
+    assert_eq!(refusals("delete", "/api/v1/users"), ["400", "401", "403", "404", "409", "413", "422"]);
 }
 
 #[tokio::test]

@@ -6,12 +6,16 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct RegisterBody {
+    /// A name that no other user has, whatever its case.
     #[schema(min_length = 3, max_length = 64)]
     username: String,
+    /// The full name, for people.
     #[schema(min_length = 3, max_length = 125)]
     name: String,
+    /// An address that no other user has, whatever its case.
     #[schema(format = Email, max_length = 120)]
     email: String,
+    /// One that keeps to the rules for new passwords.
     #[schema(format = Password, max_length = 256)]
     password: String,
 }
@@ -19,7 +23,9 @@ pub struct RegisterBody {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct LoginBody {
+    /// The user name.
     username: String,
+    /// The password.
     #[schema(format = Password, max_length = 256)]
     password: String,
 }
@@ -28,8 +34,10 @@ pub struct LoginBody {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct ChangeMeBody {
+    /// The full name, for people.
     #[schema(nullable = false, min_length = 3, max_length = 125)]
     name: Option<String>,
+    /// An address that no other user has, whatever its case.
     #[schema(nullable = false, format = Email, max_length = 120)]
     email: Option<String>,
 }
@@ -37,8 +45,10 @@ pub struct ChangeMeBody {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct ChangePasswordBody {
+    /// The one from before.
     #[schema(format = Password)]
     old_password: String,
+    /// One that keeps to the rules for new passwords.
     #[schema(format = Password, max_length = 256)]
     new_password: String,
 }
@@ -53,14 +63,19 @@ pub enum RoleName {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct CreateUserBody {
+    /// A name that no other user has, whatever its case.
     #[schema(min_length = 3, max_length = 64)]
     username: String,
+    /// The full name, for people.
     #[schema(min_length = 3, max_length = 125)]
     name: String,
+    /// An address that no other user has, whatever its case.
     #[schema(format = Email, max_length = 120)]
     email: String,
+    /// One that keeps to the rules for new passwords.
     #[schema(format = Password, max_length = 256)]
     password: String,
+    /// Which role the user has.
     role_name: RoleName,
 }
 
@@ -68,17 +83,21 @@ pub struct CreateUserBody {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct ChangeUserBody {
+    /// Whom it is about.
     uuid: String,
+    /// The full name, for people.
     #[schema(nullable = false, min_length = 3, max_length = 125)]
     name: Option<String>,
+    /// An address that no other user has, whatever its case.
     #[schema(nullable = false, format = Email, max_length = 120)]
     email: Option<String>,
-    /// Ends all of the user's sessions.
+    /// A new one, which ends all of the user's sessions.
     #[schema(nullable = false, format = Password, max_length = 256)]
     password: Option<String>,
+    /// Which role the user has.
     #[schema(nullable = false)]
     role_name: Option<RoleName>,
-    /// Ends all of the user's sessions.
+    /// Whether the user is kept out, which ends all of the user's sessions.
     #[schema(nullable = false)]
     disabled: Option<bool>,
 }
@@ -86,5 +105,6 @@ pub struct ChangeUserBody {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct DeleteUserBody {
+    /// Whom it is about.
     uuid: String,
 }

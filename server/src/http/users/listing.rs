@@ -21,6 +21,7 @@ const MAX_LIMIT: u64 = 1_000_000;
 const HEAD: &[u8] = br#"{"status":"ok","code":200,"data":["#;
 const TAIL: &[u8] = b"]}";
 
+/// All users, or those that are asked for.
 #[utoipa::path(
     get,
     path = "/users",
