@@ -37,7 +37,7 @@ pub fn stays(kind: Kind, applied: &Applied, now: Timestamp) -> Option<Duration> 
 fn is_taken_up(kind: Kind, object: &DynamicObject) -> bool {
     match kind {
         Kind::Ingress => has_address(object),
-        _ => words_of_gateways(object).iter().any(|word| word["type"] == "Accepted" && word["status"] == "True"),
+        _ => is_accepted(object),
     }
 }
 
@@ -45,6 +45,11 @@ fn is_taken_up(kind: Kind, object: &DynamicObject) -> bool {
 pub fn has_address(ingress: &DynamicObject) -> bool {
     let addresses = ingress.data.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
     addresses.is_some_and(|addresses| !addresses.is_empty())
+}
+
+/// Whether a Gateway takes the route.
+pub fn is_accepted(route: &DynamicObject) -> bool {
+    words_of_gateways(route).iter().any(|word| word["type"] == "Accepted" && word["status"] == "True")
 }
 
 /// The conditions that the route's present Gateways have written into it as it is now. Some leave their words behind when

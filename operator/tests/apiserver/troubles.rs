@@ -81,6 +81,29 @@ async fn keys_that_somebody_broke_are_named_and_not_made_anew() {
     assert_ne!(reason(&client, name, &line, |_| {}).await, "KeysUnreadable");
 }
 
+/// The word of the Deployment's controller, which has it after ten minutes, and which this API server lacks.
+#[tokio::test]
+async fn a_rollout_that_takes_too_long_says_so() {
+    let (client, name) = (admin().await, "stuck");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let (api, deployment) = (Kind::Deployment.api(&client, &names), Kind::Deployment.name(&names));
+    let generation = api.get(&deployment).await.unwrap().metadata.generation;
+    let word = json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+        "message": "ReplicaSet \"stuck-1\" has timed out progressing.", "lastUpdateTime": "2026-01-01T00:00:00Z",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let status = |conditions: Value| {
+        Patch::Merge(json!({"status": {"observedGeneration": generation, "conditions": conditions}}))
+    };
+    api.patch_status(&deployment, &PatchParams::default(), &status(json!([word]))).await.unwrap();
+    let line = Arc::new(Line::default());
+    assert_eq!(reason(&client, name, &line, |_| {}).await, "RolloutStuck");
+    assert!(condition(&client, name, "Ready").await.2.contains("timed out progressing"));
+    api.patch_status(&deployment, &PatchParams::default(), &status(json!([]))).await.unwrap();
+    assert_ne!(reason(&client, name, &line, |_| {}).await, "RolloutStuck");
+}
+
 #[tokio::test]
 async fn a_child_that_is_on_its_way_out_is_waited_for_and_made_anew() {
     let (client, name) = (admin().await, "leaving");

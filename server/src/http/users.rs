@@ -37,7 +37,7 @@ pub struct UserView {
     path = "/users/{uuid}",
     tag = "users",
     operation_id = "get_user",
-    params(("uuid" = String, Path)),
+    params(("uuid" = String, Path, description = "Whom it is about")),
     responses(
         (status = 200, description = "One user", body = Envelope<UserView>),
         (status = 404, description = "There is no such user.", body = Failure),
@@ -202,7 +202,7 @@ pub async fn delete(
     path = "/users/{uuid}/login-failures",
     tag = "users",
     operation_id = "clear_login_failures",
-    params(("uuid" = String, Path)),
+    params(("uuid" = String, Path, description = "Whom it is about")),
     responses(
         (status = 200, description = "The user may try again at once", body = Empty),
         (status = 404, description = "There is no such user.", body = Failure),

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::{Facts, Outcome};
 use crate::kinds::Kind;
 use crate::reasons::Reason;
-use crate::reconcile::exposure::{has_address, words_of_gateways};
+use crate::reconcile::exposure::{has_address, is_accepted, words_of_gateways};
 use crate::reconcile::rollout::{Cause, Trouble};
 use crate::reconcile::validate::{http_route, ingress};
 use crate::release::Turn;
@@ -187,15 +187,15 @@ fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
         let message = "the cluster has no HTTPRoute: install Gateway API, or use spec.expose.ingress";
         return finding("Exposed", "False", Reason::GatewayApiMissing, message);
     }
-    let conditions: Vec<_> = facts.children.get(&Kind::HttpRoute).into_iter().flat_map(words_of_gateways).collect();
-    let of = |kind: &'static str| conditions.iter().filter(move |condition| condition["type"] == kind);
-    let refused = of("Accepted").chain(of("ResolvedRefs")).find(|condition| condition["status"] == "False");
-    if let Some(refused) = refused {
+    let route = facts.children.get(&Kind::HttpRoute);
+    let words: Vec<_> = route.into_iter().flat_map(words_of_gateways).collect();
+    let refusal = |kind: &str| words.iter().find(|word| word["type"] == kind && word["status"] == "False");
+    if let Some(refused) = refusal("Accepted").or_else(|| refusal("ResolvedRefs")) {
         let message =
             format!("a Gateway does not take the HTTPRoute: {}", refused["message"].as_str().unwrap_or_default());
         return finding("Exposed", "False", Reason::RouteRefused, message);
     }
-    if of("Accepted").any(|condition| condition["status"] == "True") {
+    if route.is_some_and(is_accepted) {
         return admitted(facts, hosts);
     }
     finding(
