@@ -23,6 +23,7 @@ mod postgresql;
 mod quiet;
 mod refusals;
 mod rotation;
+mod samples;
 mod secrets;
 mod suspension;
 mod troubles;
