@@ -5,20 +5,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use crate::common::client::environment;
 use crate::common::kube::{Cleanup, apply, eventually, get, kubectl, ready, run, secret_value};
+use crate::common::manifests::sample;
 
 const NAME: &str = "portal-auth";
 const HOST: &str = "auth.portal.example.com";
 /// The namespace of the authority's key.
 const AUTHORITY: &str = "e2e-authority";
-
-fn environment(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set. Run `make test`, or eval \"$(dev/cluster env)\"."))
-}
 
 /// cert-manager, until the test ends.
 struct CertManager(Child);
@@ -38,13 +34,6 @@ impl Drop for CertManager {
         drop(self.0.kill());
         drop(self.0.wait());
     }
-}
-
-/// The sample's issuer and its ScAuth.
-fn sample() -> (Value, Value) {
-    let text = std::fs::read_to_string("../config/samples/cert-manager.yaml").unwrap();
-    let mut documents = serde_yaml::Deserializer::from_str(&text).map(|one| Value::deserialize(one).unwrap());
-    (documents.next().unwrap(), documents.next().unwrap())
 }
 
 /// An issuer of that name with a key of its own.
@@ -74,7 +63,7 @@ fn greeting(authority: &Path) -> String {
 fn cert_manager_writes_the_certificate_that_the_sample_asks_for() {
     let _cert_manager = CertManager::start();
     let _cleanup = Cleanup(NAME);
-    let (issuer, mut scauth) = sample();
+    let [issuer, mut scauth] = sample("cert-manager.yaml").try_into().unwrap();
     let checked = kubectl(&["apply", "--dry-run=server", "-f", "-"], &issuer.to_string());
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 

@@ -1,19 +1,18 @@
 //! config/samples, each until it is Ready: with this machine's databases in the place of those in the files, and with the
 //! Secret that an operator for databases would write where that operator cannot be had.
 
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::common::client::Client;
 use crate::common::database::{mariadb, postgres};
 use crate::common::kube::{apply, condition, eventually, get, make_secret, ready, run};
+use crate::common::manifests::sample;
 
-/// The documents of a sample, of the kinds that this cluster knows.
-fn sample(file: &str, change: impl Fn(String) -> String) -> Vec<Value> {
-    let text = change(std::fs::read_to_string(format!("../config/samples/{file}")).unwrap());
-    let documents = serde_yaml::Deserializer::from_str(&text).map(|one| Value::deserialize(one).unwrap());
+/// The objects of a sample, of the kinds that this cluster knows.
+fn known(file: &str) -> Vec<Value> {
     let elsewhere = ["postgresql.cnpg.io/v1", "k8s.mariadb.com/v1alpha1"];
-    documents.filter(|document| !elsewhere.iter().any(|version| document["apiVersion"] == *version)).collect()
+    let is_known = |object: &Value| !elsewhere.iter().any(|version| object["apiVersion"] == *version);
+    sample(file).into_iter().filter(is_known).collect()
 }
 
 /// Its ScAuth, by which it is looked after and deleted.
@@ -41,24 +40,25 @@ impl Applied {
     }
 }
 
-/// The address in the samples for PostgreSQL, replaced by that of an empty database.
-fn with_postgres(database: &str) -> impl Fn(String) -> String {
-    let address = postgres(database).uri(database);
-    move |text| {
-        let sample = "postgresql://sc-auth:change-me@postgresql.example.com:5432/sc_auth";
-        assert!(text.contains(sample));
-        text.replace(sample, &address)
-    }
+/// A sample for PostgreSQL with the address of an empty database.
+fn with_postgres(file: &str, database: &str) -> Vec<Value> {
+    let mut objects = known(file);
+    let secret = objects.iter_mut().find(|object| object["kind"] == "Secret").unwrap();
+    let uri = secret["stringData"]["uri"].as_str().unwrap();
+    let address = "postgresql://sc-auth:change-me@postgresql.example.com:5432/sc_auth";
+    assert!(uri.contains(address));
+    secret["stringData"]["uri"] = json!(uri.replace(address, &postgres(database).uri(database)));
+    objects
 }
 
 #[test]
 fn postgresql_by_an_address() {
-    Applied::new(sample("postgresql.yaml", with_postgres("e2e_sample"))).ends_ready();
+    Applied::new(with_postgres("postgresql.yaml", "e2e_sample")).ends_ready();
 }
 
 #[test]
 fn an_autoscaler() {
-    let applied = Applied::new(sample("autoscaling.yaml", with_postgres("e2e_sample_scaled")));
+    let applied = Applied::new(with_postgres("autoscaling.yaml", "e2e_sample_scaled"));
     ready(&applied.name);
     assert!(!get("hpa", &applied.name, &applied.namespace).is_null());
     applied.ends_ready();
@@ -67,7 +67,7 @@ fn an_autoscaler() {
 #[test]
 fn mariadb_in_parts() {
     let server = mariadb("e2e_sample");
-    let mut documents = sample("mariadb.yaml", |text| text);
+    let mut documents = known("mariadb.yaml");
     for document in &mut documents {
         match document["kind"].as_str().unwrap() {
             "Secret" => document["stringData"] = json!({"username": server.user, "password": server.password}),
@@ -85,7 +85,7 @@ fn mariadb_in_parts() {
 
 /// The Secret arrives last, as it does where a database has to be made first.
 fn by_an_operator(file: &str, secret: &str, address: &str) {
-    let applied = Applied::new(sample(file, |text| text));
+    let applied = Applied::new(known(file));
     eventually("it waits for the Secret", 30, || condition(&applied.name, "Ready")["reason"] == "SecretNotFound");
     make_secret(secret, &applied.namespace, json!({"uri": address}));
     applied.ends_ready();
@@ -98,15 +98,13 @@ fn cloudnativepg() {
 
 #[test]
 fn mariadb_operator() {
-    let there = mariadb("e2e_sample_operator");
-    let (user, password, host, port) = (there.user, there.password, there.host, there.port);
-    let address = format!("mysql://{user}:{password}@{host}:{port}/e2e_sample_operator");
+    let address = mariadb("e2e_sample_operator").mysql_uri("e2e_sample_operator");
     by_an_operator("mariadb-operator.yaml", "support-db-uri", &address);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gateway_api() {
-    let applied = tokio::task::block_in_place(|| Applied::new(sample("gateway-api.yaml", |text| text)));
+    let applied = tokio::task::block_in_place(|| Applied::new(known("gateway-api.yaml")));
     Client::at("auth.edge.example.com").answers().await;
     tokio::task::block_in_place(|| {
         run(&["wait", "--for=condition=Exposed", "scauth", &applied.name, "--timeout=60s"]);

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 pub const PASSWORD: &str = "correct horse battery";
 
-fn environment(name: &str) -> String {
+/// A variable that the cluster's environment sets.
+pub fn environment(name: &str) -> String {
     std::env::var(name)
         .unwrap_or_else(|_| panic!("{name} is not set. Run `make test`, or eval \"$(dev/cluster env)\"."))
 }

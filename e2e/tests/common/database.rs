@@ -25,6 +25,11 @@ impl Server {
     pub fn uri_of(&self, user: &str, password: &str, database: &str) -> String {
         format!("postgresql://{user}:{password}@{}:{}/{database}", self.host, self.port)
     }
+
+    /// The address of a database of MariaDB there.
+    pub fn mysql_uri(&self, database: &str) -> String {
+        format!("mysql://{}:{}@{}:{}/{database}", self.user, self.password, self.host, self.port)
+    }
 }
 
 fn server(url: &str) -> Server {

@@ -9,6 +9,11 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// The objects of a sample.
+pub fn sample(file: &str) -> Vec<Value> {
+    objects(&std::fs::read_to_string(root().join("config/samples").join(file)).unwrap())
+}
+
 /// The objects in a text of YAML documents.
 pub fn objects(text: &str) -> Vec<Value> {
     let documents = serde_yaml::Deserializer::from_str(text);

@@ -11,9 +11,7 @@ use crate::common::shell::{blocks, paste_with, programs};
 
 #[test]
 fn databases() {
-    let there = mariadb("e2e_page");
-    let address = format!("mysql://{}:{}@{}:{}/e2e_page", there.user, there.password, there.host, there.port);
-    for url in [address, postgres("e2e_page").uri("e2e_page")] {
+    for url in [mariadb("e2e_page").mysql_uri("e2e_page"), postgres("e2e_page").uri("e2e_page")] {
         paste_with(&[("DATABASE_URL", &url)], &blocks("docs/databases.md", ""));
         run(&["delete", "scauth", "team-a"]);
         run(&["wait", "--for=delete", "pod", "--all", "-n", "team-a", "--timeout=60s"]);

@@ -6,25 +6,21 @@ use serde_json::{Value, json};
 
 use crate::common::client::{Client, PASSWORD};
 use crate::common::kube::{apply, run};
+use crate::common::manifests::sample;
 use crate::common::shell::{blocks, paste};
 use crate::turns::with_the_sample;
 
 const APP: &str = "wiki";
 const WHO: &str = "/cgi-bin/who";
 
-/// A Gateway that takes everybody's routes, until it is dropped.
+/// The sample's Gateway, which takes everybody's routes, until it is dropped.
 struct Edge;
 
 impl Edge {
     fn open() -> Self {
-        let object = |kind: &str, api: &str, metadata: Value, spec: Value| {
-            apply(json!({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec})).unwrap();
-        };
-        object("Namespace", "v1", json!({"name": "gateways"}), json!({}));
-        let listener =
-            json!({"name": "web", "port": 8080, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}});
-        let spec = json!({"gatewayClassName": "traefik", "listeners": [listener]});
-        object("Gateway", "gateway.networking.k8s.io/v1", json!({"name": "edge", "namespace": "gateways"}), spec);
+        for object in sample("gateway-api.yaml").into_iter().filter(|object| object["kind"] != "ScAuth") {
+            apply(object).unwrap();
+        }
         Self
     }
 }

@@ -12,7 +12,7 @@ use super::body::{Fields, Rule};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
 use super::openapi::bodies::{ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
-use super::openapi::{BodyRefusals, Empty, Failure, LimitedRefusals, Refusals};
+use super::openapi::{BodyRefusals, Empty, Failure, LimitedRefusals, NewUserRefusals, Refusals};
 use super::rate_limits::Limited;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
@@ -99,7 +99,7 @@ pub fn check_domain(body: &mut Fields, app: &App, email: &str) {
     responses(
         (status = 201, description = "Made", body = Empty),
         (status = 403, description = "Registration is closed.", body = Failure),
-        (status = 409, description = "Another user has the name or the address.", body = Failure),
+        NewUserRefusals,
         BodyRefusals,
         LimitedRefusals,
     ),

@@ -119,6 +119,24 @@ pub enum AdminRefusals {
     Forbidden(Failure),
 }
 
+/// What a call about one user may answer too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum UserRefusals {
+    /// There is no such user.
+    #[response(status = 404)]
+    NotFound(Failure),
+}
+
+/// What a call that makes a user may answer too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum NewUserRefusals {
+    /// Another user has the name or the address.
+    #[response(status = 409)]
+    Conflict(Failure),
+}
+
 /// What a call with a body may answer too.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only described")]

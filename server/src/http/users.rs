@@ -14,7 +14,7 @@ use super::body::{Fields, Rule};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
 use super::openapi::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody};
-use super::openapi::{AdminRefusals, BodyRefusals, Empty, Failure, Refusals};
+use super::openapi::{AdminRefusals, BodyRefusals, Empty, Failure, NewUserRefusals, Refusals, UserRefusals};
 use super::query::Id;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
@@ -40,7 +40,7 @@ pub struct UserView {
     params(("uuid" = String, Path, description = "Whom it is about")),
     responses(
         (status = 200, description = "One user", body = Envelope<UserView>),
-        (status = 404, description = "There is no such user.", body = Failure),
+        UserRefusals,
         Refusals,
         AdminRefusals,
     ),
@@ -60,7 +60,7 @@ pub async fn get(State(app): State<App>, _: AdminBearer, Id(uuid): Id) -> Result
     request_body = CreateUserBody,
     responses(
         (status = 201, description = "Made", body = Empty),
-        (status = 409, description = "Another user has the name or the address.", body = Failure),
+        NewUserRefusals,
         Refusals,
         AdminRefusals,
         BodyRefusals,
@@ -101,7 +101,7 @@ fn role(body: &mut Fields, name: &str) -> Option<Role> {
     request_body = ChangeUserBody,
     responses(
         (status = 200, description = "Changed", body = Empty),
-        (status = 404, description = "There is no such user.", body = Failure),
+        UserRefusals,
         (status = 409, description = "Another user has the address, or it is the last Admin.", body = Failure),
         Refusals,
         AdminRefusals,
@@ -168,7 +168,7 @@ fn changed_fields(fields: &[(&str, bool)]) -> String {
     request_body = DeleteUserBody,
     responses(
         (status = 200, description = "Deleted", body = Empty),
-        (status = 404, description = "There is no such user.", body = Failure),
+        UserRefusals,
         (status = 409, description = "It is the last Admin.", body = Failure),
         Refusals,
         AdminRefusals,
@@ -205,7 +205,7 @@ pub async fn delete(
     params(("uuid" = String, Path, description = "Whom it is about")),
     responses(
         (status = 200, description = "The user may try again at once", body = Empty),
-        (status = 404, description = "There is no such user.", body = Failure),
+        UserRefusals,
         Refusals,
         AdminRefusals,
     ),
