@@ -67,7 +67,7 @@ pub enum Error {
     Apply(#[from] apply::ApplyError),
 }
 
-/// A missing Secret, or a kind that the cluster lacks, is looked for this often.
+/// A missing Secret, a kind that the cluster lacks, or why a pod does not start, is looked for this often.
 const SOON: Duration = Duration::from_secs(10);
 /// How long telling the user may take.
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
@@ -155,6 +155,7 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &Turn, context: &Cont
     let is_waiting = !observed.missing_secrets.is_empty()
         || !applied.unknown_kinds.is_empty()
         || !observed.troubles.is_empty()
+        || observed.is_mounting
         || matches!(turn, Turn::After(_));
     if is_waiting {
         return SOON;

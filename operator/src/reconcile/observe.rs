@@ -28,6 +28,8 @@ pub struct Observed {
     pub missing_secrets: Vec<String>,
     /// Why pods do not run, in the order of how much each says.
     pub troubles: Vec<rollout::Trouble>,
+    /// A pod waits for its volumes. Should one fail, only an event says so, and events are not watched.
+    pub is_mounting: bool,
     /// What the pods say of their database, where they were asked.
     pub health: Option<Health>,
 }
@@ -53,7 +55,7 @@ pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed>
     if let Some(deployment) = observed.children.get(&Kind::Deployment)
         && !Rollout::of(deployment).is_done()
     {
-        observed.troubles = troubles(client, &names).await?;
+        troubles(client, &names, &mut observed).await?;
     }
     Ok(observed)
 }
@@ -100,7 +102,7 @@ async fn secrets(client: &Client, names: &Names, observed: &mut Observed) -> kub
 }
 
 /// Asked for only while pods are missing.
-async fn troubles(client: &Client, names: &Names) -> kube::Result<Vec<rollout::Trouble>> {
+async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> kube::Result<()> {
     let ours = ListParams::default().labels(&format!("{LABEL_SCAUTH}={}", names.scauth));
     let pods: Api<rollout::Pod> =
         Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Pod>(&()));
@@ -116,8 +118,10 @@ async fn troubles(client: &Client, names: &Names) -> kube::Result<Vec<rollout::T
             Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Event>(&()));
         let events = events.list(&failed).await?.items;
         troubles.extend(events.last().map(|event| rollout::failed_mount(&name, event)));
+        observed.is_mounting = true;
     }
-    Ok(troubles)
+    observed.troubles = troubles;
+    Ok(())
 }
 
 /// The Secrets that the pods need and that a person, or another operator, makes.

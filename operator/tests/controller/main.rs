@@ -10,5 +10,6 @@ mod harness;
 mod definitions;
 mod leader;
 mod measures;
+mod mounts;
 mod operators;
 mod watches;
