@@ -118,7 +118,7 @@ fn find_env(command: &Command, flag: &str) -> Option<String> {
 /// Parses the command line and the environment.
 ///
 /// # Errors
-/// A message that names the setting at fault.
+/// A message that names the setting at fault, in one line: the last line of a pod's log is what its ScAuth shows.
 pub fn parse(
     command: Command,
     arguments: impl Iterator<Item = std::ffi::OsString>,
@@ -130,13 +130,7 @@ pub fn parse(
     let mut command = command;
     let matches: ArgMatches =
         command.try_get_matches_from_mut(arguments).map_err(|error| match name_of_invalid(&command, &error) {
-            Some(name) => clap::Error::raw(
-                error.kind(),
-                format!(
-                    "{}\nThe setting's environment name is {name}.\n",
-                    error.render().to_string().trim_start_matches("error: ")
-                ),
-            ),
+            Some(name) => clap::Error::raw(error.kind(), format!("{name}: {}\n", in_one_line(&error))),
             None => error,
         })?;
     let unknown = unknown_names(&command, environment);
@@ -153,6 +147,13 @@ pub fn parse(
         return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
     }
     Cli::from_arg_matches(&matches).map(|cli| (cli, matches))
+}
+
+/// What is wrong and which values are possible, without clap's hint about `--help`.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let paragraph = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -218,8 +219,8 @@ mod tests {
             ("--rate-limits", "maybe", "SC_AUTH_RATE_LIMITS"),
         ] {
             let error = parsed(&["sc-auth-server", "serve", flag, value], &[]).unwrap_err();
-            assert!(error.contains(&format!("environment name is {name}")), "{error}");
-            assert!(error.starts_with(&format!("error: invalid value '{value}'")), "{error}");
+            assert!(error.starts_with(&format!("error: {name}: invalid value '{value}' for '{flag} ")), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
         }
     }
 

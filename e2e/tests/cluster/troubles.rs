@@ -18,15 +18,20 @@ fn what_keeps_a_pod_from_starting_is_named() {
         "volumes": [{"name": "more", "configMap": {"name": "no-such-map"}}],
         "volumeMounts": [{"name": "more", "mountPath": "/more"}],
     });
+    let env = |variable: Value| with(json!({"podTemplate": {"env": [variable]}}));
+    let lost = json!({"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "no-such-secret", "key": "url"}}});
     for (spec, reason, words) in [
         (with(json!({"image": "docker.io/sc-auth/no-such-image:1"})), "ImagePullFailed", "no-such-image"),
         (with(json!({"podTemplate": {"nodeSelector": {"no": "such-node"}}})), "Unschedulable", "node"),
         (with(json!({"podTemplate": volume})), "MountFailed", "no-such-map"),
+        (env(json!({"name": "SC_AUTH_AUDIT_RETENTION", "value": "soon"})), "StartFailed", "SC_AUTH_AUDIT_RETENTION"),
+        (env(lost), "StartFailed", "no-such-secret"),
     ] {
         apply(scauth(name, spec)).unwrap();
-        eventually(reason, 90, || condition(name, "Ready")["reason"] == reason);
-        let condition = condition(name, "Ready");
-        assert!(condition["message"].as_str().unwrap().contains(words), "{condition}");
+        eventually(&format!("{reason} about {words}"), 90, || {
+            let ready = condition(name, "Ready");
+            ready["reason"] == reason && ready["message"].as_str().unwrap().contains(words)
+        });
     }
     apply(scauth(name, with(json!({})))).unwrap();
     ready(name);
