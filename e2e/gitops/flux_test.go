@@ -2,6 +2,7 @@ package gitops
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -53,19 +54,31 @@ func (r repository) commit(t *testing.T, manifests map[string]string) {
 	output(t, "git", append(git, "commit", "-q", "--allow-empty", "-m", "change")...)
 }
 
-// start runs one of Flux' controllers until the test ends.
+// start runs one of Flux' controllers until the test ends. Where it ends by itself it is started again, as Kubernetes
+// would: it does so when the API server does not list all of its new kinds yet.
 func start(t *testing.T, program string, arguments ...string) {
 	t.Helper()
 	log := &bytes.Buffer{}
-	command := exec.Command(program, arguments...)
-	command.Env = append(os.Environ(), "RUNTIME_NAMESPACE=flux-system")
-	command.Stdout, command.Stderr = log, log
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range 10 {
+			command := exec.CommandContext(ctx, program, arguments...)
+			command.Env = append(os.Environ(), "RUNTIME_NAMESPACE=flux-system")
+			command.Stdout, command.Stderr = log, log
+			command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+			err := command.Run()
+			if ctx.Err() != nil {
+				return
+			}
+			fmt.Fprintf(log, "it has ended: %v\n", err)
+			time.Sleep(time.Second)
+		}
+	}()
 	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		_ = command.Wait()
+		stop()
+		<-ended
 		if t.Failed() {
 			t.Logf("%s said:\n%s", filepath.Base(filepath.Dir(program)), troubles(log.String()))
 		}
@@ -151,7 +164,7 @@ func TestFlux(t *testing.T) {
 	t.Parallel()
 	apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}")
 	output(t, "kubectl", "apply", "--server-side", "-f", needed(t, "SCDEV_FLUX_CRDS"))
-	t.Cleanup(func() { output(t, "kubectl", "delete", "namespace", "flux-system", "--wait=false") })
+	t.Cleanup(func() { output(t, "kubectl", "delete", "namespace", "flux-system", "--timeout=60s") })
 	common := []string{"--enable-leader-election=false", "--watch-all-namespaces", "--events-addr="}
 	start(t, needed(t, "SCDEV_FLUX_SOURCE"), append(common, "--storage-path="+t.TempDir(), "--storage-addr=127.0.0.1:19790",
 		"--storage-adv-addr=127.0.0.1:19790", "--metrics-addr=127.0.0.1:19791", "--health-addr=127.0.0.1:19792")...)
