@@ -19,12 +19,13 @@ fn what_keeps_a_pod_from_starting_is_named() {
         "volumeMounts": [{"name": "more", "mountPath": "/more"}],
     });
     let env = |variable: Value| with(json!({"podTemplate": {"env": [variable]}}));
+    let wrong = json!({"name": "SC_AUTH_AUDIT_RETENTION", "value": "soon"});
     let lost = json!({"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "no-such-secret", "key": "url"}}});
     for (spec, reason, words) in [
         (with(json!({"image": "docker.io/sc-auth/no-such-image:1"})), "ImagePullFailed", "no-such-image"),
         (with(json!({"podTemplate": {"nodeSelector": {"no": "such-node"}}})), "Unschedulable", "node"),
         (with(json!({"podTemplate": volume})), "MountFailed", "no-such-map"),
-        (env(json!({"name": "SC_AUTH_AUDIT_RETENTION", "value": "soon"})), "StartFailed", "SC_AUTH_AUDIT_RETENTION"),
+        (env(wrong), "StartFailed", "SC_AUTH_AUDIT_RETENTION: invalid value 'soon'"),
         (env(lost), "StartFailed", "no-such-secret"),
     ] {
         apply(scauth(name, spec)).unwrap();
