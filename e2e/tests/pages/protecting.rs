@@ -37,7 +37,7 @@ async fn gateway_api() {
         let _turn = with_the_sample();
         let _edge = Edge::open();
         let said = paste(&blocks("docs/network.md", ""));
-        assert!(said.contains("sc-auth.io"), "{said}");
+        assert!(said.contains("auth.example.com"), "{said}");
     });
 }
 
@@ -92,7 +92,7 @@ async fn another_app_behind_forward_auth() {
         paste(&blocks("docs/forward-auth.md", ""));
         edge
     });
-    let auth = Client::at("sc-auth.io");
+    let auth = Client::at("auth.example.com");
     auth.register("dora").await;
     let (token, _) = auth.login("dora", PASSWORD).await;
 

@@ -37,6 +37,6 @@ pub fn with_the_sample() -> Turn {
     // The ingress controller lets clients in a moment later.
     let address = std::env::var("SCDEV_INGRESS").unwrap();
     let curl = "curl -sSf -o /dev/null --retry 30 --retry-delay 1 --retry-all-errors --resolve";
-    paste(&[format!("{curl} sc-auth.io:80:{address} http://sc-auth.io/")]);
+    paste(&[format!("{curl} auth.example.com:80:{address} http://auth.example.com/")]);
     turn
 }
