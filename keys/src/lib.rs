@@ -1,16 +1,19 @@
-//! Secrets that operator and server both make: the signing keys' file, a JSON Web Key Set (RFC 7517) with private keys,
-//! and the first Admin's password.
+//! What operator and server share: the signing keys' file, a JSON Web Key Set (RFC 7517) with private keys, the first
+//! Admin's password, the file that tells a server which ScAuth it belongs to, and what a server answers about itself.
 //!
 //! Each key in the file carries three members of our own. `purpose`: access tokens are signed with an asymmetric key
 //! whose public half is published, refresh tokens under a symmetric key that never leaves the file, so that nobody who
 //! verifies with the published set can take a refresh token for an access token. `state`: a key is published before
 //! it signs, and verifies for a while after. `since`: when it came into that state.
 
+mod deployment;
 mod file;
 mod material;
 mod rotation;
 mod set;
+pub mod status;
 
+pub use deployment::{DEPLOYMENT_FILE, Deployment};
 pub use material::Material;
 pub use rotation::{Rotation, RotationRules};
 pub use set::{Key, KeySet};
