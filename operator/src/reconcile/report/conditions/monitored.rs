@@ -1,0 +1,16 @@
+//! Monitored: whether Prometheus can be told of the pods.
+
+use super::{Finding, finding};
+use crate::kinds::Kind;
+use crate::reasons::Reason;
+use crate::reconcile::report::Facts;
+
+pub fn find(facts: &Facts<'_>) -> Option<Finding> {
+    facts.validated.spec.monitoring.as_ref()?;
+    Some(if facts.unknown_kinds.contains(&Kind::ServiceMonitor) {
+        let message = "the cluster has no ServiceMonitor: install the Prometheus operator, or remove spec.monitoring";
+        finding("Monitored", "False", Reason::PrometheusOperatorMissing, message)
+    } else {
+        finding("Monitored", "True", Reason::Applied, "a ServiceMonitor tells Prometheus where the metrics are")
+    })
+}

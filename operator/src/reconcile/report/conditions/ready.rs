@@ -1,0 +1,74 @@
+//! Ready, Reconciling and Stalled.
+
+use super::{Finding, finding, trouble};
+use crate::reasons::Reason;
+use crate::reconcile::report::Facts;
+use crate::release::Turn;
+
+pub fn awake(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Turn) -> Vec<Finding> {
+    match obstacle(facts, database, exposed) {
+        Some((reason, message)) => vec![
+            finding("Ready", "False", reason, message.clone()),
+            finding("Reconciling", "True", reason, message),
+            finding("Stalled", "False", Reason::Done, ""),
+        ],
+        None => vec![
+            finding("Ready", "True", Reason::Serving, serving(facts, turn)),
+            finding("Reconciling", "False", Reason::Done, ""),
+            finding("Stalled", "False", Reason::Done, ""),
+        ],
+    }
+}
+
+fn serving(facts: &Facts<'_>, turn: &Turn) -> String {
+    let count = facts.rollout.wanted;
+    match (turn, &facts.validated.release.available) {
+        (Turn::After(other), Some(version)) => {
+            format!("{count} of {count} replicas serve; release {version} waits for ScAuth {other}")
+        }
+        _ => format!("{count} of {count} replicas serve"),
+    }
+}
+
+/// What keeps it from being Ready; the first reason is the one to mend first.
+fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<(Reason, String)> {
+    if let Some(problem) = facts.broken_keys {
+        return Some((Reason::KeysUnreadable, problem.to_owned()));
+    }
+    if !facts.rollout.is_done() {
+        if database.status == "False" {
+            return Some((database.reason, database.message.clone()));
+        }
+        return Some(match trouble(facts) {
+            Some(trouble) => (trouble.cause.reason(), trouble.message.clone()),
+            None => (Reason::RollingOut, progress(facts)),
+        });
+    }
+    if database.reason == Reason::DatabaseUnreachable {
+        return Some((database.reason, database.message.clone()));
+    }
+    (exposed.reason == Reason::GatewayApiMissing).then(|| (exposed.reason, exposed.message.clone()))
+}
+
+fn progress(facts: &Facts<'_>) -> String {
+    let rollout = &facts.rollout;
+    let (wanted, available, updated) = (rollout.wanted, rollout.available, rollout.updated);
+    format!("{available} of {wanted} replicas are available, {updated} of the current spec")
+}
+
+/// While suspended, Ready is about what is there.
+pub fn asleep(facts: &Facts<'_>, pending: &[String]) -> Vec<Finding> {
+    let count = facts.rollout.wanted;
+    let (ready, message) = if !pending.is_empty() {
+        ("False", format!("spec.suspend is set, and these wait to be changed: {}", pending.join(", ")))
+    } else if facts.rollout.is_done() {
+        ("True", format!("{count} of {count} replicas serve; spec.suspend is set: nothing is changed"))
+    } else {
+        ("False", format!("spec.suspend is set: nothing is changed; {}", progress(facts)))
+    };
+    vec![
+        finding("Ready", ready, Reason::Suspended, message.clone()),
+        finding("Reconciling", "False", Reason::Suspended, message),
+        finding("Stalled", "False", Reason::Suspended, ""),
+    ]
+}
