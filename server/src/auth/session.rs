@@ -1,14 +1,16 @@
 //! Logging in, staying in and logging out.
 
+mod confirm;
+mod login;
 mod refresh;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::CryptoRng;
-use secrecy::SecretString;
 use uuid::Uuid;
 
+pub use login::LoginIds;
 pub use refresh::RefreshTokens;
 
 use super::audit::{self, AuditOutcome, Entry, Event};
@@ -47,36 +49,12 @@ pub enum SessionError {
     Signing(anyhow::Error),
 }
 
-/// What a login hands out.
-pub struct TokenPair {
-    pub access_token: String,
-    pub refresh_token: String,
-}
-
 /// Who a request comes from.
 #[derive(Debug)]
 pub struct Authenticated {
     pub user: User,
     /// `None` for the bearer of an old service's token.
     pub sid: Option<String>,
-}
-
-/// The random names of one login.
-#[derive(Debug)]
-pub struct LoginIds {
-    sid: String,
-    access_jti: String,
-    refresh_jti: String,
-}
-
-impl LoginIds {
-    pub fn random(rng: &mut impl CryptoRng) -> Self {
-        Self {
-            sid: random_uuid(rng).to_string(),
-            access_jti: random_uuid(rng).to_string(),
-            refresh_jti: random_uuid(rng).to_string(),
-        }
-    }
 }
 
 /// A version 4 UUID (RFC 9562).
@@ -112,146 +90,9 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Begins a session for whoever knows the password.
-    pub async fn login(
-        &self,
-        username: &str,
-        password: SecretString,
-        ids: LoginIds,
-        client: &Client,
-        now: i64,
-    ) -> Result<TokenPair, SessionError> {
-        self.hasher.check_room()?;
-        let keys = self.keys.get();
-        let throttle = Throttle::new(&self.store, &keys, username, self.throttles);
-        throttle.check(now).await?;
-        let credentials = self.store.credentials(username).await?;
-        let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), Some(found.password)));
-        let compared = self.compare(&password, stored.clone()).await?;
-        // Others may have failed meanwhile: then not even the right password tells anything.
-        let failures = throttle.check(now).await?;
-        let (Some(user), Some(stored), true) = (&user, &stored, compared.verdict.matches) else {
-            self.failed(&throttle, user.as_ref(), compared, client, now).await?;
-            return Err(SessionError::BadCredentials);
-        };
-        if user.disabled {
-            self.note(client, Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("disabled"), now).await?;
-            return Err(SessionError::Disabled);
-        }
-        let pair = self.begin(&keys, user, stored, &ids, client, now).await?;
-        if failures.is_some() {
-            throttle.forget().await?;
-        }
-        if compared.verdict.is_imported && self.form == Form::Argon2id {
-            self.replace_hash(user.id, stored, password).await;
-        }
-        self.note(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now).await?;
-        Ok(pair)
-    }
-
-    /// Compares a password. A hash that cannot be used is one that nothing matches, after the same work.
-    async fn compare(&self, password: &SecretString, stored: Option<String>) -> Result<Compared, SessionError> {
-        match self.hasher.verify(password.clone(), stored).await {
-            Err(HasherError::Hash(error)) => {
-                tracing::error!(%error, "a stored password hash cannot be used; the user needs a new password");
-                Ok(self.hasher.verify(password.clone(), None).await?)
-            }
-            result => Ok(result?),
-        }
-    }
-
-    /// Whether it is the user's password, asked of somebody who is logged in.
-    pub async fn confirm_password(
-        &self,
-        user: &User,
-        password: &SecretString,
-        client: &Client,
-        now: i64,
-    ) -> Result<(), SessionError> {
-        self.hasher.check_room()?;
-        let keys = self.keys.get();
-        let throttle = Throttle::new(&self.store, &keys, &user.username, self.throttles);
-        throttle.check(now).await?;
-        let stored = self.store.password_hash(user.id).await?;
-        let compared = self.compare(password, stored).await?;
-        throttle.check(now).await?;
-        if compared.verdict.matches {
-            return Ok(());
-        }
-        throttle.count(now).await?;
-        self.note(client, Entry::new(Event::PasswordChanged, AuditOutcome::Failure).by(user), now).await?;
-        Err(SessionError::BadCredentials)
-    }
-
     /// Forgets the failures of a name.
     pub async fn forget_failures(&self, username: &str) -> Result<(), StoreError> {
         Throttle::new(&self.store, &self.keys.get(), username, true).forget().await
-    }
-
-    async fn failed(
-        &self,
-        throttle: &Throttle<'_>,
-        user: Option<&User>,
-        compared: Compared,
-        client: &Client,
-        now: i64,
-    ) -> Result<(), SessionError> {
-        throttle.count(now).await?;
-        let entry = Entry::new(Event::Login, AuditOutcome::Failure);
-        // A name that nobody has may be a password that was typed into the wrong field.
-        let entry = user.map_or_else(
-            || Entry::new(Event::Login, AuditOutcome::Failure).detail("no such user"),
-            |user| entry.by(user),
-        );
-        self.note(client, entry, now).await?;
-        // Hashes of other services take longer than ours: nobody is to tell by the time whose hash it was.
-        tokio::time::sleep_until((compared.began + self.hasher.slowest()).into()).await;
-        Ok(())
-    }
-
-    /// A full queue only puts it off.
-    async fn replace_hash(&self, user_id: i32, old: &str, password: SecretString) {
-        let salt = argon2::password_hash::phc::Salt::from_rng(&mut rand::rng());
-        let result = match self.hasher.hash(password, salt).await {
-            Ok(new) => self.store.replace_hash(user_id, old, &new).await.map_err(SessionError::from),
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = result {
-            tracing::warn!(%error, "an imported password hash was not replaced; the next login tries again");
-        }
-    }
-
-    async fn begin(
-        &self,
-        keys: &Keys,
-        user: &User,
-        password_hash: &str,
-        ids: &LoginIds,
-        client: &Client,
-        now: i64,
-    ) -> Result<TokenPair, SessionError> {
-        let ends_at = token::end(now, self.lifetimes.session);
-        let expires_at = token::end(now, self.lifetimes.refresh).min(ends_at);
-        let new = NewRefresh { user, sid: &ids.sid, jti: &ids.refresh_jti, iat: now, exp: expires_at };
-        let parties = self.parties.for_refresh(&self.store, expires_at).await?;
-        let refresh_token = token::sign_refresh(keys.refresh(), parties, new).map_err(SessionError::Signing)?;
-        let access_token = self.sign_access(keys, user, &ids.sid, &ids.access_jti, true, now, expires_at).await?;
-        let is_begun = self
-            .store
-            .create_session(NewSession {
-                sid: &ids.sid,
-                user_id: user.id,
-                password_hash,
-                refresh_jti: &ids.refresh_jti,
-                refresh_kid: &keys.refresh().kid,
-                created_at: now,
-                expires_at,
-                ends_at,
-                address: client.address_text().as_deref(),
-                user_agent: client.user_agent.as_deref(),
-            })
-            .await?;
-        if is_begun { Ok(TokenPair { access_token, refresh_token }) } else { Err(SessionError::BadCredentials) }
     }
 
     /// Who the bearer of an access token is.
