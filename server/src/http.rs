@@ -69,6 +69,8 @@ pub struct Settings {
     /// `None` where they are off.
     pub rate_limits: Option<RateLimits>,
     pub cors_origins: Vec<HeaderValue>,
+    /// Of queries to `verify` that are not understood.
+    pub verify_warnings: verify::Warnings,
 }
 
 impl Settings {
@@ -79,27 +81,48 @@ impl Settings {
 
 /// All that clients reach, on port 8000.
 pub fn router(app: App, draining: layers::Draining) -> Router {
-    let cors = (!app.settings.cors_origins.is_empty()).then(|| cors(&app.settings.cors_origins));
     let (router, _) = described().split_for_parts();
-    let router = router
-        .merge(openapi::router(|| described().split_for_parts().1))
-        .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
-        .method_not_allowed_fallback(|method: Method| async move {
-            ApiError::text(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"))
-        })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn(layers::time_limit));
-    let router = match cors {
-        Some(cors) => router.layer(cors),
-        None => router,
+    let router = bounded(router.merge(openapi::router(|| with_verify().split_for_parts().1)));
+    let router = match app.settings.cors_origins.as_slice() {
+        [] => router,
+        origins => router.layer(cors(origins)),
     };
+    // Outside of CORS, which answers every OPTIONS with 200: to a proxy that would mean that anybody may pass. So would
+    // an address that is nearly right, if the fallback were inside.
     router
+        .merge(bounded(verify_routes().split_for_parts().0))
+        .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
         .layer(from_fn_with_state(app.metrics.clone(), layers::observe))
         .layer(from_fn_with_state(draining, layers::close_while_draining))
         .with_state(app)
 }
 
+/// What every route has: a limit of its body and its time, and an answer to a wrong method.
+fn bounded(router: Router<App>) -> Router<App> {
+    router
+        .method_not_allowed_fallback(|method: Method| async move {
+            ApiError::text(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"))
+        })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn(layers::time_limit))
+}
+
 /// Every route, with its description.
+fn with_verify() -> OpenApiRouter<App> {
+    described().merge(verify_routes())
+}
+
+/// What proxies ask, and no browser.
+fn verify_routes() -> OpenApiRouter<App> {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(verify::verify))
+        // Some proxies ask with the method of the request that they are to forward.
+        .route("/verify", post(verify::verify).put(verify::verify).patch(verify::verify).delete(verify::verify))
+        .layer(from_fn(layers::no_store));
+    OpenApiRouter::new().nest("/api/v1", routes)
+}
+
+/// Every route but `verify`, with its description.
 fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(well_known::version))
@@ -122,9 +145,6 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::clear_failures))
         .routes(routes!(users::roles))
         .routes(routes!(audit::list))
-        .routes(routes!(verify::verify))
-        // Some proxies ask with the method of the request that they are to forward.
-        .route("/verify", post(verify::verify).put(verify::verify).patch(verify::verify).delete(verify::verify))
         .layer(from_fn(layers::no_store))
 }
 

@@ -117,6 +117,7 @@ async fn app(args: &ServeArgs, metrics: &Metrics, stopped: impl Future<Output = 
         trusted_proxies: args.guards.trusted_proxies.clone(),
         rate_limits: args.guards.rate_limits.is_on().then(RateLimits::new),
         cors_origins: args.guards.cors_origins.clone(),
+        verify_warnings: http::verify::Warnings::default(),
     };
     let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
     Ok(Some(App { sessions, metrics: metrics.clone(), clock: clock::system, settings }))

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use super::error::{ApiError, FieldErrors};
+use crate::store::fold;
 
 /// A part of a path that names something of ours: letters, digits and dashes. Anything else names nothing, and no
 /// database is asked for it.
@@ -38,19 +39,50 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let query = parts.uri.query().unwrap_or_default();
-        let parameters = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Ok(Self { parameters, errors: FieldErrors::new() })
+        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+/// For a route that has no parameters, where one could be taken for a filter.
+#[derive(Debug)]
+pub struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Query::parse(parts.uri.query().unwrap_or_default()).finish().map(|()| Self)
     }
 }
 
 impl Query {
+    fn parse(query: &str) -> Self {
+        let mut parsed = Self { parameters: BTreeMap::new(), errors: FieldErrors::new() };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if parsed.parameters.insert(name.clone().into_owned(), value.into_owned()).is_some()
+                && !parsed.errors.contains_key(name.as_ref())
+            {
+                parsed.fail(&name, "Given more than once.");
+            }
+        }
+        parsed
+    }
+
     pub fn text(&mut self, name: &str) -> Option<String> {
         let text = self.parameters.remove(name)?;
         // PostgreSQL stores no NUL.
         if text.chars().count() > 255 || text.contains('\0') {
             self.fail(name, "Not a valid string.");
             return None;
+        }
+        Some(text)
+    }
+
+    /// A text to search for. An empty one would find everything.
+    pub fn search(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        if fold(&text).is_empty() {
+            self.fail(name, "Shorter than minimum length 1.");
         }
         Some(text)
     }
@@ -82,11 +114,6 @@ impl Query {
         found
     }
 
-    /// Whether something was found wrong with a parameter so far.
-    pub fn has_failed(&self, name: &str) -> bool {
-        self.errors.contains_key(name)
-    }
-
     pub fn fail(&mut self, name: &str, problem: impl Into<String>) {
         self.errors.entry(name.to_owned()).or_default().push(problem.into());
     }
@@ -100,5 +127,44 @@ impl Query {
             self.fail(&name, "Unknown parameter.");
         }
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::Fields(self.errors)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn problems(query: &str) -> serde_json::Value {
+        let mut query = Query::parse(query);
+        query.search("q");
+        query.number("limit", 1, 9);
+        match query.finish() {
+            Ok(()) => json!({}),
+            Err(ApiError::Fields(errors)) => json!(errors),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_parameter_has_one_value_and_a_name_that_is_known() {
+        for good in ["", "&", "q=x", "q=x&", "%71=x", "q=x&limit=9"] {
+            assert_eq!(problems(good), json!({}), "{good}");
+        }
+        for (bad, name, problem) in [
+            ("q=a&q=b", "q", "Given more than once."),
+            ("q=a&q=a&q=a", "q", "Given more than once."),
+            ("q=a&%71=a", "q", "Given more than once."),
+            ("Q=a", "Q", "Unknown parameter."),
+            ("q[]=a", "q[]", "Unknown parameter."),
+            ("=a", "", "Unknown parameter."),
+            ("q=", "q", "Shorter than minimum length 1."),
+            ("q=+%20", "q", "Shorter than minimum length 1."),
+            ("q=%00", "q", "Not a valid string."),
+            ("limit=", "limit", "Must be a number from 1 to 9."),
+        ] {
+            assert_eq!(problems(bad), json!({name: [problem]}), "{bad}");
+        }
     }
 }

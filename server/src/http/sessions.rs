@@ -10,7 +10,7 @@ use super::bearer::Bearer;
 use super::envelope::{Data, Done, Envelope, Rfc3339};
 use super::error::ApiError;
 use super::openapi::{Empty, Failure, Refusals};
-use super::query::Id;
+use super::query::{Id, NoQuery};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::store::SessionInfo;
@@ -53,7 +53,11 @@ impl SessionView {
     responses((status = 200, description = "The oldest first", body = Envelope<Vec<SessionView>>), Refusals),
     security(("bearer" = []))
 )]
-pub async fn list(State(app): State<App>, Bearer(bearer): Bearer) -> Result<Data<Vec<SessionView>>, ApiError> {
+pub async fn list(
+    State(app): State<App>,
+    Bearer(bearer): Bearer,
+    _: NoQuery,
+) -> Result<Data<Vec<SessionView>>, ApiError> {
     let sessions = app.sessions.store.sessions(bearer.user.id, app.now()).await?;
     Ok(Data(sessions.into_iter().map(|session| SessionView::new(session, bearer.sid.as_deref())).collect()))
 }
@@ -90,7 +94,12 @@ pub async fn end(State(app): State<App>, Bearer(bearer): Bearer, client: Client,
     responses((status = 200, description = "All but this one have ended", body = Empty), Refusals),
     security(("bearer" = []))
 )]
-pub async fn end_others(State(app): State<App>, Bearer(bearer): Bearer, client: Client) -> Result<Done, ApiError> {
+pub async fn end_others(
+    State(app): State<App>,
+    Bearer(bearer): Bearer,
+    _: NoQuery,
+    client: Client,
+) -> Result<Done, ApiError> {
     let count = app.sessions.end_others(&bearer).await?;
     let entry = Entry::new(Event::OtherSessionsEnded, AuditOutcome::Success).by(&bearer.user);
     app.sessions.note(&client, entry.detail(format!("{count} sessions")), app.now()).await?;

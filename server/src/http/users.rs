@@ -15,7 +15,7 @@ use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
 use super::openapi::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody};
 use super::openapi::{AdminRefusals, BodyRefusals, Empty, Failure, NewUserRefusals, Refusals, UserRefusals};
-use super::query::Id;
+use super::query::{Id, NoQuery};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::store::{Changes, Role, RoleInfo, User};
@@ -233,7 +233,7 @@ pub async fn clear_failures(
     responses((status = 200, description = "All roles", body = Envelope<Vec<RoleInfo>>), Refusals, AdminRefusals),
     security(("bearer" = []))
 )]
-pub async fn roles(State(app): State<App>, _: AdminBearer) -> Result<Data<Vec<RoleInfo>>, ApiError> {
+pub async fn roles(State(app): State<App>, _: AdminBearer, _: NoQuery) -> Result<Data<Vec<RoleInfo>>, ApiError> {
     Ok(Data(app.sessions.store.roles().await?))
 }
 

@@ -1,18 +1,23 @@
 //! `GET /api/v1/verify`: may the bearer pass? For ingress controllers that ask before they forward a request:
 //! Traefik's forwardAuth and nginx's auth_request. They know four answers: 200, 401, 403, and 503 where we cannot
 //! tell; anything else nginx would turn into a 500.
+//!
+//! The query is the proxy's own configuration. One that is not understood was meant to keep somebody out: it refuses
+//! everybody, and the log says why.
 
-use axum::extract::State;
+mod query;
+
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::App;
 use super::bearer;
-use super::query::Query;
 use crate::auth::session::SessionError;
 use crate::logging;
 use crate::store::User;
+pub use query::Warnings;
 
 const USER: HeaderName = HeaderName::from_static("x-auth-user");
 const UUID: HeaderName = HeaderName::from_static("x-auth-uuid");
@@ -25,7 +30,9 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
     get,
     path = "/verify",
     tag = "verify",
-    params(("role" = Option<String>, Query, description = "Roles that may pass, separated by commas")),
+    params(
+        ("role" = Option<String>, Query, description = "Roles that may pass, separated by commas. The only parameter"),
+    ),
     responses(
         (status = 200, description = "May pass", headers(
             ("X-Auth-User" = String, description = "The user name, percent-encoded where it is not plain"),
@@ -33,12 +40,12 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
             ("X-Auth-Role" = String),
         )),
         (status = 401, description = "No bearer, or one whose token is no good"),
-        (status = 403, description = "The bearer has none of the roles"),
+        (status = 403, description = "The bearer has none of the roles, or the query is not understood"),
         (status = 503, description = "The database is away"),
     ),
     security(("bearer" = []))
 )]
-pub async fn verify(State(app): State<App>, headers: HeaderMap, mut query: Query) -> Response {
+pub async fn verify(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let Ok(token) = bearer::token(&headers) else {
         return refuse(StatusCode::UNAUTHORIZED, "Bearer");
     };
@@ -46,13 +53,18 @@ pub async fn verify(State(app): State<App>, headers: HeaderMap, mut query: Query
         Ok(bearer) => bearer.user,
         Err(error) => return no_bearer(&error),
     };
-    let roles = query.text("role");
-    let has_none = roles.is_some_and(|roles| !roles.split(',').any(|role| role.trim() == user.role().name()));
-    // A role that cannot be read is one that nobody has.
-    if has_none || query.has_failed("role") {
-        return refuse(StatusCode::FORBIDDEN, "Bearer error=\"insufficient_scope\"");
+    match query::wanted(query.as_deref().unwrap_or_default()) {
+        Ok(wanted) if wanted.allows(user.role()) => pass(&user),
+        Ok(_) => forbid(),
+        Err(problem) => {
+            app.settings.verify_warnings.log(&problem, app.now());
+            forbid()
+        }
     }
-    pass(&user)
+}
+
+fn forbid() -> Response {
+    refuse(StatusCode::FORBIDDEN, "Bearer error=\"insufficient_scope\"")
 }
 
 fn no_bearer(error: &SessionError) -> Response {

@@ -17,6 +17,7 @@ crate::on_every_engine!(
     the_last_admin_stays_one,
     two_admins_cannot_take_each_other_s_power_at_once,
     roles_are_listed,
+    a_query_that_is_not_understood_is_refused_and_finds_nothing,
 );
 
 const USERS: &str = "/api/v1/users";
@@ -266,4 +267,46 @@ async fn roles_are_listed(engine: Engine) {
     let admin = server.login("root").await.access;
     let roles = server.get("/api/v1/roles", &admin).await;
     assert_eq!(roles, ok(json!([{"id": 1, "name": "Admin"}, {"id": 2, "name": "User"}])));
+}
+
+async fn a_query_that_is_not_understood_is_refused_and_finds_nothing(engine: Engine) {
+    let (server, _database) = Server::with_admin(engine).await;
+    let other = server.login("root").await.access;
+    let admin = server.login("root").await.access;
+    let list = |path: &str| {
+        let (server, admin, path) = (&server, &admin, path.to_owned());
+        async move { server.get(&path, admin).await }
+    };
+    let (unknown, twice) = ("Unknown parameter.", "Given more than once.");
+    for (path, name, problem) in [
+        ("/api/v1/users?roles=Admin", "roles", unknown),
+        ("/api/v1/users?Role=Admin", "Role", unknown),
+        ("/api/v1/users?role[]=Admin", "role[]", unknown),
+        ("/api/v1/users?role=Admin&role=User", "role", twice),
+        ("/api/v1/users?disabled=true&%64isabled=false", "disabled", twice),
+        ("/api/v1/users?role=", "role", "Must be one of: Admin, User."),
+        ("/api/v1/users?disabled=", "disabled", "Must be one of: true, false."),
+        ("/api/v1/users?limit=", "limit", "Must be a number from 1 to 1000000."),
+        ("/api/v1/users?after=", "after", "No such user."),
+        ("/api/v1/users?q=", "q", "Shorter than minimum length 1."),
+        ("/api/v1/users?q=%20", "q", "Shorter than minimum length 1."),
+        ("/api/v1/audit?users=x", "users", unknown),
+        ("/api/v1/audit?user=a&user=b", "user", twice),
+        ("/api/v1/audit?since=", "since", "Must be a time such as 2026-01-31T00:00:00Z."),
+        ("/api/v1/roles?name=Admin", "name", unknown),
+        ("/api/v1/accounts/sessions?current=false", "current", unknown),
+    ] {
+        assert_eq!(list(path).await, fail(422, json!({name: [problem]})), "{path}");
+    }
+    for path in ["/api/v1/audit?user=", "/api/v1/audit?event=", "/api/v1/audit?outcome="] {
+        assert_eq!(list(path).await, ok(json!([])), "{path}");
+    }
+    for path in ["/api/v1/users?", "/api/v1/users?role=Admin&", "/api/v1/accounts/sessions?", "/api/v1/accounts/me?_=1"]
+    {
+        assert_eq!(list(path).await.status, 200, "{path}");
+    }
+    // It would end all of them.
+    let one = server.call("DELETE", "/api/v1/accounts/sessions?id=x", Some(&admin), None).await;
+    assert_eq!(one, fail(422, json!({"id": [unknown]})));
+    assert!(server.is_good(&other).await);
 }

@@ -10,12 +10,12 @@ mod database;
 mod harness;
 mod proxy;
 
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 use database::Engine;
 use harness::{PASSWORD, Server, Tokens};
-use proxy::{Kind, Proxy};
+use proxy::{Kind, ORIGIN, Proxy};
 
 /// A proxy before a server and an app.
 struct Setup {
@@ -27,7 +27,10 @@ struct Setup {
 impl Setup {
     async fn new(kind: Kind) -> Self {
         let (_, database) = Server::with_admin(Engine::Sqlite).await;
-        let server = Server::start(&database, &[("SC_AUTH_TRUSTED_PROXIES", "127.0.0.1/32")]).await;
+        let server = {
+            let settings = [("SC_AUTH_TRUSTED_PROXIES", "127.0.0.1/32"), ("SC_AUTH_CORS_ORIGINS", ORIGIN)];
+            Server::start(&database, &settings).await
+        };
         server.register("alice").await;
         let proxy = Proxy::start(kind, &server.api).await;
         Self { proxy, server, _database: database }
@@ -91,6 +94,52 @@ async fn traefik_lets_only_those_pass_who_may() {
 #[tokio::test]
 async fn nginx_lets_only_those_pass_who_may() {
     only_who_may_passes_and_the_app_is_told_who(Kind::Nginx).await;
+}
+
+/// A query that is not understood, the method of a request, and what its headers say open nothing; the proxy answers
+/// what a browser asks beforehand.
+async fn preflights_are_answered_by_the_proxy_and_open_nothing(kind: Kind) {
+    let setup = Setup::new(kind).await;
+    let root = setup.server.login("root").await.access;
+    setup.refuses(403, "/mistyped", Some(&root)).await;
+    let ask = async |method: Method, path: &str, token: Option<&str>| {
+        let request = Client::new().request(method, format!("{}{path}", setup.proxy.address));
+        let request = request.header("Origin", ORIGIN).header("X-Forwarded-Method", "OPTIONS");
+        let request = request.header("Access-Control-Request-Method", "GET");
+        let request = request.header("Access-Control-Request-Headers", "authorization");
+        token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth).send().await.unwrap()
+    };
+    let allowed = |response: &Response| response.headers().get("access-control-allow-origin").cloned();
+
+    let preflight = ask(Method::OPTIONS, "/cors", None).await;
+    assert!(preflight.status().is_success(), "{}", preflight.status());
+    assert_eq!(allowed(&preflight).unwrap(), ORIGIN);
+    let headers = preflight.headers()["access-control-allow-headers"].to_str().unwrap().to_ascii_lowercase();
+    assert!(headers.contains("authorization"), "{headers}");
+    assert!(!preflight.text().await.unwrap().contains("x-forwarded"), "the app was not asked");
+    let refused = ask(Method::GET, "/cors", None).await;
+    assert_eq!((refused.status().as_u16(), allowed(&refused).unwrap().to_str().unwrap()), (401, ORIGIN));
+    let passed = ask(Method::GET, "/cors", Some(&root)).await;
+    assert_eq!((passed.status().as_u16(), allowed(&passed).unwrap().to_str().unwrap()), (200, ORIGIN));
+
+    for path in ["/app", "/admin", "/mistyped"] {
+        for method in [Method::OPTIONS, Method::GET, Method::HEAD] {
+            let refused = ask(method.clone(), path, None).await;
+            assert!(!refused.status().is_success(), "{method} {path}: {}", refused.status());
+        }
+    }
+    let mistyped = ask(Method::OPTIONS, "/mistyped", Some(&root)).await;
+    assert!(!mistyped.status().is_success(), "{}", mistyped.status());
+}
+
+#[tokio::test]
+async fn traefik_answers_preflights_and_they_open_nothing() {
+    preflights_are_answered_by_the_proxy_and_open_nothing(Kind::Traefik).await;
+}
+
+#[tokio::test]
+async fn nginx_answers_preflights_and_they_open_nothing() {
+    preflights_are_answered_by_the_proxy_and_open_nothing(Kind::Nginx).await;
 }
 
 async fn two_clients_have_two_buckets(kind: Kind) {

@@ -14,6 +14,9 @@ pub enum Kind {
     Nginx,
 }
 
+/// From where browsers may ask for `/cors`.
+pub const ORIGIN: &str = "https://www.example.com";
+
 /// A running proxy; it is killed when the value goes.
 pub struct Proxy {
     pub address: String,
@@ -22,7 +25,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// `/app` and `/admin` are the app, for whoever is logged in and for Admins; all else is the server.
+    /// `/app` and `/admin` are the app, for whoever is logged in and for Admins; so is `/cors`, for browsers of another
+    /// origin too. At `/mistyped` the proxy asks with a parameter that does not exist. All else is the server.
     pub async fn start(kind: Kind, server: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -64,8 +68,21 @@ http:
       forwardAuth:
         address: {server}/api/v1/verify?role=Admin
         authResponseHeaders: [X-Auth-User, X-Auth-Uuid, X-Auth-Role]
+    mistyped:
+      forwardAuth:
+        address: {server}/api/v1/verify?roles=Admin
+        preserveRequestMethod: true
+    cors:
+      headers:
+        accessControlAllowOriginList: ['{ORIGIN}']
+        accessControlAllowMethods: [GET, POST]
+        accessControlAllowHeaders: [Authorization, Content-Type]
+        accessControlMaxAge: 600
+        addVaryHeader: true
   routers:
     app: {{rule: 'PathPrefix(`/app`)', service: app, middlewares: [logged-in]}}
+    cors: {{rule: 'PathPrefix(`/cors`)', service: app, middlewares: [cors, logged-in]}}
+    mistyped: {{rule: 'PathPrefix(`/mistyped`)', service: app, middlewares: [mistyped]}}
     admin: {{rule: 'PathPrefix(`/admin`)', service: app, middlewares: [admins]}}
     auth: {{rule: 'PathPrefix(`/`)', service: auth}}
   services:
@@ -85,10 +102,11 @@ http:
 
 /// As docs/forward-auth.md has it.
 fn nginx(folder: &Path, port: u16, server: &str, app: &str) -> Command {
-    let guarded = |path: &str, verify: &str| {
+    let guarded = |path: &str, query: &str, cors: &str| {
+        let verify = format!("/verify{path}");
         format!(
             r"
-    location {path} {{
+    location {path} {{{cors}
       auth_request {verify};
       auth_request_set $auth_user $upstream_http_x_auth_user;
       auth_request_set $auth_uuid $upstream_http_x_auth_uuid;
@@ -104,10 +122,26 @@ fn nginx(folder: &Path, port: u16, server: &str, app: &str) -> Command {
       proxy_pass_request_body off;
       proxy_set_header Content-Length '';
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    }}",
-            query = if path == "/admin" { "?role=Admin" } else { "" }
+    }}"
         )
     };
+    let cors = format!(
+        r"
+      if ($request_method = OPTIONS) {{
+        add_header Access-Control-Allow-Origin {ORIGIN};
+        add_header Access-Control-Allow-Methods 'GET, POST';
+        add_header Access-Control-Allow-Headers 'Authorization, Content-Type';
+        add_header Access-Control-Max-Age 600;
+        return 204;
+      }}
+      add_header Access-Control-Allow-Origin {ORIGIN} always;"
+    );
+    let locations = [
+        guarded("/app", "", ""),
+        guarded("/admin", "?role=Admin", ""),
+        guarded("/cors", "", &cors),
+        guarded("/mistyped", "?roles=Admin", ""),
+    ];
     let config = format!(
         r"daemon off; pid {folder}/pid; error_log {folder}/error.log;
 events {{}}
@@ -116,7 +150,7 @@ http {{
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder}; uwsgi_temp_path {folder};
   scgi_temp_path {folder};
   server {{
-    listen 127.0.0.1:{port};{app_location}{admin_location}
+    listen 127.0.0.1:{port};{locations}
     location / {{
       proxy_pass {server};
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -124,8 +158,7 @@ http {{
   }}
 }}",
         folder = folder.display(),
-        app_location = guarded("/app", "/verify"),
-        admin_location = guarded("/admin", "/verify-admin"),
+        locations = locations.concat(),
     );
     let file = folder.join("nginx.conf");
     std::fs::write(&file, config).unwrap();

@@ -11,7 +11,8 @@ pub struct UserParameters {
     limit: Option<u64>,
     /// The uuid of the last user of the page before.
     after: Option<String>,
-    /// Part of a user name, a name or an address.
+    /// Part of a user name, a name or an address; not empty.
+    #[param(min_length = 1)]
     q: Option<String>,
     /// `Admin` or `User`.
     role: Option<String>,

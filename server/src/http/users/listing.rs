@@ -35,7 +35,7 @@ pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> R
     let limit = query.number("limit", 1, MAX_LIMIT);
     let after = query.text("after");
     let filter =
-        UserFilter { text: query.text("q"), role: query.one_of("role", &ROLES), disabled: query.flag("disabled") };
+        UserFilter { text: query.search("q"), role: query.one_of("role", &ROLES), disabled: query.flag("disabled") };
     let store = app.sessions.store.clone();
     let after = match after {
         Some(uuid) => store.user_by_uuid(&uuid).await?.map(|user| user.id),
