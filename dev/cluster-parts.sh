@@ -111,7 +111,7 @@ load_ours() {
     # Under a second name, for the tests that change the image.
     local name
     for name in "sc-auth-server:$(version)" "sc-auth-operator:$(version)"; do
-        ctr -a "$RUN/containerd.sock" -n k8s.io images tag --force "docker.io/sc-auth/$name" "docker.io/local/$name"
+        ctr -a "$RUN/containerd.sock" -n k8s.io images tag --force "$EXAMPLE_REGISTRY/$name" "docker.io/local/$name"
     done
 }
 

@@ -18,6 +18,9 @@ CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables ipset ipr
 # The version of the workspace, and of our images.
 version() { sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
 
+# Which README and config/overlay name as an example; nothing is pulled from it, since the node has the images.
+EXAMPLE_REGISTRY=registry.example.com
+
 say() { printf '%s\n' "$*" >&2; }
 fail() {
     say "error: $*"

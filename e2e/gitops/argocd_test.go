@@ -152,19 +152,20 @@ var ways = map[string][]sync.SyncOpt{
 // uninstall takes the operator out, whoever installed it.
 func uninstall(t *testing.T) {
 	t.Helper()
-	output(t, "kubectl", "delete", "-k", "../../config/default", "--ignore-not-found", "--timeout=120s")
+	output(t, "kubectl", "delete", "-k", "../../config/overlay", "--ignore-not-found", "--timeout=120s")
 }
 
 // TestArgoSeesTheInstallAsItIs is about the everlasting diff: a definition or a default that the API server stores
 // otherwise than Git has it.
 func TestArgoSeesTheInstallAsItIs(t *testing.T) {
 	installs := map[string][]byte{
-		"kustomize": output(t, "kubectl", "kustomize", "../../config/default"),
-		"helm":      output(t, "helm", "template", "sc-auth-operator", "../../charts/sc-auth-operator", "--namespace", "sc-auth-system"),
+		"kustomize": output(t, "kubectl", "kustomize", "../../config/overlay"),
+		"helm": output(t, "helm", "template", "sc-auth-operator", "../../charts/sc-auth-operator", "--namespace", "sc-auth-system",
+			"--set", "image.repository=registry.example.com/sc-auth-operator", "--set", "serverImage.repository=registry.example.com/sc-auth-server"),
 	}
 	t.Cleanup(func() {
 		uninstall(t)
-		output(t, "kubectl", "apply", "-k", "../../config/default")
+		output(t, "kubectl", "apply", "-k", "../../config/overlay")
 		output(t, "kubectl", "rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=120s")
 	})
 	for app, text := range installs {

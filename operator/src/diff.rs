@@ -91,6 +91,7 @@ async fn changes(
     let observed = observe_children(client, &wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
     let validated = validate(&wanted, &observed, environment, &Turn::Now)
         .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;
+    render::ensure_image(&validated)?;
     if wanted.spec.suspend != Some(true) {
         changes.extend(children(client, &validated, &build(&validated)?, &observed).await?);
     }

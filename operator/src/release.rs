@@ -19,7 +19,7 @@ pub const LATEST: i32 = 2;
 pub struct Offer {
     /// The name of the release.
     pub version: String,
-    /// The server's image where the spec names none.
+    /// The server's image where the spec names none. Empty where it is not known, which only `render` and `diff` allow.
     pub image: String,
 }
 

@@ -14,7 +14,7 @@ use crate::reconcile::build::{self, build};
 use crate::reconcile::observe::Observed;
 use crate::reconcile::validate::{Environment, Validated, validate};
 use crate::release::Turn;
-use crate::run::OfferArgs;
+use crate::run::{NO_SERVER_IMAGE, OfferArgs};
 
 /// Where a ScAuth has not been stored yet.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
@@ -44,12 +44,20 @@ pub fn render(args: RenderArgs) -> anyhow::Result<String> {
 fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String> {
     let validated = validate(scauth, &Observed::default(), environment, &Turn::Now)
         .map_err(|refusal| anyhow::anyhow!("{}: {}", refusal.reason, refusal.message))?;
+    ensure_image(&validated)?;
     let mut text = String::new();
     for child in build(&validated)?.into_values().chain(secrets(&validated)?) {
         text.push_str("---\n");
         text.push_str(&serde_yaml::to_string(&child)?);
     }
     Ok(text)
+}
+
+/// # Errors
+/// Where neither the ScAuth, its pods nor the command line name an image.
+pub fn ensure_image(validated: &Validated) -> anyhow::Result<()> {
+    ensure!(!validated.release.image.is_empty(), "{NO_SERVER_IMAGE}; or name one in spec.image");
+    Ok(())
 }
 
 /// As they would be made, but with nothing in them that is secret.
@@ -138,9 +146,14 @@ mod tests {
     }
 
     fn rendered(manifest: &str) -> anyhow::Result<String> {
+        rendered_with(&["--server-image", "registry.test/server:9"], manifest)
+    }
+
+    fn rendered_with(more: &[&str], manifest: &str) -> anyhow::Result<String> {
         let file = std::env::temp_dir().join(format!("sc-auth-render-{}", rand::random::<u64>()));
         std::fs::write(&file, manifest)?;
-        let arguments = Arguments::parse_from(["render", "-f", &file.display().to_string()]);
+        let file_name = file.display().to_string();
+        let arguments = Arguments::parse_from([&["render", "-f", &file_name], more].concat());
         let text = render(arguments.render);
         std::fs::remove_file(file)?;
         text
@@ -181,6 +194,14 @@ spec: {database: {embedded: {}}}
             let values = secret["stringData"].as_object().unwrap();
             assert!(values.values().all(|value| value == "generated" || value == "admin"), "{values:?}");
         }
+    }
+
+    #[test]
+    fn an_image_is_needed_where_the_scauth_names_none() {
+        let error = rendered_with(&[], SMALLEST).unwrap_err().to_string();
+        assert!(error.contains("--server-image") && error.contains("spec.image"), "{error}");
+        let own = SMALLEST.replace("{database:", "{image: \"registry.test/own:3\", database:");
+        assert!(rendered_with(&[], &own).unwrap().contains("image: registry.test/own:3"));
     }
 
     #[test]

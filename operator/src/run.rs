@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 use kube::Config;
@@ -62,9 +62,9 @@ pub struct RunArgs {
 /// What the children depend on beside the ScAuth itself.
 #[derive(Debug, Clone, Args)]
 pub struct OfferArgs {
-    /// The image of the server's pods where a ScAuth names none.
-    #[arg(long, env = "SERVER_IMAGE", default_value = concat!("docker.io/sc-auth/sc-auth-server:", env!("CARGO_PKG_VERSION")))]
-    server_image: String,
+    /// The image of the server's pods where a ScAuth names none. There is no default, since no public registry has it.
+    #[arg(long, env = "SERVER_IMAGE")]
+    server_image: Option<String>,
     /// The operator's own namespace: the Lease lies there, and no ScAuth may.
     #[arg(long, env = "POD_NAMESPACE", default_value = "sc-auth-system")]
     namespace: String,
@@ -73,11 +73,30 @@ pub struct OfferArgs {
     allowed_images: Vec<String>,
 }
 
+/// What to do where the server's image is not known.
+pub const NO_SERVER_IMAGE: &str = concat!(
+    "no image for the server's pods: set --server-image or SERVER_IMAGE to the one in your registry, such as ",
+    "registry.example.com/sc-auth-server:",
+    env!("CARGO_PKG_VERSION")
+);
+
 impl OfferArgs {
+    /// # Errors
+    /// Where no image is named, or only the placeholder of the manifests: an operator would make pods that never start.
+    fn ensure_image(&self) -> anyhow::Result<()> {
+        let image = self.server_image.as_deref().unwrap_or_default().trim();
+        ensure!(!image.is_empty(), NO_SERVER_IMAGE);
+        let (registry, _) = image.split_once('/').unwrap_or_default();
+        let is_placeholder = registry.rsplit('.').next() == Some("invalid");
+        ensure!(!is_placeholder, "{image} is a placeholder that no registry has; {NO_SERVER_IMAGE}");
+        Ok(())
+    }
+
     /// As the reconcile needs it.
     pub fn environment(self) -> Environment {
+        let image = self.server_image.unwrap_or_default().trim().to_owned();
         Environment {
-            offer: Offer { version: env!("CARGO_PKG_VERSION").to_owned(), image: self.server_image },
+            offer: Offer { version: env!("CARGO_PKG_VERSION").to_owned(), image },
             namespace: self.namespace,
             allowed_images: self.allowed_images.into_iter().filter(|start| !start.is_empty()).collect(),
         }
@@ -90,8 +109,10 @@ fn now() -> Timestamp {
 }
 
 /// # Errors
-/// Where the cluster cannot be reached at all, the address is taken, or the Lease is lost.
+/// Where no image of the server is named, the cluster cannot be reached at all, the address is taken, or the Lease is
+/// lost.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+    args.offer.ensure_image()?;
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopping = stop.clone();
@@ -108,6 +129,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
 /// # Errors
 /// As [`run`].
 pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    args.offer.ensure_image()?;
     let (metrics, freshness) = (Metrics::default(), Freshness::default());
     let client = client::client(config, args.longest_silence, &metrics, &freshness)?;
     let (fleet, writer) = reflector::store();
@@ -177,5 +199,29 @@ async fn is_defined(definitions: &mut watch::Receiver<Definitions>, stop: &Cance
     tokio::select! {
         found = definitions.wait_for(|known| known.contains(SCAUTHS)) => found.is_ok(),
         () = stop.cancelled() => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    /// Before it looks for a cluster.
+    #[tokio::test]
+    async fn without_an_image_of_the_server_it_does_not_start_and_asks_for_one() {
+        let placeholder = "registry.invalid/sc-auth-server:0.2.0";
+        for arguments in [&["run"][..], &["run", "--server-image", " "], &["run", "--server-image", placeholder]] {
+            let error = run(Arguments::parse_from(arguments).run).await.unwrap_err().to_string();
+            assert!(error.contains("set --server-image or SERVER_IMAGE to the one in your registry"), "{error}");
+            assert_eq!(error.contains("is a placeholder"), arguments.contains(&placeholder), "{error}");
+        }
     }
 }

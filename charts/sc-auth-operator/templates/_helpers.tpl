@@ -34,11 +34,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
-{{/* Of an image and the version that it has by default. */}}
+{{/* The full name of an image: of the values at `path`, with the version as default tag. */}}
 {{- define "sc-auth-operator.image" -}}
+{{- $ask := printf "%s.repository is needed: no public registry has this image. Build and push it as the README shows, then --set %s.repository=registry.example.com/%s" .path .path .name -}}
+{{- $repository := required $ask .image.repository -}}
 {{- if .image.digest -}}
-{{- printf "%s@%s" .image.repository .image.digest -}}
+{{- printf "%s@%s" $repository .image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .image.repository (.image.tag | default .version) -}}
+{{- printf "%s:%s" $repository (.image.tag | default .version) -}}
 {{- end -}}
 {{- end -}}

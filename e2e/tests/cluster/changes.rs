@@ -69,5 +69,5 @@ async fn host_image_replicas_and_limits_follow_and_tokens_stay_good() {
 /// The server's image under its second name.
 fn running_image() -> String {
     let image = run(&["get", "scauth", NAME, "-o", "jsonpath={.status.image}"]);
-    image.replace("docker.io/sc-auth/", "docker.io/local/")
+    image.replace("registry.example.com/", "docker.io/local/")
 }

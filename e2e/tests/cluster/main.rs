@@ -1,5 +1,5 @@
 //! The whole, in a real cluster: API server, pods from the real images, an ingress controller, MariaDB and PostgreSQL.
-//! Needs `dev/databases up`, `dev/cluster up`, `kubectl apply -k config/default` and their environment; `make test` does
+//! Needs `dev/databases up`, `dev/cluster up`, `kubectl apply -k config/overlay` and their environment; `make test` does
 //! all of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 #![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]

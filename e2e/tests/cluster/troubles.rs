@@ -22,7 +22,7 @@ fn what_keeps_a_pod_from_starting_is_named() {
     let wrong = json!({"name": "SC_AUTH_AUDIT_RETENTION", "value": "soon"});
     let lost = json!({"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "no-such-secret", "key": "url"}}});
     for (spec, reason, words) in [
-        (with(json!({"image": "docker.io/sc-auth/no-such-image:1"})), "ImagePullFailed", "no-such-image"),
+        (with(json!({"image": "registry.example.com/no-such-image:1"})), "ImagePullFailed", "no-such-image"),
         (with(json!({"podTemplate": {"nodeSelector": {"no": "such-node"}}})), "Unschedulable", "node"),
         (with(json!({"podTemplate": volume})), "MountFailed", "no-such-map"),
         (env(wrong), "StartFailed", "SC_AUTH_AUDIT_RETENTION: invalid value 'soon'"),

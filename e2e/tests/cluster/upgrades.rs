@@ -35,7 +35,7 @@ async fn a_migration_that_fails_leaves_the_old_pods_serving_and_going_back_works
         "UPDATE sc_auth_schema SET version = 99, oldest_version = 98, oldest_server = '7.0.0'",
     );
     let image = get("scauth", NAME, NAME)["status"]["image"].as_str().unwrap().to_owned();
-    let other = image.replace("docker.io/sc-auth/", "docker.io/local/");
+    let other = image.replace("registry.example.com/", "docker.io/local/");
     let mut upgraded = spec.clone();
     upgraded["image"] = json!(other);
     apply(scauth(NAME, upgraded.clone())).unwrap();

@@ -76,7 +76,7 @@ fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_relea
     assert!(before[0].iter().all(|uid| now[0].contains(uid)), "the old pod of the one that fails still serves");
     assert_eq!(before[1..], now[1..], "the others are untouched");
 
-    let good = old.as_str().unwrap().replace("docker.io/sc-auth/", "docker.io/local/");
+    let good = old.as_str().unwrap().replace("registry.example.com/", "docker.io/local/");
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| watch(&stop));

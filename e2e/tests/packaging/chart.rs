@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::common::manifests::{objects, root};
-use crate::helm::{chart, template};
+use crate::helm::{chart, template, template_of};
 
 /// Helm reads no file outside of a chart, so it has copies.
 #[test]
@@ -44,7 +44,7 @@ fn by_default_it_renders_what_is_stored() {
 #[test]
 fn with_everything_set_it_renders_what_is_stored() {
     let values = root().join("e2e/tests/packaging/snapshots/everything.values.yaml");
-    let text = template(&["--values", values.to_str().unwrap()]).unwrap();
+    let text = template_of(&["--values", values.to_str().unwrap()]).unwrap();
     // But for the dashboard's text, which is a copy.
     let text: Vec<_> = text.lines().filter(|line| !line.starts_with("  sc-auth.json: ")).collect();
     matches_snapshot("everything.yaml", &(text.join("\n") + "\n"));
@@ -54,7 +54,8 @@ fn by_kind(text: &str) -> BTreeMap<String, Value> {
     objects(text).into_iter().map(|object| (object["kind"].as_str().unwrap().to_owned(), object)).collect()
 }
 
-/// Without what only Helm needs to know.
+/// Without what only Helm needs to know, and with the environment in the order of its names: a patch of kustomize moves
+/// what it changes to the front.
 fn strip(value: &mut Value) {
     const HELMS: [&str; 6] = [
         "app.kubernetes.io/instance",
@@ -68,6 +69,9 @@ fn strip(value: &mut Value) {
         Value::Object(fields) => {
             fields.retain(|name, _| !HELMS.contains(&name.as_str()));
             fields.values_mut().for_each(strip);
+            if let Some(Value::Array(variables)) = fields.get_mut("env") {
+                variables.sort_by_key(|variable| variable["name"].as_str().map(str::to_owned));
+            }
         }
         Value::Array(items) => items.iter_mut().for_each(strip),
         _ => {}
@@ -76,7 +80,7 @@ fn strip(value: &mut Value) {
 
 #[test]
 fn chart_and_kustomize_install_the_same() {
-    let base = root().join("config/default");
+    let base = root().join("config/overlay");
     let output = Command::new("kubectl").args(["kustomize", base.to_str().unwrap()]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut kustomized = by_kind(&String::from_utf8(output.stdout).unwrap());
@@ -100,7 +104,7 @@ fn chart_and_kustomize_install_the_same() {
 #[test]
 fn every_object_and_pod_says_what_it_belongs_to() {
     let values = root().join("e2e/tests/packaging/snapshots/everything.values.yaml");
-    for object in objects(&template(&["--values", values.to_str().unwrap()]).unwrap()) {
+    for object in objects(&template_of(&["--values", values.to_str().unwrap()]).unwrap()) {
         let kind = &object["kind"];
         assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm", "{kind}");
         assert_eq!(object["metadata"]["labels"]["cost-center"], "42", "{kind}");

@@ -16,9 +16,22 @@ pub fn helm(arguments: &[&str]) -> Result<String, String> {
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
-/// The manifests of the chart with these values set.
+/// The two values without which it cannot be installed.
+pub const IMAGES: [&str; 4] = [
+    "--set",
+    "image.repository=registry.example.com/sc-auth-operator",
+    "--set",
+    "serverImage.repository=registry.example.com/sc-auth-server",
+];
+
+/// The manifests of the chart with the images and these values set.
 pub fn template(more: &[&str]) -> Result<String, String> {
+    template_of(&[&IMAGES[..], more].concat())
+}
+
+/// The manifests of the chart with these values alone.
+pub fn template_of(values: &[&str]) -> Result<String, String> {
     let chart = chart();
     let fixed = ["template", "sc-auth-operator", &chart, "--namespace", "sc-auth-system"];
-    helm(&[&fixed, more].concat())
+    helm(&[&fixed[..], values].concat())
 }

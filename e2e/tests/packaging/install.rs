@@ -22,14 +22,14 @@ fn the_demo_in_a_cluster_of_one_s_own() {
     assert!(run(&image).starts_with("docker.io/local/sc-auth-operator:"));
     assert!(run(&["get", "scauth", "sc-auth", "-o", "jsonpath={.status.image}"]).starts_with("docker.io/local/"));
     paste(&[demo.replace("make demo", "make demo-down")]);
-    run(&["apply", "-k", "../config/default"]);
+    run(&["apply", "-k", "../config/overlay"]);
     run(&["rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=120s"]);
 }
 
 #[test]
 fn installing() {
     let _alone = alone();
-    run(&["delete", "-k", "../config/default", "--ignore-not-found", "--timeout=120s"]);
+    run(&["delete", "-k", "../config/overlay", "--ignore-not-found", "--timeout=120s"]);
     let said = paste(&blocks("docs/install.md", ""));
     assert!(said.contains("successfully rolled out"), "{said}");
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::common::kube::{apply, eventually, get, items, kubectl, pods, ready, run, scauth};
 use crate::common::manifests::root;
-use crate::helm::{chart, helm};
+use crate::helm::{IMAGES, chart, helm};
 use crate::install::alone;
 
 const RELEASE: &str = "sc-auth-operator";
@@ -22,7 +22,7 @@ struct Kustomized;
 
 impl Kustomized {
     fn replace() -> Self {
-        let base = root().join("config/default");
+        let base = root().join("config/overlay");
         run(&["delete", "-k", base.to_str().unwrap(), "--ignore-not-found", "--timeout=120s"]);
         // What Helm makes a release's namespace without: pods of the chart must do under it.
         let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
@@ -37,7 +37,7 @@ impl Drop for Kustomized {
         if std::thread::panicking() {
             return;
         }
-        let base = root().join("config/default");
+        let base = root().join("config/overlay");
         run(&["apply", "-k", base.to_str().unwrap()]);
         run(&["rollout", "status", "deployment", RELEASE, "-n", NAMESPACE, "--timeout=120s"]);
     }
@@ -57,7 +57,7 @@ fn upgrade(chart: &str, more: &[&str]) -> Result<String, String> {
         "90s",
         "--reset-values",
     ];
-    helm(&[&fixed, more].concat())
+    helm(&[&fixed[..], &IMAGES, more].concat())
 }
 
 /// A chart as the last release had it: its definition of ScAuth lacks a column.

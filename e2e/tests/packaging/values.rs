@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::helm::{chart, helm, template};
+use crate::helm::{IMAGES, chart, helm, template, template_of};
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(format!("{}/{name}", chart())).unwrap()
@@ -33,6 +33,17 @@ fn compare(path: &str, schema: &Value, values: &Value) {
 fn values_and_schema_name_the_same() {
     let schema = serde_json::from_str(&read("values.schema.json")).unwrap();
     compare("", &schema, &serde_yaml::from_str(&read("values.yaml")).unwrap());
+}
+
+/// There is no public registry of them, and a default would belong to whoever takes its name.
+#[test]
+fn the_registry_is_asked_for() {
+    for (given, missing) in [(&[][..], "image"), (&IMAGES[..2], "serverImage"), (&IMAGES[2..], "image")] {
+        let refusal = template_of(given).unwrap_err();
+        let expected = format!("{missing}.repository is needed: no public registry has this image");
+        assert!(refusal.contains(&expected), "{given:?}: {refusal}");
+    }
+    assert!(template(&[]).is_ok());
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn keys() {
 fn upgrades() {
     let _turn = with_the_sample();
     let image = run(&["get", "scauth", "sc-auth", "-o", "jsonpath={.status.image}"]);
-    let other = image.replace("docker.io/sc-auth/", "docker.io/local/");
+    let other = image.replace("registry.example.com/", "docker.io/local/");
     assert_ne!(image, other);
     paste_with(&[("NEW", &other)], &blocks("docs/upgrade.md", ""));
     assert_eq!(run(&["get", "scauth", "sc-auth", "-o", "jsonpath={.status.image}"]), image);

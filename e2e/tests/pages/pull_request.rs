@@ -14,6 +14,7 @@ fn a_pull_request_is_told_what_it_would_change() {
     let workflow = fs::read_to_string(root().join("config/github/pull-request.yaml")).unwrap();
     let workflow: Value = serde_yaml::from_str(&workflow).unwrap();
     let steps = workflow["jobs"]["diff"]["steps"].as_array().unwrap();
+    let image = workflow["jobs"]["diff"]["env"]["SERVER_IMAGE"].as_str().unwrap();
     let script = steps.iter().find(|step| step["name"] == "diff").unwrap()["run"].as_str().unwrap();
     let folder = std::env::temp_dir().join("sc-auth-e2e-pull-request");
     drop(fs::remove_dir_all(&folder));
@@ -26,8 +27,13 @@ fn a_pull_request_is_told_what_it_would_change() {
         fs::write(folder.join("tenants/pull.yaml"), manifest(more)).unwrap();
         let path = format!("{}:{}", programs(), std::env::var("PATH").unwrap());
         let mut shell = Command::new("bash");
-        let output =
-            shell.args(["-e", "-o", "pipefail", "-c", script]).current_dir(&folder).env("PATH", path).output().unwrap();
+        let output = shell
+            .args(["-e", "-o", "pipefail", "-c", script])
+            .current_dir(&folder)
+            .env("PATH", path)
+            .env("SERVER_IMAGE", image)
+            .output()
+            .unwrap();
         (output.status.success(), fs::read_to_string(folder.join("comment.md")).unwrap())
     };
 

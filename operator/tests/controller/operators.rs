@@ -33,7 +33,9 @@ impl Operator {
     pub fn start(name: &str, namespace: &str, config: Config, more: &[&str]) -> Self {
         let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let address = listen.to_string();
-        let fixed = ["operator", "--name", name, "--namespace", namespace, "--listen", &address];
+        let image = "registry.test/sc-auth-server:9";
+        let fixed =
+            ["operator", "--name", name, "--namespace", namespace, "--listen", &address, "--server-image", image];
         let arguments = Arguments::parse_from(fixed.iter().chain(more));
         let stop = CancellationToken::new();
         let task = tokio::spawn(operate(arguments.run, config, stop.clone()));

@@ -124,12 +124,12 @@ fn only_images_that_the_operator_allows_are_taken() {
     let mut environment = environment();
     let check = |environment: &_| validate(&scauth(spec.clone()), &Observed::default(), environment, &Turn::Now);
     assert!(check(&environment).is_ok());
-    environment.allowed_images = vec!["docker.io/sc-auth/".into(), "registry.example.com/".into()];
+    environment.allowed_images = vec!["docker.io/ours/".into(), "registry.example.com/".into()];
     assert!(check(&environment).is_ok());
     environment.allowed_images.pop();
     let refusal = check(&environment).unwrap_err();
     assert_eq!((refusal.reason, refusal.is_final), (Reason::ImageNotAllowed, true));
-    assert!(refusal.message.contains("begin with docker.io/sc-auth/"), "{}", refusal.message);
+    assert!(refusal.message.contains("begin with docker.io/ours/"), "{}", refusal.message);
 }
 
 #[test]
