@@ -6,12 +6,44 @@ use super::manifests::root;
 
 /// The shell blocks of a page, from that heading on.
 pub fn blocks(page: &str, heading: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let text = read(page);
     let at = text.find(heading).unwrap_or_else(|| panic!("{page} has no {heading}"));
-    let parts = text[at..].split("\n```sh\n").skip(1);
+    blocks_in(page, &text[at..])
+}
+
+/// Those under that heading alone, with each placeholder replaced by what a reader would write.
+pub fn section(page: &str, heading: &str, placeholders: &[(&str, &str)]) -> Vec<String> {
+    let text = format!("\n{}", read(page));
+    let start = format!("\n{heading}\n");
+    let at = text.find(&start).unwrap_or_else(|| panic!("{page} has no {heading}")) + start.len();
+    let end = text[at..].find("\n#").map_or(text.len(), |length| at + length);
+    let fill = |block: String| placeholders.iter().fold(block, |block, (name, value)| filled(&block, name, value));
+    // The newline before a block that follows the heading at once.
+    blocks_in(page, &text[at - 1..end]).into_iter().map(fill).collect()
+}
+
+fn read(page: &str) -> String {
+    std::fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
+}
+
+fn blocks_in(page: &str, text: &str) -> Vec<String> {
+    let parts = text.split("\n```sh\n").skip(1);
     let blocks: Vec<_> = parts.map(|part| part.split("\n```").next().unwrap().to_owned()).collect();
     assert!(!blocks.is_empty(), "{page} has no shell block");
     blocks
+}
+
+/// With the value for each word `name`: NAME is neither in NAMESPACE nor in $NAME.
+fn filled(block: &str, name: &str, value: &str) -> String {
+    let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || "_${".contains(letter);
+    let mut parts = block.split(name);
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        let is_word = !text.ends_with(is_of_word) && !part.starts_with(is_of_word);
+        text.push_str(if is_word { value } else { name });
+        text.push_str(part);
+    }
+    text
 }
 
 /// Pastes them into one shell, in the repository. Returns what was printed.

@@ -2,8 +2,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::common::kube::run;
-use crate::common::shell::{blocks, paste};
+use serde_json::json;
+
+use crate::common::kube::{apply, run, scauth};
+use crate::common::shell::{paste, section};
+
+const DEFINITION: &str = "scauths.sc-auth.io";
 
 /// Until it is dropped, nobody else takes the operator out and puts it in again.
 pub fn alone() -> MutexGuard<'static, ()> {
@@ -21,7 +25,15 @@ fn the_demo_in_a_cluster_of_one_s_own() {
     let image = ["get", "deployment", "sc-auth-operator", "-n", "sc-auth-system", "-o", "jsonpath={..image}"];
     assert!(run(&image).starts_with("docker.io/local/sc-auth-operator:"));
     assert!(run(&["get", "scauth", "sc-auth", "-o", "jsonpath={.status.image}"]).starts_with("docker.io/local/"));
-    paste(&[demo.replace("make demo", "make demo-down")]);
+    let down = [demo.replace("make demo", "make demo-down")];
+    // Not while it would take others along.
+    apply(scauth("e2e-bystander", json!({"database": {"embedded": {}}}))).unwrap();
+    let refusal = std::panic::catch_unwind(|| paste(&down)).unwrap_err();
+    assert!(refusal.downcast_ref::<String>().unwrap().contains("e2e-bystander"));
+    run(&["get", "scauth", "e2e-bystander", "sc-auth"]);
+    run(&["delete", "scauth", "e2e-bystander"]);
+    paste(&down);
+    run(&["delete", "namespace", "e2e-bystander", "--ignore-not-found", "--wait=false"]);
     run(&["apply", "-k", "../config/overlay"]);
     run(&["rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=120s"]);
 }
@@ -30,6 +42,15 @@ fn the_demo_in_a_cluster_of_one_s_own() {
 fn installing() {
     let _alone = alone();
     run(&["delete", "-k", "../config/overlay", "--ignore-not-found", "--timeout=120s"]);
-    let said = paste(&blocks("docs/install.md", ""));
+    let page = "docs/install.md";
+    let said = paste(&section(page, "## Helm", &[]));
+    assert!(said.contains("successfully rolled out"), "{said}");
+    let release = [("RELEASE", "sc-auth-operator"), ("NAMESPACE", "sc-auth-system")];
+    paste(&section(page, "## Uninstall the release", &release));
+    run(&["get", "crd", DEFINITION]);
+    // Of another program's ScAuth; without an operator nobody would do its last work.
+    assert_eq!(run(&["get", "scauth", "-o", "name"]), "");
+    paste(&section(page, "## Delete the definition, and every ScAuth with it", &[("DEFINITION", DEFINITION)]));
+    let said = paste(&section(page, "## kustomize", &[]));
     assert!(said.contains("successfully rolled out"), "{said}");
 }

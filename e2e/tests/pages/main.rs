@@ -7,28 +7,47 @@
 mod common;
 
 mod clients;
+mod destroying;
 mod links;
 mod moving;
 mod protecting;
 mod pull_request;
+mod retrying;
 mod turns;
 
-use common::kube::run;
-use common::shell::{blocks, paste, paste_with, programs};
-use turns::{with_its_name_free, with_the_sample};
+use std::time::{Duration, Instant};
+
+use common::client::{Client, PASSWORD};
+use common::kube::{condition, eventually, kubectl, run};
+use common::shell::{blocks, paste, programs, section};
+use serde_json::json;
+use turns::{SAMPLE, with_its_name_free, with_the_sample};
+
+/// The placeholders of the pages, for the ScAuth of the first sample.
+const NAME: (&str, &str) = ("NAME", SAMPLE);
 
 #[test]
 fn the_quick_start() {
     let _turn = with_its_name_free();
-    let said = paste(&blocks("docs/quick-start.md", ""));
-    assert!(said.contains("\"username\":\"alice\"") && said.contains("refused, as it should be"), "{said}");
+    let page = "docs/quick-start.md";
+    let parts = ["## Register and log in", "## Log out", "## The first Admin"].map(|part| section(page, part, &[]));
+    let begin = section(page, "# Quick start", &[]);
+    let said = paste(&[&begin[..], &parts.concat()].concat());
+    assert!(said.contains("\"username\":\"alice\"") && said.contains("refused, as expected"), "{said}");
+
+    paste(&section(page, "## Delete the first Admin's Secret", &[NAME]));
+    assert!(!kubectl(&["-n", SAMPLE, "get", "secret", "sc-auth-admin"], "").status.success());
+    paste(&section(page, "## Delete a ScAuth", &[NAME]));
+    run(&["-n", SAMPLE, "get", "secret", "sc-auth-secret"]);
+    paste(&section(page, "## Delete all that it left", &[NAME]));
+    assert!(!kubectl(&["get", "namespace", SAMPLE], "").status.success());
 }
 
 #[test]
 fn the_login_of_the_readmes() {
     let _turn = with_the_sample();
     for (page, heading) in [("README.md", "## Log in"), ("README.id.md", "## Masuk")] {
-        let said = paste(&blocks(page, heading)[..1]);
+        let said = paste(&section(page, heading, &[]));
         assert!(said.contains("\"access_token\":"), "{page}: {said}");
     }
 }
@@ -36,8 +55,14 @@ fn the_login_of_the_readmes() {
 #[test]
 fn day_two() {
     let _turn = with_the_sample();
-    let said = paste(&blocks("docs/day-two.md", ""));
+    let suspend = section("docs/day-two.md", "## Suspend a ScAuth", &[NAME]);
+    paste(&suspend[..1]);
+    // Stays as it is for now.
+    run(&["-n", SAMPLE, "label", "deployment", SAMPLE, "app.kubernetes.io/name-"]);
+    eventually("the status names it", 60, || condition(SAMPLE, "Ready")["status"] == "False");
+    let said = paste(&suspend[1..]);
     assert!(said.contains("these wait to be changed: Deployment"), "{said}");
+    paste(&section("docs/day-two.md", "## Resume it", &[NAME]));
 }
 
 #[test]
@@ -47,51 +72,92 @@ fn what_the_status_says() {
     assert!(said.contains("Ready=True Serving: "), "{said}");
 }
 
-/// The first block is for a cluster, the others for a server without one.
 #[test]
-fn keys() {
+fn keys_in_a_cluster() {
     let _turn = with_the_sample();
-    let blocks = blocks("docs/keys.md", "");
-    let said = paste(&blocks[..1]);
+    let said = paste(&section("docs/keys.md", "## In a cluster", &[]));
     assert!(said.contains("\"state\":\"current\""), "{said}");
+    let keys = || run(&["get", "scauth", SAMPLE, "-o", "jsonpath={.status.keys[*].kid}"]);
+    let leaked = keys().split(' ').next().unwrap().to_owned();
+    paste(&section("docs/keys.md", "## Revoke a key that has leaked", &[NAME, ("KID", &leaked)]));
+    eventually("it is gone", 60, || !keys().contains(&leaked));
+}
+
+/// On a laptop, in a folder of its own.
+#[test]
+fn keys_without_kubernetes() {
     let begin = format!("cd \"$(mktemp -d)\"\nPATH={}:$PATH", programs());
+    let leaked =
+        "KID=$(sc-auth-server keys list | awk '$2 == \"access\" && $4 == \"current\" { print $1 }')".to_owned();
     let end = "sc-auth-server keys list; rm -r \"$PWD\"".to_owned();
-    let said = paste(&[&[begin][..], &blocks[1..], &[end]].concat());
+    let rotate = section("docs/keys.md", "## Without Kubernetes", &[]);
+    let revoke = section("docs/keys.md", "## Revoke a key of the file", &[("KID", "\"$KID\"")]);
+    let said = paste(&[&[begin][..], &rotate, &[leaked], &revoke, &[end]].concat());
     assert!(said.contains("is published") && said.contains("was dropped"), "{said}");
 }
 
-/// To the other name of the same image.
+/// To the other name of the same image, and back.
 #[test]
 fn upgrades() {
     let _turn = with_the_sample();
-    let image = run(&["get", "scauth", "sc-auth", "-o", "jsonpath={.status.image}"]);
+    let page = "docs/upgrade.md";
+    paste(&section(page, "## The servers", &[]));
+    let another = section(page, "## Another image", &[]);
+    let image = paste(&another[..1]);
     let other = image.replace("registry.example.com/", "docker.io/local/");
     assert_ne!(image, other);
-    paste_with(&[("NEW", &other)], &blocks("docs/upgrade.md", ""));
-    assert_eq!(run(&["get", "scauth", "sc-auth", "-o", "jsonpath={.status.image}"]), image);
+    for wanted in [&other, &image] {
+        paste(&section(page, "## Another image", &[NAME, ("IMAGE", wanted)])[1..]);
+        assert_eq!(run(&["get", "scauth", SAMPLE, "-o", "jsonpath={.status.image}"]), *wanted);
+    }
 }
 
-#[test]
-fn passwords_and_guessing() {
-    let _turn = with_the_sample();
-    let said = paste(&blocks("docs/security.md", ""));
-    let codes: Vec<_> = said.lines().filter_map(|line| line.split("\"code\":").nth(1)?.get(..3)).collect();
-    let (guesses, then) = codes[1..].split_at(8);
-    assert!(guesses.starts_with(&["422"; 5]) && guesses.ends_with(&["429"]), "{said}");
-    assert_eq!(then, ["429", "200", "200", "200"], "{said}");
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_and_guessing() {
+    let _turn = tokio::task::block_in_place(with_the_sample);
+    let client = Client::at(turns::HOST);
+    client.register("carol").await;
+    let login = async |password: &str| {
+        let body = json!({"username": "carol", "password": password});
+        client.call("POST", "/api/v1/accounts/login", None, Some(body)).await.0
+    };
+    // Five failures are free; after eight the next attempt has to wait for several seconds.
+    let started = Instant::now();
+    let mut failures = 0;
+    while failures < 8 {
+        assert!(started.elapsed() < Duration::from_mins(2), "only {failures} guesses were tried");
+        failures += usize::from(login("not hers").await == 422);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(login(PASSWORD).await, 429, "the right password has to wait too");
+    let page = "docs/security.md";
+    let said =
+        tokio::task::block_in_place(|| paste(&section(page, "## Let a user in again at once", &[("USER", "carol")])));
     assert!(said.contains("\"event\":\"login_failures_cleared\""), "{said}");
+    assert_eq!(login(PASSWORD).await, 200);
+    tokio::task::block_in_place(|| paste(&section(page, "## Stricter rules", &[NAME])));
 }
 
 #[test]
 fn backup_and_restore() {
-    let _turn = with_its_name_free();
-    paste(&blocks("docs/backup.md", ""));
+    let _turn = with_the_sample();
+    let page = "docs/backup.md";
+    paste(&section(page, "## The keys and the object", &[]));
+    run(&["delete", "scauth", SAMPLE]);
+    paste(&section(page, "## A ScAuth that was deleted by mistake", &[]));
+    let saved = common::manifests::root().join("keys.yaml");
+    let kept = std::fs::read_to_string(&saved).unwrap();
+    let key = run(&["-n", SAMPLE, "get", "secret", "sc-auth-secret", "-o", "jsonpath={.data.*}"]);
+    assert!(kept.contains(key.trim()), "the same keys as before");
+    std::fs::remove_file(saved).unwrap();
+    std::fs::remove_file(common::manifests::root().join("scauth.yaml")).unwrap();
 }
 
 #[test]
 fn git_ops() {
     let said = paste(&blocks("docs/gitops.md", ""));
     assert!(said.contains("nothing differs"), "{said}");
+    run(&["delete", "-f", "../config/samples/postgresql.yaml"]);
 }
 
 /// On a laptop, without a cluster.
@@ -107,4 +173,5 @@ fn users_in_files() {
 #[test]
 fn monitoring() {
     paste(&blocks("docs/monitoring.md", ""));
+    run(&["delete", "namespace", "monitoring"]);
 }

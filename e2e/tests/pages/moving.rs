@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::common::client::Client;
 use crate::common::database::{execute_in_mariadb, mariadb, postgres};
 use crate::common::kube::{Cleanup, run};
-use crate::common::shell::{blocks, paste_with, programs};
+use crate::common::shell::{blocks, paste, paste_with, programs, section};
 
 #[test]
 fn databases() {
@@ -59,7 +59,8 @@ async fn from_the_flask_service() {
         ("DB_NAME", "e2e_flask"),
         ("SECRET_KEY", "the old service's own secret key"),
     ];
-    let blocks = blocks("docs/takeover.md", "");
+    let page = "docs/takeover.md";
+    let finish = |heading: &str| paste(&section(page, heading, &[("NAME", "accounts")]));
     let hash = || execute_in_mariadb("SELECT password FROM e2e_flask.users WHERE username = 'alice'");
     let client = Client::at("accounts.example.com");
     let logs_in = async || {
@@ -69,11 +70,12 @@ async fn from_the_flask_service() {
         assert_eq!(status, 200, "{answer}");
     };
 
-    let plan = tokio::task::block_in_place(|| paste_with(&variables, &blocks[..1]));
+    let plan =
+        tokio::task::block_in_place(|| paste_with(&variables, &section(page, "# Moving from the Flask service", &[])));
     assert!(plan.contains("ALTER TABLE"), "{plan}");
     logs_in().await;
     assert_eq!(hash().trim(), OLD_HASH, "the old service must be able to read it");
-    tokio::task::block_in_place(|| paste_with(&[], &blocks[1..2]));
+    tokio::task::block_in_place(|| finish("## Finish, with no way back to the old service"));
     // A pod from before may still take a request or two.
     for _ in 0..30 {
         logs_in().await;
@@ -83,6 +85,6 @@ async fn from_the_flask_service() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert!(hash().starts_with("$argon2id$"), "{}", hash());
-    tokio::task::block_in_place(|| paste_with(&[], &blocks[2..]));
+    tokio::task::block_in_place(|| finish("## Revoke the old service's tokens"));
     logs_in().await;
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::common::client::{Client, PASSWORD};
 use crate::common::kube::{apply, run};
 use crate::common::manifests::sample;
-use crate::common::shell::{blocks, paste};
-use crate::turns::with_the_sample;
+use crate::common::shell::{blocks, paste, section};
+use crate::turns::{HOST, SAMPLE, with_the_sample};
 
 const APP: &str = "wiki";
 const WHO: &str = "/cgi-bin/who";
@@ -36,8 +36,8 @@ async fn gateway_api() {
     tokio::task::block_in_place(|| {
         let _turn = with_the_sample();
         let _edge = Edge::open();
-        let said = paste(&blocks("docs/network.md", ""));
-        assert!(said.contains("auth.example.com"), "{said}");
+        let said = paste(&section("docs/network.md", "## Replace the Ingress by an HTTPRoute", &[("NAME", SAMPLE)]));
+        assert!(said.contains(HOST), "{said}");
     });
 }
 
@@ -92,7 +92,7 @@ async fn another_app_behind_forward_auth() {
         paste(&blocks("docs/forward-auth.md", ""));
         edge
     });
-    let auth = Client::at("auth.example.com");
+    let auth = Client::at(HOST);
     auth.register("dora").await;
     let (token, _) = auth.login("dora", PASSWORD).await;
 

@@ -5,23 +5,28 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::common::kube::{kubectl, ready, run};
 use crate::common::shell::paste;
 
-static SAMPLE: Mutex<()> = Mutex::new(());
+/// The name of the first sample's ScAuth.
+pub const SAMPLE: &str = "sc-auth";
+/// Where clients reach it.
+pub const HOST: &str = "auth.example.com";
+
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Until it is dropped, that ScAuth is this page's. Each test has a thread of its own, so that it may be held while that
 /// waits.
 pub struct Turn(#[expect(dead_code, reason = "held until it is dropped")] MutexGuard<'static, ()>);
 
 fn take_turn() -> Turn {
-    Turn(SAMPLE.lock().unwrap_or_else(PoisonError::into_inner))
+    Turn(TURN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Its name and its namespace, with nobody in them.
 pub fn with_its_name_free() -> Turn {
     let turn = take_turn();
-    run(&["delete", "scauth", "sc-auth", "--ignore-not-found"]);
+    run(&["delete", "scauth", SAMPLE, "--ignore-not-found"]);
     // A namespace takes longer to go while there are pods in it.
-    kubectl(&["wait", "--for=delete", "pod", "--all", "-n", "sc-auth", "--timeout=60s"], "");
-    run(&["delete", "namespace", "sc-auth", "--ignore-not-found"]);
+    kubectl(&["wait", "--for=delete", "pod", "--all", "-n", SAMPLE, "--timeout=60s"], "");
+    run(&["delete", "namespace", SAMPLE, "--ignore-not-found"]);
     turn
 }
 
@@ -32,11 +37,11 @@ pub fn with_the_sample() -> Turn {
     if !kubectl(&["replace", "-f", file], "").status.success() {
         run(&["create", "-f", file]);
     }
-    ready("sc-auth");
+    ready(SAMPLE);
     run(&["wait", "--for=condition=Exposed", "scauth/sc-auth", "--timeout=2m"]);
     // The ingress controller lets clients in a moment later.
     let address = std::env::var("SCDEV_INGRESS").unwrap();
     let curl = "curl -sSf -o /dev/null --retry 30 --retry-delay 1 --retry-all-errors --resolve";
-    paste(&[format!("{curl} auth.example.com:80:{address} http://auth.example.com/")]);
+    paste(&[format!("{curl} {HOST}:80:{address} http://{HOST}/")]);
     turn
 }
