@@ -7,7 +7,7 @@ CACHE=${SCDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sc-auth}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 
 # Debian's packages that the databases, our images and the cluster need.
-DATABASE_PACKAGES=(mariadb-server postgresql openssl)
+DATABASE_PACKAGES=(mariadb-server postgresql openssl mmdebstrap debian-archive-keyring)
 # What the server is asked by, beside Traefik, which is built.
 PROXY_PACKAGES=(nginx)
 # What reads our metrics, and tries our alerts.

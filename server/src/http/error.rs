@@ -90,7 +90,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::text(StatusCode::CONFLICT, format!("{} already exists", field.as_str())),
-            StoreError::Unavailable(_) | StoreError::Transient(_) => {
+            StoreError::Unavailable(_) | StoreError::Unencrypted | StoreError::Transient(_) => {
                 tracing::warn!(error = logging::chain(&error), "the database did not answer");
                 Self::Unavailable("the database is unavailable, try again in a moment")
             }

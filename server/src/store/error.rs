@@ -30,6 +30,12 @@ pub enum StoreError {
     /// The database cannot be reached, or all connections were busy for too long.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
+    /// What MySQL's `caching_sha2_password` asks for.
+    #[error(
+        "the database server takes a password over an encrypted connection only; set DB_TLS, or ssl-mode in the URL, to \
+         preferred or higher, and where it is that already, turn TLS on in the database server"
+    )]
+    Unencrypted,
     /// The database gave up a statement that may succeed when sent again.
     #[error("the database gave up a statement")]
     Transient(#[source] sqlx::Error),
@@ -71,6 +77,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed => Self::Unavailable(error),
+            sqlx::Error::Configuration(problem) if problem.to_string().starts_with("RSA auth") => Self::Unencrypted,
             sqlx::Error::Database(database) => {
                 if let Some(field) = taken(database.as_ref()) {
                     Self::Taken(field)

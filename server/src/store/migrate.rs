@@ -12,6 +12,7 @@ mod render;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use backon::{ConstantBuilder, Retryable as _};
 
 pub use inspect::Origin;
@@ -127,8 +128,15 @@ async fn bring_up(tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// MySQL's locks are the server's and not the database's, and their names have at most 64 characters.
-const MYSQL_LOCK: &str = "CONCAT('sc-auth/', SHA1(DATABASE()))";
+/// MySQL's locks are the server's and not the database's, and their names have at most 64 characters. The digest is the
+/// one that releases before 0.3 asked the database for, so that they and we wait for each other; MySQL 9.6 and later have
+/// no function SHA1 without a component.
+async fn mysql_lock(tx: &mut Tx) -> Result<String, StoreError> {
+    let database: Vec<(Option<String>,)> = tx.raw_rows("SELECT DATABASE()").await?;
+    let name = database.into_iter().next().and_then(|(name,)| name).unwrap_or_default();
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, name.as_bytes());
+    Ok(digest.as_ref().iter().fold(String::from("sc-auth/"), |name, byte| format!("{name}{byte:02x}")))
+}
 
 /// SQLite's transaction is itself the lock.
 async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
@@ -136,8 +144,8 @@ async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
         Engine::Sqlite => Ok(()),
         Engine::Postgres => tx.raw("SELECT pg_advisory_xact_lock(hashtext('sc-auth/schema'))").await,
         Engine::MySql => {
-            let rows: Vec<(Option<i64>,)> =
-                tx.raw_rows(&format!("SELECT GET_LOCK({MYSQL_LOCK}, {LOCK_TIMEOUT})")).await?;
+            let name = mysql_lock(tx).await?;
+            let rows: Vec<(Option<i64>,)> = tx.raw_rows(&format!("SELECT GET_LOCK('{name}', {LOCK_TIMEOUT})")).await?;
             if rows == [(Some(1),)] { Ok(()) } else { Err(StoreError::MigrationLock(LOCK_TIMEOUT)) }
         }
     }
@@ -146,6 +154,9 @@ async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
 async fn unlock(tx: &mut Tx) -> Result<(), StoreError> {
     match tx.engine() {
         Engine::Sqlite | Engine::Postgres => Ok(()),
-        Engine::MySql => tx.raw(&format!("DO RELEASE_LOCK({MYSQL_LOCK})")).await,
+        Engine::MySql => {
+            let name = mysql_lock(tx).await?;
+            tx.raw(&format!("DO RELEASE_LOCK('{name}')")).await
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A database of its own for each test, on one of three engines.
+//! A database of its own for each test, on one of four engines.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +10,55 @@ use tempfile::TempDir;
 pub enum Engine {
     Sqlite,
     MariaDb,
+    MySql,
     Postgres,
+}
+
+impl Engine {
+    /// Whether it speaks MySQL's protocol and dialect.
+    pub fn is_mysql(self) -> bool {
+        matches!(self, Self::MariaDb | Self::MySql)
+    }
+
+    /// Where its server is, and for PostgreSQL a database there.
+    pub fn server(self) -> String {
+        match self {
+            Self::Sqlite => panic!("SQLite has no server"),
+            Self::MariaDb => server_url("SCDEV_MARIADB_URL"),
+            Self::MySql => server_url("SCDEV_MYSQL_URL"),
+            Self::Postgres => server_url("SCDEV_POSTGRES_URL"),
+        }
+    }
+
+    /// The certificate of the authority that its server's certificate comes from.
+    pub fn authority_file(self) -> PathBuf {
+        server_url(if self == Self::MySql { "SCDEV_MYSQL_CA" } else { "SCDEV_DB_CA" }).into()
+    }
+
+    /// Runs statements of the engine's own as the owner of its server.
+    pub async fn execute(self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        if self.is_mysql() {
+            let mut connection = MySqlConnection::connect(&self.server()).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        } else {
+            let mut connection = PgConnection::connect(&format!("{}/postgres", self.server())).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        }
+    }
+
+    /// Ends all connections of a user.
+    pub async fn end_connections(self, user: &str) {
+        if self == Self::Postgres {
+            let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'");
+            return self.execute(&end).await;
+        }
+        let mut connection = MySqlConnection::connect(&self.server()).await.unwrap();
+        let kill = "SELECT CONCAT('KILL ', id) FROM information_schema.processlist WHERE user = ?";
+        let kill: Vec<String> = sqlx::query_scalar(kill).bind(user).fetch_all(&mut connection).await.unwrap();
+        assert!(!kill.is_empty());
+        self.execute(&kill.join("; ")).await;
+    }
 }
 
 /// An empty database, and a folder for files, that go with the value.
@@ -22,14 +70,10 @@ pub struct Database {
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Where a server for tests is, as `dev/databases env` says.
-pub fn server_url(name: &str) -> String {
+fn server_url(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set. Run `dev/databases up` and `eval \"$(dev/databases env)\"`, or `make test`.")
     })
-}
-
-pub fn authority_file() -> PathBuf {
-    server_url("SCDEV_DB_CA").into()
 }
 
 impl Database {
@@ -66,23 +110,18 @@ impl Database {
     }
 
     pub async fn create(engine: Engine) -> Self {
+        Self::create_with(engine, "").await
+    }
+
+    /// A database with options of `CREATE DATABASE`.
+    pub async fn create_with(engine: Engine, options: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("t{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        let url = match engine {
-            Engine::Sqlite => format!("sqlite:{}/sc-auth.db", folder.path().display()),
-            Engine::MariaDb => {
-                let server = server_url("SCDEV_MARIADB_URL");
-                let mut connection = MySqlConnection::connect(&server).await.unwrap();
-                sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
-                format!("{server}/{name}")
-            }
-            Engine::Postgres => {
-                let server = server_url("SCDEV_POSTGRES_URL");
-                let mut connection = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
-                sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
-                format!("{server}/{name}")
-            }
+        let url = if engine == Engine::Sqlite {
+            format!("sqlite:{}/sc-auth.db", folder.path().display())
+        } else {
+            engine.execute(&format!("CREATE DATABASE {name} {options}")).await;
+            format!("{}/{name}", engine.server())
         };
         Self { url, folder }
     }

@@ -1,5 +1,5 @@
 //! The server as its users meet it: a process, HTTP, and a real database. Each test of the API runs on SQLite,
-//! MariaDB and PostgreSQL; `dev/databases up` starts the latter two, `make test` does it by itself.
+//! MariaDB, MySQL and PostgreSQL; `dev/databases up` starts the latter three, `make test` does it by itself.
 #![allow(clippy::needless_pass_by_value, reason = "an expectation is written once, where it is used")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
@@ -34,8 +34,19 @@ macro_rules! on_every_engine {
         mod sqlite {
             $(#[tokio::test] async fn $test() { super::$test($crate::database::Engine::Sqlite).await })+
         }
+        $crate::on_every_database_server!($($test),+);
+    };
+}
+
+/// The same without SQLite, which has one server at a time and no network.
+#[macro_export]
+macro_rules! on_every_database_server {
+    ($($test:ident),+ $(,)?) => {
         mod mariadb {
             $(#[tokio::test] async fn $test() { super::$test($crate::database::Engine::MariaDb).await })+
+        }
+        mod mysql {
+            $(#[tokio::test] async fn $test() { super::$test($crate::database::Engine::MySql).await })+
         }
         mod postgres {
             $(#[tokio::test] async fn $test() { super::$test($crate::database::Engine::Postgres).await })+

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::database::{Database, Engine, server_url};
+use crate::database::{Database, Engine};
 use crate::harness::{Server, answer, fail, until};
+
+crate::on_every_database_server!(it_goes_away_and_comes_back, a_new_password_needs_no_restart);
 
 /// A wire to a database server that can be cut.
 struct Wire {
@@ -52,7 +53,7 @@ impl Wire {
     }
 }
 
-async fn outage(engine: Engine) {
+async fn it_goes_away_and_comes_back(engine: Engine) {
     let mut database = Database::create(engine).await;
     let target = database.url.split_once('@').unwrap().1.split('/').next().unwrap().to_owned();
     let wire = Wire::to(target.clone()).await;
@@ -80,48 +81,23 @@ async fn outage(engine: Engine) {
     until("it is back by itself", async || server.get("/api/v1/accounts/me", &tokens.access).await.status == 200).await;
 }
 
-#[tokio::test]
-async fn mariadb_goes_away_and_comes_back() {
-    outage(Engine::MariaDb).await;
-}
-
-#[tokio::test]
-async fn postgresql_goes_away_and_comes_back() {
-    outage(Engine::Postgres).await;
-}
-
-/// Runs a statement as the database server's owner.
-async fn as_owner(engine: Engine, sql: &str) {
-    let sql = AssertSqlSafe(sql.to_owned());
-    if engine == Engine::MariaDb {
-        let mut connection = MySqlConnection::connect(&server_url("SCDEV_MARIADB_URL")).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    } else {
-        let url = format!("{}/postgres", server_url("SCDEV_POSTGRES_URL"));
-        let mut connection = PgConnection::connect(&url).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    }
-}
-
-async fn new_password(engine: Engine) {
+async fn a_new_password_needs_no_restart(engine: Engine) {
     let mut database = Database::create(engine).await;
     let (server_part, name) = database.url.rsplit_once('/').unwrap();
     let address = server_part.split_once('@').unwrap().1.to_owned();
     let user = format!("u_{name}");
-    let (make, change, end) = if engine == Engine::MariaDb {
+    let (make, change) = if engine.is_mysql() {
         (
             format!("CREATE USER {user}@'%' IDENTIFIED BY 'first'; GRANT ALL ON {name}.* TO {user}@'%'"),
             format!("ALTER USER {user}@'%' IDENTIFIED BY 'second'"),
-            format!("KILL USER {user}"),
         )
     } else {
         (
             format!("CREATE USER {user} PASSWORD 'first'; ALTER DATABASE {name} OWNER TO {user}"),
             format!("ALTER USER {user} PASSWORD 'second'"),
-            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"),
         )
     };
-    as_owner(engine, &make).await;
+    engine.execute(&make).await;
     let scheme = database.url.split(':').next().unwrap();
     let url = |password: &str| format!("{scheme}://{user}:{password}@{address}/{name}");
     let file = database.folder.path().join("uri");
@@ -132,23 +108,13 @@ async fn new_password(engine: Engine) {
     server.register("alice").await;
     let access = server.login("alice").await.access;
 
-    as_owner(engine, &change).await;
+    engine.execute(&change).await;
     assert!(server.is_good(&access).await, "connections that are open stay");
     std::fs::write(&file, second).unwrap();
     until("the file is taken up", async || server.log.text().contains("new connections use them")).await;
-    as_owner(engine, &end).await;
+    engine.end_connections(&user).await;
     for _ in 0..5 {
         assert!(server.is_good(&access).await, "new connections are made with the new password");
     }
     assert!(!server.log.text().contains("second"));
-}
-
-#[tokio::test]
-async fn a_new_password_for_mariadb_needs_no_restart() {
-    new_password(Engine::MariaDb).await;
-}
-
-#[tokio::test]
-async fn a_new_password_for_postgresql_needs_no_restart() {
-    new_password(Engine::Postgres).await;
 }
