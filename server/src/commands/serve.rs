@@ -1,6 +1,7 @@
 //! `serve`: from the settings to a running server, and back to nothing without dropping a request.
 
 mod background;
+mod turn;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::http::rate_limits::RateLimits;
 use crate::http::{self, App, Settings, listener};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use turn::Turn;
 
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     args.check().map_err(anyhow::Error::msg)?;
@@ -36,11 +38,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    let Some(app) = app(&args, &metrics, stopped).await? else {
-        tracing::info!("stopped before the database answered");
+    let Some((app, turn)) = app(&args, &metrics, stopped).await? else {
+        tracing::info!("stopped before it had a database");
         return Ok(());
     };
     let sessions = Arc::clone(&app.sessions);
+    let drain = args.drain(sessions.store.engine());
 
     let draining = Draining::default();
     let (api, ops) =
@@ -55,9 +58,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
     tokio::select! {
         _ = terminate.recv() => {
-            tracing::info!(drain = %humantime::format_duration(args.drain), "stopping");
+            tracing::info!(drain = %humantime::format_duration(drain), "stopping");
             draining.start();
-            tokio::time::sleep(args.drain).await;
+            tokio::time::sleep(drain).await;
         }
         // Somebody at a terminal, who does not want to wait.
         _ = interrupt.recv() => draining.start(),
@@ -67,18 +70,28 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     stop_ops.cancel();
     ops.await?;
     sessions.store.close().await;
+    drop(turn);
     tracing::info!("stopped");
     Ok(())
 }
 
 /// None where it is stopped while it waits for the database. A migration that has begun is not broken off.
-async fn app(args: &ServeArgs, metrics: &Metrics, stopped: impl Future<Output = ()>) -> anyhow::Result<Option<App>> {
+async fn app(
+    args: &ServeArgs,
+    metrics: &Metrics,
+    stopped: impl Future<Output = ()>,
+) -> anyhow::Result<Option<(App, Turn)>> {
     let database = args.database.resolve().map_err(anyhow::Error::msg)?;
     let policy = args.password.policy()?;
     let old_tokens = args.old_tokens.resolve()?;
     let keys = KeyRing::load(&args.keys.keys_file, clock::system().unix_timestamp(), &mut rand::rng())?;
-    let store = tokio::select! {
-        store = Store::connect(&database) => store.context("connecting to the database")?,
+    let connect = async {
+        let turn = Turn::wait(&database, args.ops.ops_listen).await?;
+        let store = Store::connect(&database).await.context("connecting to the database")?;
+        Ok::<_, anyhow::Error>((turn, store))
+    };
+    let (turn, store) = tokio::select! {
+        connected = connect => connected?,
         () = stopped => return Ok(None),
     };
     store.migrate().await?;
@@ -120,7 +133,7 @@ async fn app(args: &ServeArgs, metrics: &Metrics, stopped: impl Future<Output = 
         verify_warnings: http::verify::Warnings::default(),
     };
     let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
-    Ok(Some(App { sessions, metrics: metrics.clone(), clock: clock::system, settings }))
+    Ok(Some((App { sessions, metrics: metrics.clone(), clock: clock::system, settings }, turn)))
 }
 
 async fn bind(name: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

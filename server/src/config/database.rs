@@ -84,6 +84,19 @@ pub enum Database {
 }
 
 impl Database {
+    /// The file of an embedded database; `None` for a database server and for one in memory.
+    pub fn file(&self) -> Option<PathBuf> {
+        let Self::Sqlite(options) = self else { return None };
+        let name = options.get_filename().to_str()?;
+        // The library's name for a database in memory. An empty one means a temporary file.
+        if name.is_empty() || name.starts_with("file:sqlx-in-memory") {
+            return None;
+        }
+        // SQLite takes URIs too.
+        let path = name.strip_prefix("file://").or_else(|| name.strip_prefix("file:")).unwrap_or(name);
+        Some(PathBuf::from(path))
+    }
+
     /// The folder that an embedded database lies in; `None` for a database server.
     pub fn folder(&self) -> Option<PathBuf> {
         match self {
@@ -216,7 +229,11 @@ fn from_url(url: &str) -> Result<Database, String> {
     let bad = || format!("DATABASE_URL cannot be read; {ADVICE}");
     match url.split(':').next() {
         Some("sqlite") => {
-            let options = SqliteConnectOptions::from_str(url).map_err(|_| bad())?;
+            let mut options = SqliteConnectOptions::from_str(url).map_err(|_| bad())?;
+            if is_in_memory(url) {
+                // Its name would be taken for a file's.
+                options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(|_| bad())?;
+            }
             Ok(Database::Sqlite(Box::new(
                 options
                     .create_if_missing(true)
@@ -236,6 +253,11 @@ fn from_url(url: &str) -> Result<Database, String> {
         }
         _ => Err(format!("DATABASE_URL names no database that is known here; {ADVICE}")),
     }
+}
+
+fn is_in_memory(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "mode" && value == "memory")
 }
 
 /// A secret's value, from the setting itself or from the file that it names.
@@ -279,6 +301,17 @@ mod tests {
         let database = resolved(&[]).unwrap();
         assert!(matches!(&database, Database::Sqlite(options) if options.get_filename() == Path::new("sc-auth.db")));
         assert_eq!(database.folder(), Some(PathBuf::from(".")));
+    }
+
+    #[test]
+    fn a_database_in_memory_has_no_file() {
+        let file = |url: &str| resolved(&["--database-url", url]).unwrap().file();
+        assert_eq!(file("sqlite:/data/a.db"), Some(PathBuf::from("/data/a.db")));
+        assert_eq!(file("sqlite:a.db?mode=rwc"), Some(PathBuf::from("a.db")));
+        assert_eq!(file("sqlite:file:/data/a.db"), Some(PathBuf::from("/data/a.db")));
+        for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:a.db?mode=memory", "mysql://u:p@h/n"] {
+            assert_eq!(file(url), None, "{url}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::auth::old_tokens::OldTokens;
 use crate::auth::session::{Lifetimes, RefreshTokens};
 use crate::http::client::TrustedProxies;
 use crate::http::registration::Registration;
+use crate::store::Engine;
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -30,9 +31,10 @@ pub struct ServeArgs {
     pub old_tokens: OldTokenArgs,
     #[command(flatten)]
     pub guards: GuardArgs,
-    /// How long requests are still accepted after SIGTERM, until proxies have noticed, 0s to 5m.
-    #[arg(long, env = "SC_AUTH_DRAIN", default_value = "10s", value_parser = duration::<0, 300>)]
-    pub drain: Duration,
+    /// How long requests are still accepted after SIGTERM, until proxies have noticed, 0s to 5m [default: 10s, or 0s
+    /// with an embedded database, whose next server waits for the end of this one]
+    #[arg(long, env = "SC_AUTH_DRAIN", value_parser = duration::<0, 300>)]
+    pub drain: Option<Duration>,
     #[command(flatten)]
     pub password: PasswordArgs,
     #[command(flatten)]
@@ -132,6 +134,12 @@ impl ServeArgs {
     /// The claim `aud`: the audiences that were set, else the issuer.
     pub fn audience(&self) -> Vec<String> {
         if self.tokens.audience.is_empty() { vec![self.tokens.issuer.clone()] } else { self.tokens.audience.clone() }
+    }
+
+    /// How long requests are accepted after SIGTERM. With an embedded database nobody else serves them, and the sooner
+    /// this server ends, the sooner the next one begins.
+    pub fn drain(&self, engine: Engine) -> Duration {
+        self.drain.unwrap_or(if engine == Engine::Sqlite { Duration::ZERO } else { Duration::from_secs(10) })
     }
 
     pub fn lifetimes(&self) -> Lifetimes {

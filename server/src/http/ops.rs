@@ -35,6 +35,14 @@ pub fn router(sessions: Arc<Sessions>, metrics: Metrics, draining: Draining) -> 
         .with_state(Ops { sessions, metrics, draining })
 }
 
+/// While another server still works on the embedded database: alive, and not ready.
+pub fn waiting_router() -> Router {
+    Router::new().route("/healthz", get(|| async { "ok\n" })).route(
+        "/readyz",
+        get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "waiting for another server on this database to end\n") }),
+    )
+}
+
 async fn ready(State(ops): State<Ops>) -> Response {
     if ops.draining.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()

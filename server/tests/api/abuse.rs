@@ -25,7 +25,7 @@ fn wait(answer: &Answer) -> i64 {
 
 async fn guessing_is_slowed_down_on_every_replica_and_for_any_name(engine: Engine) {
     let (first, database) = Server::with_admin(engine).await;
-    let second = Server::start(&database, &[]).await;
+    let second = first.replica(&database).await;
     // Whether there is such a user makes no difference.
     for name in ["root", "nobody"] {
         let mut guesses = Vec::new();
@@ -126,6 +126,7 @@ async fn registration_can_be_closed_or_limited_to_domains() {
     alice["role_name"] = json!("User");
     assert_eq!(closed.call("POST", "/api/v1/users", Some(&admin), Some(alice)).await.status, 201, "Admins still may");
 
+    drop(closed);
     let limited = Server::start(&database, &[("SC_AUTH_REGISTRATION", "example.org,example.net")]).await;
     let wrong = json!({"email": ["Not an address of a domain that may register."]});
     assert_eq!(limited.post(register, account("bob")).await, fail(422, wrong));
@@ -136,7 +137,8 @@ async fn registration_can_be_closed_or_limited_to_domains() {
 
 #[tokio::test]
 async fn web_pages_of_the_named_origins_may_call_and_no_others() {
-    let (plain, database) = Server::with_admin(Engine::Sqlite).await;
+    let (plain, _database) = Server::with_admin(Engine::Sqlite).await;
+    let database = Database::create(Engine::Sqlite).await;
     let open = Server::start(&database, &[("SC_AUTH_CORS_ORIGINS", "https://app.example.com")]).await;
     let preflight = |server: &Server, origin: &'static str| {
         let request = server.request("OPTIONS", "/api/v1/accounts/login").header("origin", origin);

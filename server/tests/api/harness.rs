@@ -1,5 +1,6 @@
 //! A server process, and a client that speaks to it as old clients do.
 
+use std::ops::Deref;
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -78,7 +79,31 @@ pub async fn run_with_input(database: &Database, arguments: &[&str], input: &str
     child.wait_with_output().await.unwrap()
 }
 
+/// One more server on the same database. An embedded one has one at a time: there it is the same server again.
+pub enum Replica<'a> {
+    Same(&'a Server),
+    Another(Box<Server>),
+}
+
+impl Deref for Replica<'_> {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        match self {
+            Self::Same(server) => server,
+            Self::Another(server) => server,
+        }
+    }
+}
+
 impl Server {
+    pub async fn replica(&self, database: &Database) -> Replica<'_> {
+        if database.url.starts_with("sqlite") {
+            return Replica::Same(self);
+        }
+        Replica::Another(Box::new(Self::start(database, &[]).await))
+    }
+
     /// A server with an Admin `root`, whose password is [`PASSWORD`].
     pub async fn with_admin(engine: Engine) -> (Self, Database) {
         let database = Database::create(engine).await;
@@ -97,7 +122,9 @@ impl Server {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Log::default();
         let ready = loop {
-            let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("it ended: {}", log.text()));
+            let line = tokio::time::timeout(Duration::from_mins(1), lines.next_line()).await;
+            let line = line.unwrap_or_else(|_| panic!("it is not ready after a minute: {}", log.text()));
+            let line = line.unwrap().unwrap_or_else(|| panic!("it ended: {}", log.text()));
             log.0.lock().unwrap().push(line.clone());
             let event: Value = serde_json::from_str(&line).expect("each line is JSON");
             if event["message"] == "ready" {

@@ -24,6 +24,7 @@ mod startup;
 mod takeover;
 mod tokens;
 mod transfer;
+mod turns;
 mod users;
 mod verify;
 

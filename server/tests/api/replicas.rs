@@ -11,7 +11,7 @@ crate::on_every_engine!(
 
 async fn what_one_replica_says_holds_on_the_other(engine: Engine) {
     let (first, database) = Server::with_admin(engine).await;
-    let second = Server::start(&database, &[]).await;
+    let second = first.replica(&database).await;
     let tokens = first.login("root").await;
     assert!(second.is_good(&tokens.access).await);
     second.call("DELETE", "/api/v1/accounts/logout", Some(&tokens.access), None).await;

@@ -51,10 +51,10 @@ async fn a_lost_answer_can_be_asked_for_again_until_its_token_is_used(engine: En
 
 async fn fifty_refreshes_at_once_on_two_replicas_get_one_successor(engine: Engine) {
     let (first, database) = Server::with_admin(engine).await;
-    let second = Server::start(&database, &[]).await;
+    let second = first.replica(&database).await;
     let token = first.login("root").await.refresh;
     let answers = join_all((0..50).map(|number| {
-        let server = if number % 2 == 0 { &first } else { &second };
+        let server: &Server = if number % 2 == 0 { &first } else { &second };
         server.refresh(&token)
     }))
     .await;
@@ -187,7 +187,7 @@ async fn a_user_changes_name_and_address(engine: Engine) {
 
 async fn what_an_admin_does_ends_all_sessions_on_every_replica(engine: Engine) {
     let (first, database) = Server::with_admin(engine).await;
-    let second = Server::start(&database, &[]).await;
+    let second = first.replica(&database).await;
     let admin = first.login("root").await.access;
     for (name, method, body) in [
         ("alice", "PATCH", json!({"password": "another password"})),

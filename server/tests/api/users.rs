@@ -237,7 +237,7 @@ async fn the_last_admin_stays_one(engine: Engine) {
 
 async fn two_admins_cannot_take_each_other_s_power_at_once(engine: Engine) {
     let (first, database) = Server::with_admin(engine).await;
-    let second = Server::start(&database, &[]).await;
+    let second = first.replica(&database).await;
     let root = first.login("root").await.access;
     for round in 0..5 {
         let mut boss = account(&format!("boss{round}"));

@@ -1,0 +1,134 @@
+//! MySQL and MariaDB as their owners have set them up: character sets and modes.
+
+use serde_json::json;
+
+use crate::database::{Database, Engine};
+use crate::harness::{Server, account, fail, run};
+
+/// For MariaDB and for MySQL.
+macro_rules! on_both {
+    ($($test:ident),+ $(,)?) => {
+        mod mariadb {
+            $(#[tokio::test] async fn $test() { super::$test(crate::database::Engine::MariaDb).await })+
+        }
+        mod mysql {
+            $(#[tokio::test] async fn $test() { super::$test(crate::database::Engine::MySql).await })+
+        }
+    };
+}
+
+on_both!(
+    the_database_s_character_set_does_not_matter,
+    a_migration_that_was_cut_short_goes_on_in_any_character_set,
+    the_mode_of_the_server_does_not_matter,
+    tables_without_a_primary_key_are_not_needed,
+);
+
+/// Registers, logs in, changes and lists users whose names need all of Unicode.
+async fn works(database: &Database) {
+    let server = Server::start(database, &[]).await;
+    for (number, name) in ["zoë", "zoe", "日本語", "🦀🦀🦀", "straße", "strasse"].iter().enumerate() {
+        let mut body = account(name);
+        body["name"] = json!(format!("{name} 🎉"));
+        body["email"] = json!(format!("user{number}@example.com"));
+        assert_eq!(server.post("/api/v1/accounts/register", body).await.status, 201, "{name}");
+    }
+    for taken in ["ZOË", "🦀🦀🦀", "ＳＴＲＡＳＳＥ"] {
+        let mut body = account(taken);
+        body["email"] = json!("another@example.com");
+        let answer = server.post("/api/v1/accounts/register", body).await;
+        assert_eq!(answer, fail(409, json!("username already exists")), "{taken}");
+    }
+    for name in ["zoë", "ZOE", "日本語", "🦀🦀🦀", "straße"] {
+        let access = server.login(name).await.access;
+        let me = server.get("/api/v1/accounts/me", &access).await;
+        assert!(me.body["data"]["name"].as_str().unwrap().ends_with(" 🎉"), "{me:?}");
+        let patch = json!({"name": "𝔘𝔫𝔦 🦀"});
+        let answer = server.call("PATCH", "/api/v1/accounts/me", Some(&access), Some(patch)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(server.get("/api/v1/accounts/me", &access).await.body["data"]["name"], "𝔘𝔫𝔦 🦀");
+    }
+    // Nobody is taken for another one because a character was lost.
+    for nobody in ["🐙🐙🐙", "???", "zo?"] {
+        let answer = server.login_with(nobody, crate::harness::PASSWORD).await;
+        assert_eq!(answer, fail(422, json!("user not found or bad username/password")), "{nobody}");
+    }
+    let admin = run(database, &["admin", "create", "🔑🔑🔑"], &[]).await;
+    let text = String::from_utf8(admin.stdout).unwrap();
+    let password = text.trim().rsplit(' ').next().unwrap();
+    let admin = server.login_with("🔑🔑🔑", password).await.text("access_token");
+    let found = server.get("/api/v1/users?q=%F0%9F%A6%80%F0%9F%A6%80", &admin).await;
+    assert_eq!(found.body["data"].as_array().unwrap().len(), 1, "{found:?}");
+    let found = server.get("/api/v1/users?q=%F0%9D%94%98", &admin).await;
+    assert_eq!(found.body["data"].as_array().unwrap().len(), 5, "{found:?}");
+    let events = server.get("/api/v1/audit?event=login", &admin).await;
+    assert!(events.body["data"].to_string().contains("🐙🐙🐙") || events.status == 200, "{events:?}");
+    assert!(!server.log.text().contains("a request failed"), "{}", server.log.text());
+}
+
+async fn the_database_s_character_set_does_not_matter(engine: Engine) {
+    for options in [
+        "CHARACTER SET latin1",
+        "CHARACTER SET utf8mb3",
+        "CHARACTER SET ascii COLLATE ascii_bin",
+        "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+    ] {
+        let database = Database::create_with(engine, options).await;
+        let output = run(&database, &["migrate"], &[]).await;
+        assert!(output.status.success(), "{options}: {}", String::from_utf8_lossy(&output.stderr));
+        works(&database).await;
+    }
+}
+
+async fn a_migration_that_was_cut_short_goes_on_in_any_character_set(engine: Engine) {
+    let database = Database::create_with(engine, "CHARACTER SET latin1").await;
+    assert!(run(&database, &["migrate"], &[]).await.status.success());
+    database.execute("DELETE FROM sc_auth_schema; DROP TABLE audit_events; DROP TABLE login_failures").await;
+    database.execute("ALTER TABLE sessions DROP COLUMN user_agent").await;
+    database.execute("ALTER TABLE users DROP COLUMN name, DROP COLUMN username_key, DROP COLUMN email_key").await;
+    let output = run(&database, &["migrate"], &[]).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    works(&database).await;
+}
+
+/// What each user's connections begin with: `SET GLOBAL init_connect` runs for all who do not own the server.
+const MODES: [(&str, &str); 5] = [
+    ("none", ""),
+    ("strict", "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY"),
+    ("traditional", "TRADITIONAL"),
+    ("ansi", "ANSI"),
+    (
+        "odd",
+        "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,HIGH_NOT_PRECEDENCE,IGNORE_SPACE,NO_AUTO_VALUE_ON_ZERO,PAD_CHAR_TO_FULL_LENGTH",
+    ),
+];
+
+async fn the_mode_of_the_server_does_not_matter(engine: Engine) {
+    let cases: String = MODES.iter().map(|(name, mode)| format!(" WHEN ''{name}'' THEN ''{mode}''")).collect();
+    let init = format!("SET SESSION sql_mode = CASE SUBSTRING_INDEX(USER(), ''_'', 1){cases} ELSE @@sql_mode END");
+    engine.execute(&format!("SET GLOBAL init_connect = '{init}'")).await;
+    for (mode, _) in MODES {
+        let mut database = Database::create(engine).await;
+        let (server, name) = database.url.rsplit_once('/').unwrap();
+        let address = server.split_once('@').unwrap().1;
+        let user = format!("{mode}_{name}");
+        let make = format!("CREATE USER {user}@'%' IDENTIFIED BY 'own'; GRANT ALL ON {name}.* TO {user}@'%'");
+        engine.execute(&make).await;
+        database.url = format!("mysql://{user}:own@{address}/{name}");
+        let set = database.texts("SELECT @@sql_mode").await;
+        assert_eq!(set[0].contains("ANSI_QUOTES"), ["ansi", "odd"].contains(&mode), "{set:?}");
+        let output = run(&database, &["migrate"], &[]).await;
+        assert!(output.status.success(), "{mode}: {}", String::from_utf8_lossy(&output.stderr));
+        works(&database).await;
+    }
+}
+
+/// Some providers refuse tables without one, which replicate badly.
+async fn tables_without_a_primary_key_are_not_needed(engine: Engine) {
+    let database = Database::create(engine).await;
+    assert!(run(&database, &["migrate"], &[]).await.status.success());
+    let without = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables t WHERE table_schema = DATABASE() \
+                   AND NOT EXISTS (SELECT 1 FROM information_schema.columns c WHERE c.table_schema = t.table_schema \
+                   AND c.table_name = t.table_name AND c.column_key = 'PRI')";
+    assert_eq!(database.texts(without).await, Vec::<String>::new());
+}
