@@ -7,6 +7,7 @@ mod audit;
 mod connect;
 mod error;
 mod failures;
+mod guard;
 mod migrate;
 mod old_tokens;
 mod parties;
@@ -32,12 +33,13 @@ use sqlx::{AssertSqlSafe, FromRow};
 pub use audit::{AuditEvent, AuditFilter};
 pub use error::StoreError;
 pub use failures::Failures;
+pub use guard::{Actor, Guard, Proof};
 pub use migrate::{Origin, Plan};
 pub use parties::Party;
-pub use sessions::{NewSession, Rotation, Session, SessionInfo};
+pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo};
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, ImportedUser};
-pub use users::{Changes, NewUser, Role, RoleInfo, User, UserFilter, fold};
+pub use users::{Changes, ListedUser, NewUser, Role, RoleInfo, User, UserFilter, fold};
 
 /// The engines that are equals here. MariaDB speaks MySQL's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

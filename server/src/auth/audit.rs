@@ -108,7 +108,7 @@ pub async fn note(store: &Store, client: &Client, entry: Entry<'_>, now: i64) ->
         event: entry.event.name().into(),
         outcome: entry.outcome.name().into(),
         actor_uuid: entry.actor.map(|user| user.uuid.clone()),
-        actor_name: entry.actor.map(|user| user.username.clone()),
+        actor_name: entry.actor.and_then(|user| user.username.clone()),
         subject_uuid: entry.subject.map(|(uuid, _)| shortened(uuid, 64)),
         subject_name: entry.subject.and_then(|(_, name)| name).map(|name| shortened(name, 64)),
         address: client.address_text(),

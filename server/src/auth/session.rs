@@ -23,7 +23,10 @@ use super::password::Form;
 use super::throttle::{Throttle, Wait};
 use super::token::{self, Kind, NewAccess, NewRefresh, TokenError};
 use crate::metrics::Metrics;
-use crate::store::{NewSession, Session, Store, StoreError, User};
+use crate::store::{Actor, NewSession, Proof, Session, Store, StoreError, User};
+
+/// How often a password is compared where its hash is replaced meanwhile.
+pub const COMPARISONS: usize = 3;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -53,8 +56,27 @@ pub enum SessionError {
 #[derive(Debug)]
 pub struct Authenticated {
     pub user: User,
-    /// `None` for the bearer of an old service's token.
-    pub sid: Option<String>,
+    pub proof: Proof,
+}
+
+impl Authenticated {
+    /// The id of the session; `None` for the bearer of an old service's token.
+    pub fn sid(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Session(sid) => Some(sid),
+            Proof::OldToken(_) => None,
+        }
+    }
+
+    /// Who makes a change, which takes effect only if the session still lives then.
+    pub fn actor(&self, now: i64) -> Actor {
+        Actor { user_id: self.user.id, proof: self.proof.clone(), is_for_admins: false, now }
+    }
+
+    /// The same for what only an Admin may do.
+    pub fn admin(&self, now: i64) -> Actor {
+        Actor { is_for_admins: true, ..self.actor(now) }
+    }
 }
 
 /// A version 4 UUID (RFC 9562).
@@ -100,11 +122,11 @@ impl Sessions {
         if let Some(old_tokens) = self.old_tokens.as_ref().filter(|_| OldTokens::is_old(token)) {
             let claims = old_tokens.verify(token, Kind::Access, now, self.leeway).map_err(SessionError::Token)?;
             let user = self.bearer_of_old_token(&claims.jti, "access", &claims.sub).await?;
-            return Ok(Authenticated { user, sid: None });
+            return Ok(Authenticated { user, proof: Proof::OldToken(claims.jti) });
         }
         let claims = self.verify(&self.keys.get(), token, Kind::Access, now).await?;
         let session = self.live_session(&claims.sid, &claims.sub, now).await?;
-        Ok(Authenticated { user: session.user, sid: Some(session.sid) })
+        Ok(Authenticated { user: session.user, proof: Proof::Session(session.sid) })
     }
 
     async fn bearer_of_old_token(&self, jti: &str, kind: &str, uuid: &str) -> Result<User, SessionError> {
@@ -128,8 +150,8 @@ impl Sessions {
     /// Ends the session: all of its tokens are refused from now on, everywhere. With an old service's token, all of
     /// the user's old tokens are.
     pub async fn logout(&self, bearer: &Authenticated, client: &Client, now: i64) -> Result<(), SessionError> {
-        if let Some(sid) = &bearer.sid {
-            self.end(bearer, sid).await?;
+        if let Some(sid) = bearer.sid() {
+            self.end(bearer, sid, now).await?;
         } else {
             self.store.revoke_old_tokens(&bearer.user.uuid).await?;
         }
@@ -137,22 +159,13 @@ impl Sessions {
     }
 
     /// Ends one of the bearer's sessions. Returns whether there was one.
-    pub async fn end(&self, bearer: &Authenticated, sid: &str) -> Result<bool, SessionError> {
-        let is_ended = self.store.end_session(bearer.user.id, sid).await?;
-        if is_ended && self.store.is_old_token_good(sid, "refresh", &bearer.user.uuid).await? {
-            // It was begun with an old refresh token, which would begin it again.
-            self.store.revoke_old_tokens(&bearer.user.uuid).await?;
-        }
-        Ok(is_ended)
+    pub async fn end(&self, bearer: &Authenticated, sid: &str, now: i64) -> Result<bool, SessionError> {
+        Ok(self.store.end_own_session(&bearer.actor(now), sid).await?)
     }
 
     /// Ends all of the bearer's sessions but this one, and returns how many.
-    pub async fn end_others(&self, bearer: &Authenticated) -> Result<u64, SessionError> {
-        let count = self.store.end_other_sessions(bearer.user.id, bearer.sid.as_deref().unwrap_or_default()).await?;
-        if bearer.sid.is_some() {
-            self.store.revoke_old_tokens(&bearer.user.uuid).await?;
-        }
-        Ok(count)
+    pub async fn end_others(&self, bearer: &Authenticated, now: i64) -> Result<u64, SessionError> {
+        Ok(self.store.end_other_sessions(&bearer.actor(now)).await?)
     }
 
     pub async fn note(&self, client: &Client, entry: Entry<'_>, now: i64) -> Result<(), SessionError> {

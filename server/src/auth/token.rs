@@ -293,7 +293,7 @@ mod tests {
             id: 7,
             uuid: "0123456789abcdef0123456789abcdef".into(),
             email: None,
-            username: "alice".into(),
+            username: Some("alice".into()),
             name: None,
             role_id: Some(1),
             role_name: Some("Admin".into()),

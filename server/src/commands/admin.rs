@@ -14,7 +14,7 @@ use crate::auth::password::policy::Policy;
 use crate::auth::session::random_uuid;
 use crate::config::AdminCreateArgs;
 use crate::metrics::HashMetrics;
-use crate::store::{Changes, NewUser, Role, Store};
+use crate::store::{Changes, Guard, NewUser, Role, Store};
 use crate::terminal::say;
 
 pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
@@ -70,16 +70,18 @@ impl Admin {
     /// Makes the Admin, or makes an existing user of that name one. Returns whether there was none.
     pub async fn make_or_reset(&self, store: &Store, hasher: &Hasher, now: OffsetDateTime) -> anyhow::Result<bool> {
         let password_hash = hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng())).await?;
-        if let Some(user) = store.user_by_username(&self.username).await? {
+        while let Some(user) = store.user_by_username(&self.username).await? {
             let changes = Changes {
                 email: self.email.clone(),
-                password_hash: Some(password_hash),
+                password_hash: Some(password_hash.clone()),
                 role: Some(Role::Admin),
                 ..Changes::default()
             };
-            store.change_user(&user.uuid, changes, now).await?;
-            self.note(store, "reset", now).await?;
-            return Ok(false);
+            // Where the user was deleted meanwhile, there is nobody to reset.
+            if store.change_user(user.id, changes, Guard::default(), now).await? {
+                self.note(store, "reset", now).await?;
+                return Ok(false);
+            }
         }
         self.insert(store, password_hash, now).await?;
         Ok(true)
@@ -103,7 +105,7 @@ impl Admin {
             password_hash,
             role: Role::Admin,
         };
-        store.create_user(user, now).await.with_context(|| format!("making the Admin {:?}", self.username))?;
+        store.create_user(user, None, now).await.with_context(|| format!("making the Admin {:?}", self.username))?;
         self.note(store, "made", now).await
     }
 
@@ -111,7 +113,7 @@ impl Admin {
         let user = store.user_by_username(&self.username).await?;
         let entry = Entry::new(Event::AdminMade, AuditOutcome::Success).detail(what);
         let entry = match &user {
-            Some(user) => entry.to(&user.uuid, Some(&user.username)),
+            Some(user) => entry.to(&user.uuid, user.username.as_deref()),
             None => entry,
         };
         Ok(audit::note(store, &Client::default(), entry, now.unix_timestamp()).await?)

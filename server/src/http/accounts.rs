@@ -3,6 +3,7 @@
 use argon2::password_hash::phc::Salt;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,10 +18,10 @@ use super::rate_limits::Limited;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::password::policy;
-use crate::auth::session::{LoginIds, SessionError, random_uuid};
+use crate::auth::session::{Authenticated, COMPARISONS, LoginIds, SessionError, random_uuid};
 use crate::auth::token::Kind;
 use crate::metrics::Outcome;
-use crate::store::{Changes, NewUser, Role, User};
+use crate::store::{Actor, Changes, Guard, NewUser, Role, StoreError, User};
 
 /// What registering and an Admin's `POST /api/v1/users` have in common.
 pub struct NewAccount {
@@ -50,8 +51,8 @@ impl NewAccount {
         account
     }
 
-    /// Hashes the password and keeps the user.
-    pub async fn create(self, app: &App, role: Role) -> Result<User, ApiError> {
+    /// Hashes the password and keeps the user, for an Admin or for whoever asks.
+    pub async fn create(self, app: &App, role: Role, actor: Option<&Actor>) -> Result<User, ApiError> {
         let password_hash = hash(app, self.password).await?;
         let uuid = random_uuid(&mut rand::rng()).simple().to_string();
         let user = NewUser {
@@ -62,7 +63,7 @@ impl NewAccount {
             password_hash,
             role,
         };
-        app.sessions.store.create_user(user, (app.clock)()).await?;
+        app.sessions.store.create_user(user, actor, (app.clock)()).await?;
         let user = app.sessions.store.user_by_uuid(&uuid).await?;
         user.ok_or_else(|| ApiError::text(StatusCode::CONFLICT, "the user was deleted at once"))
     }
@@ -112,7 +113,7 @@ pub async fn register(State(app): State<App>, client: Client, mut body: Fields) 
     let account = NewAccount::take_from(&mut body, &app);
     check_domain(&mut body, &app, &account.email);
     body.finish()?;
-    let user = account.create(&app, Role::User).await?;
+    let user = account.create(&app, Role::User, None).await?;
     app.sessions.note(&client, Entry::new(Event::Registered, AuditOutcome::Success).by(&user), app.now()).await?;
     Ok(Done(StatusCode::CREATED))
 }
@@ -194,7 +195,8 @@ pub async fn change_me(
     let fields: Vec<_> =
         [name.as_ref().map(|_| "name"), email.as_ref().map(|_| "email")].into_iter().flatten().collect();
     let changes = Changes { name, email, ..Changes::default() };
-    app.sessions.store.change_user(&bearer.user.uuid, changes, (app.clock)()).await?;
+    let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: None };
+    app.sessions.store.change_user(bearer.user.id, changes, guard, (app.clock)()).await?;
     let entry = Entry::new(Event::AccountChanged, AuditOutcome::Success).by(&bearer.user);
     app.sessions.note(&client, entry.detail(fields.join(", ")), app.now()).await?;
     Ok(Done(StatusCode::OK))
@@ -218,20 +220,44 @@ pub async fn change_password(
     let old = body.required("old_password", OLD_PASSWORD);
     let new = body.required("new_password", Rule::default());
     let user = &bearer.user;
-    let names =
-        [user.username.as_str(), user.name.as_deref().unwrap_or_default(), user.email.as_deref().unwrap_or_default()];
+    let names = [user.username(), user.name.as_deref().unwrap_or_default(), user.email.as_deref().unwrap_or_default()];
     check_password(&mut body, &app, "new_password", &new, &names);
     body.finish()?;
     app.settings.check_rate(Limited::Login, &client)?;
-    match app.sessions.confirm_password(user, &old.into(), &client, app.now()).await {
-        Err(SessionError::BadCredentials) => return Err(ApiError::field("old_password", "Not the present password.")),
-        result => result?,
-    }
-    let password_hash = Some(hash(&app, new).await?);
-    let changes = Changes { password_hash, keep_session: bearer.sid.clone(), ..Changes::default() };
-    app.sessions.store.change_user(&user.uuid, changes, (app.clock)()).await?;
+    replace_password(&app, &bearer, &old.into(), new, &client).await?;
     app.sessions.note(&client, Entry::new(Event::PasswordChanged, AuditOutcome::Success).by(user), app.now()).await?;
     Ok(Done(StatusCode::OK))
+}
+
+/// Where a login replaces an imported hash between the comparison and the change, the password is compared again.
+async fn replace_password(
+    app: &App,
+    bearer: &Authenticated,
+    old: &SecretString,
+    new: String,
+    client: &Client,
+) -> Result<(), ApiError> {
+    let mut compared_hash = confirm(app, bearer, old, client).await?;
+    let changes = Changes {
+        password_hash: Some(hash(app, new).await?),
+        keep_session: bearer.sid().map(str::to_owned),
+        ..Changes::default()
+    };
+    for _ in 1..COMPARISONS {
+        let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: Some(compared_hash) };
+        match app.sessions.store.change_user(bearer.user.id, changes.clone(), guard, (app.clock)()).await {
+            Err(StoreError::PasswordChanged) => compared_hash = confirm(app, bearer, old, client).await?,
+            result => return result.map(|_| ()).map_err(ApiError::from),
+        }
+    }
+    Err(StoreError::PasswordChanged.into())
+}
+
+async fn confirm(app: &App, bearer: &Authenticated, old: &SecretString, client: &Client) -> Result<String, ApiError> {
+    match app.sessions.confirm_password(&bearer.user, old, client, app.now()).await {
+        Err(SessionError::BadCredentials) => Err(ApiError::field("old_password", "Not the present password.")),
+        result => Ok(result?),
+    }
 }
 
 #[derive(Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::App;
 use super::error::ApiError;
 use crate::auth::session::Authenticated;
-use crate::store::{Role, User};
+use crate::store::Role;
 
 /// The bearer of a good access token.
 pub struct Bearer(pub Authenticated);
@@ -23,7 +23,7 @@ impl FromRequestParts<App> for Bearer {
 }
 
 /// The bearer of a good access token, who is an Admin.
-pub struct AdminBearer(pub User);
+pub struct AdminBearer(pub Authenticated);
 
 impl FromRequestParts<App> for AdminBearer {
     type Rejection = ApiError;
@@ -31,7 +31,7 @@ impl FromRequestParts<App> for AdminBearer {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let Bearer(bearer) = Bearer::from_request_parts(parts, app).await?;
         if bearer.user.role() == Role::Admin {
-            Ok(Self(bearer.user))
+            Ok(Self(bearer))
         } else {
             Err(ApiError::text(StatusCode::FORBIDDEN, "not admin"))
         }

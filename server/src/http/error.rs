@@ -98,8 +98,12 @@ impl From<StoreError> for ApiError {
                 StatusCode::CONFLICT,
                 "it is the last Admin who can log in; make another user an Admin first",
             ),
+            StoreError::SessionOver => Self::text(StatusCode::UNAUTHORIZED, "The token has revoked"),
+            StoreError::NotAdmin => Self::text(StatusCode::FORBIDDEN, "not admin"),
+            StoreError::PasswordChanged => {
+                Self::text(StatusCode::CONFLICT, "the password was changed meanwhile, try again")
+            }
             StoreError::Other(_)
-            | StoreError::Statement
             | StoreError::ForeignTables(_)
             | StoreError::SchemaTooNew(_)
             | StoreError::MigrationLock(_) => Self::Internal(error.into()),

@@ -59,7 +59,7 @@ pub async fn list(
     _: NoQuery,
 ) -> Result<Data<Vec<SessionView>>, ApiError> {
     let sessions = app.sessions.store.sessions(bearer.user.id, app.now()).await?;
-    Ok(Data(sessions.into_iter().map(|session| SessionView::new(session, bearer.sid.as_deref())).collect()))
+    Ok(Data(sessions.into_iter().map(|session| SessionView::new(session, bearer.sid())).collect()))
 }
 
 /// Ends one of the bearer's own sessions.
@@ -77,7 +77,7 @@ pub async fn list(
     security(("bearer" = []))
 )]
 pub async fn end(State(app): State<App>, Bearer(bearer): Bearer, client: Client, Id(id): Id) -> Result<Done, ApiError> {
-    if !app.sessions.end(&bearer, &id).await? {
+    if !app.sessions.end(&bearer, &id, app.now()).await? {
         return Err(ApiError::text(StatusCode::NOT_FOUND, "session not found"));
     }
     let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(&bearer.user).detail(id);
@@ -100,7 +100,7 @@ pub async fn end_others(
     _: NoQuery,
     client: Client,
 ) -> Result<Done, ApiError> {
-    let count = app.sessions.end_others(&bearer).await?;
+    let count = app.sessions.end_others(&bearer, app.now()).await?;
     let entry = Entry::new(Event::OtherSessionsEnded, AuditOutcome::Success).by(&bearer.user);
     app.sessions.note(&client, entry.detail(format!("{count} sessions")), app.now()).await?;
     Ok(Done(StatusCode::OK))

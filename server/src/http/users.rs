@@ -18,7 +18,7 @@ use super::openapi::{AdminRefusals, BodyRefusals, Empty, Failure, NewUserRefusal
 use super::query::{Id, NoQuery};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
-use crate::store::{Changes, Role, RoleInfo, User};
+use crate::store::{Changes, Guard, Role, RoleInfo, User};
 
 const ROLES: [(&str, Role); 2] = [("Admin", Role::Admin), ("User", Role::User)];
 
@@ -78,9 +78,9 @@ pub async fn create(
     let role = role(&mut body, &role_name);
     body.finish()?;
     let role = role.ok_or_else(|| ApiError::field("role_name", "Must be one of: Admin, User."))?;
-    let user = account.create(&app, role).await?;
-    let entry = Entry::new(Event::UserCreated, AuditOutcome::Success).by(&admin);
-    app.sessions.note(&client, entry.to(&user.uuid, Some(&user.username)).detail(role.name()), app.now()).await?;
+    let user = account.create(&app, role, Some(&admin.admin(app.now()))).await?;
+    let entry = Entry::new(Event::UserCreated, AuditOutcome::Success).by(&admin.user);
+    app.sessions.note(&client, entry.to(&user.uuid, user.username.as_deref()).detail(role.name()), app.now()).await?;
     Ok(Done(StatusCode::CREATED))
 }
 
@@ -126,11 +126,12 @@ pub async fn change(
     };
     let user = if body.has_failed("uuid") { None } else { app.sessions.store.user_by_uuid(&uuid).await? };
     if let (Some(password), Some(user)) = (&password, &user) {
-        let names = [&user.username, name.as_ref().or(user.name.as_ref()).unwrap_or(&uuid)]
-            .into_iter()
-            .chain(email.as_ref().or(user.email.as_ref()))
-            .map(String::as_str)
-            .collect::<Vec<_>>();
+        let names = [
+            &user.username,
+            name.as_ref().map_or(&user.name, |_| &name),
+            email.as_ref().map_or(&user.email, |_| &email),
+        ];
+        let names: Vec<_> = names.into_iter().filter_map(Option::as_deref).collect();
         check_password(&mut body, &app, "password", password, &names);
     }
     body.finish()?;
@@ -147,10 +148,12 @@ pub async fn change(
         None => None,
     };
     let changes = Changes { name, email, password_hash, role, disabled, keep_session: None };
-    if !app.sessions.store.change_user(&uuid, changes, (app.clock)()).await? {
+    let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
+    if !app.sessions.store.change_user(user.id, changes, guard, (app.clock)()).await? {
         return Err(not_found());
     }
-    let entry = Entry::new(Event::UserChanged, AuditOutcome::Success).by(&admin).to(&uuid, Some(&user.username));
+    let entry =
+        Entry::new(Event::UserChanged, AuditOutcome::Success).by(&admin.user).to(&uuid, user.username.as_deref());
     app.sessions.note(&client, entry.detail(detail), app.now()).await?;
     Ok(Done(StatusCode::OK))
 }
@@ -188,10 +191,12 @@ pub async fn delete(
     let uuid = body.required("uuid", Rule::default());
     body.finish()?;
     let user = find(&app, &uuid).await?;
-    if !app.sessions.store.delete_user(&uuid).await? {
+    let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
+    if !app.sessions.store.delete_user(user.id, guard).await? {
         return Err(not_found());
     }
-    let entry = Entry::new(Event::UserDeleted, AuditOutcome::Success).by(&admin).to(&uuid, Some(&user.username));
+    let entry =
+        Entry::new(Event::UserDeleted, AuditOutcome::Success).by(&admin.user).to(&uuid, user.username.as_deref());
     app.sessions.note(&client, entry, app.now()).await?;
     Ok(Done(StatusCode::OK))
 }
@@ -218,9 +223,9 @@ pub async fn clear_failures(
     Id(uuid): Id,
 ) -> Result<Done, ApiError> {
     let user = find(&app, &uuid).await?;
-    app.sessions.forget_failures(&user.username).await?;
-    let entry = Entry::new(Event::LoginFailuresCleared, AuditOutcome::Success).by(&admin);
-    app.sessions.note(&client, entry.to(&user.uuid, Some(&user.username)), app.now()).await?;
+    app.sessions.forget_failures(user.username()).await?;
+    let entry = Entry::new(Event::LoginFailuresCleared, AuditOutcome::Success).by(&admin.user);
+    app.sessions.note(&client, entry.to(&user.uuid, user.username.as_deref()), app.now()).await?;
     Ok(Done(StatusCode::OK))
 }
 

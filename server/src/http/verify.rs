@@ -92,6 +92,6 @@ fn pass(user: &User) -> Response {
         let text = utf8_percent_encode(text, ENCODED).to_string();
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
     };
-    let headers = [(USER, encoded(&user.username)), (UUID, encoded(&user.uuid)), (ROLE, encoded(user.role().name()))];
+    let headers = [(USER, encoded(user.username())), (UUID, encoded(&user.uuid)), (ROLE, encoded(user.role().name()))];
     (StatusCode::OK, headers).into_response()
 }

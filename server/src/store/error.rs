@@ -45,9 +45,15 @@ pub enum StoreError {
     /// The last Admin who can log in must stay one.
     #[error("it is the last Admin who can log in")]
     LastAdmin,
-    /// A statement that we put together wrongly.
-    #[error("a statement cannot be built")]
-    Statement,
+    /// The session in which a change was asked for has ended meanwhile.
+    #[error("the session has ended")]
+    SessionOver,
+    /// Whoever asked for a change is an Admin no longer.
+    #[error("not an Admin")]
+    NotAdmin,
+    /// The password was changed since it was compared.
+    #[error("the password was changed meanwhile")]
+    PasswordChanged,
     /// The first of the tables that are there.
     #[error(
         "the database is neither empty nor one of this service or of the one before it (it has the tables {0}); give \

@@ -18,7 +18,7 @@ impl Store {
             .and_where(Expr::col(Tokens::TokenType).eq(kind))
             .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
             .to_owned();
-        Ok(self.fetch_optional::<(bool,)>(&select).await? == Some((false,)))
+        Ok(self.fetch_optional::<(Option<bool>,)>(&select).await? == Some((Some(false),)))
     }
 
     /// Revokes all of a user's old tokens.

@@ -1,9 +1,10 @@
 //! One row a session: it is there for as long as its tokens are good. No token is in it, only what one is known by.
 
-use sea_query::{Expr, ExprTrait as _, Iden, LockType, Order, Query};
+use sea_query::{DeleteStatement, Expr, ExprTrait as _, Iden, InsertStatement, Order, Query};
 use sqlx::FromRow;
 
-use super::users::{self, Users};
+use super::guard::{self, Actor, Proof};
+use super::users::{self, Users, end_sessions, revoke_old_tokens};
 use super::{Store, StoreError, User};
 
 #[derive(Iden, Clone, Copy)]
@@ -26,19 +27,27 @@ pub(super) enum Sessions {
 }
 
 /// A session that begins now. Times are seconds since 1970-01-01 UTC.
-#[derive(Debug)]
-pub struct NewSession<'a> {
-    pub sid: &'a str,
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    pub sid: String,
     pub user_id: i32,
-    /// The hash that the password was compared with.
-    pub password_hash: &'a str,
-    pub refresh_jti: &'a str,
-    pub refresh_kid: &'a str,
+    pub begin: Begin,
+    pub refresh_jti: String,
+    pub refresh_kid: String,
     pub created_at: i64,
     pub expires_at: i64,
     pub ends_at: i64,
-    pub address: Option<&'a str>,
-    pub user_agent: Option<&'a str>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+/// What a session is begun with: it must still be good when the session begins.
+#[derive(Debug, Clone)]
+pub enum Begin {
+    /// The hash that the password was compared with.
+    Password { compared_hash: String },
+    /// The id of a refresh token of the old service.
+    OldToken { jti: String },
 }
 
 /// A session with the user whose it is.
@@ -80,44 +89,28 @@ pub struct SessionInfo {
 }
 
 impl Store {
-    /// Begins a session, unless the user was disabled or deleted or got another password since the old one was
-    /// compared. Returns whether it was begun.
-    pub async fn create_session(&self, session: NewSession<'_>) -> Result<bool, StoreError> {
-        // The lock makes it wait for whoever is changing the user.
-        let select = Query::select()
-            .expr(Expr::val(session.sid))
-            .column(Users::Id)
-            .expr(Expr::val(session.refresh_jti))
-            .expr(Expr::val(session.created_at))
-            .expr(Expr::val(session.refresh_kid))
-            .expr(Expr::val(session.created_at))
-            .expr(Expr::val(session.expires_at))
-            .expr(Expr::val(session.ends_at))
-            .expr(Expr::val(session.created_at))
-            .expr(Expr::val(session.address))
-            .expr(Expr::val(session.user_agent))
-            .from(Users::Table)
-            .and_where(Expr::col(Users::Id).eq(session.user_id))
-            .and_where(Expr::col(Users::Password).eq(session.password_hash))
-            .and_where(Expr::col(Users::Disabled).eq(false))
-            .lock(LockType::Update)
-            .to_owned();
-        let mut insert = Query::insert();
-        insert.into_table(Sessions::Table).columns([
-            Sessions::Sid,
-            Sessions::UserId,
-            Sessions::RefreshJti,
-            Sessions::RefreshIat,
-            Sessions::RefreshKid,
-            Sessions::CreatedAt,
-            Sessions::ExpiresAt,
-            Sessions::EndsAt,
-            Sessions::LastUsedAt,
-            Sessions::Address,
-            Sessions::UserAgent,
-        ]);
-        insert.select_from(select).map_err(|_| StoreError::Statement)?;
-        Ok(self.execute(&insert).await? > 0)
+    /// Begins a session, unless the user was disabled or deleted meanwhile, or what it is begun with is no longer good.
+    /// Returns whether it was begun.
+    pub async fn create_session(&self, session: NewSession) -> Result<bool, StoreError> {
+        self.transaction(|tx| {
+            let session = session.clone();
+            Box::pin(async move {
+                // The lock makes it wait for whoever is changing the user.
+                let user = guard::lock_users(tx, session.user_id, None).await?.pop();
+                let Some(user) = user.filter(|user| !user.disabled) else { return Ok(false) };
+                let is_good = match &session.begin {
+                    Begin::Password { compared_hash } => user.has_hash(compared_hash),
+                    Begin::OldToken { jti } => {
+                        guard::is_old_token_good(tx, jti, "refresh", user.uuid.as_deref()).await?
+                    }
+                };
+                if is_good {
+                    tx.execute_prepared(&insertion(session)).await?;
+                }
+                Ok(is_good)
+            })
+        })
+        .await
     }
 
     pub async fn session(&self, sid: &str) -> Result<Option<Session>, StoreError> {
@@ -137,7 +130,9 @@ impl Store {
         }
         let of_session = Expr::col((Users::Table, Users::Id)).equals((Sessions::Table, Sessions::UserId));
         select.from(Sessions::Table).inner_join(Users::Table, of_session);
-        let select = users::columns(&mut select).and_where(Expr::col((Sessions::Table, Sessions::Sid)).eq(sid));
+        let select = users::columns(&mut select)
+            .and_where(Expr::col((Sessions::Table, Sessions::Sid)).eq(sid))
+            .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null());
         self.fetch_optional(select).await
     }
 
@@ -158,14 +153,14 @@ impl Store {
         Ok(self.execute(&update).await? == 1)
     }
 
-    /// Notes that a session was used, where its refresh token stays the same.
-    pub async fn touch_session(&self, sid: &str, now: i64) -> Result<(), StoreError> {
+    /// Notes that a session was used, where its refresh token stays the same. Returns whether it is still there.
+    pub async fn touch_session(&self, sid: &str, now: i64) -> Result<bool, StoreError> {
         let update = Query::update()
             .table(Sessions::Table)
             .value(Sessions::LastUsedAt, now)
             .and_where(Expr::col(Sessions::Sid).eq(sid))
             .to_owned();
-        self.execute(&update).await.map(|_| ())
+        Ok(self.execute(&update).await? > 0)
     }
 
     /// A user's sessions, the oldest first.
@@ -191,21 +186,86 @@ impl Store {
     /// Ends a session: its tokens are refused by every replica from the next request on. Returns whether it was one
     /// of that user's.
     pub async fn end_session(&self, user_id: i32, sid: &str) -> Result<bool, StoreError> {
-        let delete = Query::delete()
-            .from_table(Sessions::Table)
-            .and_where(Expr::col(Sessions::Sid).eq(sid))
-            .and_where(Expr::col(Sessions::UserId).eq(user_id))
-            .to_owned();
-        Ok(self.execute(&delete).await? > 0)
+        Ok(self.execute(&deletion(user_id, sid)).await? > 0)
     }
 
-    /// Ends all of a user's sessions but one, and returns how many.
-    pub async fn end_other_sessions(&self, user_id: i32, keep: &str) -> Result<u64, StoreError> {
-        let delete = Query::delete()
-            .from_table(Sessions::Table)
-            .and_where(Expr::col(Sessions::UserId).eq(user_id))
-            .and_where(Expr::col(Sessions::Sid).ne(keep))
-            .to_owned();
-        self.execute(&delete).await
+    /// Ends one of the sessions of whoever asks. Where it was begun with a refresh token of the old service, all old tokens
+    /// of that user are revoked: it would begin it again. Returns whether there was such a session.
+    ///
+    /// # Errors
+    /// [`StoreError::SessionOver`] where the session in which it was asked for has ended meanwhile.
+    pub async fn end_own_session(&self, actor: &Actor, sid: &str) -> Result<bool, StoreError> {
+        let has_old_tables = self.has_old_tables();
+        self.transaction(|tx| {
+            let (actor, sid) = (actor.clone(), sid.to_owned());
+            Box::pin(async move {
+                let user = actor.lock(tx).await?;
+                if has_old_tables && guard::is_old_token_good(tx, &sid, "refresh", user.uuid.as_deref()).await? {
+                    tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
+                }
+                Ok(tx.execute(&deletion(user.id, &sid)).await? > 0)
+            })
+        })
+        .await
     }
+
+    /// Ends all other sessions of whoever asks, and revokes that user's old tokens where it is not asked for with one of
+    /// them. Returns how many were ended.
+    ///
+    /// # Errors
+    /// [`StoreError::SessionOver`] where the session in which it was asked for has ended meanwhile.
+    pub async fn end_other_sessions(&self, actor: &Actor) -> Result<u64, StoreError> {
+        let has_old_tables = self.has_old_tables();
+        self.transaction(|tx| {
+            let actor = actor.clone();
+            Box::pin(async move {
+                let user = actor.lock(tx).await?;
+                match &actor.proof {
+                    Proof::Session(sid) => end_sessions(tx, &user, Some(sid), has_old_tables).await,
+                    Proof::OldToken(_) => end_sessions(tx, &user, None, false).await,
+                }
+            })
+        })
+        .await
+    }
+}
+
+fn deletion(user_id: i32, sid: &str) -> DeleteStatement {
+    Query::delete()
+        .from_table(Sessions::Table)
+        .and_where(Expr::col(Sessions::Sid).eq(sid))
+        .and_where(Expr::col(Sessions::UserId).eq(user_id))
+        .to_owned()
+}
+
+fn insertion(session: NewSession) -> InsertStatement {
+    Query::insert()
+        .into_table(Sessions::Table)
+        .columns([
+            Sessions::Sid,
+            Sessions::UserId,
+            Sessions::RefreshJti,
+            Sessions::RefreshIat,
+            Sessions::RefreshKid,
+            Sessions::CreatedAt,
+            Sessions::ExpiresAt,
+            Sessions::EndsAt,
+            Sessions::LastUsedAt,
+            Sessions::Address,
+            Sessions::UserAgent,
+        ])
+        .values_panic([
+            session.sid.into(),
+            session.user_id.into(),
+            session.refresh_jti.into(),
+            session.created_at.into(),
+            session.refresh_kid.into(),
+            session.created_at.into(),
+            session.expires_at.into(),
+            session.ends_at.into(),
+            session.created_at.into(),
+            session.address.into(),
+            session.user_agent.into(),
+        ])
+        .to_owned()
 }

@@ -106,6 +106,13 @@ impl Tx {
         })
     }
 
+    /// The same, kept prepared.
+    pub async fn execute_prepared(&mut self, statement: &(impl SqlxBinder + Sync)) -> Result<u64, StoreError> {
+        on_engine!(Self, self, statement, |sql, values, tx| {
+            Ok(sqlx::query_with(AssertSqlSafe(sql), values).execute(&mut **tx).await?.rows_affected())
+        })
+    }
+
     /// Rows of a query that is written for one engine.
     pub async fn raw_rows<R: AnyRow>(&mut self, sql: &str) -> Result<Vec<R>, StoreError> {
         let sql = AssertSqlSafe(sql.to_owned());

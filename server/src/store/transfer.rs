@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::users::{Users, add_row, fold, insertion, select_users};
-use super::{NewUser, Role, Store, StoreError, Tx, User};
+use super::{ListedUser, NewUser, Role, Store, StoreError, Tx};
 use crate::auth::password;
 
 /// A user as a file has it.
@@ -28,8 +28,8 @@ pub struct ImportedUser {
 #[derive(Debug, FromRow)]
 pub struct ExportedUser {
     #[sqlx(flatten)]
-    pub user: User,
-    pub password: String,
+    pub user: ListedUser,
+    pub password: Option<String>,
     pub created_at: Option<PrimitiveDateTime>,
 }
 

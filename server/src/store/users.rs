@@ -1,18 +1,19 @@
 //! Users and their roles.
 
 mod change;
+mod listing;
 
-use sea_query::{
-    Expr, ExprTrait as _, Func, Iden, InsertStatement, LikeExpr, Order, Query, SelectStatement, SubQueryStatement,
-};
+use sea_query::{Expr, ExprTrait as _, Func, Iden, InsertStatement, Order, Query, SelectStatement, SubQueryStatement};
 use serde::Serialize;
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
+use super::guard::Actor;
 use super::{Store, StoreError};
-pub(super) use change::revoke_old_tokens;
+pub(super) use change::{end_sessions, revoke_old_tokens};
+pub use listing::{ListedUser, UserFilter};
 
 #[derive(Debug, Iden, Clone, Copy)]
 pub(super) enum Users {
@@ -103,7 +104,8 @@ pub struct User {
     pub name: Option<String>,
     pub email: Option<String>,
     pub role_id: Option<i32>,
-    pub username: String,
+    /// `None` only in a row of the old service.
+    pub username: Option<String>,
     pub uuid: String,
     #[serde(skip)]
     pub role_name: Option<String>,
@@ -112,6 +114,11 @@ pub struct User {
 }
 
 impl User {
+    /// The user name, or nothing.
+    pub fn username(&self) -> &str {
+        self.username.as_deref().unwrap_or_default()
+    }
+
     pub fn role(&self) -> Role {
         self.role_name.as_deref().and_then(Role::from_name).unwrap_or(Role::User)
     }
@@ -152,21 +159,12 @@ impl Changes {
     }
 }
 
-/// Which users to list.
-#[derive(Debug, Default, Clone)]
-pub struct UserFilter {
-    /// Part of a user name, a name or an address.
-    pub text: Option<String>,
-    pub role: Option<Role>,
-    pub disabled: Option<bool>,
-}
-
-/// A user and the hash of that user's password.
+/// A user and the hash of that user's password; a row of the old service may have none.
 #[derive(Debug, FromRow)]
 pub struct Credentials {
     #[sqlx(flatten)]
     pub user: User,
-    pub password: String,
+    pub password: Option<String>,
     username_key: Option<String>,
 }
 
@@ -201,6 +199,7 @@ fn by_username(username: &str) -> SelectStatement {
         .column((Users::Table, Users::Password))
         .column((Users::Table, Users::UsernameKey))
         .and_where(key.eq(fold(username)).or(by_name))
+        .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null())
         .to_owned()
 }
 
@@ -208,48 +207,40 @@ fn by_uuid(uuid: &str) -> SelectStatement {
     select_users().and_where(Expr::col((Users::Table, Users::Uuid)).eq(uuid)).to_owned()
 }
 
-fn matching(filter: &UserFilter) -> SelectStatement {
-    let mut select = select_users();
-    if let Some(text) = &filter.text {
-        let pattern = |text: &str| {
-            let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-            LikeExpr::new(format!("%{escaped}%")).escape('!')
-        };
-        let folded = fold(text);
-        select.and_where(
-            Expr::col((Users::Table, Users::UsernameKey))
-                .like(pattern(&folded))
-                .or(Expr::col((Users::Table, Users::EmailKey)).like(pattern(&folded)))
-                .or(Expr::expr(Func::lower(Expr::col((Users::Table, Users::Name)))).like(pattern(&text.to_lowercase()))),
-        );
-    }
-    if let Some(role) = filter.role {
-        select.and_where(Expr::col((Roles::Table, Roles::Name)).eq(role.name()));
-    }
-    if let Some(disabled) = filter.disabled {
-        select.and_where(Expr::col((Users::Table, Users::Disabled)).eq(disabled));
-    }
-    select
-}
-
 impl Store {
+    /// Makes a user, for `actor` or for whoever asks.
+    ///
     /// # Errors
-    /// [`StoreError::Taken`] where the name or the address belongs to another user.
-    pub async fn create_user(&self, user: NewUser, now: OffsetDateTime) -> Result<(), StoreError> {
+    /// [`StoreError::Taken`] where the name or the address belongs to another user, [`StoreError::SessionOver`] and
+    /// [`StoreError::NotAdmin`] where the actor may not do so any longer.
+    pub async fn create_user(
+        &self,
+        user: NewUser,
+        actor: Option<&Actor>,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         if self.has_old_tables() {
             // One of that name that the old service wrote gets its key now, which then refuses the new one.
             self.credentials(&user.username).await?;
         }
         let mut insertion = insertion();
         add_row(&mut insertion, user, false, now, now);
-        self.execute(&insertion).await.map(|_| ())
+        let Some(actor) = actor else { return self.execute(&insertion).await.map(|_| ()) };
+        self.transaction(|tx| {
+            let (actor, insertion) = (actor.clone(), insertion.clone());
+            Box::pin(async move {
+                actor.lock(tx).await?;
+                tx.execute(&insertion).await.map(|_| ())
+            })
+        })
+        .await
     }
 
     /// The user of that name with the hash of the password.
     pub async fn credentials(&self, username: &str) -> Result<Option<Credentials>, StoreError> {
         let mut found: Vec<Credentials> = self.fetch_all(&by_username(username)).await?;
         // The name to the letter goes before one that is only alike.
-        found.sort_by_key(|found| found.user.username != username);
+        found.sort_by_key(|found| found.user.username() != username);
         let found = found.into_iter().next();
         if let Some(Credentials { user, username_key: None, .. }) = &found {
             self.complete_keys(user).await?;
@@ -260,7 +251,7 @@ impl Store {
     /// Fills in the keys of a row that the old service has written, unless another row has them.
     async fn complete_keys(&self, user: &User) -> Result<(), StoreError> {
         let email_key = user.email.as_deref().map(fold);
-        for (column, key) in [(Users::UsernameKey, Some(fold(&user.username))), (Users::EmailKey, email_key)] {
+        for (column, key) in [(Users::UsernameKey, user.username.as_deref().map(fold)), (Users::EmailKey, email_key)] {
             let update = Query::update()
                 .table(Users::Table)
                 .value(column, key)
@@ -289,22 +280,7 @@ impl Store {
             .from(Users::Table)
             .and_where(Expr::col(Users::Id).eq(user_id))
             .to_owned();
-        Ok(self.fetch_optional::<(String,)>(&select).await?.map(|(hash,)| hash))
-    }
-
-    /// Users in order of their id, of those that come after `after`.
-    pub async fn users(&self, filter: &UserFilter, after: i32, limit: u64) -> Result<Vec<User>, StoreError> {
-        let select = matching(filter)
-            .and_where(Expr::col((Users::Table, Users::Id)).gt(after))
-            .order_by((Users::Table, Users::Id), Order::Asc)
-            .limit(limit)
-            .to_owned();
-        self.fetch_varying(&select).await
-    }
-
-    pub async fn has_admin(&self) -> Result<bool, StoreError> {
-        let filter = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
-        Ok(!self.users(&filter, 0, 1).await?.is_empty())
+        Ok(self.fetch_optional::<(Option<String>,)>(&select).await?.and_then(|(hash,)| hash))
     }
 
     pub async fn roles(&self) -> Result<Vec<RoleInfo>, StoreError> {
@@ -314,17 +290,6 @@ impl Store {
             .order_by(Roles::Id, Order::Asc)
             .to_owned();
         self.fetch_all(&select).await
-    }
-
-    /// Replaces a hash by a stronger one of the same password, unless the password was changed meanwhile.
-    pub async fn replace_hash(&self, user_id: i32, old: &str, new: &str) -> Result<(), StoreError> {
-        let update = Query::update()
-            .table(Users::Table)
-            .value(Users::Password, new)
-            .and_where(Expr::col(Users::Id).eq(user_id))
-            .and_where(Expr::col(Users::Password).eq(old))
-            .to_owned();
-        self.execute(&update).await.map(|_| ())
     }
 }
 

@@ -17,6 +17,7 @@ mod operation;
 mod outage;
 mod page;
 mod passwords;
+mod races;
 mod replicas;
 mod schema;
 mod sessions;

@@ -7,23 +7,23 @@ use crate::auth::throttle::Throttle;
 use crate::store::User;
 
 impl Sessions {
-    /// Whether it is the user's password, asked of somebody who is logged in.
+    /// Whether it is the user's password, asked of somebody who is logged in. Returns the hash that it was compared with.
     pub async fn confirm_password(
         &self,
         user: &User,
         password: &SecretString,
         client: &Client,
         now: i64,
-    ) -> Result<(), SessionError> {
+    ) -> Result<String, SessionError> {
         self.hasher.check_room()?;
         let keys = self.keys.get();
-        let throttle = Throttle::new(&self.store, &keys, &user.username, self.throttles);
+        let throttle = Throttle::new(&self.store, &keys, user.username(), self.throttles);
         throttle.check(now).await?;
         let stored = self.store.password_hash(user.id).await?;
-        let compared = self.compare(password, stored).await?;
+        let compared = self.compare(password, stored.clone()).await?;
         throttle.check(now).await?;
-        if compared.verdict.matches {
-            return Ok(());
+        if let (Some(stored), true) = (stored, compared.verdict.matches) {
+            return Ok(stored);
         }
         throttle.count(now).await?;
         self.note(client, Entry::new(Event::PasswordChanged, AuditOutcome::Failure).by(user), now).await?;

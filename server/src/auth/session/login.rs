@@ -5,12 +5,12 @@ use rand::CryptoRng;
 use secrecy::SecretString;
 
 use super::{
-    AuditOutcome, Client, Compared, Entry, Event, Form, NewRefresh, NewSession, SessionError, Sessions, random_uuid,
-    token,
+    AuditOutcome, COMPARISONS, Client, Compared, Entry, Event, Form, NewRefresh, NewSession, SessionError, Sessions,
+    random_uuid, token,
 };
 use crate::auth::keys::Keys;
 use crate::auth::throttle::Throttle;
-use crate::store::User;
+use crate::store::{Begin, User};
 
 /// What a login hands out.
 pub struct TokenPair {
@@ -51,7 +51,7 @@ impl Sessions {
         let throttle = Throttle::new(&self.store, &keys, username, self.throttles);
         throttle.check(now).await?;
         let credentials = self.store.credentials(username).await?;
-        let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), Some(found.password)));
+        let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), found.password));
         let compared = self.compare(&password, stored.clone()).await?;
         // Others may have failed meanwhile: then not even the right password tells anything.
         let failures = throttle.check(now).await?;
@@ -63,12 +63,12 @@ impl Sessions {
             self.note(client, Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("disabled"), now).await?;
             return Err(SessionError::Disabled);
         }
-        let pair = self.begin(&keys, user, stored, &ids, client, now).await?;
+        let (pair, compared_hash) = self.begin_with(&keys, user, stored, &password, &ids, client, now).await?;
         if failures.is_some() {
             throttle.forget().await?;
         }
-        if compared.verdict.is_imported && self.form == Form::Argon2id {
-            self.replace_hash(user.id, stored, password).await;
+        if compared.verdict.is_imported && self.form == Form::Argon2id && compared_hash == *stored {
+            self.replace_hash(user.id, stored, password, &ids.sid, now).await;
         }
         self.note(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now).await?;
         Ok(pair)
@@ -95,13 +95,41 @@ impl Sessions {
         Ok(())
     }
 
+    /// Begins a session with a password that was compared with `stored`. Another login may have replaced an imported hash
+    /// meanwhile: then the password is compared again. Returns the hash that counted.
+    #[expect(clippy::too_many_arguments, reason = "they are what a login is about")]
+    async fn begin_with(
+        &self,
+        keys: &Keys,
+        user: &User,
+        stored: &str,
+        password: &SecretString,
+        ids: &LoginIds,
+        client: &Client,
+        now: i64,
+    ) -> Result<(TokenPair, String), SessionError> {
+        let mut hash = stored.to_owned();
+        for _ in 0..COMPARISONS {
+            if let Some(pair) = self.begin(keys, user, &hash, ids, client, now).await? {
+                return Ok((pair, hash));
+            }
+            let present = self.store.password_hash(user.id).await?.filter(|present| *present != hash);
+            match present {
+                Some(present) if self.compare(password, Some(present.clone())).await?.verdict.matches => hash = present,
+                _ => break,
+            }
+        }
+        Err(SessionError::BadCredentials)
+    }
+
     /// A full queue only puts it off.
-    async fn replace_hash(&self, user_id: i32, old: &str, password: SecretString) {
+    async fn replace_hash(&self, user_id: i32, old: &str, password: SecretString, sid: &str, now: i64) {
         let salt = Salt::from_rng(&mut rand::rng());
         let result = match self.hasher.hash(password, salt).await {
-            Ok(new) => self.store.replace_hash(user_id, old, &new).await.map_err(SessionError::from),
+            Ok(new) => self.store.replace_hash(user_id, old, &new, sid, now).await.map_err(SessionError::from),
             Err(error) => Err(error.into()),
         };
+        // Not replaced without an error: the password was changed or the session ended meanwhile, which wins.
         if let Err(error) = result {
             tracing::warn!(%error, "an imported password hash was not replaced; the next login tries again");
         }
@@ -115,7 +143,7 @@ impl Sessions {
         ids: &LoginIds,
         client: &Client,
         now: i64,
-    ) -> Result<TokenPair, SessionError> {
+    ) -> Result<Option<TokenPair>, SessionError> {
         let ends_at = token::end(now, self.lifetimes.session);
         let expires_at = token::end(now, self.lifetimes.refresh).min(ends_at);
         let new = NewRefresh { user, sid: &ids.sid, jti: &ids.refresh_jti, iat: now, exp: expires_at };
@@ -125,18 +153,18 @@ impl Sessions {
         let is_begun = self
             .store
             .create_session(NewSession {
-                sid: &ids.sid,
+                sid: ids.sid.clone(),
                 user_id: user.id,
-                password_hash,
-                refresh_jti: &ids.refresh_jti,
-                refresh_kid: &keys.refresh().kid,
+                begin: Begin::Password { compared_hash: password_hash.to_owned() },
+                refresh_jti: ids.refresh_jti.clone(),
+                refresh_kid: keys.refresh().kid.clone(),
                 created_at: now,
                 expires_at,
                 ends_at,
-                address: client.address_text().as_deref(),
-                user_agent: client.user_agent.as_deref(),
+                address: client.address_text(),
+                user_agent: client.user_agent.clone(),
             })
             .await?;
-        if is_begun { Ok(TokenPair { access_token, refresh_token }) } else { Err(SessionError::BadCredentials) }
+        Ok(is_begun.then_some(TokenPair { access_token, refresh_token }))
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::auth::keys::Keys;
 use crate::auth::token::Claims;
-use crate::store::{Rotation, StoreError};
+use crate::store::{Begin, Rotation, StoreError};
 
 /// For so long a lost answer may be asked for again, in seconds.
 const GRACE: i64 = 60;
@@ -54,7 +54,9 @@ impl Sessions {
         let claims = self.verify(&keys, token, Kind::Refresh, now).await?;
         let session = self.live_session(&claims.sid, &claims.sub, now).await?;
         if self.refresh_tokens == RefreshTokens::Reusable && session.refresh_jti == claims.jti {
-            self.store.touch_session(&claims.sid, now).await?;
+            if !self.store.touch_session(&claims.sid, now).await? {
+                return Err(SessionError::Revoked);
+            }
             let access_token =
                 self.sign_access(&keys, &session.user, &claims.sid, access_jti, false, now, session.expires_at).await?;
             return Ok(Refreshed { access_token, refresh_token: None });
@@ -142,29 +144,29 @@ impl Sessions {
         let Some(old_tokens) = &self.old_tokens else { return Err(SessionError::Revoked) };
         let claims = old_tokens.verify(token, Kind::Refresh, now, self.leeway).map_err(SessionError::Token)?;
         let user = self.bearer_of_old_token(&claims.jti, "refresh", &claims.sub).await?;
-        if self.store.session(&claims.jti).await?.is_some() {
-            self.store.touch_session(&claims.jti, now).await?;
+        let is_live = if self.store.session(&claims.jti).await?.is_some() {
+            self.store.touch_session(&claims.jti, now).await?
         } else {
-            let address = client.address_text();
-            let password_hash = self.store.password_hash(user.id).await?.ok_or(SessionError::Revoked)?;
             let new = NewSession {
-                sid: &claims.jti,
+                sid: claims.jti.clone(),
                 user_id: user.id,
-                password_hash: &password_hash,
-                refresh_jti: &claims.jti,
-                refresh_kid: "",
+                begin: Begin::OldToken { jti: claims.jti.clone() },
+                refresh_jti: claims.jti.clone(),
+                refresh_kid: String::new(),
                 created_at: now,
                 expires_at: claims.exp,
                 ends_at: claims.exp,
-                address: address.as_deref(),
-                user_agent: client.user_agent.as_deref(),
+                address: client.address_text(),
+                user_agent: client.user_agent.clone(),
             };
             match self.store.create_session(new).await {
                 // Another request with the same token was faster.
-                Ok(true) | Err(StoreError::Taken(_)) => {}
-                Ok(false) => return Err(SessionError::Revoked),
-                Err(error) => return Err(error.into()),
+                Err(StoreError::Taken(_)) => true,
+                result => result?,
             }
+        };
+        if !is_live {
+            return Err(SessionError::Revoked);
         }
         let access_token = self.sign_access(keys, &user, &claims.jti, access_jti, false, now, claims.exp).await?;
         Ok(Refreshed { access_token, refresh_token: None })

@@ -12,40 +12,63 @@ use crate::store::Store;
 use crate::terminal::tell;
 
 const PAGE: u64 = 1_000;
+/// How many ids of rows that were left out are shown.
+const NAMED: usize = 20;
 
 pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     let store = super::super::connect(&args.database).await?;
     store.migrate().await?;
-    let count = if args.file.as_os_str() == "-" {
+    let Exported { count, left_out } = if args.file.as_os_str() == "-" {
         write(&store, &mut std::io::stdout().lock()).await?
     } else {
         to_file(&store, &args.file).await?
     };
     store.close().await;
     tell(format_args!("{count} users exported."));
+    if !left_out.is_empty() {
+        let shown: Vec<_> = left_out.iter().take(NAMED).map(i32::to_string).collect();
+        tell(format_args!(
+            "{} rows have no user name or no password and were left out; their ids: {}{}",
+            left_out.len(),
+            shown.join(", "),
+            if left_out.len() > NAMED { ", …" } else { "" }
+        ));
+    }
     Ok(())
 }
 
-async fn to_file(store: &Store, path: &Path) -> anyhow::Result<u64> {
-    let mut file = BufWriter::new(create_private(path).with_context(|| format!("making {}", path.display()))?);
-    let count = write(store, &mut file).await?;
-    file.into_inner()?.sync_all()?;
-    Ok(count)
+/// How many users were written, and the ids of those who could not be.
+#[derive(Default)]
+struct Exported {
+    count: u64,
+    left_out: Vec<i32>,
 }
 
-async fn write(store: &Store, target: &mut impl Write) -> anyhow::Result<u64> {
-    let (mut after, mut count) = (0, 0);
+async fn to_file(store: &Store, path: &Path) -> anyhow::Result<Exported> {
+    let mut file = BufWriter::new(create_private(path).with_context(|| format!("making {}", path.display()))?);
+    let exported = write(store, &mut file).await?;
+    file.into_inner()?.sync_all()?;
+    Ok(exported)
+}
+
+async fn write(store: &Store, target: &mut impl Write) -> anyhow::Result<Exported> {
+    let (mut after, mut exported) = (0, Exported::default());
     loop {
         let page = store.export(after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(count) };
+        let Some(last) = page.last() else { return Ok(exported) };
         after = last.user.id;
         for user in page {
-            serde_json::to_writer(&mut *target, &Line::from(user))?;
+            let id = user.user.id;
+            let Some(line) = Line::of(user) else {
+                exported.left_out.push(id);
+                continue;
+            };
+            serde_json::to_writer(&mut *target, &line)?;
             target.write_all(b"\n")?;
-            count += 1;
+            exported.count += 1;
         }
-        if count % 100_000 < PAGE {
-            tell(format_args!("{count} users so far"));
+        if exported.count % 100_000 < PAGE {
+            tell(format_args!("{} users so far", exported.count));
         }
     }
 }

@@ -87,19 +87,20 @@ fn within(field: &str, text: &str, min: usize, max: usize) -> Result<(), String>
     Err(format!("{field}: must have {min} to {max} characters"))
 }
 
-impl From<ExportedUser> for Line {
-    fn from(exported: ExportedUser) -> Self {
+impl Line {
+    /// `None` where the user has no name or no password, as a row of the old service may.
+    pub fn of(exported: ExportedUser) -> Option<Self> {
         let ExportedUser { user, password, created_at } = exported;
-        Self {
+        Some(Self {
             role: user.role_name.unwrap_or_else(self::user),
-            username: user.username,
+            username: user.username?,
             email: user.email,
             name: user.name,
             disabled: user.disabled,
-            uuid: Some(user.uuid),
-            password_hash: password,
+            uuid: user.uuid,
+            password_hash: password?,
             created_at: created_at.and_then(|time| time.assume_utc().format(&Rfc3339).ok()),
-        }
+        })
     }
 }
 

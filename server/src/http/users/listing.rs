@@ -14,7 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::openapi::parameters::UserParameters;
 use crate::http::openapi::{AdminRefusals, Refusals};
 use crate::http::query::Query;
-use crate::store::{Store, StoreError, User, UserFilter};
+use crate::store::{ListedUser, Store, StoreError, UserFilter};
 
 const PAGE: u64 = 500;
 const MAX_LIMIT: u64 = 1_000_000;
@@ -28,7 +28,7 @@ const TAIL: &[u8] = b"]}";
     tag = "users",
     operation_id = "list_users",
     params(UserParameters),
-    responses((status = 200, description = "In order of their id", body = Envelope<Vec<User>>), Refusals, AdminRefusals),
+    responses((status = 200, description = "In order of their id", body = Envelope<Vec<ListedUser>>), Refusals, AdminRefusals),
     security(("bearer" = []))
 )]
 pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> Result<Response, ApiError> {
@@ -94,7 +94,7 @@ impl Pages {
         Ok(text.into())
     }
 
-    fn write(&mut self, users: &[User], text: &mut Vec<u8>) {
+    fn write(&mut self, users: &[ListedUser], text: &mut Vec<u8>) {
         for user in users {
             if !self.is_first {
                 text.push(b',');

@@ -1,8 +1,9 @@
 //! Changing and deleting users, with what has to happen at the same time.
 
-use sea_query::{Expr, ExprTrait as _, LockType, Query};
+use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
 use time::OffsetDateTime;
 
+use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::sessions::Sessions;
 use super::super::{Store, StoreError, Tx};
 use super::{Changes, Role, Roles, Tokens, Users, fold, of_user, to_datetime};
@@ -12,12 +13,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Taken`] where the address belongs to another user, [`StoreError::LastAdmin`] where nobody would
-    /// be left to undo it.
-    pub async fn change_user(&self, uuid: &str, changes: Changes, now: OffsetDateTime) -> Result<bool, StoreError> {
+    /// be left to undo it, and what [`Guard`] refuses.
+    pub async fn change_user(
+        &self,
+        user_id: i32,
+        changes: Changes,
+        guard: Guard,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
-            let (uuid, changes) = (uuid.to_owned(), changes.clone());
-            Box::pin(async move { change(tx, &uuid, &changes, now, has_old_tables).await })
+            let (changes, guard) = (changes.clone(), guard.clone());
+            Box::pin(async move { change(tx, user_id, &changes, &guard, now, has_old_tables).await })
         })
         .await
     }
@@ -25,23 +32,52 @@ impl Store {
     /// Deletes a user with all of that user's sessions. Returns whether there was one.
     ///
     /// # Errors
-    /// [`StoreError::LastAdmin`] where nobody would be left to manage users.
-    pub async fn delete_user(&self, uuid: &str) -> Result<bool, StoreError> {
+    /// [`StoreError::LastAdmin`] where nobody would be left to manage users, and what [`Guard`] refuses.
+    pub async fn delete_user(&self, user_id: i32, guard: Guard) -> Result<bool, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
-            let uuid = uuid.to_owned();
+            let guard = guard.clone();
             Box::pin(async move {
-                refuse_last_admin(tx, &uuid).await?;
-                if has_old_tables {
+                refuse_last_admin(tx, user_id).await?;
+                let Some(user) = guard.lock(tx, user_id).await? else { return Ok(false) };
+                if let (true, Some(uuid)) = (has_old_tables, user.uuid) {
                     let delete = Query::delete()
                         .from_table(Tokens::Table)
-                        .and_where(Expr::col(Tokens::UserUuid).eq(uuid.as_str()))
+                        .and_where(Expr::col(Tokens::UserUuid).eq(uuid))
                         .to_owned();
                     tx.execute(&delete).await?;
                 }
                 let delete =
-                    Query::delete().from_table(Users::Table).and_where(Expr::col(Users::Uuid).eq(uuid)).to_owned();
+                    Query::delete().from_table(Users::Table).and_where(Expr::col(Users::Id).eq(user_id)).to_owned();
                 Ok(tx.execute(&delete).await? > 0)
+            })
+        })
+        .await
+    }
+
+    /// Replaces a hash by a stronger one of the same password, which was compared to begin the session `sid`. Returns
+    /// whether it was replaced: not if the password was changed or the session ended meanwhile.
+    pub async fn replace_hash(
+        &self,
+        user_id: i32,
+        old: &str,
+        new: &str,
+        sid: &str,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.transaction(|tx| {
+            let (old, new, sid) = (old.to_owned(), new.to_owned(), sid.to_owned());
+            Box::pin(async move {
+                let Some(user) = Guard::default().lock(tx, user_id).await? else { return Ok(false) };
+                if user.disabled || !user.has_hash(&old) || !has_session(tx, &sid, user_id, now).await? {
+                    return Ok(false);
+                }
+                let update = Query::update()
+                    .table(Users::Table)
+                    .value(Users::Password, new)
+                    .and_where(Expr::col(Users::Id).eq(user_id))
+                    .to_owned();
+                Ok(tx.execute(&update).await? > 0)
             })
         })
         .await
@@ -50,16 +86,18 @@ impl Store {
 
 async fn change(
     tx: &mut Tx,
-    uuid: &str,
+    user_id: i32,
     changes: &Changes,
+    guard: &Guard,
     now: OffsetDateTime,
     has_old_tables: bool,
 ) -> Result<bool, StoreError> {
     if changes.takes_power() {
-        refuse_last_admin(tx, uuid).await?;
+        refuse_last_admin(tx, user_id).await?;
     }
+    let Some(user) = guard.lock(tx, user_id).await? else { return Ok(false) };
     let mut update = Query::update();
-    update.table(Users::Table).value(Users::UpdatedAt, to_datetime(now)).and_where(Expr::col(Users::Uuid).eq(uuid));
+    update.table(Users::Table).value(Users::UpdatedAt, to_datetime(now)).and_where(Expr::col(Users::Id).eq(user_id));
     if let Some(name) = &changes.name {
         update.value(Users::Name, name.as_str());
     }
@@ -75,27 +113,30 @@ async fn change(
     if let Some(disabled) = changes.disabled {
         update.value(Users::Disabled, disabled);
     }
-    let is_found = tx.execute(&update).await? > 0;
-    if is_found && changes.ends_sessions() {
-        end_sessions(tx, uuid, changes.keep_session.as_deref(), has_old_tables).await?;
+    tx.execute(&update).await?;
+    if changes.ends_sessions() {
+        end_sessions(tx, &user, changes.keep_session.as_deref(), has_old_tables).await?;
     }
-    Ok(is_found)
+    Ok(true)
 }
 
-/// After the row of the user was changed, which whoever begins a session has to wait for.
-async fn end_sessions(tx: &mut Tx, uuid: &str, keep: Option<&str>, has_old_tables: bool) -> Result<(), StoreError> {
-    let user_id =
-        Query::select().column(Users::Id).from(Users::Table).and_where(Expr::col(Users::Uuid).eq(uuid)).to_owned();
+/// After the row of the user was locked, which whoever begins a session has to wait for.
+pub(in crate::store) async fn end_sessions(
+    tx: &mut Tx,
+    user: &LockedUser,
+    keep: Option<&str>,
+    has_old_tables: bool,
+) -> Result<u64, StoreError> {
     let mut delete = Query::delete();
-    delete.from_table(Sessions::Table).and_where(Expr::col(Sessions::UserId).in_subquery(user_id));
+    delete.from_table(Sessions::Table).and_where(Expr::col(Sessions::UserId).eq(user.id));
     if let Some(sid) = keep {
         delete.and_where(Expr::col(Sessions::Sid).ne(sid));
     }
-    tx.execute(&delete).await?;
-    if has_old_tables {
+    let count = tx.execute(&delete).await?;
+    if let (true, Some(uuid)) = (has_old_tables, &user.uuid) {
         tx.execute(&revoke_old_tokens(uuid)).await?;
     }
-    Ok(())
+    Ok(count)
 }
 
 pub fn revoke_old_tokens(user_uuid: &str) -> sea_query::UpdateStatement {
@@ -107,15 +148,20 @@ pub fn revoke_old_tokens(user_uuid: &str) -> sea_query::UpdateStatement {
 }
 
 /// Locks all Admins who can log in, so that two who each take the other's power do so one after the other.
-async fn refuse_last_admin(tx: &mut Tx, uuid: &str) -> Result<(), StoreError> {
-    let admins = Query::select()
-        .column((Users::Table, Users::Uuid))
+async fn refuse_last_admin(tx: &mut Tx, user_id: i32) -> Result<(), StoreError> {
+    let mut admins = Query::select();
+    admins
+        .column((Users::Table, Users::Id))
         .from(Users::Table)
         .inner_join(Roles::Table, of_user())
         .and_where(Expr::col((Roles::Table, Roles::Name)).eq(Role::Admin.name()))
         .and_where(Expr::col((Users::Table, Users::Disabled)).eq(false))
-        .lock(LockType::Update)
-        .to_owned();
-    let admins: Vec<(String,)> = tx.fetch_all(&admins).await?;
-    if admins.len() == 1 && admins[0].0 == uuid { Err(StoreError::LastAdmin) } else { Ok(()) }
+        .order_by((Users::Table, Users::Id), Order::Asc)
+        .lock(LockType::Update);
+    // In a table of the old service they may be missing: nobody logs in without them.
+    for column in [Users::Uuid, Users::Username, Users::Password] {
+        admins.and_where(Expr::col((Users::Table, column)).is_not_null());
+    }
+    let admins: Vec<(i32,)> = tx.fetch_all(&admins).await?;
+    if admins == [(user_id,)] { Err(StoreError::LastAdmin) } else { Ok(()) }
 }

@@ -1,0 +1,163 @@
+//! What must still be so when a change takes effect. A request looks at its session first and may then hash for a second:
+//! meanwhile an Admin may have ended the session, or somebody has changed the password.
+//!
+//! Rows of users are locked before anything else, in the order of their ids, so that whoever changes a user and whoever
+//! ends that user's sessions do so one after the other. Only then is looked whether the session still lives.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
+use sqlx::FromRow;
+
+use super::sessions::Sessions;
+use super::users::{Role, Roles, Tokens, Users};
+use super::{StoreError, Tx};
+
+/// Who makes a change, and what it is made with.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    pub user_id: i32,
+    pub proof: Proof,
+    /// Whether only an Admin may do it.
+    pub is_for_admins: bool,
+    /// In seconds since 1970-01-01 UTC.
+    pub now: i64,
+}
+
+/// What a request came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The id of a session.
+    Session(String),
+    /// The id of an access token of the old service.
+    OldToken(String),
+}
+
+/// What must still be so; by default, nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Guard {
+    pub actor: Option<Actor>,
+    /// The hash that the present password was compared with.
+    pub compared_hash: Option<String>,
+}
+
+/// A user's row, locked until the transaction ends.
+#[derive(Debug, FromRow)]
+pub(super) struct LockedUser {
+    pub id: i32,
+    pub uuid: Option<String>,
+    pub password: Option<String>,
+    pub role_id: Option<i32>,
+    pub disabled: bool,
+}
+
+impl Guard {
+    /// Locks the user with the id `target`, and whoever makes the change. Returns the user, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::SessionOver`], [`StoreError::NotAdmin`] and [`StoreError::PasswordChanged`], where something is so no
+    /// longer.
+    pub(super) async fn lock(&self, tx: &mut Tx, target: i32) -> Result<Option<LockedUser>, StoreError> {
+        let actor_id = self.actor.as_ref().map(|actor| actor.user_id);
+        let locked = lock_users(tx, target, actor_id).await?;
+        if let Some(actor) = &self.actor {
+            let user = locked.iter().find(|user| user.id == actor.user_id).ok_or(StoreError::SessionOver)?;
+            actor.check(tx, user).await?;
+        }
+        let target = locked.into_iter().find(|user| user.id == target);
+        if let (Some(user), Some(compared)) = (&target, &self.compared_hash)
+            && !user.has_hash(compared)
+        {
+            return Err(StoreError::PasswordChanged);
+        }
+        Ok(target)
+    }
+}
+
+impl Actor {
+    /// Locks the one who makes a change that is about no other user.
+    pub(super) async fn lock(&self, tx: &mut Tx) -> Result<LockedUser, StoreError> {
+        let guard = Guard { actor: Some(self.clone()), compared_hash: None };
+        guard.lock(tx, self.user_id).await?.ok_or(StoreError::SessionOver)
+    }
+
+    async fn check(&self, tx: &mut Tx, user: &LockedUser) -> Result<(), StoreError> {
+        if user.disabled || !self.proof.is_good(tx, user, self.now).await? {
+            return Err(StoreError::SessionOver);
+        }
+        if self.is_for_admins && !is_admin(tx, user).await? {
+            return Err(StoreError::NotAdmin);
+        }
+        Ok(())
+    }
+}
+
+impl Proof {
+    async fn is_good(&self, tx: &mut Tx, user: &LockedUser, now: i64) -> Result<bool, StoreError> {
+        match self {
+            Self::Session(sid) => has_session(tx, sid, user.id, now).await,
+            Self::OldToken(jti) => is_old_token_good(tx, jti, "access", user.uuid.as_deref()).await,
+        }
+    }
+}
+
+impl LockedUser {
+    /// To the letter, whatever a collation says.
+    pub fn has_hash(&self, hash: &str) -> bool {
+        let own = self.password.as_deref().unwrap_or_default();
+        self.password.is_some() && verify_slices_are_equal(own.as_bytes(), hash.as_bytes()).is_ok()
+    }
+}
+
+/// Locks one or two rows by their primary key: any other condition could lock the whole table on MySQL.
+pub(super) async fn lock_users(tx: &mut Tx, id: i32, other: Option<i32>) -> Result<Vec<LockedUser>, StoreError> {
+    let select = Query::select()
+        .columns([Users::Id, Users::Uuid, Users::Password, Users::RoleId, Users::Disabled])
+        .from(Users::Table)
+        .and_where(Expr::col(Users::Id).is_in([id, other.unwrap_or(id)]))
+        .order_by(Users::Id, Order::Asc)
+        .lock(LockType::Update)
+        .to_owned();
+    tx.fetch_all(&select).await
+}
+
+/// The lock makes MySQL read the row as it is now, and not as it was when the transaction began.
+pub(super) async fn has_session(tx: &mut Tx, sid: &str, user_id: i32, now: i64) -> Result<bool, StoreError> {
+    let select = Query::select()
+        .columns([Sessions::ExpiresAt, Sessions::EndsAt])
+        .from(Sessions::Table)
+        .and_where(Expr::col(Sessions::Sid).eq(sid))
+        .and_where(Expr::col(Sessions::UserId).eq(user_id))
+        .lock(LockType::Update)
+        .to_owned();
+    let session: Option<(i64, Option<i64>)> = tx.fetch_optional(&select).await?;
+    Ok(session.is_some_and(|(expires_at, ends_at)| expires_at > now && ends_at.is_none_or(|ends_at| ends_at > now)))
+}
+
+/// Whether a token of the old service was issued to that user and not revoked.
+pub(super) async fn is_old_token_good(
+    tx: &mut Tx,
+    jti: &str,
+    kind: &str,
+    user_uuid: Option<&str>,
+) -> Result<bool, StoreError> {
+    let Some(user_uuid) = user_uuid else { return Ok(false) };
+    let select = Query::select()
+        .column(Tokens::Revoked)
+        .from(Tokens::Table)
+        .and_where(Expr::col(Tokens::Jti).eq(jti))
+        .and_where(Expr::col(Tokens::TokenType).eq(kind))
+        .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
+        .lock(LockType::Update)
+        .to_owned();
+    Ok(tx.fetch_optional::<(Option<bool>,)>(&select).await? == Some((Some(false),)))
+}
+
+async fn is_admin(tx: &mut Tx, user: &LockedUser) -> Result<bool, StoreError> {
+    let select = Query::select()
+        .column(Roles::Name)
+        .from(Roles::Table)
+        .and_where(Expr::col(Roles::Id).eq(user.role_id))
+        .to_owned();
+    let name = tx.fetch_optional::<(Option<String>,)>(&select).await?.and_then(|(name,)| name);
+    Ok(name.as_deref() == Some(Role::Admin.name()))
+}

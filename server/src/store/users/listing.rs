@@ -1,0 +1,80 @@
+//! Many users at once.
+
+use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, SelectStatement};
+use serde::Serialize;
+use sqlx::FromRow;
+use utoipa::ToSchema;
+
+use super::super::{Store, StoreError};
+use super::{Role, Roles, User, Users, fold, select_users};
+
+/// A user as a list has one: a row of the old service may have no uuid, and is then nobody who could do anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow, ToSchema)]
+pub struct ListedUser {
+    #[serde(skip)]
+    pub id: i32,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub role_id: Option<i32>,
+    pub username: Option<String>,
+    pub uuid: Option<String>,
+    #[serde(skip)]
+    pub role_name: Option<String>,
+    #[serde(skip)]
+    pub disabled: bool,
+}
+
+/// Which users to list.
+#[derive(Debug, Default, Clone)]
+pub struct UserFilter {
+    /// Part of a user name, a name or an address.
+    pub text: Option<String>,
+    pub role: Option<Role>,
+    pub disabled: Option<bool>,
+}
+
+fn matching(filter: &UserFilter) -> SelectStatement {
+    let mut select = select_users();
+    if let Some(text) = &filter.text {
+        let pattern = |text: &str| {
+            let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+            LikeExpr::new(format!("%{escaped}%")).escape('!')
+        };
+        let folded = fold(text);
+        select.and_where(
+            Expr::col((Users::Table, Users::UsernameKey))
+                .like(pattern(&folded))
+                .or(Expr::col((Users::Table, Users::EmailKey)).like(pattern(&folded)))
+                .or(Expr::expr(Func::lower(Expr::col((Users::Table, Users::Name)))).like(pattern(&text.to_lowercase()))),
+        );
+    }
+    if let Some(role) = filter.role {
+        select.and_where(Expr::col((Roles::Table, Roles::Name)).eq(role.name()));
+    }
+    if let Some(disabled) = filter.disabled {
+        select.and_where(Expr::col((Users::Table, Users::Disabled)).eq(disabled));
+    }
+    select
+}
+
+impl Store {
+    /// Users in order of their id, of those that come after `after`.
+    pub async fn users(&self, filter: &UserFilter, after: i32, limit: u64) -> Result<Vec<ListedUser>, StoreError> {
+        let select = matching(filter)
+            .and_where(Expr::col((Users::Table, Users::Id)).gt(after))
+            .order_by((Users::Table, Users::Id), Order::Asc)
+            .limit(limit)
+            .to_owned();
+        self.fetch_varying(&select).await
+    }
+
+    pub async fn has_admin(&self) -> Result<bool, StoreError> {
+        let filter = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
+        let mut select = matching(&filter);
+        // Rows of the old service in which one is missing are nobody's who could log in.
+        for column in [Users::Uuid, Users::Username, Users::Password] {
+            select.and_where(Expr::col((Users::Table, column)).is_not_null());
+        }
+        Ok(self.fetch_optional::<User>(select.limit(1)).await?.is_some())
+    }
+}
