@@ -38,7 +38,7 @@ pub use migrate::{Origin, Plan};
 pub use parties::Party;
 pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo};
 pub use transaction::Tx;
-pub use transfer::{ExportedUser, ImportedUser};
+pub use transfer::{ExportedUser, ImportedUser, OldRow};
 pub use users::{Changes, ListedUser, NewUser, Role, RoleInfo, User, UserFilter, fold};
 
 /// The engines that are equals here. MariaDB speaks MySQL's dialect.

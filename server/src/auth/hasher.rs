@@ -4,10 +4,10 @@
 //! logins waits in the queue, and what no longer fits is refused before any work is done.
 
 mod pace;
+mod queue;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,16 +16,19 @@ use rand::CryptoRng;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use super::password::{self, Caps, Form, HashError, Memory, Verdict};
+use super::password::{self, Caps, Form, HashError, Memory, Stored, Verdict};
 use crate::limits::Limits;
 use crate::metrics::HashMetrics;
 use pace::Pace;
+use queue::{Queue, Weight};
 
 /// About two seconds of work at half a core: who waits longer is better told to come back.
 const QUEUE: usize = 64;
 /// Who has waited so long is told to come back, since the client has most likely gone.
 const DEADLINE: Duration = Duration::from_secs(5);
 const MAX_THREADS: usize = 4;
+/// A hash of another service is costly where it is more work than so many of ours: some 160 ms of a core.
+const COSTLY: u64 = 8;
 /// What the rest of the server needs in a storm, in bytes.
 const REST: u64 = 48 << 20;
 /// What it needs at the least.
@@ -71,11 +74,9 @@ struct Queued {
 
 /// What the threads share.
 struct Shared {
-    receiver: Mutex<Receiver<Queued>>,
+    queue: Queue<Queued>,
     metrics: HashMetrics,
     settings: HasherSettings,
-    /// Hashes of other services take memory of their own: one at a time.
-    imported: Mutex<()>,
     /// The longest that a comparison with such a hash has taken, in microseconds.
     slowest: AtomicU64,
 }
@@ -83,12 +84,22 @@ struct Shared {
 /// A handle to the hashing threads; they end with its last clone.
 #[derive(Clone)]
 pub struct Hasher {
-    queue: SyncSender<Queued>,
+    handle: Arc<Handle>,
     /// How many the queue holds.
     room: i64,
-    shared: Arc<Shared>,
     /// What a password is compared with when there is no such user, so that both cases take the same time.
     decoy: Arc<str>,
+}
+
+/// Ends the threads when the last handle goes.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
 }
 
 impl Hasher {
@@ -121,14 +132,8 @@ impl Hasher {
         metrics: HashMetrics,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, HasherError> {
-        let (sender, receiver) = sync_channel(queue);
-        let shared = Arc::new(Shared {
-            receiver: Mutex::new(receiver),
-            metrics,
-            settings,
-            imported: Mutex::new(()),
-            slowest: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared { queue: Queue::new(queue), metrics, settings, slowest: AtomicU64::new(0) });
+        let handle = Arc::new(Handle { shared: Arc::clone(&shared) });
         for number in 0..threads {
             let shared = Arc::clone(&shared);
             thread::Builder::new()
@@ -136,7 +141,7 @@ impl Hasher {
                 .spawn(move || run(&shared, Pace::new(quota)))
                 .map_err(|_| HasherError::Stopped)?;
         }
-        Ok(Self { queue: sender, room: i64::try_from(queue).unwrap_or(i64::MAX), shared, decoy: decoy(rng) })
+        Ok(Self { handle, room: i64::try_from(queue).unwrap_or(i64::MAX), decoy: decoy(rng) })
     }
 
     /// To be asked before any other work for a request that will hash.
@@ -144,17 +149,18 @@ impl Hasher {
     /// # Errors
     /// Where the queue is full.
     pub fn check_room(&self) -> Result<(), HasherError> {
-        if self.shared.metrics.waiting.get() < self.room {
+        let metrics = &self.shared().metrics;
+        if metrics.waiting.get() < self.room {
             return Ok(());
         }
-        self.shared.metrics.refused.inc();
+        metrics.refused.inc();
         Err(HasherError::Busy)
     }
 
     /// Hashes a new password.
     pub async fn hash(&self, password: SecretString, salt: Salt) -> Result<String, HasherError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Work::Hash { password, salt, reply })?;
+        self.submit(Weight::Own, Work::Hash { password, salt, reply })?;
         answer.await.map_err(|_| HasherError::Stopped)?
     }
 
@@ -163,7 +169,8 @@ impl Hasher {
         let is_known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.to_string());
         let (reply, answer) = oneshot::channel();
-        self.submit(Work::Verify { password, stored, reply })?;
+        let weight = weight(&stored, self.shared().settings.caps);
+        self.submit(weight, Work::Verify { password, stored, reply })?;
         let mut compared = answer.await.map_err(|_| HasherError::Stopped)??;
         compared.verdict.matches &= is_known;
         Ok(compared)
@@ -171,22 +178,34 @@ impl Hasher {
 
     /// How long the slowest kind of hash that was met so far takes.
     pub fn slowest(&self) -> Duration {
-        Duration::from_micros(self.shared.slowest.load(Ordering::Relaxed))
+        Duration::from_micros(self.shared().slowest.load(Ordering::Relaxed))
     }
 
-    fn submit(&self, work: Work) -> Result<(), HasherError> {
-        let metrics = &self.shared.metrics;
+    fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    fn submit(&self, weight: Weight, work: Work) -> Result<(), HasherError> {
+        let metrics = &self.shared().metrics;
         metrics.waiting.inc();
-        self.queue.try_send(Queued { work, since: Instant::now() }).map_err(|error| {
+        self.shared().queue.push(weight, Queued { work, since: Instant::now() }).map_err(|_| {
             metrics.waiting.dec();
-            match error {
-                TrySendError::Full(_) => {
-                    metrics.refused.inc();
-                    HasherError::Busy
-                }
-                TrySendError::Disconnected(_) => HasherError::Stopped,
-            }
+            metrics.refused.inc();
+            HasherError::Busy
         })
+    }
+}
+
+/// One that cannot be used is refused before any work.
+fn weight(stored: &str, caps: Caps) -> Weight {
+    if stored.starts_with(password::OURS) {
+        return Weight::Own;
+    }
+    match Stored::parse(stored) {
+        Ok(stored) if stored.check(caps).is_err() => Weight::Own,
+        Ok(stored) if stored.work() > COSTLY => Weight::Costly,
+        Ok(_) => Weight::Imported,
+        Err(_) => Weight::Own,
     }
 }
 
@@ -239,8 +258,8 @@ fn run(shared: &Shared, mut pace: Pace) {
     loop {
         // Before taking anything out: another thread may be free to do it now.
         pace.rest();
-        let next = shared.receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Queued { work, since }) = next else { return };
+        let Some((weight, Queued { work, since })) = shared.queue.take() else { return };
+        let began = Instant::now();
         shared.metrics.waiting.dec();
         shared.metrics.wait.observe(since.elapsed().as_secs_f64());
         let is_late = since.elapsed() > DEADLINE;
@@ -260,6 +279,7 @@ fn run(shared: &Shared, mut pace: Pace) {
             }
             Work::Verify { password, stored, reply } => drop(reply.send(verify(shared, &password, &stored, memory))),
         });
+        shared.queue.done(weight, began.elapsed());
     }
 }
 
@@ -270,7 +290,6 @@ fn verify(
     memory: &mut Memory,
 ) -> Result<Compared, HasherError> {
     let is_imported = !stored.starts_with(password::OURS);
-    let _one_at_a_time = is_imported.then(|| shared.imported.lock().unwrap_or_else(PoisonError::into_inner));
     let began = Instant::now();
     let verdict = password::verify(password, stored, shared.settings.caps, memory)?;
     if is_imported {
@@ -319,6 +338,29 @@ mod tests {
         assert!(matches!(hasher.hash("second".into(), salt()).await, Err(HasherError::Busy)));
         assert_eq!((metrics.waiting.get(), metrics.refused.get()), (1, 1));
         waiting.abort();
+    }
+
+    #[tokio::test]
+    async fn costly_hashes_of_others_leave_room_in_the_queue() {
+        // No thread takes anything out.
+        let hasher = hasher(0, QUEUE, HashMetrics::default());
+        let costly = format!("pbkdf2:sha256:600001$salt${}", "aa".repeat(32));
+        let cheap = costly.replace("600001", "600000");
+        let own = decoy(&mut rand::rng()).to_string();
+        let weights = [&costly, &cheap, &own].map(|stored| weight(stored, SETTINGS.caps));
+        assert_eq!(weights, [Weight::Costly, Weight::Imported, Weight::Own]);
+        let refused = async |stored: &str, count: usize| {
+            let mut refused = 0;
+            for _ in 0..count {
+                let compared = hasher.verify("x".into(), Some(stored.to_owned()));
+                // It is submitted when it is asked for the first time, and then waits.
+                refused += usize::from(futures::poll!(std::pin::pin!(compared)).is_ready());
+            }
+            refused
+        };
+        assert_eq!(refused(&costly, 30).await, 22);
+        assert_eq!(refused(&own, 30).await, 0);
+        assert_eq!(refused(&cheap, 30).await, 4, "all places are taken");
     }
 
     #[test]

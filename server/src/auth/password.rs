@@ -45,8 +45,9 @@ pub enum Form {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     pub matches: bool,
-    /// Whether the hash is another than ours, to be replaced.
-    pub is_imported: bool,
+    /// Whether the hash is another than ours, and the password that matched may be hashed in its place: not where other
+    /// passwords match too.
+    pub may_replace: bool,
 }
 
 /// One form for texts that look the same: NFKC (Unicode Standard Annex 15, NIST SP 800-63B-4, 3.1.1.2).
@@ -84,9 +85,14 @@ pub fn verify(password: &SecretString, stored: &str, caps: Caps, memory: &mut Me
     let normalized = normalized(password);
     // Another service may have hashed the bytes as they came; ours never does.
     let (first, second) = if is_imported { (password, &normalized) } else { (&normalized, password) };
-    let matches = parsed.matches(first, memory)?
-        || (first.expose_secret() != second.expose_secret() && parsed.matches(second, memory)?);
-    Ok(Verdict { matches, is_imported })
+    let mut matching = None;
+    if parsed.matches(first, memory)? {
+        matching = Some(first);
+    } else if first.expose_secret() != second.expose_secret() && parsed.matches(second, memory)? {
+        matching = Some(second);
+    }
+    let may_replace = is_imported && matching.is_some_and(|password| parsed.reads_whole(password));
+    Ok(Verdict { matches: matching.is_some(), may_replace })
 }
 
 fn derive(
@@ -143,7 +149,7 @@ mod tests {
         assert!(hash.starts_with(OURS), "{hash}");
         assert!(matches("correct horse", &hash, &mut memory));
         assert!(!matches("correct horsE", &hash, &mut memory));
-        assert!(!verify(&secret("correct horse"), &hash, CAPS, &mut memory).unwrap().is_imported);
+        assert!(!verify(&secret("correct horse"), &hash, CAPS, &mut memory).unwrap().may_replace);
     }
 
     #[test]

@@ -126,12 +126,8 @@ pub async fn change(
     };
     let user = if body.has_failed("uuid") { None } else { app.sessions.store.user_by_uuid(&uuid).await? };
     if let (Some(password), Some(user)) = (&password, &user) {
-        let names = [
-            &user.username,
-            name.as_ref().map_or(&user.name, |_| &name),
-            email.as_ref().map_or(&user.email, |_| &email),
-        ];
-        let names: Vec<_> = names.into_iter().filter_map(Option::as_deref).collect();
+        let (name, email) = (name.as_ref().or(user.name.as_ref()), email.as_ref().or(user.email.as_ref()));
+        let names: Vec<_> = [user.username.as_ref(), name, email].into_iter().flatten().map(String::as_str).collect();
         check_password(&mut body, &app, "password", password, &names);
     }
     body.finish()?;

@@ -37,9 +37,15 @@ pub struct ExportedUser {
 #[derive(Debug, FromRow)]
 pub struct OldRow {
     pub id: i32,
+    pub uuid: Option<String>,
     pub username: Option<String>,
     pub email: Option<String>,
     pub password: Option<String>,
+    pub name: Option<String>,
+    pub role_id: Option<i32>,
+    /// Whether the column is NULL: what else is in it may be no time.
+    pub no_created_at: bool,
+    pub no_updated_at: bool,
 }
 
 /// A user of a file, with the number of its line.
@@ -70,7 +76,17 @@ impl Store {
     /// Users as they are before a migration too.
     pub async fn old_rows(&self, after: i32, limit: u64) -> Result<Vec<OldRow>, StoreError> {
         let select = Query::select()
-            .columns([Users::Id, Users::Username, Users::Email, Users::Password])
+            .columns([
+                Users::Id,
+                Users::Uuid,
+                Users::Username,
+                Users::Email,
+                Users::Password,
+                Users::Name,
+                Users::RoleId,
+            ])
+            .expr_as(Expr::col(Users::CreatedAt).is_null(), "no_created_at")
+            .expr_as(Expr::col(Users::UpdatedAt).is_null(), "no_updated_at")
             .from(Users::Table)
             .and_where(Expr::col(Users::Id).gt(after))
             .order_by(Users::Id, Order::Asc)

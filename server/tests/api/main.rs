@@ -12,6 +12,7 @@ mod audit;
 mod databases;
 mod errors;
 mod keys;
+mod nulls;
 mod openapi;
 mod operation;
 mod outage;

@@ -3,12 +3,14 @@
 use serde_json::json;
 
 use crate::database::{Database, Engine};
-use crate::harness::{Server, account, fail, run_with_input};
+use crate::harness::{PASSWORD, Server, account, fail, run, run_with_input, until};
 
 crate::on_every_engine!(
     a_new_password_must_keep_the_rules_and_the_answer_says_which,
     an_imported_hash_is_replaced_at_the_next_login,
     a_password_is_the_same_however_it_was_typed,
+    no_imported_hash_takes_more_memory_than_a_pod_has,
+    a_password_that_bcrypt_cut_off_stays_as_it_is,
 );
 
 async fn a_new_password_must_keep_the_rules_and_the_answer_says_which(engine: Engine) {
@@ -71,6 +73,107 @@ async fn a_password_is_the_same_however_it_was_typed(engine: Engine) {
     assert_eq!(server.post("/api/v1/accounts/register", body).await.status, 201);
     assert_eq!(server.login_with("bob", &long).await.status, 200);
     assert_eq!(server.login_with("bob", &"x".repeat(2_000)).await.status, 422);
+}
+
+/// Of `old passwörd`, made with werkzeug 3.1.
+const SCRYPT: &str = "scrypt:32768:8:1$ihtafvgaBuJukrg1$253d7fb581f572683a121a3bb4123cd953102deb9ac8664c3cd9a11d947aa9afc104420ff436c59e79d85012574571ffbfe89e70af10305f46ddbcd3b9a6edb3";
+
+async fn no_imported_hash_takes_more_memory_than_a_pod_has(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    import(&database, "werkzeug", SCRYPT).await;
+    let value = "aa".repeat(64);
+    let too_much = ["2:131072:8", "2:262144:1", "16:8:32768", "65536:8:1", "32768:8:8388608", "2:2147483648:2"];
+    for (number, parameters) in too_much.iter().enumerate() {
+        let name = format!("user{number}");
+        server.register(&name).await;
+        let hash = format!("scrypt:{parameters}$salt${value}");
+        database.execute(&format!("UPDATE users SET password = '{hash}' WHERE username_key = '{name}'")).await;
+        let line = json!({"username": "another", "password_hash": hash}).to_string();
+        assert!(!run_with_input(&database, &["users", "import", "-"], &line).await.status.success(), "{parameters}");
+    }
+    let plan = String::from_utf8(run(&database, &["migrate", "--plan"], &[]).await.stdout).unwrap();
+    assert!(plan.contains("5 of them have a hash that costs more than this server allows"), "{plan}");
+    assert!(plan.contains("1 of them have a hash that cannot be used"), "{plan}");
+    assert!(!plan.contains(&value), "no hash is shown: {plan}");
+
+    // At the start one hash of each kind is tried.
+    let server = Server::start(&database, &[]).await;
+    until("imported hashes were looked at", async || server.log.text().contains("imported hashes")).await;
+    for number in 0..too_much.len() {
+        assert_eq!(server.login_with(&format!("user{number}"), "anything").await.status, 422);
+    }
+    assert_eq!(server.login_with("werkzeug", "old passwörd").await.status, 200);
+    let stored = database.texts("SELECT password FROM users WHERE username_key = 'werkzeug'").await;
+    assert!(stored[0].starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "it is replaced: {stored:?}");
+    assert!(server.peak_memory() < 96, "{} MiB", server.peak_memory());
+}
+
+async fn a_password_that_bcrypt_cut_off_stays_as_it_is(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    // Of 80 letters x; bcrypt has read 72 of them.
+    let hash = "$2b$06$abcdefghijklmnopqrstuueHLWckpI7Ut91D6aWthlKy4VKsT9yUG";
+    import(&database, "alice", hash).await;
+    let stored = || database.texts("SELECT password FROM users WHERE username_key = 'alice'");
+    for length in [80, 90, 73] {
+        assert_eq!(server.login_with("alice", &"x".repeat(length)).await.status, 200, "{length}");
+        assert_eq!(stored().await, [hash], "{length}");
+    }
+    assert_eq!(server.login_with("alice", &"x".repeat(71)).await.status, 422);
+    // The owner's own choice counts.
+    let access = server.login_with("alice", &"x".repeat(80)).await.text("access_token");
+    let body = json!({"old_password": "x".repeat(80), "new_password": "y".repeat(80)});
+    let changed = server.call("POST", "/api/v1/accounts/password", Some(&access), Some(body)).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert_eq!(server.login_with("alice", &"y".repeat(79)).await.status, 422);
+    assert_eq!(server.login_with("alice", &"y".repeat(80)).await.status, 200);
+}
+
+#[tokio::test]
+async fn which_bcrypt_is_taken() {
+    let (server, database) = Server::with_admin(Engine::Sqlite).await;
+    let rest = "06$9WvkBPcy4a7TIrTuIb.rp.EjAlgRaMdAvwdlQ3MMaPF8h6uu8/sa.";
+    for kind in ["2a", "2b", "2y"] {
+        import(&database, kind.repeat(2).as_str(), &format!("${kind}${rest}")).await;
+        assert_eq!(server.login_with(&kind.repeat(2), "old passwörd").await.status, 200, "{kind}");
+    }
+    let line = json!({"username": "alice", "password_hash": format!("$2x${rest}")}).to_string();
+    let refused = run_with_input(&database, &["users", "import", "-"], &line).await;
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && error.contains("bcrypt of a kind that cannot be verified"), "{error}");
+    server.register("alice").await;
+    database.execute(&format!("UPDATE users SET password = '$2x${rest}' WHERE username_key = 'alice'")).await;
+    assert_eq!(server.login_with("alice", "old passwörd").await.status, 422);
+}
+
+#[tokio::test]
+async fn logins_with_costly_hashes_do_not_keep_the_others_waiting() {
+    let (server, database) = Server::with_admin(Engine::Sqlite).await;
+    // As werkzeug 3.1 writes them: ten times the work of ours and more.
+    let hash = format!("pbkdf2:sha256:1000000$salt${}", "aa".repeat(32));
+    let lines: String = (0..30)
+        .map(|number| json!({"username": format!("user{number}"), "password_hash": hash}).to_string() + "\n")
+        .collect();
+    assert!(run_with_input(&database, &["users", "import", "-"], &lines).await.status.success());
+    let one_thread = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "1")]).await;
+    drop(server);
+    let costly = futures::future::join_all((0..30).map(|number| {
+        let (server, name) = (&one_thread, format!("user{number}"));
+        async move { server.login_with(&name, "a wrong password").await.status }
+    }));
+    let others = async {
+        let waiting = async || one_thread.ops("/metrics").await.unwrap().text().await.unwrap();
+        until("costly ones wait", async || !waiting().await.contains("sc_auth_hash_waiting 0\n")).await;
+        for _ in 0..3 {
+            // On a busy machine the one that is being compared may take longer than anybody waits.
+            let body = json!({"username": "root", "password": PASSWORD});
+            let login = async || one_thread.post("/api/v1/accounts/login", body.clone()).await.status;
+            until("another user is let in", async || login().await == 200).await;
+        }
+    };
+    let (statuses, ()) = tokio::join!(costly, others);
+    let refused = statuses.iter().filter(|status| **status == 503).count();
+    assert!(refused >= 20, "costly ones have few places: {statuses:?}");
+    assert!(statuses.iter().all(|status| [422, 503].contains(status)), "{statuses:?}");
 }
 
 #[tokio::test]

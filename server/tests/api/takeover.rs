@@ -16,19 +16,20 @@ crate::on_every_engine!(
     users_with_old_tokens_can_be_deleted,
     the_plan_says_what_may_surprise,
     a_takeover_that_was_cut_short_goes_on,
+    a_reset_revokes_an_old_refresh_token_that_is_in_use,
 );
 
 const SECRET: &str = "the old service's own secret key";
-const OLD_PASSWORD: &str = "old passwörd";
+pub const OLD_PASSWORD: &str = "old passwörd";
 /// Of that password, made with werkzeug 3.1.
-const PBKDF2: &str =
+pub const PBKDF2: &str =
     "pbkdf2:sha256:150000$PBJITISJuwLyi9OA$c5030c45d2fdbdb7123809604b9557c079f76d7ffd665ce8ebd51f59cd1e694b";
 const SCRYPT: &str = "scrypt:32768:8:1$ihtafvgaBuJukrg1$253d7fb581f572683a121a3bb4123cd953102deb9ac8664c3cd9a11d947aa9afc104420ff436c59e79d85012574571ffbfe89e70af10305f46ddbcd3b9a6edb3";
 const ADMIN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const ALICE: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
 /// The tables as SQLAlchemy made them, with roles that were seeded twice.
-async fn old_database(engine: Engine) -> Database {
+pub async fn old_database(engine: Engine) -> Database {
     let database = Database::create(engine).await;
     let (id, boolean, datetime) = match engine {
         Engine::Sqlite => ("INTEGER NOT NULL PRIMARY KEY", "BOOLEAN", "DATETIME"),
@@ -54,7 +55,7 @@ async fn old_database(engine: Engine) -> Database {
 }
 
 /// As the old service writes one.
-fn user(name: &str, uuid: &str, hash: &str, role: i32) -> String {
+pub fn user(name: &str, uuid: &str, hash: &str, role: i32) -> String {
     format!(
         "INSERT INTO users (uuid, email, username, password, name, role_id, created_at, updated_at) VALUES
          ('{uuid}', '{name}@example.com', '{name}', '{hash}', '{name}', {role}, '2020-01-02 03:04:05',
@@ -63,7 +64,7 @@ fn user(name: &str, uuid: &str, hash: &str, role: i32) -> String {
 }
 
 /// A token of the old service, with its row.
-async fn old_token(database: &Database, kind: &str, uuid: &str, jti: &str) -> String {
+pub async fn old_token(database: &Database, kind: &str, uuid: &str, jti: &str) -> String {
     let row = format!(
         "INSERT INTO tokens (jti, token_type, user_uuid, revoked, expires)
          VALUES ('{jti}', '{kind}', '{uuid}', false, '2099-01-01 00:00:00')"
@@ -80,11 +81,11 @@ fn signed(kind: &str, uuid: &str, jti: &str, exp: i64) -> String {
     jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
 }
 
-async fn server(database: &Database, settings: &[(&str, &str)]) -> Server {
+pub async fn server(database: &Database, settings: &[(&str, &str)]) -> Server {
     Server::start(database, &[&[("SECRET_KEY", SECRET)], settings].concat()).await
 }
 
-async fn login(server: &Server, name: &str) -> Answer {
+pub async fn login(server: &Server, name: &str) -> Answer {
     let answer = server.login_with(name, OLD_PASSWORD).await;
     assert_eq!(answer.status, 200, "{name}: {answer:?}");
     answer
@@ -257,4 +258,28 @@ async fn a_takeover_that_was_cut_short_goes_on(engine: Engine) {
     let server = server(&database, &[]).await;
     login(&server, "alice").await;
     assert!(server.log.text().contains(r#""refresh_tokens":"Reusable""#), "its clients are old ones");
+}
+
+async fn a_reset_revokes_an_old_refresh_token_that_is_in_use(engine: Engine) {
+    let database = old_database(engine).await;
+    let server = server(&database, &[]).await;
+    let admin = login(&server, "admin").await.text("access_token");
+    for round in 0..6 {
+        let refresh = old_token(&database, "refresh", ALICE, &format!("r{round}")).await;
+        let reset = json!({"uuid": ALICE, "password": format!("the owner's password {round}")});
+        let (refreshed, reset) = tokio::join!(
+            async {
+                tokio::time::sleep(std::time::Duration::from_millis(round * 13)).await;
+                server.refresh(&refresh).await
+            },
+            server.call("PATCH", "/api/v1/users", Some(&admin), Some(reset))
+        );
+        assert_eq!(reset.status, 200, "{reset:?}");
+        if refreshed.status == 200 {
+            assert!(!server.is_good(&refreshed.text("access_token")).await, "{round}");
+        }
+        assert_eq!(server.refresh(&refresh).await.status, 401, "{round}");
+        let sessions = "SELECT sid FROM sessions WHERE user_id = (SELECT id FROM users WHERE username = 'Alice')";
+        assert_eq!(database.texts(sessions).await, Vec::<String>::new(), "{round}");
+    }
 }

@@ -14,7 +14,12 @@ use super::{HashError, Memory, derive};
 const MAX_PBKDF2_ITERATIONS: u32 = 2_000_000;
 const MAX_BCRYPT_COST: u32 = 14;
 const MAX_ARGON2_PASSES: u32 = 10;
+const MAX_ARGON2_LANES: u32 = 64;
 const MAX_SCRYPT_PARALLELISM: u32 = 8;
+/// What scrypt may take beyond the cap, as a part of it: with werkzeug's default parameters it takes just over 32 MiB.
+const SLACK: u64 = 32;
+/// bcrypt reads so many bytes of a password, and ignores the rest.
+const BCRYPT_BYTES: usize = 72;
 /// What the old service writes.
 const OLD_SERVICE_ITERATIONS: NonZeroU32 = NonZeroU32::new(150_000).unwrap();
 
@@ -28,7 +33,7 @@ pub struct Caps {
 pub enum Stored {
     Argon2 { algorithm: Algorithm, version: Version, params: Params, salt: Vec<u8>, expected: Output },
     Pbkdf2 { algorithm: pbkdf2::Algorithm, iterations: NonZeroU32, salt: String, expected: Vec<u8> },
-    Scrypt { params: scrypt::Params, memory_kib: u64, parallelism: u32, salt: String, expected: Vec<u8> },
+    Scrypt { params: scrypt::Params, salt: String, expected: Vec<u8> },
     Bcrypt { hash: String, cost: u32 },
 }
 
@@ -55,11 +60,14 @@ impl Stored {
     pub fn check(&self, caps: Caps) -> Result<(), HashError> {
         let is_fine = match self {
             Self::Argon2 { params, .. } => {
-                params.m_cost() <= caps.memory_kib.max(super::MEMORY_KIB) && params.t_cost() <= MAX_ARGON2_PASSES
+                params.m_cost() <= caps.memory_kib.max(super::MEMORY_KIB)
+                    && params.t_cost() <= MAX_ARGON2_PASSES
+                    && params.p_cost() <= MAX_ARGON2_LANES
             }
             Self::Pbkdf2 { iterations, .. } => iterations.get() <= MAX_PBKDF2_ITERATIONS,
-            Self::Scrypt { memory_kib, parallelism, .. } => {
-                *memory_kib <= u64::from(caps.memory_kib) && *parallelism <= MAX_SCRYPT_PARALLELISM
+            Self::Scrypt { params, .. } => {
+                let cap = u64::from(caps.memory_kib) * 1024;
+                scrypt_memory(params) <= cap + cap / SLACK && params.p() <= MAX_SCRYPT_PARALLELISM
             }
             Self::Bcrypt { cost, .. } => *cost <= MAX_BCRYPT_COST,
         };
@@ -82,8 +90,32 @@ impl Stored {
                     .map_err(|_| HashError("scrypt refused the input"))?;
                 Ok(verify_slices_are_equal(&output, expected).is_ok())
             }
-            // It takes no NUL, which no password of ours holds.
-            Self::Bcrypt { hash, .. } => bcrypt::verify(bytes, hash).map_err(|_| HashError("bcrypt refused the input")),
+            // It ends a password with a NUL and repeats it: with one inside, others would match too.
+            Self::Bcrypt { hash, .. } => Ok(!bytes.contains(&0)
+                && bcrypt::verify(bytes, hash).map_err(|_| HashError("bcrypt refused the input"))?),
+        }
+    }
+
+    /// Whether the whole of the password was compared. Where it was not, other passwords match too, and none of them may
+    /// become the only one.
+    pub fn reads_whole(&self, password: &SecretString) -> bool {
+        !matches!(self, Self::Bcrypt { .. }) || password.expose_secret().len() <= BCRYPT_BYTES
+    }
+
+    /// How much work a comparison is, where one of our own hashes is 1: roughly, and independent of the machine.
+    pub fn work(&self) -> u64 {
+        match self {
+            Self::Argon2 { params, .. } => {
+                let own = u64::from(super::MEMORY_KIB) * u64::from(super::PASSES);
+                (u64::from(params.m_cost()) * u64::from(params.t_cost())).div_ceil(own)
+            }
+            Self::Pbkdf2 { iterations, .. } => u64::from(iterations.get()).div_ceil(75_000),
+            // 4 for werkzeug's default, 16 MiB of work each.
+            Self::Scrypt { params, .. } => {
+                params.n().saturating_mul(u64::from(params.r())).saturating_mul(u64::from(params.p())).div_ceil(65_536)
+            }
+            // 4 for a cost of 10.
+            Self::Bcrypt { cost, .. } => 1_u64.checked_shl(cost.saturating_sub(8)).unwrap_or(u64::MAX),
         }
     }
 
@@ -94,7 +126,7 @@ impl Stored {
                 format!("{algorithm}:{}:{}:{}", params.m_cost(), params.t_cost(), params.p_cost())
             }
             Self::Pbkdf2 { iterations, .. } => format!("pbkdf2:{iterations}"),
-            Self::Scrypt { memory_kib, parallelism, .. } => format!("scrypt:{memory_kib} KiB:{parallelism}"),
+            Self::Scrypt { params, .. } => format!("scrypt:{}:{}:{}", params.n(), params.r(), params.p()),
             Self::Bcrypt { cost, .. } => format!("bcrypt:{cost}"),
         }
     }
@@ -125,6 +157,10 @@ fn argon2(stored: &str) -> Result<Stored, HashError> {
 }
 
 fn bcrypt(stored: &str) -> Result<Stored, HashError> {
+    if !["$2a$", "$2b$", "$2y$"].iter().any(|prefix| stored.starts_with(prefix)) {
+        // $2x$ marks hashes of a crypt_blowfish that computed them wrongly for other than ASCII characters.
+        return Err(HashError("bcrypt of a kind that cannot be verified; $2a$, $2b$ and $2y$ can"));
+    }
     let parts: bcrypt::HashParts = stored.parse().map_err(|_| HashError("not a bcrypt hash"))?;
     Ok(Stored::Bcrypt { hash: stored.to_owned(), cost: parts.get_cost() })
 }
@@ -146,13 +182,22 @@ fn pbkdf2(digest: &str, iterations: &str, salt: &str, expected: Vec<u8>) -> Resu
 fn scrypt(numbers: [&str; 3], salt: &str, expected: Vec<u8>) -> Result<Stored, HashError> {
     let bad = HashError("bad parameters");
     let [Ok(n), Ok(r), Ok(p)] = numbers.map(str::parse::<u32>) else { return Err(bad) };
-    if !n.is_power_of_two() || !(16..=64).contains(&expected.len()) {
+    if n < 2 || !n.is_power_of_two() || !(16..=64).contains(&expected.len()) {
+        return Err(bad);
+    }
+    // RFC 7914, 2. The library multiplies without looking for an overflow.
+    if u64::from(r) * u64::from(p) >= 1 << 30 {
         return Err(bad);
     }
     let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| HashError("bad parameters"))?;
     let params = scrypt::Params::new(log_n, r, p).map_err(|_| HashError("bad parameters"))?;
-    let memory_kib = u64::from(n) * u64::from(r) / 8;
-    Ok(Stored::Scrypt { params, memory_kib, parallelism: p, salt: salt.to_owned(), expected })
+    Ok(Stored::Scrypt { params, salt: salt.to_owned(), expected })
+}
+
+/// In bytes: N blocks that are written, p that are mixed one after the other, and one to work in, of 128 r bytes each.
+fn scrypt_memory(params: &scrypt::Params) -> u64 {
+    let blocks = params.n().saturating_add(u64::from(params.p())).saturating_add(1);
+    blocks.saturating_mul(128 * u64::from(params.r()))
 }
 
 /// `method$salt$value`.
@@ -194,7 +239,7 @@ mod tests {
         let mut memory = Memory::allocate();
         for stored in HASHES {
             let verdict = verify(&"old passwörd".into(), stored, CAPS, &mut memory).unwrap();
-            assert!(verdict.matches && verdict.is_imported, "{stored}");
+            assert!(verdict.matches && verdict.may_replace, "{stored}");
             assert!(!verify(&"old passwörD".into(), stored, CAPS, &mut memory).unwrap().matches, "{stored}");
         }
     }
@@ -224,6 +269,11 @@ mod tests {
             format!("pbkdf2:sha256:2000001$salt${value}"),
             format!("scrypt:65536:8:1$salt${value}"),
             format!("scrypt:32768:8:9$salt${value}"),
+            format!("scrypt:2:131072:8$salt${value}"),
+            format!("scrypt:2:262144:1$salt${value}"),
+            format!("scrypt:16:8:33000$salt${value}"),
+            format!("scrypt:2147483648:8:1$salt${value}"),
+            "$argon2id$v=19$m=8192,t=2,p=65$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".to_owned(),
             "$2b$15$abcdefghijklmnopqrstuuG3n0bkKJBHaAqzC8UHJ5bU8jjbvJe3G".to_owned(),
         ] {
             let error = verify(&"x".into(), &dear, CAPS, &mut memory).unwrap_err();
@@ -234,9 +284,76 @@ mod tests {
     #[test]
     fn what_is_no_hash_is_refused() {
         let mut memory = Memory::allocate();
-        for bad in ["", "plain text", "a$b$c", "pbkdf2:md5:1$a$aa", "pbkdf2:sha256:0$a$aa", "scrypt:3:8:1$a$aa", "$2b$"]
-        {
+        let value = "aa".repeat(32);
+        for bad in [
+            "",
+            "plain text",
+            "a$b$c",
+            "pbkdf2:md5:1$a$aa",
+            "pbkdf2:sha256:0$a$aa",
+            "scrypt:3:8:1$a$aa",
+            "$2b$",
+            "$2x$06$9WvkBPcy4a7TIrTuIb.rp.EjAlgRaMdAvwdlQ3MMaPF8h6uu8/sa.",
+            &format!("scrypt:1:8:1$a${value}"),
+            &format!("scrypt:2:2147483648:2$a${value}"),
+            &format!("scrypt:2:4294967295:4294967295$a${value}"),
+            &format!("scrypt:16384:8:0$a${value}"),
+        ] {
             assert!(verify(&"x".into(), bad, CAPS, &mut memory).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn werkzeug_s_default_fits_a_pod_of_128_mib_and_little_more_does() {
+        let value = "aa".repeat(32);
+        let check = |numbers: &str| Stored::parse(&format!("scrypt:{numbers}$a${value}")).unwrap().check(CAPS);
+        for fits in ["32768:8:1", "32768:8:8", "16384:16:1", "1024:256:1", "16384:8:2"] {
+            assert!(check(fits).is_ok(), "{fits}");
+        }
+        for too_much in ["65536:8:1", "32768:9:1", "2:87000:1", "1024:8:33000"] {
+            assert!(check(too_much).is_err(), "{too_much}");
+        }
+    }
+
+    #[test]
+    fn all_writings_of_bcrypt_that_are_computed_alike_are_taken() {
+        let mut memory = Memory::allocate();
+        for prefix in ["$2a$", "$2b$", "$2y$"] {
+            let stored = format!("{prefix}06$9WvkBPcy4a7TIrTuIb.rp.EjAlgRaMdAvwdlQ3MMaPF8h6uu8/sa.");
+            assert!(verify(&"old passwörd".into(), &stored, CAPS, &mut memory).unwrap().matches, "{prefix}");
+            let repeated = "old passwörd\0old passwörd".into();
+            assert!(!verify(&repeated, &stored, CAPS, &mut memory).unwrap().matches, "{prefix}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_bcrypt_has_cut_off_does_not_become_the_new_one() {
+        let mut memory = Memory::allocate();
+        let stored = bcrypt::hash("x".repeat(80), 4).unwrap();
+        for (length, matches, may_replace) in
+            [(71, false, true), (72, true, true), (73, true, false), (80, true, false)]
+        {
+            let verdict = verify(&"x".repeat(length).into(), &stored, CAPS, &mut memory).unwrap();
+            assert_eq!(verdict.matches, matches, "{length}");
+            assert_eq!(verdict.may_replace, matches && may_replace, "{length}");
+        }
+        // 36 characters of two bytes each, or of three as they are typed: only the latter are cut off.
+        let stored = bcrypt::hash("ü".repeat(36), 4).unwrap();
+        assert!(verify(&"ü".repeat(36).into(), &stored, CAPS, &mut memory).unwrap().may_replace);
+        assert!(verify(&"u\u{308}".repeat(36).into(), &stored, CAPS, &mut memory).unwrap().may_replace);
+    }
+
+    #[test]
+    fn work_is_about_what_it_is_on_a_machine() {
+        let work = |stored: &str| Stored::parse(stored).unwrap().work();
+        let value = "aa".repeat(32);
+        assert_eq!(work(HASHES[0]), 2);
+        assert_eq!(work(&format!("scrypt:32768:8:1$a${value}")), 4);
+        assert_eq!(work("$2b$14$9WvkBPcy4a7TIrTuIb.rp.EjAlgRaMdAvwdlQ3MMaPF8h6uu8/sa."), 64);
+        assert_eq!(work("$2b$04$9WvkBPcy4a7TIrTuIb.rp.EjAlgRaMdAvwdlQ3MMaPF8h6uu8/sa."), 1);
+        assert_eq!(
+            work("$argon2id$v=19$m=19456,t=10,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"),
+            5
+        );
     }
 }

@@ -67,7 +67,7 @@ impl Sessions {
         if failures.is_some() {
             throttle.forget().await?;
         }
-        if compared.verdict.is_imported && self.form == Form::Argon2id && compared_hash == *stored {
+        if compared.verdict.may_replace && self.form == Form::Argon2id && compared_hash == *stored {
             self.replace_hash(user.id, stored, password, &ids.sid, now).await;
         }
         self.note(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now).await?;
