@@ -1,16 +1,25 @@
 # Two images out of one file: `docker build --target server .` and `--target operator`.
-# Where the programs are built already, give their folder instead of the first stage: `--build-context build=FOLDER`.
-FROM rust:1.95-bookworm AS build
+FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .
-# Static, since the images hold nothing else.
-ENV RUSTFLAGS="-C target-feature=+crt-static"
-RUN cargo build --release --locked --target x86_64-unknown-linux-gnu -p sc-auth-server -p sc-auth-operator \
-    && mkdir /out && cp target/x86_64-unknown-linux-gnu/release/sc-auth-server \
-        target/x86_64-unknown-linux-gnu/release/sc-auth-operator /out/
-WORKDIR /out
+# Static, since the images hold nothing else. The target is this machine's own, and named all the same: without --target the
+# flag would reach procedural macros too, which cannot be static.
+RUN host=$(rustc -vV | sed -n 's/^host: //p') \
+    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$host" \
+        -p sc-auth-server -p sc-auth-operator \
+    && mkdir /out && cp "target/$host/release/sc-auth-server" "target/$host/release/sc-auth-operator" /out/
 
 FROM scratch AS server
+# The commit that it was built from, and where that is: --build-arg REVISION="$(git rev-parse HEAD)" --build-arg SOURCE=…
+ARG VERSION=0.2.0
+ARG REVISION=
+ARG SOURCE=
+LABEL org.opencontainers.image.title="sc-auth-server" \
+    org.opencontainers.image.description="An auth API: accounts, login, sessions, roles and tokens over HTTP" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" \
+    org.opencontainers.image.source="$SOURCE"
 COPY --from=build /out/sc-auth-server /sc-auth-server
 # By number: there is no /etc/passwd, and Kubernetes must see that it is not root.
 USER 65532:65532
@@ -19,6 +28,15 @@ ENTRYPOINT ["/sc-auth-server"]
 CMD ["serve"]
 
 FROM scratch AS operator
+ARG VERSION=0.2.0
+ARG REVISION=
+ARG SOURCE=
+LABEL org.opencontainers.image.title="sc-auth-operator" \
+    org.opencontainers.image.description="Keeps an auth API in Kubernetes for each ScAuth object" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" \
+    org.opencontainers.image.source="$SOURCE"
 COPY --from=build /out/sc-auth-operator /sc-auth-operator
 USER 65532:65532
 EXPOSE 8080

@@ -12,7 +12,7 @@ DATABASE_PACKAGES=(mariadb-server postgresql openssl mmdebstrap debian-archive-k
 PROXY_PACKAGES=(nginx)
 # What reads our metrics, and tries our alerts.
 MONITORING_PACKAGES=(prometheus)
-IMAGE_PACKAGES=(buildah busybox-static gcc libc6-dev)
+IMAGE_PACKAGES=(buildah busybox-static debian-archive-keyring gcc libc6-dev mmdebstrap)
 CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables ipset iproute2 openssl "${IMAGE_PACKAGES[@]}")
 
 # The version of the workspace, and of our images.
@@ -20,6 +20,24 @@ version() { sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$
 
 # Which README and config/overlay name as an example; nothing is pulled from it, since the node has the images.
 EXAMPLE_REGISTRY=registry.example.com
+
+# The mirror that this machine's apt uses for Debian.
+debian_mirror() {
+    local label uri
+    while read -r label uri; do
+        [[ $label == Debian || $uri =~ /debian/?$ ]] && break
+    done < <(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages')
+    printf '%s\n' "${uri:-http://deb.debian.org/debian}"
+}
+
+# debian SUITE TARGET PACKAGE,… : a small Debian as a folder or a tar file, by the mirror and the proxy of this machine's apt.
+debian() {
+    local proxy options=()
+    proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
+    [[ -z $proxy ]] || options+=("--aptopt=Acquire::http::Proxy \"$proxy\"")
+    mmdebstrap --mode=root --variant=essential --include="$3" --aptopt='Acquire::Check-Valid-Until "false"' \
+        "${options[@]}" "$1" "$2" "$(debian_mirror)"
+}
 
 say() { printf '%s\n' "$*" >&2; }
 fail() {

@@ -9,24 +9,11 @@ MYSQL_UID=23306
 # A root that is older is built again, so that the tests meet new versions of MySQL.
 MYSQL_MAX_AGE_DAYS=30
 
-# The mirror that this machine's apt uses for Debian.
-debian_mirror() {
-    local label uri
-    while read -r label uri; do
-        [[ $label == Debian || $uri =~ /debian/?$ ]] && break
-    done < <(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages')
-    printf '%s\n' "${uri:-http://deb.debian.org/debian}"
-}
-
-# A proxy that this machine's apt uses is used here too.
 mysql_build() {
-    local new=$MYSQL_ROOT.new proxy options=()
-    proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
-    [[ -z $proxy ]] || options+=("--aptopt=Acquire::http::Proxy \"$proxy\"")
+    local new=$MYSQL_ROOT.new
     install -d "$CACHE/mysql"
     rm -rf --one-file-system "$new"
-    mmdebstrap --mode=root --variant=essential --include=mysql-server-core \
-        --aptopt='Acquire::Check-Valid-Until "false"' "${options[@]}" sid "$new" "$(debian_mirror)"
+    debian sid "$new" mysql-server-core
     echo "mysql:x:$MYSQL_UID:$MYSQL_UID::/nonexistent:/usr/sbin/nologin" >>"$new/etc/passwd"
     echo "mysql:x:$MYSQL_UID:" >>"$new/etc/group"
     install -d "$new/var/lib/mysql"

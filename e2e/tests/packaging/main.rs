@@ -8,6 +8,7 @@ mod common;
 
 mod chart;
 mod helm;
+mod image;
 mod install;
 mod reference;
 mod release;

@@ -1,0 +1,134 @@
+//! The Dockerfile and what it may read. The images of the cluster are built by the commands of README.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::manifests::root;
+
+/// Whether a file is in the context of a build, by .dockerignore: the last rule that is about it, or about a folder that it
+/// lies in, decides.
+fn is_in_context(rules: &str, path: &Path) -> bool {
+    let rules = rules.lines().filter(|rule| !rule.is_empty() && !rule.starts_with('#'));
+    let decisive = rules.filter(|rule| {
+        let rule = rule.trim_start_matches('!');
+        assert!(rule == "*" || !rule.contains(['*', '?', '[']), "this test does not know the pattern {rule}");
+        rule == "*" || path.starts_with(rule)
+    });
+    decisive.last().is_none_or(|rule| rule.starts_with('!'))
+}
+
+/// The folders of the workspace's members.
+fn members() -> Vec<String> {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let list = manifest.split_once("\nmembers = [").unwrap().1.split_once(']').unwrap().0;
+    list.split(',').map(|member| member.trim().trim_matches('"').to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Without `..`, from the repository on.
+fn relative(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir {
+            clean.pop();
+        } else {
+            clean.push(part);
+        }
+    }
+    clean.strip_prefix(root()).unwrap().to_owned()
+}
+
+/// The files that a source file has compiled in.
+fn included(source: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(source).unwrap();
+    let macros = ["include_str!(", "include_bytes!(", "include!("];
+    let uses =
+        macros.iter().flat_map(|name| text.split(&format!(" {name}")).skip(1).map(str::to_owned).collect::<Vec<_>>());
+    uses.map(|rest| {
+        let name = rest.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+        let (name, _) = name.unwrap_or_else(|| panic!("{}: this test cannot read that name", source.display()));
+        relative(&source.parent().unwrap().join(name))
+    })
+    .collect()
+}
+
+#[test]
+fn the_context_of_a_build_has_every_member_and_every_file_that_is_compiled_in() {
+    let rules = fs::read_to_string(root().join(".dockerignore")).unwrap();
+    let members = members();
+    assert!(members.len() > 1, "{members:?}");
+    let mut needed: Vec<_> = ["Cargo.toml", "Cargo.lock"].map(PathBuf::from).into();
+    for member in members {
+        needed.push(Path::new(&member).join("Cargo.toml"));
+        for source in files(&root().join(&member)).iter().filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        {
+            needed.extend(included(source));
+            needed.push(relative(source));
+        }
+    }
+    assert!(needed.contains(&"docs/conditions.md".into()), "what is compiled in was not found");
+    let hidden: Vec<_> = needed.iter().filter(|path| !is_in_context(&rules, path)).collect();
+    assert!(hidden.is_empty(), "hidden by .dockerignore: {hidden:?}");
+    for other in [".git/config", "target/release/x", "docs/keys.md", "examples/javascript/package.json"] {
+        assert!(!is_in_context(&rules, Path::new(other)), "{other} is not needed, and may be large");
+    }
+}
+
+/// So that it builds on arm64 as well.
+#[test]
+fn the_dockerfile_names_no_architecture() {
+    let text = fs::read_to_string(root().join("Dockerfile")).unwrap();
+    for name in ["x86_64", "amd64", "aarch64", "arm64"] {
+        assert!(!text.contains(name), "{name}");
+    }
+}
+
+fn build_commands(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).unwrap();
+    text.lines().filter(|line| line.starts_with("$ docker ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readmes_build_this_version_by_the_same_commands() {
+    let commands = build_commands("README.md");
+    assert_eq!(commands.len(), 4);
+    assert_eq!(build_commands("README.id.md"), commands);
+    let tag = format!(":{}", env!("CARGO_PKG_VERSION"));
+    assert!(commands.iter().all(|command| command.contains(&tag)), "{commands:?}");
+}
+
+fn in_archive(archive: &Path, name: &str) -> Value {
+    let output = Command::new("tar").args(["-xOf", archive.to_str().unwrap(), name]).output().unwrap();
+    assert!(output.status.success(), "{}: {}", archive.display(), String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn blob(archive: &Path, descriptor: &Value) -> Value {
+    let digest = descriptor["digest"].as_str().unwrap().replace(':', "/");
+    in_archive(archive, &format!("blobs/{digest}"))
+}
+
+#[test]
+fn the_images_say_what_they_are() {
+    let folder = std::env::var("SCDEV_IMAGES").expect("SCDEV_IMAGES is not set; run `make test`");
+    for name in ["sc-auth-server", "sc-auth-operator"] {
+        let archive = Path::new(&folder).join(format!("{name}.tar"));
+        let manifest = blob(&archive, &in_archive(&archive, "index.json")["manifests"][0]);
+        let config = blob(&archive, &manifest["config"])["config"].clone();
+        let label =
+            |label: &str| config["Labels"][format!("org.opencontainers.image.{label}")].as_str().unwrap().to_owned();
+        assert_eq!(label("title"), name);
+        assert_eq!(label("version"), env!("CARGO_PKG_VERSION"));
+        assert_eq!(label("licenses"), "Apache-2.0");
+        assert!(!label("description").is_empty());
+        assert!(config["Labels"].as_object().unwrap().contains_key("org.opencontainers.image.revision"));
+        assert_eq!(config["User"], "65532:65532");
+    }
+}
