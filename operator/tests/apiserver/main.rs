@@ -10,3 +10,4 @@ mod harness;
 mod managers;
 mod refusals;
 mod troubles;
+mod upgrades;
