@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{ApiResource, ListParams};
 use kube::core::{DynamicObject, PartialObjectMeta};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 
 use super::rollout::{self, Rollout};
-use super::validate::names;
+use super::validate::{Claim, claim, counts, names};
 use crate::api::{ScAuth, ScAuthSpec};
 use crate::kinds::Kind;
 use crate::names::{LABEL_SCAUTH, Names};
@@ -24,6 +24,8 @@ pub struct Observed {
     /// The generated Secret with the keys, which is ours to read.
     pub secret: Option<Secret>,
     pub admin_secret: Option<ObjectMeta>,
+    /// Somebody else's autoscaler of our Deployment's name, which the spec does not ask for.
+    pub foreign_autoscaler: Option<DynamicObject>,
     /// The Secrets that the spec names and that are not there.
     pub missing_secrets: Vec<String>,
     /// Why pods do not run, in the order of how much each says.
@@ -35,13 +37,36 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// All that there is and must be ours, by kind; the namespace has rules of its own.
+    /// All that counts and must be ours, by kind; the namespace has rules of its own.
     pub fn owned(&self) -> impl Iterator<Item = (String, &ObjectMeta)> {
         let children = self.children.iter().filter(|(kind, _)| **kind != Kind::Namespace);
         let children = children.map(|(kind, child)| (kind.resource().kind, &child.metadata));
         let secrets = [self.secret.as_ref().map(|secret| &secret.metadata), self.admin_secret.as_ref()];
         children.chain(secrets.into_iter().flatten().map(|metadata| ("Secret".to_owned(), metadata)))
     }
+
+    /// Takes an object with a child's name in, if it counts.
+    pub fn take(&mut self, kind: Kind, live: DynamicObject, spec: &ScAuthSpec, owner: &OwnerReference) {
+        if counts(kind, spec, &live.metadata, owner) {
+            self.children.insert(kind, live);
+        } else if kind == Kind::Autoscaler && scales(&live, &owner.name) {
+            self.foreign_autoscaler = Some(live);
+        }
+    }
+
+    /// The same of the Secret with the first Admin's password: once the keys or the Deployment are there, nobody makes or
+    /// needs it any more.
+    pub fn take_admin_secret(&mut self, live: ObjectMeta, owner: &OwnerReference) {
+        let is_wanted = self.secret.is_none() && !self.children.contains_key(&Kind::Deployment);
+        if is_wanted || claim(&live, owner) == Claim::Ours {
+            self.admin_secret = Some(live);
+        }
+    }
+}
+
+fn scales(autoscaler: &DynamicObject, deployment: &str) -> bool {
+    let target = &autoscaler.data["spec"]["scaleTargetRef"];
+    target["kind"] == "Deployment" && target["name"] == deployment
 }
 
 pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed> {
@@ -51,7 +76,7 @@ pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed>
     if !observed.children.contains_key(&Kind::Namespace) {
         return Ok(observed);
     }
-    secrets(client, &names, &mut observed).await?;
+    secrets(client, scauth, &names, &mut observed).await?;
     if let Some(deployment) = observed.children.get(&Kind::Deployment)
         && !Rollout::of(deployment).is_done()
     {
@@ -63,6 +88,8 @@ pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed>
 /// The children alone.
 pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -> kube::Result<Observed> {
     let mut observed = Observed::default();
+    // Without a uid, which each stored object has, nothing is anybody's.
+    let Some(owner) = scauth.controller_owner_ref(&()) else { return Ok(observed) };
     let Some(namespace) = Kind::Namespace.api(client, names).get_opt(&names.namespace).await? else {
         return Ok(observed);
     };
@@ -72,7 +99,7 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
             continue;
         }
         match kind.api(client, names).get(&kind.name(names)).await {
-            Ok(child) => drop(observed.children.insert(kind, child)),
+            Ok(child) => observed.take(kind, child, &scauth.spec, &owner),
             // The API server names the object where it knows the kind.
             Err(kube::Error::Api(answer)) if answer.code == 404 => {
                 if kind.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
@@ -86,10 +113,14 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
     Ok(observed)
 }
 
-async fn secrets(client: &Client, names: &Names, observed: &mut Observed) -> kube::Result<()> {
+async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut Observed) -> kube::Result<()> {
     let api: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
     observed.secret = api.get_opt(&names.secret()).await?;
-    observed.admin_secret = api.get_metadata_opt(&names.admin_secret()).await?.map(|secret| secret.metadata);
+    if let (Some(secret), Some(owner)) =
+        (api.get_metadata_opt(&names.admin_secret()).await?, scauth.controller_owner_ref(&()))
+    {
+        observed.take_admin_secret(secret.metadata, &owner);
+    }
     let mut missing = Vec::new();
     for name in std::mem::take(&mut observed.missing_secrets) {
         let secret: Option<PartialObjectMeta<Secret>> = api.get_metadata_opt(&name).await?;

@@ -2,16 +2,19 @@
 //! pure functions.
 
 mod namespace;
+mod ownership;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource as _, ResourceExt as _};
 
 pub use namespace::NamespaceUse;
+use ownership::check_child;
+pub use ownership::{Claim, claim, counts, is_wanted};
 
 use super::observe::Observed;
 use crate::api::{Autoscaling, DeletionPolicy, HttpRoute, Ingress, ScAuth, ScAuthSpec};
 use crate::kinds::Kind;
-use crate::names::{LABEL_RETAINED, Names};
+use crate::names::Names;
 use crate::reasons::Reason;
 use crate::release::{self, Offer, Release, Turn};
 
@@ -54,31 +57,6 @@ pub struct Refusal {
     pub message: String,
     /// Whether only a change of the spec can mend it.
     pub is_final: bool,
-}
-
-/// Whose an existing object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
-    Ours,
-    /// It belongs to an earlier ScAuth of this name, and will be collected.
-    Former,
-    Foreign,
-}
-
-/// Whose an object is: ours by its owner's uid or by our retention label.
-pub fn claim(metadata: &ObjectMeta, owner: &OwnerReference) -> Claim {
-    let owners = metadata.owner_references.as_deref().unwrap_or_default();
-    if owners.iter().any(|other| other.uid == owner.uid) {
-        return Claim::Ours;
-    }
-    if owners
-        .iter()
-        .any(|other| other.kind == owner.kind && other.api_version == owner.api_version && other.name == owner.name)
-    {
-        return Claim::Former;
-    }
-    let retained = metadata.labels.as_ref().and_then(|labels| labels.get(LABEL_RETAINED));
-    if retained == Some(&owner.name) { Claim::Ours } else { Claim::Foreign }
 }
 
 /// What the operator knows beside the objects.
@@ -149,32 +127,6 @@ fn check_image(scauth: &ScAuth, environment: &Environment) -> Result<(), Refusal
             is_final: true,
         }),
         _ => Ok(()),
-    }
-}
-
-fn check_child(kind: &str, metadata: &ObjectMeta, owner: &OwnerReference) -> Result<(), Refusal> {
-    let name = metadata.name.as_deref().unwrap_or_default();
-    match claim(metadata, owner) {
-        Claim::Former => Err(collecting(kind, name)),
-        Claim::Foreign => Err(Refusal {
-            reason: Reason::NameConflict,
-            message: format!("{kind} {name} belongs to someone else and is left alone: rename or delete it"),
-            is_final: false,
-        }),
-        Claim::Ours if metadata.deletion_timestamp.is_some() => Err(Refusal {
-            reason: Reason::ChildTerminating,
-            message: format!("{kind} {name} is being deleted; it is made anew once it is gone"),
-            is_final: false,
-        }),
-        Claim::Ours => Ok(()),
-    }
-}
-
-fn collecting(kind: &str, name: &str) -> Refusal {
-    Refusal {
-        reason: Reason::GarbageCollecting,
-        message: format!("{kind} {name} belongs to an earlier ScAuth of this name and is about to go"),
-        is_final: false,
     }
 }
 

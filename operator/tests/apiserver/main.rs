@@ -9,5 +9,6 @@ mod faults;
 mod harness;
 mod managers;
 mod refusals;
+mod strangers;
 mod troubles;
 mod upgrades;

@@ -1,5 +1,6 @@
 //! What a user is told.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -140,4 +141,16 @@ fn the_time_of_a_change_stays_where_nothing_changed() {
     let later = status(&known, &Observed::default(), &applied(external(), json!({})), at(60));
     let changed = later.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
     assert_eq!(changed.last_transition_time.0, at(60));
+}
+
+#[test]
+fn an_autoscaler_of_somebody_else_is_named_where_the_spec_has_the_number() {
+    let target = json!({"spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "tenant"}}});
+    let theirs = || super::live(Kind::Autoscaler, ObjectMeta::default(), target.clone());
+    let mut observed = Observed::default();
+    observed.take(Kind::Autoscaler, theirs(), &scauth(external()).spec, &super::owner("tenant", "our-uid"));
+    let status = status(&scauth(external()), &observed, &applied(external(), serving(2)), at(0));
+    assert_eq!(condition(&status, "Ready"), pair("True", "Serving"));
+    let message = &status.conditions[0].message;
+    assert!(message.contains("HorizontalPodAutoscaler tenant changes the number of replicas"), "{message}");
 }

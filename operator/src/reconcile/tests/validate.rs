@@ -10,8 +10,9 @@ use crate::api::DeletionPolicy;
 use crate::kinds::Kind;
 use crate::names::ANNOTATION_ALLOW;
 use crate::reasons::Reason;
+use crate::reconcile::build::build;
 use crate::reconcile::observe::Observed;
-use crate::reconcile::validate::{Claim, NamespaceUse, Scale, claim, validate};
+use crate::reconcile::validate::{Claim, NamespaceUse, Scale, claim, is_wanted, validate};
 use crate::release::Turn;
 
 fn with_namespace(metadata: ObjectMeta) -> Observed {
@@ -140,4 +141,79 @@ fn a_route_is_reached_by_https_unless_the_issuer_says_otherwise() {
     spec["auth"] = json!({"issuer": "http://auth.test"});
     let validated = validated(spec, &Observed::default()).unwrap();
     assert_eq!(crate::reconcile::validate::url(&validated.spec, &validated.names), "http://auth.test");
+}
+
+/// All optional children, by a spec that asks for none of them.
+const OPTIONAL: [Kind; 5] =
+    [Kind::DisruptionBudget, Kind::Autoscaler, Kind::Ingress, Kind::HttpRoute, Kind::ServiceMonitor];
+
+fn taking(kind: Kind, metadata: ObjectMeta, spec: serde_json::Value) -> Observed {
+    let mut observed = with_namespace(owned_by("our-uid"));
+    observed.take(kind, live(kind, metadata, json!({})), &scauth(spec).spec, &owner(NAME, "our-uid"));
+    observed
+}
+
+#[test]
+fn an_object_with_the_name_of_a_child_that_nobody_asks_for_is_left_alone() {
+    for kind in OPTIONAL {
+        for metadata in [ObjectMeta::default(), owned_by("an-earlier-uid"), retained_by("another")] {
+            let observed = taking(kind, metadata, embedded());
+            assert!(validated(embedded(), &observed).is_ok(), "{kind:?}");
+            assert!(!observed.children.contains_key(&kind), "{kind:?} would be deleted");
+        }
+        let ours = taking(kind, owned_by("our-uid"), embedded());
+        assert!(ours.children.contains_key(&kind), "{kind:?} is ours, and goes");
+    }
+}
+
+#[test]
+fn once_the_spec_asks_for_that_child_it_is_a_conflict() {
+    let mut all = external();
+    all["monitoring"] = json!({});
+    all["autoscaling"] = json!({"max": 3});
+    let with = |expose| {
+        let mut spec = all.clone();
+        spec["expose"] = expose;
+        spec
+    };
+    let ingress = with(json!({"ingress": {"host": "auth.test"}}));
+    let route = with(json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.test"]}}));
+    for kind in OPTIONAL {
+        let spec = if kind == Kind::HttpRoute { &route } else { &ingress };
+        let refusal = |metadata| validated(spec.clone(), &taking(kind, metadata, spec.clone())).unwrap_err().reason;
+        assert_eq!(refusal(ObjectMeta::default()), Reason::NameConflict, "{kind:?}");
+        assert_eq!(refusal(owned_by("an-earlier-uid")), Reason::GarbageCollecting, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_wanted_is_what_is_built() {
+    let mut full = external();
+    full["monitoring"] = json!({});
+    full["autoscaling"] = json!({"max": 3});
+    full["expose"] = json!({"ingress": {"host": "auth.test"}});
+    let mut route = external();
+    route["replicas"] = json!(1);
+    route["expose"] = json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.test"]}});
+    for spec in [embedded(), external(), full, route] {
+        let children = build(&validated(spec.clone(), &Observed::default()).unwrap()).unwrap();
+        for kind in Kind::ALL {
+            assert_eq!(is_wanted(kind, &scauth(spec.clone()).spec), children.contains_key(&kind), "{kind:?} of {spec}");
+        }
+    }
+}
+
+#[test]
+fn the_first_admins_secret_is_wanted_only_before_there_are_keys() {
+    let metadata = || ObjectMeta { name: Some("tenant-admin".into()), ..ObjectMeta::default() };
+    let us = owner(NAME, "our-uid");
+    let mut fresh = with_namespace(owned_by("our-uid"));
+    fresh.take_admin_secret(metadata(), &us);
+    assert_eq!(validated(embedded(), &fresh).unwrap_err().reason, Reason::NameConflict);
+    let mut later = with_namespace(owned_by("our-uid"));
+    later.secret = Some(Secret { metadata: owned_by("our-uid"), ..Secret::default() });
+    later.take_admin_secret(metadata(), &us);
+    assert!(validated(embedded(), &later).is_ok() && later.admin_secret.is_none());
+    later.take_admin_secret(owned_by("our-uid"), &us);
+    assert!(later.admin_secret.is_some());
 }

@@ -4,7 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
-use super::{Claim, Refusal, claim, collecting};
+use super::Refusal;
+use super::ownership::{Claim, claim, collecting};
 use crate::names::{ANNOTATION_ALLOW, Names};
 use crate::reasons::Reason;
 

@@ -1,8 +1,11 @@
 //! Ready, Reconciling and Stalled.
 
+use std::fmt::Write as _;
+
 use super::{Finding, finding, trouble};
 use crate::reasons::Reason;
 use crate::reconcile::report::Facts;
+use crate::reconcile::validate::Scale;
 use crate::release::Turn;
 
 pub fn awake(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Turn) -> Vec<Finding> {
@@ -22,12 +25,28 @@ pub fn awake(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Tu
 
 fn serving(facts: &Facts<'_>, turn: &Turn) -> String {
     let count = facts.rollout.wanted;
-    match (turn, &facts.validated.release.available) {
-        (Turn::After(other), Some(version)) => {
-            format!("{count} of {count} replicas serve; release {version} waits for ScAuth {other}")
-        }
-        _ => format!("{count} of {count} replicas serve"),
+    let mut message = format!("{count} of {count} replicas serve");
+    if let (Turn::After(other), Some(version)) = (turn, &facts.validated.release.available) {
+        let _ = write!(message, "; release {version} waits for ScAuth {other}");
     }
+    message + &rivalry(facts)
+}
+
+/// An autoscaler that is not ours and the operator, both of whom set the number of replicas.
+fn rivalry(facts: &Facts<'_>) -> String {
+    let (Some(_), Scale::Fixed(replicas)) = (&facts.observed.foreign_autoscaler, &facts.validated.scale) else {
+        return String::new();
+    };
+    let name = &facts.validated.names.scauth;
+    let instead = if facts.validated.spec.database.embedded.is_some() {
+        "an embedded database has one writer"
+    } else {
+        "use spec.autoscaling instead"
+    };
+    format!(
+        "; HorizontalPodAutoscaler {name} changes the number of replicas, and the operator sets it back to {replicas}: \
+         delete it, {instead}"
+    )
 }
 
 /// What keeps it from being Ready; the first reason is the one to mend first.
@@ -53,7 +72,7 @@ fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<
 fn progress(facts: &Facts<'_>) -> String {
     let rollout = &facts.rollout;
     let (wanted, available, updated) = (rollout.wanted, rollout.available, rollout.updated);
-    format!("{available} of {wanted} replicas are available, {updated} of the current spec")
+    format!("{available} of {wanted} replicas are available, {updated} of the current spec{}", rivalry(facts))
 }
 
 /// While suspended, Ready is about what is there.
