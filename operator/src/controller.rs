@@ -1,13 +1,14 @@
 //! What is watched, and how the queue is fed. Each watch has its own backoff, and its errors end here: an operator that
 //! shares one backoff among all can stay deaf while it looks healthy.
 
+mod neighbours;
 mod watches;
 
 use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use kube::{Api, ResourceExt as _};
 use kube_runtime::controller::{Action, Config};
 use kube_runtime::reflector::ObjectRef;
@@ -24,6 +25,7 @@ use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::reconcile::apply::ApplyError;
 use crate::reconcile::{Context, Error, reconcile, retry};
+use neighbours::Neighbours;
 
 /// How many are reconciled at once.
 const CONCURRENCY: u16 = 16;
@@ -47,10 +49,16 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     let Feeds { writer, sender, mut receiver, definitions, freshness, metrics } = feeds;
     let store = writer.as_reader();
     let seen = metrics.clone();
+    let (mut neighbours, concerned) = (Neighbours::default(), sender.clone());
     let objects = watcher(Api::<ScAuth>::all(client.clone()), watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .modify(|scauth| scauth.managed_fields_mut().clear())
         .reflect(writer)
+        .inspect_ok(move |event| {
+            for scauth in neighbours.touched(event) {
+                drop(concerned.send(scauth));
+            }
+        })
         .applied_objects()
         .filter(move |result| {
             match result {

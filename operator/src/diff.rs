@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -17,7 +17,8 @@ use crate::kinds::Kind;
 use crate::names::FIELD_MANAGER;
 use crate::reconcile::apply::{explain, handover};
 use crate::reconcile::build::{Children, build};
-use crate::reconcile::observe::{Observed, observe_children};
+use crate::reconcile::hosts::{self, Hosts};
+use crate::reconcile::observe::{Observed, default_class, observe_children};
 use crate::reconcile::validate::{Environment, Validated, names, validate};
 use crate::release::Turn;
 use crate::render;
@@ -88,7 +89,8 @@ async fn changes(
     let mut changes = vec![Change { kind: "ScAuth".into(), before, after: serde_json::to_value(&wanted)? }];
 
     let names = names(&wanted);
-    let observed = observe_children(client, &wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
+    let mut observed = observe_children(client, &wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
+    observed.hosts = hosts_of_others(client, &wanted).await.map_err(|error| anyhow!(explain(&error)))?;
     let validated = validate(&wanted, &observed, environment, &Turn::Now)
         .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;
     render::ensure_image(&validated)?;
@@ -96,6 +98,18 @@ async fn changes(
         changes.extend(children(client, &validated, &build(&validated)?, &observed).await?);
     }
     Ok(changes)
+}
+
+/// What the other ScAuths have. Who may not list them is shown the change as if there were none.
+async fn hosts_of_others(client: &Client, wanted: &ScAuth) -> kube::Result<Hosts> {
+    let fleet = match Api::<ScAuth>::all(client.clone()).list(&ListParams::default()).await {
+        Ok(fleet) => fleet.items,
+        Err(kube::Error::Api(answer)) if answer.code == 403 => return Ok(Hosts::default()),
+        Err(error) => return Err(error),
+    };
+    let fleet: Vec<_> = fleet.iter().collect();
+    let default_class = if hosts::needs_default_class(wanted, &fleet) { default_class(client).await? } else { None };
+    Ok(hosts::hosts(wanted, &fleet, default_class.as_deref()))
 }
 
 async fn children(

@@ -49,6 +49,7 @@ pub enum Reason {
     NoAddress,
     NoGateway,
     RouteRefused,
+    HostTaken,
     // Events of keys.
     KeyPublished,
     KeyPromoted,
@@ -71,6 +72,26 @@ impl Reason {
                 | Self::KeyPublished
                 | Self::KeyPromoted
                 | Self::KeyRevoked
+        )
+    }
+
+    /// Whether the operator could not carry the spec out.
+    pub fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::NamespaceNotAllowed
+                | Self::NameConflict
+                | Self::ImageNotAllowed
+                | Self::Invalid
+                | Self::NamespaceTerminating
+                | Self::ChildTerminating
+                | Self::GarbageCollecting
+                | Self::PolicyDenied
+                | Self::QuotaExceeded
+                | Self::Forbidden
+                | Self::Conflict
+                | Self::ApiServerUnavailable
+                | Self::ApplyFailed
         )
     }
 

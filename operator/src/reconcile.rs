@@ -6,6 +6,7 @@ pub mod attempts;
 pub mod build;
 mod difference;
 pub mod exposure;
+pub mod hosts;
 pub mod observe;
 pub mod report;
 pub mod rollout;
@@ -31,6 +32,7 @@ use crate::release::{self, Turn};
 use apply::settled::Settled;
 use apply::{ApplyError, Means, pending};
 use attempts::Attempts;
+use hosts::Hosts;
 use observe::Observed;
 use report::{Outcome, Suspended};
 use rotation::Plan;
@@ -116,11 +118,23 @@ async fn act(scauth: &ScAuth, turn: &Turn, context: &Context) -> (Observed, Outc
         Err(error) => return failed(error.into()),
     };
     observed.health = context.healths.get(&scauth.name_any());
+    observed.hosts = match hosts_of_others(scauth, context).await {
+        Ok(hosts) => hosts,
+        Err(error) => return (observed, Outcome::Failed(error.into())),
+    };
     let outcome = match validate::validate(scauth, &observed, &context.environment, turn) {
         Err(refusal) => Outcome::Refused(refusal),
         Ok(validated) => carry_out(scauth, validated, &observed, context).await,
     };
     (observed, outcome)
+}
+
+async fn hosts_of_others(scauth: &ScAuth, context: &Context) -> kube::Result<Hosts> {
+    let fleet = context.fleet.state();
+    let fleet: Vec<_> = fleet.iter().map(AsRef::as_ref).collect();
+    let default_class =
+        if hosts::needs_default_class(scauth, &fleet) { observe::default_class(&context.client).await? } else { None };
+    Ok(hosts::hosts(scauth, &fleet, default_class.as_deref()))
 }
 
 fn failed(error: ApplyError) -> (Observed, Outcome) {

@@ -108,7 +108,7 @@ pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, offe
     });
     let mut before: Vec<_> = others
         .filter(|other| {
-            let is_under_way = is_current(other, offer) && !is_ready(other);
+            let is_under_way = is_current(other, offer) && !is_up(other);
             let comes_first = !is_current(other, offer) && may_begin(other) && other.name_any() < mine;
             is_under_way || comes_first
         })
@@ -128,8 +128,13 @@ fn is_ready(scauth: &ScAuth) -> bool {
     ready(scauth).is_some_and(|ready| ready.status == "True")
 }
 
+/// Whether its pods serve; that another has its host is not their fault, and no release mends it.
+fn is_up(scauth: &ScAuth) -> bool {
+    is_ready(scauth) || ready(scauth).is_some_and(|ready| ready.reason == Reason::HostTaken.to_string())
+}
+
 fn may_begin(scauth: &ScAuth) -> bool {
-    is_ready(scauth) || ready(scauth).is_some_and(|ready| ready.reason.parse().is_ok_and(Reason::is_failed_start))
+    is_up(scauth) || ready(scauth).is_some_and(|ready| ready.reason.parse().is_ok_and(Reason::is_failed_start))
 }
 
 fn ready(scauth: &ScAuth) -> Option<&Condition> {

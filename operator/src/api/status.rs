@@ -18,6 +18,9 @@ pub struct ScAuthStatus {
     /// Where clients reach the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The hosts that lead to this ScAuth and to no other, and through what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
     /// The server's image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -40,6 +43,17 @@ pub struct ScAuthStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kid"]))]
     pub keys: Vec<KeyStatus>,
+}
+
+/// The hosts that a ScAuth has.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exposure {
+    /// The host names. Another ScAuth that asks for one of them, through the same, does not get it.
+    #[schemars(length(max = 16))]
+    pub hosts: Vec<String>,
+    /// The ingress class, or the Gateways and their listeners.
+    #[schemars(length(max = 16))]
+    pub through: Vec<String>,
 }
 
 /// One signing key, without the key.

@@ -1,13 +1,16 @@
 //! What is there. Of a user's Secrets only the metadata is asked for: their content is nobody's business but the pods'.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{ApiResource, ListParams};
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 
+use super::hosts::Hosts;
 use super::rollout::{self, Rollout};
 use super::validate::{Claim, claim, counts, names};
 use crate::api::{ScAuth, ScAuthSpec};
@@ -15,12 +18,17 @@ use crate::kinds::Kind;
 use crate::names::{LABEL_SCAUTH, Names};
 use crate::poll::Health;
 
+/// On the IngressClass that an Ingress without a class gets.
+const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
+
 /// The live objects that a ScAuth's children are compared with.
 #[derive(Clone, Default)]
 pub struct Observed {
     pub children: BTreeMap<Kind, DynamicObject>,
     /// Kinds that the cluster does not have.
     pub unknown_kinds: BTreeSet<Kind>,
+    /// Which hosts other ScAuths have, or claim too.
+    pub hosts: Hosts,
     /// The generated Secret with the keys, which is ours to read.
     pub secret: Option<Secret>,
     pub admin_secret: Option<ObjectMeta>,
@@ -111,6 +119,20 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
         }
     }
     Ok(observed)
+}
+
+/// The class of an Ingress that names none; not known without the right to list classes.
+pub async fn default_class(client: &Client) -> kube::Result<Option<String>> {
+    let api: Api<IngressClass> = Api::all(client.clone());
+    let mut classes = match api.list_metadata(&ListParams::default()).await {
+        Ok(classes) => classes.items,
+        Err(kube::Error::Api(answer)) if answer.code == 403 => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    classes.retain(|class| class.annotations().get(DEFAULT_CLASS).is_some_and(|is_default| is_default == "true"));
+    // As the API server chooses where there are several: the youngest.
+    classes.sort_by_key(|class| (class.creation_timestamp().map(|time| Reverse(time.0)), class.name_any()));
+    Ok(classes.first().map(kube::ResourceExt::name_any))
 }
 
 async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut Observed) -> kube::Result<()> {

@@ -18,11 +18,12 @@ pub use conditions::Finding;
 use super::Context;
 use super::apply::{Applied, ApplyError};
 use super::build;
+use super::hosts;
 use super::observe::Observed;
 use super::rollout::Rollout;
 use super::rotation::Stored;
-use super::validate::{Refusal, Validated, url};
-use crate::api::{ScAuth, ScAuthStatus};
+use super::validate::{Refusal, Validated};
+use crate::api::{Exposure, ScAuth, ScAuthStatus};
 use crate::kinds::Kind;
 use crate::names::FIELD_MANAGER;
 use crate::reasons::Reason;
@@ -97,10 +98,22 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
     let kept = old.conditions.iter().filter(|_| facts.is_none());
     let kept = kept.filter(|old| !findings.iter().any(|finding| finding.kind == old.type_)).cloned();
     let kept: Vec<_> = kept.collect();
+    status.exposure = exposure(scauth, observed, outcome).unwrap_or(old.exposure);
     status.observed_generation = generation;
     status.conditions =
         findings.iter().map(|finding| condition(finding, &old.conditions, generation, now)).chain(kept).collect();
     status
+}
+
+/// What leads to this ScAuth, by the objects that are there; `None` where nobody has looked.
+fn exposure(scauth: &ScAuth, observed: &Observed, outcome: &Outcome) -> Option<Option<Exposure>> {
+    let children = match outcome {
+        Outcome::Applied(applied) => &applied.1.children,
+        Outcome::Suspended(_) => &observed.children,
+        Outcome::Failed(_) if !observed.children.is_empty() => &observed.children,
+        Outcome::Failed(_) | Outcome::Refused(_) => return None,
+    };
+    Some(hosts::exposure(scauth, children))
 }
 
 fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {
@@ -113,7 +126,7 @@ fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {
     };
     let selector: Vec<_> = build::selector(validated).iter().map(|(name, value)| format!("{name}={value}")).collect();
     ScAuthStatus {
-        url: Some(url(&validated.spec, &validated.names)),
+        url: Some(validated.url()),
         image: Some(validated.release.image.clone()),
         template_revision: Some(validated.release.revision),
         available_update: validated.release.available.clone(),

@@ -5,6 +5,7 @@
 
 mod build;
 mod exposure;
+mod hosts;
 mod release;
 mod report;
 mod rotation;

@@ -11,6 +11,7 @@ pub use namespace::NamespaceUse;
 use ownership::check_child;
 pub use ownership::{Claim, claim, counts, is_wanted};
 
+use super::hosts::Other;
 use super::observe::Observed;
 use crate::api::{Autoscaling, DeletionPolicy, HttpRoute, Ingress, ScAuth, ScAuthSpec};
 use crate::kinds::Kind;
@@ -29,8 +30,38 @@ pub struct Validated {
     pub release: Release,
     pub scale: Scale,
     pub issuer: String,
+    /// The hosts of the spec that another ScAuth has: nothing leads from them to this one.
+    pub taken: Vec<Other>,
     /// The operator's own namespace, from which it asks the pods how they are.
     pub operator_namespace: String,
+}
+
+impl Validated {
+    /// The Ingress that is to be there: the host is free.
+    pub fn ingress(&self) -> Option<&Ingress> {
+        ingress(&self.spec).filter(|ingress| !self.is_taken(&ingress.host))
+    }
+
+    /// The HTTPRoute that is to be there, for the hosts that are free.
+    pub fn http_route(&self) -> Option<HttpRoute> {
+        let mut route = http_route(&self.spec)?.clone();
+        route.hostnames.retain(|host| !self.is_taken(host));
+        (!route.hostnames.is_empty()).then_some(route)
+    }
+
+    fn is_taken(&self, host: &str) -> bool {
+        self.taken.iter().any(|taken| taken.host.eq_ignore_ascii_case(host))
+    }
+
+    /// Where clients reach the API, which is not where they are to reach it while another has the host.
+    pub fn url(&self) -> String {
+        let mut spec = self.spec.clone();
+        if let Some(expose) = &mut spec.expose {
+            expose.ingress = self.ingress().cloned();
+            expose.http_route = self.http_route();
+        }
+        url(&spec, &self.names)
+    }
 }
 
 /// Who decides how many pods serve.
@@ -95,6 +126,7 @@ pub fn validate(
         release: release::choose(scauth, observed.children.get(&Kind::Deployment), &environment.offer, turn),
         scale: scale(&spec),
         issuer: spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(&spec, &names)),
+        taken: observed.hosts.taken.clone(),
         operator_namespace: environment.namespace.clone(),
         names,
         owner,

@@ -8,6 +8,7 @@
 mod harness;
 
 mod definitions;
+mod hosts;
 mod leader;
 mod measures;
 mod mounts;

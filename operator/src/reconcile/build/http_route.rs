@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use super::{Validated, owned, service};
 use crate::kinds::Kind;
-use crate::reconcile::validate::http_route;
 
 /// Every field is sent as the API server would fill it in, so that nothing differs afterwards.
 pub fn build(validated: &Validated) -> Option<Value> {
-    let wanted = http_route(&validated.spec)?;
+    let wanted = validated.http_route()?;
     let resource = Kind::HttpRoute.resource();
     let parents: Vec<_> = wanted
         .parent_refs

@@ -7,10 +7,9 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Validated, owned};
-use crate::reconcile::validate::ingress;
 
 pub fn build(validated: &Validated) -> Option<Ingress> {
-    let wanted = ingress(&validated.spec)?;
+    let wanted = validated.ingress()?;
     let backend = IngressBackend {
         service: Some(IngressServiceBackend {
             name: validated.names.service(),

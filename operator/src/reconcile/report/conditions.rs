@@ -41,7 +41,7 @@ pub fn findings(outcome: &Outcome, facts: Option<&Facts<'_>>, turn: &Turn) -> Ve
     let database = database::find(facts);
     let exposed = exposed::find(facts);
     let mut findings = match outcome {
-        Outcome::Suspended(suspended) => ready::asleep(facts, &suspended.1.pending),
+        Outcome::Suspended(suspended) => ready::asleep(facts, &suspended.1.pending, &exposed),
         _ => ready::awake(facts, &database, &exposed, turn),
     };
     findings.extend([database, exposed]);

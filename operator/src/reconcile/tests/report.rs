@@ -10,6 +10,7 @@ use crate::kinds::Kind;
 use crate::reasons::Reason;
 use crate::reconcile::apply::Applied;
 use crate::reconcile::build::build;
+use crate::reconcile::hosts::{Hosts, Other};
 use crate::reconcile::observe::Observed;
 use crate::reconcile::report::{self, Outcome};
 use crate::reconcile::rollout::{self, Pod};
@@ -153,4 +154,27 @@ fn an_autoscaler_of_somebody_else_is_named_where_the_spec_has_the_number() {
     assert_eq!(condition(&status, "Ready"), pair("True", "Serving"));
     let message = &status.conditions[0].message;
     assert!(message.contains("HorizontalPodAutoscaler tenant changes the number of replicas"), "{message}");
+}
+
+#[test]
+fn one_whose_host_another_has_is_not_ready_and_says_who() {
+    let mut spec = external();
+    spec["expose"] = json!({"ingress": {"host": "auth.test", "className": "traefik"}});
+    let other = || Other { host: "auth.test".into(), scauth: "first".into(), door: "IngressClass traefik".into() };
+    let hosts = Hosts { taken: vec![other()], shared: Vec::new() };
+    let observed = Observed { hosts, ..Observed::default() };
+    let mut outcome = applied(spec.clone(), serving(2));
+    if let Outcome::Applied(applied) = &mut outcome {
+        applied.0.taken = vec![other()];
+    }
+    let status = status(&scauth(spec), &observed, &outcome, at(0));
+    assert_eq!(condition(&status, "Exposed"), pair("False", "HostTaken"));
+    assert_eq!(condition(&status, "Ready"), pair("False", "HostTaken"));
+    assert_eq!((condition(&status, "Reconciling").0, condition(&status, "Stalled").0), ("True".into(), "False".into()));
+    let message = &status.conditions[0].message;
+    assert!(
+        message.starts_with("auth.test leads to ScAuth first, which had it first, through IngressClass traefik"),
+        "{message}"
+    );
+    assert_eq!((status.exposure, status.url.unwrap().as_str()), (None, "http://tenant-svc.tenant.svc:8000"));
 }

@@ -4,11 +4,15 @@ use super::{Finding, finding};
 use crate::kinds::Kind;
 use crate::reasons::Reason;
 use crate::reconcile::exposure::{has_address, is_accepted, words_of_gateways};
+use crate::reconcile::hosts::Other;
 use crate::reconcile::report::Facts;
 use crate::reconcile::validate::{http_route, ingress};
 
 pub fn find(facts: &Facts<'_>) -> Finding {
     let spec = &facts.validated.spec;
+    if let Some(taken) = facts.validated.taken.first() {
+        return finding("Exposed", "False", Reason::HostTaken, host_taken(facts, taken));
+    }
     if let Some(wanted) = ingress(spec) {
         return by_ingress(facts, &wanted.host, wanted.class_name.as_deref());
     }
@@ -20,6 +24,16 @@ pub fn find(facts: &Facts<'_>) -> Finding {
         "False",
         Reason::NotWanted,
         "spec.expose names no ingress and no httpRoute: only the Service reaches the API",
+    )
+}
+
+fn host_taken(facts: &Facts<'_>, first: &Other) -> String {
+    let hosts: Vec<_> = facts.validated.taken.iter().map(|taken| taken.host.as_str()).collect();
+    let (hosts, Other { scauth, door, .. }) = (hosts.join(", "), first);
+    let url = facts.validated.url();
+    format!(
+        "{hosts} leads to ScAuth {scauth}, which had it first, through {door}; the pods are up, and reached as {url}: \
+         choose another host, or remove it from ScAuth {scauth}"
     )
 }
 
@@ -61,6 +75,15 @@ fn admitted(facts: &Facts<'_>, hosts: &str) -> Finding {
     let has_proxies = facts.validated.spec.expose.as_ref().is_some_and(|expose| !expose.trusted_proxies.is_empty());
     let hint =
         "; set spec.expose.trustedProxies to the ingress controller's networks, and logins are limited by address";
-    let message = format!("clients reach it as {hosts}{}", if has_proxies { "" } else { hint });
+    let message = format!("clients reach it as {hosts}{}{}", shared(facts), if has_proxies { "" } else { hint });
     finding("Exposed", "True", Reason::Admitted, message)
+}
+
+/// Those who claim a host by an object of the other kind.
+fn shared(facts: &Facts<'_>) -> String {
+    let shared = facts.observed.hosts.shared.iter().map(|other| {
+        let Other { host, scauth, door } = other;
+        format!("; ScAuth {scauth} claims {host} too, through {door}: which of the two clients reach is up to DNS")
+    });
+    shared.collect()
 }

@@ -66,7 +66,13 @@ fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<
     if database.reason == Reason::DatabaseUnreachable {
         return Some((database.reason, database.message.clone()));
     }
-    (exposed.reason == Reason::GatewayApiMissing).then(|| (exposed.reason, exposed.message.clone()))
+    not_reached(exposed)
+}
+
+/// Pods that serve are not enough where the host that the spec names leads nowhere, or to somebody else.
+fn not_reached(exposed: &Finding) -> Option<(Reason, String)> {
+    let is_so = matches!(exposed.reason, Reason::GatewayApiMissing | Reason::HostTaken);
+    is_so.then(|| (exposed.reason, exposed.message.clone()))
 }
 
 fn progress(facts: &Facts<'_>) -> String {
@@ -76,10 +82,12 @@ fn progress(facts: &Facts<'_>) -> String {
 }
 
 /// While suspended, Ready is about what is there.
-pub fn asleep(facts: &Facts<'_>, pending: &[String]) -> Vec<Finding> {
+pub fn asleep(facts: &Facts<'_>, pending: &[String], exposed: &Finding) -> Vec<Finding> {
     let count = facts.rollout.wanted;
     let (ready, message) = if !pending.is_empty() {
         ("False", format!("spec.suspend is set, and these wait to be changed: {}", pending.join(", ")))
+    } else if let Some((_, message)) = not_reached(exposed) {
+        ("False", format!("spec.suspend is set: nothing is changed; {message}"))
     } else if facts.rollout.is_done() {
         ("True", format!("{count} of {count} replicas serve; spec.suspend is set: nothing is changed"))
     } else {

@@ -1,0 +1,83 @@
+//! Through what clients reach a host.
+
+use std::fmt;
+
+use kube::ResourceExt as _;
+
+use crate::api::{Ingress, ScAuth};
+use crate::reconcile::validate::{http_route, ingress};
+
+/// How controllers were told the class before there was a field for it; some still are.
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+
+/// An ingress class, or listeners of a Gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Door<'a> {
+    /// The cluster's default where it has no name.
+    Class(Option<&'a str>),
+    /// All listeners, where neither section nor port is named.
+    Gateway { namespace: String, name: &'a str, section: Option<&'a str>, port: Option<i32> },
+}
+
+/// The class that an Ingress names.
+pub fn class(ingress: &Ingress) -> Option<&str> {
+    ingress.class_name.as_deref().or_else(|| ingress.annotations.get(CLASS_ANNOTATION).map(String::as_str))
+}
+
+/// The doors that the spec names.
+pub fn doors(scauth: &ScAuth) -> Vec<Door<'_>> {
+    if let Some(ingress) = ingress(&scauth.spec) {
+        return vec![Door::Class(class(ingress))];
+    }
+    let own = || scauth.spec.namespace.clone().unwrap_or_else(|| scauth.name_any());
+    let parents = http_route(&scauth.spec).into_iter().flat_map(|route| &route.parent_refs);
+    let gateways = parents.map(|parent| Door::Gateway {
+        namespace: parent.namespace.clone().unwrap_or_else(own),
+        name: &parent.name,
+        section: parent.section_name.as_deref(),
+        port: parent.port,
+    });
+    gateways.collect()
+}
+
+impl Door<'_> {
+    /// Whether a request can come to both. What is not said of a listener may be anything.
+    pub fn meets(&self, other: &Self, default_class: Option<&str>) -> bool {
+        match (self, other) {
+            (Self::Class(mine), Self::Class(theirs)) => mine.or(default_class) == theirs.or(default_class),
+            (
+                Self::Gateway { namespace, name, section, port },
+                Self::Gateway {
+                    namespace: their_namespace,
+                    name: their_name,
+                    section: their_section,
+                    port: their_port,
+                },
+            ) => {
+                let is_same_section = section.is_none() || their_section.is_none() || section == their_section;
+                let is_same_port = port.is_none() || their_port.is_none() || port == their_port;
+                (namespace, name) == (their_namespace, their_name) && is_same_section && is_same_port
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether one is an Ingress's and the other an HTTPRoute's.
+    pub fn has_other_kind(&self, other: &Self) -> bool {
+        matches!(self, Self::Class(_)) != matches!(other, Self::Class(_))
+    }
+}
+
+impl fmt::Display for Door<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Class(Some(name)) => write!(formatter, "IngressClass {name}"),
+            Self::Class(None) => formatter.write_str("the default IngressClass"),
+            Self::Gateway { namespace, name, section, port } => {
+                write!(formatter, "Gateway {namespace}/{name}")?;
+                section.map_or(Ok(()), |section| write!(formatter, " listener {section}"))?;
+                port.map_or(Ok(()), |port| write!(formatter, " port {port}"))
+            }
+        }
+    }
+}
