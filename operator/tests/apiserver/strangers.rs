@@ -77,6 +77,8 @@ async fn what_the_spec_does_not_ask_for_stops_no_change_and_stays_as_it_is() {
     apply(&client, manifest(name, spec())).await;
     settle(&client, name).await;
     make_all(&client, name).await;
+    let database = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": name}});
+    make(&client, "secrets", database).await;
     let mut before = Vec::new();
     for (kind, _) in strangers(name) {
         before.push(live(&client, kind, name).await);
