@@ -23,7 +23,7 @@ use super::observe::Observed;
 use super::rollout::Rollout;
 use super::rotation::Stored;
 use super::validate::{Refusal, Validated};
-use crate::api::{Exposure, ScAuth, ScAuthStatus};
+use crate::api::{ScAuth, ScAuthStatus};
 use crate::kinds::Kind;
 use crate::names::FIELD_MANAGER;
 use crate::reasons::Reason;
@@ -98,22 +98,24 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
     let kept = old.conditions.iter().filter(|_| facts.is_none());
     let kept = kept.filter(|old| !findings.iter().any(|finding| finding.kind == old.type_)).cloned();
     let kept: Vec<_> = kept.collect();
-    status.exposure = exposure(scauth, observed, outcome).unwrap_or(old.exposure);
+    status.exposure = match present(observed, outcome) {
+        Some(children) => hosts::exposure(scauth, children),
+        None => old.exposure,
+    };
     status.observed_generation = generation;
     status.conditions =
         findings.iter().map(|finding| condition(finding, &old.conditions, generation, now)).chain(kept).collect();
     status
 }
 
-/// What leads to this ScAuth, by the objects that are there; `None` where nobody has looked.
-fn exposure(scauth: &ScAuth, observed: &Observed, outcome: &Outcome) -> Option<Option<Exposure>> {
-    let children = match outcome {
-        Outcome::Applied(applied) => &applied.1.children,
-        Outcome::Suspended(_) => &observed.children,
-        Outcome::Failed(_) if !observed.children.is_empty() => &observed.children,
-        Outcome::Failed(_) | Outcome::Refused(_) => return None,
-    };
-    Some(hosts::exposure(scauth, children))
+/// The children that are there; `None` where nobody has looked.
+fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTreeMap<Kind, DynamicObject>> {
+    match outcome {
+        Outcome::Applied(applied) => Some(&applied.1.children),
+        Outcome::Suspended(_) => Some(&observed.children),
+        Outcome::Failed(_) => Some(&observed.children).filter(|children| !children.is_empty()),
+        Outcome::Refused(_) => None,
+    }
 }
 
 fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {

@@ -1,6 +1,6 @@
 //! Several ScAuths that ask for one host: one has it, and the next one takes it over when that goes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -75,10 +75,8 @@ async fn who_has_a_host_keeps_it_until_it_goes_or_gives_it_up() {
     host(&client, first, shared).await;
     eventually("now the first waits", || has_it(&client, second, first)).await;
     scauths(&client).delete(second, &DeleteParams::default()).await.unwrap();
-    let started = Instant::now();
     eventually("the first has it again", || exists(&client, Kind::Ingress, first)).await;
     eventually("and says so", || async { exposed(&client, first).await.0 == "NoAddress" }).await;
-    eprintln!("taken over after {:?}", started.elapsed());
     operator.stop().await;
 }
 
