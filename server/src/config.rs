@@ -4,6 +4,7 @@
 mod commands;
 mod database;
 mod passwords;
+mod place;
 mod serve;
 mod values;
 
@@ -12,9 +13,10 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, Parser, Subcommand};
 
-pub use commands::{AdminAction, AdminCreateArgs, KeysAction, KeysFileArgs, MigrateArgs, UsersAction, UsersArgs};
+pub use commands::{AdminAction, AdminCreateArgs, DeploymentArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs};
 pub use database::{Database, DatabaseArgs, read_secret, secret};
 pub use passwords::{HashArgs, PasswordArgs};
+pub use place::Place;
 pub use serve::ServeArgs;
 
 /// Accounts, sessions, roles and tokens over HTTP.

@@ -7,6 +7,7 @@ pub mod body;
 pub mod client;
 pub mod envelope;
 pub mod error;
+pub mod gate;
 pub mod layers;
 pub mod listener;
 pub mod openapi;

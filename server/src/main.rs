@@ -4,11 +4,15 @@ mod auth;
 mod clock;
 mod commands;
 mod config;
+mod deployment;
 mod files;
 mod http;
+mod identity;
 mod limits;
 mod logging;
 mod metrics;
+mod recent;
+mod report;
 mod store;
 mod terminal;
 

@@ -13,6 +13,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::recent::Recent;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     method: String,
@@ -91,6 +93,7 @@ struct Families {
     connections: Gauge,
     idle_connections: Gauge,
     hash: HashMetrics,
+    server_errors: Recent,
 }
 
 fn latency_buckets() -> Histogram {
@@ -140,6 +143,7 @@ impl Metrics {
             connections: Gauge::default(),
             idle_connections: Gauge::default(),
             hash: HashMetrics::default(),
+            server_errors: Recent::default(),
         };
         Self { registry: Arc::new(families.registry()), families: Arc::new(families) }
     }
@@ -161,6 +165,11 @@ impl Metrics {
         self.families.requests.get_or_create(&labels).inc();
         let labels = RouteLabels { method, route: route.to_owned() };
         self.families.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
+    }
+
+    /// Answers with a 5xx status, but for those that turn a request away because too many came at once.
+    pub fn server_errors(&self) -> &Recent {
+        &self.families.server_errors
     }
 
     pub fn count_login(&self, outcome: Outcome) {

@@ -8,9 +8,14 @@ mod connect;
 mod error;
 mod failures;
 mod guard;
+mod health;
+mod heartbeats;
+mod identity;
+mod known_keys;
 mod migrate;
 mod old_tokens;
 mod parties;
+mod same_database;
 mod schema;
 mod sessions;
 mod sweep;
@@ -30,12 +35,16 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, FromRow};
 
+use crate::config::Database;
 pub use audit::{AuditEvent, AuditFilter};
 pub use error::StoreError;
 pub use failures::Failures;
 pub use guard::{Actor, Guard, Proof};
+pub use health::Health;
+pub use identity::{Contents, Identity, NewIdentity};
 pub use migrate::{Origin, Plan};
 pub use parties::Party;
+use same_database::SameDatabase;
 pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo};
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, ImportedUser, OldRow};
@@ -50,6 +59,14 @@ pub enum Engine {
 }
 
 impl Engine {
+    pub const fn of(database: &Database) -> Self {
+        match database {
+            Database::Sqlite(_) => Self::Sqlite,
+            Database::MySql(_) => Self::MySql,
+            Database::Postgres(_) => Self::Postgres,
+        }
+    }
+
     /// The engine's name as its makers write it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -73,6 +90,7 @@ pub struct Store {
     pool: Pool,
     /// Whether the old service's tables are here; known once the schema was looked at.
     has_old_tables: Arc<AtomicBool>,
+    same: SameDatabase,
 }
 
 /// Renders a statement in the dialect of the engine and runs it there; the first argument is an enum of what to run
@@ -125,12 +143,6 @@ impl Store {
     /// Whether this database was taken over from the old service, which may still work on it.
     pub fn has_old_tables(&self) -> bool {
         self.has_old_tables.load(Ordering::Relaxed)
-    }
-
-    /// Asks the database for nothing.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        let select = sea_query::Query::select().expr(sea_query::Expr::cust("1")).to_owned();
-        self.fetch_optional::<(i32,)>(&select).await.map(|_| ())
     }
 
     /// How many connections are open, and how many of them wait for something to do.

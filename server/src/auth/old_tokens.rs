@@ -11,6 +11,7 @@ use super::token::{Kind, TokenError, check_times};
 const MIN_SECRET: usize = 32;
 
 /// Verifies old tokens.
+#[derive(Clone)]
 pub struct OldTokens {
     key: DecodingKey,
 }

@@ -25,8 +25,7 @@ pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
     };
     let admin = Admin { username: args.name, email: args.email, password };
     admin.check(&args.password.policy()?)?;
-    let store = super::connect(&args.database).await?;
-    store.migrate().await?;
+    let store = super::open::migrated(&args.database, &args.deployment).await?;
     let hasher = Hasher::start(args.hash.settings(), HashMetrics::default(), &mut rand::rng())?;
     let is_new = admin.make_or_reset(&store, &hasher, crate::clock::system()).await?;
     store.close().await;
@@ -83,20 +82,32 @@ impl Admin {
                 return Ok(false);
             }
         }
-        self.insert(store, password_hash, now).await?;
+        self.insert(store, password_hash, None, now).await?;
         Ok(true)
     }
 
-    /// Makes the Admin.
+    /// Makes the Admin, from the Secret with that `id` if it has one.
     ///
     /// # Errors
     /// Where the name or the address is taken.
-    pub async fn make(&self, store: &Store, hasher: &Hasher, now: OffsetDateTime) -> anyhow::Result<()> {
+    pub async fn make(
+        &self,
+        store: &Store,
+        hasher: &Hasher,
+        secret_id: Option<&str>,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<()> {
         let password_hash = hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng())).await?;
-        self.insert(store, password_hash, now).await
+        self.insert(store, password_hash, secret_id, now).await
     }
 
-    async fn insert(&self, store: &Store, password_hash: String, now: OffsetDateTime) -> anyhow::Result<()> {
+    async fn insert(
+        &self,
+        store: &Store,
+        password_hash: String,
+        secret_id: Option<&str>,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<()> {
         let user = NewUser {
             uuid: random_uuid(&mut rand::rng()).simple().to_string(),
             username: self.username.clone(),
@@ -105,7 +116,11 @@ impl Admin {
             password_hash,
             role: Role::Admin,
         };
-        store.create_user(user, None, now).await.with_context(|| format!("making the Admin {:?}", self.username))?;
+        let result = match secret_id {
+            Some(secret_id) => store.create_first_admin(user, secret_id, now).await,
+            None => store.create_user(user, None, now).await,
+        };
+        result.with_context(|| format!("making the Admin {:?}", self.username))?;
         self.note(store, "made", now).await
     }
 

@@ -16,6 +16,10 @@ pub fn run(args: &ServeArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     args.database.resolve().map_err(anyhow::Error::msg)?;
     args.password.policy()?;
     args.old_tokens.resolve()?;
+    if let Some(deployment) = args.deployment.load()?.get() {
+        let database = deployment.database.as_deref().unwrap_or("not known yet");
+        say(format_args!("\nIt is for ScAuth {}. The identity of its database: {database}.", deployment.name))?;
+    }
     say("\nThe settings can be used.")?;
     Ok(())
 }

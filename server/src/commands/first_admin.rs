@@ -12,6 +12,7 @@ use crate::auth::hasher::Hasher;
 use crate::auth::keys;
 use crate::auth::password::policy::Policy;
 use crate::config::read_secret;
+use crate::files::secret_id;
 use crate::store::{Store, StoreError};
 use crate::terminal::say;
 
@@ -44,7 +45,7 @@ pub async fn from_folder(
         password: read("password")?,
     };
     admin.check(policy).context("SC_AUTH_BOOTSTRAP_ADMIN")?;
-    make(store, hasher, &admin, now).await
+    make(store, hasher, &admin, secret_id(folder).as_deref(), now).await
 }
 
 /// Makes `admin` with a generated password, which is printed to a terminal or else written to a file in `folder`.
@@ -55,7 +56,7 @@ pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: Offse
     let password = sc_auth_keys::generate_password(&mut rand::rng());
     let admin = Admin { username: "admin".into(), email: None, password };
     if std::io::stdout().is_terminal() {
-        make(store, hasher, &admin, now).await?;
+        make(store, hasher, &admin, None, now).await?;
         say(format_args!("\n  The first Admin is `admin`, the password {}\n", admin.password.expose_secret()))?;
         return Ok(());
     }
@@ -68,14 +69,20 @@ pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: Offse
         _ => {}
     }
     keys::create(&path, &admin.password).with_context(|| format!("writing {}", path.display()))?;
-    make(store, hasher, &admin, now).await?;
+    make(store, hasher, &admin, None, now).await?;
     tracing::info!(username = "admin", password_file = %path.display(), "the first Admin was made");
     Ok(())
 }
 
 /// Two replicas may try at once: then one of them finds the name taken, which is as good.
-async fn make(store: &Store, hasher: &Hasher, admin: &Admin, now: OffsetDateTime) -> anyhow::Result<()> {
-    match admin.make(store, hasher, now).await {
+async fn make(
+    store: &Store,
+    hasher: &Hasher,
+    admin: &Admin,
+    secret_id: Option<&str>,
+    now: OffsetDateTime,
+) -> anyhow::Result<()> {
+    match admin.make(store, hasher, secret_id, now).await {
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Taken(_))) => {
             tracing::warn!(username = admin.username, "the first Admin was not made: the name or the address is taken");
             Ok(())

@@ -9,11 +9,19 @@ use crate::store::{Origin, Plan, Store};
 use crate::terminal::say;
 
 use super::first_admin;
+use super::open::{self, Refused};
 use surprises::Surprises;
 
 pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
-    let store = super::connect(&args.database).await?;
+    let (ready, database) = match open::or_refuse(&args.database, &args.deployment).await {
+        Err(error) if error.is::<Refused>() && is_init_container() => {
+            tracing::error!("{error}");
+            return Ok(());
+        }
+        result => result?,
+    };
     if args.plan {
+        let store = ready.store;
         let plan = store.plan().await?;
         print(&plan, &store)?;
         if plan.origin != Origin::Empty {
@@ -22,7 +30,7 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
         store.close().await;
         return Ok(());
     }
-    store.migrate().await?;
+    let store = ready.migrate(&database).await?;
     tracing::info!(engine = store.engine().name(), "the schema is up to date");
     if let Some(folder) = &args.bootstrap.bootstrap_admin {
         let policy = args.password.policy()?;
@@ -33,6 +41,12 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// As the first process of a pod's init container, it leaves it to `serve`, which comes after it, to hold and to tell
+/// why: what an init container has to say is heard by nobody who could ask.
+fn is_init_container() -> bool {
+    std::process::id() == 1
+}
+
 fn print(plan: &Plan, store: &Store) -> std::io::Result<()> {
     let what = match plan.origin {
         Origin::Empty => "empty",
@@ -41,6 +55,9 @@ fn print(plan: &Plan, store: &Store) -> std::io::Result<()> {
         Origin::Unknown => "unknown",
     };
     say(format_args!("The {} database is {what}.", store.engine().name()))?;
+    let version = plan.from.map_or_else(|| "none".to_owned(), |version| version.to_string());
+    let identity = plan.identity.as_ref().map_or("none yet", |identity| &identity.identity);
+    say(format_args!("Schema version: {version}. Identity: {identity}."))?;
     if plan.is_done() {
         return say("Nothing is to be done.");
     }
@@ -48,5 +65,7 @@ fn print(plan: &Plan, store: &Store) -> std::io::Result<()> {
     for statement in &plan.statements {
         say(format_args!("  {statement};"))?;
     }
-    say("Then roles that are missing are made, and each user gets the keys of name and address.")
+    say(
+        "Then roles that are missing are made, each user gets the keys of name and address, and the database an identity.",
+    )
 }

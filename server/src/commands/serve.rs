@@ -1,27 +1,30 @@
 //! `serve`: from the settings to a running server, and back to nothing without dropping a request.
 
 mod background;
+mod credentials;
+mod deployment;
+mod hold;
+mod start;
 mod turn;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::first_admin;
-use crate::auth::hasher::Hasher;
-use crate::auth::keys::KeyRing;
-use crate::auth::parties::KnownParties;
-use crate::auth::session::Sessions;
+use super::open::Opened;
 use crate::clock;
 use crate::config::ServeArgs;
+use crate::http::gate::Gate;
 use crate::http::layers::Draining;
-use crate::http::rate_limits::RateLimits;
-use crate::http::{self, App, Settings, listener};
+use crate::http::ops::Ops;
+use crate::http::{self, App, listener};
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::report::Report;
+use start::Start;
 use turn::Turn;
 
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
@@ -31,33 +34,71 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
-    let metrics = Metrics::new();
-    let stopped = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let start = Start::read(&args, Metrics::new())?;
+    let database = start.database()?;
+    let open = async {
+        let turn = Turn::wait(&database, args.ops.ops_listen).await?;
+        Ok::<_, anyhow::Error>((turn, start.open(&database).await?))
+    };
+    let (turn, opened) = tokio::select! {
+        opened = open => opened?,
+        _ = terminate.recv() => return stopped_early(),
+        _ = interrupt.recv() => return stopped_early(),
+    };
+    let (report, draining) = (Report::default(), Draining::default());
+    let app = match opened {
+        Opened::Ready(ready) => Some(start.app(ready, &database).await?),
+        Opened::Held(held) => {
+            hold::tell(&report, held);
+            None
         }
     };
-    let Some((app, turn)) = app(&args, &metrics, stopped).await? else {
-        tracing::info!("stopped before it had a database");
-        return Ok(());
-    };
-    let sessions = Arc::clone(&app.sessions);
-    let drain = args.drain(sessions.store.engine());
 
-    let draining = Draining::default();
     let (api, ops) =
         (bind("SC_AUTH_LISTEN", args.listen).await?, bind("SC_AUTH_OPS_LISTEN", args.ops.ops_listen).await?);
-    tracing::info!(listen = %api.local_addr()?, ops_listen = %ops.local_addr()?, version = env!("CARGO_PKG_VERSION"), "ready");
-
+    let (listen, ops_listen) = (api.local_addr()?, ops.local_addr()?);
     let (stop_api, stop_ops) = (CancellationToken::new(), CancellationToken::new());
-    background::start(&app, &args, &stop_api);
-    let api = tokio::spawn(listener::serve(api, http::router(app, draining.clone()), stop_api.clone()));
-    let ops_router = http::ops::router(Arc::clone(&sessions), metrics, draining.clone());
-    let ops = tokio::spawn(listener::serve(ops, ops_router, stop_ops.clone()));
+    let state = Ops {
+        metrics: start.metrics.clone(),
+        draining: draining.clone(),
+        report: report.clone(),
+        keys: Arc::clone(&start.keys),
+        deployment: Arc::clone(&start.deployment),
+        bootstrap: args.bootstrap.bootstrap_admin.clone(),
+        clock: clock::system,
+        sessions: Arc::default(),
+    };
+    let serves = Arc::clone(&state.sessions);
+    let run = |app: App| {
+        let _ = OnceLock::set(&serves, Arc::clone(&app.sessions));
+        background::start(&app, &args, &start.deployment, &report, &stop_api);
+        tracing::info!(%listen, %ops_listen, version = env!("CARGO_PKG_VERSION"), "ready");
+        http::router(app, draining.clone())
+    };
+    let gate = Gate::default();
+    let is_held = app.is_none();
+    let router = match app {
+        Some(app) => run(app),
+        None => gate.router(),
+    };
+    let api = tokio::spawn(listener::serve(api, router, stop_api.clone()));
+    let ops = tokio::spawn(listener::serve(ops, http::ops::router(state), stop_ops.clone()));
 
+    let may_serve = async {
+        if is_held {
+            tracing::warn!(%listen, %ops_listen, "holding");
+            let (ready, database) = hold::wait(&start, &report).await;
+            let app = start.app(ready, &database).await?;
+            report.set_offered(None);
+            report.set_held(None);
+            gate.open(run(app));
+        }
+        std::future::pending::<anyhow::Result<()>>().await
+    };
     tokio::select! {
+        result = may_serve => result?,
         _ = terminate.recv() => {
+            let drain = serves.get().map_or(Duration::ZERO, |sessions| args.drain(sessions.store.engine()));
             tracing::info!(drain = %humantime::format_duration(drain), "stopping");
             draining.start();
             tokio::time::sleep(drain).await;
@@ -69,71 +110,17 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     api.await?;
     stop_ops.cancel();
     ops.await?;
-    sessions.store.close().await;
+    if let Some(sessions) = serves.get() {
+        sessions.store.close().await;
+    }
     drop(turn);
     tracing::info!("stopped");
     Ok(())
 }
 
-/// None where it is stopped while it waits for the database. A migration that has begun is not broken off.
-async fn app(
-    args: &ServeArgs,
-    metrics: &Metrics,
-    stopped: impl Future<Output = ()>,
-) -> anyhow::Result<Option<(App, Turn)>> {
-    let database = args.database.resolve().map_err(anyhow::Error::msg)?;
-    let policy = args.password.policy()?;
-    let old_tokens = args.old_tokens.resolve()?;
-    let keys = KeyRing::load(&args.keys.keys_file, clock::system().unix_timestamp(), &mut rand::rng())?;
-    let connect = async {
-        let turn = Turn::wait(&database, args.ops.ops_listen).await?;
-        let store = Store::connect(&database).await.context("connecting to the database")?;
-        Ok::<_, anyhow::Error>((turn, store))
-    };
-    let (turn, store) = tokio::select! {
-        connected = connect => connected?,
-        () = stopped => return Ok(None),
-    };
-    store.migrate().await?;
-    tracing::info!(engine = store.engine().name(), "the database is there and its schema up to date");
-    let hasher = Hasher::start(args.hash.settings(), metrics.hash(), &mut rand::rng())?;
-    match (&args.bootstrap.bootstrap_admin, database.folder()) {
-        (Some(folder), _) => {
-            first_admin::from_folder(&store, &hasher, folder, &policy, clock::system()).await?;
-        }
-        (None, Some(folder)) => first_admin::generated(&store, &hasher, &folder, clock::system()).await?,
-        (None, None) => {}
-    }
-    let refresh_tokens = args.refresh_tokens(old_tokens.is_some() || store.has_old_tables());
-    tracing::info!(
-        ?refresh_tokens,
-        honours_old_tokens = old_tokens.is_some(),
-        coexists = args.hash.coexist.is_on(),
-        "for clients of the old service"
-    );
-    let sessions = Sessions {
-        store,
-        hasher,
-        keys: Arc::new(keys),
-        parties: KnownParties::new(args.tokens.issuer.clone(), args.audience()),
-        metrics: metrics.clone(),
-        lifetimes: args.lifetimes(),
-        refresh_tokens,
-        old_tokens,
-        form: args.hash.form(),
-        throttles: args.guards.rate_limits.is_on(),
-        leeway: i64::try_from(args.tokens.leeway.as_secs()).unwrap_or(0),
-    };
-    let settings = Settings {
-        policy,
-        registration: args.guards.registration.clone(),
-        trusted_proxies: args.guards.trusted_proxies.clone(),
-        rate_limits: args.guards.rate_limits.is_on().then(RateLimits::new),
-        cors_origins: args.guards.cors_origins.clone(),
-        verify_warnings: http::verify::Warnings::default(),
-    };
-    let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
-    Ok(Some((App { sessions, metrics: metrics.clone(), clock: clock::system, settings }, turn)))
+fn stopped_early() -> anyhow::Result<()> {
+    tracing::info!("stopped before it had a database");
+    Ok(())
 }
 
 async fn bind(name: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{BootstrapArgs, DatabaseArgs, HashArgs, PasswordArgs};
+use crate::deployment::DeploymentFile;
 
 #[derive(Debug, Subcommand)]
 pub enum AdminAction {
@@ -27,6 +28,8 @@ pub struct AdminCreateArgs {
     #[command(flatten)]
     pub hash: HashArgs,
     #[command(flatten)]
+    pub deployment: DeploymentArgs,
+    #[command(flatten)]
     pub database: DatabaseArgs,
 }
 
@@ -41,6 +44,8 @@ pub struct MigrateArgs {
     pub password: PasswordArgs,
     #[command(flatten)]
     pub hash: HashArgs,
+    #[command(flatten)]
+    pub deployment: DeploymentArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
 }
@@ -61,7 +66,28 @@ pub struct UsersArgs {
     #[command(flatten)]
     pub hash: HashArgs,
     #[command(flatten)]
+    pub deployment: DeploymentArgs,
+    #[command(flatten)]
     pub database: DatabaseArgs,
+}
+
+/// Which ScAuth it is for.
+#[derive(Debug, Args)]
+pub struct DeploymentArgs {
+    #[command(flatten)]
+    pub keys: KeysFileArgs,
+    /// Which ScAuth this is for and which database holds its data, as the operator writes it; another database is not
+    /// touched [default: scauth.json beside the keys file, else in /run/sc-auth/keys, if there is one]
+    #[arg(long, env = "SC_AUTH_DEPLOYMENT_FILE", value_name = "FILE")]
+    pub deployment_file: Option<PathBuf>,
+}
+
+impl DeploymentArgs {
+    /// # Errors
+    /// Where there is such a file and it cannot be used.
+    pub fn load(&self) -> anyhow::Result<DeploymentFile> {
+        DeploymentFile::load(self.deployment_file.as_deref(), &self.keys.keys_file)
+    }
 }
 
 #[derive(Debug, Args)]

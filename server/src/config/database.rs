@@ -110,11 +110,6 @@ impl Database {
 }
 
 impl DatabaseArgs {
-    /// Whether a part of it lies in files, which may change while the server runs.
-    pub const fn has_files(&self) -> bool {
-        self.database_url_file.is_some() || self.db_user_file.is_some() || self.db_pass_file.is_some()
-    }
-
     /// # Errors
     /// A message that names the setting at fault and never its value.
     pub fn resolve(&self) -> Result<Database, String> {
@@ -281,7 +276,7 @@ pub fn read_secret(file: &Path) -> Result<SecretString, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use clap::Parser;
 
     use super::*;
@@ -292,7 +287,7 @@ mod tests {
         database: DatabaseArgs,
     }
 
-    fn resolved(flags: &[&str]) -> Result<Database, String> {
+    pub fn resolved(flags: &[&str]) -> Result<Database, String> {
         Harness::parse_from([&["test"], flags].concat()).database.resolve()
     }
 

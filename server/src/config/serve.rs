@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
 use super::values::{Switch, audience, duration, issuer, origin};
-use super::{BootstrapArgs, DatabaseArgs, HashArgs, KeysFileArgs, OpsArgs, PasswordArgs, secret};
+use super::{BootstrapArgs, DatabaseArgs, DeploymentArgs, HashArgs, OpsArgs, PasswordArgs, secret};
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::session::{Lifetimes, RefreshTokens};
 use crate::http::client::TrustedProxies;
@@ -24,7 +24,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub ops: OpsArgs,
     #[command(flatten)]
-    pub keys: KeysFileArgs,
+    pub deployment: DeploymentArgs,
     #[command(flatten)]
     pub tokens: TokenArgs,
     #[command(flatten)]

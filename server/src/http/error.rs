@@ -22,6 +22,10 @@ pub type FieldErrors = BTreeMap<String, Vec<String>>;
 /// How long a client is asked to wait where the server is busy, in seconds.
 const RETRY_AFTER: i64 = 1;
 
+/// On an answer that turns a request away because too many came at once.
+#[derive(Debug, Clone, Copy)]
+pub struct BackPressure;
+
 #[derive(Debug)]
 pub enum ApiError {
     /// `{"error": …}` in the envelope.
@@ -34,6 +38,8 @@ pub enum ApiError {
     TooMany(i64),
     /// 503: come back in a moment.
     Unavailable(&'static str),
+    /// The same where too many came at once: nothing is wrong with the server.
+    Busy(&'static str),
     /// 500. The cause is for the log, never for the client.
     Internal(anyhow::Error),
 }
@@ -41,6 +47,10 @@ pub enum ApiError {
 impl ApiError {
     pub fn text(status: StatusCode, text: impl Into<String>) -> Self {
         Self::Text(status, text.into())
+    }
+
+    pub const fn database_unavailable() -> Self {
+        Self::Unavailable("the database is unavailable, try again in a moment")
     }
 
     pub fn field(name: &str, problem: impl Into<String>) -> Self {
@@ -92,7 +102,7 @@ impl From<StoreError> for ApiError {
             StoreError::Taken(field) => Self::text(StatusCode::CONFLICT, format!("{} already exists", field.as_str())),
             StoreError::Unavailable(_) | StoreError::Unencrypted | StoreError::Transient(_) => {
                 tracing::warn!(error = logging::chain(&error), "the database did not answer");
-                Self::Unavailable("the database is unavailable, try again in a moment")
+                Self::database_unavailable()
             }
             StoreError::LastAdmin => Self::text(
                 StatusCode::CONFLICT,
@@ -114,9 +124,7 @@ impl From<StoreError> for ApiError {
 impl From<HasherError> for ApiError {
     fn from(error: HasherError) -> Self {
         match error {
-            HasherError::Busy | HasherError::Stopped => {
-                Self::Unavailable("too many logins at once, try again in a moment")
-            }
+            HasherError::Busy | HasherError::Stopped => Self::Busy("too many logins at once, try again in a moment"),
             HasherError::Hash(_) => Self::Internal(error.into()),
         }
     }
@@ -133,6 +141,11 @@ impl IntoResponse for ApiError {
                 retry_after(fail(StatusCode::TOO_MANY_REQUESTS, text), seconds)
             }
             Self::Unavailable(text) => retry_after(fail(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER),
+            Self::Busy(text) => {
+                let mut response = retry_after(fail(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER);
+                response.extensions_mut().insert(BackPressure);
+                response
+            }
             Self::Internal(error) => {
                 tracing::error!(error = logging::chain(error.as_ref()), "a request failed");
                 fail(StatusCode::INTERNAL_SERVER_ERROR, "server error")

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable as _};
 use sqlx::pool::PoolOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection, Pool};
 
-use super::{Pool as EnginePool, Store, StoreError};
+use super::same_database::SameDatabase;
+use super::{Contents, Engine, Pool as EnginePool, Store, StoreError};
 use crate::config::Database;
 use crate::files::create_private;
 
@@ -22,6 +24,8 @@ const WAIT: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a request waits for one of them: a client is better told soon that the database is away.
 const ACQUIRE: Duration = Duration::from_secs(3);
+/// How long a look at a database waits for its answer.
+const LOOK: Duration = Duration::from_secs(5);
 
 type ConnectOptionsOf<DB> = <<DB as sqlx::Database>::Connection as Connection>::Options;
 
@@ -29,43 +33,130 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] where the database does not answer within ten seconds, any other at once.
     pub async fn connect(database: &Database) -> Result<Self, StoreError> {
+        let same = SameDatabase::default();
         let pool = match database {
             Database::Sqlite(options) => {
                 make_private(options.get_filename());
-                EnginePool::Sqlite(open(options.as_ref()).await?)
+                // The last handle on a file that was removed is the last way to what was in it.
+                let pool = same.watch(PoolOptions::new()).idle_timeout(None).max_lifetime(None);
+                EnginePool::Sqlite(open(pool, options.as_ref()).await?)
             }
-            Database::MySql(options) => EnginePool::MySql(open(options.as_ref()).await?),
-            Database::Postgres(options) => EnginePool::Postgres(open(options.as_ref()).await?),
+            Database::MySql(options) => {
+                EnginePool::MySql(open(same.watch(PoolOptions::new()), options.as_ref()).await?)
+            }
+            Database::Postgres(options) => {
+                EnginePool::Postgres(open(same.watch(PoolOptions::new()), options.as_ref()).await?)
+            }
         };
-        Ok(Self { pool, has_old_tables: Arc::default() })
+        Ok(Self { pool, has_old_tables: Arc::default(), same })
     }
-}
 
-impl Store {
+    /// What is in a database, by one connection of its own that writes nothing. A file that is not there is empty, and
+    /// is not made.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, after one attempt, or is neither empty nor ours.
+    pub async fn look_at(database: &Database) -> Result<Contents, StoreError> {
+        let pool = match database {
+            Database::Sqlite(_) => match database.file().as_deref().and_then(read_only) {
+                Some(options) => EnginePool::Sqlite(open_one(&options).await?),
+                None => return Ok(Contents::Empty),
+            },
+            Database::MySql(options) => EnginePool::MySql(open_one(options.as_ref()).await?),
+            Database::Postgres(options) => EnginePool::Postgres(open_one(options.as_ref()).await?),
+        };
+        let store = Self { pool, has_old_tables: Arc::default(), same: SameDatabase::default() };
+        let contents = store.contents().await;
+        store.close().await;
+        contents
+    }
+
+    /// From now on new connections that lead to another database than this one are not used, and a file that was
+    /// removed is not made again. Called once the schema is there.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn hold_on(&self, database: &Database) -> Result<(), StoreError> {
+        match self.identity().await {
+            Ok(Some(identity)) => self.same.set(identity.identity),
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            // A later schema that keeps it elsewhere.
+            Ok(None) | Err(_) => {}
+        }
+        self.use_options(database);
+        Ok(())
+    }
+
+    /// The identity of the database that is in use.
+    pub fn own_identity(&self) -> Option<&str> {
+        self.same.identity()
+    }
+
+    /// Whether the last new connection led to another database.
+    pub fn has_strayed(&self) -> bool {
+        self.same.has_strayed()
+    }
+
     /// Makes further connections as `database` says; those that are open stay.
     ///
     /// # Errors
     /// Where it is another engine.
     pub fn reconnect_as(&self, database: &Database) -> Result<(), String> {
+        if self.use_options(database) {
+            return Ok(());
+        }
+        Err(format!("it is a {} database now; restart the server", Engine::of(database).name()))
+    }
+
+    /// Returns whether it is the same engine.
+    fn use_options(&self, database: &Database) -> bool {
         match (&self.pool, database) {
-            (EnginePool::Sqlite(pool), Database::Sqlite(options)) => pool.set_connect_options(quiet(options.as_ref())),
+            (EnginePool::Sqlite(pool), Database::Sqlite(options)) => {
+                pool.set_connect_options(quiet(options.as_ref()).create_if_missing(false));
+            }
             (EnginePool::MySql(pool), Database::MySql(options)) => pool.set_connect_options(quiet(options.as_ref())),
             (EnginePool::Postgres(pool), Database::Postgres(options)) => {
                 pool.set_connect_options(quiet(options.as_ref()));
             }
-            _ => return Err("it is a database of another kind now; restart the server".into()),
+            _ => return false,
         }
-        Ok(())
+        true
     }
+}
+
+/// Options that neither make a file nor change one; `None` where there is none.
+fn read_only(path: &Path) -> Option<SqliteConnectOptions> {
+    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if size == 0 {
+        return None;
+    }
+    // With a log beside it, the file alone is not the whole; without one, SQLite would make one.
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let is_whole = !Path::new(&log).exists();
+    Some(SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_whole))
+}
+
+async fn open_one<DB: sqlx::Database>(options: &ConnectOptionsOf<DB>) -> Result<Pool<DB>, StoreError> {
+    let options = quiet(options);
+    // A pool hides why it cannot connect.
+    match tokio::time::timeout(LOOK, options.connect()).await {
+        Ok(connection) => connection?.close().await?,
+        Err(_) => return Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+    }
+    Ok(PoolOptions::new().max_connections(1).acquire_timeout(LOOK).connect_lazy_with(options))
 }
 
 fn quiet<O: sqlx::ConnectOptions + Clone>(options: &O) -> O {
     options.clone().disable_statement_logging()
 }
 
-async fn open<DB: sqlx::Database>(options: &ConnectOptionsOf<DB>) -> Result<Pool<DB>, StoreError> {
+async fn open<DB: sqlx::Database>(
+    pool: PoolOptions<DB>,
+    options: &ConnectOptionsOf<DB>,
+) -> Result<Pool<DB>, StoreError> {
     let options = quiet(options);
-    let pool = PoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+    let pool = pool.max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
     let pool = pool.connect_lazy_with(options.clone());
     // Where all is well, one connection is made, which is kept: with TLS it is most of a start.
     if let Ok(Ok(connection)) = tokio::time::timeout(PATIENCE, pool.acquire()).await {

@@ -129,11 +129,13 @@ fn is_transient(error: &dyn DatabaseError) -> bool {
 }
 
 /// A server that shuts down or has no connection left: PostgreSQL classes 57P and 53, MySQL 1040, 1053, 1203 and 3169.
+/// A file that is gone: SQLite `CANTOPEN` (14) and `READONLY_DBMOVED` (1032).
 fn is_going_away(error: &dyn DatabaseError) -> bool {
     if let Some(mysql) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         return matches!(mysql.number(), 1040 | 1053 | 1203 | 3169);
     }
-    error
-        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-        .is_some_and(|postgres| postgres.code().starts_with("57P") || postgres.code().starts_with("53"))
+    if let Some(postgres) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return postgres.code().starts_with("57P") || postgres.code().starts_with("53");
+    }
+    error.code().is_some_and(|code| matches!(code.as_ref(), "14" | "1032"))
 }

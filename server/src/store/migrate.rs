@@ -17,8 +17,9 @@ use backon::{ConstantBuilder, Retryable as _};
 
 pub use inspect::Origin;
 
+use super::identity::{Contents, Identity, NewIdentity};
 use super::schema::{OLDEST_SERVER, OLDEST_VERSION, VERSION, VERSIONS};
-use super::{Engine, Store, StoreError, Tx};
+use super::{Engine, Store, StoreError, Tx, identity};
 use inspect::Found;
 
 /// How long another one's migration is waited for, in seconds.
@@ -30,28 +31,41 @@ pub struct Plan {
     pub origin: Origin,
     /// The version of the schema that is there.
     pub from: Option<i32>,
+    /// Which database it is; `None` for one of release 0.2 or earlier, too.
+    pub identity: Option<Identity>,
     pub statements: Vec<String>,
 }
 
 impl Plan {
     /// Whether the schema is at this version, or beyond it.
     pub fn is_done(&self) -> bool {
-        self.from.is_some_and(|from| from > VERSION || (from == VERSION && self.statements.is_empty()))
+        let is_complete = self.statements.is_empty() && self.identity.is_some();
+        self.from.is_some_and(|from| from > VERSION || (from == VERSION && is_complete))
+    }
+
+    /// Whose the database is.
+    pub fn contents(&self) -> Contents {
+        match self.origin {
+            Origin::Empty => Contents::Empty,
+            Origin::OldService | Origin::Unknown => Contents::OldService,
+            Origin::Ours => Contents::Ours { schema: self.from, identity: self.identity.clone() },
+        }
     }
 }
 
 impl Store {
-    /// Brings the schema to this version. One that is newer already is left as it is.
+    /// Brings the schema to this version, and writes `identity` where the database has none. A schema that is newer
+    /// already is left as it is.
     ///
     /// # Errors
     /// [`StoreError::ForeignTables`] where the tables are somebody else's, [`StoreError::SchemaTooNew`] where a newer
     /// server has brought the schema to where this one may not work on it.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
+    pub async fn migrate(&self, identity: &NewIdentity) -> Result<(), StoreError> {
         let plan = self.plan().await?;
         if plan.is_done() && !self.has_old_tables() {
             return Ok(());
         }
-        let migrate = || async { self.migrate_once().await };
+        let migrate = || async { self.migrate_once(identity).await };
         let every_second =
             ConstantBuilder::default().with_delay(Duration::from_secs(1)).with_max_times(LOCK_TIMEOUT as usize);
         migrate.retry(every_second).when(StoreError::is_transient).await
@@ -69,10 +83,10 @@ impl Store {
         Ok(plan)
     }
 
-    async fn migrate_once(&self) -> Result<(), StoreError> {
+    async fn migrate_once(&self, identity: &NewIdentity) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         lock(&mut tx).await?;
-        let result = bring_up(&mut tx).await;
+        let result = bring_up(&mut tx, identity).await;
         // A connection goes back into the pool, with the lock if it is not given back.
         unlock(&mut tx).await?;
         result?;
@@ -88,7 +102,8 @@ async fn look(tx: &mut Tx) -> Result<(Plan, Found), StoreError> {
         return Err(StoreError::ForeignTables(tables));
     }
     let from = version(tx, &found).await?;
-    Ok((Plan { origin, from, statements: plan::statements(tx.engine(), &found) }, found))
+    let identity = if found.has_table(identity::TABLE) { identity::read(tx).await? } else { None };
+    Ok((Plan { origin, from, identity, statements: plan::statements(tx.engine(), &found) }, found))
 }
 
 /// The version that the database says it has.
@@ -105,7 +120,7 @@ async fn version(tx: &mut Tx, found: &Found) -> Result<Option<i32>, StoreError> 
     Ok(Some(version))
 }
 
-async fn bring_up(tx: &mut Tx) -> Result<(), StoreError> {
+async fn bring_up(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError> {
     let (plan, found) = look(tx).await?;
     if plan.from.is_some_and(|from| from > VERSION) {
         return Ok(());
@@ -115,6 +130,9 @@ async fn bring_up(tx: &mut Tx) -> Result<(), StoreError> {
         tx.raw(statement).await?;
     }
     data::complete(tx).await?;
+    if plan.identity.is_none() {
+        identity::write(tx, identity).await?;
+    }
     if plan.from != Some(VERSION) {
         // Last, so that a migration that is cut short is not taken for done.
         tx.raw("DELETE FROM sc_auth_schema").await?;

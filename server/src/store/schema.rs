@@ -4,7 +4,7 @@
 //! them is nullable or has a default.
 
 /// The version of the schema below. It grows with every change.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 /// The version that a server must know, at the least, to work on the schema below. It follows [`VERSION`] a release
 /// late: columns are added in one release and relied upon in the next.
 pub const OLDEST_VERSION: i32 = 1;
@@ -188,6 +188,37 @@ pub const TABLES: &[Table] = &[
             column("request_id", Key(64), Optional),
             column("detail", Text(255), Optional),
         ],
+        indexes: &[],
+    },
+    // One row: which database this is. It is random, and dumps, standbys and restores keep it.
+    Table {
+        name: "sc_auth_identity",
+        columns: &[
+            column("id", Id, Required),
+            column("identity", Key(64), Required),
+            // The name that the database had while it was empty, where an acceptance let it be filled.
+            column("accepted_as", Key(64), Optional),
+            // The Secret that the first Admin was made with.
+            column("bootstrap_id", Key(64), Optional),
+        ],
+        indexes: &[],
+    },
+    // Which ScAuths' servers work on this database, and when each was last seen.
+    Table {
+        name: "sc_auth_heartbeats",
+        columns: &[
+            column("id", TextId(64), Required),
+            column("scauth", Text(253), Required),
+            column("uid", Key(64), Required),
+            column("created_at", BigInt, Required),
+            column("last_seen_at", BigInt, Required),
+        ],
+        indexes: &[],
+    },
+    // The identifiers of all keys that servers had here, so that a loss is told from a rotation.
+    Table {
+        name: "sc_auth_keys",
+        columns: &[column("id", TextId(64), Required), column("first_seen_at", BigInt, Required)],
         indexes: &[],
     },
     // What only one replica is to do at a time, and when it is due.

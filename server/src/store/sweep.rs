@@ -4,6 +4,7 @@ use sea_query::{Expr, ExprTrait as _, Func, Iden, IntoIden, OnConflict, Order, Q
 
 use super::audit::AuditEvents;
 use super::failures::LoginFailures;
+use super::heartbeats::ScAuthHeartbeats;
 use super::parties::TokenParties;
 use super::sessions::Sessions;
 use super::{Store, StoreError};
@@ -109,6 +110,12 @@ impl Store {
     /// Deletes pairs of issuer and audience whose last token has ended.
     pub async fn sweep_parties(&self, now: i64) -> Result<u64, StoreError> {
         self.sweep::<String>(TokenParties::Table, TokenParties::Id, TokenParties::LastExp, now).await
+    }
+
+    /// Deletes heartbeats older than `before`.
+    pub async fn sweep_heartbeats(&self, before: i64) -> Result<u64, StoreError> {
+        let (table, id, at) = (ScAuthHeartbeats::Table, ScAuthHeartbeats::Id, ScAuthHeartbeats::LastSeenAt);
+        self.sweep::<String>(table, id, at, before).await
     }
 
     /// How many sessions have not expired.

@@ -1,6 +1,7 @@
 //! Users and their roles.
 
 mod change;
+mod create;
 mod listing;
 
 use sea_query::{Expr, ExprTrait as _, Func, Iden, InsertStatement, Order, Query, SelectStatement, SubQueryStatement};
@@ -10,7 +11,6 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
-use super::guard::Actor;
 use super::{Store, StoreError};
 pub(super) use change::{end_sessions, revoke_old_tokens};
 pub use listing::{ListedUser, UserFilter};
@@ -208,34 +208,6 @@ fn by_uuid(uuid: &str) -> SelectStatement {
 }
 
 impl Store {
-    /// Makes a user, for `actor` or for whoever asks.
-    ///
-    /// # Errors
-    /// [`StoreError::Taken`] where the name or the address belongs to another user, [`StoreError::SessionOver`] and
-    /// [`StoreError::NotAdmin`] where the actor may not do so any longer.
-    pub async fn create_user(
-        &self,
-        user: NewUser,
-        actor: Option<&Actor>,
-        now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        if self.has_old_tables() {
-            // One of that name that the old service wrote gets its key now, which then refuses the new one.
-            self.credentials(&user.username).await?;
-        }
-        let mut insertion = insertion();
-        add_row(&mut insertion, user, false, now, now);
-        let Some(actor) = actor else { return self.execute(&insertion).await.map(|_| ()) };
-        self.transaction(|tx| {
-            let (actor, insertion) = (actor.clone(), insertion.clone());
-            Box::pin(async move {
-                actor.lock(tx).await?;
-                tx.execute(&insertion).await.map(|_| ())
-            })
-        })
-        .await
-    }
-
     /// The user of that name with the hash of the password.
     pub async fn credentials(&self, username: &str) -> Result<Option<Credentials>, StoreError> {
         let mut found: Vec<Credentials> = self.fetch_all(&by_username(username)).await?;

@@ -113,6 +113,15 @@ impl Server {
     }
 
     pub async fn start(database: &Database, settings: &[(&str, &str)]) -> Self {
+        Self::start_until("ready", database, settings).await
+    }
+
+    /// One that finds another database than its own and serves nobody.
+    pub async fn start_held(database: &Database, settings: &[(&str, &str)]) -> Self {
+        Self::start_until("holding", database, settings).await
+    }
+
+    async fn start_until(message: &str, database: &Database, settings: &[(&str, &str)]) -> Self {
         let mut child =
             command(database, &["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"], settings)
                 .stdout(Stdio::null())
@@ -127,7 +136,7 @@ impl Server {
             let line = line.unwrap().unwrap_or_else(|| panic!("it ended: {}", log.text()));
             log.0.lock().unwrap().push(line.clone());
             let event: Value = serde_json::from_str(&line).expect("each line is JSON");
-            if event["message"] == "ready" {
+            if event["message"] == message {
                 break event;
             }
         };
@@ -218,6 +227,10 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
     }
 
+    pub async fn status(&self) -> Value {
+        self.ops("/status").await.unwrap().json().await.unwrap()
+    }
+
     pub fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
@@ -243,7 +256,7 @@ pub fn claims(token: &str) -> Value {
 
 /// Waits until something is so.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    for _ in 0..200 {
+    for _ in 0..600 {
         if is_so().await {
             return;
         }

@@ -4,18 +4,20 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::{credentials, deployment};
 use crate::auth::keys::{KeyRing, Reload};
 use crate::auth::password::Stored;
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::clock::Clock;
-use crate::config::{DatabaseArgs, ServeArgs};
+use crate::config::ServeArgs;
+use crate::deployment::DeploymentFile;
 use crate::http::App;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::report::Report;
 use crate::store::StoreError;
 
 /// How often files are looked at. Kubernetes takes a minute to change a mounted one.
@@ -23,18 +25,21 @@ const FILES: Duration = Duration::from_secs(5);
 /// How often what is over is deleted, and sessions are counted.
 const SWEEP: Duration = Duration::from_mins(1);
 const SWEEP_SECONDS: i64 = 55;
+/// How long a heartbeat is kept, in seconds.
+const HEARTBEATS: i64 = 86_400;
 
 /// Starts all of it; `stop` ends it.
-pub fn start(app: &App, args: &ServeArgs, stop: &CancellationToken) {
+pub fn start(app: &App, args: &ServeArgs, file: &Arc<DeploymentFile>, report: &Report, stop: &CancellationToken) {
     let (sessions, metrics, clock) = (&app.sessions, &app.metrics, app.clock);
     show(&sessions.keys, metrics);
     spawn(stop, watch_keys(Arc::clone(&sessions.keys), metrics.clone()));
     let retention = i64::try_from(args.guards.audit_retention.as_secs()).unwrap_or(i64::MAX);
     spawn(stop, sweep(Arc::clone(sessions), metrics.clone(), clock, retention));
     spawn(stop, measure_imported_hashes(Arc::clone(sessions)));
-    if args.database.has_files() {
-        spawn(stop, watch_credentials(Arc::clone(sessions), args.database.clone()));
-    }
+    spawn(stop, credentials::watch(Arc::clone(sessions), args.database.clone(), report.clone()));
+    spawn(stop, deployment::watch_file(Arc::clone(file)));
+    spawn(stop, deployment::beat(Arc::clone(sessions), Arc::clone(file), clock));
+    spawn(stop, deployment::watch_keys(Arc::clone(sessions), report.clone(), clock));
 }
 
 fn spawn(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) {
@@ -109,6 +114,7 @@ async fn sweep_once(sessions: &Sessions, place: i64, now: i64, retention: i64) -
     let events = store.sweep_audit_events(now.saturating_sub(retention)).await?;
     let failures = store.sweep_failures(now.saturating_sub(throttle::FORGET_AFTER)).await?;
     store.sweep_parties(now).await?;
+    store.sweep_heartbeats(now.saturating_sub(HEARTBEATS)).await?;
     tracing::debug!(expired, events, failures, "deleted what was over");
     Ok(place)
 }
@@ -130,31 +136,4 @@ async fn measure_imported_hashes(sessions: Arc<Sessions>) {
         }
         Err(error) => tracing::warn!(error = logging::chain(&error), "imported hashes could not be looked at"),
     }
-}
-
-/// Connections that are open stay as they are; the next ones are made with what the files say now.
-async fn watch_credentials(sessions: Arc<Sessions>, args: DatabaseArgs) {
-    let mut seen = digest(&args);
-    loop {
-        tokio::time::sleep(FILES).await;
-        let now = digest(&args);
-        if now == seen {
-            continue;
-        }
-        seen = now;
-        match args.resolve().and_then(|database| sessions.store.reconnect_as(&database)) {
-            Ok(()) => tracing::info!("the database's credentials have changed; new connections use them"),
-            Err(error) => tracing::error!(error, "the database's credentials have changed and cannot be used"),
-        }
-    }
-}
-
-fn digest(args: &DatabaseArgs) -> Vec<u8> {
-    let files = [&args.database_url_file, &args.db_user_file, &args.db_pass_file];
-    let mut digest = Sha256::new();
-    for file in files.into_iter().flatten() {
-        digest.update(std::fs::read(file).unwrap_or_default());
-        digest.update(b"\0");
-    }
-    digest.finalize().to_vec()
 }

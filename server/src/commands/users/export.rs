@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::line::Line;
+use crate::commands::open;
 use crate::config::UsersArgs;
 use crate::files::create_private;
 use crate::store::Store;
@@ -16,8 +17,7 @@ const PAGE: u64 = 1_000;
 const NAMED: usize = 20;
 
 pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
-    let store = super::super::connect(&args.database).await?;
-    store.migrate().await?;
+    let store = open::migrated(&args.database, &args.deployment).await?;
     let Exported { count, left_out } = if args.file.as_os_str() == "-" {
         write(&store, &mut std::io::stdout().lock()).await?
     } else {

@@ -11,6 +11,7 @@ use crate::auth::client::Client;
 use crate::auth::password::Caps;
 use crate::auth::session::random_uuid;
 use crate::clock;
+use crate::commands::open;
 use crate::config::UsersArgs;
 use crate::store::{ImportedUser, Store};
 use crate::terminal::{say, tell};
@@ -21,8 +22,7 @@ const BATCH: usize = 500;
 const LINE: u64 = 16 * 1024;
 
 pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
-    let store = super::super::connect(&args.database).await?;
-    store.migrate().await?;
+    let store = open::migrated(&args.database, &args.deployment).await?;
     let mut import = Import { store: &store, caps: args.hash.caps(), number: 0, taken: 0, refused: 0 };
     if args.file.as_os_str() == "-" {
         import.read(&mut std::io::stdin().lock()).await?;

@@ -1,0 +1,91 @@
+//! Opens the database that the settings name, if it is the one that holds this ScAuth's data.
+
+use anyhow::Context as _;
+
+use crate::auth::session::random_uuid;
+use crate::config::{Database, DatabaseArgs, DeploymentArgs};
+use crate::identity::{self, Decision};
+use crate::report::Held;
+use crate::store::{Contents, Engine, NewIdentity, Store, StoreError};
+
+/// What a look at the database leads to.
+pub enum Opened {
+    Ready(Ready),
+    /// It is another one, and was left untouched.
+    Held(Held),
+}
+
+/// A database that may be used, with the identity that it gets if it has none.
+pub struct Ready {
+    pub store: Store,
+    pub identity: NewIdentity,
+}
+
+impl Ready {
+    /// Brings the schema to this version.
+    pub async fn migrate(self, database: &Database) -> Result<Store, StoreError> {
+        self.store.migrate(&self.identity).await?;
+        self.store.hold_on(database).await?;
+        Ok(self.store)
+    }
+}
+
+/// # Errors
+/// Where it cannot be reached, or is neither empty nor ours.
+pub async fn open(database: &Database, expected: Option<&str>) -> anyhow::Result<Opened> {
+    let decide = |contents: &Contents| identity::decide(expected, contents, &database.place(), new_identity());
+    if expected.is_some() && database.folder().is_some() {
+        // To open a file for writing is to make it where it is missing.
+        let contents = Store::look_at(database).await.context("looking at the database")?;
+        if let Decision::Hold(hold) = decide(&contents) {
+            return Ok(Opened::Held(Held { hold, engine: Engine::of(database), contents }));
+        }
+    }
+    let store = Store::connect(database).await.context("connecting to the database")?;
+    if expected.is_none() {
+        let identity = NewIdentity { identity: new_identity(), accepted_as: None };
+        return Ok(Opened::Ready(Ready { store, identity }));
+    }
+    let contents = store.contents().await?;
+    match decide(&contents) {
+        Decision::Use(identity) => Ok(Opened::Ready(Ready { store, identity })),
+        Decision::Hold(hold) => {
+            store.close().await;
+            Ok(Opened::Held(Held { hold, engine: Engine::of(database), contents }))
+        }
+    }
+}
+
+fn new_identity() -> String {
+    random_uuid(&mut rand::rng()).to_string()
+}
+
+/// The same for a command, which has nothing to wait for.
+///
+/// # Errors
+/// Also where it is another database: a sentence that says what to do.
+pub async fn or_refuse(args: &DatabaseArgs, deployment: &DeploymentArgs) -> anyhow::Result<(Ready, Database)> {
+    let database = args.resolve().map_err(anyhow::Error::msg)?;
+    let file = deployment.load()?;
+    match open(&database, file.expected().as_deref()).await? {
+        Opened::Ready(ready) => Ok((ready, database)),
+        Opened::Held(held) => {
+            let scauth = file.get().map(|deployment| deployment.name.clone()).unwrap_or_default();
+            Err(Refused(identity::refusal(&held.hold, &scauth)).into())
+        }
+    }
+}
+
+/// The same, with the schema brought to this version.
+///
+/// # Errors
+/// As there.
+pub async fn migrated(args: &DatabaseArgs, deployment: &DeploymentArgs) -> anyhow::Result<Store> {
+    let (ready, database) = or_refuse(args, deployment).await?;
+    Ok(ready.migrate(&database).await?)
+}
+
+/// The database is another one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(String);

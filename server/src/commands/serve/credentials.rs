@@ -1,0 +1,95 @@
+//! What the settings lead to while the server runs. A new address is tried beside the connections that there are: where
+//! it leads to the same database, new connections use it; where it leads to another one, or to nothing, everything
+//! stays as it is, and the status says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sc_auth_keys::status::Offered;
+use sha2::{Digest as _, Sha256};
+
+use crate::auth::session::Sessions;
+use crate::commands::open::Ready;
+use crate::config::{Database, DatabaseArgs};
+use crate::identity;
+use crate::logging;
+use crate::report::Report;
+use crate::store::{Contents, NewIdentity, Store};
+
+/// How often files are looked at. Kubernetes takes a minute to change a mounted one.
+const FILES: Duration = Duration::from_secs(5);
+
+pub async fn watch(sessions: Arc<Sessions>, args: DatabaseArgs, report: Report) {
+    let mut in_use = digest(&args);
+    loop {
+        tokio::time::sleep(FILES).await;
+        let now = digest(&args);
+        if now == in_use && !sessions.store.has_strayed() && !is_file_gone(&args) {
+            report.set_offered(None);
+            continue;
+        }
+        let offered = match look(&sessions.store, &args).await {
+            Ok(None) => {
+                if now != in_use {
+                    tracing::info!("the database's credentials have changed; new connections use them");
+                }
+                in_use = now;
+                None
+            }
+            Ok(Some(offered)) => Some(offered),
+            Err(error) => Some(Offered { identity: None, error: Some(logging::chain(error.as_ref())) }),
+        };
+        if report.set_offered(offered.clone())
+            && let Some(Offered { identity, error }) = offered
+        {
+            tracing::error!(
+                identity,
+                error,
+                "the settings lead to another database, or to none; the one from before stays in use"
+            );
+        }
+    }
+}
+
+/// Returns what is there if it is another database. The same one is used from now on.
+async fn look(store: &Store, args: &DatabaseArgs) -> anyhow::Result<Option<Offered>> {
+    let database = args.resolve().map_err(anyhow::Error::msg).context("the settings cannot be used")?;
+    let mut contents = Store::look_at(&database).await?;
+    if let (Contents::Ours { identity: None, .. }, Some(own)) = (&contents, store.own_identity()) {
+        // As release 0.2 left it, such as one that was restored from an old backup: no change.
+        adopt(&database, own).await?;
+        contents = Store::look_at(&database).await?;
+    }
+    let name = identity::name(&contents, &database.place());
+    if name.as_deref() != store.own_identity() {
+        return Ok(Some(Offered { identity: name, error: None }));
+    }
+    Ok(match store.reconnect_as(&database) {
+        Ok(()) => None,
+        Err(error) => Some(Offered { identity: name, error: Some(error) }),
+    })
+}
+
+async fn adopt(database: &Database, own: &str) -> anyhow::Result<()> {
+    let store = Store::connect(database).await?;
+    let identity = NewIdentity { identity: own.to_owned(), accepted_as: None };
+    let store = Ready { store, identity }.migrate(database).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// Whether the file of an embedded database was removed: what is open still works, and is lost at the next start.
+fn is_file_gone(args: &DatabaseArgs) -> bool {
+    args.resolve().ok().and_then(|database| database.file()).is_some_and(|file| !file.exists())
+}
+
+fn digest(args: &DatabaseArgs) -> Vec<u8> {
+    let files = [&args.database_url_file, &args.db_user_file, &args.db_pass_file];
+    let mut digest = Sha256::new();
+    for file in files.into_iter().flatten() {
+        digest.update(std::fs::read(file).unwrap_or_default());
+        digest.update(b"\0");
+    }
+    digest.finalize().to_vec()
+}

@@ -1,0 +1,105 @@
+//! From the settings to the application.
+
+use std::sync::Arc;
+
+use crate::auth::hasher::Hasher;
+use crate::auth::keys::KeyRing;
+use crate::auth::old_tokens::OldTokens;
+use crate::auth::parties::KnownParties;
+use crate::auth::password::policy::Policy;
+use crate::auth::session::Sessions;
+use crate::clock;
+use crate::commands::first_admin;
+use crate::commands::open::{self, Opened, Ready};
+use crate::config::{Database, ServeArgs};
+use crate::deployment::DeploymentFile;
+use crate::http::rate_limits::RateLimits;
+use crate::http::verify::Warnings;
+use crate::http::{App, Settings};
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+/// What is read before the database is: a mistake in it is told at once.
+pub struct Start<'a> {
+    args: &'a ServeArgs,
+    pub metrics: Metrics,
+    pub keys: Arc<KeyRing>,
+    pub deployment: Arc<DeploymentFile>,
+    policy: Policy,
+    old_tokens: Option<OldTokens>,
+}
+
+impl<'a> Start<'a> {
+    pub fn read(args: &'a ServeArgs, metrics: Metrics) -> anyhow::Result<Self> {
+        let keys_file = &args.deployment.keys.keys_file;
+        Ok(Self {
+            args,
+            metrics,
+            policy: args.password.policy()?,
+            old_tokens: args.old_tokens.resolve()?,
+            deployment: Arc::new(args.deployment.load()?),
+            keys: Arc::new(KeyRing::load(keys_file, clock::system().unix_timestamp(), &mut rand::rng())?),
+        })
+    }
+
+    pub fn database(&self) -> anyhow::Result<Database> {
+        self.args.database.resolve().map_err(anyhow::Error::msg)
+    }
+
+    /// Opens the database, if it is the one that is expected.
+    pub async fn open(&self, database: &Database) -> anyhow::Result<Opened> {
+        open::open(database, self.deployment.expected().as_deref()).await
+    }
+
+    /// Brings the schema to this version and makes all that answers requests. A migration that has begun is not broken
+    /// off.
+    pub async fn app(&self, ready: Ready, database: &Database) -> anyhow::Result<App> {
+        let args = self.args;
+        let store = ready.migrate(database).await?;
+        tracing::info!(
+            engine = store.engine().name(),
+            identity = store.own_identity(),
+            "the database is there and its schema up to date"
+        );
+        let hasher = Hasher::start(args.hash.settings(), self.metrics.hash(), &mut rand::rng())?;
+        self.first_admin(&store, &hasher, database).await?;
+        let refresh_tokens = args.refresh_tokens(self.old_tokens.is_some() || store.has_old_tables());
+        tracing::info!(
+            ?refresh_tokens,
+            honours_old_tokens = self.old_tokens.is_some(),
+            coexists = args.hash.coexist.is_on(),
+            "for clients of the old service"
+        );
+        let sessions = Sessions {
+            store,
+            hasher,
+            keys: Arc::clone(&self.keys),
+            parties: KnownParties::new(args.tokens.issuer.clone(), args.audience()),
+            metrics: self.metrics.clone(),
+            lifetimes: args.lifetimes(),
+            refresh_tokens,
+            old_tokens: self.old_tokens.clone(),
+            form: args.hash.form(),
+            throttles: args.guards.rate_limits.is_on(),
+            leeway: i64::try_from(args.tokens.leeway.as_secs()).unwrap_or(0),
+        };
+        let settings = Settings {
+            policy: self.policy.clone(),
+            registration: args.guards.registration.clone(),
+            trusted_proxies: args.guards.trusted_proxies.clone(),
+            rate_limits: args.guards.rate_limits.is_on().then(RateLimits::new),
+            cors_origins: args.guards.cors_origins.clone(),
+            verify_warnings: Warnings::default(),
+        };
+        let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
+        Ok(App { sessions, metrics: self.metrics.clone(), clock: clock::system, settings })
+    }
+
+    async fn first_admin(&self, store: &Store, hasher: &Hasher, database: &Database) -> anyhow::Result<()> {
+        match (&self.args.bootstrap.bootstrap_admin, database.folder()) {
+            (Some(folder), _) => first_admin::from_folder(store, hasher, folder, &self.policy, clock::system()).await,
+            (None, Some(folder)) => first_admin::generated(store, hasher, &folder, clock::system()).await,
+            (None, None) => Ok(()),
+        }
+    }
+}

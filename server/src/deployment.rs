@@ -1,0 +1,76 @@
+//! The file that tells which ScAuth this server belongs to. The operator writes it beside the keys; elsewhere there is
+//! none, and then no database is another one.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::Context as _;
+use sc_auth_keys::{DEPLOYMENT_FILE, Deployment};
+
+/// Where the operator mounts the Secret; init containers have no setting that says so.
+const MOUNTED: &str = "/run/sc-auth/keys";
+
+/// The file, read again when it changes.
+pub struct DeploymentFile {
+    path: PathBuf,
+    current: RwLock<Option<Arc<Deployment>>>,
+}
+
+impl DeploymentFile {
+    /// Reads the file that was set, else the one beside the keys file, else the one where the operator mounts it.
+    ///
+    /// # Errors
+    /// Where it cannot be used, or was set and is missing.
+    pub fn load(set: Option<&Path>, keys_file: &Path) -> anyhow::Result<Self> {
+        let path = match set {
+            Some(path) => path.to_owned(),
+            None => {
+                let beside = keys_file.with_file_name(DEPLOYMENT_FILE);
+                let mounted = Path::new(MOUNTED).join(DEPLOYMENT_FILE);
+                if !beside.exists() && mounted.exists() { mounted } else { beside }
+            }
+        };
+        let deployment = read(&path)?;
+        if set.is_some() && deployment.is_none() {
+            anyhow::bail!("SC_AUTH_DEPLOYMENT_FILE: {} does not exist", path.display());
+        }
+        Ok(Self { path, current: RwLock::new(deployment.map(Arc::new)) })
+    }
+
+    /// What it said last.
+    pub fn get(&self) -> Option<Arc<Deployment>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The identity, or the name, of the database that holds the data.
+    pub fn expected(&self) -> Option<String> {
+        self.get().and_then(|deployment| deployment.database.clone())
+    }
+
+    /// Looks at the file again. What is missing or cannot be used changes nothing: an expectation does not go away by
+    /// accident.
+    pub fn reload(&self) {
+        match read(&self.path) {
+            Ok(Some(deployment)) => {
+                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                if current.as_deref() != Some(&deployment) {
+                    tracing::info!(scauth = deployment.name, database = deployment.database, "the deployment file");
+                    *current = Some(Arc::new(deployment));
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(error = crate::logging::chain(error.as_ref()), "the deployment file"),
+        }
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Option<Deployment>> {
+    match std::fs::read_to_string(path) {
+        Ok(content) => Deployment::parse(&content)
+            .map(Some)
+            .with_context(|| format!("SC_AUTH_DEPLOYMENT_FILE: {} cannot be used", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("SC_AUTH_DEPLOYMENT_FILE: {} cannot be read", path.display())),
+    }
+}

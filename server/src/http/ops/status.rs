@@ -1,0 +1,90 @@
+//! How the server is: for those that watch over it.
+
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use sc_auth_keys::status::{AdminStatus, DatabaseStatus, KeyStatus, Other, Status};
+
+use super::Ops;
+use crate::files::secret_id;
+use crate::store::{Contents, Health, Identity, Store};
+
+/// How long the database may take to answer.
+const DATABASE_LIMIT: Duration = Duration::from_secs(4);
+/// How long another ScAuth counts as one on this database after it was last seen, in seconds.
+const OTHERS: i64 = 300;
+
+/// Always 200: it is the server that is asked.
+pub async fn status(State(ops): State<Ops>) -> Json<Status> {
+    let ((database, identity), others) = tokio::join!(database(&ops), others(&ops));
+    let secret_id = ops.bootstrap.as_deref().and_then(secret_id);
+    let made = secret_id.as_ref().zip(identity).map(|(id, identity)| identity.bootstrap_id.as_ref() == Some(id));
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        database,
+        hold: ops.report.held().map(|held| held.hold),
+        admin: AdminStatus { secret_id, made },
+        keys_lost: ops.report.are_keys_lost(),
+        others,
+        server_errors: ops.metrics.server_errors().in_last_minute(Instant::now()),
+        keys: keys(&ops),
+        draining: ops.draining.is_draining(),
+    })
+}
+
+/// How the database is, with the identity that was read there if the server works on it.
+async fn database(ops: &Ops) -> (DatabaseStatus, Option<Identity>) {
+    let offered = ops.report.offered();
+    if let Some(held) = ops.report.held() {
+        let (schema, identity) = match held.contents {
+            Contents::Ours { schema, identity } => (schema, identity),
+            Contents::Empty | Contents::OldService => (None, None),
+        };
+        let (identity, accepted_as) = parts(identity);
+        let engine = held.engine.name().to_owned();
+        return (DatabaseStatus { engine, schema, identity, accepted_as, offered, ..DatabaseStatus::default() }, None);
+    }
+    let Some(sessions) = ops.sessions.get() else { return (DatabaseStatus::default(), None) };
+    let store = &sessions.store;
+    let health = health(store).await;
+    let found = health.as_ref().and_then(|health| health.identity.clone());
+    let (identity, accepted_as) = parts(found.clone());
+    let database = DatabaseStatus {
+        engine: store.engine().name().to_owned(),
+        reachable: health.as_ref().is_some_and(|health| health.is_usable),
+        taken_over: store.has_old_tables(),
+        schema: health.and_then(|health| health.schema),
+        // A database that does not answer is still the one that it was.
+        identity: identity.or_else(|| store.own_identity().map(str::to_owned)),
+        accepted_as,
+        offered,
+    };
+    (database, found)
+}
+
+async fn health(store: &Store) -> Option<Health> {
+    tokio::time::timeout(DATABASE_LIMIT, store.health()).await.ok()?.ok()
+}
+
+fn parts(identity: Option<Identity>) -> (Option<String>, Option<String>) {
+    identity.map_or((None, None), |identity| (Some(identity.identity), identity.accepted_as))
+}
+
+async fn others(ops: &Ops) -> Vec<Other> {
+    let (Some(sessions), Some(deployment)) = (ops.sessions.get(), ops.deployment.get()) else { return Vec::new() };
+    let since = (ops.clock)().unix_timestamp().saturating_sub(OTHERS);
+    let others = sessions.store.others(&deployment, since);
+    tokio::time::timeout(DATABASE_LIMIT, others).await.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+fn keys(ops: &Ops) -> Vec<KeyStatus> {
+    let keys = ops.keys.get();
+    let shown = keys.all().iter().map(|key| KeyStatus {
+        kid: key.kid.clone(),
+        purpose: key.purpose,
+        state: key.state,
+        since: key.since,
+    });
+    shown.collect()
+}

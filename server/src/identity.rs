@@ -1,0 +1,136 @@
+//! Whether a database is the one that holds this ScAuth's data: a pure decision from what is expected and what is
+//! there.
+
+use sc_auth_keys::status::{Hold, HoldReason};
+
+use crate::config::Place;
+use crate::store::{Contents, NewIdentity};
+
+/// What becomes of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is used, and gets this identity if it has none.
+    Use(NewIdentity),
+    /// It is left untouched.
+    Hold(Hold),
+}
+
+/// Without an expectation every database is used. With one, it is used if it has that identity, was accepted under that
+/// name, or is ours without an identity: release 0.2 wrote none. `random` is a new identity.
+pub fn decide(expected: Option<&str>, contents: &Contents, place: &Place, random: String) -> Decision {
+    let Some(expected) = expected else {
+        return Decision::Use(NewIdentity { identity: random, accepted_as: None });
+    };
+    let accepted = || NewIdentity { identity: random.clone(), accepted_as: Some(expected.to_owned()) };
+    let (reason, found) = match contents {
+        Contents::Ours { identity: None, .. } if Place::is_name(expected) => return Decision::Use(accepted()),
+        Contents::Ours { identity: None, .. } => {
+            return Decision::Use(NewIdentity { identity: expected.to_owned(), accepted_as: None });
+        }
+        Contents::Ours { identity: Some(identity), .. } => {
+            if identity.accepted_as.as_deref() == Some(expected) {
+                return Decision::Use(accepted());
+            }
+            (HoldReason::AnotherDatabase, identity.identity.clone())
+        }
+        Contents::OldService => (HoldReason::AnotherDatabase, place.old_service()),
+        Contents::Empty => (HoldReason::EmptyDatabase, place.empty()),
+    };
+    if found == expected {
+        return Decision::Use(accepted());
+    }
+    Decision::Hold(Hold { reason, expected: expected.to_owned(), found })
+}
+
+/// The identity of what is there, or the name that it is accepted under; `None` where it is ours and has none.
+pub fn name(contents: &Contents, place: &Place) -> Option<String> {
+    match contents {
+        Contents::Empty => Some(place.empty()),
+        Contents::OldService => Some(place.old_service()),
+        Contents::Ours { identity, .. } => identity.as_ref().map(|identity| identity.identity.clone()),
+    }
+}
+
+/// What a person is told who starts a command on such a database.
+pub fn refusal(hold: &Hold, scauth: &str) -> String {
+    let what = match hold.reason {
+        HoldReason::AnotherDatabase => "another database",
+        HoldReason::EmptyDatabase => "an empty database",
+    };
+    let Hold { expected, found, .. } = hold;
+    format!(
+        "the settings lead to {what} ({found}) and not to the one that holds the data of ScAuth {scauth} ({expected}); \
+         nothing was changed. Correct the database's address or restore its data. To use {found} from now on, run \
+         `kubectl annotate scauth {scauth} sc-auth.io/accept-database={found} --overwrite`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::config::DatabaseArgs;
+    use crate::store::Identity;
+
+    #[derive(clap::Parser)]
+    struct Harness {
+        #[command(flatten)]
+        database: DatabaseArgs,
+    }
+
+    fn place() -> Place {
+        Harness::parse_from(["test", "--database-url", "mysql://u:p@h/n"]).database.resolve().unwrap().place()
+    }
+
+    fn ours(identity: Option<(&str, Option<&str>)>) -> Contents {
+        let identity = identity.map(|(identity, accepted_as)| Identity {
+            identity: identity.into(),
+            accepted_as: accepted_as.map(Into::into),
+            bootstrap_id: None,
+        });
+        Contents::Ours { schema: Some(2), identity }
+    }
+
+    fn decided(expected: Option<&str>, contents: &Contents) -> Decision {
+        decide(expected, contents, &place(), "random".into())
+    }
+
+    fn used(identity: &str, accepted_as: Option<&str>) -> Decision {
+        Decision::Use(NewIdentity { identity: identity.into(), accepted_as: accepted_as.map(Into::into) })
+    }
+
+    fn held(reason: HoldReason, expected: &str, found: &str) -> Decision {
+        Decision::Hold(Hold { reason, expected: expected.into(), found: found.into() })
+    }
+
+    #[test]
+    fn without_an_expectation_everything_is_used() {
+        for contents in [Contents::Empty, Contents::OldService, ours(None), ours(Some(("a", None)))] {
+            assert_eq!(decided(None, &contents), used("random", None));
+        }
+    }
+
+    #[test]
+    fn what_is_expected_is_used_and_nothing_else() {
+        assert!(matches!(decided(Some("a"), &ours(Some(("a", None)))), Decision::Use(_)));
+        assert_eq!(decided(Some("a"), &ours(None)), used("a", None), "release 0.2 wrote none");
+        assert_eq!(decided(Some("a"), &ours(Some(("b", None)))), held(HoldReason::AnotherDatabase, "a", "b"));
+        let (empty, old) = (place().empty(), place().old_service());
+        assert_eq!(decided(Some("a"), &Contents::Empty), held(HoldReason::EmptyDatabase, "a", &empty));
+        assert_eq!(decided(Some("a"), &Contents::OldService), held(HoldReason::AnotherDatabase, "a", &old));
+    }
+
+    #[test]
+    fn an_accepted_database_is_used_under_its_name_from_then_on() {
+        let (empty, old) = (place().empty(), place().old_service());
+        assert_eq!(decided(Some(&empty), &Contents::Empty), used("random", Some(&empty)));
+        assert_eq!(decided(Some(&old), &Contents::OldService), used("random", Some(&old)));
+        assert_eq!(decided(Some(&empty), &ours(None)), used("random", Some(&empty)), "the migration was cut short");
+        assert!(matches!(decided(Some(&empty), &ours(Some(("b", Some(&empty))))), Decision::Use(_)));
+        assert!(matches!(decided(Some("b"), &ours(Some(("b", Some(&empty))))), Decision::Use(_)));
+        // Another empty one was not accepted.
+        assert!(matches!(decided(Some("empty-000000000000"), &Contents::Empty), Decision::Hold(_)));
+        assert!(matches!(decided(Some(&empty), &Contents::OldService), Decision::Hold(_)));
+    }
+}

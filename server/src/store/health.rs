@@ -1,0 +1,79 @@
+//! Whether the database can be worked on, by looking and not by remembering.
+
+use sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement, UnionType};
+
+use super::schema::{TABLES, Table, VERSION, VERSIONS};
+use super::{Identity, Pool, Store, StoreError};
+use crate::config::Database;
+
+/// What a look at the database has found.
+#[derive(Debug)]
+pub struct Health {
+    /// The version of the schema.
+    pub schema: Option<i32>,
+    pub identity: Option<Identity>,
+    /// Whether the tables can be read, and the schema is one that this server can work on.
+    pub is_usable: bool,
+}
+
+impl Store {
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn health(&self) -> Result<Health, StoreError> {
+        let version = match self.version().await {
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            result => result.ok().flatten(),
+        };
+        let identity = self.identity().await.ok().flatten();
+        let is_usable = match version {
+            Some((version, oldest)) if oldest <= VERSION => self.can_read(version).await,
+            _ => false,
+        };
+        Ok(Health { schema: version.map(|(version, _)| version), identity, is_usable })
+    }
+
+    /// The version of the schema, and the oldest that a server must know to work on it.
+    async fn version(&self) -> Result<Option<(i32, i32)>, StoreError> {
+        let select = Query::select()
+            .columns([Alias::new("version"), Alias::new("oldest_version")])
+            .from(Alias::new(VERSIONS.name))
+            .and_where(Expr::col(Alias::new("id")).eq(1))
+            .to_owned();
+        self.fetch_optional(&select).await
+    }
+
+    /// Asks for a row of the users, and for each column of all tables.
+    async fn can_read(&self, version: i32) -> bool {
+        let user = Query::select().column(Alias::new("id")).from(Alias::new("users")).limit(1).to_owned();
+        if self.is_file_gone() || self.fetch_optional::<(i32,)>(&user).await.is_err() {
+            return false;
+        }
+        // A later schema may do without some of them.
+        let needed = |table: &&Table| version <= VERSION || ["users", "roles", "sessions"].contains(&table.name);
+        let columns = TABLES.iter().filter(needed).map(columns_of).reduce(|mut all, table| {
+            all.union(UnionType::All, table);
+            all
+        });
+        match columns {
+            Some(columns) => self.fetch_optional::<(i32,)>(&columns).await.is_ok(),
+            None => true,
+        }
+    }
+
+    /// Whether the file of an embedded database was removed: SQLite then reads on, and refuses to write.
+    fn is_file_gone(&self) -> bool {
+        let Pool::Sqlite(pool) = &self.pool else { return false };
+        let database = Database::Sqlite(Box::new(pool.connect_options().as_ref().clone()));
+        database.file().is_some_and(|file| !file.exists())
+    }
+}
+
+/// Finds nothing, and fails where a column is missing.
+fn columns_of(table: &Table) -> SelectStatement {
+    let mut select = Query::select();
+    select.expr(Expr::cust("1")).from(Alias::new(table.name)).and_where(Expr::cust("1 = 0"));
+    for column in table.columns {
+        select.and_where(Expr::col(Alias::new(column.name)).is_not_null());
+    }
+    select
+}

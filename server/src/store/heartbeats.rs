@@ -1,0 +1,72 @@
+//! Which ScAuths' servers work on this database: two on one are told from two replicas of one.
+
+use sc_auth_keys::Deployment;
+use sc_auth_keys::status::Other;
+use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Order, Query};
+
+use super::{Store, StoreError};
+
+#[derive(Iden, Clone, Copy)]
+pub(super) enum ScAuthHeartbeats {
+    Table,
+    Id,
+    Scauth,
+    Uid,
+    CreatedAt,
+    LastSeenAt,
+}
+
+impl Store {
+    /// Notes that a server of `deployment` works here.
+    pub async fn beat(&self, deployment: &Deployment, now: i64) -> Result<(), StoreError> {
+        let update = Query::update()
+            .table(ScAuthHeartbeats::Table)
+            .value(ScAuthHeartbeats::Scauth, deployment.name.as_str())
+            .value(ScAuthHeartbeats::Uid, deployment.uid.as_str())
+            .value(ScAuthHeartbeats::CreatedAt, deployment.created)
+            .value(ScAuthHeartbeats::LastSeenAt, now)
+            .and_where(Expr::col(ScAuthHeartbeats::Id).eq(deployment.instance.as_str()))
+            .to_owned();
+        if self.execute(&update).await? > 0 {
+            return Ok(());
+        }
+        let insert = Query::insert()
+            .into_table(ScAuthHeartbeats::Table)
+            .columns([
+                ScAuthHeartbeats::Id,
+                ScAuthHeartbeats::Scauth,
+                ScAuthHeartbeats::Uid,
+                ScAuthHeartbeats::CreatedAt,
+                ScAuthHeartbeats::LastSeenAt,
+            ])
+            .values_panic([
+                deployment.instance.as_str().into(),
+                deployment.name.as_str().into(),
+                deployment.uid.as_str().into(),
+                deployment.created.into(),
+                now.into(),
+            ])
+            // Another replica was faster.
+            .on_conflict(OnConflict::column(ScAuthHeartbeats::Id).do_nothing_on([ScAuthHeartbeats::Id]).to_owned())
+            .to_owned();
+        self.execute(&insert).await.map(|_| ())
+    }
+
+    /// Other ScAuths whose servers were seen here after `since`: those of another Secret and another object. A Secret
+    /// that was made again does not make a ScAuth another one.
+    pub async fn others(&self, deployment: &Deployment, since: i64) -> Result<Vec<Other>, StoreError> {
+        let select = Query::select()
+            .columns([ScAuthHeartbeats::Scauth, ScAuthHeartbeats::Uid, ScAuthHeartbeats::CreatedAt])
+            .from(ScAuthHeartbeats::Table)
+            .and_where(Expr::col(ScAuthHeartbeats::Id).ne(deployment.instance.as_str()))
+            .and_where(Expr::col(ScAuthHeartbeats::Uid).ne(deployment.uid.as_str()))
+            .and_where(Expr::col(ScAuthHeartbeats::LastSeenAt).gt(since))
+            .order_by(ScAuthHeartbeats::CreatedAt, Order::Asc)
+            .order_by(ScAuthHeartbeats::Uid, Order::Asc)
+            .to_owned();
+        let rows: Vec<(String, String, i64)> = self.fetch_all(&select).await?;
+        let mut others: Vec<_> = rows.into_iter().map(|(name, uid, created)| Other { name, uid, created }).collect();
+        others.dedup_by(|a, b| a.uid == b.uid);
+        Ok(others)
+    }
+}

@@ -1,0 +1,99 @@
+//! What a server tells of itself to those that watch over it: its Admin's Secret, its keys, and what went wrong lately.
+
+use serde_json::{Value, json};
+
+use crate::database::{Database, Engine};
+use crate::harness::{PASSWORD, Server, run_with_input, until};
+
+crate::on_every_engine!(
+    it_tells_whose_password_the_secret_holds,
+    lost_keys_are_told_from_rotated_ones,
+    errors_and_missing_tables_are_told,
+);
+
+fn secret(database: &Database, id: Option<&str>) -> String {
+    let folder = database.folder.path().join("admin");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("username"), "root").unwrap();
+    std::fs::write(folder.join("password"), PASSWORD).unwrap();
+    match id {
+        Some(id) => std::fs::write(folder.join("id"), id).unwrap(),
+        None => drop(std::fs::remove_file(folder.join("id"))),
+    }
+    folder.to_str().unwrap().to_owned()
+}
+
+async fn it_tells_whose_password_the_secret_holds(engine: Engine) {
+    let database = Database::create(engine).await;
+    let folder = secret(&database, Some("first"));
+    let settings = [("SC_AUTH_BOOTSTRAP_ADMIN", folder.as_str())];
+    let server = Server::start(&database, &settings).await;
+    server.login("root").await;
+    assert_eq!(server.status().await["admin"], json!({"secret_id": "first", "made": true}));
+    // The namespace was lost and the database was not: a Secret with another password.
+    secret(&database, Some("second"));
+    assert_eq!(server.status().await["admin"], json!({"secret_id": "second", "made": false}));
+    drop(server);
+    let server = Server::start(&database, &settings).await;
+    assert_eq!(server.status().await["admin"], json!({"secret_id": "second", "made": false}));
+    // One of release 0.2 says nothing.
+    secret(&database, None);
+    assert_eq!(server.status().await["admin"], json!({"secret_id": null, "made": null}));
+    drop(server);
+
+    // Somebody else made the Admin.
+    let database = Database::create(engine).await;
+    let output = run_with_input(&database, &["admin", "create", "chief", "--password-stdin"], PASSWORD).await;
+    assert!(output.status.success());
+    let folder = secret(&database, Some("third"));
+    let server = Server::start(&database, &[("SC_AUTH_BOOTSTRAP_ADMIN", folder.as_str())]).await;
+    assert_eq!(server.status().await["admin"], json!({"secret_id": "third", "made": false}));
+}
+
+async fn lost_keys_are_told_from_rotated_ones(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    server.login("root").await;
+    assert_eq!(server.status().await["keys_lost"], false);
+    let keys = database.folder.path().join("sc-auth-keys.json");
+    // A revocation makes tokens void too, but nothing was lost.
+    let text: Value = serde_json::from_str(&std::fs::read_to_string(&keys).unwrap()).unwrap();
+    let refresh = text["keys"].as_array().unwrap().iter().find(|key| key["purpose"] == "refresh").unwrap();
+    let kid = refresh["kid"].as_str().unwrap();
+    until("the keys are known", async || !database.texts("SELECT id FROM sc_auth_keys").await.is_empty()).await;
+    assert!(crate::harness::run(&database, &["keys", "revoke", kid], &[]).await.status.success());
+    until("it is taken up", async || !server.status().await["keys"].to_string().contains(kid)).await;
+    drop(server);
+    let server = Server::start(&database, &[]).await;
+    until("they are known", async || database.texts("SELECT id FROM sc_auth_keys").await.len() == 3).await;
+    assert_eq!(server.status().await["keys_lost"], false);
+    drop(server);
+
+    std::fs::remove_file(&keys).unwrap();
+    for _ in 0..2 {
+        let server = Server::start(&database, &[]).await;
+        until("the loss is noticed", async || server.status().await["keys_lost"] == true).await;
+        server.login("root").await;
+    }
+}
+
+async fn errors_and_missing_tables_are_told(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    server.login("root").await;
+    let status = server.status().await;
+    assert_eq!((&status["server_errors"], &status["database"]["reachable"]), (&json!(0), &json!(true)));
+    database.execute("DROP TABLE sessions").await;
+    assert_eq!(server.login_with("root", PASSWORD).await.status, 500);
+    let status = server.status().await;
+    assert_eq!((&status["server_errors"], &status["database"]["reachable"]), (&json!(1), &json!(false)));
+    assert_eq!(server.login_with("root", "").await.status, 422);
+    assert_eq!(server.status().await["server_errors"], 1, "a client's own error is none of ours");
+}
+
+#[tokio::test]
+async fn each_table_that_is_missing_is_noticed() {
+    for table in ["chores", "audit_events", "login_failures", "token_parties", "sc_auth_schema", "sc_auth_identity"] {
+        let (server, database) = Server::with_admin(Engine::Sqlite).await;
+        database.execute(&format!("DROP TABLE {table}")).await;
+        assert_eq!(server.status().await["database"]["reachable"], false, "{table}");
+    }
+}

@@ -1,0 +1,128 @@
+//! Settings that lead to another database while the server runs: it stays on its own, and says so.
+
+use std::path::PathBuf;
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use crate::database::{Database, Engine};
+use crate::harness::{PASSWORD, Server, run, until};
+use crate::identity::{as_release_0_2, identity_in};
+
+crate::on_every_engine!(
+    another_address_is_used_only_for_the_same_database,
+    a_database_of_release_0_2_is_no_change,
+    a_connection_that_leads_elsewhere_is_not_used,
+);
+
+/// A server whose database is named by a file.
+struct Named {
+    server: Server,
+    database: Database,
+    url: String,
+    file: PathBuf,
+}
+
+impl Named {
+    async fn start(engine: Engine) -> Self {
+        let mut database = Database::create(engine).await;
+        assert!(run(&database, &["migrate"], &[]).await.status.success());
+        let file = database.folder.path().join("uri");
+        std::fs::write(&file, &database.url).unwrap();
+        let url = std::mem::take(&mut database.url);
+        let settings = [("DATABASE_URL_FILE", file.to_str().unwrap()), ("SC_AUTH_BOOTSTRAP_ADMIN", "/nowhere")];
+        let server = Server::start(&database, &settings).await;
+        server.register("alice").await;
+        Self { server, database, url, file }
+    }
+
+    async fn offered(&self, url: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        std::fs::write(&self.file, url).unwrap();
+        until(url, async || is_so(&self.server.status().await["database"]["offered"])).await;
+        // It goes on with its own.
+        self.server.login("alice").await;
+        let status = self.server.status().await;
+        assert_eq!((&status["database"]["reachable"], &status["hold"]), (&json!(true), &Value::Null));
+        status["database"]["offered"].clone()
+    }
+}
+
+async fn another_address_is_used_only_for_the_same_database(engine: Engine) {
+    let named = Named::start(engine).await;
+    let empty = Database::create(engine).await;
+    let offered = named.offered(&empty.url, |offered| offered["identity"].is_string()).await;
+    assert!(offered["identity"].as_str().unwrap().starts_with("empty-"), "{offered}");
+    assert!(!named.server.log.text().contains("new connections use them"));
+
+    let (_, other) = Server::with_admin(engine).await;
+    let identity = identity_in(&other).await;
+    named.offered(&other.url, |offered| offered["identity"] == identity).await;
+
+    let scheme = if engine == Engine::Postgres { "postgres" } else { "mysql" };
+    let unreachable = format!("{scheme}://u:s3cret@127.0.0.1:1/n");
+    let offered = named.offered(&unreachable, |offered| offered["error"].is_string()).await;
+    assert!(offered["identity"].is_null() && !offered.to_string().contains("s3cret"), "{offered}");
+    named.offered("no URL with s3cret in it", |offered| offered["error"].is_string()).await;
+
+    let another = if engine == Engine::Sqlite { Engine::Postgres } else { Engine::Sqlite };
+    let (_, another) = Server::with_admin(another).await;
+    let identity = identity_in(&another).await;
+    named.offered(&another.url, |offered| offered["identity"] == identity).await;
+
+    named.offered(&named.url, Value::is_null).await;
+    // The same database by another name.
+    let same = if engine == Engine::Sqlite {
+        named.url.replace("sqlite:", "sqlite://")
+    } else {
+        named.url.replace("127.0.0.1", "localhost")
+    };
+    std::fs::write(&named.file, &same).unwrap();
+    until("it is taken up", async || named.server.log.text().contains("new connections use them")).await;
+    named.server.login("alice").await;
+    assert_eq!(named.server.status().await["database"]["offered"], Value::Null);
+    assert!(!named.server.log.text().contains("s3cret"));
+}
+
+async fn a_database_of_release_0_2_is_no_change(engine: Engine) {
+    let named = Named::start(engine).await;
+    let identity = named.server.status().await["database"]["identity"].as_str().unwrap().to_owned();
+    let (_, restored) = Server::with_admin(engine).await;
+    as_release_0_2(&restored).await;
+    std::fs::write(&named.file, &restored.url).unwrap();
+    until("it is taken up", async || named.server.log.text().contains("new connections use them")).await;
+    assert_eq!(identity_in(&restored).await, identity);
+}
+
+async fn a_connection_that_leads_elsewhere_is_not_used(engine: Engine) {
+    let mut named = Named::start(engine).await;
+    named.database.url = named.url.clone();
+    let identity = identity_in(&named.database).await;
+    let access = named.server.login("alice").await.access;
+    // As if the host's name led to another server now.
+    named.database.execute("UPDATE sc_auth_identity SET identity = 'elsewhere'").await;
+    until("it is noticed", async || {
+        join_all((0..16).map(|_| named.server.get("/api/v1/accounts/me", &access))).await;
+        named.server.status().await["database"]["offered"]["identity"] == "elsewhere"
+    })
+    .await;
+    named.database.execute(&format!("UPDATE sc_auth_identity SET identity = '{identity}'")).await;
+    until("all is well again", async || named.server.status().await["database"]["offered"].is_null()).await;
+    assert!(named.server.is_good(&access).await);
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_while_it_serves_is_noticed() {
+    let (server, database) = Server::with_admin(Engine::Sqlite).await;
+    let file: PathBuf = database.url.strip_prefix("sqlite:").unwrap().into();
+    let kept = database.folder.path().join("kept");
+    std::fs::rename(&file, &kept).unwrap();
+    until("it is noticed", async || server.status().await["database"]["offered"]["identity"].is_string()).await;
+    assert!(!file.exists(), "an empty one in its place would be worse");
+    // SQLite refuses to write to it.
+    assert_eq!(server.login_with("root", PASSWORD).await.status, 503);
+    let status = server.status().await;
+    assert_eq!((&status["database"]["reachable"], &status["server_errors"]), (&json!(false), &json!(1)));
+    std::fs::rename(&kept, &file).unwrap();
+    until("it is back", async || server.status().await["database"]["offered"].is_null()).await;
+    server.login("root").await;
+}

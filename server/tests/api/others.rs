@@ -1,0 +1,31 @@
+//! Two ScAuths on one database notice each other; two replicas of one do not.
+
+use serde_json::json;
+
+use crate::database::{Database, Engine};
+use crate::harness::{Server, until};
+use crate::identity::deploy;
+
+crate::on_every_database_server!(two_on_one_database_see_each_other);
+
+async fn two_on_one_database_see_each_other(engine: Engine) {
+    let (server, mut database) = Server::with_admin(engine).await;
+    drop(server);
+    let others = async |server: &Server| server.status().await["others"].clone();
+    deploy(&database, "one", None);
+    let first = Server::start(&database, &[]).await;
+    let replica = Server::start(&database, &[]).await;
+    until("they are there", async || !database.texts("SELECT id FROM sc_auth_heartbeats").await.is_empty()).await;
+    assert_eq!((others(&first).await, others(&replica).await), (json!([]), json!([])));
+
+    // Another Deployment has another folder.
+    let mut second = Database::create(Engine::Sqlite).await;
+    second.url = std::mem::take(&mut database.url);
+    deploy(&second, "two", None);
+    let other = Server::start(&second, &[]).await;
+    let seen = |name: &str| json!([{"name": name, "uid": format!("uid-of-{name}"), "created": 1_700_000_000}]);
+    until("one is seen", async || others(&other).await == seen("one")).await;
+    until("two is seen", async || others(&first).await == seen("two") && others(&replica).await == seen("two")).await;
+    second.execute("UPDATE sc_auth_heartbeats SET last_seen_at = last_seen_at - 301").await;
+    assert_eq!(others(&first).await, json!([]), "it was not seen for five minutes");
+}
