@@ -23,14 +23,15 @@ pub mod well_known;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::post;
 use tower_http::cors::CorsLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::UtoipaMethodRouterExt as _;
 use utoipa_axum::routes;
 
 use crate::auth::client::Client;
@@ -38,13 +39,11 @@ use crate::auth::password::policy::Policy;
 use crate::auth::session::Sessions;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use body::limits;
 use client::TrustedProxies;
 use error::ApiError;
 use rate_limits::{Limited, RateLimits};
 use registration::Registration;
-
-/// The largest body that is read, in bytes.
-const BODY_LIMIT: usize = 64 * 1024;
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -98,13 +97,12 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
         .with_state(app)
 }
 
-/// What every route has: a limit of its body and its time, and an answer to a wrong method.
+/// What every route has: a limit of its time, and an answer to a wrong method.
 fn bounded(router: Router<App>) -> Router<App> {
     router
         .method_not_allowed_fallback(|method: Method| async move {
             ApiError::text(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"))
         })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(layers::time_limit))
 }
 
@@ -133,15 +131,17 @@ fn described() -> OpenApiRouter<App> {
 
 fn api() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(accounts::register))
-        .routes(routes!(accounts::login))
-        .routes(routes!(accounts::me, accounts::change_me))
-        .routes(routes!(accounts::change_password))
+        .routes(routes!(accounts::register).layer(Extension(limits::REGISTER)))
+        .routes(routes!(accounts::login).layer(Extension(limits::LOGIN)))
+        .routes(routes!(accounts::me, accounts::change_me).layer(Extension(limits::CHANGE_ME)))
+        .routes(routes!(accounts::change_password).layer(Extension(limits::CHANGE_PASSWORD)))
         .routes(routes!(accounts::refresh))
         .routes(routes!(accounts::logout))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
-        .routes(routes!(users::listing::list, users::create, users::change, users::delete))
+        .routes(
+            routes!(users::listing::list, users::create, users::change, users::delete).layer(Extension(limits::USERS)),
+        )
         .routes(routes!(users::get))
         .routes(routes!(users::clear_failures))
         .routes(routes!(users::roles))

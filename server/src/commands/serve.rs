@@ -20,8 +20,10 @@ use crate::clock;
 use crate::config::ServeArgs;
 use crate::http::gate::Gate;
 use crate::http::layers::Draining;
+use crate::http::listener::room::{self, Room};
 use crate::http::ops::Ops;
 use crate::http::{self, App, listener};
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::report::Report;
 use start::Start;
@@ -54,8 +56,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         }
     };
 
-    let (api, ops) =
-        (bind("SC_AUTH_LISTEN", args.listen).await?, bind("SC_AUTH_OPS_LISTEN", args.ops.ops_listen).await?);
+    let (api, ops) = (bind("SC_AUTH_LISTEN", args.listen)?, bind("SC_AUTH_OPS_LISTEN", args.ops.ops_listen)?);
+    let room = Room::api(room::raise_files(), Limits::read());
+    tracing::info!(connections = room.places, bytes = room.bytes, "room for clients");
     let (listen, ops_listen) = (api.local_addr()?, ops.local_addr()?);
     let (stop_api, stop_ops) = (CancellationToken::new(), CancellationToken::new());
     let state = Ops {
@@ -81,8 +84,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         Some(app) => run(app),
         None => gate.router(),
     };
-    let api = tokio::spawn(listener::serve(api, router, stop_api.clone()));
-    let ops = tokio::spawn(listener::serve(ops, http::ops::router(state), stop_ops.clone()));
+    let proxies = args.guards.trusted_proxies.clone();
+    let api = tokio::spawn(listener::serve(api, router, room, proxies, stop_api.clone()));
+    let ops = tokio::spawn(listener::serve_ops(ops, http::ops::router(state), stop_ops.clone()));
 
     let may_serve = async {
         if is_held {
@@ -123,6 +127,6 @@ fn stopped_early() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bind(name: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{name}: {address} cannot be listened on"))
+fn bind(name: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    listener::bind(address).with_context(|| format!("{name}: {address} cannot be listened on"))
 }

@@ -32,12 +32,12 @@ pub struct NewAccount {
 }
 
 /// How a user name, a name and an address may look: what the columns hold.
-const USERNAME: Rule = Rule { min: 3, max: 64, email: false, unique: true };
+pub const USERNAME: Rule = Rule { min: 3, max: 64, email: false, unique: true };
 pub const NAME: Rule = Rule { min: 3, max: 125, email: false, unique: false };
 pub const EMAIL: Rule = Rule { min: 0, max: 120, email: true, unique: true };
 /// A password that may be older than the rules: bounded, and nothing else. The rules count characters after
 /// normalisation, of which there may have been more before.
-const OLD_PASSWORD: Rule = Rule { min: 0, max: 4 * policy::MAX_LENGTH, email: false, unique: false };
+pub const OLD_PASSWORD: Rule = Rule { min: 0, max: 4 * policy::MAX_LENGTH, email: false, unique: false };
 
 impl NewAccount {
     pub fn take_from(body: &mut Fields, app: &App) -> Self {

@@ -1,14 +1,23 @@
 //! Bodies and their fields, checked with the words that existing clients know.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+pub mod limits;
+
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use email_address::{EmailAddress, Options};
+use futures::StreamExt as _;
+use hyper::body::Body as _;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, FieldErrors};
 use crate::store::fold;
+use limits::Limit;
+
+/// How long a body may take.
+pub const TIME: Duration = Duration::from_secs(10);
 
 /// What a field's text must be like.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,16 +46,17 @@ pub struct Fields {
 impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             return Err(not_an_object());
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| match error {
-            BytesRejection::FailedToBufferBody(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                ApiError::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 64 KiB")
-            }
-            _ => ApiError::text(StatusCode::BAD_REQUEST, "the body could not be read"),
-        })?;
+        let limit = request.extensions().get().copied().unwrap_or(limits::ROUTE_WITHOUT_BODY);
+        // The head goes here, and does not wait for the body.
+        let body = request.into_body();
+        let bytes = match tokio::time::timeout(TIME, read(body, limit)).await {
+            Ok(bytes) => bytes?,
+            Err(_) => return Err(ApiError::Unread(StatusCode::REQUEST_TIMEOUT, late())),
+        };
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(object)) => Ok(Self { object, errors: FieldErrors::new() }),
             Ok(_) => Err(not_an_object()),
@@ -57,6 +67,29 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             }
         }
     }
+}
+
+/// Copies the body into one piece: a client that sends a byte at a time must not make it a list of bytes.
+async fn read(body: Body, Limit(limit): Limit) -> Result<Vec<u8>, ApiError> {
+    let too_large =
+        || ApiError::Unread(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {limit} bytes"));
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    let mut parts = body.into_data_stream();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| ApiError::text(StatusCode::BAD_REQUEST, "the body could not be read"))?;
+        if bytes.len() + part.len() > limit {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
+}
+
+fn late() -> String {
+    format!("the body did not arrive within {} s", TIME.as_secs())
 }
 
 fn not_an_object() -> ApiError {

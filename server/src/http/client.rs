@@ -49,6 +49,11 @@ fn network(text: &str) -> Result<IpNet, String> {
 }
 
 impl TrustedProxies {
+    /// Whether it is the address of a proxy that was declared.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        matches!(self, Self::Networks(networks) if networks.iter().any(|network| network.contains(&address)))
+    }
+
     /// The address that a request comes from, and whether it is the client's own.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, bool) {
         let networks = match self {

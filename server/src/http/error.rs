@@ -30,6 +30,8 @@ pub struct BackPressure;
 pub enum ApiError {
     /// `{"error": …}` in the envelope.
     Text(StatusCode, String),
+    /// The same where the rest of the body is not read: the connection ends with it.
+    Unread(StatusCode, String),
     /// 422 with what is wrong with each field.
     Fields(FieldErrors),
     /// An error of the token layer, outside of the envelope: `{"msg": …}`.
@@ -134,6 +136,11 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = match self {
             Self::Text(status, text) => fail(status, text),
+            Self::Unread(status, text) => {
+                let mut response = fail(status, text);
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response
+            }
             Self::Fields(fields) => fail(StatusCode::UNPROCESSABLE_ENTITY, fields),
             Self::Token(status, message) => (status, Json(json!({"msg": message}))).into_response(),
             Self::TooMany(seconds) => {

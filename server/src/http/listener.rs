@@ -1,73 +1,210 @@
-//! Accepting connections: a bounded number, each with a bounded time to say what it wants.
+//! Accepting connections: as many as there is room for, each with bounded times, and all together with bounded memory.
+//! Where places or memory run out, the connection that matters least is cut, and the new one served.
 
+mod connection;
+mod io;
+pub mod room;
+mod table;
+
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-use super::client::Peer;
+use super::client::{Peer, TrustedProxies};
+use super::rate_limits::network;
+use connection::{Connection, HEAD_BYTES};
+use io::{Place, Shared, Stream};
+use room::Room;
+use table::{Cuts, Table};
 
-/// A connection takes some 20 KiB: this many fit beside the hashing memory.
-const CONNECTIONS: usize = 1_024;
-/// How long a client may take for the head of a request; also how long an idle connection is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long requests that are under way may still take once the listener is closed.
 const FINISH: Duration = Duration::from_secs(15);
+/// How often it is looked for connections whose time is over.
+const SWEEP: Duration = Duration::from_millis(500);
+/// How often at the most the log says that connections were cut for others.
+const REPORT: Duration = Duration::from_secs(10);
+/// What the kernel may keep of a connection in each direction, in bytes; it takes the double for itself.
+const KERNEL_BUFFER: u32 = 16 << 10;
+/// How many connections the kernel keeps until they are accepted.
+const BACKLOG: u32 = 1_024;
+
+/// For responses whose bytes are in memory anyway, however many clients do not read them.
+#[derive(Clone, Copy)]
+pub struct Kept;
+
+/// # Errors
+/// Where the address cannot be listened on.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    // Accepted connections inherit them.
+    socket.set_recv_buffer_size(KERNEL_BUFFER)?;
+    socket.set_send_buffer_size(KERNEL_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The same for port 8001, which has places of its own.
+pub async fn serve_ops(listener: TcpListener, router: Router, stop: CancellationToken) {
+    serve(listener, router, Room::ops(), TrustedProxies::Direct, stop).await;
+}
 
 /// Serves until `stop`, then lets what is under way finish.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let graceful = GracefulShutdown::new();
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    room: Room,
+    proxies: TrustedProxies,
+    stop: CancellationToken,
+) {
+    let shared = Arc::new(Shared::new(Table::new(room)));
+    let tasks = TaskTracker::new();
+    let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = accept(&listener, &router, &proxies, &shared, &tasks, &stop) => {}
+    }
+    drop(listener);
+    tasks.close();
+    if tokio::time::timeout(FINISH, tasks.wait()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+        shared.with(Table::cut_all);
+    }
+    sweeper.abort();
+}
+
+/// Accepts for as long as it is polled.
+async fn accept(
+    listener: &TcpListener,
+    router: &Router,
+    proxies: &TrustedProxies,
+    shared: &Arc<Shared>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
     loop {
-        // A place first, then a connection: what finds no place waits in the kernel's queue.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let (stream, peer) = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    // Out of file descriptors, most likely: give the others time to close some.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                // Out of file descriptors, most likely: give the others time to close some.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
-        let router = router.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer.ip()));
-            router.clone().call(request)
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(32 * 1024)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-            drop(place);
-        });
+        let address = peer.ip().to_canonical();
+        let connection = Connection::new(network(address), proxies.is_proxy(address), Instant::now());
+        let cut = connection.cut.clone();
+        let place = place(connection, shared).await;
+        tasks.spawn(talk(stream, place, peer.ip(), router.clone(), cut, stop.clone()));
     }
-    drop(listener);
-    if tokio::time::timeout(FINISH, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not finish in time");
+}
+
+/// A place for a new connection. While each of the others has a request that is being worked on, it waits.
+async fn place(connection: Connection, shared: &Arc<Shared>) -> Place {
+    let mut connection = Box::new(connection);
+    loop {
+        if shared.with(|table| table.is_full()) {
+            // What has arrived on the others is read first, so that none is taken for idle whose request is there.
+            tokio::task::yield_now().await;
+        }
+        match shared.with(|table| table.admit(*connection, Instant::now())) {
+            Ok(number) => return Place::new(number, Arc::clone(shared)),
+            Err(refused) => connection = refused,
+        }
+        // One that goes says so; one that gets stuck does not.
+        drop(tokio::time::timeout(Duration::from_millis(50), shared.changed.notified()).await);
+    }
+}
+
+/// Serves one connection to its end.
+async fn talk(
+    stream: TcpStream,
+    place: Place,
+    peer: IpAddr,
+    router: Router,
+    cut: CancellationToken,
+    stop: CancellationToken,
+) {
+    let tracked = place.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let place = tracked.clone();
+        place.tell(|connection, now| connection.begin(size(&request), request.body().is_end_stream(), now));
+        let mut request = request.map(|body| Body::new(io::Request::new(body, place.clone())));
+        request.extensions_mut().insert(Peer(peer));
+        let answer = router.clone().call(request);
+        async move {
+            let response = answer.await?;
+            let is_counted = response.extensions().get::<Kept>().is_none();
+            Ok::<_, std::convert::Infallible>(response.map(|body| io::Response::new(body, place, is_counted)))
+        }
+    });
+    // Times are the listener's, which knows whether places are short.
+    let served = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(Stream::new(stream, place)), service);
+    let mut served = std::pin::pin!(served);
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        () = cut.cancelled() => return,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            tokio::select! {
+                result = served => result,
+                () = cut.cancelled() => return,
+            }
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// About how many bytes a request's head had.
+fn size<B>(request: &Request<B>) -> usize {
+    let uri = request.uri();
+    let target = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    request.method().as_str().len() + target + "  HTTP/1.1\r\n\r\n".len() + headers.sum::<usize>()
+}
+
+/// Cuts connections whose time is over, for as long as it is polled.
+async fn sweep(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    let mut reported: Option<Instant> = None;
+    loop {
+        ticks.tick().await;
+        let now = Instant::now();
+        for (peer, why) in shared.with(|table| table.sweep(now)) {
+            tracing::debug!(%peer, why, "a connection was cut");
+        }
+        if reported.is_some_and(|reported| now.saturating_duration_since(reported) < REPORT) {
+            continue;
+        }
+        let cuts = shared.with(Table::take_cuts);
+        if cuts != Cuts::default() {
+            reported = Some(now);
+            tracing::warn!(
+                for_places = cuts.for_places,
+                for_memory = cuts.for_bytes,
+                "connections were cut to make room for others"
+            );
+        }
     }
 }

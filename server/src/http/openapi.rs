@@ -8,13 +8,15 @@ pub mod parameters;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
+
+use super::listener::Kept;
 
 /// What each tag is about.
 #[derive(OpenApi)]
@@ -144,6 +146,9 @@ pub enum BodyRefusals {
     /// The body is not JSON.
     #[response(status = 400)]
     BadRequest(Failure),
+    /// The body did not arrive in time.
+    #[response(status = 408)]
+    Late(Failure),
     /// The body is too large.
     #[response(status = 413)]
     TooLarge(Failure),
@@ -172,6 +177,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(describe: fn() -> utoipa::openap
         let html = page::render(&json);
         (Bytes::from(json.to_string()), Bytes::from(html))
     }));
+    let kept = Extension(Kept);
     let content_type = |value: &'static str| (header::CONTENT_TYPE, HeaderValue::from_static(value));
     let policy = (
         HeaderName::from_static("content-security-policy"),
@@ -179,6 +185,9 @@ pub fn router<S: Clone + Send + Sync + 'static>(describe: fn() -> utoipa::openap
     );
     let json = Arc::clone(&documents);
     Router::new()
-        .route("/openapi.json", get(async move || ([content_type("application/json")], json.0.clone())))
-        .route("/docs", get(async move || ([content_type("text/html; charset=utf-8"), policy], documents.1.clone())))
+        .route("/openapi.json", get(async move || (kept, [content_type("application/json")], json.0.clone())))
+        .route(
+            "/docs",
+            get(async move || (kept, [content_type("text/html; charset=utf-8"), policy], documents.1.clone())),
+        )
 }

@@ -80,7 +80,7 @@ async fn bodies_that_are_no_object_are_refused(engine: Engine) {
     assert!(text.starts_with("Failed to decode JSON object: ") && !text.contains("s3cret"), "{text}");
 
     let large = json!({"username": "x".repeat(65 * 1024)});
-    assert_eq!(answer(register().json(&large)).await, fail(413, json!("the body is larger than 64 KiB")));
+    assert_eq!(answer(register().json(&large)).await, fail(413, json!("the body is larger than 17020 bytes")));
 }
 
 async fn names_and_addresses_are_unique(engine: Engine) {

@@ -49,8 +49,14 @@ pub struct Tokens {
 
 /// The program with nothing in its environment but the database and what is given.
 pub fn command(database: &Database, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sc-auth-server"));
+    command_under("exec \"$@\"", database, arguments, settings)
+}
+
+/// The same, started by a shell script that ends with `exec "$@"`.
+pub fn command_under(script: &str, database: &Database, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new("/bin/sh");
     command
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_sc-auth-server")])
         .args(arguments)
         .env_clear()
         .envs((!database.url.is_empty()).then_some(("DATABASE_URL", &database.url)))
@@ -113,21 +119,26 @@ impl Server {
     }
 
     pub async fn start(database: &Database, settings: &[(&str, &str)]) -> Self {
-        Self::start_until("ready", database, settings).await
+        Self::start_under("exec \"$@\"", database, settings).await
     }
 
     /// One that finds another database than its own and serves nobody.
     pub async fn start_held(database: &Database, settings: &[(&str, &str)]) -> Self {
-        Self::start_until("holding", database, settings).await
+        Self::start_until("holding", "exec \"$@\"", database, settings).await
     }
 
-    async fn start_until(message: &str, database: &Database, settings: &[(&str, &str)]) -> Self {
-        let mut child =
-            command(database, &["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"], settings)
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
+    /// See [`command_under`].
+    pub async fn start_under(script: &str, database: &Database, settings: &[(&str, &str)]) -> Self {
+        Self::start_until("ready", script, database, settings).await
+    }
+
+    async fn start_until(message: &str, script: &str, database: &Database, settings: &[(&str, &str)]) -> Self {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
+        let mut child = command_under(script, database, &arguments, settings)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Log::default();
         let ready = loop {

@@ -3,15 +3,18 @@
 #![allow(clippy::needless_pass_by_value, reason = "an expectation is written once, where it is used")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
+mod cgroup;
 mod database;
 mod harness;
 
 mod abuse;
 mod accounts;
 mod audit;
+mod connections;
 mod databases;
 mod deployment;
 mod errors;
+mod flood;
 mod hold;
 mod identity;
 mod keys;

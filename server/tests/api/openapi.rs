@@ -96,12 +96,12 @@ async fn each_call_has_its_own_refusals() {
         let responses = document["paths"][path][method]["responses"].as_object().unwrap();
         responses.keys().filter(|code| code.starts_with('4')).cloned().collect()
     };
-    assert_eq!(refusals("post", "/api/v1/accounts/login"), ["400", "403", "413", "422", "429"]);
-    assert_eq!(refusals("post", "/api/v1/accounts/register"), ["400", "403", "409", "413", "422", "429"]);
-    assert_eq!(refusals("post", "/api/v1/accounts/password"), ["400", "401", "413", "422", "429"]);
+    assert_eq!(refusals("post", "/api/v1/accounts/login"), ["400", "403", "408", "413", "422", "429"]);
+    assert_eq!(refusals("post", "/api/v1/accounts/register"), ["400", "403", "408", "409", "413", "422", "429"]);
+    assert_eq!(refusals("post", "/api/v1/accounts/password"), ["400", "401", "408", "413", "422", "429"]);
     assert_eq!(refusals("delete", "/api/v1/accounts/sessions/{id}"), ["401", "404", "422"]);
     assert_eq!(refusals("get", "/api/v1/roles"), ["401", "403", "422"]);
-    assert_eq!(refusals("delete", "/api/v1/users"), ["400", "401", "403", "404", "409", "413", "422"]);
+    assert_eq!(refusals("delete", "/api/v1/users"), ["400", "401", "403", "404", "408", "409", "413", "422"]);
 }
 
 #[tokio::test]

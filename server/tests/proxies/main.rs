@@ -4,8 +4,11 @@
 #![allow(clippy::needless_pass_by_value, reason = "the harness is shared with the tests of the API")]
 #![allow(dead_code, reason = "the harness is shared with the tests of the API, which use all of it")]
 
+#[path = "../api/cgroup.rs"]
+mod cgroup;
 #[path = "../api/database.rs"]
 mod database;
+mod flood;
 #[path = "../api/harness.rs"]
 mod harness;
 mod proxy;

@@ -143,8 +143,8 @@ fn nginx(folder: &Path, port: u16, server: &str, app: &str) -> Command {
         guarded("/mistyped", "?roles=Admin", ""),
     ];
     let config = format!(
-        r"daemon off; pid {folder}/pid; error_log {folder}/error.log;
-events {{}}
+        r"daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_rlimit_nofile 16384;
+events {{ worker_connections 8192; }}
 http {{
   access_log off;
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder}; uwsgi_temp_path {folder};

@@ -92,9 +92,9 @@ struct Waiting {
 
 impl Waiting {
     async fn start(listen: SocketAddr) -> anyhow::Result<Self> {
-        let listener = bind("SC_AUTH_OPS_LISTEN", listen).await?;
+        let listener = bind("SC_AUTH_OPS_LISTEN", listen)?;
         let stop = CancellationToken::new();
-        let answers = tokio::spawn(listener::serve(listener, ops::waiting_router(), stop.clone()));
+        let answers = tokio::spawn(listener::serve_ops(listener, ops::waiting_router(), stop.clone()));
         Ok(Self { stop, answers })
     }
 

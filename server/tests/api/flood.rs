@@ -1,0 +1,152 @@
+//! Clients that take places and memory, against a server that has as little as a pod.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::cgroup::Cgroup;
+use crate::database::Engine;
+use crate::harness::{Server, until};
+
+/// A login may take as long on a slow machine. What it must not do is wait until the others' time is over.
+const SOON: Duration = Duration::from_secs(9);
+/// So many files leave places for 128 connections.
+const FEW_FILES: &str = "ulimit -n 256 && exec \"$@\"";
+
+/// The clients of a test are files of its process.
+pub fn allow_many_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+}
+
+/// A login as it is begun by somebody who wants to take memory.
+pub fn large_login(headers: usize, body: usize, sent: usize) -> Vec<u8> {
+    let padding: String = (0..headers).map(|number| format!("X-Padding-{number}: {}\r\n", "a".repeat(4_000))).collect();
+    let head = format!(
+        "POST /api/v1/accounts/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Content-Length: {body}\r\n{padding}\r\n{{\"username\":\""
+    );
+    let mut request = head.into_bytes();
+    request.resize(request.len() + sent, b'a');
+    request
+}
+
+/// Opens connections and sends each as much of the request as goes out at once.
+pub async fn wave(address: &str, count: usize, request: &[u8]) -> Vec<TcpStream> {
+    let address = address.trim_start_matches("http://");
+    let mut streams = Vec::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // Who is cut or answered while it sends has lost already.
+        drop(tokio::time::timeout(Duration::from_millis(200), stream.write_all(request)).await);
+        streams.push(stream);
+    }
+    streams
+}
+
+async fn logs_in_soon(server: &Server, what: &str) {
+    let login = tokio::time::timeout(SOON, server.login("root")).await;
+    assert!(login.is_ok(), "a login waits while there are {what}: {}", server.log.text());
+}
+
+async fn survives_waves(request: &[u8], what: &str) {
+    allow_many_files();
+    let (_, database) = Server::with_admin(Engine::Sqlite).await;
+    let cgroup = Cgroup::with_memory(128);
+    let mut server = Server::start_under(&cgroup.script(), &database, &[]).await;
+    server.login("root").await;
+    for _ in 0..3 {
+        let streams = wave(&server.api, 1_000, request).await;
+        logs_in_soon(&server, what).await;
+        let used = cgroup.used();
+        assert!(used < 100, "{what}: {used} MiB");
+        drop(streams);
+        logs_in_soon(&server, "no others").await;
+    }
+    until("memory comes back", async || cgroup.used() < 75).await;
+    server.signal("INT");
+    assert!(server.ended_well().await, "it lived until then");
+}
+
+#[tokio::test]
+async fn large_heads_and_bodies_do_not_kill() {
+    survives_waves(&large_login(7, 65_000, 60_000), "large requests").await;
+}
+
+#[tokio::test]
+async fn heads_and_bodies_that_are_just_allowed_do_not_kill() {
+    survives_waves(&large_login(3, 25_600, 25_500), "requests of the largest size").await;
+}
+
+#[tokio::test]
+async fn bodies_in_pieces_do_not_kill() {
+    let head = "POST /api/v1/accounts/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                Transfer-Encoding: chunked\r\n\r\n";
+    survives_waves(format!("{head}{}", "1\r\na\r\n".repeat(10_000)).as_bytes(), "bodies in pieces").await;
+}
+
+#[tokio::test]
+async fn whoever_takes_all_places_keeps_nobody_out() {
+    allow_many_files();
+    let (_, database) = Server::with_admin(Engine::Sqlite).await;
+    let server = Server::start_under(FEW_FILES, &database, &[]).await;
+    let used = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let slow_body = large_login(0, 25_000, 10);
+    let late_body = [used.as_bytes(), &slow_body].concat();
+    let never_reading = used.replace("/ ", "/openapi.json ").repeat(50);
+    for (what, request) in [
+        ("silent clients", "".as_bytes()),
+        ("half heads", b"GET / HTTP/1.1\r\nHost: "),
+        ("idle clients", used.as_bytes()),
+        ("slow bodies", &slow_body),
+        ("slow bodies of second requests", &late_body),
+        ("clients that never read", never_reading.as_bytes()),
+    ] {
+        let streams = wave(&server.api, 300, request).await;
+        for _ in 0..3 {
+            logs_in_soon(&server, what).await;
+        }
+        drop(streams);
+    }
+}
+
+#[tokio::test]
+async fn a_used_connection_of_another_client_stays_while_one_takes_all_places() {
+    allow_many_files();
+    let (_, database) = Server::with_admin(Engine::Sqlite).await;
+    let server = Server::start_under(FEW_FILES, &database, &[]).await;
+    let other = reqwest::Client::builder().local_address("127.0.0.2".parse::<std::net::IpAddr>().unwrap());
+    let other = other.pool_max_idle_per_host(1).build().unwrap();
+    let ask = async || other.get(&server.api).send().await.unwrap().text().await.unwrap();
+    ask().await;
+    for request in ["", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let _streams = wave(&server.api, 300, request.as_bytes()).await;
+        ask().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_is_heard_while_all_places_are_taken() {
+    allow_many_files();
+    let (_, database) = Server::with_admin(Engine::Sqlite).await;
+    for request in [b"".to_vec(), b"GET / HTTP/1.1\r\n".to_vec(), large_login(0, 25_000, 10)] {
+        let mut server = Server::start_under(FEW_FILES, &database, &[("SC_AUTH_DRAIN", "1s")]).await;
+        let _streams = wave(&server.api, 300, &request).await;
+        server.signal("TERM");
+        assert!(server.ended_well().await);
+    }
+}
+
+#[tokio::test]
+async fn port_8001_has_places_of_its_own() {
+    allow_many_files();
+    let (_, database) = Server::with_admin(Engine::Sqlite).await;
+    let server = Server::start_under(FEW_FILES, &database, &[]).await;
+    let _api = wave(&server.api, 300, b"GET / HT").await;
+    let _ops = wave(&server.ops, 200, b"").await;
+    let ready = tokio::time::timeout(SOON, server.ops("/readyz")).await.expect("it answers soon").unwrap();
+    assert_eq!(ready.status(), 200);
+    logs_in_soon(&server, "connections to the other port").await;
+}
