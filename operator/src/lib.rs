@@ -7,6 +7,7 @@ pub mod client;
 pub mod controller;
 pub mod definitions;
 pub mod diff;
+pub mod health;
 pub mod kinds;
 pub mod leader;
 pub mod metrics;

@@ -31,6 +31,15 @@ pub const ANNOTATION_REVOKE: &str = "sc-auth.io/revoke-key";
 pub const ANNOTATION_ROTATED: &str = "sc-auth.io/rotated-for";
 pub const ANNOTATION_REVOKED: &str = "sc-auth.io/revoked-for";
 
+/// On a ScAuth, by a person: the identity of the database to use from now on.
+pub const ANNOTATION_ACCEPT_DATABASE: &str = "sc-auth.io/accept-database";
+/// On the Secret with the keys: what that annotation named when it was accepted.
+pub const ANNOTATION_ACCEPTED: &str = "sc-auth.io/accepted-database";
+/// On the pod template, only after an acceptance: the identity that was accepted, so that the pods are replaced.
+pub const ANNOTATION_DATABASE: &str = "sc-auth.io/database";
+/// On the Secret with the first Admin's password: whether that Admin was made with it, `made` or `not-made`.
+pub const ANNOTATION_ADMIN: &str = "sc-auth.io/admin";
+
 /// The children's names.
 #[derive(Debug, Clone)]
 pub struct Names {

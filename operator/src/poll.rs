@@ -1,119 +1,126 @@
-//! Asks the pods how they are: whether they reach their database is known to them alone. Each ScAuth that has pods is
-//! asked every half minute, and a change of the answer has it reconciled.
+//! Asks the pods how they are: what database they serve from, and whether they reach it, is known to them alone. Those
+//! that are well are asked every half minute, others sooner; a change of the answer has their ScAuth reconciled.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod healths;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use futures::StreamExt as _;
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kube::ResourceExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ApiResource, ListParams};
+use kube::{Api, Client, ResourceExt as _};
 use kube_runtime::reflector::{ObjectRef, Store};
-use serde::Deserialize;
+use sc_auth_keys::status::Status;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
 
 use crate::api::ScAuth;
+use crate::health::Health;
+use crate::names::LABEL_SCAUTH;
+use crate::reconcile::rollout;
 use crate::reconcile::validate::names;
+use healths::Ask;
 
-const EVERY: Duration = Duration::from_secs(30);
+pub use healths::Healths;
+
+/// How often it is looked whether somebody is to be asked.
+const TICK: Duration = Duration::from_secs(1);
+/// So that pods that become ready together are asked together.
+const PAUSE: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 8;
 const MOST_BYTES: usize = 64 * 1024;
 const OPS_PORT: u16 = 8001;
 
-/// What pods say of themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Health {
-    pub database_reachable: bool,
-}
+type Http = legacy::Client<HttpConnector, Empty<Bytes>>;
 
-/// The last answer for each ScAuth.
-#[derive(Debug, Clone, Default)]
-pub struct Healths(Arc<Mutex<HashMap<String, Health>>>);
-
-impl Healths {
-    pub fn get(&self, name: &str) -> Option<Health> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
-    }
-
-    /// Returns whether it tells something new. That all is well is no news: a ScAuth that nobody has asked yet is taken
-    /// to be.
-    fn set(&self, name: &str, health: Health) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = known.insert(name.to_owned(), health);
-        before.unwrap_or(Health { database_reachable: true }) != health
-    }
-
-    fn keep_only(&self, names: &[String]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| names.contains(name));
-    }
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    database: Database,
-}
-
-#[derive(Deserialize)]
-struct Database {
-    reachable: bool,
-}
-
-/// Asks for ever. Whose answer has changed is sent to `changed`.
-pub async fn run(fleet: Store<ScAuth>, healths: Healths, changed: UnboundedSender<ObjectRef<ScAuth>>) {
-    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+/// Asks until it is dropped. A ScAuth whose answer has changed is sent to `changed`.
+pub async fn run(client: Client, fleet: Store<ScAuth>, healths: Healths, changed: UnboundedSender<ObjectRef<ScAuth>>) {
+    let http = legacy::Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let asker = Arc::new(Asker { client, http, healths: healths.clone(), changed, places: Semaphore::new(AT_ONCE) });
+    let mut tasks = JoinSet::new();
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            () = healths.wanted() => tokio::time::sleep(PAUSE).await,
+            Some(_) = tasks.join_next() => continue,
+        }
         let all = fleet.state();
-        healths.keep_only(&all.iter().map(|scauth| scauth.name_any()).collect::<Vec<_>>());
-        let serving = all
-            .iter()
-            .filter(|scauth| scauth.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0) > 0);
-        futures::stream::iter(serving)
-            .for_each_concurrent(AT_ONCE, |scauth| async {
-                let health = ask_all(&client, scauth).await;
-                // No answer says nothing of the database: the probes will tell of the pod.
-                if health.is_some_and(|health| healths.set(&scauth.name_any(), health)) {
-                    drop(changed.send(ObjectRef::from_obj(scauth.as_ref())));
-                }
-            })
-            .await;
+        healths.keep_only(&all.iter().map(|scauth| scauth.name_any()).collect());
+        for scauth in all {
+            if let Some(ask) = healths.due(&scauth.name_any(), Instant::now()) {
+                tasks.spawn(Arc::clone(&asker).ask(scauth, ask));
+            }
+        }
     }
 }
 
-/// Asks each pod behind the headless Service; none may have lost its database.
-async fn ask_all(client: &Client<HttpConnector, Empty<Bytes>>, scauth: &ScAuth) -> Option<Health> {
+/// What all questions have in common.
+struct Asker {
+    client: Client,
+    http: Http,
+    healths: Healths,
+    changed: UnboundedSender<ObjectRef<ScAuth>>,
+    places: Semaphore,
+}
+
+impl Asker {
+    async fn ask(self: Arc<Self>, scauth: Arc<ScAuth>, ask: Ask) {
+        let Ok(_place) = self.places.acquire().await else { return };
+        let health = ask_all(&self.client, &self.http, &scauth, ask.is_settled).await;
+        let status = scauth.status.clone().unwrap_or_default();
+        if self.healths.set(&scauth.name_any(), &ask, health, &status, Instant::now()) {
+            drop(self.changed.send(ObjectRef::from_obj(scauth.as_ref())));
+        }
+    }
+}
+
+async fn ask_all(client: &Client, http: &Http, scauth: &ScAuth, is_settled: bool) -> Option<Health> {
+    let mut pods = if is_settled { by_name(scauth).await } else { Vec::new() };
+    if pods.is_empty() {
+        pods = by_list(client, scauth).await;
+    }
+    let answers = futures::future::join_all(pods.into_iter().map(|pod| ask_pod(http, pod))).await;
+    Health::of(&answers.into_iter().flatten().collect::<Vec<_>>())
+}
+
+/// The pods that are ready, by the headless Service: it costs the API server nothing, and may be some seconds old.
+async fn by_name(scauth: &ScAuth) -> Vec<SocketAddr> {
     let names = names(scauth);
     let pods = tokio::net::lookup_host((format!("{}.{}.svc", names.ops_service(), names.namespace), OPS_PORT)).await;
-    let answers = futures::future::join_all(pods.ok()?.map(|pod| ask(client, pod))).await;
-    let answers: Vec<_> = answers.into_iter().flatten().collect();
-    let database_reachable = answers.iter().all(|answer| answer.database.reachable);
-    (!answers.is_empty()).then_some(Health { database_reachable })
+    pods.map(Iterator::collect).unwrap_or_default()
 }
 
-async fn ask(client: &Client<HttpConnector, Empty<Bytes>>, pod: SocketAddr) -> Option<Answer> {
+/// All pods as they are now, also those that are not ready.
+async fn by_list(client: &Client, scauth: &ScAuth) -> Vec<SocketAddr> {
+    let names = names(scauth);
+    let api: Api<rollout::Pod> =
+        Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Pod>(&()));
+    let ours = ListParams::default().labels(&format!("{LABEL_SCAUTH}={}", names.scauth));
+    let pods = match api.list(&ours).await {
+        Ok(pods) => pods.items,
+        Err(error) => {
+            tracing::warn!(name = names.scauth, %error, "cannot list the pods to ask");
+            return Vec::new();
+        }
+    };
+    let staying = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let addresses = staying.filter_map(|pod| pod.status?.pod_ip?.parse::<IpAddr>().ok());
+    addresses.map(|address| SocketAddr::new(address, OPS_PORT)).collect()
+}
+
+async fn ask_pod(http: &Http, pod: SocketAddr) -> Option<Status> {
     let request = async {
-        let answer = client.get(format!("http://{pod}/status").parse().ok()?).await.ok()?;
+        let answer = http.get(format!("http://{pod}/status").parse().ok()?).await.ok()?;
         let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await.ok()?.to_bytes();
         serde_json::from_slice(&body).ok()
     };
     tokio::time::timeout(LIMIT, request).await.ok().flatten()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_change_has_a_scauth_reconciled() {
-        let healths = Healths::default();
-        let answers = [true, true, false, false, true].map(|database_reachable| Health { database_reachable });
-        assert_eq!(answers.map(|health| healths.set("a", health)), [false, false, true, false, true]);
-        assert!(healths.set("b", Health { database_reachable: false }), "another one, of which nothing was known");
-    }
 }

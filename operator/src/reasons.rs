@@ -42,20 +42,31 @@ pub enum Reason {
     Unschedulable,
     MountFailed,
     RolloutStuck,
+    // They are on another database than before, or would be.
+    DatabaseChanged,
+    DatabaseLost,
+    DatabaseShared,
+    AddressUnusable,
+    VolumeAtRisk,
     // They serve, but something is wrong.
     DatabaseUnreachable,
+    ServerErrors,
     KeysUnreadable,
     NotWanted,
     NoAddress,
     NoGateway,
     RouteRefused,
     HostTaken,
+    // The first Admin, and sessions' keys.
+    AdminMade,
+    AdminNotMade,
+    KeysKnown,
+    KeysLost,
     // Events of keys.
     KeyPublished,
     KeyPromoted,
     KeyRevoked,
     KeyUnknown,
-    KeysLost,
 }
 
 impl Reason {

@@ -7,11 +7,13 @@ pub mod build;
 mod difference;
 pub mod exposure;
 pub mod hosts;
+pub mod identity;
 pub mod observe;
 pub mod report;
 pub mod rollout;
 pub mod rotation;
 pub mod validate;
+pub mod volume;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use kube_runtime::reflector::Store;
 use rand::RngExt as _;
 
 use crate::api::ScAuth;
+use crate::kinds::Kind;
 use crate::poll::Healths;
 use crate::release::{self, Turn};
 use apply::settled::Settled;
@@ -35,6 +38,7 @@ use attempts::Attempts;
 use hosts::Hosts;
 use observe::Observed;
 use report::{Outcome, Suspended};
+use rollout::Rollout;
 use rotation::Plan;
 use validate::{Environment, Validated};
 
@@ -117,7 +121,8 @@ async fn act(scauth: &ScAuth, turn: &Turn, context: &Context) -> (Observed, Outc
         Ok(observed) => observed,
         Err(error) => return failed(error.into()),
     };
-    observed.health = context.healths.get(&scauth.name_any());
+    let rollout = observed.children.get(&Kind::Deployment).map(Rollout::of).unwrap_or_default();
+    observed.word = context.healths.of(&scauth.name_any(), &rollout);
     observed.hosts = match hosts_of_others(scauth, context).await {
         Ok(hosts) => hosts,
         Err(error) => return (observed, Outcome::Failed(error.into())),

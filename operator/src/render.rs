@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use kube::Resource as _;
+use sc_auth_keys::DEPLOYMENT_FILE;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
@@ -63,9 +64,13 @@ pub fn ensure_image(validated: &Validated) -> anyhow::Result<()> {
 /// As they would be made, but with nothing in them that is secret.
 fn secrets(validated: &Validated) -> anyhow::Result<[Value; 2]> {
     let mut keys = serde_json::to_value(build::keys_secret(validated, 0, &mut rand::rng())?)?;
-    keys["stringData"][build::KEYS_FILE] = json!("generated");
+    for file in [build::KEYS_FILE, DEPLOYMENT_FILE] {
+        keys["stringData"][file] = json!("generated");
+    }
     let mut admin = serde_json::to_value(build::admin_secret(validated, &mut rand::rng()))?;
-    admin["stringData"]["password"] = json!("generated");
+    for random in ["password", "id"] {
+        admin["stringData"][random] = json!("generated");
+    }
     Ok([keys, admin])
 }
 

@@ -170,11 +170,11 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         patience: LONGEST_RECONCILE,
         publish_keys_for: args.publish_keys_for,
         fleet: fleet.clone(),
-        healths: poll::Healths::default(),
+        healths: poll::Healths::asking(),
         attempts: Attempts::default(),
         settled: Settled::default(),
     };
-    tasks.spawn(poll::run(fleet, context.healths.clone(), sender.clone()));
+    tasks.spawn(poll::run(context.client.clone(), fleet, context.healths.clone(), sender.clone()));
     let feeds = Feeds { writer, sender, receiver, definitions, freshness, metrics };
     let deadline = async {
         stop.cancelled().await;

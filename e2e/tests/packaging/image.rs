@@ -12,12 +12,12 @@ use crate::common::manifests::root;
 /// lies in, decides.
 fn is_in_context(rules: &str, path: &Path) -> bool {
     let rules = rules.lines().filter(|rule| !rule.is_empty() && !rule.starts_with('#'));
-    let decisive = rules.filter(|rule| {
+    let mut decisive = rules.filter(|rule| {
         let rule = rule.trim_start_matches('!');
         assert!(rule == "*" || !rule.contains(['*', '?', '[']), "this test does not know the pattern {rule}");
         rule == "*" || path.starts_with(rule)
     });
-    decisive.last().is_none_or(|rule| rule.starts_with('!'))
+    decisive.next_back().is_none_or(|rule| rule.starts_with('!'))
 }
 
 /// The folders of the workspace's members.

@@ -14,9 +14,9 @@ use super::hosts::Hosts;
 use super::rollout::{self, Rollout};
 use super::validate::{Claim, claim, counts, names};
 use crate::api::{ScAuth, ScAuthSpec};
+use crate::health::Word;
 use crate::kinds::Kind;
 use crate::names::{LABEL_SCAUTH, Names};
-use crate::poll::Health;
 
 /// On the IngressClass that an Ingress without a class gets.
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
@@ -40,8 +40,8 @@ pub struct Observed {
     pub troubles: Vec<rollout::Trouble>,
     /// A pod waits for its volumes. Should one fail, only an event says so, and events are not watched.
     pub is_mounting: bool,
-    /// What the pods say of their database, where they were asked.
-    pub health: Option<Health>,
+    /// What the pods say of themselves.
+    pub word: Word,
 }
 
 impl Observed {

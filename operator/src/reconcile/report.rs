@@ -19,11 +19,12 @@ use super::Context;
 use super::apply::{Applied, ApplyError};
 use super::build;
 use super::hosts;
+use super::identity::{self, Expectation};
 use super::observe::Observed;
 use super::rollout::Rollout;
 use super::rotation::Stored;
 use super::validate::{Refusal, Validated};
-use crate::api::{ScAuth, ScAuthStatus};
+use crate::api::{DatabaseStatus, ScAuth, ScAuthStatus};
 use crate::kinds::Kind;
 use crate::names::FIELD_MANAGER;
 use crate::reasons::Reason;
@@ -52,22 +53,35 @@ pub struct Facts<'a> {
     pub observed: &'a Observed,
     pub children: &'a BTreeMap<Kind, DynamicObject>,
     pub unknown_kinds: &'a BTreeSet<Kind>,
-    pub broken_keys: Option<&'a str>,
+    pub keys: KeyFacts<'a>,
     pub rollout: Rollout,
+    /// The conditions as they were: what pods said stays until they are asked again.
+    pub before: &'a [Condition],
+}
+
+/// What became of the generated keys.
+#[derive(Default)]
+pub struct KeyFacts<'a> {
+    pub broken: Option<&'a str>,
+    /// Whether they had vanished and were made anew.
+    pub were_lost: bool,
 }
 
 impl<'a> Facts<'a> {
-    fn of(outcome: &'a Outcome, observed: &'a Observed) -> Option<Self> {
-        let (validated, children, unknown_kinds, broken_keys) = match outcome {
+    fn of(outcome: &'a Outcome, observed: &'a Observed, before: &'a [Condition]) -> Option<Self> {
+        let (validated, children, unknown_kinds, keys) = match outcome {
             Outcome::Applied(applied) => {
                 let (validated, applied) = applied.as_ref();
-                (validated, &applied.children, &applied.unknown_kinds, applied.keys.broken.as_deref())
+                let keys = KeyFacts { broken: applied.keys.broken.as_deref(), were_lost: applied.keys.were_lost };
+                (validated, &applied.children, &applied.unknown_kinds, keys)
             }
-            Outcome::Suspended(suspended) => (&suspended.0, &observed.children, &observed.unknown_kinds, None),
+            Outcome::Suspended(suspended) => {
+                (&suspended.0, &observed.children, &observed.unknown_kinds, KeyFacts::default())
+            }
             Outcome::Refused(_) | Outcome::Failed(_) => return None,
         };
         let rollout = children.get(&Kind::Deployment).map(Rollout::of).unwrap_or_default();
-        Some(Self { validated, observed, children, unknown_kinds, broken_keys, rollout })
+        Some(Self { validated, observed, children, unknown_kinds, keys, rollout, before })
     }
 }
 
@@ -88,7 +102,7 @@ pub async fn report(
 pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Turn, now: Timestamp) -> ScAuthStatus {
     let old = scauth.status.clone().unwrap_or_default();
     let generation = scauth.metadata.generation;
-    let facts = Facts::of(outcome, observed);
+    let facts = Facts::of(outcome, observed, &old.conditions);
     let findings = conditions::findings(outcome, facts.as_ref(), turn);
     let mut status = match &facts {
         Some(facts) => of_facts(facts, outcome),
@@ -135,9 +149,20 @@ fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {
         replicas: Some(facts.rollout.replicas),
         ready_replicas: Some(facts.rollout.ready),
         selector: Some(selector.join(",")),
+        database: database(validated, outcome, facts),
         keys,
         ..ScAuthStatus::default()
     }
+}
+
+/// Which database is expected now: while suspended, it is what the Secret says.
+fn database(validated: &Validated, outcome: &Outcome, facts: &Facts<'_>) -> Option<DatabaseStatus> {
+    if matches!(outcome, Outcome::Suspended(_)) {
+        let file = facts.observed.secret.as_ref().and_then(identity::deployment);
+        return file.and_then(|file| file.database).map(|id| DatabaseStatus { identity: Some(id), accepted: None });
+    }
+    let Expectation { database, accepted, .. } = validated.expectation.clone();
+    (database.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity: database, accepted })
 }
 
 /// The time of a condition's last change stays where nothing changed.
@@ -179,7 +204,7 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
         old.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason)
     };
     // The other two repeat Ready's.
-    let told = ["Ready", "DatabaseReady", "Exposed", "Monitored"];
+    let told = ["Ready", "DatabaseReady", "KeysReady", "AdminReady", "Exposed", "Monitored"];
     let conditions = new.conditions.iter().filter(|new| told.contains(&new.type_.as_str()));
     let mut events: Vec<_> = conditions
         .filter(|new| !is_known(new))

@@ -22,6 +22,8 @@ pub struct Rollout {
     pub updated: i32,
     pub ready: i32,
     pub available: i32,
+    /// When the Deployment last became available, or ceased to be.
+    pub available_since: Option<String>,
     /// Why no pod can be made, or why it takes too long.
     pub trouble: Option<Trouble>,
 }
@@ -73,6 +75,7 @@ impl Rollout {
             updated: status.updated_replicas.unwrap_or(0),
             ready: status.ready_replicas.unwrap_or(0),
             available: status.available_replicas.unwrap_or(0),
+            available_since: available_since(&status),
             trouble: of_conditions(&status),
         }
     }
@@ -81,6 +84,12 @@ impl Rollout {
     pub fn is_done(&self) -> bool {
         self.is_observed && self.updated == self.wanted && self.available == self.wanted && self.replicas == self.wanted
     }
+}
+
+fn available_since(status: &DeploymentStatus) -> Option<String> {
+    let mut conditions = status.conditions.iter().flatten();
+    let available = conditions.find(|condition| condition.type_ == "Available")?;
+    available.last_transition_time.as_ref().map(|time| time.0.to_string())
 }
 
 fn of_conditions(status: &DeploymentStatus) -> Option<Trouble> {

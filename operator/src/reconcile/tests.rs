@@ -4,8 +4,10 @@
 #![allow(clippy::needless_pass_by_value, reason = "a spec is written once, where it is used")]
 
 mod build;
+mod database;
 mod exposure;
 mod hosts;
+mod identity;
 mod release;
 mod report;
 mod rotation;

@@ -12,7 +12,9 @@ use ownership::check_child;
 pub use ownership::{Claim, claim, counts, is_wanted};
 
 use super::hosts::Other;
+use super::identity::Expectation;
 use super::observe::Observed;
+use super::volume;
 use crate::api::{Autoscaling, DeletionPolicy, HttpRoute, Ingress, ScAuth, ScAuthSpec};
 use crate::kinds::Kind;
 use crate::names::Names;
@@ -32,6 +34,10 @@ pub struct Validated {
     pub issuer: String,
     /// The hosts of the spec that another ScAuth has: nothing leads from them to this one.
     pub taken: Vec<Other>,
+    /// Whether the status knows of signing keys.
+    pub had_keys: bool,
+    /// Which database the pods are to expect.
+    pub expectation: Expectation,
     /// The operator's own namespace, from which it asks the pods how they are.
     pub operator_namespace: String,
 }
@@ -116,6 +122,7 @@ pub fn validate(
     })?;
     check_image(scauth, environment)?;
     let namespace = namespace::check(observed.children.get(&Kind::Namespace), &names, &owner, &environment.namespace)?;
+    volume::check(observed, &names, &owner)?;
     for (kind, metadata) in observed.owned() {
         check_child(&kind, metadata, &owner)?;
     }
@@ -127,6 +134,8 @@ pub fn validate(
         scale: scale(&spec),
         issuer: spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(&spec, &names)),
         taken: observed.hosts.taken.clone(),
+        had_keys: scauth.status.as_ref().is_some_and(|status| !status.keys.is_empty()),
+        expectation: Expectation::of(scauth, observed),
         operator_namespace: environment.namespace.clone(),
         names,
         owner,

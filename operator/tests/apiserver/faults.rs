@@ -11,7 +11,9 @@ use sc_auth_operator::kinds::Kind;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
-use crate::harness::{Fault, Line, admin, apply, eventually, generated, manifest, once, scauths, settle, snapshot};
+use crate::harness::{
+    Fault, Line, admin, apply, eventually, generated, manifest, once, say, scauths, settle, snapshot,
+};
 
 /// Cases tried at once.
 const AT_ONCE: usize = 8;
@@ -33,6 +35,8 @@ enum Scenario {
     Switch,
     /// What was to stay is to go.
     Disown,
+    /// Pods found another database, which is accepted, and did not make the first Admin.
+    Accept,
     /// It is deleted, and what stayed is taken up again by another one of its name.
     Recreate,
 }
@@ -82,6 +86,12 @@ impl Scenario {
                 scauths(client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
                 return;
             }
+            Self::Accept => {
+                say(name, pods("one", Some("two"), Some(false)));
+                let patch = json!({"metadata": {"annotations": {"sc-auth.io/accept-database": "two"}}});
+                scauths(client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+                return;
+            }
             Self::Recreate => {
                 scauths(client).delete(name, &DeleteParams::default()).await.unwrap();
                 // So that each run has as many requests as the undisturbed one.
@@ -104,7 +114,16 @@ async fn collected(client: &Client, name: &str) {
     }
 }
 
+/// What pods say that serve from `database`.
+fn pods(database: &str, offered: Option<&str>, made: Option<bool>) -> Value {
+    let offered = offered.map(|id| json!({"identity": id}));
+    json!([{"database": {"reachable": true, "identity": database, "offered": offered}, "admin": {"made": made}}])
+}
+
 async fn prepare(client: &Client, scenario: Scenario, name: &str) {
+    if scenario == Scenario::Accept {
+        say(name, pods("one", None, None));
+    }
     if let Some(spec) = scenario.before() {
         apply(client, manifest(name, spec)).await;
         settle(client, name).await;
@@ -185,6 +204,11 @@ async fn taking_the_replicas_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rotating() {
     every_request(Scenario::Rotate).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accepting_another_database() {
+    every_request(Scenario::Accept).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

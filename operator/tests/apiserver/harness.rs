@@ -1,5 +1,6 @@
 //! A reconcile in process, with a client that can be told to fail.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +14,9 @@ use kube::core::DynamicObject;
 use kube::{Api, Client, Config};
 use kube_runtime::events::{Recorder, Reporter};
 use kube_runtime::reflector;
+use sc_auth_keys::status::Status;
 use sc_auth_operator::api::ScAuth;
+use sc_auth_operator::health::Health;
 use sc_auth_operator::kinds::Kind;
 use sc_auth_operator::poll::Healths;
 use sc_auth_operator::reconcile::apply::settled::Settled;
@@ -218,10 +221,23 @@ pub async fn make(client: &Client, plural: &str, object: Value) {
     api.patch(name, &PatchParams::apply("admin").force(), &Patch::Apply(&object)).await.unwrap();
 }
 
+/// What the pods of a ScAuth answer, which has none here, as `/status` has it.
+static SAID: Mutex<BTreeMap<String, Health>> = Mutex::new(BTreeMap::new());
+
+/// From now on the pods of that ScAuth answer so; each is asked by whoever reconciles it.
+pub fn say(name: &str, answers: Value) {
+    let answers: Vec<Status> = serde_json::from_value(answers).unwrap();
+    SAID.lock().unwrap().insert(name.to_owned(), Health::of(&answers).unwrap());
+}
+
 /// One reconcile of what is stored now; `None` where the process ended in it.
 pub async fn once(client: &Client, name: &str, line: &Arc<Line>) -> Option<Result<(), Error>> {
     let scauth = Arc::new(scauths(client).get(name).await.unwrap());
     let context = operator(line.client(client));
+    let said = SAID.lock().unwrap().get(name).cloned();
+    if let Some(health) = said {
+        context.healths.tell(name, health);
+    }
     tokio::select! {
         result = reconcile(scauth, context) => Some(result.map(|_| ())),
         () = line.killed.notified() => None,
@@ -261,7 +277,7 @@ pub async fn snapshot(client: &Client, name: &str) -> Value {
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &names.namespace, &resource);
         let mut secret_object = serde_json::to_value(api.get_opt(&secret).await.unwrap()).unwrap();
         if let Some(data) = secret_object["data"].as_object_mut() {
-            data.values_mut().for_each(|value| *value = json!("generated"));
+            data.iter_mut().for_each(|(name, value)| *value = without_secrets(name, value));
         }
         all[secret] = secret_object;
     }
@@ -270,6 +286,14 @@ pub async fn snapshot(client: &Client, name: &str) -> Value {
     tidy(&mut all);
     let text = all.to_string().replace(&uid, "UID").replace(name, "NAME");
     serde_json::from_str(&text).unwrap()
+}
+
+/// Of what is generated, only the database is the same in each run.
+fn without_secrets(name: &str, value: &Value) -> Value {
+    use base64::Engine as _;
+    let content = base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap();
+    let file: Option<Value> = (name == "scauth.json").then(|| serde_json::from_slice(&content).unwrap());
+    file.map_or(json!("generated"), |file| json!({"database": file["database"]}))
 }
 
 const CHANGING: [&str; 13] = [

@@ -7,6 +7,7 @@
 mod diffs;
 mod faults;
 mod harness;
+mod identity;
 mod managers;
 mod refusals;
 mod strangers;

@@ -76,7 +76,8 @@ async fn keys_that_somebody_broke_are_named_and_not_made_anew() {
     secrets.patch(&secret, &PatchParams::default(), &patch(&garble)).await.unwrap();
     let line = Arc::new(Line::default());
     assert_eq!(reason(&client, name, &line, |_| {}).await, "KeysUnreadable");
-    assert_eq!(secrets.get(&secret).await.unwrap().data["data"], garble, "it may hold the only copy");
+    let now = secrets.get(&secret).await.unwrap().data["data"]["keys.json"].clone();
+    assert_eq!(now, garble["keys.json"], "it may hold the only copy");
     secrets.patch(&secret, &PatchParams::default(), &patch(&good)).await.unwrap();
     assert_ne!(reason(&client, name, &line, |_| {}).await, "KeysUnreadable");
 }

@@ -13,4 +13,5 @@ mod leader;
 mod measures;
 mod mounts;
 mod operators;
+mod pods;
 mod watches;

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::{ApplyError, Keys, Means};
 use crate::api::DeletionPolicy;
 use crate::kinds::Kind;
-use crate::names::{FIELD_MANAGER, LABEL_RETAINED};
+use crate::names::{ANNOTATION_ADMIN, FIELD_MANAGER, LABEL_RETAINED};
 use crate::reconcile::build;
+use crate::reconcile::identity::{ADMIN_MADE, ADMIN_NOT_MADE, admin_is_made};
 use crate::reconcile::observe::Observed;
 use crate::reconcile::rotation::{self, Stored};
 use crate::reconcile::validate::Validated;
@@ -27,18 +28,40 @@ pub async fn make_and_keep(means: &Means<'_>, validated: &Validated, observed: &
         create(&api, &secret).await?;
     }
     if let Some(metadata) = &observed.admin_secret {
-        keep(&api, validated, metadata).await?;
+        // The version that was read is gone after a change; the next reconcile does the rest.
+        if !keep(&api, validated, metadata).await? {
+            note_admin(&api, metadata, observed).await?;
+        }
     }
     let Some(live) = &observed.secret else {
         let secret = build::keys_secret(validated, means.now.as_second(), &mut rand::rng())?;
         let made = create(&api, &secret).await?;
-        return Ok(Keys { were_lost: !is_first, ..read(&made, means) });
+        return Ok(Keys { were_lost: !is_first || validated.had_keys, ..read(&made, means) });
     };
     if keep(&api, validated, &live.metadata).await? {
-        // The version that was read is gone; the next reconcile rotates.
         return Ok(read(live, means));
     }
+    let live = &expect(&api, validated, live).await?;
     rotate(&api, means, live).await
+}
+
+/// Brings the file beside the keys up to date.
+async fn expect(api: &Api<Secret>, validated: &Validated, live: &Secret) -> Result<Secret, ApplyError> {
+    let wanted = build::deployment(validated, &mut rand::rng());
+    let Some(change) = validated.expectation.patch(live, &wanted)? else { return Ok(live.clone()) };
+    tracing::info!(name = live.name_any(), database = wanted.database, "writing down which database is expected");
+    patch(api, &live.name_any(), &change).await
+}
+
+/// Writes down whether the Admin in the Secret is one, for whoever reads it.
+async fn note_admin(api: &Api<Secret>, live: &ObjectMeta, observed: &Observed) -> Result<(), ApplyError> {
+    let Some(is_made) = observed.word.health().and_then(|health| health.admin_made) else { return Ok(()) };
+    if admin_is_made(live) == Some(is_made) {
+        return Ok(());
+    }
+    let note = json!({ANNOTATION_ADMIN: if is_made { ADMIN_MADE } else { ADMIN_NOT_MADE }});
+    let change = json!({"metadata": {"resourceVersion": live.resource_version, "annotations": note}});
+    patch(api, live.name.as_deref().unwrap_or_default(), &change).await.map(drop)
 }
 
 fn read(secret: &Secret, means: &Means<'_>) -> Keys {

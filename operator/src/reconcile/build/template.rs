@@ -22,6 +22,7 @@ use super::environment::environment;
 use super::service::{OPS_PORT, PORT};
 use super::{Validated, labels, selector};
 use crate::api::PodTemplate;
+use crate::names::ANNOTATION_DATABASE;
 
 const USER: i64 = 65_532;
 pub const RUN: &str = "/run/sc-auth";
@@ -31,10 +32,12 @@ pub fn build(validated: &Validated) -> PodTemplateSpec {
     let extra = validated.spec.pod_template.clone().unwrap_or_default();
     let mut labels = labels(validated);
     labels.extend(extra.labels.clone());
+    let mut annotations = extra.annotations.clone();
+    annotations.extend(validated.expectation.template.iter().map(|id| (ANNOTATION_DATABASE.to_owned(), id.clone())));
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
-            annotations: (!extra.annotations.is_empty()).then(|| extra.annotations.clone()),
+            annotations: (!annotations.is_empty()).then_some(annotations),
             ..ObjectMeta::default()
         }),
         spec: Some(pod(validated, extra)),

@@ -1,7 +1,9 @@
 //! The conditions, one file each. docs/conditions.md lists each reason with what to do.
 
+mod admin;
 mod database;
 mod exposed;
+mod keys;
 mod monitored;
 mod ready;
 
@@ -41,11 +43,11 @@ pub fn findings(outcome: &Outcome, facts: Option<&Facts<'_>>, turn: &Turn) -> Ve
     let database = database::find(facts);
     let exposed = exposed::find(facts);
     let mut findings = match outcome {
-        Outcome::Suspended(suspended) => ready::asleep(facts, &suspended.1.pending, &exposed),
+        Outcome::Suspended(suspended) => ready::asleep(facts, &database, &exposed, &suspended.1.pending),
         _ => ready::awake(facts, &database, &exposed, turn),
     };
     findings.extend([database, exposed]);
-    findings.extend(monitored::find(facts));
+    findings.extend([keys::find(facts), admin::find(facts), monitored::find(facts)].into_iter().flatten());
     findings
 }
 
@@ -56,6 +58,13 @@ fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<Finding> {
         finding("Reconciling", reconciling, reason, message),
         finding("Stalled", stalled, reason, message),
     ]
+}
+
+/// A condition as it was, while the pods have not been asked since.
+fn before(facts: &Facts<'_>, kind: &'static str) -> Option<Finding> {
+    let old = facts.before.iter().find(|old| old.type_ == kind)?;
+    let status = ["True", "False", "Unknown"].into_iter().find(|status| *status == old.status)?;
+    Some(finding(kind, status, old.reason.parse().ok()?, old.message.clone()))
 }
 
 fn trouble<'a>(facts: &'a Facts<'_>) -> Option<&'a Trouble> {

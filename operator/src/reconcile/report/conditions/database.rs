@@ -1,35 +1,177 @@
-//! DatabaseReady: whether the pods reach their database.
+//! DatabaseReady: whether the pods serve from the database that holds the data, and reach it.
 
-use super::{Finding, finding, trouble};
+use sc_auth_keys::status::{HoldReason, Other};
+
+use super::{Finding, before, finding, trouble};
+use crate::health::{Health, Word};
+use crate::names::ANNOTATION_ACCEPT_DATABASE;
 use crate::reasons::Reason;
+use crate::reconcile::identity::candidates;
 use crate::reconcile::report::Facts;
 use crate::reconcile::rollout::Cause;
+use crate::reconcile::volume;
+
+const KIND: &str = "DatabaseReady";
 
 pub fn find(facts: &Facts<'_>) -> Finding {
     let missing = &facts.observed.missing_secrets;
     if !missing.is_empty() {
         let (names, namespace) = (missing.join(", "), &facts.validated.names.namespace);
         let message = format!("Secret {names} is missing in namespace {namespace}; the pods wait for it");
-        return finding("DatabaseReady", "False", Reason::SecretNotFound, message);
+        return not_ready(Reason::SecretNotFound, message);
+    }
+    let health = facts.observed.word.health();
+    if let Some(changed) = health.and_then(|health| changed(facts, health)) {
+        return changed;
     }
     match trouble(facts) {
         Some(trouble) if matches!(trouble.cause, Cause::Migration | Cause::Start) => {
-            return finding("DatabaseReady", "False", trouble.cause.reason(), trouble.message.clone());
+            return not_ready(trouble.cause.reason(), trouble.message.clone());
         }
         _ => {}
     }
-    let is_reached = facts.observed.health.map(|health| health.database_reachable);
-    match (is_reached, facts.rollout.available) {
-        (Some(false), 1..) => {
-            let message = "the pods do not reach the database; their logs say why, and clients get 503 until they do";
-            finding("DatabaseReady", "False", Reason::DatabaseUnreachable, message)
-        }
-        (_, 1..) => finding(
-            "DatabaseReady",
-            "True",
-            Reason::Migrated,
-            "the pods reach it, and its tables are as they are to be",
-        ),
-        _ => finding("DatabaseReady", "Unknown", Reason::Starting, "no pod has reached it yet"),
+    match &facts.observed.word {
+        Word::Said(health) => said(facts, health),
+        Word::NotAsked => earlier(facts).unwrap_or_else(starting),
+        Word::Silent if facts.rollout.available == 0 => starting(),
+        Word::Silent => earlier(facts).filter(|earlier| earlier.status != "Unknown").unwrap_or_else(|| fine(facts)),
     }
+}
+
+fn not_ready(reason: Reason, message: impl Into<String>) -> Finding {
+    finding(KIND, "False", reason, message)
+}
+
+fn starting() -> Finding {
+    finding(KIND, "Unknown", Reason::Starting, "no pod has reached it yet")
+}
+
+/// What the pods said before, if it was about them.
+fn earlier(facts: &Facts<'_>) -> Option<Finding> {
+    let is_of_pods = |earlier: &Finding| {
+        let reasons = [
+            Reason::DatabaseChanged,
+            Reason::DatabaseLost,
+            Reason::DatabaseShared,
+            Reason::DatabaseUnreachable,
+            Reason::AddressUnusable,
+        ];
+        reasons.contains(&earlier.reason) || earlier.reason == Reason::Migrated && facts.rollout.available > 0
+    };
+    before(facts, KIND).filter(is_of_pods)
+}
+
+fn said(facts: &Facts<'_>, health: &Health) -> Finding {
+    if let Some(hold) = &health.hold {
+        let message = format!("database {} was accepted; the pods are about to use it", hold.found);
+        return finding(KIND, "Unknown", Reason::Starting, message);
+    }
+    if facts.rollout.available == 0 {
+        return starting();
+    }
+    if !health.database_reachable {
+        let message = "the pods do not reach the database; their logs say why, and clients get 503 until they do";
+        return not_ready(Reason::DatabaseUnreachable, message);
+    }
+    if let Some(error) = health.offered.as_ref().and_then(|offered| offered.error.as_ref()) {
+        let message = format!(
+            "the Secret's address or credentials cannot be used: {error}; the pods go on with those from before, and a \
+             pod that starts now would fail: correct the Secret"
+        );
+        return not_ready(Reason::AddressUnusable, message);
+    }
+    match health.others.iter().find(|other| is_older(other, facts)) {
+        Some(older) => shared(facts, older),
+        None => fine(facts),
+    }
+}
+
+fn fine(facts: &Facts<'_>) -> Finding {
+    match volume::danger(facts.children, &facts.validated.names) {
+        Some(danger) => not_ready(Reason::VolumeAtRisk, danger),
+        None => finding(KIND, "True", Reason::Migrated, "the database is reachable and its schema is up to date"),
+    }
+}
+
+/// Pods found, or could use, another database than the one that holds the data.
+fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
+    let expected = facts.validated.expectation.database.as_deref();
+    let found = candidates(health, expected);
+    let held = health.hold.as_ref().filter(|hold| found.contains(hold.found.as_str()));
+    let offered = health.offered.as_ref().and_then(|offered| offered.identity.as_deref());
+    let offered = offered.filter(|offered| found.contains(offered));
+    // While pods are replaced, the earlier ones serve from where they did.
+    let served = || {
+        let is_alone = expected.is_none() && found.len() < 2;
+        let mut served = health.served.iter().map(|served| served.identity.as_str());
+        served.find(|served| facts.rollout.is_done() && !is_alone && found.contains(served))
+    };
+    let expected = expected.unwrap_or("none yet");
+    if let Some(hold) = held {
+        let is_lost = hold.reason == HoldReason::EmptyDatabase && facts.validated.spec.database.embedded.is_some();
+        if is_lost {
+            return Some(lost(facts, expected, &hold.found));
+        }
+        let serving = if health.served.is_empty() { "no pod serves" } else { "pods that run stay on the first" };
+        let message = format!(
+            "the data is in database {expected}, and pods that start find another one, {}: they answer 503 and change \
+             nothing, and {serving}; correct the database's Secret, or {}",
+            hold.found,
+            accept(facts, &hold.found)
+        );
+        return Some(not_ready(Reason::DatabaseChanged, message));
+    }
+    let (found, words) = match (offered, served()) {
+        (Some(offered), _) => (offered, "the Secret now names another one"),
+        (None, Some(served)) => (served, "pods serve from another one"),
+        (None, None) => return None,
+    };
+    let stay = if offered.is_some() { "the pods stay on the first; correct the Secret" } else { "correct the Secret" };
+    let message =
+        format!("the data is in database {expected}, and {words}, {found}: {stay}, or {}", accept(facts, found));
+    Some(not_ready(Reason::DatabaseChanged, message))
+}
+
+fn lost(facts: &Facts<'_>, expected: &str, found: &str) -> Finding {
+    let names = &facts.validated.names;
+    let message = format!(
+        "volume {} holds no database any more: {expected} was there, with all users and sessions. The pod answers 503 and \
+         changes nothing. Put the file back (docs/backup.md), or {}",
+        names.volume_claim(),
+        accept(facts, found).replace("use the other one", "begin with an empty one")
+    );
+    not_ready(Reason::DatabaseLost, message)
+}
+
+/// How to accept that database.
+fn accept(facts: &Facts<'_>, found: &str) -> String {
+    let name = &facts.validated.names.scauth;
+    match facts.validated.expectation.unmet.as_deref() {
+        Some(unmet) if unmet == found => format!(
+            "use the other one: its annotation is left from the last time and counts once; take it off first: kubectl \
+             annotate scauth {name} {ANNOTATION_ACCEPT_DATABASE}-"
+        ),
+        unmet => {
+            let stale = unmet.map(|unmet| format!(" (the annotation now names {unmet}, which no pod has found)"));
+            format!(
+                "use the other one with: kubectl annotate scauth {name} {ANNOTATION_ACCEPT_DATABASE}={found} --overwrite{}",
+                stale.unwrap_or_default()
+            )
+        }
+    }
+}
+
+/// The older one keeps the database: it is the younger that somebody has just made.
+fn is_older(other: &Other, facts: &Facts<'_>) -> bool {
+    let (created, uid) = (facts.validated.expectation.created, &facts.validated.owner.uid);
+    (other.created, &other.uid) < (created, uid)
+}
+
+fn shared(facts: &Facts<'_>, other: &Other) -> Finding {
+    let message = format!(
+        "ScAuth {} (uid {}), which is older, works on the same database: both have the same users, each refuses the \
+         other's tokens; give {} a database of its own, or delete one of the two",
+        other.name, other.uid, facts.validated.names.scauth
+    );
+    not_ready(Reason::DatabaseShared, message)
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Finding, finding, trouble};
+use super::{Finding, before, finding, trouble};
+use crate::health::Word;
 use crate::reasons::Reason;
 use crate::reconcile::report::Facts;
 use crate::reconcile::validate::Scale;
@@ -16,11 +17,16 @@ pub fn awake(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Tu
             finding("Stalled", "False", Reason::Done, ""),
         ],
         None => vec![
-            finding("Ready", "True", Reason::Serving, serving(facts, turn)),
+            finding("Ready", "True", Reason::Serving, serving(facts, turn) + see(database)),
             finding("Reconciling", "False", Reason::Done, ""),
             finding("Stalled", "False", Reason::Done, ""),
         ],
     }
+}
+
+/// What does not keep clients from being served.
+fn see(database: &Finding) -> &'static str {
+    if database.status == "False" { "; DatabaseReady says what is wrong" } else { "" }
 }
 
 fn serving(facts: &Facts<'_>, turn: &Turn) -> String {
@@ -51,11 +57,11 @@ fn rivalry(facts: &Facts<'_>) -> String {
 
 /// What keeps it from being Ready; the first reason is the one to mend first.
 fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<(Reason, String)> {
-    if let Some(problem) = facts.broken_keys {
+    if let Some(problem) = facts.keys.broken {
         return Some((Reason::KeysUnreadable, problem.to_owned()));
     }
     if !facts.rollout.is_done() {
-        if database.status == "False" {
+        if database.status == "False" && !leaves_clients_alone(database.reason) {
             return Some((database.reason, database.message.clone()));
         }
         return Some(match trouble(facts) {
@@ -63,10 +69,43 @@ fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<
             None => (Reason::RollingOut, progress(facts)),
         });
     }
+    refusing(facts, database).or_else(|| not_reached(exposed))
+}
+
+/// Whether pods start and serve in spite of it.
+fn leaves_clients_alone(reason: Reason) -> bool {
+    matches!(reason, Reason::DatabaseShared | Reason::AddressUnusable | Reason::VolumeAtRisk)
+}
+
+/// Why clients meet errors although all pods are there, as far as pods have said.
+fn refusing(facts: &Facts<'_>, database: &Finding) -> Option<(Reason, String)> {
+    let because_of_database = || Some((database.reason, database.message.clone()));
     if database.reason == Reason::DatabaseUnreachable {
-        return Some((database.reason, database.message.clone()));
+        return because_of_database();
     }
-    not_reached(exposed)
+    match &facts.observed.word {
+        Word::Said(health) if health.hold.is_some() => {
+            // Unknown, where it was accepted and the pods are about to see that.
+            let reason = if database.status == "False" { database.reason } else { Reason::RollingOut };
+            Some((reason, database.message.clone()))
+        }
+        Word::Said(health) if health.fails => {
+            let message = "pods answered requests with 5xx within the last minute; their logs say why";
+            Some((Reason::ServerErrors, message.to_owned()))
+        }
+        Word::Said(_) => None,
+        Word::NotAsked => match before(facts, "Ready") {
+            Some(ready) if ready.status == "True" => None,
+            Some(ready) if ready.reason == Reason::ServerErrors => Some((ready.reason, ready.message)),
+            Some(ready) if ready.reason == database.reason => because_of_database(),
+            _ => {
+                Some((Reason::RollingOut, "all replicas are ready; they are about to be asked how they are".to_owned()))
+            }
+        },
+        Word::Silent => {
+            before(facts, "Ready").filter(|ready| ready.reason == database.reason).and_then(|_| because_of_database())
+        }
+    }
 }
 
 /// Pods that serve are not enough where the host that the spec names leads nowhere, or to somebody else.
@@ -82,11 +121,12 @@ fn progress(facts: &Facts<'_>) -> String {
 }
 
 /// While suspended, Ready is about what is there.
-pub fn asleep(facts: &Facts<'_>, pending: &[String], exposed: &Finding) -> Vec<Finding> {
+pub fn asleep(facts: &Facts<'_>, database: &Finding, exposed: &Finding, pending: &[String]) -> Vec<Finding> {
     let count = facts.rollout.wanted;
+    let problem = || refusing(facts, database).filter(|_| facts.rollout.is_done()).or_else(|| not_reached(exposed));
     let (ready, message) = if !pending.is_empty() {
         ("False", format!("spec.suspend is set, and these wait to be changed: {}", pending.join(", ")))
-    } else if let Some((_, message)) = not_reached(exposed) {
+    } else if let Some((_, message)) = problem() {
         ("False", format!("spec.suspend is set: nothing is changed; {message}"))
     } else if facts.rollout.is_done() {
         ("True", format!("{count} of {count} replicas serve; spec.suspend is set: nothing is changed"))

@@ -1,0 +1,168 @@
+//! The database that holds the data is never changed in silence: not by its Secret, not by an empty volume, not by the
+//! loss of the namespace.
+
+use serde_json::{Value, json};
+
+use crate::common::client::{Client, PASSWORD};
+use crate::common::database;
+use crate::common::kube::{
+    Cleanup, apply, condition, eventually, get, kubectl, lend_namespace, make_secret, pods, ready, run, scauth,
+};
+
+fn external() -> Value {
+    json!({"external": {"urlFrom": {"name": "db", "key": "uri"}}})
+}
+
+fn message(name: &str, kind: &str) -> String {
+    condition(name, kind)["message"].as_str().unwrap_or_default().to_owned()
+}
+
+/// What the operator noted, once the pods have told.
+fn identity(name: &str) -> String {
+    let mut identity = String::new();
+    eventually("the database's identity is known", 90, || {
+        let known = get("scauth", name, name)["status"]["database"]["identity"].clone();
+        known.as_str().unwrap_or_default().clone_into(&mut identity);
+        !identity.is_empty()
+    });
+    identity
+}
+
+/// Does what the condition's message says.
+fn accept(name: &str) {
+    let message = message(name, "DatabaseReady");
+    let (_, command) = message.split_once("kubectl annotate ").unwrap_or_else(|| panic!("no command in {message}"));
+    let arguments: Vec<_> = command.split_whitespace().take(4).collect();
+    run(&[&["annotate"], &arguments[..]].concat());
+}
+
+fn is(name: &str, kind: &str, status: &str, reason: &str) -> bool {
+    let condition = condition(name, kind);
+    condition["status"] == status && condition["reason"] == reason
+}
+
+async fn login_status(client: &Client, username: &str) -> u16 {
+    let body = json!({"username": username, "password": PASSWORD});
+    client.call("POST", "/api/v1/accounts/login", None, Some(body)).await.0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_do_not_follow_their_secret_to_another_database_until_it_is_accepted() {
+    let (name, host) = ("e2e-identity", "identity.example.com");
+    let _cleanup = Cleanup(name);
+    let server = database::postgres("e2e_identity");
+    database::postgres("e2e_identity_other");
+    lend_namespace(name);
+    make_secret("db", name, json!({"uri": server.uri("e2e_identity")}));
+    let expose = json!({"ingress": {"host": host, "className": "traefik"}});
+    apply(scauth(name, json!({"database": external(), "expose": expose}))).unwrap();
+    ready(name);
+    let client = Client::at(host);
+    client.answers().await;
+    client.register("alice").await;
+    let first = identity(name);
+
+    make_secret("db", name, json!({"uri": server.uri("e2e_identity_other")}));
+    eventually("the change is noticed", 240, || is(name, "DatabaseReady", "False", "DatabaseChanged"));
+    assert!(message(name, "DatabaseReady").contains(&first), "both are named");
+    assert!(is(name, "Ready", "True", "Serving"), "{}", condition(name, "Ready"));
+    assert_eq!(login_status(&client, "alice").await, 200);
+
+    // A pod that starts now does not follow either.
+    let pod = pods(name, name)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    run(&["delete", "pod", &pod, "-n", name]);
+    eventually("its successor holds back", 120, || is(name, "Ready", "False", "DatabaseChanged"));
+    for _ in 0..20 {
+        assert_eq!(login_status(&client, "alice").await, 200, "the other pod serves");
+    }
+
+    accept(name);
+    eventually("the other database is used", 240, || {
+        let known = get("scauth", name, name)["status"]["database"]["identity"].clone();
+        let is_new = known.as_str().is_some_and(|known| known != first && !known.starts_with("empty-"));
+        is_new && is(name, "Ready", "True", "Serving") && is(name, "DatabaseReady", "True", "Migrated")
+    });
+    client.register("alice").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
+    let name = "e2e-volume-lost";
+    let _cleanup = Cleanup(name);
+    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
+    ready(name);
+    let first = identity(name);
+    Client::of_pod(&pods(name, name)[0]).register("alice").await;
+
+    run(&["delete", "pvc", &format!("{name}-data"), "-n", name, "--wait=false"]);
+    eventually("a Warning comes while the pod lives", 60, || is(name, "Ready", "False", "VolumeAtRisk"));
+    let users = run(&[
+        "exec",
+        "-n",
+        name,
+        &format!("deploy/{name}"),
+        "-c",
+        "server",
+        "--",
+        "/sc-auth-server",
+        "users",
+        "export",
+        "-",
+    ]);
+    assert!(message(name, "Ready").contains("-- /sc-auth-server users export -"));
+    assert!(users.contains("alice"), "{users}");
+
+    let pod = pods(name, name)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    run(&["delete", "pod", &pod, "-n", name]);
+    eventually("the loss is told", 240, || is(name, "DatabaseReady", "False", "DatabaseLost"));
+    assert!(message(name, "DatabaseReady").contains(&first));
+    assert!(is(name, "Ready", "False", "DatabaseLost"), "{}", condition(name, "Ready"));
+    let client = Client::of_pod(&pods(name, name)[0]);
+    let body = json!({"username": "alice", "name": "A Stranger", "email": "s@example.com", "password": PASSWORD});
+    assert_eq!(client.call("POST", "/api/v1/accounts/register", None, Some(body)).await.0, 503);
+
+    accept(name);
+    eventually("an empty database is in use", 240, || {
+        is(name, "Ready", "True", "Serving") && !identity(name).starts_with("empty-")
+    });
+    assert_ne!(identity(name), first);
+    Client::of_pod(&pods(name, name)[0]).register("alice").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_lost_with_the_namespace_is_told_and_so_is_a_second_scauth_on_one_database() {
+    let (name, younger) = ("e2e-namespace-lost", "e2e-younger");
+    let (_cleanup, _other) = (Cleanup(name), Cleanup(younger));
+    let server = database::postgres("e2e_namespace_lost");
+    let database = || json!({"uri": server.uri("e2e_namespace_lost")});
+    let start = |name: &str| {
+        apply(scauth(name, json!({"replicas": 1, "database": external()}))).unwrap();
+        eventually("the Secret of the database is missed", 60, || {
+            condition(name, "Ready")["reason"] == "SecretNotFound"
+        });
+        make_secret("db", name, database());
+        eventually("it is Ready", 300, || condition(name, "Ready")["status"] == "True");
+    };
+    start(name);
+    let first = identity(name);
+    let client = Client::of_pod(&pods(name, name)[0]);
+    client.register("alice").await;
+    client.login("alice", PASSWORD).await;
+    eventually("the first Admin is one", 60, || is(name, "AdminReady", "True", "AdminMade"));
+
+    kubectl(&["delete", "namespace", name], "");
+    eventually("the namespace is back", 120, || !get("secret", &format!("{name}-secret"), name).is_null());
+    make_secret("db", name, database());
+    eventually("keys are gone", 300, || {
+        is(name, "KeysReady", "False", "KeysLost") && is(name, "Ready", "True", "Serving")
+    });
+    eventually("the new password is nobody's", 60, || is(name, "AdminReady", "False", "AdminNotMade"));
+    assert_eq!(identity(name), first);
+    let admin = get("secret", &format!("{name}-admin"), name);
+    assert_eq!(admin["metadata"]["annotations"]["sc-auth.io/admin"], "not-made");
+
+    start(younger);
+    eventually("the younger is told", 240, || is(younger, "DatabaseReady", "False", "DatabaseShared"));
+    assert!(message(younger, "DatabaseReady").contains(&format!("ScAuth {name} ")));
+    assert!(is(name, "DatabaseReady", "True", "Migrated"), "{}", condition(name, "DatabaseReady"));
+}

@@ -1,0 +1,27 @@
+//! AdminReady: whether the password in the Secret with the first Admin is anybody's. Nothing is said where nobody knows:
+//! of a Secret that release 0.2 made, and where a person has deleted it.
+
+use super::{Finding, finding};
+use crate::reasons::Reason;
+use crate::reconcile::identity::admin_is_made;
+use crate::reconcile::report::Facts;
+
+const KIND: &str = "AdminReady";
+
+pub fn find(facts: &Facts<'_>) -> Option<Finding> {
+    let live = facts.observed.admin_secret.as_ref()?;
+    let said = facts.observed.word.health().and_then(|health| health.admin_made);
+    let names = &facts.validated.names;
+    let (secret, name, namespace) = (names.admin_secret(), &names.scauth, &names.namespace);
+    Some(if said.or_else(|| admin_is_made(live))? {
+        let message = format!("the first Admin was made with the password in Secret {secret}");
+        finding(KIND, "True", Reason::AdminMade, message)
+    } else {
+        let message = format!(
+            "the password in Secret {secret} is nobody's: the database had an Admin when the Secret was made; log in as \
+             that one, or make one with: kubectl -n {namespace} exec -it deploy/{name} -c server -- \
+             /sc-auth-server admin create NAME"
+        );
+        finding(KIND, "False", Reason::AdminNotMade, message)
+    })
+}
