@@ -4,6 +4,7 @@
 //! service that this one succeeds, and one whose migration was cut short are all brought to the same form. SQLite and
 //! PostgreSQL do it in one transaction; on MySQL each statement stands for itself and the next attempt goes on.
 
+mod charset;
 mod data;
 mod inspect;
 mod plan;
@@ -103,7 +104,9 @@ async fn look(tx: &mut Tx) -> Result<(Plan, Found), StoreError> {
     }
     let from = version(tx, &found).await?;
     let identity = if found.has_table(identity::TABLE) { identity::read(tx).await? } else { None };
-    Ok((Plan { origin, from, identity, statements: plan::statements(tx.engine(), &found) }, found))
+    let mut statements = plan::statements(tx.engine(), &found);
+    statements.extend(charset::statements(tx).await?);
+    Ok((Plan { origin, from, identity, statements }, found))
 }
 
 /// The version that the database says it has.

@@ -207,6 +207,11 @@ fn by_uuid(uuid: &str) -> SelectStatement {
     select_users().and_where(Expr::col((Users::Table, Users::Uuid)).eq(uuid)).to_owned()
 }
 
+/// The old service's column may hold ASCII only: MySQL refuses to compare it with anything else.
+pub(super) fn may_be_uuid(text: &str) -> bool {
+    text.is_ascii()
+}
+
 impl Store {
     /// The user of that name with the hash of the password.
     pub async fn credentials(&self, username: &str) -> Result<Option<Credentials>, StoreError> {
@@ -242,6 +247,9 @@ impl Store {
     }
 
     pub async fn user_by_uuid(&self, uuid: &str) -> Result<Option<User>, StoreError> {
+        if !may_be_uuid(uuid) {
+            return Ok(None);
+        }
         self.fetch_optional(&by_uuid(uuid)).await
     }
 

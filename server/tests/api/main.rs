@@ -18,6 +18,7 @@ mod flood;
 mod hold;
 mod identity;
 mod keys;
+mod mysql;
 mod nulls;
 mod offers;
 mod openapi;

@@ -30,7 +30,12 @@ const ALICE: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
 /// The tables as SQLAlchemy made them, with roles that were seeded twice.
 pub async fn old_database(engine: Engine) -> Database {
-    let database = Database::create(engine).await;
+    old_database_with(engine, "").await
+}
+
+/// The same in a database with options of `CREATE DATABASE`.
+pub async fn old_database_with(engine: Engine, options: &str) -> Database {
+    let database = Database::create_with(engine, options).await;
     let (id, boolean, datetime) = match engine {
         Engine::Sqlite => ("INTEGER NOT NULL PRIMARY KEY", "BOOLEAN", "DATETIME"),
         Engine::MariaDb | Engine::MySql => ("INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY", "BOOL", "DATETIME"),
