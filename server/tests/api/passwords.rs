@@ -97,6 +97,7 @@ async fn no_imported_hash_takes_more_memory_than_a_pod_has(engine: Engine) {
     assert!(!plan.contains(&value), "no hash is shown: {plan}");
 
     // At the start one hash of each kind is tried.
+    drop(server);
     let server = Server::start(&database, &[]).await;
     until("imported hashes were looked at", async || server.log.text().contains("imported hashes")).await;
     for number in 0..too_much.len() {
@@ -154,8 +155,8 @@ async fn logins_with_costly_hashes_do_not_keep_the_others_waiting() {
         .map(|number| json!({"username": format!("user{number}"), "password_hash": hash}).to_string() + "\n")
         .collect();
     assert!(run_with_input(&database, &["users", "import", "-"], &lines).await.status.success());
-    let one_thread = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "1")]).await;
     drop(server);
+    let one_thread = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "1")]).await;
     let costly = futures::future::join_all((0..30).map(|number| {
         let (server, name) = (&one_thread, format!("user{number}"));
         async move { server.login_with(&name, "a wrong password").await.status }
@@ -210,6 +211,7 @@ async fn each_rule_can_be_set() {
         ("SC_AUTH_PASSWORD_MIN_LENGTH", "1"),
         ("SC_AUTH_PASSWORD_NAMES", "allowed"),
     ];
+    drop(server);
     let server = Server::start(&database, &lax).await;
     assert_eq!(register(&server, "alice").await.status, 201, "old clients' short passwords stay possible");
 }

@@ -1,6 +1,7 @@
 //! What one request does while another takes its right away. Whatever comes first: once an Admin's reset is answered,
 //! nothing that the thief of a session has begun takes effect any more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -25,10 +26,13 @@ const OWN_PASSWORD: &str = "/api/v1/accounts/password";
 const PBKDF2: &str =
     "pbkdf2:sha256:150000$PBJITISJuwLyi9OA$c5030c45d2fdbdb7123809604b9557c079f76d7ffd665ce8ebd51f59cd1e694b";
 
-/// Two servers on one database, as two pods are, and an Admin's token.
-async fn two_servers(engine: Engine) -> (Server, Server, Database, String) {
+/// Two servers on one database, as two pods are, and an Admin's token. An embedded database has one server at a time: there
+/// it is the same one twice.
+async fn two_servers(engine: Engine) -> (Arc<Server>, Arc<Server>, Database, String) {
     let (first, database) = Server::with_admin(engine).await;
-    let second = Server::start(&database, &[]).await;
+    let first = Arc::new(first);
+    let second =
+        if engine == Engine::Sqlite { Arc::clone(&first) } else { Arc::new(Server::start(&database, &[]).await) };
     let admin = first.login("root").await.access;
     (first, second, database, admin)
 }
