@@ -1,7 +1,6 @@
 //! What one request does while another takes its right away. Whatever comes first: once an Admin's reset is answered,
 //! nothing that the thief of a session has begun takes effect any more.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -26,15 +25,11 @@ const OWN_PASSWORD: &str = "/api/v1/accounts/password";
 const PBKDF2: &str =
     "pbkdf2:sha256:150000$PBJITISJuwLyi9OA$c5030c45d2fdbdb7123809604b9557c079f76d7ffd665ce8ebd51f59cd1e694b";
 
-/// Two servers on one database, as two pods are, and an Admin's token. An embedded database has one server at a time: there
-/// it is the same one twice.
-async fn two_servers(engine: Engine) -> (Arc<Server>, Arc<Server>, Database, String) {
-    let (first, database) = Server::with_admin(engine).await;
-    let first = Arc::new(first);
-    let second =
-        if engine == Engine::Sqlite { Arc::clone(&first) } else { Arc::new(Server::start(&database, &[]).await) };
-    let admin = first.login("root").await.access;
-    (first, second, database, admin)
+/// A server, its database, and an Admin's token.
+async fn with_admin(engine: Engine) -> (Server, Database, String) {
+    let (server, database) = Server::with_admin(engine).await;
+    let admin = server.login("root").await.access;
+    (server, database, admin)
 }
 
 async fn change(server: &Server, token: &str, old: &str, new: &str) -> Answer {
@@ -54,7 +49,8 @@ async fn after(round: u64) {
 }
 
 async fn a_reset_wins_over_the_thief_s_own_change(engine: Engine) {
-    let (first, second, _database, admin) = two_servers(engine).await;
+    let (first, database, admin) = with_admin(engine).await;
+    let second = first.replica(&database).await;
     for round in 0..10 {
         let name = format!("alice{round}");
         first.register(&name).await;
@@ -83,7 +79,8 @@ async fn a_reset_wins_over_the_thief_s_own_change(engine: Engine) {
 }
 
 async fn a_reset_wins_over_logins_and_refreshes_in_flight(engine: Engine) {
-    let (first, second, database, admin) = two_servers(engine).await;
+    let (first, database, admin) = with_admin(engine).await;
+    let second = first.replica(&database).await;
     for round in 0..6 {
         let name = format!("alice{round}");
         first.register(&name).await;
@@ -183,8 +180,7 @@ async fn state(server: &Server, admin: &str, database: &Database) -> (Answer, Ve
 }
 
 async fn what_an_ended_session_has_asked_for_does_not_happen(engine: Engine) {
-    let (server, database) = Server::with_admin(engine).await;
-    let admin = server.login("root").await.access;
+    let (server, database, admin) = with_admin(engine).await;
     make_eve(&server, &admin).await;
     server.register("bob").await;
     let bob = server.uuid_of(&admin, "bob").await;
@@ -207,8 +203,7 @@ async fn what_an_ended_session_has_asked_for_does_not_happen(engine: Engine) {
 }
 
 async fn what_an_admin_no_more_has_asked_for_does_not_happen(engine: Engine) {
-    let (server, database) = Server::with_admin(engine).await;
-    let admin = server.login("root").await.access;
+    let (server, database, admin) = with_admin(engine).await;
     make_eve(&server, &admin).await;
     server.register("bob").await;
     let bob = server.uuid_of(&admin, "bob").await;
@@ -226,8 +221,7 @@ async fn what_an_admin_no_more_has_asked_for_does_not_happen(engine: Engine) {
 }
 
 async fn a_user_who_is_disabled_or_deleted_meanwhile_gets_no_session(engine: Engine) {
-    let (server, database) = Server::with_admin(engine).await;
-    let admin = server.login("root").await.access;
+    let (server, database, admin) = with_admin(engine).await;
     for (name, then) in [
         ("alice", "UPDATE users SET disabled = true WHERE username_key = 'alice'"),
         ("bob", "DELETE FROM users WHERE username_key = 'bob'"),
@@ -264,7 +258,8 @@ async fn import(database: &Database, name: &str) {
 }
 
 async fn a_reset_wins_over_the_replacement_of_an_imported_hash(engine: Engine) {
-    let (first, second, database, admin) = two_servers(engine).await;
+    let (first, database, admin) = with_admin(engine).await;
+    let second = first.replica(&database).await;
     for round in 0..5 {
         let name = format!("alice{round}");
         import(&database, &name).await;
@@ -282,7 +277,8 @@ async fn a_reset_wins_over_the_replacement_of_an_imported_hash(engine: Engine) {
 }
 
 async fn an_imported_hash_that_is_replaced_meanwhile_still_lets_its_user_in(engine: Engine) {
-    let (first, second, database, _) = two_servers(engine).await;
+    let (first, database, _) = with_admin(engine).await;
+    let second = first.replica(&database).await;
     for round in 0..4 {
         let name = format!("alice{round}");
         import(&database, &name).await;

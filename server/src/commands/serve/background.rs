@@ -1,5 +1,6 @@
 //! What a server does without being asked: it takes up changed files and deletes what is over.
 
+use std::cmp::Reverse;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,15 +120,18 @@ async fn sweep_once(sessions: &Sessions, place: i64, now: i64, retention: i64) -
     Ok(place)
 }
 
+/// How many kinds of imported hashes are tried at a start: those that are most work, of which each may take a second.
+const KINDS: usize = 8;
+
 /// Failed logins take as long as the slowest kind of hash in the database: one of each kind is tried once.
 async fn measure_imported_hashes(sessions: Arc<Sessions>) {
     match sessions.store.some_imported_hashes().await {
         Ok(hashes) => {
-            let mut kinds = std::collections::BTreeSet::new();
-            for hash in hashes {
-                if Stored::parse(&hash).is_ok_and(|stored| kinds.insert(stored.kind())) {
-                    // A hash that is too dear is refused before any work.
-                    drop(sessions.hasher.verify("nobody's".into(), Some(hash)).await);
+            let mut kinds = Vec::new();
+            for (_, kind, hash) in by_work(hashes) {
+                // A hash that is too dear is refused before any work.
+                if kinds.len() < KINDS && sessions.hasher.verify("nobody's".into(), Some(hash)).await.is_ok() {
+                    kinds.push(kind);
                 }
             }
             if !kinds.is_empty() {
@@ -136,4 +140,13 @@ async fn measure_imported_hashes(sessions: Arc<Sessions>) {
         }
         Err(error) => tracing::warn!(error = logging::chain(&error), "imported hashes could not be looked at"),
     }
+}
+
+/// One hash of each kind, with its work and its kind; the most work first.
+fn by_work(hashes: Vec<String>) -> Vec<(Reverse<u64>, String, String)> {
+    let stored = |hash: String| Stored::parse(&hash).ok().map(|stored| (Reverse(stored.work()), stored.kind(), hash));
+    let mut hashes: Vec<_> = hashes.into_iter().filter_map(stored).collect();
+    hashes.sort_unstable();
+    hashes.dedup_by(|one, other| one.1 == other.1);
+    hashes
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::sessions::Sessions;
 use super::super::{Store, StoreError, Tx};
-use super::{Changes, Role, Roles, Tokens, Users, fold, of_user, to_datetime};
+use super::{Changes, Role, Roles, Tokens, Users, fold, to_datetime};
 
 impl Store {
     /// Returns whether there is such a user. A new password and disabling end the user's sessions.
@@ -147,21 +147,27 @@ pub fn revoke_old_tokens(user_uuid: &str) -> sea_query::UpdateStatement {
         .to_owned()
 }
 
-/// Locks all Admins who can log in, so that two who each take the other's power do so one after the other.
+/// Locks all Admins who can log in, so that two who each take the other's power do so one after the other. Roles are not
+/// locked: whoever gives a user a role needs them.
 async fn refuse_last_admin(tx: &mut Tx, user_id: i32) -> Result<(), StoreError> {
+    let roles = Query::select()
+        .column(Roles::Id)
+        .from(Roles::Table)
+        .and_where(Expr::col(Roles::Name).eq(Role::Admin.name()))
+        .to_owned();
+    let roles: Vec<(i32,)> = tx.fetch_all(&roles).await?;
     let mut admins = Query::select();
     admins
-        .column((Users::Table, Users::Id))
+        .column(Users::Id)
         .from(Users::Table)
-        .inner_join(Roles::Table, of_user())
-        .and_where(Expr::col((Roles::Table, Roles::Name)).eq(Role::Admin.name()))
-        .and_where(Expr::col((Users::Table, Users::Disabled)).eq(false))
-        .order_by((Users::Table, Users::Id), Order::Asc)
+        .and_where(Expr::col(Users::RoleId).is_in(roles.into_iter().map(|(id,)| id)))
+        .and_where(Expr::col(Users::Disabled).eq(false))
+        .order_by(Users::Id, Order::Asc)
         .lock(LockType::Update);
     // In a table of the old service they may be missing: nobody logs in without them.
     for column in [Users::Uuid, Users::Username, Users::Password] {
-        admins.and_where(Expr::col((Users::Table, column)).is_not_null());
+        admins.and_where(Expr::col(column).is_not_null());
     }
-    let admins: Vec<(i32,)> = tx.fetch_all(&admins).await?;
+    let admins: Vec<(i32,)> = tx.fetch_varying(&admins).await?;
     if admins == [(user_id,)] { Err(StoreError::LastAdmin) } else { Ok(()) }
 }
