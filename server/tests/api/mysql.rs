@@ -114,7 +114,7 @@ const MODES: [(&str, &str); 4] = [
 ];
 
 async fn the_mode_of_the_server_does_not_matter(engine: Engine) {
-    let cases: String = MODES.iter().map(|(name, mode)| format!(" WHEN ''{name}'' THEN ''{mode}''")).collect();
+    let cases = MODES.map(|(name, mode)| format!(" WHEN ''{name}'' THEN ''{mode}''")).concat();
     let init = format!("SET SESSION sql_mode = CASE SUBSTRING_INDEX(USER(), ''_'', 1){cases} ELSE @@sql_mode END");
     engine.execute(&format!("SET GLOBAL init_connect = '{init}'")).await;
     for (mode, _) in MODES {

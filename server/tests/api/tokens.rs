@@ -69,7 +69,12 @@ async fn a_new_issuer_and_audience_log_nobody_out(engine: Engine) {
     let before = old.login("root").await;
     let moved = [("SC_AUTH_ISSUER", "https://new.example.com"), ("SC_AUTH_AUDIENCE", "orders,billing")];
     // An embedded database has one server at a time.
-    let old = if engine == Engine::Sqlite { None } else { Some(old) };
+    let old = if engine == Engine::Sqlite {
+        drop(old);
+        None
+    } else {
+        Some(old)
+    };
     let new = Server::start(&database, &moved).await;
 
     assert!(new.is_good(&before.access).await);

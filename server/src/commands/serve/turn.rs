@@ -49,7 +49,7 @@ impl Turn {
                     lock = %path.display(),
                     "another server works on this database; waiting until it has ended"
                 );
-                waiting = Some(Waiting::start(ops_listen).await?);
+                waiting = Some(Waiting::start(ops_listen)?);
             }
             tokio::time::sleep(EVERY).await;
         }
@@ -91,7 +91,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    async fn start(listen: SocketAddr) -> anyhow::Result<Self> {
+    fn start(listen: SocketAddr) -> anyhow::Result<Self> {
         let listener = bind("SC_AUTH_OPS_LISTEN", listen)?;
         let stop = CancellationToken::new();
         let answers = tokio::spawn(listener::serve_ops(listener, ops::waiting_router(), stop.clone()));
