@@ -49,6 +49,9 @@ pub enum Reason {
     AddressUnusable,
     VolumeAtRisk,
     // They serve, but something is wrong.
+    VolumeNotExpandable,
+    VolumeResizing,
+    VolumePending,
     DatabaseUnreachable,
     ServerErrors,
     KeysUnreadable,
@@ -75,6 +78,7 @@ impl Reason {
         matches!(
             self,
             Self::RollingOut
+                | Self::VolumeResizing
                 | Self::NotWanted
                 | Self::NoAddress
                 | Self::NoGateway

@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod attempts;
 pub mod build;
+pub mod capacity;
 mod difference;
 pub mod exposure;
 pub mod hosts;

@@ -39,7 +39,28 @@ use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
          hyphens, at most 52 characters in all"),
     validation = Rule::new(
         "has(self.spec.__namespace__) || !(self.metadata.name == 'default' || self.metadata.name.startsWith('kube-'))").message(
-        "the namespace would be the cluster's own: set spec.namespace, or choose another name")
+        "the namespace would be the cluster's own: set spec.namespace, or choose another name"),
+    validation = Rule::new("(has(self.spec.__namespace__) == has(oldSelf.spec.__namespace__) \
+        && (!has(self.spec.__namespace__) || self.spec.__namespace__ == oldSelf.spec.__namespace__)) \
+        || (has(oldSelf.status) && !has(oldSelf.status.url) && has(oldSelf.status.conditions) && \
+        oldSelf.status.conditions.exists(c, c.type == 'Ready' && c.reason in ['NamespaceNotAllowed', 'NameConflict']))").message(
+        "spec.namespace cannot change: the data would stay behind; create another ScAuth instead"),
+    validation = Rule::new("!has(self.spec.database.embedded) || !has(oldSelf.spec.database.embedded) \
+        || (has(self.spec.database.embedded.storageClassName) ? self.spec.database.embedded.storageClassName : '') \
+        == (has(oldSelf.spec.database.embedded.storageClassName) ? oldSelf.spec.database.embedded.storageClassName : '') \
+        || (has(oldSelf.status) && has(oldSelf.status.volume) && (!has(oldSelf.status.volume.capacity) \
+        || !has(self.spec.database.embedded.storageClassName) || (has(oldSelf.status.volume.storageClassName) \
+        && self.spec.database.embedded.storageClassName == oldSelf.status.volume.storageClassName)))").message(
+        "spec.database.embedded.storageClassName cannot change: a volume stays in its class"),
+    validation = Rule::new("!has(self.spec.database.embedded) || !has(oldSelf.spec.database.embedded) \
+        || quantity(has(self.spec.database.embedded.size) ? self.spec.database.embedded.size : '1Gi').compareTo(\
+        quantity(has(oldSelf.spec.database.embedded.size) ? oldSelf.spec.database.embedded.size : '1Gi')) >= 0 \
+        || (has(oldSelf.status) && has(oldSelf.status.volume) && (!has(oldSelf.status.volume.capacity) \
+        || quantity(has(self.spec.database.embedded.size) ? self.spec.database.embedded.size : '1Gi').compareTo(\
+        quantity(oldSelf.status.volume.capacity)) >= 0 \
+        || quantity(has(oldSelf.spec.database.embedded.size) ? oldSelf.spec.database.embedded.size : '1Gi').compareTo(\
+        quantity(oldSelf.status.volume.capacity)) < 0))").message(
+        "spec.database.embedded.size can only grow: a volume cannot shrink below what it has, see status.volume")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -49,24 +70,13 @@ use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
         "an embedded database has one writer: remove spec.autoscaling, or use spec.database.external"),
     validation = Rule::new("!has(self.autoscaling) || !has(self.replicas)").message(
         "with spec.autoscaling the autoscaler decides: remove spec.replicas"),
-    validation = Rule::new("has(self.__namespace__) == has(oldSelf.__namespace__) \
-        && (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)").message(
-        "spec.namespace cannot change: the data would stay behind; create another ScAuth instead"),
     validation = Rule::new("has(self.database.embedded) == has(oldSelf.database.embedded)").message(
-        "a database cannot become embedded or external later: the users would stay behind; create another ScAuth instead"),
-    validation = Rule::new("!has(self.database.embedded) || !has(oldSelf.database.embedded) \
-        || (has(self.database.embedded.storageClassName) == has(oldSelf.database.embedded.storageClassName) \
-        && (!has(self.database.embedded.storageClassName) \
-        || self.database.embedded.storageClassName == oldSelf.database.embedded.storageClassName))").message(
-        "spec.database.embedded.storageClassName cannot change: a volume stays in its class"),
-    validation = Rule::new("!has(self.database.embedded) || !has(oldSelf.database.embedded) \
-        || quantity(has(self.database.embedded.size) ? self.database.embedded.size : '1Gi').compareTo(\
-        quantity(has(oldSelf.database.embedded.size) ? oldSelf.database.embedded.size : '1Gi')) >= 0").message(
-        "spec.database.embedded.size can only grow: a volume cannot shrink")
+        "a database cannot become embedded or external later: the users would stay behind; create another ScAuth instead")
 )]
 pub struct ScAuthSpec {
     /// Where everything lives; the name of the ScAuth by default. The namespace is made. One that exists already is
-    /// used only if its annotation `sc-auth.io/allow` holds the name of this ScAuth, or `*`. It cannot change.
+    /// used only if its annotation `sc-auth.io/allow` holds the name of this ScAuth, or `*`. It cannot change
+    /// once anything was made in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')").message(
         "a namespace has lower-case letters, digits and hyphens, at most 63 characters"))]
@@ -171,12 +181,13 @@ pub struct Database {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Embedded {
-    /// The size of the volume, 1Gi by default. It can only grow, where the storage class allows it.
+    /// The size of the volume, 1Gi by default. It can only grow, where the storage class allows it; back to what the volume
+    /// has it can always be set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi|Ti)$')").message("write a size such as 1Gi or 500Mi"))]
     #[schemars(length(max = 8))]
     pub size: Option<String>,
-    /// The class of the volume; the cluster's default by default. It cannot change.
+    /// The class of the volume; the cluster's default by default. It cannot change once there is a volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,

@@ -21,6 +21,9 @@ pub struct ScAuthStatus {
     /// The hosts that lead to this ScAuth and to no other, and through what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,
+    /// The volume of an embedded database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<VolumeStatus>,
     /// The server's image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -69,6 +72,20 @@ pub struct Exposure {
     /// The ingress class, or the Gateways and their listeners.
     #[schemars(length(max = 16))]
     pub through: Vec<String>,
+}
+
+/// The volume of an embedded database, as its claim says.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VolumeStatus {
+    /// How large it is; absent until there is a volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub capacity: Option<String>,
+    /// Its StorageClass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub storage_class_name: Option<String>,
 }
 
 /// One signing key, without the key.

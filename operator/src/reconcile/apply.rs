@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::build::Children;
+use super::capacity;
 use super::difference::is_within;
 use super::exposure;
 use super::observe::Observed;
@@ -51,6 +52,8 @@ pub struct Applied {
     pub unknown_kinds: BTreeSet<Kind>,
     /// When what something else takes the place of may go.
     pub leaves_in: Option<Duration>,
+    /// Why the volume of the embedded database does not grow: a reason and a sentence.
+    pub not_grown: Option<(Reason, String)>,
     pub keys: Keys,
 }
 
@@ -100,7 +103,16 @@ pub async fn apply(
             handover::begin(&validated.scale, &mut child, live);
             handover::give(means.client, &validated.names, &child, live).await?;
         }
-        if let Err(error) = one(means, kind, &validated.names, child, observed, &mut applied).await {
+        let smaller = capacity::without_growth(&child, live).filter(|_| kind == Kind::VolumeClaim);
+        let mut done = one(means, kind, &validated.names, child, observed, &mut applied).await;
+        if let (Err(error), Some(smaller), Some(live)) = (&done, smaller, live)
+            && !error.is_transient()
+        {
+            // What else changed is applied all the same, and the pod serves with the volume that there is.
+            applied.not_grown = Some(capacity::refusal(error, live));
+            done = one(means, kind, &validated.names, smaller, observed, &mut applied).await;
+        }
+        if let Err(error) = done {
             refused.get_or_insert(error);
         }
     }

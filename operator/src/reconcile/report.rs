@@ -18,12 +18,13 @@ pub use conditions::Finding;
 use super::Context;
 use super::apply::{Applied, ApplyError};
 use super::build;
+use super::capacity;
 use super::hosts;
 use super::identity::{self, Expectation};
 use super::observe::Observed;
 use super::rollout::Rollout;
 use super::rotation::Stored;
-use super::validate::{Refusal, Validated};
+use super::validate::{Refusal, Validated, names, url};
 use crate::api::{DatabaseStatus, ScAuth, ScAuthStatus};
 use crate::kinds::Kind;
 use crate::names::FIELD_MANAGER;
@@ -54,6 +55,8 @@ pub struct Facts<'a> {
     pub children: &'a BTreeMap<Kind, DynamicObject>,
     pub unknown_kinds: &'a BTreeSet<Kind>,
     pub keys: KeyFacts<'a>,
+    /// Why the volume does not grow.
+    pub not_grown: Option<&'a (Reason, String)>,
     pub rollout: Rollout,
     /// The conditions as they were: what pods said stays until they are asked again.
     pub before: &'a [Condition],
@@ -80,8 +83,12 @@ impl<'a> Facts<'a> {
             }
             Outcome::Refused(_) | Outcome::Failed(_) => return None,
         };
+        let not_grown = match outcome {
+            Outcome::Applied(applied) => applied.1.not_grown.as_ref(),
+            _ => None,
+        };
         let rollout = children.get(&Kind::Deployment).map(Rollout::of).unwrap_or_default();
-        Some(Self { validated, observed, children, unknown_kinds, keys, rollout, before })
+        Some(Self { validated, observed, children, unknown_kinds, keys, not_grown, rollout, before })
     }
 }
 
@@ -116,6 +123,14 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
         Some(children) => hosts::exposure(scauth, children),
         None => old.exposure,
     };
+    status.volume = match present(observed, outcome) {
+        Some(children) => children.get(&Kind::VolumeClaim).map(capacity::status),
+        None => old.volume,
+    };
+    if matches!(outcome, Outcome::Failed(_)) && !observed.children.is_empty() {
+        // Something may be there already: the namespace cannot change any more.
+        status.url.get_or_insert_with(|| url(&scauth.spec, &names(scauth)));
+    }
     status.observed_generation = generation;
     status.conditions =
         findings.iter().map(|finding| condition(finding, &old.conditions, generation, now)).chain(kept).collect();
@@ -203,9 +218,11 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
     let is_known = |new: &&Condition| {
         old.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason)
     };
-    // The other two repeat Ready's.
     let told = ["Ready", "DatabaseReady", "KeysReady", "AdminReady", "Exposed", "Monitored"];
-    let conditions = new.conditions.iter().filter(|new| told.contains(&new.type_.as_str()));
+    let ready = new.conditions.iter().find(|new| new.type_ == "Ready").map(|ready| ready.reason.as_str());
+    // The other two most often repeat Ready's.
+    let is_news = |new: &Condition| new.status == "True" && Some(new.reason.as_str()) != ready;
+    let conditions = new.conditions.iter().filter(|new| told.contains(&new.type_.as_str()) || is_news(new));
     let mut events: Vec<_> = conditions
         .filter(|new| !is_known(new))
         .map(|new| {

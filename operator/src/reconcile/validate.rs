@@ -11,6 +11,7 @@ pub use namespace::NamespaceUse;
 use ownership::check_child;
 pub use ownership::{Claim, claim, counts, is_wanted};
 
+use super::capacity::{self, Volume};
 use super::hosts::Other;
 use super::identity::Expectation;
 use super::observe::Observed;
@@ -32,6 +33,8 @@ pub struct Validated {
     pub release: Release,
     pub scale: Scale,
     pub issuer: String,
+    /// The claim of an embedded database's volume.
+    pub volume: Option<Volume>,
     /// The hosts of the spec that another ScAuth has: nothing leads from them to this one.
     pub taken: Vec<Other>,
     /// Whether the status knows of signing keys.
@@ -132,6 +135,11 @@ pub fn validate(
         policy: spec.deletion_policy.unwrap_or_default(),
         release: release::choose(scauth, observed.children.get(&Kind::Deployment), &environment.offer, turn),
         scale: scale(&spec),
+        volume: spec
+            .database
+            .embedded
+            .as_ref()
+            .map(|embedded| capacity::settle(embedded, observed.children.get(&Kind::VolumeClaim))),
         issuer: spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(&spec, &names)),
         taken: observed.hosts.taken.clone(),
         had_keys: scauth.status.as_ref().is_some_and(|status| !status.keys.is_empty()),

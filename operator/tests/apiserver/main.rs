@@ -13,3 +13,4 @@ mod refusals;
 mod strangers;
 mod troubles;
 mod upgrades;
+mod volumes;

@@ -5,11 +5,16 @@ use std::fmt::Write as _;
 use super::{Finding, before, finding, trouble};
 use crate::health::Word;
 use crate::reasons::Reason;
+use crate::reconcile::capacity::State;
 use crate::reconcile::report::Facts;
 use crate::reconcile::validate::Scale;
 use crate::release::Turn;
 
 pub fn awake(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Turn) -> Vec<Finding> {
+    about_the_volume(facts, about_the_pods(facts, database, exposed, turn))
+}
+
+fn about_the_pods(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Turn) -> Vec<Finding> {
     match obstacle(facts, database, exposed) {
         Some((reason, message)) => vec![
             finding("Ready", "False", reason, message.clone()),
@@ -29,11 +34,30 @@ fn see(database: &Finding) -> &'static str {
     if database.status == "False" { "; DatabaseReady says what is wrong" } else { "" }
 }
 
+/// The volume is not what the spec asks for: Ready goes on telling of the pods, and the other two tell of the volume.
+fn about_the_volume(facts: &Facts<'_>, mut findings: Vec<Finding>) -> Vec<Finding> {
+    let unsettled = facts.validated.volume.as_ref().and_then(|volume| match &volume.state {
+        State::Growing(message) => Some((Reason::VolumeResizing, message)),
+        State::Pending(message) => Some((Reason::VolumePending, message)),
+        State::Settled | State::Kept(_) => None,
+    });
+    let refused = facts.not_grown.map(|(reason, message)| (*reason, message));
+    let Some((reason, message)) = refused.or(unsettled) else { return findings };
+    let kind = if matches!(reason, Reason::VolumeNotExpandable | Reason::Invalid) { "Stalled" } else { "Reconciling" };
+    for told in findings.iter_mut().filter(|told| told.kind == kind && told.status == "False") {
+        *told = finding(kind, "True", reason, message);
+    }
+    findings
+}
+
 fn serving(facts: &Facts<'_>, turn: &Turn) -> String {
     let count = facts.rollout.wanted;
     let mut message = format!("{count} of {count} replicas serve");
     if let (Turn::After(other), Some(version)) = (turn, &facts.validated.release.available) {
         let _ = write!(message, "; release {version} waits for ScAuth {other}");
+    }
+    if let Some(State::Kept(volume)) = facts.validated.volume.as_ref().map(|volume| &volume.state) {
+        let _ = write!(message, "; {volume}");
     }
     message + &rivalry(facts)
 }
