@@ -23,14 +23,7 @@ impl DeploymentFile {
     /// # Errors
     /// Where it cannot be used, or was set and is missing.
     pub fn load(set: Option<&Path>, keys_file: &Path) -> anyhow::Result<Self> {
-        let path = match set {
-            Some(path) => path.to_owned(),
-            None => {
-                let beside = keys_file.with_file_name(DEPLOYMENT_FILE);
-                let mounted = Path::new(MOUNTED).join(DEPLOYMENT_FILE);
-                if !beside.exists() && mounted.exists() { mounted } else { beside }
-            }
-        };
+        let path = set.map_or_else(|| beside_or_mounted(keys_file), Path::to_owned);
         let deployment = read(&path)?;
         if set.is_some() && deployment.is_none() {
             anyhow::bail!("SC_AUTH_DEPLOYMENT_FILE: {} does not exist", path.display());
@@ -63,6 +56,12 @@ impl DeploymentFile {
             Err(error) => tracing::warn!(error = crate::logging::chain(error.as_ref()), "the deployment file"),
         }
     }
+}
+
+fn beside_or_mounted(keys_file: &Path) -> PathBuf {
+    let beside = keys_file.with_file_name(DEPLOYMENT_FILE);
+    let mounted = Path::new(MOUNTED).join(DEPLOYMENT_FILE);
+    if !beside.exists() && mounted.exists() { mounted } else { beside }
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<Deployment>> {

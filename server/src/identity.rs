@@ -31,7 +31,7 @@ pub fn decide(expected: Option<&str>, contents: &Contents, place: &Place, random
             if identity.accepted_as.as_deref() == Some(expected) {
                 return Decision::Use(accepted());
             }
-            (HoldReason::AnotherDatabase, identity.identity.clone())
+            (HoldReason::AnotherDatabase, identity.id.clone())
         }
         Contents::OldService => (HoldReason::AnotherDatabase, place.old_service()),
         Contents::Empty => (HoldReason::EmptyDatabase, place.empty()),
@@ -47,7 +47,7 @@ pub fn name(contents: &Contents, place: &Place) -> Option<String> {
     match contents {
         Contents::Empty => Some(place.empty()),
         Contents::OldService => Some(place.old_service()),
-        Contents::Ours { identity, .. } => identity.as_ref().map(|identity| identity.identity.clone()),
+        Contents::Ours { identity, .. } => identity.as_ref().map(|identity| identity.id.clone()),
     }
 }
 
@@ -84,8 +84,8 @@ mod tests {
     }
 
     fn ours(identity: Option<(&str, Option<&str>)>) -> Contents {
-        let identity = identity.map(|(identity, accepted_as)| Identity {
-            identity: identity.into(),
+        let identity = identity.map(|(id, accepted_as)| Identity {
+            id: id.into(),
             accepted_as: accepted_as.map(Into::into),
             bootstrap_id: None,
         });

@@ -56,7 +56,7 @@ fn print(plan: &Plan, store: &Store) -> std::io::Result<()> {
     };
     say(format_args!("The {} database is {what}.", store.engine().name()))?;
     let version = plan.from.map_or_else(|| "none".to_owned(), |version| version.to_string());
-    let identity = plan.identity.as_ref().map_or("none yet", |identity| &identity.identity);
+    let identity = plan.identity.as_ref().map_or("none yet", |identity| &identity.id);
     say(format_args!("Schema version: {version}. Identity: {identity}."))?;
     if plan.is_done() {
         return say("Nothing is to be done.");

@@ -38,14 +38,22 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
     let start = Start::read(&args, Metrics::new())?;
     let database = start.database()?;
+    let stopped = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
     let open = async {
         let turn = Turn::wait(&database, args.ops.ops_listen).await?;
         Ok::<_, anyhow::Error>((turn, start.open(&database).await?))
     };
     let (turn, opened) = tokio::select! {
         opened = open => opened?,
-        _ = terminate.recv() => return stopped_early(),
-        _ = interrupt.recv() => return stopped_early(),
+        () = stopped => {
+            tracing::info!("stopped before it had a database");
+            return Ok(());
+        }
     };
     let (report, draining) = (Report::default(), Draining::default());
     let app = match opened {
@@ -119,11 +127,6 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
     drop(turn);
     tracing::info!("stopped");
-    Ok(())
-}
-
-fn stopped_early() -> anyhow::Result<()> {
-    tracing::info!("stopped before it had a database");
     Ok(())
 }
 

@@ -78,7 +78,7 @@ impl Store {
     /// Where the database does not answer.
     pub async fn hold_on(&self, database: &Database) -> Result<(), StoreError> {
         match self.identity().await {
-            Ok(Some(identity)) => self.same.set(identity.identity),
+            Ok(Some(identity)) => self.same.set(identity.id),
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
             // A later schema that keeps it elsewhere.
             Ok(None) | Err(_) => {}
@@ -103,6 +103,7 @@ impl Store {
     /// Where it is another engine.
     pub fn reconnect_as(&self, database: &Database) -> Result<(), String> {
         if self.use_options(database) {
+            self.same.is_back();
             return Ok(());
         }
         Err(format!("it is a {} database now; restart the server", Engine::of(database).name()))

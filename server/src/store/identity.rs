@@ -20,7 +20,8 @@ pub(super) const TABLE: &str = "sc_auth_identity";
 /// A database's identity, and what goes with it.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Identity {
-    pub identity: String,
+    #[sqlx(rename = "identity")]
+    pub id: String,
     /// The name that it was accepted under while it was empty, or only the old service's.
     pub accepted_as: Option<String>,
     /// The `id` of the Secret that its first Admin was made with.

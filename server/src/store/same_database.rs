@@ -34,6 +34,11 @@ impl SameDatabase {
         self.has_strayed.load(Ordering::Relaxed)
     }
 
+    /// A look has found it where it is expected.
+    pub fn is_back(&self) {
+        self.has_strayed.store(false, Ordering::Relaxed);
+    }
+
     fn check(&self, expected: &str, found: Result<Option<(String,)>, sqlx::Error>) -> Result<(), sqlx::Error> {
         let result = match found {
             Ok(Some((found,))) if found == expected => Ok(()),

@@ -42,12 +42,12 @@ async fn attempt(start: &Start<'_>) -> anyhow::Result<(Opened, Database)> {
 
 /// Says why, once.
 pub fn tell(report: &Report, held: Held) {
-    let hold = held.hold.clone();
+    let why = held.hold.clone();
     if report.set_held(Some(held)) {
         tracing::error!(
-            reason = ?hold.reason,
-            expected = hold.expected,
-            found = hold.found,
+            reason = ?why.reason,
+            expected = why.expected,
+            found = why.found,
             "this is not the database that holds the data: every request is answered with 503 until it is restored, or \
              the one that was found is accepted"
         );

@@ -68,7 +68,7 @@ async fn health(store: &Store) -> Option<Health> {
 }
 
 fn parts(identity: Option<Identity>) -> (Option<String>, Option<String>) {
-    identity.map_or((None, None), |identity| (Some(identity.identity), identity.accepted_as))
+    identity.map_or((None, None), |identity| (Some(identity.id), identity.accepted_as))
 }
 
 async fn others(ops: &Ops) -> Vec<Other> {
