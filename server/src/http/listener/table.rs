@@ -237,7 +237,9 @@ mod tests {
     fn who_never_asked_anything_goes_before_who_did() {
         let mut clock = Clock::new();
         let used: Vec<_> = (0..4).map(|_| clock.add(FEW)).collect();
-        used.iter().for_each(|number| clock.serve(*number));
+        for number in &used {
+            clock.serve(*number);
+        }
         clock.pass(SECOND);
         let unused: Vec<_> = (0..4).map(|_| clock.add(MANY)).collect();
         clock.pass(SECOND);
@@ -277,10 +279,14 @@ mod tests {
                 clock.table.admit(connection, clock.now).unwrap()
             })
             .collect();
-        proxy.iter().for_each(|number| clock.serve(*number));
+        for number in &proxy {
+            clock.serve(*number);
+        }
         clock.pass(SECOND);
         let others: Vec<_> = (0..3).map(|_| clock.add(FEW)).collect();
-        others.iter().for_each(|number| clock.serve(*number));
+        for number in &others {
+            clock.serve(*number);
+        }
         clock.add(FEW);
         assert!(proxy.iter().all(|number| clock.has(*number)) && !clock.has(others[0]));
     }
