@@ -5,6 +5,7 @@
 
 mod audit;
 mod connect;
+mod counter_keys;
 mod error;
 mod failures;
 mod guard;
@@ -13,6 +14,7 @@ mod heartbeats;
 mod identity;
 mod known_keys;
 mod migrate;
+mod networks;
 mod old_tokens;
 mod parties;
 mod same_database;
@@ -37,6 +39,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 
 use crate::config::Database;
 pub use audit::{AuditEvent, AuditFilter};
+pub use counter_keys::SealedKey;
 pub use error::StoreError;
 pub use failures::Failures;
 pub use guard::{Actor, Guard, Proof};
@@ -48,7 +51,7 @@ use same_database::SameDatabase;
 pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo};
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, ImportedUser, OldRow};
-pub use users::{Changes, ListedUser, NewUser, Role, RoleInfo, User, UserFilter, fold};
+pub use users::{Changes, Credentials, ListedUser, NewUser, Role, RoleInfo, User, UserFilter, fold};
 
 /// The engines that are equals here. MariaDB speaks MySQL's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

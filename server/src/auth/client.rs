@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::network;
+
 /// What is noted of a request.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
@@ -14,6 +16,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// The client's own network, where it is known.
+    pub fn network(&self) -> Option<IpAddr> {
+        self.address.filter(|_| self.is_own_address).map(network::of)
+    }
+
     pub fn address_text(&self) -> Option<String> {
         self.address.map(|address| address.to_string())
     }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
@@ -14,6 +13,7 @@ use sc_auth_keys::{KeySet, Material, Purpose, State};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
+use super::seal::Seal;
 use super::token::Verified;
 use crate::files::create_private;
 
@@ -59,7 +59,7 @@ pub struct Keys {
     /// The body of `/.well-known/jwks.json` (RFC 7517), and its ETag (RFC 9110, 8.8.3).
     pub published: String,
     pub etag: String,
-    names: hmac::Key,
+    seals: Vec<Seal>,
     pub verified: Verified,
 }
 
@@ -74,11 +74,12 @@ impl Keys {
         let public: Vec<_> = set.keys().iter().filter_map(sc_auth_keys::Key::to_public_jwk).collect();
         let published = serde_json::json!({"keys": public}).to_string();
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&published)));
-        let names = match &set.keys()[refresh].material {
-            Material::HS256(secret) => hmac::Key::new(hmac::HMAC_SHA256, secret),
-            _ => anyhow::bail!("the refresh key is not symmetric"),
-        };
-        Ok(Self { all: keys, access, refresh, published, etag, names, verified: Verified::default() })
+        let symmetric = set.keys().iter().filter_map(|key| match &key.material {
+            Material::HS256(secret) => Some(Seal::new(&key.kid, secret)),
+            _ => None,
+        });
+        let seals = symmetric.collect::<anyhow::Result<_>>()?;
+        Ok(Self { all: keys, access, refresh, published, etag, seals, verified: Verified::default() })
     }
 
     /// The key that signs access tokens now.
@@ -100,12 +101,9 @@ impl Keys {
         &self.all
     }
 
-    /// A digest of a name that nobody can compute or undo without the keys.
-    pub fn digest_of_name(&self, name: &str) -> String {
-        let mut context = hmac::Context::with_key(&self.names);
-        context.update(b"sc-auth/login-failures\n");
-        context.update(name.as_bytes());
-        URL_SAFE_NO_PAD.encode(context.sign().as_ref())
+    /// One for each refresh key.
+    pub fn seals(&self) -> &[Seal] {
+        &self.seals
     }
 }
 

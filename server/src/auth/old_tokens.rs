@@ -53,18 +53,27 @@ impl OldTokens {
     /// # Errors
     /// The first reason why the token is no good. Whether its row is still there, only the database knows.
     pub fn verify(&self, token: &str, wanted: Kind, now: i64, leeway: i64) -> Result<OldClaims, TokenError> {
+        let claims = self.claims(token)?;
+        check_times(claims.exp, claims.nbf.max(claims.iat), now, leeway)?;
+        if claims.kind == wanted { Ok(claims) } else { Err(TokenError::WrongKind) }
+    }
+
+    /// What an old token says, expired or not.
+    ///
+    /// # Errors
+    /// Where it was not signed with the secret.
+    pub fn claims(&self, token: &str) -> Result<OldClaims, TokenError> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
-        let claims = jsonwebtoken::decode::<OldClaims>(token, &self.key, &validation)
-            .map_err(|error| match error.kind() {
+        match jsonwebtoken::decode::<OldClaims>(token, &self.key, &validation) {
+            Ok(data) => Ok(data.claims),
+            Err(error) => Err(match error.kind() {
                 jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::BadSignature,
                 _ => TokenError::Malformed,
-            })?
-            .claims;
-        check_times(claims.exp, claims.nbf.max(claims.iat), now, leeway)?;
-        if claims.kind == wanted { Ok(claims) } else { Err(TokenError::WrongKind) }
+            }),
+        }
     }
 }
 

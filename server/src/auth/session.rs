@@ -2,6 +2,7 @@
 
 mod confirm;
 mod login;
+mod recognised;
 mod refresh;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rand::CryptoRng;
 use uuid::Uuid;
 
 pub use login::LoginIds;
+pub use recognised::Recognised;
 pub use refresh::RefreshTokens;
 
 use super::audit::{self, AuditOutcome, Entry, Event};
@@ -20,7 +22,7 @@ use super::keys::{KeyRing, Keys};
 use super::old_tokens::OldTokens;
 use super::parties::KnownParties;
 use super::password::Form;
-use super::throttle::{Throttle, Wait};
+use super::throttle::{CounterKeys, Wait};
 use super::token::{self, Kind, NewAccess, NewRefresh, TokenError};
 use crate::metrics::Metrics;
 use crate::store::{Actor, NewSession, Proof, Session, Store, StoreError, User};
@@ -98,6 +100,8 @@ pub struct Sessions {
     pub store: Store,
     pub hasher: Hasher,
     pub keys: Arc<KeyRing>,
+    /// What failed logins are counted under.
+    pub counter_keys: CounterKeys,
     pub parties: KnownParties,
     pub metrics: Metrics,
     pub lifetimes: Lifetimes,
@@ -112,11 +116,6 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Forgets the failures of a name.
-    pub async fn forget_failures(&self, username: &str) -> Result<(), StoreError> {
-        Throttle::new(&self.store, &self.keys.get(), username, true).forget().await
-    }
-
     /// Who the bearer of an access token is.
     pub async fn authenticate(&self, token: &str, now: i64) -> Result<Authenticated, SessionError> {
         if let Some(old_tokens) = self.old_tokens.as_ref().filter(|_| OldTokens::is_old(token)) {

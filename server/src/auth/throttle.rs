@@ -1,99 +1,252 @@
-//! Guessing slowed down: each failure with a name makes the next attempt wait longer, on every replica.
+//! Guessing slowed down: each failure makes the next attempt wait longer, on every replica.
 //!
-//! Names are kept under a keyed hash, known or not, so that neither the table nor the answers tell who exists. No
-//! delay is longer than five minutes, and none is made longer by attempts that come too early.
+//! A login is counted in the first of these *lanes* that is open to it:
+//! - by the session whose refresh token it sends along, if that is the same user's;
+//! - by its network, if the user has logged in from there before;
+//! - by the submitted name, together with all other networks.
+//!
+//! So a stranger who knows a name closes only the last one. Names are kept under a keyed hash, known or not, so that
+//! neither the table nor the answers say who exists. Attempts that come too early make no delay longer.
 
-use super::keys::Keys;
+mod counter_key;
+mod schedule;
+
+use std::net::IpAddr;
+
+pub use counter_key::{CounterKey, CounterKeys};
+pub use schedule::FORGET_AFTER;
+use schedule::{Pace, Share};
+
 use super::session::SessionError;
 use crate::store::{Failures, Store, StoreError, fold};
 
-/// Failures without any delay: people mistype.
-const FREE: i32 = 5;
-/// The longest delay, in seconds.
-const LONGEST: i64 = 300;
-/// Failures are forgotten after so many seconds without another one.
-pub const FORGET_AFTER: i64 = 86_400;
+/// How often a counter is read again where other requests change it at the same time.
+const RETRIES: usize = 10;
+/// Networks are forgotten after so many seconds without a login.
+pub const FORGET_NETWORK_AFTER: i64 = 90 * 86_400;
+/// How often it is noted that a network is still in use, in seconds.
+const TOUCH_AFTER: i64 = 86_400;
 
 /// How long to wait, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait(pub i64);
 
-/// The failures of one submitted name.
+/// Who tries to log in, as far as is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// The name as it was submitted.
+    pub username: &'a str,
+    /// Changes when the failures of the user of that name are cleared; 0 where nobody has it.
+    pub epoch: i64,
+    /// The client's own network, where it is known.
+    pub network: Option<IpAddr>,
+    /// The session that the same user's refresh token belongs to.
+    pub session: Option<&'a str>,
+}
+
+/// What one attempt is counted by.
 pub struct Throttle<'a> {
     store: &'a Store,
+    /// None where guessing is not slowed down.
+    lanes: Vec<Lane>,
+    network: Option<Network>,
+}
+
+struct Lane {
+    pace: Pace,
     id: String,
-    is_on: bool,
+    /// The failures of the client's own network in a lane that it shares with others.
+    own: Option<String>,
+}
+
+struct Network {
+    id: String,
+    last_login_at: Option<i64>,
+}
+
+/// A lane that was open when it was looked at.
+pub struct Slot<'a> {
+    lane: &'a Lane,
+    failures: Failures,
+    own: Failures,
 }
 
 impl<'a> Throttle<'a> {
-    pub fn new(store: &'a Store, keys: &Keys, username: &str, is_on: bool) -> Self {
-        Self { store, id: keys.digest_of_name(&fold(username)), is_on }
+    pub async fn new(store: &'a Store, key: &CounterKey, attempt: Attempt<'_>, now: i64) -> Result<Self, StoreError> {
+        // Failures of another epoch are other counters.
+        let (name, epoch) = (fold(attempt.username), attempt.epoch.to_string());
+        let digest = |kind: &str, part: &str| key.digest(&[kind, part, &epoch, &name]);
+        let lane = |pace, id| Lane { pace, id, own: None };
+        let mut lanes = Vec::new();
+        if let Some(session) = attempt.session {
+            lanes.push(lane(Pace::Lenient, digest("session", session)));
+        }
+        let text = attempt.network.map(|network| network.to_string());
+        let network = match &text {
+            Some(text) => {
+                let id = key.digest(&["known", text, &name]);
+                let last_login_at = store.known_network(&id).await?;
+                if last_login_at.is_some() {
+                    lanes.push(lane(Pace::Lenient, digest("network", text)));
+                }
+                Some(Network { id, last_login_at })
+            }
+            None => None,
+        };
+        let own = text.map(|text| digest("own", &text));
+        let pace = Pace::of_strangers(attempt.epoch, now);
+        lanes.push(Lane { pace, id: digest("name", ""), own });
+        Ok(Self { store, lanes, network })
     }
 
-    /// The failures so far.
+    /// One that lets everything pass.
+    pub const fn off(store: &'a Store) -> Self {
+        Self { store, lanes: Vec::new(), network: None }
+    }
+
+    /// The lane that an attempt may use now; `None` where guessing is not slowed down.
     ///
     /// # Errors
-    /// [`SessionError::TooMany`] where nobody may try this name now.
-    pub async fn check(&self, now: i64) -> Result<Option<Failures>, SessionError> {
-        if !self.is_on {
-            return Ok(None);
+    /// [`SessionError::TooMany`] where none is open.
+    pub async fn open(&self, now: i64) -> Result<Option<Slot<'_>>, SessionError> {
+        let mut shortest = None;
+        for lane in &self.lanes {
+            let slot = lane.read(self.store).await?;
+            let wait = schedule::wait(lane.pace, slot.failures, slot.share(now), now);
+            if wait == 0 {
+                return Ok(Some(slot));
+            }
+            shortest = Some(shortest.map_or(wait, |shortest: i64| shortest.min(wait)));
         }
-        let failures = self.store.failures(&self.id).await?;
-        match failures {
-            Some(Failures { retry_at, .. }) if retry_at > now => Err(SessionError::TooMany(Wait(retry_at - now))),
-            failures => Ok(failures),
-        }
+        shortest.map_or(Ok(None), |wait| Err(SessionError::TooMany(Wait(wait))))
     }
 
-    /// Counts a failure. Several replicas may do so at once.
-    pub async fn count(&self, now: i64) -> Result<(), StoreError> {
-        if !self.is_on {
-            return Ok(());
-        }
-        for _ in 0..10 {
-            let old = self.store.failures(&self.id).await?.unwrap_or_default();
-            if self.store.replace_failures(&self.id, old, after_failure(old, now)).await? {
+    /// Counts a failure, which takes an open slot. Several replicas may do so at once.
+    ///
+    /// # Errors
+    /// [`SessionError::TooMany`] where others have taken it: then the client must not learn that the password was wrong.
+    pub async fn count(&self, now: i64) -> Result<(), SessionError> {
+        for _ in 0..RETRIES {
+            let Some(slot) = self.open(now).await? else { return Ok(()) };
+            if slot.take(self.store, now).await? {
                 return Ok(());
             }
         }
-        Ok(())
+        Err(SessionError::TooMany(Wait(1)))
+    }
+
+    /// Takes back the failures that led to a success: all of the lane, or those of the own network.
+    pub async fn succeed(&self, slot: Option<&Slot<'_>>, user_id: i32, now: i64) -> Result<(), StoreError> {
+        if let Some(slot) = slot {
+            slot.give_back(self.store).await?;
+        }
+        match &self.network {
+            Some(Network { last_login_at: Some(at), .. }) if at.saturating_add(TOUCH_AFTER) > now => Ok(()),
+            Some(network) => self.store.remember_network(&network.id, user_id, now).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Lane {
+    async fn read(&self, store: &Store) -> Result<Slot<'_>, StoreError> {
+        let (failures, own) = if let Some(own) = &self.own {
+            store.failures([&self.id, own]).await?.into()
+        } else {
+            let [failures] = store.failures([&self.id]).await?;
+            (failures, Failures::default())
+        };
+        Ok(Slot { lane: self, failures, own })
+    }
+}
+
+impl Slot<'_> {
+    fn share(&self, now: i64) -> Share {
+        match self.lane.own {
+            Some(_) => Share::OfNetwork(schedule::recent(self.own, now).count),
+            None => Share::All,
+        }
+    }
+
+    /// Returns whether nobody else was faster.
+    async fn take(&self, store: &Store, now: i64) -> Result<bool, StoreError> {
+        let new = schedule::after_failure(self.lane.pace, self.failures, self.share(now), now);
+        if !store.replace_failures(&self.lane.id, self.failures, new).await? {
+            return Ok(false);
+        }
+        if let Some(own) = &self.lane.own {
+            increment(store, own, now).await?;
+        }
+        Ok(true)
+    }
+
+    async fn give_back(&self, store: &Store) -> Result<(), StoreError> {
+        let Some(own) = self.lane.own.as_deref().filter(|_| self.own.count > 0) else {
+            if self.lane.own.is_none() && self.failures != Failures::default() {
+                store.forget_failures(&self.lane.id).await?;
+            }
+            return Ok(());
+        };
+        for _ in 0..RETRIES {
+            let [failures, own_failures] = store.failures([&self.lane.id, own]).await?;
+            let is_done = match schedule::without(failures, own_failures.count) {
+                Some(rest) => store.replace_failures(&self.lane.id, failures, rest).await?,
+                None => store.forget_failures(&self.lane.id).await.map(|()| true)?,
+            };
+            if is_done {
+                break;
+            }
+        }
+        store.forget_failures(own).await
+    }
+}
+
+/// Counts one more, and returns how many there are now.
+async fn increment(store: &Store, id: &str, now: i64) -> Result<i32, StoreError> {
+    let mut count = 0;
+    for _ in 0..RETRIES {
+        let [old] = store.failures([id]).await?;
+        count = schedule::recent(old, now).count.saturating_add(1);
+        let new = Failures { count, last_failed_at: now, retry_at: 0 };
+        if store.replace_failures(id, old, new).await? {
+            break;
+        }
+    }
+    Ok(count)
+}
+
+/// Wrong passwords from somebody who is logged in.
+pub struct WrongPasswords<'a> {
+    store: &'a Store,
+    id: String,
+}
+
+impl<'a> WrongPasswords<'a> {
+    /// As many end the session.
+    pub const MOST: i32 = 5;
+
+    /// `session` is empty for tokens of the old service, which have none.
+    pub fn new(store: &'a Store, key: &CounterKey, session: &str, user_uuid: &str) -> Self {
+        Self { store, id: key.digest(&["password", session, user_uuid]) }
+    }
+
+    /// # Errors
+    /// [`SessionError::Revoked`] where there were too many, and the session is about to end.
+    pub async fn check(&self, now: i64) -> Result<(), SessionError> {
+        let [failures] = self.store.failures([&self.id]).await?;
+        if schedule::recent(failures, now).count >= Self::MOST { Err(SessionError::Revoked) } else { Ok(()) }
+    }
+
+    /// Counts one more. Returns whether the session has to end.
+    ///
+    /// # Errors
+    /// As [`Self::check`]: others may have used up what was left.
+    pub async fn count(&self, now: i64) -> Result<bool, SessionError> {
+        let count = increment(self.store, &self.id, now).await?;
+        if count > Self::MOST { Err(SessionError::Revoked) } else { Ok(count == Self::MOST) }
     }
 
     pub async fn forget(&self) -> Result<(), StoreError> {
         self.store.forget_failures(&self.id).await
-    }
-}
-
-fn after_failure(old: Failures, now: i64) -> Failures {
-    let old = if old.last_failed_at.saturating_add(FORGET_AFTER) < now { 0 } else { old.count };
-    let count = old.saturating_add(1);
-    Failures { count, last_failed_at: now, retry_at: now.saturating_add(delay(count)) }
-}
-
-/// 0 for the first five, then 1, 2, 4, … seconds.
-fn delay(failures: i32) -> i64 {
-    match u32::try_from(failures - FREE) {
-        Ok(beyond) if beyond > 0 => 1_i64.checked_shl(beyond - 1).unwrap_or(LONGEST).clamp(1, LONGEST),
-        _ => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_grow_and_end() {
-        let delays: Vec<_> = (1..=16).map(delay).collect();
-        assert_eq!(delays, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(delay(i32::MAX), 300);
-    }
-
-    #[test]
-    fn failures_are_forgotten_after_a_day_without_another() {
-        let old = Failures { count: 20, last_failed_at: 1_000, retry_at: 1_300 };
-        assert_eq!(after_failure(old, 1_000 + FORGET_AFTER).count, 21);
-        let new = after_failure(old, 1_001 + FORGET_AFTER);
-        assert_eq!((new.count, new.retry_at), (1, 1_001 + FORGET_AFTER));
     }
 }

@@ -66,7 +66,8 @@ impl Admin {
         Ok(())
     }
 
-    /// Makes the Admin, or makes an existing user of that name one. Returns whether there was none.
+    /// Makes the Admin, or makes an existing user of that name one, who is enabled and may log in at once. Returns whether
+    /// there was none.
     pub async fn make_or_reset(&self, store: &Store, hasher: &Hasher, now: OffsetDateTime) -> anyhow::Result<bool> {
         let password_hash = hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng())).await?;
         while let Some(user) = store.user_by_username(&self.username).await? {
@@ -74,15 +75,22 @@ impl Admin {
                 email: self.email.clone(),
                 password_hash: Some(password_hash.clone()),
                 role: Some(Role::Admin),
+                disabled: Some(false),
                 ..Changes::default()
             };
             // Where the user was deleted meanwhile, there is nobody to reset.
             if store.change_user(user.id, changes, Guard::default(), now).await? {
                 self.note(store, "reset", now).await?;
+                // Last, so that somebody who guesses at the name has the least time to fail again.
+                store.make_room(user.id, now.unix_timestamp()).await?;
                 return Ok(false);
             }
         }
         self.insert(store, password_hash, None, now).await?;
+        // Somebody may have guessed at the name before it existed.
+        if let Some(user) = store.user_by_username(&self.username).await? {
+            store.clear_failures(user.id).await?;
+        }
         Ok(true)
     }
 

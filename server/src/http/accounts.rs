@@ -125,6 +125,9 @@ pub struct Tokens {
 }
 
 /// Begins a session.
+///
+/// A client that was logged in before may send its last refresh token as the bearer token, expired or not: then strangers
+/// who guess at the user's password do not make it wait.
 #[utoipa::path(
     post,
     path = "/accounts/login",
@@ -136,13 +139,21 @@ pub struct Tokens {
         BodyRefusals,
         LimitedRefusals,
     ),
+    security((), ("bearer" = []))
 )]
-pub async fn login(State(app): State<App>, client: Client, mut body: Fields) -> Result<Data<Tokens>, ApiError> {
+pub async fn login(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    mut body: Fields,
+) -> Result<Data<Tokens>, ApiError> {
     let (username, password) = (body.required("username", OLD_PASSWORD), body.required("password", OLD_PASSWORD));
     body.finish()?;
-    app.settings.check_rate(Limited::Login, &client)?;
+    let recognised = bearer::token(&headers).ok().and_then(|token| app.sessions.recognise(token));
+    let limited = if recognised.is_some() { Limited::Recognised } else { Limited::Login };
+    app.settings.check_rate(limited, &client)?;
     let ids = LoginIds::random(&mut rand::rng());
-    let result = app.sessions.login(&username, password.into(), ids, &client, app.now()).await;
+    let result = app.sessions.login(&username, password.into(), recognised, ids, &client, app.now()).await;
     app.metrics.count_login(match &result {
         Ok(_) => Outcome::Accepted,
         Err(SessionError::BadCredentials) => Outcome::Refused,
@@ -223,7 +234,7 @@ pub async fn change_password(
     let names = [user.username(), user.name.as_deref().unwrap_or_default(), user.email.as_deref().unwrap_or_default()];
     check_password(&mut body, &app, "new_password", &new, &names);
     body.finish()?;
-    app.settings.check_rate(Limited::Login, &client)?;
+    app.settings.check_rate(Limited::Recognised, &client)?;
     replace_password(&app, &bearer, &old.into(), new, &client).await?;
     app.sessions.note(&client, Entry::new(Event::PasswordChanged, AuditOutcome::Success).by(user), app.now()).await?;
     Ok(Done(StatusCode::OK))
@@ -254,7 +265,7 @@ async fn replace_password(
 }
 
 async fn confirm(app: &App, bearer: &Authenticated, old: &SecretString, client: &Client) -> Result<String, ApiError> {
-    match app.sessions.confirm_password(&bearer.user, old, client, app.now()).await {
+    match app.sessions.confirm_password(bearer, old, client, app.now()).await {
         Err(SessionError::BadCredentials) => Err(ApiError::field("old_password", "Not the present password.")),
         result => Ok(result?),
     }

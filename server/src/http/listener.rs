@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use super::client::{Peer, TrustedProxies};
-use super::rate_limits::network;
+use crate::auth::network;
 use connection::{Connection, HEAD_BYTES};
 use io::{Place, Shared, Stream};
 use room::Room;
@@ -108,7 +108,7 @@ async fn accept(
             tracing::debug!(%error, "TCP_NODELAY");
         }
         let address = peer.ip().to_canonical();
-        let connection = Connection::new(network(address), proxies.is_proxy(address), Instant::now());
+        let connection = Connection::new(network::of(address), proxies.is_proxy(address), Instant::now());
         let cut = connection.cut.clone();
         let place = place(connection, shared).await;
         tasks.spawn(talk(stream, place, peer.ip(), router.clone(), cut, stop.clone()));

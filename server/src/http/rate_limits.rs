@@ -1,6 +1,6 @@
 //! How often one address may ask: a token bucket for each address and kind of request, on each replica.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ const SHRINK: Duration = Duration::from_secs(1);
 
 pub struct RateLimits {
     login: Buckets,
+    recognised: Buckets,
     register: Buckets,
     refresh: Buckets,
 }
@@ -32,8 +33,9 @@ struct Buckets {
 /// Which bucket a request takes from.
 #[derive(Debug, Clone, Copy)]
 pub enum Limited {
-    /// Also other requests that compare a password.
     Login,
+    /// A password from a client that has shown a token of ours: strangers on its network don't use up its bucket.
+    Recognised,
     Register,
     Refresh,
 }
@@ -41,20 +43,26 @@ pub enum Limited {
 impl RateLimits {
     /// 20 logins, then one every 2 s; 10 registrations, then one every 10 s; 60 refreshes, then one a second.
     pub fn new() -> Self {
-        Self { login: Buckets::new(20, 2), register: Buckets::new(10, 10), refresh: Buckets::new(60, 1) }
+        Self {
+            login: Buckets::new(20, 2),
+            recognised: Buckets::new(20, 2),
+            register: Buckets::new(10, 10),
+            refresh: Buckets::new(60, 1),
+        }
     }
 
     /// # Errors
     /// Where the client has asked too often. One whose own address is not known is not limited: it may share the
     /// address of a proxy with all others.
     pub fn check(&self, limited: Limited, client: &Client) -> Result<(), ApiError> {
-        let Some(address) = client.address.filter(|_| client.is_own_address) else { return Ok(()) };
+        let Some(network) = client.network() else { return Ok(()) };
         let buckets = match limited {
             Limited::Login => &self.login,
+            Limited::Recognised => &self.recognised,
             Limited::Register => &self.register,
             Limited::Refresh => &self.refresh,
         };
-        buckets.take(network(address)).map_err(ApiError::TooMany)
+        buckets.take(network).map_err(ApiError::TooMany)
     }
 }
 
@@ -88,17 +96,6 @@ impl Buckets {
     }
 }
 
-/// One subscriber has a whole /64 of IPv6.
-pub fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +115,7 @@ mod tests {
         assert!((1..=3).contains(&wait), "{wait}");
         limits.check(Limited::Login, &client("203.0.113.2", true)).unwrap();
         limits.check(Limited::Refresh, &first).unwrap();
+        limits.check(Limited::Recognised, &first).unwrap();
     }
 
     #[test]

@@ -219,7 +219,7 @@ pub async fn clear_failures(
     Id(uuid): Id,
 ) -> Result<Done, ApiError> {
     let user = find(&app, &uuid).await?;
-    app.sessions.forget_failures(user.username()).await?;
+    app.sessions.store.clear_failures(user.id).await?;
     let entry = Entry::new(Event::LoginFailuresCleared, AuditOutcome::Success).by(&admin.user);
     app.sessions.note(&client, entry.to(&user.uuid, user.username.as_deref()), app.now()).await?;
     Ok(Done(StatusCode::OK))

@@ -1,8 +1,9 @@
-//! Failed logins, kept under a keyed hash of the submitted name.
+//! Failed logins, kept under keyed hashes.
 
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
 use sqlx::FromRow;
 
+use super::users::Users;
 use super::{Store, StoreError};
 
 #[derive(Iden, Clone, Copy)]
@@ -14,27 +15,39 @@ pub(super) enum LoginFailures {
     RetryAt,
 }
 
-/// How often a name was given with a wrong password. Times are seconds since 1970-01-01 UTC.
+/// How often a password was wrong. Times are seconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
 pub struct Failures {
     #[sqlx(rename = "failures")]
     pub count: i32,
     pub last_failed_at: i64,
-    /// Until then nobody may try again.
+    /// When the next attempt may be made.
     pub retry_at: i64,
 }
 
+/// The failures under one id.
+#[derive(Debug, FromRow)]
+struct Counter {
+    id: String,
+    #[sqlx(flatten)]
+    failures: Failures,
+}
+
 impl Store {
-    pub async fn failures(&self, id: &str) -> Result<Option<Failures>, StoreError> {
+    /// The failures under each of a few ids.
+    pub async fn failures<const N: usize>(&self, ids: [&str; N]) -> Result<[Failures; N], StoreError> {
         let select = Query::select()
-            .columns([LoginFailures::Failures, LoginFailures::LastFailedAt, LoginFailures::RetryAt])
+            .columns([LoginFailures::Id, LoginFailures::Failures, LoginFailures::LastFailedAt, LoginFailures::RetryAt])
             .from(LoginFailures::Table)
-            .and_where(Expr::col(LoginFailures::Id).eq(id))
+            .and_where(Expr::col(LoginFailures::Id).is_in(ids))
             .to_owned();
-        self.fetch_optional(&select).await
+        let found: Vec<Counter> = self.fetch_all(&select).await?;
+        Ok(ids.map(|id| {
+            found.iter().find(|counter| counter.id == id).map(|counter| counter.failures).unwrap_or_default()
+        }))
     }
 
-    /// Keeps `new` in the place of `old`. Returns whether nobody else was faster.
+    /// Stores `new` if `old` is still current. Returns whether it was.
     pub async fn replace_failures(&self, id: &str, old: Failures, new: Failures) -> Result<bool, StoreError> {
         if old == Failures::default() {
             let insert = Query::insert()
@@ -57,13 +70,37 @@ impl Store {
             .value(LoginFailures::RetryAt, new.retry_at)
             .and_where(Expr::col(LoginFailures::Id).eq(id))
             .and_where(Expr::col(LoginFailures::Failures).eq(old.count))
+            .and_where(Expr::col(LoginFailures::RetryAt).eq(old.retry_at))
             .to_owned();
         Ok(self.execute(&update).await? == 1)
     }
 
+    /// Deletes the failures under an id.
     pub async fn forget_failures(&self, id: &str) -> Result<(), StoreError> {
         let delete =
             Query::delete().from_table(LoginFailures::Table).and_where(Expr::col(LoginFailures::Id).eq(id)).to_owned();
         self.execute(&delete).await.map(|_| ())
+    }
+
+    /// Clears all failures of a user, on every network, without a key: later logins are counted under other ids.
+    pub async fn clear_failures(&self, user_id: i32) -> Result<(), StoreError> {
+        let update = Query::update()
+            .table(Users::Table)
+            .value(Users::LoginEpoch, Expr::col(Users::LoginEpoch).add(1))
+            .and_where(Expr::col(Users::Id).eq(user_id))
+            .to_owned();
+        self.execute(&update).await.map(|_| ())
+    }
+
+    /// The same, and notes when: for a while, more failures than usual are free.
+    pub async fn make_room(&self, user_id: i32, now: i64) -> Result<(), StoreError> {
+        let update = Query::update()
+            .table(Users::Table)
+            .value(Users::LoginEpoch, now)
+            .and_where(Expr::col(Users::Id).eq(user_id))
+            .and_where(Expr::col(Users::LoginEpoch).lt(now))
+            .to_owned();
+        // Else it was done within the same second, or by a replica whose clock is ahead.
+        if self.execute(&update).await? == 0 { self.clear_failures(user_id).await } else { Ok(()) }
     }
 }

@@ -113,6 +113,8 @@ pub const TABLES: &[Table] = &[
             column("username_key", Key(255), Optional),
             column("email_key", Key(255), Optional),
             column("disabled", Flag, Default(0)),
+            // Failed logins are counted under a hash of the name and this number, which grows when they are cleared.
+            column("login_epoch", BigInt, Default(0)),
         ],
         indexes: &[
             unique("uq_users_uuid", "uuid"),
@@ -160,7 +162,8 @@ pub const TABLES: &[Table] = &[
         ],
         indexes: &[],
     },
-    // Failed logins by a keyed hash of the submitted name, whether there is such a user or not.
+    // Failed logins by a keyed hash of the submitted name, whether there is such a user or not, and of what else they
+    // are counted by: a network or a session.
     Table {
         name: "login_failures",
         columns: &[
@@ -170,6 +173,30 @@ pub const TABLES: &[Table] = &[
             column("retry_at", BigInt, Required),
         ],
         indexes: &[index("ix_login_failures_last_failed_at", "last_failed_at")],
+    },
+    // Networks that users have logged in from, by a keyed hash of name and network.
+    Table {
+        name: "known_networks",
+        columns: &[
+            column("id", TextId(64), Required),
+            column("user_id", UserId, Required),
+            column("last_login_at", BigInt, Required),
+        ],
+        indexes: &[
+            index("ix_known_networks_user_id", "user_id"),
+            index("ix_known_networks_last_login_at", "last_login_at"),
+        ],
+    },
+    // The key of those hashes, sealed under each refresh key, whose id it stands under.
+    Table {
+        name: "counter_keys",
+        columns: &[
+            column("id", TextId(64), Required),
+            column("sealed", Text(255), Required),
+            column("born_at", BigInt, Required),
+            column("sealed_at", BigInt, Required),
+        ],
+        indexes: &[],
     },
     // Who did what to whom, from where, and how it ended. No reference to users: it outlives them.
     Table {

@@ -5,6 +5,7 @@ use sea_query::{Expr, ExprTrait as _, Func, Iden, IntoIden, OnConflict, Order, Q
 use super::audit::AuditEvents;
 use super::failures::LoginFailures;
 use super::heartbeats::ScAuthHeartbeats;
+use super::networks::KnownNetworks;
 use super::parties::TokenParties;
 use super::sessions::Sessions;
 use super::{Store, StoreError};
@@ -20,8 +21,8 @@ enum Chores {
 const BATCH: u64 = 500;
 /// Batches of sessions that are looked at in one go: some 600,000 sessions an hour.
 const BATCHES: usize = 20;
-/// Names with failures that are kept at most: the oldest go first.
-const MAX_FAILURES: u64 = 100_000;
+/// Counters of failures that are kept at most, two for a name and a network: the oldest go first.
+const MAX_FAILURES: u64 = 200_000;
 
 impl Store {
     /// Takes over a chore that is due, and makes it due again in `every` seconds. Returns whether it is the caller's.
@@ -107,6 +108,12 @@ impl Store {
         self.sweep::<String>(table, id, at, before).await
     }
 
+    /// Deletes networks that nobody has logged in from since `before`.
+    pub async fn sweep_networks(&self, before: i64) -> Result<u64, StoreError> {
+        let (table, id, at) = (KnownNetworks::Table, KnownNetworks::Id, KnownNetworks::LastLoginAt);
+        self.sweep::<String>(table, id, at, before).await
+    }
+
     /// Deletes pairs of issuer and audience whose last token has ended.
     pub async fn sweep_parties(&self, now: i64) -> Result<u64, StoreError> {
         self.sweep::<String>(TokenParties::Table, TokenParties::Id, TokenParties::LastExp, now).await
@@ -157,7 +164,7 @@ impl Store {
         }
     }
 
-    async fn delete_all<K: Into<Expr>>(
+    pub(super) async fn delete_all<K: Into<Expr>>(
         &self,
         table: impl IntoIden,
         id: impl IntoIden,

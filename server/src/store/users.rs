@@ -30,6 +30,7 @@ pub(super) enum Users {
     UsernameKey,
     EmailKey,
     Disabled,
+    LoginEpoch,
 }
 
 #[derive(Iden, Clone, Copy)]
@@ -165,6 +166,9 @@ pub struct Credentials {
     #[sqlx(flatten)]
     pub user: User,
     pub password: Option<String>,
+    /// Grows when the user's failed logins are cleared: to the time in seconds since 1970-01-01 UTC where the password was
+    /// reset on the command line, else by one.
+    pub login_epoch: i64,
     username_key: Option<String>,
 }
 
@@ -198,6 +202,7 @@ fn by_username(username: &str) -> SelectStatement {
     select_users()
         .column((Users::Table, Users::Password))
         .column((Users::Table, Users::UsernameKey))
+        .column((Users::Table, Users::LoginEpoch))
         .and_where(key.eq(fold(username)).or(by_name))
         .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null())
         .to_owned()

@@ -15,6 +15,7 @@ mod databases;
 mod deployment;
 mod errors;
 mod flood;
+mod guessing;
 mod hold;
 mod identity;
 mod keys;

@@ -2,32 +2,53 @@
 
 use secrecy::SecretString;
 
-use super::{AuditOutcome, Client, Compared, Entry, Event, HasherError, SessionError, Sessions};
-use crate::auth::throttle::Throttle;
-use crate::store::User;
+use super::{AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, SessionError, Sessions};
+use crate::auth::throttle::WrongPasswords;
 
 impl Sessions {
     /// Whether it is the user's password, asked of somebody who is logged in. Returns the hash that it was compared with.
+    /// Strangers who guess at logins don't get in its way: wrong passwords are counted by the session, which ends after
+    /// [`WrongPasswords::MOST`].
     pub async fn confirm_password(
         &self,
-        user: &User,
+        bearer: &Authenticated,
         password: &SecretString,
         client: &Client,
         now: i64,
     ) -> Result<String, SessionError> {
         self.hasher.check_room()?;
-        let keys = self.keys.get();
-        let throttle = Throttle::new(&self.store, &keys, user.username(), self.throttles);
-        throttle.check(now).await?;
+        let user = &bearer.user;
+        let session = bearer.sid().unwrap_or_default();
+        let wrong = WrongPasswords::new(&self.store, &self.counter_keys.get(), session, &user.uuid);
+        if self.throttles {
+            wrong.check(now).await?;
+        }
         let stored = self.store.password_hash(user.id).await?;
         let compared = self.compare(password, stored.clone()).await?;
-        throttle.check(now).await?;
+        if self.throttles {
+            // Others may have failed meanwhile: then not even the right password tells anything.
+            wrong.check(now).await?;
+        }
         if let (Some(stored), true) = (stored, compared.verdict.matches) {
+            wrong.forget().await?;
             return Ok(stored);
         }
-        throttle.count(now).await?;
+        let has_to_end = self.throttles && wrong.count(now).await?;
         self.note(client, Entry::new(Event::PasswordChanged, AuditOutcome::Failure).by(user), now).await?;
+        if has_to_end {
+            self.end_for_guessing(bearer, client, now).await?;
+        }
         Err(SessionError::BadCredentials)
+    }
+
+    /// Ends the session whose token somebody guesses the password with: most likely it was stolen.
+    async fn end_for_guessing(&self, bearer: &Authenticated, client: &Client, now: i64) -> Result<(), SessionError> {
+        match bearer.sid() {
+            Some(sid) => drop(self.end(bearer, sid, now).await?),
+            None => self.store.revoke_old_tokens(&bearer.user.uuid).await?,
+        }
+        let entry = Entry::new(Event::SessionEnded, AuditOutcome::Denied).by(&bearer.user);
+        self.note(client, entry.detail("too many wrong passwords"), now).await
     }
 
     /// Compares a password. A hash that cannot be used is one that nothing matches, after the same work.

@@ -5,12 +5,12 @@ use rand::CryptoRng;
 use secrecy::SecretString;
 
 use super::{
-    AuditOutcome, COMPARISONS, Client, Compared, Entry, Event, Form, NewRefresh, NewSession, SessionError, Sessions,
-    random_uuid, token,
+    AuditOutcome, COMPARISONS, Client, Compared, Entry, Event, Form, NewRefresh, NewSession, Recognised, SessionError,
+    Sessions, random_uuid, token,
 };
 use crate::auth::keys::Keys;
-use crate::auth::throttle::Throttle;
-use crate::store::{Begin, User};
+use crate::auth::throttle::{Attempt, Throttle};
+use crate::store::{Begin, Credentials, StoreError, User};
 
 /// What a login hands out.
 pub struct TokenPair {
@@ -42,31 +42,33 @@ impl Sessions {
         &self,
         username: &str,
         password: SecretString,
+        recognised: Option<Recognised>,
         ids: LoginIds,
         client: &Client,
         now: i64,
     ) -> Result<TokenPair, SessionError> {
         self.hasher.check_room()?;
         let keys = self.keys.get();
-        let throttle = Throttle::new(&self.store, &keys, username, self.throttles);
-        throttle.check(now).await?;
         let credentials = self.store.credentials(username).await?;
+        let throttle = self.throttle(username, credentials.as_ref(), recognised.as_ref(), client, now).await?;
+        throttle.open(now).await?;
         let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), found.password));
         let compared = self.compare(&password, stored.clone()).await?;
         // Others may have failed meanwhile: then not even the right password tells anything.
-        let failures = throttle.check(now).await?;
+        let slot = match throttle.open(now).await {
+            Ok(slot) => slot,
+            Err(error) => return self.even_out(&compared, Err(error)).await,
+        };
         let (Some(user), Some(stored), true) = (&user, &stored, compared.verdict.matches) else {
-            self.failed(&throttle, user.as_ref(), compared, client, now).await?;
-            return Err(SessionError::BadCredentials);
+            let failed = self.failed(&throttle, user.as_ref(), client, now).await;
+            return self.even_out(&compared, Err(failed)).await;
         };
         if user.disabled {
             self.note(client, Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("disabled"), now).await?;
             return Err(SessionError::Disabled);
         }
         let (pair, compared_hash) = self.begin_with(&keys, user, stored, &password, &ids, client, now).await?;
-        if failures.is_some() {
-            throttle.forget().await?;
-        }
+        throttle.succeed(slot.as_ref(), user.id, now).await?;
         if compared.verdict.may_replace && self.form == Form::Argon2id && compared_hash == *stored {
             self.replace_hash(user.id, stored, password, &ids.sid, now).await;
         }
@@ -74,25 +76,46 @@ impl Sessions {
         Ok(pair)
     }
 
-    async fn failed(
+    async fn throttle(
         &self,
-        throttle: &Throttle<'_>,
-        user: Option<&User>,
-        compared: Compared,
+        username: &str,
+        credentials: Option<&Credentials>,
+        recognised: Option<&Recognised>,
         client: &Client,
         now: i64,
-    ) -> Result<(), SessionError> {
-        throttle.count(now).await?;
+    ) -> Result<Throttle<'_>, StoreError> {
+        if !self.throttles {
+            return Ok(Throttle::off(&self.store));
+        }
+        let is_same_user =
+            |recognised: &&Recognised| credentials.is_some_and(|found| found.user.uuid == recognised.user_uuid);
+        let attempt = Attempt {
+            username,
+            epoch: credentials.map_or(0, |found| found.login_epoch),
+            network: client.network(),
+            session: recognised.filter(is_same_user).map(|recognised| recognised.session.as_str()),
+        };
+        Throttle::new(&self.store, &self.counter_keys.get(), attempt, now).await
+    }
+
+    /// Counts a wrong password, and returns what to answer.
+    async fn failed(&self, throttle: &Throttle<'_>, user: Option<&User>, client: &Client, now: i64) -> SessionError {
+        if let Err(error) = throttle.count(now).await {
+            return error;
+        }
         let entry = Entry::new(Event::Login, AuditOutcome::Failure);
         // A name that nobody has may be a password that was typed into the wrong field.
         let entry = user.map_or_else(
             || Entry::new(Event::Login, AuditOutcome::Failure).detail("no such user"),
             |user| entry.by(user),
         );
-        self.note(client, entry, now).await?;
-        // Hashes of other services take longer than ours: nobody is to tell by the time whose hash it was.
+        self.note(client, entry, now).await.err().unwrap_or(SessionError::BadCredentials)
+    }
+
+    /// Hashes of other services take longer than ours: nobody is to tell by the time whose hash it was.
+    async fn even_out<T>(&self, compared: &Compared, result: T) -> T {
         tokio::time::sleep_until((compared.began + self.hasher.slowest()).into()).await;
-        Ok(())
+        result
     }
 
     /// Begins a session with a password that was compared with `stored`. Another login may have replaced an imported hash

@@ -33,7 +33,7 @@ const HEARTBEATS: i64 = 86_400;
 pub fn start(app: &App, args: &ServeArgs, file: &Arc<DeploymentFile>, report: &Report, stop: &CancellationToken) {
     let (sessions, metrics, clock) = (&app.sessions, &app.metrics, app.clock);
     show(&sessions.keys, metrics);
-    spawn(stop, watch_keys(Arc::clone(&sessions.keys), metrics.clone()));
+    spawn(stop, watch_keys(Arc::clone(sessions), metrics.clone(), clock));
     let retention = i64::try_from(args.guards.audit_retention.as_secs()).unwrap_or(i64::MAX);
     spawn(stop, sweep(Arc::clone(sessions), metrics.clone(), clock, retention));
     spawn(stop, measure_imported_hashes(Arc::clone(sessions)));
@@ -53,7 +53,8 @@ fn spawn(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'stat
     });
 }
 
-async fn watch_keys(keys: Arc<KeyRing>, metrics: Metrics) {
+async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {
+    let keys = &sessions.keys;
     let mut was_broken = false;
     loop {
         tokio::time::sleep(FILES).await;
@@ -64,7 +65,9 @@ async fn watch_keys(keys: Arc<KeyRing>, metrics: Metrics) {
                 was_broken = false;
                 let kid = keys.get().access().kid.clone();
                 tracing::info!(signs_with = kid, "the keys file has changed and is in use");
-                show(&keys, &metrics);
+                show(keys, &metrics);
+                // At once, while a key that opens the copy in the database is still there.
+                sync_counter_keys(&sessions, clock().unix_timestamp()).await;
             }
             Reload::Broken(error) => {
                 if !was_broken {
@@ -75,6 +78,16 @@ async fn watch_keys(keys: Arc<KeyRing>, metrics: Metrics) {
             }
         }
         metrics.show_keys_broken(was_broken);
+    }
+}
+
+/// What it cannot do now, it does a minute later.
+async fn sync_counter_keys(sessions: &Sessions, now: i64) {
+    if let Err(error) = sessions.counter_keys.sync(&sessions.store, &sessions.keys.get(), now).await {
+        tracing::warn!(
+            error = logging::chain(error.as_ref()),
+            "the key of the counters of failed logins was not stored"
+        );
     }
 }
 
@@ -91,6 +104,7 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retentio
     let mut place = 0;
     loop {
         let now = clock().unix_timestamp();
+        sync_counter_keys(&sessions, now).await;
         let result = async {
             metrics.show_sessions(sessions.store.count_sessions(now).await?);
             if sessions.store.claim_chore("sweep", now, SWEEP_SECONDS).await? {
@@ -114,6 +128,7 @@ async fn sweep_once(sessions: &Sessions, place: i64, now: i64, retention: i64) -
     let (place, expired) = store.sweep_sessions(place, now).await?;
     let events = store.sweep_audit_events(now.saturating_sub(retention)).await?;
     let failures = store.sweep_failures(now.saturating_sub(throttle::FORGET_AFTER)).await?;
+    store.sweep_networks(now.saturating_sub(throttle::FORGET_NETWORK_AFTER)).await?;
     store.sweep_parties(now).await?;
     store.sweep_heartbeats(now.saturating_sub(HEARTBEATS)).await?;
     tracing::debug!(expired, events, failures, "deleted what was over");

@@ -8,6 +8,7 @@ use crate::auth::old_tokens::OldTokens;
 use crate::auth::parties::KnownParties;
 use crate::auth::password::policy::Policy;
 use crate::auth::session::Sessions;
+use crate::auth::throttle::CounterKeys;
 use crate::clock;
 use crate::commands::first_admin;
 use crate::commands::open::{self, Opened, Ready};
@@ -61,6 +62,8 @@ impl<'a> Start<'a> {
             identity = store.own_identity(),
             "the database is there and its schema up to date"
         );
+        let now = clock::system().unix_timestamp();
+        let counter_keys = CounterKeys::load(&store, &self.keys.get(), rand::random(), now).await?;
         let hasher = Hasher::start(args.hash.settings(), self.metrics.hash(), &mut rand::rng())?;
         self.first_admin(&store, &hasher, database).await?;
         let refresh_tokens = args.refresh_tokens(self.old_tokens.is_some() || store.has_old_tables());
@@ -74,6 +77,7 @@ impl<'a> Start<'a> {
             store,
             hasher,
             keys: Arc::clone(&self.keys),
+            counter_keys,
             parties: KnownParties::new(args.tokens.issuer.clone(), args.audience()),
             metrics: self.metrics.clone(),
             lifetimes: args.lifetimes(),

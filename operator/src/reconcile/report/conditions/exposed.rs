@@ -73,8 +73,9 @@ fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
 /// Clients come through; whether they can be told apart is said too.
 fn admitted(facts: &Facts<'_>, hosts: &str) -> Finding {
     let has_proxies = facts.validated.spec.expose.as_ref().is_some_and(|expose| !expose.trusted_proxies.is_empty());
-    let hint =
-        "; set spec.expose.trustedProxies to the ingress controller's networks, and logins are limited by address";
+    let hint = "; clients' addresses are not known, so logins are not limited by address, and a stranger who guesses at a \
+                password keeps its owner from logging in; set spec.expose.trustedProxies to the ingress controller's \
+                networks";
     let message = format!("clients reach it as {hosts}{}{}", shared(facts), if has_proxies { "" } else { hint });
     finding("Exposed", "True", Reason::Admitted, message)
 }

@@ -1,0 +1,255 @@
+//! When the next guess may be made: a pure function of the failures so far.
+//!
+//! Failures with one name open *slots*: one attempt each. The first slots are open from the start, the later ones open
+//! 1, 2, 4, … and then 300 seconds after the one before, so that the sum over all networks is bounded. A network that
+//! has failed twice leaves the last two open slots to others: one network alone never uses up what a newcomer needs.
+
+use crate::store::Failures;
+
+/// The longest delay, in seconds.
+const LONGEST: i64 = 300;
+/// Failures are forgotten after so many seconds without another one.
+pub const FORGET_AFTER: i64 = 86_400;
+/// So many open slots are left to networks that have hardly failed. At most so many unused ones are saved, too.
+const RESERVE: i32 = 2;
+/// Failures after which a network leaves the reserve to others.
+const NEWCOMER: i32 = 2;
+
+/// How failures are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Clients that nothing is known of: 5 failures without any delay, since people mistype.
+    Strict,
+    /// Clients that were let in before: 10.
+    Lenient,
+    /// Anybody, shortly after the password was reset on the command line: 50, so that the user gets in before somebody who
+    /// goes on guessing has closed the name again.
+    Roomy,
+}
+
+/// For how long [`Pace::Roomy`] holds, in seconds.
+const ROOMY_FOR: i64 = 600;
+
+impl Pace {
+    /// Of clients that nothing is known of.
+    pub const fn of_strangers(epoch: i64, now: i64) -> Self {
+        if now < epoch.saturating_add(ROOMY_FOR) { Self::Roomy } else { Self::Strict }
+    }
+
+    const fn free(self) -> i32 {
+        match self {
+            Self::Strict => 5,
+            Self::Lenient => 10,
+            Self::Roomy => 50,
+        }
+    }
+
+    /// Seconds between the slot of this failure and the next: 0 for the free ones, then 1, 2, 4, …
+    fn delay(self, failures: i32) -> i64 {
+        match u32::try_from(failures.saturating_sub(self.free())) {
+            Ok(beyond) if beyond > 0 => 1_i64.checked_shl(beyond - 1).unwrap_or(LONGEST).clamp(1, LONGEST),
+            _ => 0,
+        }
+    }
+
+    /// How much later than the next slot the one `ahead` slots after it opens.
+    fn later(self, failures: i32, ahead: i32) -> i64 {
+        (1..=ahead).map(|slot| self.delay(failures.saturating_add(slot))).sum()
+    }
+}
+
+/// What a client shares the failures of a name with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Nobody, as far as is known: it may take every slot.
+    All,
+    /// Other networks; this one has failed so often.
+    OfNetwork(i32),
+}
+
+/// Failures that are old enough count no more.
+pub fn recent(failures: Failures, now: i64) -> Failures {
+    if failures.last_failed_at.saturating_add(FORGET_AFTER) < now { Failures::default() } else { failures }
+}
+
+/// Seconds until an attempt may be made; 0 where it may be made now.
+pub fn wait(pace: Pace, failures: Failures, share: Share, now: i64) -> i64 {
+    let failures = recent(failures, now);
+    let opens_at = failures.retry_at.saturating_add(pace.later(failures.count, left_to_others(pace, failures, share)));
+    opens_at.saturating_sub(now).max(0)
+}
+
+fn left_to_others(pace: Pace, failures: Failures, share: Share) -> i32 {
+    match share {
+        Share::OfNetwork(own) if own >= NEWCOMER && failures.count >= pace.free() => RESERVE,
+        Share::OfNetwork(_) | Share::All => 0,
+    }
+}
+
+/// The failures after one more, which has taken a slot.
+pub fn after_failure(pace: Pace, old: Failures, share: Share, now: i64) -> Failures {
+    let old = recent(old, now);
+    let count = old.count.saturating_add(1);
+    let taken_at = match share {
+        Share::All => now,
+        // The slots that opened meanwhile stay open, but no more than the reserve.
+        Share::OfNetwork(_) => old.retry_at.max(now.saturating_sub(pace.later(old.count, RESERVE))),
+    };
+    Failures { count, last_failed_at: now, retry_at: taken_at.saturating_add(pace.delay(count)) }
+}
+
+/// The failures without those of a network that has got in; `None` where nothing is left.
+pub fn without(failures: Failures, own: i32) -> Option<Failures> {
+    let count = failures.count.saturating_sub(own);
+    (count > 0).then_some(Failures { count, ..failures })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: i64 = 1_000_000;
+
+    /// One name, guessed at from several networks.
+    struct Name {
+        failures: Failures,
+        own: Vec<i32>,
+    }
+
+    impl Name {
+        fn new(networks: usize) -> Self {
+            Self { failures: Failures::default(), own: vec![0; networks] }
+        }
+
+        fn wait(&self, network: usize, now: i64) -> i64 {
+            wait(Pace::Strict, self.failures, Share::OfNetwork(self.own[network]), now)
+        }
+
+        /// A wrong guess, if it may be made.
+        fn guess(&mut self, network: usize, now: i64) -> bool {
+            let share = Share::OfNetwork(self.own[network]);
+            let may = wait(Pace::Strict, self.failures, share, now) == 0;
+            if may {
+                self.failures = after_failure(Pace::Strict, self.failures, share, now);
+                self.own[network] += 1;
+            }
+            may
+        }
+    }
+
+    /// The most guesses that somebody to whom every slot is open gets in so many seconds.
+    fn bound(seconds: i64) -> i32 {
+        let mut failures = Failures::default();
+        for now in START..START + seconds {
+            while wait(Pace::Strict, failures, Share::All, now) == 0 {
+                failures = after_failure(Pace::Strict, failures, Share::All, now);
+            }
+        }
+        failures.count
+    }
+
+    #[test]
+    fn delays_grow_and_end() {
+        let delays: Vec<_> = (1..=16).map(|failures| Pace::Strict.delay(failures)).collect();
+        assert_eq!(delays, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(Pace::Lenient.delay(10), 0);
+        assert_eq!(Pace::Lenient.delay(11), 1);
+        for failures in [i32::MAX, i32::MAX - 1] {
+            assert_eq!(Pace::Strict.delay(failures), 300);
+            assert_eq!(Pace::Strict.later(failures, RESERVE), 600);
+        }
+    }
+
+    #[test]
+    fn clients_that_share_an_unknown_network_are_one() {
+        assert_eq!(bound(1), 6);
+        assert_eq!(bound(3_600), 6 + 9 + 10, "6 at once, 9 in growing delays, then 12 an hour");
+        let old = Failures { count: 1_000, last_failed_at: START, retry_at: START };
+        assert_eq!(
+            after_failure(Pace::Strict, old, Share::All, START + 900).retry_at,
+            START + 1_200,
+            "nothing is saved"
+        );
+    }
+
+    #[test]
+    fn all_networks_together_get_no_more_than_one_would() {
+        for networks in [1, 2, 10, 200, 2_000] {
+            let mut name = Name::new(networks);
+            let mut total = 0;
+            for second in 0..1_200 {
+                for network in 0..networks.min(200) {
+                    let network = (network + usize::try_from(second).unwrap() * 200) % networks;
+                    total += i32::from(name.guess(network, START + second));
+                }
+                assert!(total <= bound(second + 1), "{networks} networks: {total} after {second} s");
+            }
+        }
+    }
+
+    #[test]
+    fn one_network_alone_mistypes_five_times_and_then_waits_longer_and_longer() {
+        let mut name = Name::new(1);
+        let mut now = START;
+        let waits: Vec<_> = (0..16)
+            .map(|_| {
+                let wait = name.wait(0, now);
+                now += wait;
+                assert!(name.guess(0, now));
+                wait
+            })
+            .collect();
+        assert_eq!(waits, [0, 0, 0, 0, 0, 3, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+    }
+
+    #[test]
+    fn a_guesser_on_one_network_leaves_two_attempts_to_every_newcomer() {
+        let mut name = Name::new(2);
+        for half_second in 0..4 * 3_600 {
+            let now = START + half_second / 2;
+            name.guess(0, now);
+            assert!(name.wait(1, now) <= 3, "after {half_second} half seconds");
+        }
+        let now = START + 7_200;
+        assert!(name.guess(1, now) && name.guess(1, now));
+        assert!(name.wait(1, now) > 0);
+    }
+
+    #[test]
+    fn a_few_guessers_that_have_failed_before_leave_them_as_well() {
+        let mut name = Name::new(5);
+        for second in 0..7_200 {
+            for network in 0..4 {
+                name.guess(network, START + second);
+            }
+        }
+        assert_eq!(name.wait(4, START + 7_200), 0);
+    }
+
+    #[test]
+    fn for_a_while_after_a_reset_there_is_more_room() {
+        assert_eq!(Pace::of_strangers(0, START), Pace::Strict);
+        assert_eq!(Pace::of_strangers(START, START + 599), Pace::Roomy);
+        assert_eq!(Pace::of_strangers(START, START + 600), Pace::Strict);
+        let guesses = Failures { count: 40, last_failed_at: START, retry_at: START };
+        assert_eq!(wait(Pace::Roomy, guesses, Share::OfNetwork(9), START), 0);
+        assert_eq!(wait(Pace::Strict, guesses, Share::OfNetwork(9), START), 600, "and then none at all");
+    }
+
+    #[test]
+    fn failures_are_forgotten_after_a_day_without_another() {
+        let old = Failures { count: 20, last_failed_at: START, retry_at: START + 300 };
+        assert_eq!(after_failure(Pace::Strict, old, Share::All, START + FORGET_AFTER).count, 21);
+        let new = after_failure(Pace::Strict, old, Share::All, START + FORGET_AFTER + 1);
+        assert_eq!((new.count, new.retry_at), (1, START + FORGET_AFTER + 1));
+        assert_eq!(after_failure(Pace::Strict, old, Share::OfNetwork(3), START + FORGET_AFTER + 1).count, 1);
+    }
+
+    #[test]
+    fn who_gets_in_takes_back_own_failures_only() {
+        let failures = Failures { count: 9, last_failed_at: START, retry_at: START };
+        assert_eq!(without(failures, 2).unwrap().count, 7);
+        assert_eq!(without(failures, 9), None);
+        assert_eq!(without(failures, 12), None);
+    }
+}

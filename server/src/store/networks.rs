@@ -1,0 +1,63 @@
+//! Networks that a user has logged in from, kept under a keyed hash of the user's name and the network.
+
+use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Order, Query};
+
+use super::{Store, StoreError};
+
+#[derive(Iden, Clone, Copy)]
+pub(super) enum KnownNetworks {
+    Table,
+    Id,
+    UserId,
+    LastLoginAt,
+}
+
+/// As many are remembered of one user; the least recently used go first.
+const MAX_PER_USER: u64 = 16;
+
+impl Store {
+    /// When somebody last logged in from the network, in seconds since 1970-01-01 UTC; `None` where nobody has.
+    pub async fn known_network(&self, id: &str) -> Result<Option<i64>, StoreError> {
+        let select = Query::select()
+            .column(KnownNetworks::LastLoginAt)
+            .from(KnownNetworks::Table)
+            .and_where(Expr::col(KnownNetworks::Id).eq(id))
+            .to_owned();
+        Ok(self.fetch_optional::<(i64,)>(&select).await?.map(|(at,)| at))
+    }
+
+    /// Remembers a network that the user has just logged in from.
+    pub async fn remember_network(&self, id: &str, user_id: i32, now: i64) -> Result<(), StoreError> {
+        let update = Query::update()
+            .table(KnownNetworks::Table)
+            .value(KnownNetworks::LastLoginAt, now)
+            .and_where(Expr::col(KnownNetworks::Id).eq(id))
+            .to_owned();
+        if self.execute(&update).await? > 0 {
+            return Ok(());
+        }
+        let insert = Query::insert()
+            .into_table(KnownNetworks::Table)
+            .columns([KnownNetworks::Id, KnownNetworks::UserId, KnownNetworks::LastLoginAt])
+            .values_panic([id.into(), user_id.into(), now.into()])
+            .on_conflict(OnConflict::column(KnownNetworks::Id).do_nothing_on([KnownNetworks::Id]).to_owned())
+            .to_owned();
+        self.execute(&insert).await?;
+        self.trim_networks(user_id).await
+    }
+
+    async fn trim_networks(&self, user_id: i32) -> Result<(), StoreError> {
+        let select = Query::select()
+            .column(KnownNetworks::Id)
+            .from(KnownNetworks::Table)
+            .and_where(Expr::col(KnownNetworks::UserId).eq(user_id))
+            .order_by(KnownNetworks::LastLoginAt, Order::Desc)
+            .order_by(KnownNetworks::Id, Order::Asc)
+            .offset(MAX_PER_USER)
+            .limit(100)
+            .to_owned();
+        let ids: Vec<(String,)> = self.fetch_all(&select).await?;
+        let ids = ids.into_iter().map(|(id,)| id).collect();
+        self.delete_all(KnownNetworks::Table, KnownNetworks::Id, ids).await.map(|_| ())
+    }
+}

@@ -1,0 +1,430 @@
+//! A stranger who guesses at a password, and the owner who gets in all the same.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use futures::future::join_all;
+use reqwest::header::RETRY_AFTER;
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::database::{Database, Engine};
+use crate::harness::{Answer, PASSWORD, Server, fail, run, run_with_input, until};
+
+crate::on_every_engine!(
+    many_networks_do_not_keep_the_owner_out_of_a_known_one,
+    one_network_does_not_keep_the_owner_out_of_an_unknown_one,
+    a_long_attack_from_one_network_leaves_two_attempts_to_others,
+    the_owner_of_a_refresh_token_gets_in,
+    known_networks_and_tokens_have_counters_too,
+    names_that_nobody_has_behave_the_same,
+    a_success_takes_back_the_failures_of_its_own_network,
+    few_networks_are_remembered_and_none_in_clear,
+    a_password_can_be_changed_during_an_attack,
+    five_wrong_passwords_end_the_session,
+    an_admin_who_is_created_again_gets_in_at_once,
+    counters_outlive_the_refresh_keys,
+    a_database_of_the_release_before_is_completed,
+);
+
+const HOME: &str = "198.51.100.7";
+const AWAY: &str = "192.0.2.33";
+const STRANGER: &str = "203.0.113.9";
+
+/// A server that knows its clients' addresses.
+async fn server(engine: Engine) -> (Server, Database) {
+    let (_, database) = Server::with_admin(engine).await;
+    (behind_proxy(&database).await, database)
+}
+
+async fn behind_proxy(database: &Database) -> Server {
+    Server::start(database, &[("SC_AUTH_TRUSTED_PROXIES", "127.0.0.0/8")]).await
+}
+
+/// What a login is answered, and the seconds in `Retry-After`.
+#[derive(Debug, PartialEq)]
+struct Login {
+    status: u16,
+    wait: Option<u64>,
+}
+
+/// Again where a slow machine has no room for one more hash.
+async fn login(server: &Server, address: &str, name: &str, password: &str, token: Option<&str>) -> Login {
+    loop {
+        let answer = login_once(server, address, name, password, token).await;
+        if answer.status != 503 {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn login_once(server: &Server, address: &str, name: &str, password: &str, token: Option<&str>) -> Login {
+    let mut request = server.request("POST", "/api/v1/accounts/login").header("x-forwarded-for", address);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let response = request.json(&json!({"username": name, "password": password})).send().await.unwrap();
+    let wait = response.headers().get(RETRY_AFTER).map(|seconds| seconds.to_str().unwrap().parse().unwrap());
+    Login { status: response.status().as_u16(), wait }
+}
+
+async fn right(server: &Server, address: &str) -> u16 {
+    login(server, address, "root", PASSWORD, None).await.status
+}
+
+async fn wrong(server: &Server, address: &str, name: &str) -> Login {
+    login(server, address, name, "a wrong password", None).await
+}
+
+/// Addresses of a guesser who has many, each on a network of its own.
+fn addresses(count: usize) -> Vec<String> {
+    let v4 = (1..=count / 2).map(|number| format!("203.0.113.{number}"));
+    let v6 = (1..=count - count / 2).map(|number| format!("2001:db8:0:{number:x}::1"));
+    v4.chain(v6).collect()
+}
+
+/// One guess from each of them; how many were compared.
+async fn attack(server: &Server, name: &str, addresses: &[String]) -> usize {
+    let mut compared = 0;
+    for addresses in addresses.chunks(4) {
+        let answers = join_all(addresses.iter().map(|address| wrong(server, address, name))).await;
+        for answer in answers {
+            match answer.status {
+                422 => compared += 1,
+                429 => assert!(answer.wait.is_some_and(|wait| (1..=600).contains(&wait)), "{answer:?}"),
+                _ => panic!("{answer:?}"),
+            }
+        }
+    }
+    compared
+}
+
+/// As many guesses at one name as may be compared within so many seconds: six, and then after 1, 2, 4, … seconds.
+fn bound(elapsed: Duration) -> usize {
+    (0..8).filter(|doubling| (1_u64 << (doubling + 1)) - 1 <= elapsed.as_secs()).count() + 6
+}
+
+/// Seconds since 1970-01-01 UTC.
+fn seconds_now() -> i64 {
+    i64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap()
+}
+
+/// Guesses twice a second until it is aborted.
+fn guess_on(server: &Server, name: &'static str, addresses: Vec<String>) -> JoinHandle<()> {
+    let request = server.request("POST", "/api/v1/accounts/login");
+    let body = json!({"username": name, "password": "a wrong password"});
+    tokio::spawn(async move {
+        for address in addresses.iter().cycle() {
+            let request = request.try_clone().unwrap().header("x-forwarded-for", address).json(&body);
+            let _ = request.send().await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    })
+}
+
+async fn many_networks_do_not_keep_the_owner_out_of_a_known_one(engine: Engine) {
+    let (server, database) = server(engine).await;
+    assert_eq!(right(&server, HOME).await, 200);
+    let began = Instant::now();
+    for name in ["root", "nobody"] {
+        let compared = attack(&server, name, &addresses(220)).await;
+        assert!((5..=bound(began.elapsed())).contains(&compared), "{compared} guesses at {name}");
+    }
+    for _ in 0..3 {
+        assert_eq!(right(&server, HOME).await, 200);
+    }
+    assert_eq!(right(&server, &format!("::ffff:{HOME}")).await, 200, "it is the same address");
+    // What the owner did has opened nothing to the others.
+    let compared = attack(&server, "root", &addresses(40)).await;
+    assert!(compared <= bound(began.elapsed()) - 5, "{compared}");
+    database.execute("UPDATE login_failures SET retry_at = 9999999999").await;
+    assert_eq!(right(&server, AWAY).await, 429, "the sum is bounded");
+    assert_eq!(right(&server, HOME).await, 200);
+}
+
+async fn one_network_does_not_keep_the_owner_out_of_an_unknown_one(engine: Engine) {
+    let (server, _database) = server(engine).await;
+    let attack = guess_on(&server, "root", vec![STRANGER.into()]);
+    until("the guesser has to wait", async || wrong(&server, STRANGER, "root").await.status == 429).await;
+    let began = Instant::now();
+    loop {
+        let answer = login(&server, AWAY, "root", PASSWORD, None).await;
+        if answer.status == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(answer.wait.unwrap())).await;
+        assert!(began.elapsed() < Duration::from_secs(30), "{answer:?}");
+    }
+    attack.abort();
+}
+
+async fn a_long_attack_from_one_network_leaves_two_attempts_to_others(engine: Engine) {
+    let (server, database) = server(engine).await;
+    wrong(&server, STRANGER, "root").await;
+    // As after many hours, at a moment when the guesser may go on.
+    let now = seconds_now();
+    let sql = format!("UPDATE login_failures SET failures = 1000, last_failed_at = {now}, retry_at = {}", now - 700);
+    database.execute(&sql).await;
+    assert_eq!(wrong(&server, STRANGER, "root").await.status, 422);
+    let refused = wrong(&server, STRANGER, "root").await;
+    assert!(refused.status == 429 && refused.wait.unwrap() > 200, "{refused:?}");
+    assert_eq!(wrong(&server, AWAY, "root").await.status, 422, "the owner may mistype once");
+    assert_eq!(right(&server, AWAY).await, 200);
+    assert_eq!(right(&server, AWAY).await, 200, "it is known now");
+}
+
+async fn the_owner_of_a_refresh_token_gets_in(engine: Engine) {
+    let (server, database) = server(engine).await;
+    server.register("mallory").await;
+    let (root, mallory) = (server.login("root").await, server.login("mallory").await);
+    let close = async || {
+        attack(&server, "root", &addresses(20)).await;
+        database.execute("UPDATE login_failures SET retry_at = 9999999999").await;
+    };
+    close().await;
+    let with = async |token: &str| login(&server, AWAY, "root", PASSWORD, Some(token)).await.status;
+    for useless in [&mallory.refresh, &root.access, &mallory.access, &root.refresh.replace('.', "-"), &"x".repeat(99)] {
+        assert_eq!(with(useless).await, 429);
+    }
+    assert_eq!(login(&server, AWAY, "root", "wrong", Some(&root.refresh)).await.status, 422, "the password counts");
+    assert_eq!(with(&root.refresh).await, 200);
+    // Also one that is over.
+    database.execute("DELETE FROM known_networks").await;
+    assert_eq!(server.call("DELETE", "/api/v1/accounts/logout", Some(&root.access), None).await.status, 200);
+    assert_eq!(server.refresh(&root.refresh).await.status, 401);
+    assert_eq!(with(&root.refresh).await, 200);
+
+    // Where addresses are not known, too.
+    drop(server);
+    let blind = Server::start(&database, &[]).await;
+    assert_eq!(blind.login_with("root", PASSWORD).await.status, 429);
+    assert_eq!(login(&blind, AWAY, "root", PASSWORD, Some(&root.refresh)).await.status, 200);
+    // What was ignored before is not refused: a client may send the same header with every request.
+    for header in ["Basic cm9vdDpyb290", "Bearer", "Bearer a b", "nonsense"] {
+        let request = blind.request("POST", "/api/v1/accounts/login").header("authorization", header);
+        let request = request.json(&json!({"username": "mallory", "password": PASSWORD}));
+        assert_eq!(request.send().await.unwrap().status(), 200, "{header}");
+    }
+}
+
+async fn known_networks_and_tokens_have_counters_too(engine: Engine) {
+    let (server, database) = server(engine).await;
+    assert_eq!(right(&server, HOME).await, 200);
+    let token = server.login("root").await.refresh;
+    attack(&server, "root", &addresses(20)).await;
+    database.execute("UPDATE login_failures SET retry_at = 9999999999").await;
+    for (address, token) in [(HOME, None), (AWAY, Some(token.as_str()))] {
+        let mut compared = 0;
+        let refused = loop {
+            let answer = login(&server, address, "root", "a wrong password", token).await;
+            if answer.status == 429 {
+                break answer;
+            }
+            compared += 1;
+            assert!(compared < 20, "it is slowed down");
+        };
+        assert!(compared >= 10 && refused.wait >= Some(1), "{refused:?} after {compared}");
+        database.execute("UPDATE login_failures SET retry_at = 9999999999").await;
+        assert_eq!(login(&server, address, "root", PASSWORD, token).await.status, 429, "not even the right one");
+    }
+}
+
+async fn names_that_nobody_has_behave_the_same(engine: Engine) {
+    let (server, database) = server(engine).await;
+    let login = async |name: &str| {
+        let request = server.request("POST", "/api/v1/accounts/login").header("x-forwarded-for", STRANGER);
+        crate::harness::answer(request.json(&json!({"username": name, "password": "a wrong password"}))).await
+    };
+    for name in ["root", "nobody"] {
+        for attempt in 1..=5 {
+            let same: Answer = fail(422, json!("user not found or bad username/password"));
+            assert_eq!(login(name).await, same, "attempt {attempt} with {name}");
+        }
+    }
+    // Long after.
+    let now = seconds_now();
+    let sql = format!("UPDATE login_failures SET failures = 1000, last_failed_at = {now}, retry_at = {}", now - 700);
+    database.execute(&sql).await;
+    for name in ["root", "nobody"] {
+        assert_eq!(wrong(&server, STRANGER, name).await.status, 422, "{name}");
+        let refused = wrong(&server, STRANGER, name).await;
+        assert!(refused.status == 429 && refused.wait.is_some_and(|wait| (200..=600).contains(&wait)), "{refused:?}");
+        assert_eq!(wrong(&server, AWAY, name).await.status, 422, "{name}");
+        assert_eq!(wrong(&server, AWAY, name).await.status, 422, "{name}");
+        assert_eq!(wrong(&server, AWAY, name).await.status, 429, "{name}");
+    }
+    let rows = database.texts("SELECT id FROM login_failures").await;
+    assert_eq!(rows.len(), 6, "one for each name, and one for each of its networks");
+    assert!(rows.iter().all(|id| id.len() == 43), "{rows:?}");
+}
+
+async fn a_success_takes_back_the_failures_of_its_own_network(engine: Engine) {
+    let (server, database) = server(engine).await;
+    let counts = "SELECT CONCAT('', failures) FROM login_failures ORDER BY failures";
+    for _ in 0..2 {
+        wrong(&server, STRANGER, "root").await;
+    }
+    for _ in 0..2 {
+        wrong(&server, HOME, "root").await;
+    }
+    assert_eq!(database.texts(counts).await, ["2", "2", "4"]);
+    assert_eq!(right(&server, HOME).await, 200);
+    assert_eq!(database.texts(counts).await, ["2", "2"], "the stranger's stay");
+    assert_eq!(right(&server, STRANGER).await, 200);
+    assert_eq!(database.texts(counts).await, Vec::<String>::new());
+}
+
+async fn few_networks_are_remembered_and_none_in_clear(engine: Engine) {
+    let (server, database) = server(engine).await;
+    for number in 1..=20 {
+        assert_eq!(right(&server, &format!("198.51.100.{number}")).await, 200);
+    }
+    let ids = database.texts("SELECT id FROM known_networks").await;
+    assert_eq!(ids.len(), 16);
+    assert!(ids.iter().all(|id| id.len() == 43 && !id.contains("198") && !id.contains("root")), "{ids:?}");
+    // A stranger's own account does not make the stranger known to others.
+    server.register("mallory").await;
+    assert_eq!(login(&server, STRANGER, "mallory", PASSWORD, None).await.status, 200);
+    attack(&server, "root", &addresses(20)).await;
+    database.execute("UPDATE login_failures SET retry_at = 9999999999").await;
+    assert_eq!(wrong(&server, STRANGER, "root").await.status, 429);
+    let root = login(&server, "198.51.100.20", "root", PASSWORD, None).await;
+    assert_eq!(root.status, 200, "the latest are those that stay");
+    let admin = server.request("POST", "/api/v1/accounts/login").header("x-forwarded-for", "198.51.100.20");
+    let admin = crate::harness::answer(admin.json(&json!({"username": "root", "password": PASSWORD}))).await;
+    let admin = admin.text("access_token");
+    let uuid = server.uuid_of(&admin, "mallory").await;
+    let deleted = server.call("DELETE", "/api/v1/users", Some(&admin), Some(json!({"uuid": uuid}))).await;
+    assert_eq!(deleted.status, 200);
+    assert_eq!(database.texts("SELECT id FROM known_networks").await.len(), 16, "they go with the user");
+}
+
+async fn a_password_can_be_changed_during_an_attack(engine: Engine) {
+    // Clients' addresses are not known here: the worst case.
+    let (server, database) = Server::with_admin(engine).await;
+    let token = server.login("root").await.access;
+    server.login_with("root", "a wrong password").await;
+    database.execute("UPDATE login_failures SET failures = 20, retry_at = 9999999999").await;
+    let attack = guess_on(&server, "root", vec![STRANGER.into()]);
+    assert_eq!(server.login_with("root", PASSWORD).await.status, 429);
+    for (old, new) in [(PASSWORD, "another good password"), ("another good password", PASSWORD)] {
+        let body = json!({"old_password": old, "new_password": new});
+        let changed = server.call("POST", "/api/v1/accounts/password", Some(&token), Some(body)).await;
+        assert_eq!(changed.status, 200, "{changed:?}");
+    }
+    attack.abort();
+}
+
+async fn five_wrong_passwords_end_the_session(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    let (guessed, other) = (server.login("root").await, server.login("root").await);
+    let change = async |token: &str, old: &str| {
+        let body = json!({"old_password": old, "new_password": "another good password"});
+        server.call("POST", "/api/v1/accounts/password", Some(token), Some(body)).await
+    };
+    for attempt in 1..=5 {
+        assert!(server.is_good(&guessed.access).await, "before attempt {attempt}");
+        let refused = change(&guessed.access, "a wrong password").await;
+        assert_eq!(refused, fail(422, json!({"old_password": ["Not the present password."]})));
+    }
+    assert!(!server.is_good(&guessed.access).await);
+    assert_eq!(server.refresh(&guessed.refresh).await.status, 401);
+    assert_eq!(change(&guessed.access, PASSWORD).await.status, 401);
+    assert!(server.is_good(&other.access).await, "others live on");
+    let events = server.get("/api/v1/audit?event=session_ended", &other.access).await;
+    assert_eq!(events.body["data"][0]["detail"], "too many wrong passwords", "{events:?}");
+
+    // All at once is no way round it.
+    let parallel = server.login("root").await.access;
+    let statuses = join_all((0..20).map(|_| change(&parallel, "a wrong password"))).await;
+    let compared = statuses.iter().filter(|answer| answer.status == 422).count();
+    assert!(compared <= 5 && statuses.iter().all(|answer| [401, 422, 503].contains(&answer.status)), "{statuses:?}");
+    assert!(compared < 5 || !server.is_good(&parallel).await);
+    // The name has no failures by it, and a right password begins the count again.
+    for _ in 0..4 {
+        change(&other.access, "a wrong password").await;
+    }
+    assert_eq!(change(&other.access, PASSWORD).await.status, 200);
+    for _ in 0..4 {
+        change(&other.access, "a wrong password").await;
+    }
+    assert!(server.is_good(&other.access).await);
+    assert_eq!(server.login_with("root", "another good password").await.status, 200);
+    drop(database);
+}
+
+async fn an_admin_who_is_created_again_gets_in_at_once(engine: Engine) {
+    let (server, database) = server(engine).await;
+    let create = async |name: &str| {
+        let output = run_with_input(&database, &["admin", "create", name, "--password-stdin"], PASSWORD).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    create("deputy").await;
+    let root = server.login("root").await.access;
+    let uuid = server.uuid_of(&root, "deputy").await;
+    let disable = json!({"uuid": uuid, "disabled": true});
+    let disabled = server.call("PATCH", "/api/v1/users", Some(&root), Some(disable)).await;
+    assert_eq!(disabled.status, 200, "{disabled:?}");
+    // One that exists, and one whose name was guessed at before.
+    for name in ["deputy", "newcomer"] {
+        attack(&server, name, &addresses(40)).await;
+        database.execute("UPDATE login_failures SET failures = 20, retry_at = 9999999999").await;
+        let attack = guess_on(&server, name, addresses(200));
+        assert_eq!(login(&server, AWAY, name, PASSWORD, None).await.status, 429);
+        create(name).await;
+        assert_eq!(login(&server, AWAY, name, PASSWORD, None).await.status, 200, "{name}");
+        attack.abort();
+    }
+}
+
+async fn counters_outlive_the_refresh_keys(engine: Engine) {
+    let (first, database) = Server::with_admin(engine).await;
+    let keys = async |arguments: &[&str]| {
+        let output = run(&database, &[&["keys"], arguments].concat(), &[]).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
+    };
+    first.register("alice").await;
+    let kid = async || jsonwebtoken::decode_header(&first.login("alice").await.refresh).unwrap().kid.unwrap();
+    let old = kid().await;
+    for name in ["root", "nobody"] {
+        first.login_with(name, "a wrong password").await;
+    }
+    let ids = async || {
+        let mut ids = database.texts("SELECT id FROM login_failures").await;
+        ids.sort();
+        ids
+    };
+    let before = ids().await;
+    assert_eq!(before.len(), 2);
+    keys(&["rotate", "--purpose", "refresh"]).await;
+    let next = keys(&["rotate", "--purpose", "refresh", "--now"]).await;
+    until("the next key signs", async || kid().await == next).await;
+    until("it opens a copy", async || database.texts("SELECT id FROM counter_keys").await.contains(&next)).await;
+    // The key that sealed the first copy is dropped, and so is the server that remembers what it opened.
+    keys(&["revoke", &old]).await;
+    drop(first);
+    let second = Server::start(&database, &[]).await;
+    for name in ["root", "nobody"] {
+        second.login_with(name, "a wrong password").await;
+    }
+    assert_eq!(ids().await, before, "the same counters");
+    let sealed = database.texts("SELECT sealed FROM counter_keys").await.concat();
+    assert!(!sealed.is_empty() && !sealed.contains("root"));
+}
+
+async fn a_database_of_the_release_before_is_completed(engine: Engine) {
+    let (_, database) = Server::with_admin(engine).await;
+    database.execute("DROP TABLE known_networks; DROP TABLE counter_keys").await;
+    database.execute("ALTER TABLE users DROP COLUMN login_epoch").await;
+    database.execute("UPDATE sc_auth_schema SET version = 1").await;
+    // An embedded database has one server at a time.
+    let count = if engine == Engine::Sqlite { 1 } else { 2 };
+    let servers = join_all((0..count).map(|_| Server::start(&database, &[]))).await;
+    for server in &servers {
+        server.login_with("root", "a wrong password").await;
+    }
+    assert_eq!(database.texts("SELECT id FROM login_failures").await.len(), 1, "they count under one key");
+    servers[0].login("root").await;
+    assert_eq!(database.texts("SELECT id FROM counter_keys").await.len(), 1);
+}
