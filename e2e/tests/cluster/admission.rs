@@ -2,14 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::common::kube::{Cleanup, apply, condition, eventually, lend_namespace, pods, ready, run, scauth};
+use crate::common::kube::{
+    Cleanup, apply, condition, eventually, kubectl, lend_namespace, pods, ready, run, scauth,
+};
 
 fn quota(namespace: &str, hard: Value) {
     apply(json!({
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "quota", "namespace": namespace}, "spec": {"hard": hard},
     }))
     .unwrap();
-    eventually("the quota is counted", 30, || {
+    eventually("the quota is counted", || {
         let quota = crate::common::kube::get("resourcequota", "quota", namespace);
         quota["status"]["hard"] == hard
     });
@@ -17,7 +19,7 @@ fn quota(namespace: &str, hard: Value) {
 
 /// Waits for that reason, and gives the message.
 fn not_ready(name: &str, reason: &str) -> String {
-    eventually(reason, 60, || condition(name, "Ready")["reason"] == reason);
+    eventually(reason, || condition(name, "Ready")["reason"] == reason);
     condition(name, "Ready")["message"].as_str().unwrap().to_owned()
 }
 
@@ -75,8 +77,13 @@ fn a_policy_on_pods_is_passed_on_in_its_own_words() {
         "spec": {"policyName": name, "validationActions": ["Deny"]},
     }))
     .unwrap();
-    // The API server takes a policy up a moment later.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    // The API server takes up a policy a moment later: a pod that is not stored shows when.
+    let probe = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": name},
+        "spec": {"containers": [{"name": "probe", "image": "docker.io/local/busybox:1"}]}});
+    eventually("the policy is in force", || {
+        let output = kubectl(&["create", "--dry-run=server", "-f", "-"], &probe.to_string());
+        String::from_utf8_lossy(&output.stderr).contains("label your pods with a team")
+    });
     apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
     let message = not_ready(name, "PodsRefused");
     assert!(message.contains("label your pods with a team"), "{message}");

@@ -62,7 +62,7 @@ fn arrives(part: Part, name: &'static str) {
         Part::Namespace => lend_namespace(name),
         Part::Secret => {
             // The operator has made the namespace, where nobody else has.
-            eventually("the namespace is there", 30, || !get("namespace", name, name).is_null());
+            eventually("the namespace is there", || !get("namespace", name, name).is_null());
             make_secret("db", name, json!({"uri": database::postgres_server().uri(&base)}));
         }
         Part::Database => drop(database::postgres(&base)),
@@ -77,7 +77,7 @@ fn in_order(name: &'static str, order: [Part; 4]) {
         std::thread::sleep(std::time::Duration::from_secs(2));
     }
     // The kubelet tries a failed mount again after up to two minutes.
-    eventually("Ready", 180, || condition(name, "Ready")["status"] == "True");
+    eventually("Ready", || condition(name, "Ready")["status"] == "True");
     ready(name);
     let namespace = get("namespace", name, name);
     assert!(namespace["metadata"]["ownerReferences"].is_null(), "{order:?}: it is the user's");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::common::audit::requests;
-use crate::common::client::{Client, PASSWORD, stay_logged_in};
+use crate::common::client::{Client, Load, PASSWORD};
 use crate::common::database;
 use crate::common::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, ready, run, scauth};
 
@@ -66,7 +66,7 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
     let (access, _) = client.login("alice", PASSWORD).await;
 
     let stop = Arc::new(AtomicBool::new(false));
-    let asking = tokio::spawn(stay_logged_in(HOST, access, Duration::from_millis(20), Arc::clone(&stop)));
+    let asking = Load::of_me(HOST, &access, Duration::from_millis(20));
     let watch = {
         let stop = Arc::clone(&stop);
         std::thread::spawn(move || watch_the_ready(&stop))
@@ -74,7 +74,7 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
     apply(scauth(NAME, spec(json!({"autoscaling": {"min": 3, "max": 4, "cpu": 200}})))).unwrap();
     ready(NAME);
     tokio::task::block_in_place(|| {
-        eventually("the autoscaler measures", 60, || {
+        eventually("the autoscaler measures", || {
             let autoscaler = get("hpa", NAME, NAME);
             !autoscaler["status"]["currentMetrics"][0]["resource"]["current"]["averageUtilization"].is_null()
         });
@@ -83,10 +83,10 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
     let idle = Arc::new(AtomicBool::new(false));
     let loads: Vec<_> = (0..6).map(|_| tokio::spawn(log_in_all_along(Arc::clone(&idle)))).collect();
     tokio::task::block_in_place(|| {
-        eventually("a fourth pod", 120, || replicas() == 4);
+        eventually("a fourth pod", || replicas() == 4);
         idle.store(true, Ordering::Relaxed);
         // Nobody but the autoscaler takes it away again.
-        eventually("three again", 120, || replicas() == 3);
+        eventually("three again", || replicas() == 3);
     });
     for load in loads {
         load.await.unwrap();
@@ -101,6 +101,5 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
     assert_eq!(replicas(), 4);
     stop.store(true, Ordering::Relaxed);
     assert_eq!(watch.join().unwrap(), 3, "the fewest that were ready");
-    let (asked, failures) = asking.await.unwrap();
-    assert!(failures.is_empty(), "{} of {asked} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
+    asking.ends_well().await;
 }

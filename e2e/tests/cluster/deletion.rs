@@ -24,7 +24,7 @@ async fn with_delete_all_of_it_goes() {
     apply(scauth(name, embedded(Some("Delete")))).unwrap();
     ready(name);
     run(&["delete", "scauth", name]);
-    eventually("the namespace is gone", 120, || get("namespace", name, name).is_null());
+    eventually("the namespace is gone", || get("namespace", name, name).is_null());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +38,7 @@ async fn with_retain_a_scauth_of_the_same_name_finds_its_users_and_keys() {
     let keys = secret_value(&format!("{name}-secret"), name, "keys.json");
 
     run(&["delete", "scauth", name]);
-    eventually("the workload is gone", 90, || {
+    eventually("the workload is gone", || {
         get("deployment", name, name).is_null()
             && get("service", &format!("{name}-svc"), name).is_null()
             && crate::common::kube::pods(name, name).is_empty()
@@ -70,7 +70,7 @@ async fn the_policy_can_change() {
         assert!(metadata["labels"]["sc-auth.io/retained-by"].is_null(), "{kind} {child}");
     }
     apply(scauth(name, embedded(Some("Retain")))).unwrap();
-    eventually("nothing of it is owned any more", 30, || {
+    eventually("nothing of it is owned any more", || {
         ["namespace", "secret", "pvc"].iter().all(|kind| {
             let child = match *kind {
                 "namespace" => name.to_owned(),
@@ -89,7 +89,7 @@ async fn a_namespace_that_was_there_is_used_only_when_its_owner_allows_it_and_it
     run(&["create", "namespace", name]);
     run(&["create", "configmap", "precious", "-n", name]);
     apply(scauth(name, embedded(Some("Delete")))).unwrap();
-    eventually("it is refused", 30, || condition(name, "Ready")["reason"] == "NamespaceNotAllowed");
+    eventually("it is refused", || condition(name, "Ready")["reason"] == "NamespaceNotAllowed");
     let message = condition(name, "Ready")["message"].as_str().unwrap().to_owned();
     assert!(message.contains(&format!("kubectl annotate namespace {name} sc-auth.io/allow={name}")), "{message}");
     assert!(get("deployment", name, name).is_null());
@@ -99,7 +99,7 @@ async fn a_namespace_that_was_there_is_used_only_when_its_owner_allows_it_and_it
     let namespace = get("namespace", name, name);
     assert!(namespace["metadata"]["ownerReferences"].is_null());
     run(&["delete", "scauth", name]);
-    eventually("the workload is gone", 90, || get("deployment", name, name).is_null());
+    eventually("the workload is gone", || get("deployment", name, name).is_null());
     assert!(get("namespace", name, name)["metadata"]["deletionTimestamp"].is_null());
     assert!(!get("configmap", "precious", name).is_null());
 }
@@ -113,7 +113,7 @@ async fn an_object_of_someone_else_is_left_alone() {
     // The old service's Secret has just this name, and holds the only SECRET_KEY.
     run(&["create", "secret", "generic", &format!("{name}-secret"), "-n", name, "--from-literal=secret=precious"]);
     apply(scauth(name, embedded(None))).unwrap();
-    eventually("it is told", 30, || condition(name, "Ready")["reason"] == "NameConflict");
+    eventually("it is told", || condition(name, "Ready")["reason"] == "NameConflict");
     assert_eq!(secret_value(&format!("{name}-secret"), name, "secret"), "precious");
     assert!(get("deployment", name, name).is_null(), "no pod may mount it");
 

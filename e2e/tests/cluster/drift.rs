@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::common::audit::wait_for_silence;
 use crate::common::kube::{Cleanup, apply, eventually, get, ready, run, scauth, secret_value};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +54,7 @@ async fn children_come_back_as_they_were() {
         ),
     ] {
         run(&["patch", kind, child, "-n", name, "--type=merge", "-p", &patch.to_string()]);
-        eventually(&format!("{kind} {child} is as it was: {path}"), 15, || {
+        eventually(&format!("{kind} {child} is as it was: {path}"), || {
             get(kind, child, name).pointer(path) == Some(&value)
         });
     }
@@ -64,7 +65,7 @@ async fn children_come_back_as_they_were() {
         let uid = |object: &Value| object["metadata"]["uid"].clone();
         let before = uid(&get(kind, child, name));
         run(&["delete", kind, child, "-n", name]);
-        eventually(&format!("{kind} {child} is back"), 15, || {
+        eventually(&format!("{kind} {child} is back"), || {
             let now = get(kind, child, name);
             !now.is_null() && uid(&now) != before
         });
@@ -75,9 +76,9 @@ async fn children_come_back_as_they_were() {
     let keys = secret_value(&secret, name, "keys.json");
     run(&["delete", "secret", &secret, &admin, "-n", name]);
     run(&["annotate", "scauth", name, "example.com/looked-at=now"]);
-    eventually("the Secret with the keys is back", 15, || !get("secret", &secret, name).is_null());
+    eventually("the Secret with the keys is back", || !get("secret", &secret, name).is_null());
     assert_ne!(secret_value(&secret, name, "keys.json"), keys);
-    eventually("a Warning tells that every token is void", 15, || {
+    eventually("a Warning tells that every token is void", || {
         run(&[
             "get",
             "events",
@@ -91,6 +92,6 @@ async fn children_come_back_as_they_were() {
         .contains("KeysLost")
     });
     run(&["annotate", "scauth", name, "--overwrite", "example.com/looked-at=again"]);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    wait_for_silence(name);
     assert!(get("secret", &admin, name).is_null(), "the first Admin's Secret is not made again");
 }

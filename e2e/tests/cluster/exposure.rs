@@ -1,12 +1,10 @@
 //! From an Ingress to an HTTPRoute of Gateway API and back, with Traefik as both.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::client::{Client, PASSWORD, stay_logged_in};
+use crate::common::client::{Client, Load, PASSWORD};
 use crate::common::kube::{Cleanup, apply, condition, eventually, get, items, pods, ready, run, scauth};
 
 const NAME: &str = "e2e-exposure";
@@ -35,7 +33,7 @@ fn exposed() -> (Value, String) {
 }
 
 fn wait_for(status: &str, reason: &str) {
-    eventually(reason, 30, || exposed() == (json!(status), reason.to_owned()));
+    eventually(reason, || exposed() == (json!(status), reason.to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,23 +46,22 @@ async fn an_httproute_takes_the_ingress_place_and_the_other_way_round_and_no_req
     client.answers().await;
     client.register("alice").await;
     let (access, _) = client.login("alice", PASSWORD).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let asking = tokio::spawn(stay_logged_in(HOST, access, Duration::from_millis(10), Arc::clone(&stop)));
+    let asking = Load::of_me(HOST, &access, Duration::from_millis(10));
 
     tokio::task::block_in_place(|| {
         apply(scauth(NAME, spec(route()))).unwrap();
         wait_for("True", "Admitted");
-        eventually("the Ingress is gone", 30, || get("ingress", &format!("{NAME}-ingress"), NAME).is_null());
+        eventually("the Ingress is gone", || get("ingress", &format!("{NAME}-ingress"), NAME).is_null());
         assert_eq!(get("scauth", NAME, NAME)["status"]["url"], format!("http://{HOST}"));
-        std::thread::sleep(Duration::from_secs(3));
-        apply(scauth(NAME, spec(json!({"ingress": {"host": HOST, "className": "traefik"}})))).unwrap();
-        eventually("the HTTPRoute is gone", 30, || get("httproute", NAME, NAME).is_null());
-        wait_for("True", "Admitted");
-        std::thread::sleep(Duration::from_secs(3));
     });
-    stop.store(true, Ordering::Relaxed);
-    let (asked, failures) = asking.await.unwrap();
-    assert!(failures.is_empty(), "{} of {asked} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
+    asking.goes_on(50).await;
+    tokio::task::block_in_place(|| {
+        apply(scauth(NAME, spec(json!({"ingress": {"host": HOST, "className": "traefik"}})))).unwrap();
+        eventually("the HTTPRoute is gone", || get("httproute", NAME, NAME).is_null());
+        wait_for("True", "Admitted");
+    });
+    asking.goes_on(50).await;
+    asking.ends_well().await;
 
     tokio::task::block_in_place(|| {
         apply(gateway("Same")).unwrap();
@@ -85,9 +82,9 @@ async fn an_httproute_takes_the_ingress_place_and_the_other_way_round_and_no_req
     run(&["delete", "gateway", "edge", "-n", "traefik"]);
 }
 
-/// Registers until it is refused as too much, but no more than 14 times. Returns the last status.
-async fn register_often(client: &Client, prefix: &str) -> u16 {
-    for number in 0..14 {
+/// Registers until it is refused, but no more than `most` times. Returns the last status.
+async fn register_often(client: &Client, prefix: &str, most: usize) -> u16 {
+    for number in 0..most {
         let body = json!({
             "username": format!("{prefix}{number}"), "name": "Some Body", "email": format!("{prefix}{number}@example.com"),
             "password": PASSWORD,
@@ -113,17 +110,17 @@ async fn clients_are_limited_by_address_once_the_ingress_controller_s_network_is
     let client = Client::at(host);
     client.answers().await;
     tokio::task::block_in_place(|| {
-        eventually("a hint", 30, || {
+        eventually("a hint", || {
             condition(name, "Exposed")["message"].as_str().unwrap_or_default().contains("trustedProxies")
         });
     });
-    assert_eq!(register_often(&client, "unknown").await, 201, "they all may come from one proxy: nobody is limited");
+    assert_eq!(register_often(&client, "unknown", 14).await, 201, "they all may come from one proxy: nobody is limited");
 
     let traefik = items("pods", "traefik", "app=traefik")[0]["status"]["podIP"].as_str().unwrap().to_owned();
     apply(scauth(name, spec(json!([format!("{traefik}/32")])))).unwrap();
     ready(name);
     client.answers().await;
-    assert_eq!(register_often(&client, "one").await, 429, "too many from one address");
+    assert_eq!(register_often(&client, "one", 60).await, 429, "too many from one address");
     // Past the ingress, and so from another address.
     let other = Client::of_pod(&pods(name, name)[0]);
     other.register("another").await;

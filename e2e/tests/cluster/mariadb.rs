@@ -1,14 +1,14 @@
 //! MariaDB, and two replicas.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::common::client::{Client, PASSWORD, stay_logged_in};
+use crate::common::client::{Client, Load, PASSWORD};
 use crate::common::database;
-use crate::common::kube::{Cleanup, apply, lend_namespace, make_secret, pods, ready, run, scauth};
+use crate::common::kube::{
+    Cleanup, apply, eventually, get, items, lend_namespace, make_secret, pods, ready, run, scauth,
+};
 
 const NAME: &str = "e2e-mariadb";
 const HOST: &str = "mariadb.example.com";
@@ -37,25 +37,19 @@ async fn two_replicas_are_one_service_and_no_request_fails_while_they_are_replac
     let ingress = Client::at(HOST);
     ingress.answers().await;
     let (access, _) = ingress.login("alice", PASSWORD).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let loads: Vec<_> = (0..4)
-        .map(|_| tokio::spawn(stay_logged_in(HOST, access.clone(), Duration::from_millis(10), Arc::clone(&stop))))
-        .collect();
+    let loads: Vec<_> = (0..4).map(|_| Load::of_me(HOST, &access, Duration::from_millis(10))).collect();
     tokio::task::block_in_place(|| {
-        run(&["delete", "pod", both[0]["metadata"]["name"].as_str().unwrap(), "-n", NAME, "--wait=false"]);
-        std::thread::sleep(Duration::from_secs(2));
+        let name = both[0]["metadata"]["name"].as_str().unwrap();
+        run(&["delete", "pod", name, "-n", NAME, "--wait=false"]);
+        eventually("it has drained", || get("pod", name, NAME).is_null());
         ready(NAME);
         run(&["rollout", "restart", "deployment", NAME, "-n", NAME]);
-        run(&["rollout", "status", "deployment", NAME, "-n", NAME, "--timeout=120s"]);
-        // Until the last of the old pods has drained.
-        std::thread::sleep(Duration::from_secs(12));
+        run(&["rollout", "status", "deployment", NAME, "-n", NAME, "--timeout=240s"]);
+        let count = || items("pods", NAME, &format!("sc-auth.io/scauth={NAME}")).len();
+        eventually("the last of the old pods has drained", || count() == 2);
     });
-    stop.store(true, Ordering::Relaxed);
-    let mut asked = 0;
     for load in loads {
-        let (count, failures) = load.await.unwrap();
-        assert!(failures.is_empty(), "{} of {count} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
-        asked += count;
+        load.goes_on(5).await;
+        load.ends_well().await;
     }
-    assert!(asked > 500, "only {asked} requests");
 }

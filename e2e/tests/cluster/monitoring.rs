@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::client::{Client, PASSWORD};
+use crate::common::client::{Client, PASSWORD, until};
 use crate::common::kube::{Cleanup, apply, items, pods, ready, run, scauth};
 
 const FOLDER: &str = "../config/monitoring";
@@ -43,20 +42,27 @@ impl Prometheus {
         Self { process, folder, url: format!("http://{address}/api/v1"), http: reqwest::Client::new() }
     }
 
+    /// Waits until it has started: before that, it answers each query with 503 and a text.
+    async fn is_ready(&self) {
+        let address = self.url.replace("/api/v1", "/-/ready");
+        let log = self.folder.join("log");
+        until(&format!("Prometheus is ready, see {}", log.display()), async || {
+            self.http.get(&address).send().await.is_ok_and(|answer| answer.status() == 200)
+        })
+        .await;
+    }
+
     async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Value {
-        for _ in 0..100 {
-            if let Ok(answer) = self.http.get(format!("{}{path}", self.url)).query(query).send().await {
-                return serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default();
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("Prometheus does not answer: {}", std::fs::read_to_string(self.folder.join("log")).unwrap());
+        let answer = self.http.get(format!("{}{path}", self.url)).query(query).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        let answer = serde_json::from_str(&text).unwrap_or(Value::Null);
+        assert_eq!((status.as_u16(), &answer["status"]), (200, &json!("success")), "{path} {query:?}: {text}");
+        answer["data"].clone()
     }
 
     async fn series(&self, expression: &str) -> usize {
-        let answer = self.ask("/query", &[("query", expression)]).await;
-        assert_eq!(answer["status"], "success", "{expression}: {answer}");
-        answer["data"]["result"].as_array().unwrap().len()
+        let data = self.ask("/query", &[("query", expression)]).await;
+        data["result"].as_array().unwrap().len()
     }
 }
 
@@ -122,13 +128,12 @@ async fn each_panel_of_the_dashboard_shows_something_and_each_alert_knows_its_me
     let count = targets.len();
     let (rules, file) = rules();
     let prometheus = Prometheus::start(json!(targets), &file);
-    // Rates take two looks. The number of sessions is counted once a minute.
-    for _ in 0..100 {
-        if prometheus.series("rate(up[5m])").await == count && prometheus.series("sc_auth_sessions").await > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    prometheus.is_ready().await;
+    // Rates take two scrapes. The number of sessions is counted once a minute.
+    until("each pod was scraped twice, and sessions were counted", async || {
+        prometheus.series("rate(up[5m])").await == count && prometheus.series("sc_auth_sessions").await > 0
+    })
+    .await;
     let groups = rules["groups"].as_array().unwrap().iter();
     let alerts: Vec<_> = groups.flat_map(|group| group["rules"].as_array().unwrap()).collect();
     let expressions = alerts.iter().map(|alert| alert["expr"].as_str().unwrap().to_owned());
@@ -136,15 +141,21 @@ async fn each_panel_of_the_dashboard_shows_something_and_each_alert_knows_its_me
     assert!(expressions.len() > 25, "{expressions:?}");
     for expression in &expressions {
         for metric in metrics(expression) {
-            assert!(prometheus.series(metric).await > 0, "there is no {metric}, in {expression}");
+            until(&format!("{metric} is there, for {expression}"), async || prometheus.series(metric).await > 0).await;
         }
     }
     for expression in dashboard() {
         let here = expression.replace("$namespace", name);
-        assert!(prometheus.series(&here).await > 0, "an empty panel: {expression}");
+        until(&format!("{expression} shows something"), async || prometheus.series(&here).await > 0).await;
     }
+    until("each rule was evaluated", async || {
+        let known = prometheus.ask("/rules", &[]).await;
+        let mut rules = known["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
+        rules.all(|rule| rule["health"] != "unknown")
+    })
+    .await;
     let known = prometheus.ask("/rules", &[]).await;
-    let known = known["data"]["groups"].as_array().unwrap().iter();
+    let known = known["groups"].as_array().unwrap().iter();
     for rule in known.flat_map(|group| group["rules"].as_array().unwrap()) {
         assert_eq!(rule["health"], "ok", "{rule}");
     }

@@ -21,7 +21,7 @@ impl Client {
             "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
         }))
         .unwrap();
-        run(&["wait", "--for", "condition=Ready", "pod/client", "-n", namespace, "--timeout", "60s"]);
+        run(&["wait", "--for", "condition=Ready", "pod/client", "-n", namespace, "--timeout", "240s"]);
         Self(namespace)
     }
 
@@ -54,7 +54,7 @@ fn the_api_is_open_and_health_and_metrics_are_not_until_the_spec_says_otherwise(
         ready(name);
     };
     apply(json!({}));
-    eventually("anybody reaches the API", 20, || app.reaches(name, api) && prometheus.reaches(name, api));
+    eventually("anybody reaches the API", || app.reaches(name, api) && prometheus.reaches(name, api));
     assert!(!app.reaches(name, metrics) && !prometheus.reaches(name, metrics), "the metrics are nobody's yet");
     // It has asked the pods through the policy.
     assert_eq!(condition(name, "DatabaseReady")["status"], "True");
@@ -62,13 +62,13 @@ fn the_api_is_open_and_health_and_metrics_are_not_until_the_spec_says_otherwise(
     let of =
         |namespace: &str| json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}]);
     apply(json!({"monitoring": {"from": of("e2e-network-prometheus")}}));
-    eventually("who is named in monitoring.from", 20, || prometheus.reaches(name, metrics));
+    eventually("who is named in monitoring.from", || prometheus.reaches(name, metrics));
     assert!(!app.reaches(name, metrics), "and nobody else");
     assert_eq!(condition(name, "Monitored")["reason"], "Applied");
     assert!(!get("servicemonitor", name, name).is_null());
 
     apply(json!({"networkPolicy": {"ingressFrom": of("e2e-network-app")}}));
-    eventually("who is not named in ingressFrom is kept away", 20, || !prometheus.reaches(name, api));
+    eventually("who is not named in ingressFrom is kept away", || !prometheus.reaches(name, api));
     assert!(app.reaches(name, api));
     assert!(!prometheus.reaches(name, metrics), "monitoring is gone from the spec");
 }
@@ -110,10 +110,10 @@ fn pods_reach_what_egress_to_names_and_dns_and_nothing_else() {
         let failed = database["reason"] == "MigrationFailed" || database["reason"] == "StartFailed";
         failed.then(|| database["message"].to_string())
     };
-    eventually("nobody is let in", 90, || failure().is_some());
+    eventually("nobody is let in", || failure().is_some());
     database::open("e2e_egress");
     // PostgreSQL listens: it is kube-router that refuses.
-    eventually("the database is out of reach", 90, || {
+    eventually("the database is out of reach", || {
         failure().is_some_and(|message| message.contains("Connection refused"))
     });
     apply(scauth(name, spec(server.port))).unwrap();

@@ -44,10 +44,10 @@ fn a_database_that_goes_is_noticed_and_so_is_its_return() {
     ready(name);
     let before = pods(name, name);
     database::close("e2e_lost_database");
-    eventually("the pods say so", 90, || condition(name, "DatabaseReady")["reason"] == "DatabaseUnreachable");
+    eventually("the pods say so", || condition(name, "DatabaseReady")["reason"] == "DatabaseUnreachable");
     assert_eq!(condition(name, "Ready")["reason"], "DatabaseUnreachable");
     database::open("e2e_lost_database");
-    eventually("it is back", 90, || condition(name, "DatabaseReady")["status"] == "True");
+    eventually("it is back", || condition(name, "DatabaseReady")["status"] == "True");
     ready(name);
     assert_eq!(pods(name, name).len(), before.len());
     for pod in pods(name, name) {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::common::audit::requests;
+use crate::common::audit::{requests, wait_for_silence};
 use crate::common::database;
-use crate::common::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth};
+use crate::common::kube::{
+    Cleanup, apply, eventually, get, kubectl, lend_namespace, make_secret, pods, ready, run, scauth,
+};
 
 /// The operator's requests that concern this ScAuth, as verbs and paths.
 fn requests_for(name: &str) -> Vec<String> {
@@ -16,8 +18,7 @@ fn requests_for(name: &str) -> Vec<String> {
 
 /// Fails where the operator asks anything about it within 40 seconds.
 fn is_left_in_peace(name: &str) {
-    // The last events of what was done before.
-    std::thread::sleep(Duration::from_secs(10));
+    wait_for_silence(name);
     let before = requests_for(name).len();
     assert!(before > 10, "the log has the operator's requests");
     std::thread::sleep(Duration::from_secs(40));
@@ -52,7 +53,13 @@ fn label_everything_in(namespace: &str) {
         "metadata": {"name": namespace}, "spec": {"policyName": namespace},
     }))
     .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    // The API server takes up a policy a moment later: a Service that is not stored shows when.
+    let probe = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "probe", "namespace": namespace},
+        "spec": {"ports": [{"port": 1}]}});
+    eventually("the policy is in force", || {
+        let output = kubectl(&["create", "--dry-run=server", "-f", "-", "-o", "json"], &probe.to_string());
+        String::from_utf8_lossy(&output.stdout).contains("cost-center")
+    });
 }
 
 #[test]
@@ -69,7 +76,7 @@ fn an_autoscaler_a_policy_engine_and_a_mesh_beside_us_cost_nothing_either() {
     // As a mesh does, and `kubectl rollout restart`.
     let annotations = json!({"spec": {"template": {"metadata": {"annotations": {"linkerd.io/inject": "disabled"}}}}});
     run(&["patch", "deployment", name, "-n", name, "--type", "merge", "-p", &annotations.to_string()]);
-    eventually("the pods have the mesh's annotation and the policy's label", 60, || {
+    eventually("the pods have the mesh's annotation and the policy's label", || {
         let pods = pods(name, name);
         pods.len() == 2
             && pods.iter().all(|pod| {
@@ -77,7 +84,7 @@ fn an_autoscaler_a_policy_engine_and_a_mesh_beside_us_cost_nothing_either() {
                 metadata["annotations"]["linkerd.io/inject"] == "disabled" && metadata["labels"]["cost-center"] == "42"
             })
     });
-    eventually("the autoscaler measures", 60, || {
+    eventually("the autoscaler measures", || {
         let autoscaler = get("hpa", name, name);
         !autoscaler["status"]["currentMetrics"][0]["resource"]["current"]["averageUtilization"].is_null()
     });

@@ -1,41 +1,49 @@
 //! Keys and credentials change under load, and nobody is turned away.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
-use crate::common::client::{Client, PASSWORD, stay_logged_in};
+use crate::common::client::{Client, Load, PASSWORD, until};
 use crate::common::database;
 use crate::common::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth};
 
 const NAME: &str = "e2e-rotation";
 const HOST: &str = "rotation.example.com";
 
-/// Logs in all along, and verifies each token with the published keys as a service of its own does: it keeps them for
-/// some seconds and asks again only where it does not know a kid.
-async fn log_in_and_verify(stop: Arc<AtomicBool>) -> (usize, Vec<String>) {
-    let client = Client::at(HOST);
-    let (mut logins, mut failures, mut keys) = (0, Vec::new(), keys(&client).await);
-    while !stop.load(Ordering::Relaxed) {
-        logins += 1;
+/// A client that logs in, and a service that verifies its tokens with the published keys, which it keeps for some
+/// logins.
+struct Verifier {
+    client: Client,
+    logins: usize,
+    keys: JwkSet,
+}
+
+impl Verifier {
+    async fn log_in_and_verify(&mut self) -> Result<(), String> {
         let body = json!({"username": "alice", "password": PASSWORD});
-        match client.try_call("POST", "/api/v1/accounts/login", None, Some(body)).await {
-            Ok((200, answer)) => {
-                let token = answer["data"]["access_token"].as_str().unwrap().to_owned();
-                if logins % 20 == 0 {
-                    keys = self::keys(&client).await;
-                }
-                failures.extend(verify(&token, &keys).err());
-            }
-            other => failures.push(format!("{other:?}")),
+        let answer = self.client.try_call("POST", "/api/v1/accounts/login", None, Some(body)).await;
+        let Ok((200, answer)) = answer else { return Err(format!("{answer:?}")) };
+        self.logins += 1;
+        if self.logins % 20 == 0 {
+            self.keys = keys(&self.client).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        verify(answer["data"]["access_token"].as_str().unwrap(), &self.keys)
     }
-    (logins, failures)
+}
+
+async fn log_in_and_verify() -> Load {
+    let client = Client::at(HOST);
+    let keys = keys(&client).await;
+    let verifier = Arc::new(Mutex::new(Verifier { client, logins: 0, keys }));
+    Load::of(Duration::from_millis(100), move || {
+        let verifier = Arc::clone(&verifier);
+        async move { verifier.lock().await.log_in_and_verify().await }
+    })
 }
 
 async fn keys(client: &Client) -> JwkSet {
@@ -81,15 +89,11 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
     let (access, _) = client.login("alice", PASSWORD).await;
     let before: Vec<_> = pods(NAME, NAME).iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut loads = vec![
-        tokio::spawn(log_in_and_verify(Arc::clone(&stop))),
-        tokio::spawn(stay_logged_in(HOST, access.clone(), Duration::from_millis(20), Arc::clone(&stop))),
-    ];
+    let mut loads = vec![log_in_and_verify().await, Load::of_me(HOST, &access, Duration::from_millis(20))];
     tokio::task::block_in_place(|| {
         run(&["annotate", "scauth", NAME, "sc-auth.io/rotate-keys=e2e"]);
-        eventually("the next key is published", 15, || states() == ["current", "next"]);
-        eventually("it signs", 150, || states() == ["current", "retired"]);
+        eventually("the next key is published", || states() == ["current", "next"]);
+        eventually("it signs", || states() == ["current", "retired"]);
         // Another user of the database, whose password is valid beside the first one's.
         database::postgres_user("e2e_rotation", "e2e_rotated", "another password");
         let uri = server.uri_of("e2e_rotated", "another%20password", "e2e_rotation");
@@ -98,18 +102,14 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
             let name = pod["metadata"]["name"].as_str().unwrap();
             run(&["logs", name, "-n", NAME, "-c", "server"]).contains("the database's credentials have changed")
         };
-        eventually("both pods have seen it", 120, || pods(NAME, NAME).iter().all(has_seen));
+        eventually("both pods have seen it", || pods(NAME, NAME).iter().all(has_seen));
         // Connections that are open stay: only a pool that grows shows who opens the next ones.
-        let ask = || stay_logged_in(HOST, access.clone(), Duration::from_millis(1), Arc::clone(&stop));
-        loads.extend((0..32).map(|_| tokio::spawn(ask())));
-        eventually("connections of the other user", 60, || database::connections_of("e2e_rotated") > 0);
-        std::thread::sleep(Duration::from_secs(10));
+        loads.extend((0..32).map(|_| Load::of_me(HOST, &access, Duration::from_millis(1))));
+        eventually("connections of the other user", || database::connections_of("e2e_rotated") > 0);
     });
-    stop.store(true, Ordering::Relaxed);
     for load in loads {
-        let (count, failures) = load.await.unwrap();
-        assert!(failures.is_empty(), "{} of {count} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
-        assert!(count > 100, "only {count} requests");
+        load.goes_on(5).await;
+        load.ends_well().await;
     }
     let pods = pods(NAME, NAME);
     let now: Vec<_> = pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
@@ -126,17 +126,14 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
     let (access, _) = client.login("alice", PASSWORD).await;
     run(&["annotate", "scauth", NAME, &format!("sc-auth.io/revoke-key={leaked}")]);
     let each: Vec<_> = pods.iter().map(Client::of_pod).collect();
-    for _ in 0..240 {
+    until("both pods refuse the leaked key and no longer publish it", async || {
         let mut refusals = 0;
         for pod in &each {
             // By the contract, the status of a signature that cannot be verified.
             let is_refused = pod.me(&access).await == 422;
             refusals += usize::from(is_refused && keys(pod).await.find(&leaked).is_none());
         }
-        if refusals == each.len() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    panic!("{leaked} is still honoured");
+        refusals == each.len()
+    })
+    .await;
 }

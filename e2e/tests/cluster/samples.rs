@@ -86,7 +86,7 @@ fn mariadb_in_parts() {
 /// The Secret arrives last, as it does where a database has to be made first.
 fn by_an_operator(file: &str, secret: &str, address: &str) {
     let applied = Applied::new(known(file));
-    eventually("it waits for the Secret", 30, || condition(&applied.name, "Ready")["reason"] == "SecretNotFound");
+    eventually("it waits for the Secret", || condition(&applied.name, "Ready")["reason"] == "SecretNotFound");
     make_secret(secret, &applied.namespace, json!({"uri": address}));
     applied.ends_ready();
 }
@@ -107,7 +107,7 @@ async fn gateway_api() {
     let applied = tokio::task::block_in_place(|| Applied::new(known("gateway-api.yaml")));
     Client::at("auth.edge.example.com").answers().await;
     tokio::task::block_in_place(|| {
-        run(&["wait", "--for=condition=Exposed", "scauth", &applied.name, "--timeout=60s"]);
+        run(&["wait", "--for=condition=Exposed", "scauth", &applied.name, "--timeout=240s"]);
         applied.ends_ready();
         run(&["delete", "namespace", "gateways", "--wait=false"]);
     });

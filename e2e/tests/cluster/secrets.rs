@@ -11,7 +11,7 @@ async fn a_missing_secret_is_named_and_its_arrival_is_noticed() {
     let _cleanup = Cleanup(name);
     let server = database::postgres("e2e_secrets");
     apply(scauth(name, json!({"database": {"external": {"urlFrom": {"name": "late", "key": "uri"}}}}))).unwrap();
-    eventually("a condition names the Secret", 30, || {
+    eventually("a condition names the Secret", || {
         let database = condition(name, "DatabaseReady");
         database["reason"] == "SecretNotFound"
             && database["message"].as_str().unwrap().contains("Secret late is missing in namespace e2e-secrets")
@@ -43,7 +43,7 @@ async fn what_keeps_the_server_from_starting_stands_in_the_status() {
     make_secret("db", name, json!({"uri": uri}));
     apply(scauth(name, json!({"replicas": 1, "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})))
         .unwrap();
-    eventually("the server's own words", 60, || {
+    eventually("the server's own words", || {
         let database = condition(name, "DatabaseReady");
         database["status"] == "False"
             && database["message"].as_str().unwrap().contains("password authentication failed")

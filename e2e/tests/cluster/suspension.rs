@@ -12,13 +12,13 @@ fn nothing_is_applied_while_it_is_suspended_and_all_of_it_afterwards() {
     apply(scauth(name, spec(false, "128Mi"))).unwrap();
     ready(name);
     apply(scauth(name, spec(true, "128Mi"))).unwrap();
-    eventually("Ready says that it is suspended", 15, || {
+    eventually("Ready says that it is suspended", || {
         let ready = condition(name, "Ready");
         (&ready["status"], &ready["reason"]) == (&json!("True"), &json!("Suspended"))
     });
     run(&["delete", "service", &format!("{name}-svc"), "-n", name]);
     apply(scauth(name, spec(true, "160Mi"))).unwrap();
-    eventually("what waits is named", 15, || {
+    eventually("what waits is named", || {
         let ready = condition(name, "Ready");
         let message = ready["message"].as_str().unwrap_or_default().to_owned();
         ready["status"] == "False" && message.contains("Service, Deployment")

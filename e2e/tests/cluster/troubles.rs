@@ -29,7 +29,7 @@ fn what_keeps_a_pod_from_starting_is_named() {
         (env(lost), "StartFailed", "no-such-secret"),
     ] {
         apply(scauth(name, spec)).unwrap();
-        eventually(&format!("{reason} about {words}"), 90, || {
+        eventually(&format!("{reason} about {words}"), || {
             let ready = condition(name, "Ready");
             ready["reason"] == reason && ready["message"].as_str().unwrap().contains(words)
         });

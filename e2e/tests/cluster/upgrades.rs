@@ -39,7 +39,7 @@ async fn a_migration_that_fails_leaves_the_old_pods_serving_and_going_back_works
     let mut upgraded = spec.clone();
     upgraded["image"] = json!(other);
     apply(scauth(NAME, upgraded.clone())).unwrap();
-    eventually("a condition has the migration's last words", 60, || {
+    eventually("a condition has the migration's last words", || {
         let ready = condition(NAME, "Ready");
         ready["reason"] == "MigrationFailed" && ready["message"].as_str().unwrap().contains("7.0.0")
     });

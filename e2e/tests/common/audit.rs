@@ -1,6 +1,10 @@
 //! What the operator has asked of the API server, from the audit log; it has each request of the operator.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
+
+use super::kube::eventually;
 
 const OPERATOR: &str = "system:serviceaccount:sc-auth-system:sc-auth-operator";
 
@@ -20,6 +24,22 @@ impl Request {
     pub fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
+}
+
+/// How long the operator must have sent nothing before it counts as having finished.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// Waits until the operator has sent no request whose URI contains `part` for ten seconds; its Lease does not count.
+pub fn wait_for_silence(part: &str) {
+    let (mut count, mut since) = (0, Instant::now());
+    eventually("the operator has nothing more to do", || {
+        let concern = requests(0).0.into_iter().filter(|request| request.resource != "leases");
+        let now = concern.filter(|request| request.uri.contains(part)).count();
+        if now != count {
+            (count, since) = (now, Instant::now());
+        }
+        since.elapsed() > SILENCE
+    });
 }
 
 /// Its requests since line `from` of the log, and where that log ends now.

@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::kube::PATIENCE;
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -86,43 +89,82 @@ impl Client {
 
     /// Waits until the ingress has a route to a server.
     pub async fn answers(&self) {
-        for _ in 0..150 {
-            if matches!(self.try_call("GET", "/", None, None).await, Ok((200, _))) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        panic!("{} does not answer", self.base);
+        self.root_answers(200).await;
     }
 
     /// Waits until the ingress has no route any more.
     pub async fn vanishes(&self) {
-        for _ in 0..150 {
-            if matches!(self.try_call("GET", "/", None, None).await, Ok((404, _))) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        panic!("{} still answers", self.base);
+        self.root_answers(404).await;
+    }
+
+    async fn root_answers(&self, status: u16) {
+        let what = format!("{} answers {status}", self.base);
+        until(&what, async || self.try_call("GET", "/", None, None).await.is_ok_and(|answer| answer.0 == status)).await;
     }
 }
 
-/// Asks for a user's own account again and again until told to stop. Returns how often, and what was not 200.
-pub async fn stay_logged_in(
-    host: &str,
-    access: String,
-    pause: Duration,
-    stop: Arc<AtomicBool>,
-) -> (usize, Vec<String>) {
-    let client = Client::at(host);
-    let (mut asked, mut failures) = (0, Vec::new());
-    while !stop.load(Ordering::Relaxed) {
-        asked += 1;
-        match client.try_call("GET", "/api/v1/accounts/me", Some(&access), None).await {
-            Ok((200, _)) => {}
-            other => failures.push(format!("{other:?}")),
-        }
-        tokio::time::sleep(pause).await;
+/// Tries until it holds.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    (asked, failures)
+}
+
+/// A client that sends one request after the other until it is ended, and notes what fails.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+    task: JoinHandle<Vec<String>>,
+}
+
+impl Load {
+    /// `request` fails with what was wrong about its answer.
+    pub fn of<F>(pause: Duration, mut request: impl FnMut() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send,
+    {
+        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&answered));
+        let task = tokio::spawn(async move {
+            let mut failures = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                failures.extend(request().await.err());
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(pause).await;
+            }
+            failures
+        });
+        Self { stop, answered, task }
+    }
+
+    /// Asks for the account of a user who is logged in.
+    pub fn of_me(host: &str, access: &str, pause: Duration) -> Self {
+        let (client, access) = (Arc::new(Client::at(host)), access.to_owned());
+        Self::of(pause, move || {
+            let (client, access) = (Arc::clone(&client), access.clone());
+            async move {
+                match client.try_call("GET", "/api/v1/accounts/me", Some(&access), None).await {
+                    Ok((200, _)) => Ok(()),
+                    other => Err(format!("{other:?}")),
+                }
+            }
+        })
+    }
+
+    /// Waits until so many more requests have been answered.
+    pub async fn goes_on(&self, count: usize) {
+        let before = self.answered.load(Ordering::Relaxed);
+        until("more requests are answered", async || self.answered.load(Ordering::Relaxed) >= before + count).await;
+    }
+
+    /// Ends it. No request may have failed.
+    pub async fn ends_well(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let failures = self.task.await.unwrap();
+        let count = self.answered.load(Ordering::Relaxed);
+        assert!(failures.is_empty(), "{} of {count} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
+        assert!(count > 0, "nothing was asked");
+    }
 }

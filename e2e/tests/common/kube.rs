@@ -78,11 +78,15 @@ fn condition_of(scauth: &Value, kind: &str) -> Value {
     conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
 }
 
+/// How long a test waits for what it expects: longer than a slow machine takes, and shorter than the operator's resync,
+/// which must not be what makes it come true.
+pub const PATIENCE: Duration = Duration::from_mins(4);
+
 /// Tries until it holds.
-pub fn eventually(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }
@@ -99,7 +103,7 @@ pub fn ready(name: &str) {
             assert_eq!(scauth["status"]["observedGeneration"], *generation);
             return;
         }
-        assert!(started.elapsed() < Duration::from_mins(2), "{name} is not Ready: {}", scauth["status"]);
+        assert!(started.elapsed() < PATIENCE, "{name} is not Ready: {}", scauth["status"]);
         std::thread::sleep(Duration::from_millis(200));
     }
 }

@@ -15,7 +15,7 @@ pub fn alone() -> MutexGuard<'static, ()> {
 }
 
 pub fn rolled_out() {
-    run(&["rollout", "status", "deployment", "sc-auth-operator", "-n", NAMESPACE, "--timeout=60s"]);
+    run(&["rollout", "status", "deployment", "sc-auth-operator", "-n", NAMESPACE, "--timeout=240s"]);
 }
 
 pub fn pods() -> Vec<Value> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::audit::requests;
+use crate::common::audit::{requests, wait_for_silence};
 use crate::common::kube::{Cleanup, apply, condition, eventually, get, pods, ready, run, scauth};
 use crate::operator;
 
@@ -24,8 +24,8 @@ fn a_restart_writes_nothing_but_the_lease_and_restarts_no_pod() {
         "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}}});
     apply(scauth(name, spec)).unwrap();
     ready(name);
-    eventually("the ingress is admitted", 30, || condition(name, "Exposed")["status"] == "True");
-    std::thread::sleep(Duration::from_secs(2));
+    eventually("the ingress is admitted", || condition(name, "Exposed")["status"] == "True");
+    wait_for_silence(name);
     let pod = pods(name, name)[0]["metadata"]["uid"].clone();
     let before = get("scauth", name, name)["metadata"]["resourceVersion"].clone();
 
@@ -33,7 +33,7 @@ fn a_restart_writes_nothing_but_the_lease_and_restarts_no_pod() {
     let old: Vec<_> = operator::pods().iter().map(|pod| pod["metadata"]["name"].clone()).collect();
     run(&["rollout", "restart", "deployment", "sc-auth-operator", "-n", "sc-auth-system"]);
     operator::rolled_out();
-    eventually("a new one leads", 60, || {
+    eventually("a new one leads", || {
         let pods = operator::pods();
         let is_leading = |pod: &Value| pod["metadata"]["name"] == operator::leader();
         !pods.iter().any(|pod| old.contains(&pod["metadata"]["name"])) && pods.iter().any(is_leading)

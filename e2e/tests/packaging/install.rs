@@ -35,13 +35,13 @@ fn the_demo_in_a_cluster_of_one_s_own() {
     paste(&down);
     run(&["delete", "namespace", "e2e-bystander", "--ignore-not-found", "--wait=false"]);
     run(&["apply", "-k", "../config/overlay"]);
-    run(&["rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=120s"]);
+    run(&["rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=240s"]);
 }
 
 #[test]
 fn installing() {
     let _alone = alone();
-    run(&["delete", "-k", "../config/overlay", "--ignore-not-found", "--timeout=120s"]);
+    run(&["delete", "-k", "../config/overlay", "--ignore-not-found", "--timeout=240s"]);
     let page = "docs/install.md";
     let said = paste(&section(page, "## Helm", &[]));
     assert!(said.contains("successfully rolled out"), "{said}");

@@ -23,7 +23,7 @@ struct Kustomized;
 impl Kustomized {
     fn replace() -> Self {
         let base = root().join("config/overlay");
-        run(&["delete", "-k", base.to_str().unwrap(), "--ignore-not-found", "--timeout=120s"]);
+        run(&["delete", "-k", base.to_str().unwrap(), "--ignore-not-found", "--timeout=240s"]);
         // What Helm makes a release's namespace without: pods of the chart must do under it.
         let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
         apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}))
@@ -39,7 +39,7 @@ impl Drop for Kustomized {
         }
         let base = root().join("config/overlay");
         run(&["apply", "-k", base.to_str().unwrap()]);
-        run(&["rollout", "status", "deployment", RELEASE, "-n", NAMESPACE, "--timeout=120s"]);
+        run(&["rollout", "status", "deployment", RELEASE, "-n", NAMESPACE, "--timeout=240s"]);
     }
 }
 
@@ -54,7 +54,7 @@ fn upgrade(chart: &str, more: &[&str]) -> Result<String, String> {
         NAMESPACE,
         "--wait",
         "--timeout",
-        "90s",
+        "240s",
         "--reset-values",
     ];
     helm(&[&fixed[..], &IMAGES, more].concat())
@@ -118,8 +118,8 @@ fn a_release_is_installed_upgraded_rolled_back_uninstalled_and_installed_again()
     assert!(refusal.contains("not ready") || refusal.contains("deadline"), "{refusal}");
     let ready_ones = |pod: &&Value| pod["status"]["containerStatuses"][0]["ready"] == true;
     assert_eq!(operators().iter().filter(ready_ones).count(), 2, "the old ones go on");
-    helm(&["rollback", RELEASE, "2", "--namespace", NAMESPACE, "--wait", "--timeout", "60s"]).unwrap();
-    eventually("only the old image", 60, || {
+    helm(&["rollback", RELEASE, "2", "--namespace", NAMESPACE, "--wait", "--timeout", "240s"]).unwrap();
+    eventually("only the old image", || {
         operators().iter().all(|pod| !pod["spec"]["containers"][0]["image"].as_str().unwrap().contains("no-such"))
     });
 
@@ -136,8 +136,8 @@ fn a_release_is_installed_upgraded_rolled_back_uninstalled_and_installed_again()
     // Who wants nothing kept says so, and first applies it.
     upgrade(&chart(), &["--set", "crds.keep=false"]).unwrap();
     helm(&["uninstall", RELEASE, "--namespace", NAMESPACE, "--wait"]).unwrap();
-    eventually("the definition goes", 60, || get("crd", DEFINITION, NAMESPACE).is_null());
-    eventually("and the workload with it", 90, || pods(NAME, NAME).is_empty());
+    eventually("the definition goes", || get("crd", DEFINITION, NAMESPACE).is_null());
+    eventually("and the workload with it", || pods(NAME, NAME).is_empty());
     assert!(!get("pvc", "e2e-charted-data", NAME).is_null(), "the users stay: deletionPolicy is Retain");
 
     kubectl(&["delete", "namespace", NAME, "--wait=false"], "");

@@ -105,15 +105,11 @@ async fn rust(client: &Client) {
     let _service = Service(program(&service, &[]).env("LISTEN", address).spawn().unwrap());
     let (access, refresh) = client.login("alice", PASSWORD).await;
     let ask = async |token: &str| {
-        for _ in 0..50 {
-            let request = reqwest::Client::new().get(format!("http://{address}/")).bearer_auth(token);
-            if let Ok(answer) = request.send().await {
-                return (answer.status().as_u16(), answer.text().await.unwrap());
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("the service does not answer");
+        let request = reqwest::Client::new().get(format!("http://{address}/")).bearer_auth(token);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
     };
+    until("the service answers", async || reqwest::get(format!("http://{address}/")).await.is_ok()).await;
     let (status, greeting) = ask(&access).await;
     assert!(status == 200 && greeting.trim().ends_with(" User"), "{status} {greeting}");
     for bad in [refresh.as_str(), "no token", &access[..access.len() - 4]] {

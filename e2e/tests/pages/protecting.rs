@@ -64,23 +64,21 @@ fn app() {
     ] {
         apply(object).unwrap();
     }
-    run(&["-n", APP, "rollout", "status", "deployment/wiki", "--timeout=60s"]);
+    run(&["-n", APP, "rollout", "status", "deployment/wiki", "--timeout=240s"]);
 }
 
 /// Asks the app, which is led to a moment after a change, until it answers so.
 async fn settles(app: &Client, token: Option<&str>, status: u16) -> Value {
-    let mut last = None;
-    for _ in 0..150 {
-        let answer = app.try_call("GET", WHO, token, None).await;
-        if let Ok((now, body)) = &answer
-            && *now == status
-        {
-            return body.clone();
+    let mut found = Value::Null;
+    until(&format!("the app answers {status}"), async || match app.try_call("GET", WHO, token, None).await {
+        Ok((now, body)) if now == status => {
+            found = body;
+            true
         }
-        last = Some(answer);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    panic!("not {status}: {last:?}");
+        _ => false,
+    })
+    .await;
+    found
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,7 +40,7 @@ fn a_pull_request_is_told_what_it_would_change() {
     let (passed, comment) = tell("");
     assert!(passed && comment.contains("+kind: Deployment"), "{comment}");
     run(&["apply", "-f", folder.join("tenants/pull.yaml").to_str().unwrap()]);
-    run(&["wait", "--for=condition=Ready", "scauth/e2e-pull", "--timeout=2m"]);
+    run(&["wait", "--for=condition=Ready", "scauth/e2e-pull", "--timeout=4m"]);
     let (passed, comment) = tell("");
     assert!(passed && comment == "Nothing would change.\n", "{comment}");
     let (passed, comment) = tell(", resources: {limits: {memory: 160Mi}}");

@@ -25,7 +25,7 @@ pub fn with_its_name_free() -> Turn {
     let turn = take_turn();
     run(&["delete", "scauth", SAMPLE, "--ignore-not-found"]);
     // A namespace takes longer to go while there are pods in it.
-    kubectl(&["wait", "--for=delete", "pod", "--all", "-n", SAMPLE, "--timeout=60s"], "");
+    kubectl(&["wait", "--for=delete", "pod", "--all", "-n", SAMPLE, "--timeout=240s"], "");
     run(&["delete", "namespace", SAMPLE, "--ignore-not-found"]);
     turn
 }
@@ -38,7 +38,7 @@ pub fn with_the_sample() -> Turn {
         run(&["create", "-f", file]);
     }
     ready(SAMPLE);
-    run(&["wait", "--for=condition=Exposed", "scauth/sc-auth", "--timeout=2m"]);
+    run(&["wait", "--for=condition=Exposed", "scauth/sc-auth", "--timeout=4m"]);
     // The ingress controller lets clients in a moment later.
     let address = std::env::var("SCDEV_INGRESS").unwrap();
     let curl = "curl -sSf -o /dev/null --retry 30 --retry-delay 1 --retry-all-errors --resolve";
