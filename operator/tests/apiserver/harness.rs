@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::http::{Method, Request, Response};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{ApiResource, Patch, PatchParams};
+use kube::api::{ApiResource, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::DynamicObject;
@@ -71,14 +71,17 @@ pub async fn define(client: &Client, path: &str) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
+/// How long a test waits for what it expects: longer than a slow machine takes, and shorter than the operator's resync,
+/// which must not be what makes it come true.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// Tries until it holds.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    for _ in 0..1_800 {
-        if holds().await {
-            return;
-        }
+    let started = std::time::Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("not within 90 s: {what}");
 }
 
 /// What happens to one request.
@@ -205,6 +208,32 @@ pub async fn apply(client: &Client, manifest: Value) -> ScAuth {
 
 /// Any object, as an administrator makes it.
 pub async fn make(client: &Client, plural: &str, object: Value) {
+    let name = object["metadata"]["name"].as_str().unwrap();
+    api_of(client, plural, &object).patch(name, &PatchParams::apply("admin").force(), &Patch::Apply(&object)).await.unwrap();
+}
+
+/// What the API server answers to a Service or Deployment of that name in `default`, which it does not store. It takes up
+/// a policy a moment after the policy is stored, and this shows when.
+pub async fn tried(client: &Client, plural: &str, name: &str) -> String {
+    let metadata = json!({"name": name, "namespace": "default"});
+    let labels = json!({"probe": name});
+    let containers = json!([{"name": "probe", "image": "registry.test/probe:1"}]);
+    let object = match plural {
+        "services" => json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 1}]}}),
+        _ => json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+        }}),
+    };
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    let api = api_of(client, plural, &object);
+    match api.create(&params, &serde_json::from_value(object).unwrap()).await {
+        Ok(object) => serde_json::to_string(&object).unwrap(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn api_of(client: &Client, plural: &str, object: &Value) -> Api<DynamicObject> {
     let (group, version) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", "v1"));
     let resource = ApiResource {
         group: group.into(),
@@ -213,12 +242,10 @@ pub async fn make(client: &Client, plural: &str, object: Value) {
         kind: object["kind"].as_str().unwrap().into(),
         plural: plural.into(),
     };
-    let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
+    match object["metadata"]["namespace"].as_str() {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
-    };
-    let name = object["metadata"]["name"].as_str().unwrap();
-    api.patch(name, &PatchParams::apply("admin").force(), &Patch::Apply(&object)).await.unwrap();
+    }
 }
 
 /// What the pods of a ScAuth answer, which has none here, as `/status` has it.

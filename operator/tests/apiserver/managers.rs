@@ -9,7 +9,7 @@ use sc_auth_operator::names::Names;
 use sc_auth_operator::reconcile::reconcile;
 use serde_json::{Value, json};
 
-use crate::harness::{Line, admin, apply, make, manifest, once, operator, scauths, settle};
+use crate::harness::{Line, admin, apply, eventually, make, manifest, once, operator, scauths, settle, tried};
 
 fn spec() -> Value {
     json!({
@@ -156,15 +156,15 @@ async fn an_autoscaler_s_number_is_not_touched_and_never_falls_at_the_handover()
     assert_eq!(replicas().await, 4);
 }
 
-/// A policy that changes each object of that kind in that namespace.
-async fn mutate(client: &Client, name: &str, group: &str, plural: &str, expression: &str) {
+/// A policy that changes each object of that kind in that namespace, so that it then contains `mark`.
+async fn mutate(client: &Client, name: &str, group: &str, plural: &str, expression: &str, mark: &str) {
     make(client, "mutatingadmissionpolicies", json!({
         "apiVersion": "admissionregistration.k8s.io/v1beta1", "kind": "MutatingAdmissionPolicy", "metadata": {"name": name},
         "spec": {
             "matchConstraints": {"resourceRules": [{
                 "apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": [plural],
             }]},
-            "matchConditions": [{"name": "here", "expression": format!("object.metadata.namespace == '{name}'")}],
+            "matchConditions": [{"name": "here", "expression": format!("object.metadata.namespace == '{name}' || object.metadata.name == '{name}'")}],
             "failurePolicy": "Fail", "reinvocationPolicy": "Never",
             "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}],
         },
@@ -178,13 +178,14 @@ async fn mutate(client: &Client, name: &str, group: &str, plural: &str, expressi
         }),
     )
     .await;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    eventually("the policy is in force", || async { tried(client, plural, name).await.contains(mark) }).await;
 }
 
 #[tokio::test]
 async fn a_policy_that_adds_labels_costs_no_write() {
     let (client, name) = (admin().await, "labelled");
-    mutate(&client, name, "", "services", "Object{metadata: Object.metadata{labels: {'policy': 'was-here'}}}").await;
+    let expression = "Object{metadata: Object.metadata{labels: {'policy': 'was-here'}}}";
+    mutate(&client, name, "", "services", expression, "was-here").await;
     apply(&client, manifest(name, spec())).await;
     settle(&client, name).await;
     assert_eq!(child(&client, Kind::Service, name).await["metadata"]["labels"]["policy"], "was-here");
@@ -194,7 +195,8 @@ async fn a_policy_that_adds_labels_costs_no_write() {
 #[tokio::test]
 async fn a_policy_that_overrides_us_has_the_last_word_and_is_not_fought() {
     let (client, name) = (admin().await, "overridden");
-    mutate(&client, name, "apps", "deployments", "Object{spec: Object.spec{revisionHistoryLimit: 9}}").await;
+    let expression = "Object{spec: Object.spec{revisionHistoryLimit: 9}}";
+    mutate(&client, name, "apps", "deployments", expression, "\"revisionHistoryLimit\":9").await;
     apply(&client, manifest(name, spec())).await;
     let line = Arc::new(Line::default());
     let context = operator(line.client(&client));

@@ -7,7 +7,9 @@ use sc_auth_operator::kinds::Kind;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
-use crate::harness::{Line, admin, apply, impersonating, make, manifest, once, scauths, settle};
+use crate::harness::{
+    Line, admin, apply, eventually, impersonating, make, manifest, once, scauths, settle, tried,
+};
 
 fn spec() -> Value {
     json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})
@@ -24,7 +26,10 @@ async fn forbid_deployments(client: &Client, name: &str) {
                 "matchConstraints": {"resourceRules": [{
                     "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"],
                 }]},
-                "validations": [{"expression": format!("object.metadata.namespace != '{name}'"), "message": "not on a Friday"}],
+                "validations": [{
+                    "expression": format!("object.metadata.namespace != '{name}' && object.metadata.name != '{name}'"),
+                    "message": "not on a Friday",
+                }],
             },
         }),
     )
@@ -38,8 +43,8 @@ async fn forbid_deployments(client: &Client, name: &str) {
         }),
     )
     .await;
-    // The API server takes a policy up a moment later.
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let is_in_force = || async { tried(client, "deployments", name).await.contains("not on a Friday") };
+    eventually("the policy is in force", is_in_force).await;
 }
 
 pub async fn condition(client: &Client, name: &str, kind: &str) -> (String, String, String) {

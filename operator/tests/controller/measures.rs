@@ -8,7 +8,7 @@ use sc_auth_operator::names::Names;
 use serde_json::json;
 
 use crate::harness::{admin, apply, config, eventually, manifest};
-use crate::operators::{Operator, clean, exists, namespace, spec};
+use crate::operators::{Operator, clean, exists, namespace, settled, spec};
 
 /// How many reconciles have ended.
 async fn reconciles(operator: &Operator) -> u64 {
@@ -28,9 +28,8 @@ async fn what_an_autoscaler_measures_is_no_news_but_what_is_done_to_it_is() {
     scaled["autoscaling"] = json!({"max": 3});
     apply(&client, manifest(name, scaled)).await;
     eventually("the autoscaler is there", || exists(&client, Kind::Autoscaler, name)).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
 
-    let before = reconciles(&operator).await;
+    let before = settled(|| reconciles(&operator)).await;
     let names = Names { scauth: name.into(), namespace: name.into() };
     let autoscalers = Kind::Autoscaler.api(&client, &names);
     for replicas in 2..6 {

@@ -50,8 +50,7 @@ async fn a_mount_that_fails_after_the_last_look_is_noticed_too() {
     apply(&client, manifest(name, json!({"database": {"embedded": {}}}))).await;
     eventually("the Deployment is there", || exists(&client, Kind::Deployment, name)).await;
     pod_that_waits(&client, name).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(ready_reason(&client, name).await, "RollingOut");
+    eventually("it waits", || async { ready_reason(&client, name).await == "RollingOut" }).await;
     make(&client, "events", failed_mount(name)).await;
     eventually("it is named", || async { ready_reason(&client, name).await == "MountFailed" }).await;
     operator.stop().await;

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -13,6 +13,8 @@ use tokio::process::{Child, Command};
 use crate::database::{Database, Engine};
 
 pub const PASSWORD: &str = "correct horse battery";
+/// How long a test waits for what it expects, however slow the machine is.
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running server. It is killed when the value goes.
 pub struct Server {
@@ -70,7 +72,7 @@ pub fn command_under(script: &str, database: &Database, arguments: &[&str], sett
 /// Runs the program to its end.
 pub async fn run(database: &Database, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let output = command(database, arguments, settings).output();
-    tokio::time::timeout(Duration::from_secs(30), output).await.expect("ends by itself").unwrap()
+    tokio::time::timeout(PATIENCE, output).await.expect("ends by itself").unwrap()
 }
 
 /// Runs the program with something on its standard input.
@@ -249,7 +251,7 @@ impl Server {
 
     /// Waits for the process and says whether it ended well.
     pub async fn ended_well(&mut self) -> bool {
-        tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.expect("it ends").unwrap().success()
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap().success()
     }
 }
 
@@ -267,13 +269,11 @@ pub fn claims(token: &str) -> Value {
 
 /// Waits until something is so.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    for _ in 0..600 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("it did not come to be: {what}");
 }
 
 pub async fn answer(request: RequestBuilder) -> Answer {

@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::database::Engine;
-use crate::harness::{PASSWORD, Server, answer, fail, run};
+use crate::harness::{PASSWORD, Server, answer, fail, run, until};
 
 crate::on_every_engine!(a_graceful_stop_serves_until_the_end);
 
@@ -31,9 +31,8 @@ async fn the_health_check_tells_a_running_server_from_none() {
     let check = || run(&database, &["healthcheck"], &settings);
     assert!(check().await.status.success());
     drop(server);
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    until("the server is gone", async || !check().await.status.success()).await;
     let output = check().await;
-    assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains(&address));
 }
 
@@ -69,7 +68,11 @@ async fn a_request_has_an_id_in_its_answer_and_in_the_log() {
     assert_eq!(id(Some("from-the-proxy.1")).await, "from-the-proxy.1");
     assert_ne!(id(Some("not a plain one")).await, "not a plain one");
     let own = id(None).await;
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    until("both are logged", async || {
+        let log = server.log.text();
+        log.contains("from-the-proxy.1") && log.contains(&own)
+    })
+    .await;
     let log = server.log.text();
     for id in ["from-the-proxy.1", &own] {
         let line = log.lines().find(|line| line.contains(id)).expect("it is logged");
@@ -114,12 +117,11 @@ async fn no_secret_is_ever_logged() {
     server.post("/api/v1/accounts/login", json!({"username": "alice", "password": "a wrong password"})).await;
     server.call("GET", "/api/v1/accounts/me", Some(&tokens.access), None).await;
     server.call("POST", "/api/v1/accounts/refresh", Some(&tokens.refresh), None).await;
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    until("all five are logged", async || server.log.text().matches("answered").count() >= 5).await;
     let keys = std::fs::read_to_string(database.folder.path().join("sc-auth-keys.json")).unwrap();
     let keys: Value = serde_json::from_str(&keys).unwrap();
     let (d, k) = (keys["keys"][0]["d"].as_str().unwrap(), keys["keys"][1]["k"].as_str().unwrap());
     let log = server.log.text();
-    assert!(log.contains("answered"));
     for secret in [PASSWORD, "a wrong password", &tokens.access, &tokens.refresh, d, k] {
         assert!(!log.contains(secret));
     }
@@ -130,7 +132,7 @@ async fn the_metrics_tell_what_an_operator_asks_for() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     server.login("root").await;
     server.login_with("root", "a wrong password").await;
-    crate::harness::until("sessions are counted", async || {
+    until("sessions are counted", async || {
         let text = server.ops("/metrics").await.unwrap().text().await.unwrap();
         text.contains("sc_auth_sessions 1\n")
     })

@@ -1,7 +1,7 @@
 //! A database server that goes away and comes back, and one whose password changes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,22 +15,25 @@ crate::on_every_database_server!(it_goes_away_and_comes_back, a_new_password_nee
 struct Wire {
     address: String,
     is_cut: Arc<AtomicBool>,
+    /// How many connections it passes on.
+    open: Arc<AtomicUsize>,
 }
 
 impl Wire {
     async fn to(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let is_cut = Arc::new(AtomicBool::new(false));
-        let cut = Arc::clone(&is_cut);
+        let (is_cut, open) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (cut, count) = (Arc::clone(&is_cut), Arc::clone(&open));
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
-                let (target, cut) = (target.clone(), Arc::clone(&cut));
+                let (target, cut, count) = (target.clone(), Arc::clone(&cut), Arc::clone(&count));
                 tokio::spawn(async move {
                     if cut.load(Ordering::Relaxed) {
                         return;
                     }
                     let mut far = TcpStream::connect(target).await.unwrap();
+                    count.fetch_add(1, Ordering::Relaxed);
                     let until_cut = async {
                         while !cut.load(Ordering::Relaxed) {
                             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -40,16 +43,17 @@ impl Wire {
                         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
                         () = until_cut => {}
                     }
+                    drop((near, far));
+                    count.fetch_sub(1, Ordering::Relaxed);
                 });
             }
         });
-        Self { address, is_cut }
+        Self { address, is_cut, open }
     }
 
     async fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);
-        // The other end looks every ten milliseconds.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        until("all connections are closed", async || self.open.load(Ordering::Relaxed) == 0).await;
     }
 }
 

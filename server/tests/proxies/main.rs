@@ -155,7 +155,7 @@ async fn two_clients_have_two_buckets(kind: Kind) {
         request.json(&json!({"username": "root", "password": PASSWORD})).send().await.unwrap()
     };
     let mut statuses = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..200 {
         let response = login("127.0.0.2").await;
         statuses.push(response.status().as_u16());
         if response.status() == 429 {

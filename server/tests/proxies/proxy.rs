@@ -3,10 +3,11 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::harness::until;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
@@ -43,13 +44,11 @@ impl Proxy {
             .spawn()
             .unwrap_or_else(|error| panic!("{kind:?}: {error}"));
         let address = format!("http://127.0.0.1:{port}");
-        for _ in 0..100 {
-            if reqwest::get(&address).await.is_ok_and(|response| response.status() == 200) {
-                return Self { address, _child: child, _folder: folder };
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("{kind:?} does not answer");
+        until(&format!("{kind:?} answers"), async || {
+            reqwest::get(&address).await.is_ok_and(|response| response.status() == 200)
+        })
+        .await;
+        Self { address, _child: child, _folder: folder }
     }
 }
 
