@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::kube::{
-    Cleanup, apply, condition, eventually, kubectl, lend_namespace, pods, ready, run, scauth,
-};
+use crate::common::kube::{Cleanup, apply, condition, eventually, kubectl, lend_namespace, pods, ready, run, scauth};
 
 fn quota(namespace: &str, hard: Value) {
     apply(json!({

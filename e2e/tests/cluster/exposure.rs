@@ -114,7 +114,11 @@ async fn clients_are_limited_by_address_once_the_ingress_controller_s_network_is
             condition(name, "Exposed")["message"].as_str().unwrap_or_default().contains("trustedProxies")
         });
     });
-    assert_eq!(register_often(&client, "unknown", 14).await, 201, "they all may come from one proxy: nobody is limited");
+    assert_eq!(
+        register_often(&client, "unknown", 14).await,
+        201,
+        "they all may come from one proxy: nobody is limited"
+    );
 
     let traefik = items("pods", "traefik", "app=traefik")[0]["status"]["podIP"].as_str().unwrap().to_owned();
     apply(scauth(name, spec(json!([format!("{traefik}/32")])))).unwrap();

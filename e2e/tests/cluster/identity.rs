@@ -20,7 +20,7 @@ fn message(name: &str, kind: &str) -> String {
 /// What the operator noted, once the pods have told.
 fn identity(name: &str) -> String {
     let mut identity = String::new();
-    eventually("the database's identity is known", 90, || {
+    eventually("the database's identity is known", || {
         let known = get("scauth", name, name)["status"]["database"]["identity"].clone();
         known.as_str().unwrap_or_default().clone_into(&mut identity);
         !identity.is_empty()
@@ -63,7 +63,7 @@ async fn pods_do_not_follow_their_secret_to_another_database_until_it_is_accepte
     let first = identity(name);
 
     make_secret("db", name, json!({"uri": server.uri("e2e_identity_other")}));
-    eventually("the change is noticed", 240, || is(name, "DatabaseReady", "False", "DatabaseChanged"));
+    eventually("the change is noticed", || is(name, "DatabaseReady", "False", "DatabaseChanged"));
     assert!(message(name, "DatabaseReady").contains(&first), "both are named");
     assert!(is(name, "Ready", "True", "Serving"), "{}", condition(name, "Ready"));
     assert_eq!(login_status(&client, "alice").await, 200);
@@ -71,13 +71,13 @@ async fn pods_do_not_follow_their_secret_to_another_database_until_it_is_accepte
     // A pod that starts now does not follow either.
     let pod = pods(name, name)[0]["metadata"]["name"].as_str().unwrap().to_owned();
     run(&["delete", "pod", &pod, "-n", name]);
-    eventually("its successor holds back", 120, || is(name, "Ready", "False", "DatabaseChanged"));
+    eventually("its successor holds back", || is(name, "Ready", "False", "DatabaseChanged"));
     for _ in 0..20 {
         assert_eq!(login_status(&client, "alice").await, 200, "the other pod serves");
     }
 
     accept(name);
-    eventually("the other database is used", 240, || {
+    eventually("the other database is used", || {
         let known = get("scauth", name, name)["status"]["database"]["identity"].clone();
         let is_new = known.as_str().is_some_and(|known| known != first && !known.starts_with("empty-"));
         is_new && is(name, "Ready", "True", "Serving") && is(name, "DatabaseReady", "True", "Migrated")
@@ -95,7 +95,7 @@ async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
     Client::of_pod(&pods(name, name)[0]).register("alice").await;
 
     run(&["delete", "pvc", &format!("{name}-data"), "-n", name, "--wait=false"]);
-    eventually("a Warning comes while the pod lives", 60, || is(name, "Ready", "False", "VolumeAtRisk"));
+    eventually("a Warning comes while the pod lives", || is(name, "Ready", "False", "VolumeAtRisk"));
     let users = run(&[
         "exec",
         "-n",
@@ -114,7 +114,7 @@ async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
 
     let pod = pods(name, name)[0]["metadata"]["name"].as_str().unwrap().to_owned();
     run(&["delete", "pod", &pod, "-n", name]);
-    eventually("the loss is told", 240, || is(name, "DatabaseReady", "False", "DatabaseLost"));
+    eventually("the loss is told", || is(name, "DatabaseReady", "False", "DatabaseLost"));
     assert!(message(name, "DatabaseReady").contains(&first));
     assert!(is(name, "Ready", "False", "DatabaseLost"), "{}", condition(name, "Ready"));
     let client = Client::of_pod(&pods(name, name)[0]);
@@ -122,7 +122,7 @@ async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
     assert_eq!(client.call("POST", "/api/v1/accounts/register", None, Some(body)).await.0, 503);
 
     accept(name);
-    eventually("an empty database is in use", 240, || {
+    eventually("an empty database is in use", || {
         is(name, "Ready", "True", "Serving") && !identity(name).starts_with("empty-")
     });
     assert_ne!(identity(name), first);
@@ -137,32 +137,28 @@ async fn what_was_lost_with_the_namespace_is_told_and_so_is_a_second_scauth_on_o
     let database = || json!({"uri": server.uri("e2e_namespace_lost")});
     let start = |name: &str| {
         apply(scauth(name, json!({"replicas": 1, "database": external()}))).unwrap();
-        eventually("the Secret of the database is missed", 60, || {
-            condition(name, "Ready")["reason"] == "SecretNotFound"
-        });
+        eventually("the Secret of the database is missed", || condition(name, "Ready")["reason"] == "SecretNotFound");
         make_secret("db", name, database());
-        eventually("it is Ready", 300, || condition(name, "Ready")["status"] == "True");
+        eventually("it is Ready", || condition(name, "Ready")["status"] == "True");
     };
     start(name);
     let first = identity(name);
     let client = Client::of_pod(&pods(name, name)[0]);
     client.register("alice").await;
     client.login("alice", PASSWORD).await;
-    eventually("the first Admin is one", 60, || is(name, "AdminReady", "True", "AdminMade"));
+    eventually("the first Admin is one", || is(name, "AdminReady", "True", "AdminMade"));
 
     kubectl(&["delete", "namespace", name], "");
-    eventually("the namespace is back", 120, || !get("secret", &format!("{name}-secret"), name).is_null());
+    eventually("the namespace is back", || !get("secret", &format!("{name}-secret"), name).is_null());
     make_secret("db", name, database());
-    eventually("keys are gone", 300, || {
-        is(name, "KeysReady", "False", "KeysLost") && is(name, "Ready", "True", "Serving")
-    });
-    eventually("the new password is nobody's", 60, || is(name, "AdminReady", "False", "AdminNotMade"));
+    eventually("keys are gone", || is(name, "KeysReady", "False", "KeysLost") && is(name, "Ready", "True", "Serving"));
+    eventually("the new password is nobody's", || is(name, "AdminReady", "False", "AdminNotMade"));
     assert_eq!(identity(name), first);
     let admin = get("secret", &format!("{name}-admin"), name);
     assert_eq!(admin["metadata"]["annotations"]["sc-auth.io/admin"], "not-made");
 
     start(younger);
-    eventually("the younger is told", 240, || is(younger, "DatabaseReady", "False", "DatabaseShared"));
+    eventually("the younger is told", || is(younger, "DatabaseReady", "False", "DatabaseShared"));
     assert!(message(younger, "DatabaseReady").contains(&format!("ScAuth {name} ")));
     assert!(is(name, "DatabaseReady", "True", "Migrated"), "{}", condition(name, "DatabaseReady"));
 }

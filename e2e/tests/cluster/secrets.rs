@@ -25,11 +25,6 @@ async fn a_missing_secret_is_named_and_its_arrival_is_noticed() {
 
     make_secret("late", name, json!({"uri": server.uri("e2e_secrets")}));
     // The kubelet tries a failed mount again after up to two minutes.
-    ready_within(name, 180);
-}
-
-fn ready_within(name: &str, seconds: u64) {
-    eventually("Ready", seconds, || condition(name, "Ready")["status"] == "True");
     ready(name);
 }
 

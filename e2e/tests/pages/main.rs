@@ -59,7 +59,7 @@ fn day_two() {
     paste(&suspend[..1]);
     // Stays as it is for now.
     run(&["-n", SAMPLE, "label", "deployment", SAMPLE, "app.kubernetes.io/name-"]);
-    eventually("the status names it", 60, || condition(SAMPLE, "Ready")["status"] == "False");
+    eventually("the status names it", || condition(SAMPLE, "Ready")["status"] == "False");
     let said = paste(&suspend[1..]);
     assert!(said.contains("these wait to be changed: Deployment"), "{said}");
     paste(&section("docs/day-two.md", "## Resume it", &[NAME]));
@@ -80,7 +80,7 @@ fn keys_in_a_cluster() {
     let keys = || run(&["get", "scauth", SAMPLE, "-o", "jsonpath={.status.keys[*].kid}"]);
     let leaked = keys().split(' ').next().unwrap().to_owned();
     paste(&section("docs/keys.md", "## Revoke a key that has leaked", &[NAME, ("KID", &leaked)]));
-    eventually("it is gone", 120, || !keys().contains(&leaked));
+    eventually("it is gone", || !keys().contains(&leaked));
 }
 
 /// On a laptop, in a folder of its own.

@@ -209,7 +209,10 @@ pub async fn apply(client: &Client, manifest: Value) -> ScAuth {
 /// Any object, as an administrator makes it.
 pub async fn make(client: &Client, plural: &str, object: Value) {
     let name = object["metadata"]["name"].as_str().unwrap();
-    api_of(client, plural, &object).patch(name, &PatchParams::apply("admin").force(), &Patch::Apply(&object)).await.unwrap();
+    api_of(client, plural, &object)
+        .patch(name, &PatchParams::apply("admin").force(), &Patch::Apply(&object))
+        .await
+        .unwrap();
 }
 
 /// What the API server answers to a Service or Deployment of that name in `default`, which it does not store. It takes up
@@ -219,7 +222,9 @@ pub async fn tried(client: &Client, plural: &str, name: &str) -> String {
     let labels = json!({"probe": name});
     let containers = json!([{"name": "probe", "image": "registry.test/probe:1"}]);
     let object = match plural {
-        "services" => json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 1}]}}),
+        "services" => {
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 1}]}})
+        }
         _ => json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},

@@ -7,9 +7,7 @@ use sc_auth_operator::kinds::Kind;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Line, admin, apply, eventually, impersonating, make, manifest, once, scauths, settle, tried,
-};
+use crate::harness::{Line, admin, apply, eventually, impersonating, make, manifest, once, scauths, settle, tried};
 
 fn spec() -> Value {
     json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})

@@ -1,7 +1,4 @@
 //! Why a volume cannot be mounted stands in an event alone: nothing else changes then.
-
-use std::time::Duration;
-
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use sc_auth_operator::kinds::Kind;
