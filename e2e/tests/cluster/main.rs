@@ -16,6 +16,7 @@ mod deletion;
 mod drift;
 mod embedded;
 mod exposure;
+mod hosts;
 mod identity;
 mod mariadb;
 mod monitoring;
