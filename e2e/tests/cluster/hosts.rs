@@ -23,8 +23,8 @@ async fn requests_go_on_reaching_the_one_that_had_the_host() {
     client.register("alice").await;
     tokio::task::block_in_place(|| {
         apply(scauth(SECOND, spec(Some("traefik")))).unwrap();
-        eventually("the second is told", 60, || condition(SECOND, "Exposed")["reason"] == "HostTaken");
-        eventually("its pod is up", 120, || condition(SECOND, "Ready")["reason"] == "HostTaken");
+        eventually("the second is told", || condition(SECOND, "Exposed")["reason"] == "HostTaken");
+        eventually("its pod is up", || condition(SECOND, "Ready")["reason"] == "HostTaken");
         assert!(get("ingress", &format!("{SECOND}-ingress"), SECOND).is_null());
     });
     for _ in 0..20 {
@@ -37,6 +37,6 @@ async fn requests_go_on_reaching_the_one_that_had_the_host() {
         unnamed["suspend"] = json!(true);
         unnamed["expose"]["ingress"].as_object_mut().unwrap().remove("className");
         apply(scauth(SECOND, unnamed)).unwrap();
-        eventually("it is looked at", 60, || condition(SECOND, "Ready")["reason"] == "Suspended");
+        eventually("it is looked at", || condition(SECOND, "Ready")["reason"] == "Suspended");
     });
 }

@@ -210,8 +210,7 @@ fn a_field_that_does_not_exist_is_not_ignored() {
 fn what_cannot_change_is_refused_with_the_reason() {
     let name = "unchanging";
     // Suspended, so that nobody finds a claim without a volume, for which size and class may still change.
-    let embedded =
-        |embedded: Value| json!({"namespace": "one", "suspend": true, "database": {"embedded": embedded}});
+    let embedded = |embedded: Value| json!({"namespace": "one", "suspend": true, "database": {"embedded": embedded}});
     let before = embedded(json!({"size": "2Gi", "storageClassName": "local"}));
     kubectl(&["delete", "scauth", name, "--ignore-not-found"], "");
     assert_eq!(apply(name, before.clone(), false), Ok(()));
