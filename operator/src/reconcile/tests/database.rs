@@ -166,6 +166,15 @@ fn an_embedded_database_that_is_gone_is_lost_and_another_one_in_its_place_is_a_c
     is(&status, "DatabaseReady", "False", "DatabaseChanged");
 }
 
+/// SQLite reads on, and refuses writes.
+#[test]
+fn an_embedded_database_that_was_removed_under_its_pod_is_lost_too() {
+    let answer = json!({"database": {"reachable": false, "identity": "one", "offered": {"identity": "empty-1"}}});
+    let status = Case::new(embedded(), json!([answer])).status();
+    is(&status, "DatabaseReady", "False", "DatabaseLost");
+    is(&status, "Ready", "False", "DatabaseLost");
+}
+
 #[test]
 fn once_accepted_the_pods_are_about_to_use_it() {
     let mut case = Case::new(embedded(), json!([held("EmptyDatabase", "empty-1")]));
@@ -191,6 +200,10 @@ fn it_is_never_ready_while_clients_meet_errors_and_recovers_by_itself() {
         (with("server_errors", json!(1)), "ServerErrors"),
         (json!({"database": {"reachable": false, "identity": "one"}}), "DatabaseUnreachable"),
         (held("AnotherDatabase", "two"), "DatabaseChanged"),
+        (
+            json!({"database": {"reachable": false, "identity": "one", "offered": {"identity": "two"}}}),
+            "DatabaseChanged",
+        ),
     ] {
         let mut case = Case::new(external(), json!([serving(), answer]));
         is(&case.status(), "Ready", "False", reason);

@@ -121,6 +121,11 @@ fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
         );
         return Some(not_ready(Reason::DatabaseChanged, message));
     }
+    // The file was removed under the pod.
+    let is_embedded = facts.validated.spec.database.embedded.is_some();
+    if let Some(found) = offered.filter(|found| is_embedded && found.starts_with("empty-")) {
+        return Some(lost(facts, expected, found));
+    }
     let (found, words) = match (offered, served()) {
         (Some(offered), _) => (offered, "the Secret now names another one"),
         (None, Some(served)) => (served, "pods serve from another one"),

@@ -22,7 +22,7 @@ pub fn find(facts: &Facts<'_>) -> Option<Finding> {
             if are_lost {
                 let message = format!(
                     "the database has sessions whose refresh tokens were signed with a key that Secret {secret} does not \
-                     hold: those users log in again; if no key was revoked, restore the Secret from a backup"
+                     hold: those users log in again; restore the Secret from a backup to undo that"
                 );
                 finding(KIND, "False", Reason::KeysLost, message)
             } else {

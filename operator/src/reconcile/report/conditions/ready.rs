@@ -113,6 +113,8 @@ fn refusing(facts: &Facts<'_>, database: &Finding) -> Option<(Reason, String)> {
             let reason = if database.status == "False" { database.reason } else { Reason::RollingOut };
             Some((reason, database.message.clone()))
         }
+        // Also where the pods could use another database, which is the condition's reason then.
+        Word::Said(health) if !health.database_reachable && database.status == "False" => because_of_database(),
         Word::Said(health) if health.fails => {
             let message = "pods answered requests with 5xx within the last minute; their logs say why";
             Some((Reason::ServerErrors, message.to_owned()))
