@@ -132,10 +132,11 @@ async fn bring_up(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError>
         tracing::info!(statement, "migrating");
         tx.raw(statement).await?;
     }
-    data::complete(tx).await?;
+    // Before the rest, which on MySQL commits it while the lock is held: another replica's insert would fail.
     if plan.identity.is_none() {
         identity::write(tx, identity).await?;
     }
+    data::complete(tx).await?;
     if plan.from != Some(VERSION) {
         // Last, so that a migration that is cut short is not taken for done.
         tx.raw("DELETE FROM sc_auth_schema").await?;
