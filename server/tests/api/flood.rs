@@ -23,7 +23,7 @@ pub fn allow_many_files() {
 
 /// A login as it is begun by somebody who wants to take memory.
 pub fn large_login(headers: usize, body: usize, sent: usize) -> Vec<u8> {
-    let padding: String = (0..headers).map(|number| format!("X-Padding-{number}: {}\r\n", "a".repeat(4_000))).collect();
+    let padding = format!("X-Padding: {}\r\n", "a".repeat(4_000)).repeat(headers);
     let head = format!(
         "POST /api/v1/accounts/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
          Content-Length: {body}\r\n{padding}\r\n{{\"username\":\""

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long a connection that carried a request is kept idle. Longer than nginx and Traefik keep theirs (60 s and
 /// 90 s): where the server closes first, a request may be on its way, and its client gets 502 from the proxy.
-pub const IDLE_TIME: Duration = Duration::from_secs(120);
+pub const IDLE_TIME: Duration = Duration::from_mins(2);
 /// How long a client that reads nothing may hold up a response.
 pub const WRITE_TIME: Duration = Duration::from_secs(20);
 /// How long what a client still sends is thrown away after the last response, so that it can read that response.
@@ -61,6 +61,7 @@ pub enum Worth {
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Connection {
     /// The address of the client or proxy, without what one subscriber may choose.
     pub peer: IpAddr,

@@ -130,20 +130,16 @@ impl AsyncWrite for Stream {
 
     /// Where a client is still sending, a close at once would be a reset, which can overtake the response.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let left = match self.closing {
-            Some(left) => left,
-            None => {
-                ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
-                let has_unread = self.place.tell(|connection, now| {
-                    let has_unread = connection.has_unread();
-                    connection.closes(now);
-                    has_unread
-                });
-                self.place.0.shared.changed.notify_one();
-                if has_unread == Some(true) { LINGER } else { 0 }
-            }
-        };
-        self.closing = Some(left);
+        if self.closing.is_none() {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
+            let has_unread = self.place.tell(|connection, now| {
+                let has_unread = connection.has_unread();
+                connection.closes(now);
+                has_unread
+            });
+            self.place.0.shared.changed.notify_one();
+            self.closing = Some(if has_unread == Some(true) { LINGER } else { 0 });
+        }
         let mut buffer = [mem::MaybeUninit::uninit(); 2_048];
         while self.closing > Some(0) {
             let mut buffer = ReadBuf::uninit(&mut buffer);
