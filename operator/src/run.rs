@@ -87,7 +87,8 @@ impl OfferArgs {
         let image = self.server_image.as_deref().unwrap_or_default().trim();
         ensure!(!image.is_empty(), NO_SERVER_IMAGE);
         let (registry, _) = image.split_once('/').unwrap_or_default();
-        let is_placeholder = registry.rsplit('.').next() == Some("invalid");
+        let host = registry.split(':').next().unwrap_or_default();
+        let is_placeholder = host.rsplit('.').next() == Some("invalid");
         ensure!(!is_placeholder, "{image} is a placeholder that no registry has; {NO_SERVER_IMAGE}");
         Ok(())
     }

@@ -15,6 +15,8 @@ pub struct Neighbours {
     stakes: HashMap<String, Stake>,
     /// Those that a list under way has named so far.
     listed: HashSet<String>,
+    /// Those that it concerns. They are reconciled at its end: until then the store of ScAuths is the one from before.
+    waiting: HashSet<String>,
 }
 
 impl Neighbours {
@@ -23,17 +25,21 @@ impl Neighbours {
         let names: HashSet<String> = match event {
             Event::Init => {
                 self.listed.clear();
+                self.waiting.clear();
                 return Vec::new();
             }
             Event::InitApply(scauth) => {
                 self.listed.insert(scauth.name_any());
-                self.seen(scauth)
+                let touched = self.seen(scauth);
+                self.waiting.extend(touched);
+                return Vec::new();
             }
             Event::Apply(scauth) => self.seen(scauth),
             Event::Delete(scauth) => self.gone(&scauth.name_any()),
             Event::InitDone => {
                 let gone: Vec<_> = self.stakes.keys().filter(|name| !self.listed.contains(*name)).cloned().collect();
-                gone.iter().flat_map(|name| self.gone(name)).collect()
+                let touched: Vec<_> = gone.iter().flat_map(|name| self.gone(name)).collect();
+                std::mem::take(&mut self.waiting).into_iter().chain(touched).collect()
             }
         };
         names.iter().map(|name| ObjectRef::new(name)).collect()
@@ -98,6 +104,18 @@ mod tests {
             touched(&mut neighbours, &Event::Apply(scauth(name, "x.test")));
         }
         assert_eq!(touched(&mut neighbours, &Event::Init), [""; 0]);
+        assert_eq!(touched(&mut neighbours, &Event::InitApply(scauth("b", "x.test"))), [""; 0]);
+        assert_eq!(touched(&mut neighbours, &Event::InitDone), ["b"]);
+    }
+
+    #[test]
+    fn a_change_that_a_list_brings_counts_once_the_list_is_complete() {
+        let mut neighbours = Neighbours::default();
+        for name in ["a", "b"] {
+            touched(&mut neighbours, &Event::Apply(scauth(name, "x.test")));
+        }
+        assert_eq!(touched(&mut neighbours, &Event::Init), [""; 0]);
+        assert_eq!(touched(&mut neighbours, &Event::InitApply(scauth("a", "y.test"))), [""; 0]);
         assert_eq!(touched(&mut neighbours, &Event::InitApply(scauth("b", "x.test"))), [""; 0]);
         assert_eq!(touched(&mut neighbours, &Event::InitDone), ["b"]);
     }

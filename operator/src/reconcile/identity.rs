@@ -103,7 +103,8 @@ impl Expectation {
 pub fn candidates<'a>(health: &'a Health, expected: Option<&str>) -> BTreeSet<&'a str> {
     let held = health.hold.iter().map(|hold| hold.found.as_str());
     let offered = health.offered.iter().filter_map(|offered| offered.identity.as_deref());
-    let served = health.served.iter().filter(|served| served.accepted_as.as_deref() != expected);
+    let is_expected = |accepted_as: Option<&str>| expected.is_some() && accepted_as == expected;
+    let served = health.served.iter().filter(|served| !is_expected(served.accepted_as.as_deref()));
     let served = served.map(|served| served.identity.as_str());
     held.chain(offered).chain(served).filter(|found| Some(*found) != expected).collect()
 }
@@ -124,7 +125,8 @@ pub fn deployment(secret: &Secret) -> Option<Deployment> {
     Deployment::parse(std::str::from_utf8(&content.0).ok()?).ok()
 }
 
-fn note(secret: &Secret) -> Option<String> {
+/// The identity that was accepted last.
+pub fn note(secret: &Secret) -> Option<String> {
     secret.metadata.annotations.as_ref()?.get(ANNOTATION_ACCEPTED).cloned()
 }
 

@@ -116,6 +116,10 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
         // What nobody could find out anew is as it was.
         None => old.clone(),
     };
+    if matches!(outcome, Outcome::Suspended(_)) && observed.secret.is_none() {
+        // Nothing is made while it is suspended, and with the Secret gone nothing else knows them.
+        (status.database, status.keys) = (old.database.clone(), old.keys.clone());
+    }
     let kept = old.conditions.iter().filter(|_| facts.is_none());
     let kept = kept.filter(|old| !findings.iter().any(|finding| finding.kind == old.type_)).cloned();
     let kept: Vec<_> = kept.collect();
@@ -173,8 +177,10 @@ fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {
 /// Which database is expected now: while suspended, it is what the Secret says.
 fn database(validated: &Validated, outcome: &Outcome, facts: &Facts<'_>) -> Option<DatabaseStatus> {
     if matches!(outcome, Outcome::Suspended(_)) {
-        let file = facts.observed.secret.as_ref().and_then(identity::deployment);
-        return file.and_then(|file| file.database).map(|id| DatabaseStatus { identity: Some(id), accepted: None });
+        let secret = facts.observed.secret.as_ref()?;
+        let (identity, accepted) =
+            (identity::deployment(secret).and_then(|file| file.database), identity::note(secret));
+        return (identity.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity, accepted });
     }
     let Expectation { database, accepted, .. } = validated.expectation.clone();
     (database.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity: database, accepted })

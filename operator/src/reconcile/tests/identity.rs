@@ -68,7 +68,12 @@ fn it_is_learned_once_from_pods_that_agree() {
     let learn = |secret, answers| database(&plain, &observed(secret, answers));
     assert_eq!(learn(Some(secret(None, None)), json!([serving("one"), serving("one")])).as_deref(), Some("one"));
     assert_eq!(learn(None, json!([serving("one")])).as_deref(), Some("one"));
-    assert_eq!(learn(Some(secret(None, None)), json!([serving("one"), serving("two")])), None);
+    let disagree = json!([serving("one"), serving("two")]);
+    assert_eq!(learn(Some(secret(None, None)), disagree.clone()), None);
+    let mut accepting = plain.clone();
+    accepting.metadata.annotations = Some([(ANNOTATION_ACCEPT_DATABASE.to_owned(), "two".to_owned())].into());
+    let accepted = database(&accepting, &observed(Some(secret(None, None)), disagree));
+    assert_eq!(accepted.as_deref(), Some("two"), "a person decides between them");
     assert_eq!(learn(Some(secret(Some("one"), None)), json!([serving("two")])).as_deref(), Some("one"));
     // Of release 0.2, which knows of no identity.
     assert_eq!(learn(Some(secret(None, None)), json!([{"database": {"reachable": true}}])), None);

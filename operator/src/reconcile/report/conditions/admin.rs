@@ -18,9 +18,9 @@ pub fn find(facts: &Facts<'_>) -> Option<Finding> {
         finding(KIND, "True", Reason::AdminMade, message)
     } else {
         let message = format!(
-            "the password in Secret {secret} is nobody's: the database had an Admin when the Secret was made; log in as \
-             that one, or make one with: kubectl -n {namespace} exec -it deploy/{name} -c server -- \
-             /sc-auth-server admin create NAME"
+            "the password in Secret {secret} belongs to no account: the database had an Admin when the Secret was made; \
+             log in as that Admin, or create one with: kubectl -n {namespace} exec -it deploy/{name} -c server -- \
+             /sc-auth-server admin create NAME; then delete the Secret {secret}"
         );
         finding(KIND, "False", Reason::AdminNotMade, message)
     })

@@ -75,7 +75,7 @@ fn said(facts: &Facts<'_>, health: &Health) -> Finding {
     }
     if let Some(error) = health.offered.as_ref().and_then(|offered| offered.error.as_ref()) {
         let message = format!(
-            "the Secret's address or credentials cannot be used: {error}; the pods go on with those from before, and a \
+            "the Secret's address or credentials cannot be used: {error}; running pods keep using the previous ones, and a \
              pod that starts now would fail: correct the Secret"
         );
         return not_ready(Reason::AddressUnusable, message);
@@ -110,12 +110,14 @@ fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
     if let Some(hold) = held {
         let is_lost = hold.reason == HoldReason::EmptyDatabase && facts.validated.spec.database.embedded.is_some();
         if is_lost {
-            return Some(lost(facts, expected, &hold.found));
+            return Some(lost(facts, expected, &hold.found, "The pod answers 503 and changes nothing."));
         }
+        let is_embedded = facts.validated.spec.database.embedded.is_some();
+        let repair = if is_embedded { "put the right file back" } else { "correct the database's Secret" };
         let serving = if health.served.is_empty() { "no pod serves" } else { "pods that run stay on the first" };
         let message = format!(
             "the data is in database {expected}, and pods that start find another one, {}: they answer 503 and change \
-             nothing, and {serving}; correct the database's Secret, or {}",
+             nothing, and {serving}; {repair}, or {}",
             hold.found,
             accept(facts, &hold.found)
         );
@@ -124,7 +126,12 @@ fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
     // The file was removed under the pod.
     let is_embedded = facts.validated.spec.database.embedded.is_some();
     if let Some(found) = offered.filter(|found| is_embedded && found.starts_with("empty-")) {
-        return Some(lost(facts, expected, found));
+        return Some(lost(
+            facts,
+            expected,
+            found,
+            "The pod can no longer write and needs a restart once the file is back.",
+        ));
     }
     let (found, words) = match (offered, served()) {
         (Some(offered), _) => (offered, "the Secret now names another one"),
@@ -137,11 +144,11 @@ fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
     Some(not_ready(Reason::DatabaseChanged, message))
 }
 
-fn lost(facts: &Facts<'_>, expected: &str, found: &str) -> Finding {
+fn lost(facts: &Facts<'_>, expected: &str, found: &str, effect: &str) -> Finding {
     let names = &facts.validated.names;
     let message = format!(
-        "volume {} holds no database any more: {expected} was there, with all users and sessions. The pod answers 503 and \
-         changes nothing. Put the file back (docs/backup.md), or {}",
+        "volume {} no longer holds a database: {expected} was there, with all users and sessions. {effect} Put the file \
+         back (docs/backup.md), or {}",
         names.volume_claim(),
         accept(facts, found).replace("use the other one", "begin with an empty one")
     );
@@ -153,7 +160,7 @@ fn accept(facts: &Facts<'_>, found: &str) -> String {
     let name = &facts.validated.names.scauth;
     match facts.validated.expectation.unmet.as_deref() {
         Some(unmet) if unmet == found => format!(
-            "use the other one: its annotation is left from the last time and counts once; take it off first: kubectl \
+            "use the other one: its annotation is left from the last time and counts once; remove it first: kubectl \
              annotate scauth {name} {ANNOTATION_ACCEPT_DATABASE}-"
         ),
         unmet => {
