@@ -27,6 +27,8 @@ const QUEUE: usize = 64;
 /// Who has waited so long is told to come back, since the client has most likely gone.
 const DEADLINE: Duration = Duration::from_secs(5);
 const MAX_THREADS: usize = 4;
+/// The longest that a failed login is put off so that its time tells nothing.
+const SLOWEST: Duration = Duration::from_secs(2);
 /// A hash of another service is costly where it is more work than so many of ours: some 160 ms of a core.
 const COSTLY: u64 = 8;
 /// What the rest of the server needs in a storm, in bytes.
@@ -293,7 +295,8 @@ fn verify(
     let began = Instant::now();
     let verdict = password::verify(password, stored, shared.settings.caps, memory)?;
     if is_imported {
-        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        // By the wall clock: on a busy machine it may be much more than the hash needs.
+        let took = u64::try_from(began.elapsed().min(SLOWEST).as_micros()).unwrap_or(u64::MAX);
         shared.slowest.fetch_max(took, Ordering::Relaxed);
     }
     Ok(Compared { verdict, began })

@@ -47,6 +47,8 @@ impl Store {
             .column(Sessions::Id)
             .from(Sessions::Table)
             .and_where(Expr::col(Sessions::ExpiresAt).gt(now))
+            // Sessions that an old service's token began were signed with none of our keys.
+            .and_where(Expr::col(Sessions::RefreshKid).ne(""))
             .and_where(is_in)
             .limit(1)
             .to_owned();

@@ -98,7 +98,8 @@ async fn no_imported_hash_takes_more_memory_than_a_pod_has(engine: Engine) {
 
     // At the start one hash of each kind is tried.
     drop(server);
-    let server = Server::start(&database, &[]).await;
+    // As many threads as half a core has.
+    let server = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "1")]).await;
     until("imported hashes were looked at", async || server.log.text().contains("imported hashes")).await;
     for number in 0..too_much.len() {
         assert_eq!(server.login_with(&format!("user{number}"), "anything").await.status, 422);

@@ -68,7 +68,10 @@ impl Sessions {
             return Err(SessionError::Disabled);
         }
         let (pair, compared_hash) = self.begin_with(&keys, user, stored, &password, &ids, client, now).await?;
-        throttle.succeed(slot.as_ref(), user.id, now).await?;
+        if let Err(error) = throttle.succeed(slot.as_ref(), user.id, now).await {
+            // The user may have been deleted meanwhile. The session has begun in any case.
+            tracing::warn!(error = crate::logging::chain(&error), "a network was not noted as one of the user's");
+        }
         if compared.verdict.may_replace && self.form == Form::Argon2id && compared_hash == *stored {
             self.replace_hash(user.id, stored, password, &ids.sid, now).await;
         }

@@ -76,10 +76,16 @@ impl CounterKeys {
             *self.0.write().unwrap_or_else(PoisonError::into_inner) = found;
         }
         for seal in keys.seals() {
-            if copies.iter().any(|copy| copy.kid == seal.kid()) {
-                continue;
+            let right = self.copy(seal, now)?;
+            match copies.iter().find(|copy| copy.kid == seal.kid()) {
+                // Of a replica that generated another key at the same time: all use the oldest.
+                Some(copy) if !self.is_same(seal, copy) => {
+                    store.delete_sealed_key(copy).await?;
+                    store.add_sealed_key(&right).await?;
+                }
+                Some(_) => {}
+                None => store.add_sealed_key(&right).await?,
             }
-            store.add_sealed_key(&self.copy(seal, now)?).await?;
         }
         let is_known = |kid: &str| keys.seals().iter().any(|seal| seal.kid() == kid);
         for copy in copies.iter().filter(|copy| !is_known(&copy.kid)) {
@@ -93,6 +99,12 @@ impl CounterKeys {
     pub fn get(&self) -> CounterKey {
         let born = self.0.read().unwrap_or_else(PoisonError::into_inner);
         CounterKey(hmac::Key::new(hmac::HMAC_SHA256, born.secret.expose_secret()))
+    }
+
+    /// Whether a copy holds the key in use.
+    fn is_same(&self, seal: &Seal, copy: &SealedKey) -> bool {
+        let born = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        seal.open(&copy.sealed).is_some_and(|secret| secret.expose_secret() == born.secret.expose_secret())
     }
 
     fn copy(&self, seal: &Seal, now: i64) -> anyhow::Result<SealedKey> {

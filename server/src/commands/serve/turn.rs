@@ -41,7 +41,12 @@ impl Turn {
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
-                Err(TryLockError::Error(error)) => return Ok(without(&path, &error)),
+                Err(TryLockError::Error(error)) => {
+                    if let Some(waiting) = waiting {
+                        waiting.end().await?;
+                    }
+                    return Ok(without(&path, &error));
+                }
                 Err(TryLockError::WouldBlock) => {}
             }
             if waiting.is_none() {

@@ -49,6 +49,8 @@ pub enum Worth {
     Closing,
     /// It never carried a request, and had time for one.
     Unused,
+    /// Stuck in a later request, of a peer that has more than its share.
+    StuckOfMany,
     /// Idle, of a peer that has more than its share.
     IdleOfMany,
     /// It never carried a request and had no time for one yet, of a peer that has more than its share.
@@ -240,7 +242,7 @@ impl Connection {
         let is_young = now.saturating_duration_since(self.accepted) < GRACE;
         match (is_stuck, self.has_served) {
             (false, _) => None,
-            (true, true) => Some(Worth::Stuck),
+            (true, true) => Some(if is_of_many { Worth::StuckOfMany } else { Worth::Stuck }),
             (true, false) if !is_young => Some(Worth::Unused),
             (true, false) => Some(if is_of_many { Worth::NewOfMany } else { Worth::New }),
         }

@@ -271,6 +271,21 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_with_many_does_not_keep_its_places_by_beginning_a_second_request() {
+        let mut clock = Clock::new();
+        let few = clock.add(FEW);
+        clock.serve(few);
+        let many: Vec<_> = (0..7).map(|_| clock.add(MANY)).collect();
+        for number in &many {
+            clock.serve(*number);
+            clock.send_part(*number, 100);
+        }
+        clock.pass(SECOND);
+        let added = clock.add("198.51.100.1");
+        assert!(clock.has(few) && clock.has(added));
+    }
+
+    #[test]
     fn a_declared_proxy_is_no_peer_with_many() {
         let mut clock = Clock::new();
         let proxy: Vec<_> = (0..5)
