@@ -37,7 +37,7 @@ impl Turn {
             // SQLite says it better in a moment, or can live with it.
             Err(error) => return Ok(without(&path, &error)),
         };
-        let mut waiting = None;
+        let mut waiting: Option<Waiting> = None;
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
