@@ -155,7 +155,7 @@ conntrack: {maxPerCore: 0, min: 0}
 YAML
     background proxy "${INSIDE[@]}" "$KUBE/kube-proxy" --config "$RUN/etc/proxy.yaml"
     wait_for 60 "the node is there" kubectl get node dev
-    kubectl wait --for condition=Ready node/dev --timeout 60s
+    kubectl wait --for condition=Ready node/dev --timeout 240s
 }
 
 policies_up() {
@@ -171,23 +171,23 @@ manifest() {
 
 dns_up() {
     manifest coredns.yaml
-    kubectl -n kube-system rollout status deployment/coredns --timeout 120s
+    kubectl -n kube-system rollout status deployment/coredns --timeout 240s
 }
 
 metrics_up() {
     manifest metrics-server.yaml
-    kubectl -n kube-system rollout status deployment/metrics-server --timeout 120s
+    kubectl -n kube-system rollout status deployment/metrics-server --timeout 240s
 }
 
 definitions_up() {
     kubectl apply --server-side -f "$(definitions_file)"
-    kubectl wait --for condition=Established crd --all --timeout 30s
+    kubectl wait --for condition=Established crd --all --timeout 240s
 }
 
 traefik_up() {
     kubectl apply --server-side -f "$(traefik_definitions_file)"
     manifest traefik.yaml
-    kubectl -n traefik rollout status deployment/traefik --timeout 120s
+    kubectl -n traefik rollout status deployment/traefik --timeout 240s
 }
 
 volumes_up() {
