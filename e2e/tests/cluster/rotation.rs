@@ -29,7 +29,7 @@ impl Verifier {
         let answer = self.client.try_call("POST", "/api/v1/accounts/login", None, Some(body)).await;
         let Ok((200, answer)) = answer else { return Err(format!("{answer:?}")) };
         self.logins += 1;
-        if self.logins % 20 == 0 {
+        if self.logins.is_multiple_of(20) {
             self.keys = keys(&self.client).await;
         }
         verify(answer["data"]["access_token"].as_str().unwrap(), &self.keys)

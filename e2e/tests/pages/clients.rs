@@ -4,11 +4,10 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use serde_json::json;
 
-use crate::common::client::{Client, PASSWORD};
+use crate::common::client::{Client, PASSWORD, until};
 use crate::common::kube::{Cleanup, apply, ready, scauth};
 use crate::common::manifests::root;
 use crate::common::shell::programs;

@@ -1,10 +1,8 @@
 //! The pages about the database: one that is there, and that of the Flask service.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use crate::common::client::Client;
+use crate::common::client::{Client, until};
 use crate::common::database::{execute_in_mariadb, mariadb, postgres};
 use crate::common::kube::{Cleanup, run};
 use crate::common::shell::{blocks, paste, paste_with, programs, section};

@@ -1,10 +1,8 @@
 //! The pages about ingress controllers, Traefik here: Gateway API, and forward auth for an app that knows no passwords.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::common::client::{Client, PASSWORD};
+use crate::common::client::{Client, PASSWORD, until};
 use crate::common::kube::{apply, run};
 use crate::common::manifests::sample;
 use crate::common::shell::{blocks, paste, section};
