@@ -161,7 +161,8 @@ pub enum KeysAction {
     },
     /// Drop a key at once: every token that it signed is refused.
     Revoke {
-        /// The key's identifier, as `list` shows it.
+        /// The key's identifier, as `list` shows it. One in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
         file: KeysFileArgs,
