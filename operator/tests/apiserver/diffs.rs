@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{admin, apply, impersonating, make, manifest, operator, scauths, settle, snapshot};
 
-fn spec() -> Value {
+/// Each has a host of its own, since `diff` looks at all ScAuths that there are.
+fn spec(name: &str) -> Value {
     json!({
         "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
-        "expose": {"ingress": {"host": "auth.example.com"}},
+        "expose": {"ingress": {"host": format!("{name}.example.com")}},
     })
 }
 
@@ -34,18 +35,18 @@ fn has(text: &str, lines: &[&str]) {
 #[tokio::test]
 async fn a_manifest_that_is_applied_already_changes_nothing() {
     let (client, name) = (admin().await, "diff-same");
-    apply(&client, manifest(name, spec())).await;
+    apply(&client, manifest(name, spec(name))).await;
     settle(&client, name).await;
-    assert_eq!(told(&client, manifest(name, spec())).await.unwrap(), "");
+    assert_eq!(told(&client, manifest(name, spec(name))).await.unwrap(), "");
 }
 
 #[tokio::test]
 async fn each_change_of_a_child_is_shown_and_none_is_made() {
     let (client, name) = (admin().await, "diff-change");
-    apply(&client, manifest(name, spec())).await;
+    apply(&client, manifest(name, spec(name))).await;
     settle(&client, name).await;
     let before = snapshot(&client, name).await;
-    let mut changed = spec();
+    let mut changed = spec(name);
     changed["replicas"] = json!(5);
     changed.as_object_mut().unwrap().remove("expose");
     let text = told(&client, manifest(name, changed)).await.unwrap();
@@ -59,7 +60,7 @@ async fn each_change_of_a_child_is_shown_and_none_is_made() {
             "+  replicas: 5",
             "--- live/Ingress/diff-change/diff-change-ingress",
             "+++ /dev/null",
-            "-  - host: auth.example.com",
+            "-  - host: diff-change.example.com",
         ],
     );
     assert!(!text.contains("/Service/"), "{text}");
@@ -69,7 +70,7 @@ async fn each_change_of_a_child_is_shown_and_none_is_made() {
 #[tokio::test]
 async fn of_a_new_one_all_is_new() {
     let client = admin().await;
-    let text = told(&client, manifest("diff-new", spec())).await.unwrap();
+    let text = told(&client, manifest("diff-new", spec("diff-new"))).await.unwrap();
     has(&text, &["--- /dev/null", "+++ applied/Namespace/diff-new", "+kind: Namespace", "+kind: Deployment"]);
     assert!(scauths(&client).get_opt("diff-new").await.unwrap().is_none());
 }
@@ -77,7 +78,7 @@ async fn of_a_new_one_all_is_new() {
 #[tokio::test]
 async fn what_the_api_server_or_the_operator_would_refuse_is_an_error_that_says_why() {
     let client = admin().await;
-    let mut wrong = manifest("diff-wrong", spec());
+    let mut wrong = manifest("diff-wrong", spec("diff-wrong"));
     wrong["spec"]["expose"]["ingress"]["host"] = json!("https://auth.example.com");
     let error = told(&client, wrong).await.unwrap_err();
     assert!(format!("{error:#}").contains("ScAuth diff-wrong"), "{error:#}");
@@ -85,7 +86,7 @@ async fn what_the_api_server_or_the_operator_would_refuse_is_an_error_that_says_
 
     make(&client, "namespaces", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "diff-foreign"}}))
         .await;
-    let error = told(&client, manifest("diff-foreign", spec())).await.unwrap_err();
+    let error = told(&client, manifest("diff-foreign", spec("diff-foreign"))).await.unwrap_err();
     assert!(format!("{error:#}").contains("NamespaceNotAllowed"), "{error:#}");
 }
 
@@ -93,15 +94,15 @@ async fn what_the_api_server_or_the_operator_would_refuse_is_an_error_that_says_
 #[tokio::test]
 async fn a_field_that_is_left_out_goes_however_it_was_applied_before() {
     let (client, name) = (admin().await, "diff-left-out");
-    let mut with_replicas = manifest(name, spec());
+    let mut with_replicas = manifest(name, spec(name));
     with_replicas["spec"]["replicas"] = json!(4);
     let params = PatchParams::apply("kustomize-controller").force();
     scauths(&client).patch(name, &params, &Patch::Apply(&with_replicas)).await.unwrap();
     settle(&client, name).await;
-    let text = told(&client, manifest(name, spec())).await.unwrap();
+    let text = told(&client, manifest(name, spec(name))).await.unwrap();
     has(&text, &["--- live/Deployment/diff-left-out/diff-left-out", "-  replicas: 4", "+  replicas: 2"]);
 
-    let other = serde_json::from_value(manifest(name, spec())).unwrap();
+    let other = serde_json::from_value(manifest(name, spec(name))).unwrap();
     let text = diff(&client, &[other], Some("another"), &environment(&client)).await.unwrap();
     assert_eq!(text, "");
 }
@@ -109,7 +110,7 @@ async fn a_field_that_is_left_out_goes_however_it_was_applied_before() {
 #[tokio::test]
 async fn of_one_applied_on_the_clients_side_the_annotation_tells_what_is_left_out() {
     let (client, name) = (admin().await, "diff-client-side");
-    let mut with_replicas = manifest(name, spec());
+    let mut with_replicas = manifest(name, spec(name));
     with_replicas["spec"]["replicas"] = json!(4);
     let mut stored: ScAuth = serde_json::from_value(with_replicas.clone()).unwrap();
     let last = ("kubectl.kubernetes.io/last-applied-configuration".to_owned(), with_replicas.to_string());
@@ -117,16 +118,16 @@ async fn of_one_applied_on_the_clients_side_the_annotation_tells_what_is_left_ou
     scauths(&client).create(&PostParams::default(), &stored).await.unwrap();
     settle(&client, name).await;
     assert_eq!(told(&client, with_replicas).await.unwrap(), "");
-    let text = told(&client, manifest(name, spec())).await.unwrap();
+    let text = told(&client, manifest(name, spec(name))).await.unwrap();
     has(&text, &["-  replicas: 4", "+  replicas: 2"]);
 }
 
 #[tokio::test]
 async fn towards_autoscaling_the_number_of_pods_stays_and_a_suspended_one_changes_only_itself() {
     let (client, name) = (admin().await, "diff-auto");
-    apply(&client, manifest(name, spec())).await;
+    apply(&client, manifest(name, spec(name))).await;
     settle(&client, name).await;
-    let mut auto = spec();
+    let mut auto = spec(name);
     auto["autoscaling"] = json!({"min": 2, "max": 6});
     let text = told(&client, manifest(name, auto.clone())).await.unwrap();
     has(&text, &["+++ applied/HorizontalPodAutoscaler/diff-auto/diff-auto", "+  maxReplicas: 6"]);
@@ -142,7 +143,7 @@ async fn towards_autoscaling_the_number_of_pods_stays_and_a_suspended_one_change
 #[tokio::test]
 async fn no_right_to_secrets_is_needed() {
     let (client, name) = (admin().await, "diff-rights");
-    apply(&client, manifest(name, spec())).await;
+    apply(&client, manifest(name, spec(name))).await;
     settle(&client, name).await;
     make(
         &client,
@@ -170,10 +171,10 @@ async fn no_right_to_secrets_is_needed() {
     )
     .await;
     let pipeline = impersonating("pipeline").await;
-    let mut changed = spec();
+    let mut changed = spec(name);
     changed["replicas"] = json!(3);
     let text = told(&pipeline, manifest(name, changed)).await.unwrap();
     has(&text, &["-  replicas: 2", "+  replicas: 3"]);
-    let error = told(&impersonating("nobody").await, manifest(name, spec())).await.unwrap_err();
+    let error = told(&impersonating("nobody").await, manifest(name, spec(name))).await.unwrap_err();
     assert!(format!("{error:#}").contains("is forbidden"), "{error:#}");
 }
