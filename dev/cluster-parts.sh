@@ -59,7 +59,7 @@ apiserver_up() {
         --service-account-signing-key-file "$RUN/tls/service-accounts.key" \
         --audit-policy-file "$ROOT/dev/manifests/audit-policy.yaml" --audit-log-path "$RUN/audit.log" --allow-privileged \
         --feature-gates MutatingAdmissionPolicy=true --runtime-config admissionregistration.k8s.io/v1beta1=true
-    wait_for 60 "the API server is ready" kubectl get --raw /readyz
+    wait_for 180 "the API server is ready" kubectl get --raw /readyz
 }
 
 # controllers_up CONTROLLERS : as the flag of kube-controller-manager has them.
@@ -100,7 +100,7 @@ TOML
 ]}
 JSON
     background containerd "${INSIDE[@]}" containerd --config "$RUN/etc/containerd.toml"
-    wait_for 30 "containerd answers" ctr -a "$RUN/containerd.sock" version
+    wait_for 180 "containerd answers" ctr -a "$RUN/containerd.sock" version
 }
 
 load_image() { ctr -a "$RUN/containerd.sock" -n k8s.io images import "$1"; }
@@ -154,7 +154,7 @@ clientConnection: {kubeconfig: $RUN/kubeconfig/proxy}
 conntrack: {maxPerCore: 0, min: 0}
 YAML
     background proxy "${INSIDE[@]}" "$KUBE/kube-proxy" --config "$RUN/etc/proxy.yaml"
-    wait_for 60 "the node is there" kubectl get node dev
+    wait_for 180 "the node is there" kubectl get node dev
     kubectl wait --for condition=Ready node/dev --timeout 240s
 }
 

@@ -67,6 +67,6 @@ SQL
         --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 --skip-log-bin --performance-schema=OFF \
         --bind-address=0.0.0.0 --port="$MYSQL_PORT" --max-connections=400
     background mysql "${MYSQLD[@]}"
-    wait_for 60 "MySQL answers" mariadb-admin --no-defaults --host=127.0.0.1 --port="$MYSQL_PORT" --user=test \
+    wait_for 180 "MySQL answers" mariadb-admin --no-defaults --host=127.0.0.1 --port="$MYSQL_PORT" --user=test \
         --password="$PASSWORD" --ssl ping
 }
