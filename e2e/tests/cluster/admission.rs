@@ -76,7 +76,7 @@ fn a_policy_on_pods_is_passed_on_in_its_own_words() {
     }))
     .unwrap();
     // The API server takes up a policy a moment later: a pod that is not stored shows when.
-    let probe = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": name},
+    let probe = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": name, "labels": {"app": "probe"}},
         "spec": {"containers": [{"name": "probe", "image": "docker.io/local/busybox:1"}]}});
     eventually("the policy is in force", || {
         let output = kubectl(&["create", "--dry-run=server", "-f", "-"], &probe.to_string());

@@ -53,7 +53,7 @@ async fn with_retain_a_scauth_of_the_same_name_finds_its_users_and_keys() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_policy_can_change() {
-    let name = "e2e-policy";
+    let name = "e2e-policy-changes";
     let _cleanup = Cleanup(name);
     apply(scauth(name, embedded(None))).unwrap();
     ready(name);
