@@ -12,7 +12,7 @@ pub struct Health {
     /// The version of the schema.
     pub schema: Option<i32>,
     pub identity: Option<Identity>,
-    /// Whether the tables can be read, and the schema is one that this server can work on.
+    /// Whether the tables can be read. A server that runs goes on where a later one has changed the schema.
     pub is_usable: bool,
 }
 
@@ -26,16 +26,15 @@ impl Store {
         };
         let identity = self.identity().await.ok().flatten();
         let is_usable = match version {
-            Some((version, oldest)) if oldest <= VERSION => self.can_read(version).await,
-            _ => false,
+            Some((version,)) => self.can_read(version).await,
+            None => false,
         };
-        Ok(Health { schema: version.map(|(version, _)| version), identity, is_usable })
+        Ok(Health { schema: version.map(|(version,)| version), identity, is_usable })
     }
 
-    /// The version of the schema, and the oldest that a server must know to work on it.
-    async fn version(&self) -> Result<Option<(i32, i32)>, StoreError> {
+    async fn version(&self) -> Result<Option<(i32,)>, StoreError> {
         let select = Query::select()
-            .columns([Alias::new("version"), Alias::new("oldest_version")])
+            .column(Alias::new("version"))
             .from(Alias::new(VERSIONS.name))
             .and_where(Expr::col(Alias::new("id")).eq(1))
             .to_owned();
