@@ -122,14 +122,16 @@ func TestEveryReasonWasSeen(t *testing.T) {
 	}
 }
 
-// TestKstatus asks the library that Flux and kubectl's successors use: a Ready one is Current, one that waits or rolls is
-// InProgress, one that only a change of its spec can mend is Failed.
+// TestKstatus asks the library that Flux and kubectl's successors use: a Ready one is Current, one that waits, rolls or has its
+// volume resized is InProgress, one that only a change of its spec can mend is Failed.
 func TestKstatus(t *testing.T) {
 	for _, s := range states(t) {
 		want := status.InProgressStatus
 		switch {
 		case s.status["Stalled"] == "True":
 			want = status.FailedStatus
+		case s.status["Reconciling"] == "True":
+			// Also where the pods serve while their volume grows.
 		case s.status["Ready"] == "True":
 			want = status.CurrentStatus
 		}
