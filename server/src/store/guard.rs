@@ -9,8 +9,8 @@ use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
 use sqlx::FromRow;
 
 use super::sessions::Sessions;
-use super::users::{Role, Roles, Tokens, Users};
-use super::{StoreError, Tx};
+use super::users::{Role, Roles, Users};
+use super::{StoreError, Tx, old_tokens};
 
 /// Who makes a change, and what it is made with.
 #[derive(Debug, Clone)]
@@ -141,14 +141,7 @@ pub(super) async fn is_old_token_good(
     user_uuid: Option<&str>,
 ) -> Result<bool, StoreError> {
     let Some(user_uuid) = user_uuid else { return Ok(false) };
-    let select = Query::select()
-        .column(Tokens::Revoked)
-        .from(Tokens::Table)
-        .and_where(Expr::col(Tokens::Jti).eq(jti))
-        .and_where(Expr::col(Tokens::TokenType).eq(kind))
-        .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
-        .lock(LockType::Update)
-        .to_owned();
+    let select = old_tokens::revocation(jti, kind, user_uuid).lock(LockType::Update).to_owned();
     Ok(tx.fetch_optional::<(Option<bool>,)>(&select).await? == Some((Some(false),)))
 }
 

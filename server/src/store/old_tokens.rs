@@ -1,6 +1,6 @@
 //! The old service's tokens, one row each; only in a database that was taken over.
 
-use sea_query::{Expr, ExprTrait as _, Query};
+use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 
 use super::users::{Tokens, revoke_old_tokens};
 use super::{Store, StoreError};
@@ -11,13 +11,7 @@ impl Store {
         if !self.has_old_tables() {
             return Ok(false);
         }
-        let select = Query::select()
-            .column(Tokens::Revoked)
-            .from(Tokens::Table)
-            .and_where(Expr::col(Tokens::Jti).eq(jti))
-            .and_where(Expr::col(Tokens::TokenType).eq(kind))
-            .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
-            .to_owned();
+        let select = revocation(jti, kind, user_uuid);
         Ok(self.fetch_optional::<(Option<bool>,)>(&select).await? == Some((Some(false),)))
     }
 
@@ -28,4 +22,15 @@ impl Store {
         }
         self.execute(&revoke_old_tokens(user_uuid)).await.map(|_| ())
     }
+}
+
+/// Whether a token of the old service was revoked; the row must match its user and type too.
+pub(super) fn revocation(jti: &str, kind: &str, user_uuid: &str) -> SelectStatement {
+    Query::select()
+        .column(Tokens::Revoked)
+        .from(Tokens::Table)
+        .and_where(Expr::col(Tokens::Jti).eq(jti))
+        .and_where(Expr::col(Tokens::TokenType).eq(kind))
+        .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
+        .to_owned()
 }
