@@ -99,7 +99,10 @@ impl Database {
         let sql = AssertSqlSafe(sql.to_owned());
         if self.url.starts_with("sqlite") {
             let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
-            sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+            let texts = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+            // The last connection to close moves the log into the file: not at some later moment.
+            connection.close().await.unwrap();
+            texts
         } else if self.url.starts_with("mysql") {
             let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
             sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()

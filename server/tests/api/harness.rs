@@ -16,7 +16,7 @@ pub const PASSWORD: &str = "correct horse battery";
 /// How long a test waits for what it expects, however slow the machine is.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A running server. It is killed when the value goes.
+/// A running server. It is killed when the value is dropped, and gone then.
 pub struct Server {
     pub api: String,
     pub ops: String,
@@ -252,6 +252,16 @@ impl Server {
     /// Waits for the process and says whether it ended well.
     pub async fn ended_well(&mut self) -> bool {
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap().success()
+    }
+}
+
+impl Drop for Server {
+    /// Waits, since a process that still ends may hold locks and files of the database.
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+        while matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
