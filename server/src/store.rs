@@ -18,6 +18,7 @@ mod networks;
 mod old_tokens;
 mod parties;
 mod same_database;
+mod same_file;
 mod schema;
 mod sessions;
 mod sweep;
@@ -48,6 +49,7 @@ pub use identity::{Contents, Identity, NewIdentity};
 pub use migrate::{Origin, Plan};
 pub use parties::Party;
 use same_database::SameDatabase;
+use same_file::SameFile;
 pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo};
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, ImportedUser, OldRow};
@@ -94,6 +96,7 @@ pub struct Store {
     /// Whether the old service's tables are here; known once the schema was looked at.
     has_old_tables: Arc<AtomicBool>,
     same: SameDatabase,
+    file: SameFile,
 }
 
 /// Renders a statement in the dialect of the engine and runs it there; the first argument is an enum of what to run
@@ -197,6 +200,7 @@ impl Store {
 
     async fn execute_as(&self, statement: &(impl SqlxBinder + Sync), persistent: bool) -> Result<u64, StoreError> {
         let once = || async {
+            self.file.check()?;
             on_engine!(Pool, &self.pool, statement, |sql, values, pool| {
                 let query = sqlx::query_with(AssertSqlSafe(sql), values).persistent(persistent);
                 Ok(query.execute(pool).await?.rows_affected())

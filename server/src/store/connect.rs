@@ -11,6 +11,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection, Pool};
 
 use super::same_database::SameDatabase;
+use super::same_file::SameFile;
 use super::{Contents, Engine, Pool as EnginePool, Store, StoreError};
 use crate::config::Database;
 use crate::files::create_private;
@@ -48,7 +49,7 @@ impl Store {
                 EnginePool::Postgres(open(same.watch(PoolOptions::new()), options.as_ref()).await?)
             }
         };
-        Ok(Self { pool, has_old_tables: Arc::default(), same })
+        Ok(Self { pool, has_old_tables: Arc::default(), same, file: SameFile::of(database) })
     }
 
     /// What is in a database, by one connection of its own that writes nothing. A file that is not there is empty, and
@@ -65,7 +66,8 @@ impl Store {
             Database::MySql(options) => EnginePool::MySql(open_one(options.as_ref()).await?),
             Database::Postgres(options) => EnginePool::Postgres(open_one(options.as_ref()).await?),
         };
-        let store = Self { pool, has_old_tables: Arc::default(), same: SameDatabase::default() };
+        let store =
+            Self { pool, has_old_tables: Arc::default(), same: SameDatabase::default(), file: SameFile::default() };
         let contents = store.contents().await;
         store.close().await;
         contents
@@ -90,6 +92,12 @@ impl Store {
     /// The identity of the database that is in use.
     pub fn own_identity(&self) -> Option<&str> {
         self.same.identity()
+    }
+
+    /// # Errors
+    /// Where the file of an embedded database was removed or replaced.
+    pub fn check_file(&self) -> Result<(), StoreError> {
+        self.file.check()
     }
 
     /// Whether the last new connection led to another database.

@@ -3,8 +3,7 @@
 use sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement, UnionType};
 
 use super::schema::{TABLES, Table, VERSION, VERSIONS};
-use super::{Identity, Pool, Store, StoreError};
-use crate::config::Database;
+use super::{Identity, Store, StoreError};
 
 /// What a look at the database has found.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl Store {
     /// Asks for a row of the users, and for each column of all tables.
     async fn can_read(&self, version: i32) -> bool {
         let user = Query::select().column(Alias::new("id")).from(Alias::new("users")).limit(1).to_owned();
-        if self.is_file_gone() || self.fetch_optional::<(i32,)>(&user).await.is_err() {
+        if self.file.check().is_err() || self.fetch_optional::<(i32,)>(&user).await.is_err() {
             return false;
         }
         // A later schema may do without some of them.
@@ -57,13 +56,6 @@ impl Store {
             Some(columns) => self.fetch_optional::<(i32,)>(&columns).await.is_ok(),
             None => true,
         }
-    }
-
-    /// Whether the file of an embedded database was removed: SQLite then reads on, and refuses to write.
-    fn is_file_gone(&self) -> bool {
-        let Pool::Sqlite(pool) = &self.pool else { return false };
-        let database = Database::Sqlite(Box::new(pool.connect_options().as_ref().clone()));
-        database.file().is_some_and(|file| !file.exists())
     }
 }
 

@@ -24,6 +24,7 @@ pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send
 impl Store {
     /// Begins a transaction that will write.
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
+        self.file.check()?;
         Ok(match &self.pool {
             // Else two of them could both read first, and neither could then write.
             Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),

@@ -25,7 +25,7 @@ pub async fn watch(sessions: Arc<Sessions>, args: DatabaseArgs, report: Report) 
     loop {
         tokio::time::sleep(FILES).await;
         let now = digest(&args);
-        if now == in_use && !sessions.store.has_strayed() && !is_file_gone(&args) {
+        if now == in_use && !sessions.store.has_strayed() && sessions.store.check_file().is_ok() {
             report.set_offered(None);
             continue;
         }
@@ -65,6 +65,7 @@ async fn look(store: &Store, args: &DatabaseArgs) -> anyhow::Result<Option<Offer
     if name.as_deref() != store.own_identity() {
         return Ok(Some(Offered { identity: name, error: None }));
     }
+    store.check_file()?;
     Ok(match store.reconnect_as(&database) {
         Ok(()) => None,
         Err(error) => Some(Offered { identity: name, error: Some(error) }),
@@ -77,11 +78,6 @@ async fn adopt(database: &Database, own: &str) -> anyhow::Result<()> {
     let store = Ready { store, identity }.migrate(database).await?;
     store.close().await;
     Ok(())
-}
-
-/// Whether the file of an embedded database was removed: what is open still works, and is lost at the next start.
-fn is_file_gone(args: &DatabaseArgs) -> bool {
-    args.resolve().ok().and_then(|database| database.file()).is_some_and(|file| !file.exists())
 }
 
 fn digest(args: &DatabaseArgs) -> Vec<u8> {
