@@ -69,17 +69,17 @@ async fn from_the_flask_service() {
     };
 
     let plan =
-        tokio::task::block_in_place(|| paste_with(&variables, &section(page, "# Moving from the Flask service", &[])));
+        tokio::task::block_in_place(|| paste_with(&variables, &section(page, "# Migrate from the Flask service", &[])));
     assert!(plan.contains("ALTER TABLE"), "{plan}");
     logs_in().await;
     assert_eq!(hash().trim(), OLD_HASH, "the old service must be able to read it");
-    tokio::task::block_in_place(|| finish("## Finish, with no way back to the old service"));
+    tokio::task::block_in_place(|| finish("## Finish the migration (irreversible)"));
     // A pod from before may still take a request or two.
     until("the hash is replaced", async || {
         logs_in().await;
         hash().starts_with("$argon2id$")
     })
     .await;
-    tokio::task::block_in_place(|| finish("## Revoke the old service's tokens"));
+    tokio::task::block_in_place(|| finish("## Revoke the legacy service's tokens"));
     logs_in().await;
 }
