@@ -34,7 +34,7 @@ async fn gateway_api() {
     tokio::task::block_in_place(|| {
         let _turn = with_the_sample();
         let _edge = Edge::open();
-        let said = paste(&section("docs/network.md", "## Replace the Ingress by an HTTPRoute", &[("NAME", SAMPLE)]));
+        let said = paste(&section("docs/network.md", "## Replace the Ingress with an HTTPRoute", &[("NAME", SAMPLE)]));
         assert!(said.contains(HOST), "{said}");
     });
 }
