@@ -30,7 +30,8 @@ const NAME: (&str, &str) = ("NAME", SAMPLE);
 fn the_quick_start() {
     let _turn = with_its_name_free();
     let page = "docs/quick-start.md";
-    let parts = ["## Register and log in", "## Log out", "## The first Admin"].map(|part| section(page, part, &[]));
+    let parts = ["## Register and log in", "## Log out", "## Get the first Admin's password"]
+        .map(|part| section(page, part, &[]));
     let begin = section(page, "# Quick start", &[]);
     let said = paste(&[&begin[..], &parts.concat()].concat());
     assert!(said.contains("\"username\":\"alice\"") && said.contains("refused, as expected"), "{said}");
@@ -39,7 +40,7 @@ fn the_quick_start() {
     assert!(!kubectl(&["-n", SAMPLE, "get", "secret", "sc-auth-admin"], "").status.success());
     paste(&section(page, "## Delete a ScAuth", &[NAME]));
     run(&["-n", SAMPLE, "get", "secret", "sc-auth-secret"]);
-    paste(&section(page, "## Delete all that it left", &[NAME]));
+    paste(&section(page, "## Delete the namespace", &[NAME]));
     assert!(!kubectl(&["get", "namespace", SAMPLE], "").status.success());
 }
 
@@ -62,7 +63,7 @@ fn day_two() {
     eventually("the status names it", || condition(SAMPLE, "Ready")["status"] == "False");
     let said = paste(&suspend[1..]);
     assert!(said.contains("these wait to be changed: Deployment"), "{said}");
-    paste(&section("docs/day-two.md", "## Resume it", &[NAME]));
+    paste(&section("docs/day-two.md", "## Resume a ScAuth", &[NAME]));
 }
 
 #[test]
@@ -75,11 +76,11 @@ fn what_the_status_says() {
 #[test]
 fn keys_in_a_cluster() {
     let _turn = with_the_sample();
-    let said = paste(&section("docs/keys.md", "## In a cluster", &[]));
+    let said = paste(&section("docs/keys.md", "## Rotate keys in a cluster", &[]));
     assert!(said.contains("\"state\":\"current\""), "{said}");
     let keys = || run(&["get", "scauth", SAMPLE, "-o", "jsonpath={.status.keys[*].kid}"]);
     let leaked = keys().split(' ').next().unwrap().to_owned();
-    paste(&section("docs/keys.md", "## Revoke a key that has leaked", &[NAME, ("KID", &leaked)]));
+    paste(&section("docs/keys.md", "## Revoke a leaked key", &[NAME, ("KID", &leaked)]));
     eventually("it is gone", || !keys().contains(&leaked));
 }
 
@@ -90,8 +91,8 @@ fn keys_without_kubernetes() {
     let leaked =
         "KID=$(sc-auth-server keys list | awk '$2 == \"access\" && $4 == \"current\" { print $1 }')".to_owned();
     let end = "sc-auth-server keys list; rm -r \"$PWD\"".to_owned();
-    let rotate = section("docs/keys.md", "## Without Kubernetes", &[]);
-    let revoke = section("docs/keys.md", "## Revoke a key of the file", &[("KID", "\"$KID\"")]);
+    let rotate = section("docs/keys.md", "## Rotate keys without Kubernetes", &[]);
+    let revoke = section("docs/keys.md", "## Revoke a key without Kubernetes", &[("KID", "\"$KID\"")]);
     let said = paste(&[&[begin][..], &rotate, &[leaked], &revoke, &[end]].concat());
     assert!(said.contains("is published") && said.contains("was dropped"), "{said}");
 }
@@ -101,13 +102,13 @@ fn keys_without_kubernetes() {
 fn upgrades() {
     let _turn = with_the_sample();
     let page = "docs/upgrade.md";
-    paste(&section(page, "## The servers", &[]));
-    let another = section(page, "## Another image", &[]);
+    paste(&section(page, "## Upgrade the servers", &[]));
+    let another = section(page, "## Run another image", &[]);
     let image = paste(&another[..1]);
     let other = image.replace("registry.example.com/", "docker.io/local/");
     assert_ne!(image, other);
     for wanted in [&other, &image] {
-        paste(&section(page, "## Another image", &[NAME, ("IMAGE", wanted)])[1..]);
+        paste(&section(page, "## Run another image", &[NAME, ("IMAGE", wanted)])[1..]);
         assert_eq!(run(&["get", "scauth", SAMPLE, "-o", "jsonpath={.status.image}"]), *wanted);
     }
 }
@@ -131,20 +132,19 @@ async fn passwords_and_guessing() {
     }
     assert_eq!(login(PASSWORD).await, 429, "the right password has to wait too");
     let page = "docs/security.md";
-    let said =
-        tokio::task::block_in_place(|| paste(&section(page, "## Let a user in again at once", &[("USER", "carol")])));
+    let said = tokio::task::block_in_place(|| paste(&section(page, "## Unlock a user", &[("USER", "carol")])));
     assert!(said.contains("\"event\":\"login_failures_cleared\""), "{said}");
     assert_eq!(login(PASSWORD).await, 200);
-    tokio::task::block_in_place(|| paste(&section(page, "## Stricter rules", &[NAME])));
+    tokio::task::block_in_place(|| paste(&section(page, "## Set stricter rules", &[NAME])));
 }
 
 #[test]
 fn backup_and_restore() {
     let _turn = with_the_sample();
     let page = "docs/backup.md";
-    paste(&section(page, "## The keys and the object", &[]));
+    paste(&section(page, "## Back up the keys and the ScAuth", &[]));
     run(&["delete", "scauth", SAMPLE]);
-    paste(&section(page, "## A ScAuth that was deleted by mistake", &[]));
+    paste(&section(page, "## Restore a ScAuth that was deleted by mistake", &[]));
     let saved = common::manifests::root().join("keys.yaml");
     let kept = std::fs::read_to_string(&saved).unwrap();
     let keys = run(&["-n", SAMPLE, "get", "secret", "sc-auth-secret", "-o", r"jsonpath={.data.keys\.json}"]);
