@@ -16,7 +16,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What never changes in the life of a release. */}}
+{{/* Labels that never change during the life of a release. */}}
 {{- define "sc-auth-operator.selector" -}}
 app.kubernetes.io/name: sc-auth-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -34,7 +34,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
-{{/* The full name of an image: of the values at `path`, with the version as default tag. */}}
+{{/* The full name of an image, from the values at `path`, with the version as the default tag. */}}
 {{- define "sc-auth-operator.image" -}}
 {{- $ask := printf "%s.repository is needed: no public registry has this image. Build and push it as the README shows, then --set %s.repository=registry.example.com/%s" .path .path .name -}}
 {{- $repository := required $ask .image.repository -}}
