@@ -1,4 +1,4 @@
-# The cluster's network: a namespace of its own, so that its bridge and its thousand iptables rules vanish with it.
+# The cluster's network: a separate network namespace, so that its bridge and thousand iptables rules are deleted with it.
 # shellcheck shell=bash
 
 NETNS=${NETNS:-sc-auth-dev}
@@ -8,7 +8,7 @@ NODE_IP=${NODE_IP:-10.84.0.2} # the node, as this machine sees it
 PODS=10.85.0.0/16
 SERVICES=10.96.0.0/16
 
-# What runs a command in the namespace. Not `ip netns exec`, which hides the cgroups.
+# Prefix that runs a command in the namespace. `ip netns exec` would hide the cgroups.
 INSIDE=(nsenter "--net=/run/netns/$NETNS" --)
 
 network_up() {
@@ -23,7 +23,7 @@ network_up() {
     "${INSIDE[@]}" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
 }
 
-# How this machine reaches pods and Services.
+# Routes from this machine to pods and Services.
 routes_up() {
     ip route add $PODS via "$NODE_IP"
     ip route add $SERVICES via "$NODE_IP"

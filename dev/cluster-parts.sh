@@ -1,10 +1,10 @@
-# The parts of the cluster, in the order in which they start; sourced by dev/cluster.
+# The parts of the cluster, in their startup order; sourced by dev/cluster.
 # shellcheck shell=bash
 
 API=https://$NODE_IP:6443
 
-# certificate NAME COMMON_NAME ORGANIZATION [EXTENSIONS] : signed by the cluster's authority. Without any extension it
-# would be one of version 1, which rustls refuses.
+# certificate NAME COMMON_NAME ORGANIZATION [EXTENSIONS] : creates a certificate, signed by the cluster's authority. Without any
+# extension it would have version 1, which rustls refuses.
 certificate() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/O=$3/CN=$2" \
         -keyout "$RUN/tls/$1.key" -out "$RUN/tls/$1.csr"
@@ -12,7 +12,7 @@ certificate() {
         -extfile <(printf 'basicConstraints=CA:FALSE\n%s' "${4:-}") -out "$RUN/tls/$1.crt"
 }
 
-# kubeconfig NAME : for the client certificate of that name.
+# kubeconfig NAME : writes a kubeconfig for the client certificate of that name.
 kubeconfig() {
     local file=$RUN/kubeconfig/$1
     "$KUBE/kubectl" --kubeconfig "$file" config set-cluster dev --server "$API" --certificate-authority "$RUN/tls/ca.crt" --embed-certs
@@ -33,7 +33,7 @@ certificates() {
     certificate scheduler system:kube-scheduler system:kube-scheduler
     certificate kubelet system:node:dev system:nodes
     certificate proxy system:kube-proxy system:kube-proxy
-    # As which the API server speaks to the metrics API behind it.
+    # The API server's client certificate for the aggregated metrics API.
     certificate front-proxy front-proxy sc-auth-dev
     local name
     for name in admin controller-manager scheduler kubelet proxy; do kubeconfig $name; done
@@ -62,7 +62,7 @@ apiserver_up() {
     wait_for 180 "the API server is ready" kubectl get --raw /readyz
 }
 
-# controllers_up CONTROLLERS : as the flag of kube-controller-manager has them.
+# controllers_up CONTROLLERS : starts kube-controller-manager; CONTROLLERS has the syntax of its flag.
 controllers_up() {
     background controller-manager "${INSIDE[@]}" "$KUBE/kube-controller-manager" --kubeconfig "$RUN/kubeconfig/controller-manager" \
         --controllers "$1" --use-service-account-credentials --root-ca-file "$RUN/tls/ca.crt" \
@@ -108,7 +108,7 @@ load_image() { ctr -a "$RUN/containerd.sock" -n k8s.io images import "$1"; }
 load_ours() {
     load_image "$CACHE/images/sc-auth-server.tar"
     load_image "$CACHE/images/sc-auth-operator.tar"
-    # Under a second name, for the tests that change the image.
+    # A second name, for the tests that change the image.
     local name
     for name in "sc-auth-server:$(version)" "sc-auth-operator:$(version)"; do
         ctr -a "$RUN/containerd.sock" -n k8s.io images tag --force "$EXAMPLE_REGISTRY/$name" "docker.io/local/$name"
@@ -164,7 +164,7 @@ policies_up() {
         --run-firewall --run-router=false --run-service-proxy=false
 }
 
-# manifest FILE : applied with this cluster's versions and addresses.
+# manifest FILE : applies it with this cluster's versions and addresses.
 manifest() {
     sed -e "s/COREDNS_VERSION/$COREDNS/; s/TRAEFIK_VERSION/$TRAEFIK/; s/METRICS_SERVER_VERSION/$METRICS_SERVER/; s/NODE_IP/$NODE_IP/" "$ROOT/dev/manifests/$1" | kubectl apply -f -
 }
@@ -193,7 +193,7 @@ traefik_up() {
 volumes_up() {
     manifest storage-class.yaml
     local number folder
-    # One that was used is not made free again: enough for all tests, one after the other.
+    # A used volume is not recycled, so there must be enough for all tests in sequence.
     for number in $(seq -w 1 200); do
         folder=$RUN/volumes/$number
         mkdir -p "$folder"
@@ -228,7 +228,7 @@ node_down() {
     end containerd
 }
 
-# What it holds goes too, so that nothing need be put away first.
+# Killed, since its data is deleted anyway: a clean shutdown is not necessary.
 control_plane_down() {
     local part
     for part in scheduler controller-manager apiserver etcd; do
@@ -238,7 +238,7 @@ control_plane_down() {
 
 files_down() {
     local mounted
-    # The deepest first.
+    # Deepest paths first.
     awk -v run="$RUN/" 'index($2, run) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mounted; do umount "$mounted"; done
     find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null || true
     rm -rf --one-file-system "$RUN"

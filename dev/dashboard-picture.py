@@ -1,4 +1,4 @@
-"""Uses two ScAuths for some minutes, and draws what the queries of the dashboard say of it."""
+"""Generates load on two ScAuths for some minutes, and draws the results of the dashboard's queries."""
 
 import json
 import os
@@ -73,7 +73,7 @@ def call(name, method, path, token=None, body=None):
 
 
 def client(name, number, end):
-    """Somebody who logs in, mistypes now and then, looks at things, and logs out or forgets to."""
+    """A user who logs in, sometimes mistypes, reads, and logs out or forgets to."""
     user, password = f"user{number}", "correct horse battery"
     call(name, "POST", "/register", body={"username": user, "name": user, "email": f"{user}@example.com", "password": password})
     while time.time() < end:
@@ -88,14 +88,14 @@ def client(name, number, end):
 
 
 def change(end):
-    """An operator that has something to do."""
+    """Keeps the operator busy."""
     while time.time() < end:
         time.sleep(60)
         kubectl("label", "deployment", "blue", "-n", "blue", "app.kubernetes.io/name=edited", "--overwrite")
 
 
 def ask(expression, start, end):
-    # A window of minutes says nothing of a picture of minutes.
+    # Shorter windows, since the picture covers only some minutes.
     expression = expression.replace("$namespace", ".*").replace("[5m]", "[1m]")
     query = urllib.parse.urlencode({"query": expression, "start": start, "end": end, "step": STEP})
     with urllib.request.urlopen(f"http://{PROMETHEUS}/api/v1/query_range?{query}") as answer:
@@ -121,7 +121,7 @@ def draw_panel(axes, panel, start, end):
         axes.plot(*zip(*points), linewidth=1, label=legend(form, one["metric"]))
     unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit", "none")
     axes.set_ylabel({"ops": "per second", "reqps": "per second", "s": "seconds"}.get(unit, ""))
-    # With room for the legend.
+    # Leaves room for the legend.
     axes.set_ylim(bottom=0, top=1.4 * max(1e-9, axes.get_ylim()[1]))
     axes.grid(alpha=0.3)
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M"))

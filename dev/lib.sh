@@ -1,16 +1,16 @@
-# Shared by the scripts of this folder; to be sourced.
+# Functions for the scripts in this folder, which source it.
 # shellcheck shell=bash
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# All that is built or downloaded lies here, so that a fresh clone finds it again.
+# Everything built or downloaded is in this cache, so that a fresh clone can reuse it.
 CACHE=${SCDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sc-auth}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 
-# Debian's packages that the databases, our images and the cluster need.
+# The Debian packages that the databases, our images and the cluster need.
 DATABASE_PACKAGES=(mariadb-server postgresql openssl mmdebstrap debian-archive-keyring)
-# What the server is asked by, beside Traefik, which is built.
+# Proxies that call the server, in addition to Traefik, which is built from source.
 PROXY_PACKAGES=(nginx)
-# What reads our metrics, and tries our alerts.
+# Reads our metrics, and tests our alerts.
 MONITORING_PACKAGES=(prometheus)
 IMAGE_PACKAGES=(buildah busybox-static debian-archive-keyring gcc libc6-dev mmdebstrap)
 CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables ipset iproute2 openssl "${IMAGE_PACKAGES[@]}")
@@ -18,10 +18,10 @@ CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables ipset ipr
 # The version of the workspace, and of our images.
 version() { sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
 
-# Which README and config/overlay name as an example; nothing is pulled from it, since the node has the images.
+# The example registry in README and config/overlay; nothing is pulled from it, since the node has the images.
 EXAMPLE_REGISTRY=registry.example.com
 
-# The mirror that this machine's apt uses for Debian.
+# Prints the Debian mirror that this machine's apt uses.
 debian_mirror() {
     local label uri
     while read -r label uri; do
@@ -30,7 +30,7 @@ debian_mirror() {
     printf '%s\n' "${uri:-http://deb.debian.org/debian}"
 }
 
-# debian SUITE TARGET PACKAGE,… : a small Debian as a folder or a tar file, by the mirror and the proxy of this machine's apt.
+# debian SUITE TARGET PACKAGE,… : builds a small Debian as a folder or a tar file, with the mirror and the proxy of this machine's apt.
 debian() {
     local proxy options=()
     proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
@@ -45,8 +45,8 @@ fail() {
     exit 1
 }
 
-# step WHAT COMMAND… : runs a command, says what it does and how long it took. Its output goes to a log, whose end is
-# shown when it fails.
+# step WHAT COMMAND… : runs a command, and prints its description and duration. The output goes to a log; if the command fails,
+# the end of the log is printed.
 step() {
     local what=$1 log started
     shift
@@ -54,7 +54,7 @@ step() {
     log="$CACHE/log/$(printf '%s' "$what" | tr -cs 'a-zA-Z0-9\n' '-').log"
     started=$(date +%s%N)
     printf '  %-58s ' "$what" >&2
-    # In the background, since in the condition of an `if` bash would go on after an error.
+    # In the background, since bash ignores errors inside the condition of an `if`.
     (set -euo pipefail; "$@") >"$log" 2>&1 </dev/null &
     if wait $!; then
         say "$(awk -v ns=$(($(date +%s%N) - started)) 'BEGIN { printf "%6.1f s", ns / 1e9 }')"
@@ -65,7 +65,7 @@ step() {
     fi
 }
 
-# wait_for SECONDS WHAT COMMAND… : tries a command until it succeeds.
+# wait_for SECONDS WHAT COMMAND… : retries a command until it succeeds.
 wait_for() {
     local seconds=$1 what=$2 i
     shift 2
@@ -76,7 +76,7 @@ wait_for() {
     fail "$what: not within $seconds s"
 }
 
-# need_packages PACKAGE… : says at once which of Debian's packages are missing and how to get them.
+# need_packages PACKAGE… : fails if Debian packages are missing, and prints the command that installs them.
 need_packages() {
     local missing=() package
     for package in "$@"; do
@@ -89,7 +89,7 @@ need_root() {
     ((EUID == 0)) || fail "this starts containers and networks, so it must run as root"
 }
 
-# background NAME COMMAND… : starts a program whose id is kept in $RUN/NAME.pid and whose output goes to $RUN/NAME.log.
+# background NAME COMMAND… : starts a program, with its process id in $RUN/NAME.pid and its output in $RUN/NAME.log.
 background() {
     local name=$1
     shift
@@ -97,7 +97,7 @@ background() {
     echo $! >"$RUN/$name.pid"
 }
 
-# end NAME [SIGNAL] : ends what `background NAME` started, and waits for it.
+# end NAME [SIGNAL] : stops the program that `background NAME` started, and waits for it.
 end() {
     local file=$RUN/$1.pid pid i
     [[ -f $file ]] || return 0

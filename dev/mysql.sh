@@ -4,9 +4,9 @@
 
 MYSQL_PORT=13307
 MYSQL_ROOT=$CACHE/mysql/root
-# The user inside of that folder; nobody outside has this number.
+# The user id inside that folder; no user of this machine has it.
 MYSQL_UID=23306
-# A root that is older is built again, so that the tests meet new versions of MySQL.
+# Rebuild an older root, so that the tests run on new versions of MySQL.
 MYSQL_MAX_AGE_DAYS=30
 
 mysql_build() {
@@ -23,10 +23,10 @@ mysql_build() {
     touch "$MYSQL_ROOT"
 }
 
-# Builds the root where there is none or an old one. An old one is better than none.
+# Builds the root if it is missing or old. If the build fails, an old root is used.
 mysql_root() {
     [[ ! -x $MYSQL_ROOT/usr/sbin/mysqld ]] || [[ -n $(find "$MYSQL_ROOT" -maxdepth 0 -mtime +$MYSQL_MAX_AGE_DAYS) ]] || return 0
-    # Not in a condition, where bash would go on after an error.
+    # Not in a condition, where bash ignores errors.
     local code
     set +e
     (step "MySQL from Debian sid, about two minutes" mysql_build)
@@ -38,10 +38,10 @@ mysql_root() {
     say "  Debian sid cannot be installed now: the MySQL of $(date -r "$MYSQL_ROOT" +%F) in $MYSQL_ROOT is used"
 }
 
-# Such as 9.7.4.
+# Prints the version, such as 9.7.4.
 mysql_version() { chroot "$MYSQL_ROOT" mysqld --version | sed 's/.* Ver \([0-9.]*\).*/\1/'; }
 
-# In the root, as the user mysql, with the data of this run; the mount goes with the process.
+# Runs a command in the root, as the user mysql, with the data of this run; the mount ends with the process.
 mysqld_in_root() {
     MYSQLD=(unshare --mount --propagation private bash -c '
         set -e
@@ -61,7 +61,7 @@ GRANT ALL ON *.* TO test@'%' WITH GRANT OPTION;
 SQL
     mysqld_in_root --initialize-insecure --init-file=/var/lib/mysql/init.sql
     "${MYSQLD[@]}"
-    # As everywhere, it has made certificates of its own. Their authority is for all to read.
+    # MySQL has generated its own certificates, as it always does. Let everybody read their authority.
     install -m 644 "$RUN/mysql/data/ca.pem" "$RUN/tls/mysql-ca.crt"
     mysqld_in_root --mysqlx=OFF --socket=/var/lib/mysql/socket --pid-file=/var/lib/mysql/pid \
         --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 --skip-log-bin --performance-schema=OFF \

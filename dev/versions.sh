@@ -1,4 +1,4 @@
-# What the development cluster is made of; to be sourced. The go.mod files in tools/ pin the same versions.
+# Versions of the development cluster's parts; to be sourced. The go.mod files in tools/ pin the same versions.
 # shellcheck shell=bash disable=SC2034
 KUBERNETES=v1.35.4
 HELM=v3.20.2
@@ -7,9 +7,9 @@ COREDNS=v1.12.4
 TRAEFIK=v3.6.12
 METRICS_SERVER=v0.8.0
 KUBE_ROUTER=v2.1.0
-# Of later releases not all parts can be had as Go modules.
+# Later releases do not publish all parts as Go modules.
 FLUX=v1.9.0
-# Definitions of others, for tests of what a cluster may have beside us.
+# CustomResourceDefinitions of other projects, for tests with their objects.
 GATEWAY_API=v1.4.0
 CERT_MANAGER=v1.21.2
 PROMETHEUS_OPERATOR=v0.85.0

@@ -1,4 +1,4 @@
-// What holds a pod's namespaces while its containers come and go.
+// Holds a pod's namespaces while its containers start and stop.
 #include <signal.h>
 #include <unistd.h>
 

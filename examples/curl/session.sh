@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A session from its beginning to its end: API=http://auth.example.com USERNAME=alice PASSWORD=… session.sh
+# A session from login to logout: API=http://auth.example.com USERNAME=alice PASSWORD=… session.sh
 set -euo pipefail
 
 call() { curl -sS --fail-with-body -H 'Content-Type: application/json' "$@"; }
@@ -11,10 +11,10 @@ refresh=$(token refresh_token <<<"$answer")
 call "$API/api/v1/accounts/me" -H "Authorization: Bearer $access"
 echo
 
-# Before the hour is over: a new access token, and the refresh token to use the next time.
+# Before the access token expires after an hour: a new access token, and the next refresh token.
 answer=$(call -X POST "$API/api/v1/accounts/refresh" -H "Authorization: Bearer $refresh")
 access=$(token access_token <<<"$answer")
 
-# The session ends, with both of its tokens, on every replica.
+# Ends the session and revokes both of its tokens, on every replica.
 call -X DELETE "$API/api/v1/accounts/logout" -H "Authorization: Bearer $access"
 echo

@@ -1,5 +1,5 @@
-// Verifies an access token by the published keys, without asking the server about it: API=… TOKEN=… go run .
-// A logout is noticed only when the token expires. Where that is too late, ask GET /api/v1/verify instead.
+// Verifies an access token with the published keys, without a call to the server: API=… TOKEN=… go run .
+// It notices a logout only when the token expires. If that is too late, call GET /api/v1/verify instead.
 package main
 
 import (
@@ -19,7 +19,7 @@ type claims struct {
 	Roles []string `json:"roles"`
 }
 
-// verify returns what an access token says, or why it says nothing.
+// verify returns the claims of an access token, or the reason for refusing it.
 func verify(keys keyfunc.Keyfunc, token, issuer, audience string) (*claims, error) {
 	said := &claims{}
 	parsed, err := jwt.ParseWithClaims(token, said, keys.Keyfunc, jwt.WithIssuer(issuer), jwt.WithAudience(audience),
@@ -27,7 +27,7 @@ func verify(keys keyfunc.Keyfunc, token, issuer, audience string) (*claims, erro
 	if err != nil {
 		return nil, err
 	}
-	// A refresh token is no access token.
+	// A refresh token is not an access token.
 	if parsed.Header["typ"] != "at+jwt" {
 		return nil, errors.New("not an access token")
 	}
@@ -37,7 +37,7 @@ func verify(keys keyfunc.Keyfunc, token, issuer, audience string) (*claims, erro
 func main() {
 	api := os.Getenv("API")
 	issuer := cmp.Or(os.Getenv("ISSUER"), api)
-	// Keeps the keys, and reads them again when a token names one that it does not know.
+	// Caches the keys, and fetches them again when a token names an unknown key.
 	keys, err := keyfunc.NewDefaultCtx(context.Background(), []string{api + "/.well-known/jwks.json"})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "reading the keys:", err)

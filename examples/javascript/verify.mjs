@@ -1,16 +1,16 @@
-// Verifies an access token by the published keys, without asking the server about it: API=… TOKEN=… node verify.mjs
-// A logout is noticed only when the token expires. Where that is too late, ask GET /api/v1/verify instead.
+// Verifies an access token with the published keys, without a call to the server: API=… TOKEN=… node verify.mjs
+// It notices a logout only when the token expires. If that is too late, call GET /api/v1/verify instead.
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 
 const { API, TOKEN, ISSUER = API, AUDIENCE = ISSUER } = process.env
-// Keeps the keys, and reads them again when a token names one that it does not know.
+// Caches the keys, and fetches them again when a token names an unknown key.
 const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', API))
 
 try {
   const { payload } = await jwtVerify(TOKEN, keys, {
     issuer: ISSUER,
     audience: AUDIENCE,
-    // A refresh token is no access token.
+    // A refresh token is not an access token.
     typ: 'at+jwt',
     algorithms: ['EdDSA', 'ES256', 'RS256'],
   })

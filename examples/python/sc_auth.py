@@ -1,4 +1,4 @@
-"""An httpx client that logs in when it must and stays logged in: httpx.Client(auth=ScAuth(api, username, password))."""
+"""An httpx client that logs in when necessary and stays logged in: httpx.Client(auth=ScAuth(api, username, password))."""
 
 import os
 import time
@@ -46,7 +46,7 @@ class ScAuth(httpx.Auth):
     def _take(self, response):
         data = response.json()["data"]
         self.access = data["access_token"]
-        # Each refresh token is good once: the answer brings the next one.
+        # A refresh token can be used once: the answer contains the next one.
         self.refresh = data.get("refresh_token", self.refresh)
 
 

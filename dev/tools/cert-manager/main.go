@@ -1,5 +1,5 @@
-// Runs cert-manager's own controllers for Ingresses and certificates. Its program is a module of its own that no proxy
-// has; this one leaves out those that talk to others (ACME, Vault, Venafi), since a development cluster is alone.
+// Runs cert-manager's own controllers for Ingresses and certificates. cert-manager's program is a separate module that no proxy
+// has. This one omits the controllers for external services (ACME, Vault, Venafi), since a development cluster has no access to them.
 package main
 
 import (

@@ -1,5 +1,5 @@
-//! A service that greets who is logged in: `API=http://auth.example.com LISTEN=127.0.0.1:3000 cargo run`. A logout is
-//! noticed only when the token expires; where that is too late, ask `GET /api/v1/verify` instead.
+//! A service that greets the logged-in user: `API=http://auth.example.com LISTEN=127.0.0.1:3000 cargo run`. It notices a
+//! logout only when the token expires; if that is too late, call `GET /api/v1/verify` instead.
 
 mod verifier;
 

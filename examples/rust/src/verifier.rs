@@ -1,4 +1,4 @@
-//! Verifies access tokens by the keys that sc-auth publishes (RFC 7517), without asking it about each of them.
+//! Verifies access tokens with the keys that sc-auth publishes (RFC 7517), without a call to sc-auth for each token.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use tokio::sync::RwLock;
 
-/// An unknown key has the keys read again, but no more often than this: anybody can make up tokens.
+/// The minimum interval between fetches of the keys: an unknown key triggers a fetch, and anybody can make up tokens.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Who a request is from: an extractor. Without a good access token the answer is 401.
+/// Extractor for the user of a request. Without a valid access token the answer is 401.
 #[derive(Debug, Clone, Deserialize)]
 pub struct User {
     /// The user's UUID.
@@ -23,7 +23,7 @@ pub struct User {
     pub roles: Vec<String>,
 }
 
-/// Keeps the published keys. Clones share them.
+/// Caches the published keys. Clones share the cache.
 #[derive(Clone)]
 pub struct Verifier(Arc<Inner>);
 
@@ -37,7 +37,7 @@ struct Inner {
 
 impl Verifier {
     /// # Errors
-    /// Where the keys cannot be read.
+    /// If the keys cannot be fetched.
     pub async fn new(api: &str, issuer: &str, audience: &str) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
         let address = format!("{api}/.well-known/jwks.json");
@@ -45,10 +45,10 @@ impl Verifier {
         Ok(Self(Arc::new(Inner { client, address, issuer: issuer.to_owned(), audience: audience.to_owned(), keys })))
     }
 
-    /// Who the token is of, or nobody.
+    /// The user of a valid token, or `None`.
     pub async fn verify(&self, token: &str) -> Option<User> {
         let header = decode_header(token).ok()?;
-        // A refresh token is no access token.
+        // A refresh token is not an access token.
         if header.typ.as_deref() != Some("at+jwt") {
             return None;
         }
@@ -79,7 +79,7 @@ async fn fetch(client: &reqwest::Client, address: &str) -> anyhow::Result<JwkSet
     Ok(client.get(address).send().await?.error_for_status()?.json().await?)
 }
 
-/// The key of that id. What it is for stands in the key, never in the token.
+/// The key with that id. Take the algorithm from the key, never from the token.
 fn find(keys: &JwkSet, id: &str) -> Option<(DecodingKey, Algorithm)> {
     let key = keys.find(id)?;
     let algorithm = match key.algorithm {
