@@ -2,17 +2,12 @@
 //! OwnerReferencesPermissionEnforcement on, nothing was missing, and nothing was given in vain. In a program of its own,
 //! which `make test` runs after `operator` and before `packaging`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
-#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
-
-#[path = "common/mod.rs"]
-mod common;
 
 use std::collections::BTreeSet;
 
+use sc_auth_e2e::audit::{Request, requests};
+use sc_auth_e2e::manifests::{objects, root};
 use serde_json::Value;
-
-use common::audit::{Request, requests};
-use common::manifests::{objects, root};
 
 /// Verb, group and resource.
 type Right = (String, String, String);

@@ -1,8 +1,7 @@
 //! What a quota or a policy refuses is a condition with its own words, and passes when it does.
 
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, kubectl, lend_namespace, pods, ready, run, scauth};
 use serde_json::{Value, json};
-
-use crate::common::kube::{Cleanup, apply, condition, eventually, kubectl, lend_namespace, pods, ready, run, scauth};
 
 fn quota(namespace: &str, hard: Value) {
     apply(json!({
@@ -10,7 +9,7 @@ fn quota(namespace: &str, hard: Value) {
     }))
     .unwrap();
     eventually("the quota is counted", || {
-        let quota = crate::common::kube::get("resourcequota", "quota", namespace);
+        let quota = sc_auth_e2e::kube::get("resourcequota", "quota", namespace);
         quota["status"]["hard"] == hard
     });
 }

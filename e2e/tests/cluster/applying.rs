@@ -1,11 +1,10 @@
 //! The ways in which pipelines and people apply, and the orders in which things arrive.
 
-use serde_json::{Value, json};
-
-use crate::common::database;
-use crate::common::kube::{
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{
     Cleanup, apply, condition, eventually, get, kubectl, lend_namespace, make_secret, ready, scauth,
 };
+use serde_json::{Value, json};
 
 fn manifest(name: &str, memory: &str) -> Value {
     scauth(name, json!({"database": {"embedded": {}}, "resources": {"limits": {"memory": memory}}}))

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sc_auth_e2e::audit::requests;
+use sc_auth_e2e::client::{Client, Load, PASSWORD};
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, ready, run, scauth};
 use serde_json::{Value, json};
-
-use crate::common::audit::requests;
-use crate::common::client::{Client, Load, PASSWORD};
-use crate::common::database;
-use crate::common::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, ready, run, scauth};
 
 const NAME: &str = "e2e-autoscaling";
 const HOST: &str = "autoscaling.example.com";

@@ -4,11 +4,10 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use sc_auth_e2e::client::environment;
+use sc_auth_e2e::kube::{Cleanup, apply, eventually, get, kubectl, ready, run, secret_value};
+use sc_auth_e2e::manifests::sample;
 use serde_json::{Value, json};
-
-use crate::common::client::environment;
-use crate::common::kube::{Cleanup, apply, eventually, get, kubectl, ready, run, secret_value};
-use crate::common::manifests::sample;
 
 const NAME: &str = "portal-auth";
 const HOST: &str = "auth.portal.example.com";

@@ -1,10 +1,9 @@
 //! A change of the spec reaches the children, and nobody is logged out by it.
 
+use sc_auth_e2e::client::{Client, PASSWORD};
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{Cleanup, apply, get, lend_namespace, make_secret, pods, ready, run, scauth};
 use serde_json::{Value, json};
-
-use crate::common::client::{Client, PASSWORD};
-use crate::common::database;
-use crate::common::kube::{Cleanup, apply, get, lend_namespace, make_secret, pods, ready, run, scauth};
 
 const NAME: &str = "e2e-changes";
 

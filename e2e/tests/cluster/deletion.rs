@@ -1,9 +1,8 @@
 //! What goes with a ScAuth and what stays, and whose namespaces and objects are left alone.
 
+use sc_auth_e2e::client::{Client, PASSWORD};
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, kubectl, ready, run, scauth, secret_value};
 use serde_json::{Value, json};
-
-use crate::common::client::{Client, PASSWORD};
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, kubectl, ready, run, scauth, secret_value};
 
 fn embedded(policy: Option<&str>) -> Value {
     let mut spec = json!({"database": {"embedded": {}}});
@@ -14,7 +13,7 @@ fn embedded(policy: Option<&str>) -> Value {
 }
 
 fn pod(name: &str) -> Client {
-    Client::of_pod(&crate::common::kube::pods(name, name)[0])
+    Client::of_pod(&sc_auth_e2e::kube::pods(name, name)[0])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +40,7 @@ async fn with_retain_a_scauth_of_the_same_name_finds_its_users_and_keys() {
     eventually("the workload is gone", || {
         get("deployment", name, name).is_null()
             && get("service", &format!("{name}-svc"), name).is_null()
-            && crate::common::kube::pods(name, name).is_empty()
+            && sc_auth_e2e::kube::pods(name, name).is_empty()
     });
     assert!(!get("pvc", &format!("{name}-data"), name).is_null());
 

@@ -1,9 +1,8 @@
 //! What is changed or deleted by hand comes back.
 
+use sc_auth_e2e::audit::wait_for_silence;
+use sc_auth_e2e::kube::{Cleanup, apply, eventually, get, ready, run, scauth, secret_value};
 use serde_json::{Value, json};
-
-use crate::common::audit::wait_for_silence;
-use crate::common::kube::{Cleanup, apply, eventually, get, ready, run, scauth, secret_value};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn children_come_back_as_they_were() {

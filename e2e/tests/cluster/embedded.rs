@@ -1,9 +1,8 @@
 //! SQLite on a volume.
 
+use sc_auth_e2e::client::{Client, PASSWORD};
+use sc_auth_e2e::kube::{Cleanup, apply, condition, get, pods, ready, run, scauth, secret_value};
 use serde_json::json;
-
-use crate::common::client::{Client, PASSWORD};
-use crate::common::kube::{Cleanup, apply, condition, get, pods, ready, run, scauth, secret_value};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_outlive_the_pod() {

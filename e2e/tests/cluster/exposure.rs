@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use sc_auth_e2e::client::{Client, Load, PASSWORD};
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, items, pods, ready, run, scauth};
 use serde_json::{Value, json};
-
-use crate::common::client::{Client, Load, PASSWORD};
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, items, pods, ready, run, scauth};
 
 const NAME: &str = "e2e-exposure";
 const HOST: &str = "exposure.example.com";

@@ -1,9 +1,8 @@
 //! Two ScAuths with one host, behind Traefik.
 
+use sc_auth_e2e::client::{Client, PASSWORD};
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, ready, scauth};
 use serde_json::{Value, json};
-
-use crate::common::client::{Client, PASSWORD};
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, ready, scauth};
 
 const FIRST: &str = "e2e-host-first";
 const SECOND: &str = "e2e-host-second";

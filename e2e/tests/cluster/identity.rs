@@ -1,13 +1,12 @@
 //! The database that holds the data is never changed in silence: not by its Secret, not by an empty volume, not by the
 //! loss of the namespace.
 
-use serde_json::{Value, json};
-
-use crate::common::client::{Client, PASSWORD};
-use crate::common::database;
-use crate::common::kube::{
+use sc_auth_e2e::client::{Client, PASSWORD};
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{
     Cleanup, apply, condition, eventually, get, kubectl, lend_namespace, make_secret, pods, ready, run, scauth,
 };
+use serde_json::{Value, json};
 
 fn external() -> Value {
     json!({"external": {"urlFrom": {"name": "db", "key": "uri"}}})

@@ -4,9 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 #![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod admission;
 mod applying;
 mod autoscaling;

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
-use crate::common::client::{Client, Load, PASSWORD};
-use crate::common::database;
-use crate::common::kube::{
+use sc_auth_e2e::client::{Client, Load, PASSWORD};
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{
     Cleanup, apply, eventually, get, items, lend_namespace, make_secret, pods, ready, run, scauth,
 };
+use serde_json::json;
 
 const NAME: &str = "e2e-mariadb";
 const HOST: &str = "mariadb.example.com";

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use sc_auth_e2e::client::{Client, PASSWORD, until};
+use sc_auth_e2e::kube::{Cleanup, apply, items, pods, ready, run, scauth};
 use serde_json::{Value, json};
-
-use crate::common::client::{Client, PASSWORD, until};
-use crate::common::kube::{Cleanup, apply, items, pods, ready, run, scauth};
 
 const FOLDER: &str = "../config/monitoring";
 
@@ -180,7 +179,7 @@ fn the_folder_can_be_applied() {
     let name = "e2e-monitoring-folder";
     apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).unwrap();
     let objects = run(&["kustomize", FOLDER]).replace("namespace: monitoring", &format!("namespace: {name}"));
-    let output = crate::common::kube::kubectl(&["apply", "-f", "-"], &objects);
+    let output = sc_auth_e2e::kube::kubectl(&["apply", "-f", "-"], &objects);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(run(&["get", "prometheusrule,configmap", "-n", name]).contains("sc-auth-dashboard"));
     run(&["delete", "namespace", name, "--wait=false"]);

@@ -1,11 +1,10 @@
 //! NetworkPolicies, enforced by kube-router: who reaches the pods, and what they reach.
 
-use serde_json::{Value, json};
-
-use crate::common::database;
-use crate::common::kube::{
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{
     Cleanup, apply, condition, eventually, get, kubectl, lend_namespace, make_secret, pods, ready, run, scauth,
 };
+use serde_json::{Value, json};
 
 /// A pod of somebody else's, in a namespace of that name, which connects.
 struct Client(&'static str);

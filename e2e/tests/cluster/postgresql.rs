@@ -1,10 +1,9 @@
 //! PostgreSQL, by a Secret such as CloudNativePG writes.
 
+use sc_auth_e2e::client::{Client, PASSWORD};
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, lend_namespace, make_secret, pods, ready, scauth};
 use serde_json::json;
-
-use crate::common::client::{Client, PASSWORD};
-use crate::common::database;
-use crate::common::kube::{Cleanup, apply, condition, eventually, lend_namespace, make_secret, pods, ready, scauth};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_in_a_secret_is_enough() {

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
-use crate::common::audit::{requests, wait_for_silence};
-use crate::common::database;
-use crate::common::kube::{
+use sc_auth_e2e::audit::{requests, wait_for_silence};
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{
     Cleanup, apply, eventually, get, kubectl, lend_namespace, make_secret, pods, ready, run, scauth,
 };
+use serde_json::json;
 
 /// The operator's requests that concern this ScAuth, as verbs and paths.
 fn requests_for(name: &str) -> Vec<String> {

@@ -1,8 +1,7 @@
 //! What the API server refuses by itself, with a sentence that helps.
 
+use sc_auth_e2e::kube::{kubectl, scauth};
 use serde_json::{Value, json};
-
-use crate::common::kube::{kubectl, scauth};
 
 /// A ScAuth with that spec, as the API server would take it.
 fn apply(name: &str, spec: Value, dry_run: bool) -> Result<(), String> {

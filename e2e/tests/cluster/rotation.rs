@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
+use sc_auth_e2e::client::{Client, Load, PASSWORD, until};
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-
-use crate::common::client::{Client, Load, PASSWORD, until};
-use crate::common::database;
-use crate::common::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth};
 
 const NAME: &str = "e2e-rotation";
 const HOST: &str = "rotation.example.com";

@@ -1,12 +1,11 @@
 //! config/samples, each until it is Ready: with this machine's databases in the place of those in the files, and with the
 //! Secret that an operator for databases would write where that operator cannot be had.
 
+use sc_auth_e2e::client::Client;
+use sc_auth_e2e::database::{mariadb, postgres};
+use sc_auth_e2e::kube::{apply, condition, eventually, get, make_secret, ready, run};
+use sc_auth_e2e::manifests::sample;
 use serde_json::{Value, json};
-
-use crate::common::client::Client;
-use crate::common::database::{mariadb, postgres};
-use crate::common::kube::{apply, condition, eventually, get, make_secret, ready, run};
-use crate::common::manifests::sample;
 
 /// The objects of a sample, of the kinds that this cluster knows.
 fn known(file: &str) -> Vec<Value> {

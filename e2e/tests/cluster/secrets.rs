@@ -1,9 +1,8 @@
 //! What is missing is told, waited for, and never invented.
 
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, ready, scauth};
 use serde_json::json;
-
-use crate::common::database;
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, ready, scauth};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_secret_is_named_and_its_arrival_is_noticed() {

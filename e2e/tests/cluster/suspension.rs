@@ -1,8 +1,7 @@
 //! `spec.suspend`: hands off, and the status says so.
 
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, ready, run, scauth};
 use serde_json::json;
-
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, ready, run, scauth};
 
 #[test]
 fn nothing_is_applied_while_it_is_suspended_and_all_of_it_afterwards() {

@@ -1,8 +1,7 @@
 //! Pods that cannot start, each for a reason of its own that the status names.
 
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, ready, scauth};
 use serde_json::{Value, json};
-
-use crate::common::kube::{Cleanup, apply, condition, eventually, ready, scauth};
 
 fn with(more: Value) -> Value {
     let mut spec = json!({"database": {"embedded": {}}});

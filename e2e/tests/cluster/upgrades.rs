@@ -1,12 +1,11 @@
 //! A new image: migrate, then roll.
 
-use serde_json::json;
-
-use crate::common::client::{Client, PASSWORD};
-use crate::common::database;
-use crate::common::kube::{
+use sc_auth_e2e::client::{Client, PASSWORD};
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{
     Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth,
 };
+use serde_json::json;
 
 const NAME: &str = "e2e-upgrades";
 const HOST: &str = "upgrades.example.com";

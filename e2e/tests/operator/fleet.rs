@@ -4,12 +4,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use crate::common::database;
-use crate::common::kube::{
+use sc_auth_e2e::database;
+use sc_auth_e2e::kube::{
     Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth,
 };
+use serde_json::{Value, json};
+
 use crate::operator;
 
 const AUTOMATIC: [&str; 3] = ["e2e-fleet-a", "e2e-fleet-b", "e2e-fleet-c"];

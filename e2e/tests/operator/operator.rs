@@ -2,9 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use sc_auth_e2e::kube::{get, items, run};
 use serde_json::Value;
-
-use crate::common::kube::{get, items, run};
 
 const NAMESPACE: &str = "sc-auth-system";
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use sc_auth_e2e::audit::{requests, wait_for_silence};
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, pods, ready, run, scauth};
 use serde_json::{Value, json};
 
-use crate::common::audit::{requests, wait_for_silence};
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, pods, ready, run, scauth};
 use crate::operator;
 
 /// What the operator has written since line `from` of the audit log, and where that log ends now.

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
+use sc_auth_e2e::kube::{Cleanup, apply, eventually, get, pods, ready, run, scauth};
 use serde_json::json;
 
-use crate::common::kube::{Cleanup, apply, eventually, get, pods, ready, run, scauth};
 use crate::operator;
 
 /// Ends the program of that pod without a word, as the kernel does when memory runs out.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use sc_auth_e2e::manifests::{objects, root};
 use serde_json::{Value, json};
 
-use crate::common::manifests::{objects, root};
 use crate::helm::{chart, template, template_of};
 
 /// Helm reads no file outside of a chart, so it has copies.

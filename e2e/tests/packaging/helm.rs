@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::common::manifests::root;
+use sc_auth_e2e::manifests::root;
 
 pub fn chart() -> String {
     root().join("charts/sc-auth-operator").to_str().unwrap().to_owned()

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
+use sc_auth_e2e::manifests::root;
 use serde_json::Value;
-
-use crate::common::manifests::root;
 
 /// Whether a file is in the context of a build, by .dockerignore: the last rule that is about it, or about a folder that it
 /// lies in, decides.

@@ -2,10 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use sc_auth_e2e::kube::{apply, run, scauth};
+use sc_auth_e2e::shell::{paste, section};
 use serde_json::json;
-
-use crate::common::kube::{apply, run, scauth};
-use crate::common::shell::{paste, section};
 
 const DEFINITION: &str = "scauths.sc-auth.io";
 

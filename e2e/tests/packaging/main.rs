@@ -1,10 +1,6 @@
 //! The chart and the kustomize bases: that they say the same, refuse nonsense, and do in a real cluster what people use
 //! them for. In a program of its own, since it takes the operator out and puts it in again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
-#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod chart;
 mod helm;

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
+use sc_auth_e2e::manifests::{objects, root};
 use serde_json::Value;
-
-use crate::common::manifests::{objects, root};
 
 const HEAD: &str = "# The custom resource, field by field
 

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use sc_auth_e2e::kube::{apply, eventually, get, items, kubectl, pods, ready, run, scauth};
+use sc_auth_e2e::manifests::root;
 use serde_json::{Value, json};
 
-use crate::common::kube::{apply, eventually, get, items, kubectl, pods, ready, run, scauth};
-use crate::common::manifests::root;
 use crate::helm::{IMAGES, chart, helm};
 use crate::install::alone;
 

@@ -5,12 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use sc_auth_e2e::client::{Client, PASSWORD, until};
+use sc_auth_e2e::kube::{Cleanup, apply, ready, scauth};
+use sc_auth_e2e::manifests::root;
+use sc_auth_e2e::shell::programs;
 use serde_json::json;
-
-use crate::common::client::{Client, PASSWORD, until};
-use crate::common::kube::{Cleanup, apply, ready, scauth};
-use crate::common::manifests::root;
-use crate::common::shell::programs;
 
 const NAME: &str = "e2e-clients";
 const HOST: &str = "clients.example.com";

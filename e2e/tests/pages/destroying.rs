@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::common::manifests::root;
+use sc_auth_e2e::manifests::root;
 
 /// Words of a command that takes something away that is not brought back by itself.
 const DESTROYING: [&[&str]; 28] = [

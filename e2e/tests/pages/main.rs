@@ -1,10 +1,6 @@
 //! What the pages say is pasted into a shell, block after block, as a reader does. Blocks marked `sh` are; those marked
 //! `console` or `yaml` are for looking at.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
-#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod clients;
 mod destroying;
@@ -17,9 +13,9 @@ mod turns;
 
 use std::time::{Duration, Instant};
 
-use common::client::{Client, PASSWORD};
-use common::kube::{condition, eventually, kubectl, run};
-use common::shell::{blocks, paste, programs, section};
+use sc_auth_e2e::client::{Client, PASSWORD};
+use sc_auth_e2e::kube::{condition, eventually, kubectl, run};
+use sc_auth_e2e::shell::{blocks, paste, programs, section};
 use serde_json::json;
 use turns::{SAMPLE, with_its_name_free, with_the_sample};
 
@@ -145,12 +141,12 @@ fn backup_and_restore() {
     paste(&section(page, "## Back up the keys and the ScAuth", &[]));
     run(&["delete", "scauth", SAMPLE]);
     paste(&section(page, "## Restore a ScAuth that was deleted by mistake", &[]));
-    let saved = common::manifests::root().join("keys.yaml");
+    let saved = sc_auth_e2e::manifests::root().join("keys.yaml");
     let kept = std::fs::read_to_string(&saved).unwrap();
     let keys = run(&["-n", SAMPLE, "get", "secret", "sc-auth-secret", "-o", r"jsonpath={.data.keys\.json}"]);
     assert!(!keys.is_empty() && kept.contains(&keys), "the same keys as before");
     std::fs::remove_file(saved).unwrap();
-    std::fs::remove_file(common::manifests::root().join("scauth.yaml")).unwrap();
+    std::fs::remove_file(sc_auth_e2e::manifests::root().join("scauth.yaml")).unwrap();
 }
 
 #[test]

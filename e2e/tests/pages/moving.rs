@@ -1,11 +1,10 @@
 //! The pages about the database: one that is there, and that of the Flask service.
 
+use sc_auth_e2e::client::{Client, until};
+use sc_auth_e2e::database::{execute_in_mariadb, mariadb, postgres};
+use sc_auth_e2e::kube::{Cleanup, run};
+use sc_auth_e2e::shell::{blocks, paste, paste_with, programs, section};
 use serde_json::json;
-
-use crate::common::client::{Client, until};
-use crate::common::database::{execute_in_mariadb, mariadb, postgres};
-use crate::common::kube::{Cleanup, run};
-use crate::common::shell::{blocks, paste, paste_with, programs, section};
 
 #[test]
 fn databases() {

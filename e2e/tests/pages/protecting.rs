@@ -1,11 +1,11 @@
 //! The pages about ingress controllers, Traefik here: Gateway API, and forward auth for an app that knows no passwords.
 
+use sc_auth_e2e::client::{Client, PASSWORD, until};
+use sc_auth_e2e::kube::{apply, run};
+use sc_auth_e2e::manifests::sample;
+use sc_auth_e2e::shell::{blocks, paste, section};
 use serde_json::{Value, json};
 
-use crate::common::client::{Client, PASSWORD, until};
-use crate::common::kube::{apply, run};
-use crate::common::manifests::sample;
-use crate::common::shell::{blocks, paste, section};
 use crate::turns::{HOST, SAMPLE, with_the_sample};
 
 const APP: &str = "wiki";

@@ -3,11 +3,10 @@
 use std::fs;
 use std::process::Command;
 
+use sc_auth_e2e::kube::run;
+use sc_auth_e2e::manifests::root;
+use sc_auth_e2e::shell::programs;
 use serde_json::Value;
-
-use crate::common::kube::run;
-use crate::common::manifests::root;
-use crate::common::shell::programs;
 
 #[test]
 fn a_pull_request_is_told_what_it_would_change() {

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::common::shell::section;
+use sc_auth_e2e::shell::section;
 
 /// How often the helper asks a server that always answers so, and whether it is content.
 fn asks(status: &str) -> (usize, bool) {

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::common::kube::{kubectl, ready, run};
-use crate::common::shell::paste;
+use sc_auth_e2e::kube::{kubectl, ready, run};
+use sc_auth_e2e::shell::paste;
 
 /// The name of the first sample's ScAuth.
 pub const SAMPLE: &str = "sc-auth";

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::manifests::root;
+use crate::manifests::root;
 
 /// The shell blocks of a page, from that heading on.
 pub fn blocks(page: &str, heading: &str) -> Vec<String> {

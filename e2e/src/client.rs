@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::kube::PATIENCE;
+use crate::kube::PATIENCE;
 
+/// Of each account that [`Client::register`] makes.
 pub const PASSWORD: &str = "correct horse battery";
 
 /// A variable that the cluster's environment sets.
@@ -18,6 +19,7 @@ pub fn environment(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set. Run `make test`, or eval \"$(dev/cluster env)\"."))
 }
 
+/// Calls the API at one address.
 pub struct Client {
     http: reqwest::Client,
     base: String,
@@ -37,6 +39,7 @@ impl Client {
         Self { http: reqwest::Client::new(), base: format!("http://{address}:8000") }
     }
 
+    /// Status and body of an answer: JSON, or else the text. Fails where no answer came.
     pub async fn try_call(
         &self,
         method: &str,
@@ -57,10 +60,12 @@ impl Client {
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
+    /// The same where an answer must come.
     pub async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> (u16, Value) {
         self.try_call(method, path, token, body).await.unwrap()
     }
 
+    /// Registers an account, which must succeed.
     pub async fn register(&self, username: &str) {
         let body = json!({
             "username": username, "name": "Some Body", "email": format!("{username}@example.com"), "password": PASSWORD,
@@ -69,7 +74,7 @@ impl Client {
         assert_eq!(status, 201, "{answer}");
     }
 
-    /// Access and refresh token.
+    /// Logs in, which must succeed. Returns the access and the refresh token.
     pub async fn login(&self, username: &str, password: &str) -> (String, String) {
         let body = json!({"username": username, "password": password});
         let (status, answer) = self.call("POST", "/api/v1/accounts/login", None, Some(body)).await;
@@ -83,6 +88,7 @@ impl Client {
         self.call("GET", "/api/v1/accounts/me", Some(access), None).await.0
     }
 
+    /// Logs out, which must succeed.
     pub async fn logout(&self, access: &str) {
         assert_eq!(self.call("DELETE", "/api/v1/accounts/logout", Some(access), None).await.0, 200);
     }

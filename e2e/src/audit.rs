@@ -4,15 +4,19 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::kube::eventually;
+use crate::kube::eventually;
 
 const OPERATOR: &str = "system:serviceaccount:sc-auth-system:sc-auth-operator";
 
+/// One request of the operator, and how it ended.
 pub struct Request {
+    /// As RBAC names it.
     pub verb: String,
+    /// The API group, empty for the core one.
     pub group: String,
     /// With its subresource, as RBAC writes it: `scauths/status`.
     pub resource: String,
+    /// With its query.
     pub uri: String,
     /// Of the answer; 0 where there was none.
     pub code: u64,
@@ -21,6 +25,7 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether it may have changed something.
     pub fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }

@@ -9,9 +9,13 @@ fn environment(name: &str) -> String {
 
 /// Where a database is, as the pods see it.
 pub struct Server {
+    /// This machine, as a pod reaches it.
     pub host: String,
+    /// Where the server listens.
     pub port: i32,
+    /// May do anything there.
     pub user: String,
+    /// Of that user.
     pub password: String,
 }
 
@@ -39,7 +43,7 @@ fn server(url: &str) -> Server {
     Server { host: environment("SCDEV_HOST"), port, user: user.into(), password: password.into() }
 }
 
-/// A new, empty database.
+/// A new, empty database in MariaDB.
 pub fn mariadb(name: &str) -> Server {
     execute_in_mariadb(&format!("DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}`"));
     server(&environment("SCDEV_MARIADB_URL"))
@@ -68,7 +72,7 @@ pub fn execute_in_mariadb(statements: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A new, empty database.
+/// A new, empty database in PostgreSQL.
 pub fn postgres(name: &str) -> Server {
     without_postgres(name);
     execute("postgres", &format!("CREATE DATABASE \"{name}\""));
@@ -80,6 +84,7 @@ pub fn postgres_server() -> Server {
     server(&environment("SCDEV_POSTGRES_URL"))
 }
 
+/// Drops that database of PostgreSQL, if it exists.
 pub fn without_postgres(name: &str) {
     execute("postgres", &format!("DROP DATABASE IF EXISTS \"{name}\""));
 }

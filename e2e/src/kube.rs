@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
+/// Runs kubectl with that standard input, whether or not it succeeds.
 pub fn kubectl(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new("kubectl")
         .args(arguments)
@@ -26,12 +27,13 @@ pub fn run(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Applies a manifest.
+/// Applies a manifest. Fails with what kubectl complained about.
 pub fn apply(manifest: Value) -> Result<(), String> {
     let output = kubectl(&["apply", "-f", "-"], &manifest.to_string());
     if output.status.success() { Ok(()) } else { Err(String::from_utf8(output.stderr).unwrap()) }
 }
 
+/// The manifest of a ScAuth.
 pub fn scauth(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "metadata": {"name": name}, "spec": spec})
 }
@@ -43,6 +45,7 @@ pub fn lend_namespace(name: &str) {
         .unwrap();
 }
 
+/// Applies a Secret with these keys and values.
 pub fn make_secret(name: &str, namespace: &str, content: Value) {
     let metadata = json!({"name": name, "namespace": namespace});
     apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": content})).unwrap();
@@ -54,6 +57,7 @@ pub fn get(kind: &str, name: &str, namespace: &str) -> Value {
     if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
 }
 
+/// The objects of a kind with these labels.
 pub fn items(kind: &str, namespace: &str, selector: &str) -> Vec<Value> {
     let text = run(&["get", kind, "-n", namespace, "-l", selector, "-o", "json"]);
     let list: Value = serde_json::from_str(&text).unwrap();
@@ -80,7 +84,7 @@ fn condition_of(scauth: &Value, kind: &str) -> Value {
 
 /// How long a test waits for what it expects: longer than a slow machine takes, and shorter than the operator's resync,
 /// which must not be what makes it come true.
-pub const PATIENCE: Duration = Duration::from_mins(4);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Tries until it holds.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -108,6 +112,7 @@ pub fn ready(name: &str) {
     }
 }
 
+/// The pods of a ScAuth that are not being deleted.
 pub fn pods(name: &str, namespace: &str) -> Vec<Value> {
     let pods = items("pods", namespace, &format!("sc-auth.io/scauth={name}"));
     pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
