@@ -16,3 +16,4 @@ pub mod database;
 pub mod kube;
 pub mod manifests;
 pub mod shell;
+pub mod tenant;

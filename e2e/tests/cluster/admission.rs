@@ -1,6 +1,7 @@
 //! What a quota or a policy refuses is a condition with its own words, and passes when it does.
 
-use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, kubectl, lend_namespace, pods, ready, run, scauth};
+use sc_auth_e2e::kube::{apply, condition, eventually, kubectl, lend_namespace, run};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
 fn quota(namespace: &str, hard: Value) {
@@ -23,37 +24,37 @@ fn not_ready(name: &str, reason: &str) -> String {
 #[test]
 fn a_quota_on_pods_is_named_and_more_of_it_is_enough() {
     let name = "e2e-quota-pods";
-    let _cleanup = Cleanup(name);
+    let tenant = Tenant::embedded(name);
     lend_namespace(name);
     quota(name, json!({"pods": "0"}));
-    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
+    tenant.apply();
     let message = not_ready(name, "PodsRefused");
     assert!(message.contains("exceeded quota: quota") && message.contains("limited: pods=0"), "{message}");
     assert_eq!(condition(name, "Stalled")["status"], "False", "it can pass by itself");
     quota(name, json!({"pods": "2"}));
-    ready(name);
+    tenant.ready();
 }
 
 #[test]
 fn a_quota_on_a_child_is_named_and_more_of_it_is_enough() {
     let name = "e2e-quota-services";
-    let _cleanup = Cleanup(name);
+    let tenant = Tenant::embedded(name);
     lend_namespace(name);
     quota(name, json!({"services": "0"}));
-    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
+    tenant.apply();
     let message = not_ready(name, "QuotaExceeded");
     assert!(
         message.contains("Service e2e-quota-services-svc") && message.contains("exceeded quota: quota"),
         "{message}"
     );
     quota(name, json!({"services": "2"}));
-    ready(name);
+    tenant.ready();
 }
 
 #[test]
 fn a_policy_on_pods_is_passed_on_in_its_own_words() {
     let name = "e2e-policy";
-    let _cleanup = Cleanup(name);
+    let tenant = Tenant::embedded(name);
     lend_namespace(name);
     let metadata = json!({"name": name});
     apply(json!({
@@ -81,12 +82,11 @@ fn a_policy_on_pods_is_passed_on_in_its_own_words() {
         let output = kubectl(&["create", "--dry-run=server", "-f", "-"], &probe.to_string());
         String::from_utf8_lossy(&output.stderr).contains("label your pods with a team")
     });
-    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
+    tenant.apply();
     let message = not_ready(name, "PodsRefused");
     assert!(message.contains("label your pods with a team"), "{message}");
-    apply(scauth(name, json!({"database": {"embedded": {}}, "podTemplate": {"labels": {"team": "billing"}}}))).unwrap();
-    ready(name);
-    assert_eq!(pods(name, name)[0]["metadata"]["labels"]["team"], "billing");
+    tenant.apply_with(json!({"podTemplate": {"labels": {"team": "billing"}}})).ready();
+    assert_eq!(tenant.pods()[0]["metadata"]["labels"]["team"], "billing");
     for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
         run(&["delete", kind, name]);
     }

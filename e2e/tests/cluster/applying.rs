@@ -1,9 +1,8 @@
 //! The ways in which pipelines and people apply, and the orders in which things arrive.
 
 use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{
-    Cleanup, apply, condition, eventually, get, kubectl, lend_namespace, make_secret, ready, scauth,
-};
+use sc_auth_e2e::kube::{Cleanup, eventually, get, kubectl, lend_namespace, ready, scauth};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
 fn manifest(name: &str, memory: &str) -> Value {
@@ -51,33 +50,32 @@ enum Part {
     Database,
 }
 
-fn arrives(part: Part, name: &'static str) {
-    let base = name.replace('-', "_");
+fn arrives(part: Part, tenant: &Tenant) {
+    let name = tenant.name();
     match part {
         Part::ScAuth => {
-            let database = json!({"external": {"urlFrom": {"name": "db", "key": "uri"}}});
-            apply(scauth(name, json!({"database": database, "replicas": 1}))).unwrap();
+            tenant.apply();
         }
         Part::Namespace => lend_namespace(name),
         Part::Secret => {
             // The operator has made the namespace, where nobody else has.
             eventually("the namespace is there", || !get("namespace", name, name).is_null());
-            make_secret("db", name, json!({"uri": database::postgres_server().uri(&base)}));
+            tenant.use_database(&database::postgres_server().uri(&tenant.database()));
         }
-        Part::Database => drop(database::postgres(&base)),
+        Part::Database => drop(database::postgres(&tenant.database())),
     }
 }
 
 fn in_order(name: &'static str, order: [Part; 4]) {
-    let _cleanup = Cleanup(name);
-    database::without_postgres(&name.replace('-', "_"));
+    let tenant = Tenant::external(name).with(json!({"replicas": 1}));
+    database::without_postgres(&tenant.database());
     for part in order {
-        arrives(part, name);
+        arrives(part, &tenant);
         std::thread::sleep(std::time::Duration::from_secs(2));
     }
     // The kubelet tries a failed mount again after up to two minutes.
-    eventually("Ready", || condition(name, "Ready")["status"] == "True");
-    ready(name);
+    eventually("Ready", || tenant.condition("Ready")["status"] == "True");
+    tenant.ready();
     let namespace = get("namespace", name, name);
     assert!(namespace["metadata"]["ownerReferences"].is_null(), "{order:?}: it is the user's");
 }

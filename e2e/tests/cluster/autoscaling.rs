@@ -6,21 +6,12 @@ use std::time::Duration;
 
 use sc_auth_e2e::audit::requests;
 use sc_auth_e2e::client::{Client, Load, PASSWORD};
-use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, ready, run, scauth};
-use serde_json::{Value, json};
+use sc_auth_e2e::kube::{eventually, get, run};
+use sc_auth_e2e::tenant::Tenant;
+use serde_json::json;
 
 const NAME: &str = "e2e-autoscaling";
 const HOST: &str = "autoscaling.example.com";
-
-fn spec(scale: Value) -> Value {
-    let mut spec = json!({
-        "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
-        "expose": {"ingress": {"host": HOST, "className": "traefik"}},
-    });
-    spec.as_object_mut().unwrap().extend(scale.as_object().unwrap().clone());
-    spec
-}
 
 /// The fewest pods that were ever ready, until told to stop.
 fn watch_the_ready(stop: &AtomicBool) -> i64 {
@@ -53,14 +44,9 @@ fn writes_to_the_deployment(from: usize) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the_old_number() {
-    let _cleanup = Cleanup(NAME);
-    let server = database::postgres("e2e_autoscaling");
-    lend_namespace(NAME);
-    make_secret("db", NAME, json!({"uri": server.uri("e2e_autoscaling")}));
-    apply(scauth(NAME, spec(json!({"replicas": 3})))).unwrap();
-    ready(NAME);
-    let client = Client::at(HOST);
-    client.answers().await;
+    let tenant = Tenant::postgres(NAME).host(HOST);
+    tenant.apply_with(json!({"replicas": 3})).ready();
+    let client = tenant.client().await;
     client.register("alice").await;
     let (access, _) = client.login("alice", PASSWORD).await;
 
@@ -70,8 +56,7 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
         let stop = Arc::clone(&stop);
         std::thread::spawn(move || watch_the_ready(&stop))
     };
-    apply(scauth(NAME, spec(json!({"autoscaling": {"min": 3, "max": 4, "cpu": 200}})))).unwrap();
-    ready(NAME);
+    tenant.apply_with(json!({"autoscaling": {"min": 3, "max": 4, "cpu": 200}})).ready();
     tokio::task::block_in_place(|| {
         eventually("the autoscaler measures", || {
             let autoscaler = get("hpa", NAME, NAME);
@@ -92,11 +77,10 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
     }
     assert_eq!(writes_to_the_deployment(from), 0, "the operator leaves the Deployment to the autoscaler");
 
-    apply(scauth(NAME, spec(json!({"replicas": 3})))).unwrap();
-    ready(NAME);
+    tenant.apply_with(json!({"replicas": 3})).ready();
     assert!(get("hpa", NAME, NAME).is_null());
     run(&["scale", "scauth", NAME, "--replicas", "4"]);
-    ready(NAME);
+    tenant.ready();
     assert_eq!(replicas(), 4);
     stop.store(true, Ordering::Relaxed);
     assert_eq!(watch.join().unwrap(), 3, "the fewest that were ready");

@@ -1,27 +1,19 @@
 //! What goes with a ScAuth and what stays, and whose namespaces and objects are left alone.
 
-use sc_auth_e2e::client::{Client, PASSWORD};
-use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, kubectl, ready, run, scauth, secret_value};
+use sc_auth_e2e::client::PASSWORD;
+use sc_auth_e2e::kube::{condition, eventually, get, kubectl, run, secret_value};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
-fn embedded(policy: Option<&str>) -> Value {
-    let mut spec = json!({"database": {"embedded": {}}});
-    if let Some(policy) = policy {
-        spec["deletionPolicy"] = json!(policy);
-    }
-    spec
-}
-
-fn pod(name: &str) -> Client {
-    Client::of_pod(&sc_auth_e2e::kube::pods(name, name)[0])
+fn deletion_policy(policy: &str) -> Value {
+    json!({"deletionPolicy": policy})
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_delete_all_of_it_goes() {
     let name = "e2e-delete";
-    let _cleanup = Cleanup(name);
-    apply(scauth(name, embedded(Some("Delete")))).unwrap();
-    ready(name);
+    let tenant = Tenant::embedded(name);
+    tenant.apply_with(deletion_policy("Delete")).ready();
     run(&["delete", "scauth", name]);
     eventually("the namespace is gone", || get("namespace", name, name).is_null());
 }
@@ -29,35 +21,31 @@ async fn with_delete_all_of_it_goes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_retain_a_scauth_of_the_same_name_finds_its_users_and_keys() {
     let name = "e2e-retain";
-    let _cleanup = Cleanup(name);
-    apply(scauth(name, embedded(None))).unwrap();
-    ready(name);
-    pod(name).register("alice").await;
-    let (access, _) = pod(name).login("alice", PASSWORD).await;
+    let tenant = Tenant::embedded(name);
+    tenant.apply().ready();
+    tenant.pod_client().register("alice").await;
+    let (access, _) = tenant.pod_client().login("alice", PASSWORD).await;
     let keys = secret_value(&format!("{name}-secret"), name, "keys.json");
 
     run(&["delete", "scauth", name]);
     eventually("the workload is gone", || {
         get("deployment", name, name).is_null()
             && get("service", &format!("{name}-svc"), name).is_null()
-            && sc_auth_e2e::kube::pods(name, name).is_empty()
+            && tenant.pods().is_empty()
     });
     assert!(!get("pvc", &format!("{name}-data"), name).is_null());
 
-    apply(scauth(name, embedded(None))).unwrap();
-    ready(name);
+    tenant.apply().ready();
     assert_eq!(secret_value(&format!("{name}-secret"), name, "keys.json"), keys);
-    assert_eq!(pod(name).me(&access).await, 200);
+    assert_eq!(tenant.pod_client().me(&access).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_policy_can_change() {
     let name = "e2e-policy-changes";
-    let _cleanup = Cleanup(name);
-    apply(scauth(name, embedded(None))).unwrap();
-    ready(name);
-    apply(scauth(name, embedded(Some("Delete")))).unwrap();
-    ready(name);
+    let tenant = Tenant::embedded(name);
+    tenant.apply().ready();
+    tenant.apply_with(deletion_policy("Delete")).ready();
     for (kind, child) in [
         ("namespace", name.to_owned()),
         ("secret", format!("{name}-secret")),
@@ -68,7 +56,7 @@ async fn the_policy_can_change() {
         assert_eq!(metadata["ownerReferences"][0]["name"], name, "{kind} {child}");
         assert!(metadata["labels"]["sc-auth.io/retained-by"].is_null(), "{kind} {child}");
     }
-    apply(scauth(name, embedded(Some("Retain")))).unwrap();
+    tenant.apply_with(deletion_policy("Retain"));
     eventually("nothing of it is owned any more", || {
         ["namespace", "secret", "pvc"].iter().all(|kind| {
             let child = match *kind {
@@ -84,17 +72,17 @@ async fn the_policy_can_change() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_that_was_there_is_used_only_when_its_owner_allows_it_and_it_stays() {
     let name = "e2e-theirs";
-    let _cleanup = Cleanup(name);
+    let tenant = Tenant::embedded(name);
     run(&["create", "namespace", name]);
     run(&["create", "configmap", "precious", "-n", name]);
-    apply(scauth(name, embedded(Some("Delete")))).unwrap();
+    tenant.apply_with(deletion_policy("Delete"));
     eventually("it is refused", || condition(name, "Ready")["reason"] == "NamespaceNotAllowed");
     let message = condition(name, "Ready")["message"].as_str().unwrap().to_owned();
     assert!(message.contains(&format!("kubectl annotate namespace {name} sc-auth.io/allow={name}")), "{message}");
     assert!(get("deployment", name, name).is_null());
 
     run(&["annotate", "namespace", name, &format!("sc-auth.io/allow={name}")]);
-    ready(name);
+    tenant.ready();
     let namespace = get("namespace", name, name);
     assert!(namespace["metadata"]["ownerReferences"].is_null());
     run(&["delete", "scauth", name]);
@@ -106,16 +94,16 @@ async fn a_namespace_that_was_there_is_used_only_when_its_owner_allows_it_and_it
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_of_someone_else_is_left_alone() {
     let name = "e2e-conflict";
-    let _cleanup = Cleanup(name);
+    let tenant = Tenant::embedded(name);
     run(&["create", "namespace", name]);
     run(&["annotate", "namespace", name, "sc-auth.io/allow=*"]);
     // The old service's Secret has just this name, and holds the only SECRET_KEY.
     run(&["create", "secret", "generic", &format!("{name}-secret"), "-n", name, "--from-literal=secret=precious"]);
-    apply(scauth(name, embedded(None))).unwrap();
+    tenant.apply();
     eventually("it is told", || condition(name, "Ready")["reason"] == "NameConflict");
     assert_eq!(secret_value(&format!("{name}-secret"), name, "secret"), "precious");
     assert!(get("deployment", name, name).is_null(), "no pod may mount it");
 
     kubectl(&["delete", "secret", &format!("{name}-secret"), "-n", name], "");
-    ready(name);
+    tenant.ready();
 }

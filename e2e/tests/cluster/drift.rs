@@ -1,16 +1,15 @@
 //! What is changed or deleted by hand comes back.
 
 use sc_auth_e2e::audit::wait_for_silence;
-use sc_auth_e2e::kube::{Cleanup, apply, eventually, get, ready, run, scauth, secret_value};
+use sc_auth_e2e::kube::{eventually, get, run, secret_value};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn children_come_back_as_they_were() {
     let name = "e2e-drift";
-    let _cleanup = Cleanup(name);
-    let spec = json!({"database": {"embedded": {}}, "expose": {"ingress": {"host": "drift.example.com", "className": "traefik"}}});
-    apply(scauth(name, spec)).unwrap();
-    ready(name);
+    let tenant = Tenant::embedded(name).host("drift.example.com");
+    tenant.apply().ready();
     let (service, ingress, secret, admin) =
         (format!("{name}-svc"), format!("{name}-ingress"), format!("{name}-secret"), format!("{name}-admin"));
 
@@ -57,7 +56,7 @@ async fn children_come_back_as_they_were() {
             get(kind, child, name).pointer(path) == Some(&value)
         });
     }
-    ready(name);
+    tenant.ready();
 
     for (kind, child) in [("deployment", name), ("service", &service), ("ingress", &ingress), ("serviceaccount", name)]
     {
@@ -69,7 +68,7 @@ async fn children_come_back_as_they_were() {
             !now.is_null() && uid(&now) != before
         });
     }
-    ready(name);
+    tenant.ready();
 
     // Secrets are not watched: they are looked at whenever their ScAuth is.
     let keys = secret_value(&secret, name, "keys.json");

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sc_auth_e2e::client::{Client, Load, PASSWORD};
-use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, items, pods, ready, run, scauth};
+use sc_auth_e2e::kube::{apply, condition, eventually, get, items, run};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
 const NAME: &str = "e2e-exposure";
@@ -18,12 +19,10 @@ fn gateway(allowed: &str) -> Value {
     })
 }
 
-fn spec(expose: Value) -> Value {
-    json!({"database": {"embedded": {}}, "auth": {"issuer": format!("http://{HOST}")}, "expose": expose})
-}
-
-fn route() -> Value {
-    json!({"httpRoute": {"parentRefs": [{"name": "edge", "namespace": "traefik"}], "hostnames": [HOST]}})
+/// In the place of the Ingress.
+fn route(gateway: &str) -> Value {
+    let route = json!({"parentRefs": [{"name": gateway, "namespace": "traefik"}], "hostnames": [HOST]});
+    json!({"expose": {"ingress": null, "httpRoute": route}})
 }
 
 fn exposed() -> (Value, String) {
@@ -37,25 +36,23 @@ fn wait_for(status: &str, reason: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_httproute_takes_the_ingress_place_and_the_other_way_round_and_no_request_fails() {
-    let _cleanup = Cleanup(NAME);
+    let tenant = Tenant::embedded(NAME).with(json!({"auth": {"issuer": format!("http://{HOST}")}})).host(HOST);
     apply(gateway("All")).unwrap();
-    apply(scauth(NAME, spec(json!({"ingress": {"host": HOST, "className": "traefik"}})))).unwrap();
-    ready(NAME);
-    let client = Client::at(HOST);
-    client.answers().await;
+    tenant.apply().ready();
+    let client = tenant.client().await;
     client.register("alice").await;
     let (access, _) = client.login("alice", PASSWORD).await;
     let asking = Load::of_me(HOST, &access, Duration::from_millis(10));
 
     tokio::task::block_in_place(|| {
-        apply(scauth(NAME, spec(route()))).unwrap();
+        tenant.apply_with(route("edge"));
         wait_for("True", "Admitted");
         eventually("the Ingress is gone", || get("ingress", &format!("{NAME}-ingress"), NAME).is_null());
-        assert_eq!(get("scauth", NAME, NAME)["status"]["url"], format!("http://{HOST}"));
+        assert_eq!(tenant.status()["url"], format!("http://{HOST}"));
     });
     asking.goes_on(50).await;
     tokio::task::block_in_place(|| {
-        apply(scauth(NAME, spec(json!({"ingress": {"host": HOST, "className": "traefik"}})))).unwrap();
+        tenant.apply();
         eventually("the HTTPRoute is gone", || get("httproute", NAME, NAME).is_null());
         wait_for("True", "Admitted");
     });
@@ -64,16 +61,14 @@ async fn an_httproute_takes_the_ingress_place_and_the_other_way_round_and_no_req
 
     tokio::task::block_in_place(|| {
         apply(gateway("Same")).unwrap();
-        apply(scauth(NAME, spec(route()))).unwrap();
+        tenant.apply_with(route("edge"));
         wait_for("False", "RouteRefused");
         assert!(condition(NAME, "Ready")["status"] == "True", "the pods serve all the same");
         apply(gateway("All")).unwrap();
         wait_for("True", "Admitted");
-        let mut elsewhere = route();
-        elsewhere["httpRoute"]["parentRefs"][0]["name"] = json!("nowhere");
-        apply(scauth(NAME, spec(elsewhere))).unwrap();
+        tenant.apply_with(route("nowhere"));
         wait_for("Unknown", "NoGateway");
-        apply(scauth(NAME, json!({"database": {"embedded": {}}}))).unwrap();
+        tenant.apply_with(json!({"auth": null, "expose": null}));
         wait_for("False", "NotWanted");
         assert!(get("httproute", NAME, NAME).is_null());
     });
@@ -98,16 +93,10 @@ async fn register_often(client: &Client, prefix: &str, most: usize) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_are_limited_by_address_once_the_ingress_controller_s_network_is_named() {
-    let (name, host) = ("e2e-proxies", "proxies.example.com");
-    let _cleanup = Cleanup(name);
-    let spec = |proxies: Value| {
-        let ingress = json!({"host": host, "className": "traefik"});
-        json!({"database": {"embedded": {}}, "expose": {"ingress": ingress, "trustedProxies": proxies}})
-    };
-    apply(scauth(name, spec(json!([])))).unwrap();
-    ready(name);
-    let client = Client::at(host);
-    client.answers().await;
+    let name = "e2e-proxies";
+    let tenant = Tenant::embedded(name).host("proxies.example.com");
+    tenant.apply_with(json!({"expose": {"trustedProxies": []}})).ready();
+    let client = tenant.client().await;
     tokio::task::block_in_place(|| {
         eventually("a hint", || {
             condition(name, "Exposed")["message"].as_str().unwrap_or_default().contains("trustedProxies")
@@ -120,12 +109,11 @@ async fn clients_are_limited_by_address_once_the_ingress_controller_s_network_is
     );
 
     let traefik = items("pods", "traefik", "app=traefik")[0]["status"]["podIP"].as_str().unwrap().to_owned();
-    apply(scauth(name, spec(json!([format!("{traefik}/32")])))).unwrap();
-    ready(name);
+    tenant.apply_with(json!({"expose": {"trustedProxies": [format!("{traefik}/32")]}})).ready();
     client.answers().await;
     assert_eq!(register_often(&client, "one", 60).await, 429, "too many from one address");
     // Past the ingress, and so from another address.
-    let other = Client::of_pod(&pods(name, name)[0]);
+    let other = tenant.pod_client();
     other.register("another").await;
     let message = condition(name, "Exposed")["message"].as_str().unwrap().to_owned();
     assert!(!message.contains("trustedProxies"), "{message}");

@@ -3,14 +3,9 @@
 
 use sc_auth_e2e::client::{Client, PASSWORD};
 use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{
-    Cleanup, apply, condition, eventually, get, kubectl, lend_namespace, make_secret, pods, ready, run, scauth,
-};
-use serde_json::{Value, json};
-
-fn external() -> Value {
-    json!({"external": {"urlFrom": {"name": "db", "key": "uri"}}})
-}
+use sc_auth_e2e::kube::{condition, eventually, get, kubectl, run};
+use sc_auth_e2e::tenant::Tenant;
+use serde_json::json;
 
 fn message(name: &str, kind: &str) -> String {
     condition(name, kind)["message"].as_str().unwrap_or_default().to_owned()
@@ -47,28 +42,22 @@ async fn login_status(client: &Client, username: &str) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_do_not_follow_their_secret_to_another_database_until_it_is_accepted() {
-    let (name, host) = ("e2e-identity", "identity.example.com");
-    let _cleanup = Cleanup(name);
-    let server = database::postgres("e2e_identity");
-    database::postgres("e2e_identity_other");
-    lend_namespace(name);
-    make_secret("db", name, json!({"uri": server.uri("e2e_identity")}));
-    let expose = json!({"ingress": {"host": host, "className": "traefik"}});
-    apply(scauth(name, json!({"database": external(), "expose": expose}))).unwrap();
-    ready(name);
-    let client = Client::at(host);
-    client.answers().await;
+    let name = "e2e-identity";
+    let tenant = Tenant::postgres(name).host("identity.example.com");
+    let other = database::postgres("e2e_identity_other").uri("e2e_identity_other");
+    tenant.apply().ready();
+    let client = tenant.client().await;
     client.register("alice").await;
     let first = identity(name);
 
-    make_secret("db", name, json!({"uri": server.uri("e2e_identity_other")}));
+    tenant.use_database(&other);
     eventually("the change is noticed", || is(name, "DatabaseReady", "False", "DatabaseChanged"));
     assert!(message(name, "DatabaseReady").contains(&first), "both are named");
     assert!(is(name, "Ready", "True", "Serving"), "{}", condition(name, "Ready"));
     assert_eq!(login_status(&client, "alice").await, 200);
 
     // A pod that starts now does not follow either.
-    let pod = pods(name, name)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    let pod = tenant.pods()[0]["metadata"]["name"].as_str().unwrap().to_owned();
     run(&["delete", "pod", &pod, "-n", name]);
     eventually("its successor holds back", || is(name, "Ready", "False", "DatabaseChanged"));
     for _ in 0..20 {
@@ -87,11 +76,10 @@ async fn pods_do_not_follow_their_secret_to_another_database_until_it_is_accepte
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
     let name = "e2e-volume-lost";
-    let _cleanup = Cleanup(name);
-    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
-    ready(name);
+    let tenant = Tenant::embedded(name);
+    tenant.apply().ready();
     let first = identity(name);
-    Client::of_pod(&pods(name, name)[0]).register("alice").await;
+    tenant.pod_client().register("alice").await;
 
     run(&["delete", "pvc", &format!("{name}-data"), "-n", name, "--wait=false"]);
     eventually("a Warning comes while the pod lives", || is(name, "Ready", "False", "VolumeAtRisk"));
@@ -111,12 +99,12 @@ async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
     assert!(message(name, "Ready").contains("-- /sc-auth-server users export -"));
     assert!(users.contains("alice"), "{users}");
 
-    let pod = pods(name, name)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    let pod = tenant.pods()[0]["metadata"]["name"].as_str().unwrap().to_owned();
     run(&["delete", "pod", &pod, "-n", name]);
     eventually("the loss is told", || is(name, "DatabaseReady", "False", "DatabaseLost"));
     assert!(message(name, "DatabaseReady").contains(&first));
     assert!(is(name, "Ready", "False", "DatabaseLost"), "{}", condition(name, "Ready"));
-    let client = Client::of_pod(&pods(name, name)[0]);
+    let client = tenant.pod_client();
     let body = json!({"username": "alice", "name": "A Stranger", "email": "s@example.com", "password": PASSWORD});
     assert_eq!(client.call("POST", "/api/v1/accounts/register", None, Some(body)).await.0, 503);
 
@@ -125,38 +113,37 @@ async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
         is(name, "Ready", "True", "Serving") && !identity(name).starts_with("empty-")
     });
     assert_ne!(identity(name), first);
-    Client::of_pod(&pods(name, name)[0]).register("alice").await;
+    tenant.pod_client().register("alice").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_lost_with_the_namespace_is_told_and_so_is_a_second_scauth_on_one_database() {
     let (name, younger) = ("e2e-namespace-lost", "e2e-younger");
-    let (_cleanup, _other) = (Cleanup(name), Cleanup(younger));
-    let server = database::postgres("e2e_namespace_lost");
-    let database = || json!({"uri": server.uri("e2e_namespace_lost")});
-    let start = |name: &str| {
-        apply(scauth(name, json!({"replicas": 1, "database": external()}))).unwrap();
-        eventually("the Secret of the database is missed", || condition(name, "Ready")["reason"] == "SecretNotFound");
-        make_secret("db", name, database());
-        eventually("it is Ready", || condition(name, "Ready")["status"] == "True");
+    let (tenant, second) = (Tenant::external(name), Tenant::external(younger));
+    let database = database::postgres("e2e_namespace_lost").uri("e2e_namespace_lost");
+    let start = |tenant: &Tenant| {
+        tenant.apply_with(json!({"replicas": 1}));
+        eventually("the Secret of the database is missed", || tenant.condition("Ready")["reason"] == "SecretNotFound");
+        tenant.use_database(&database);
+        eventually("it is Ready", || tenant.condition("Ready")["status"] == "True");
     };
-    start(name);
+    start(&tenant);
     let first = identity(name);
-    let client = Client::of_pod(&pods(name, name)[0]);
+    let client = tenant.pod_client();
     client.register("alice").await;
     client.login("alice", PASSWORD).await;
     eventually("the first Admin is one", || is(name, "AdminReady", "True", "AdminMade"));
 
     kubectl(&["delete", "namespace", name], "");
     eventually("the namespace is back", || !get("secret", &format!("{name}-secret"), name).is_null());
-    make_secret("db", name, database());
+    tenant.use_database(&database);
     eventually("keys are gone", || is(name, "KeysReady", "False", "KeysLost") && is(name, "Ready", "True", "Serving"));
     eventually("the new password is nobody's", || is(name, "AdminReady", "False", "AdminNotMade"));
     assert_eq!(identity(name), first);
     let admin = get("secret", &format!("{name}-admin"), name);
     assert_eq!(admin["metadata"]["annotations"]["sc-auth.io/admin"], "not-made");
 
-    start(younger);
+    start(&second);
     eventually("the younger is told", || is(younger, "DatabaseReady", "False", "DatabaseShared"));
     assert!(message(younger, "DatabaseReady").contains(&format!("ScAuth {name} ")));
     assert!(is(name, "DatabaseReady", "True", "Migrated"), "{}", condition(name, "DatabaseReady"));

@@ -3,28 +3,17 @@
 use std::time::Duration;
 
 use sc_auth_e2e::client::{Client, Load, PASSWORD};
-use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{
-    Cleanup, apply, eventually, get, items, lend_namespace, make_secret, pods, ready, run, scauth,
-};
-use serde_json::json;
+use sc_auth_e2e::kube::{eventually, get, items, run};
+use sc_auth_e2e::tenant::Tenant;
 
 const NAME: &str = "e2e-mariadb";
 const HOST: &str = "mariadb.example.com";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_are_one_service_and_no_request_fails_while_they_are_replaced() {
-    let _cleanup = Cleanup(NAME);
-    let server = database::mariadb("e2e_mariadb");
-    lend_namespace(NAME);
-    make_secret("db", NAME, json!({"username": server.user, "password": server.password}));
-    let database = json!({
-        "engine": "mariadb", "host": server.host, "port": server.port, "name": "e2e_mariadb", "credentialsFrom": {"name": "db"},
-    });
-    let expose = json!({"ingress": {"host": HOST, "className": "traefik"}});
-    apply(scauth(NAME, json!({"database": {"external": database}, "expose": expose}))).unwrap();
-    ready(NAME);
-    let both = pods(NAME, NAME);
+    let tenant = Tenant::mariadb(NAME).host(HOST);
+    tenant.apply().ready();
+    let both = tenant.pods();
     assert_eq!(both.len(), 2);
     let (first, second) = (Client::of_pod(&both[0]), Client::of_pod(&both[1]));
     first.register("alice").await;
@@ -33,15 +22,14 @@ async fn two_replicas_are_one_service_and_no_request_fails_while_they_are_replac
     second.logout(&access).await;
     assert_eq!(first.me(&access).await, 401);
 
-    let ingress = Client::at(HOST);
-    ingress.answers().await;
+    let ingress = tenant.client().await;
     let (access, _) = ingress.login("alice", PASSWORD).await;
     let loads: Vec<_> = (0..4).map(|_| Load::of_me(HOST, &access, Duration::from_millis(10))).collect();
     tokio::task::block_in_place(|| {
         let name = both[0]["metadata"]["name"].as_str().unwrap();
         run(&["delete", "pod", name, "-n", NAME, "--wait=false"]);
         eventually("it has drained", || get("pod", name, NAME).is_null());
-        ready(NAME);
+        tenant.ready();
         run(&["rollout", "restart", "deployment", NAME, "-n", NAME]);
         run(&["rollout", "status", "deployment", NAME, "-n", NAME, "--timeout=240s"]);
         let count = || items("pods", NAME, &format!("sc-auth.io/scauth={NAME}")).len();

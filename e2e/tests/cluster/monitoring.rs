@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use sc_auth_e2e::client::{Client, PASSWORD, until};
-use sc_auth_e2e::kube::{Cleanup, apply, items, pods, ready, run, scauth};
+use sc_auth_e2e::client::{PASSWORD, until};
+use sc_auth_e2e::kube::{apply, items, run};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
 const FOLDER: &str = "../config/monitoring";
@@ -98,20 +99,12 @@ fn metrics(expression: &str) -> impl Iterator<Item = &str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_panel_of_the_dashboard_shows_something_and_each_alert_knows_its_metrics() {
-    let (name, host) = ("e2e-monitoring", "monitoring.example.com");
-    let _cleanup = Cleanup(name);
+    let name = "e2e-monitoring";
     let here = json!({"ipBlock": {"cidr": format!("{}/32", std::env::var("SCDEV_HOST").unwrap())}});
-    apply(scauth(
-        name,
-        json!({
-            "database": {"embedded": {}}, "monitoring": {"from": [here]},
-            "expose": {"ingress": {"host": host, "className": "traefik"}},
-        }),
-    ))
-    .unwrap();
-    ready(name);
-    let client = Client::at(host);
-    client.answers().await;
+    let monitoring = json!({"monitoring": {"from": [here]}});
+    let tenant = Tenant::embedded(name).host("monitoring.example.com").with(monitoring);
+    tenant.apply().ready();
+    let client = tenant.client().await;
     client.register("alice").await;
     let (access, _) = client.login("alice", PASSWORD).await;
     assert_eq!(client.me(&access).await, 200);
@@ -123,7 +116,7 @@ async fn each_panel_of_the_dashboard_shows_something_and_each_alert_knows_its_me
     };
     let operators = items("pods", "sc-auth-system", "app.kubernetes.io/name=sc-auth-operator");
     let targets = operators.iter().map(|pod| target(pod, 8080));
-    let targets: Vec<_> = targets.chain(pods(name, name).iter().map(|pod| target(pod, 8001))).collect();
+    let targets: Vec<_> = targets.chain(tenant.pods().iter().map(|pod| target(pod, 8001))).collect();
     let count = targets.len();
     let (rules, file) = rules();
     let prometheus = Prometheus::start(json!(targets), &file);

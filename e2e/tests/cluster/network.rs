@@ -1,10 +1,9 @@
 //! NetworkPolicies, enforced by kube-router: who reaches the pods, and what they reach.
 
 use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{
-    Cleanup, apply, condition, eventually, get, kubectl, lend_namespace, make_secret, pods, ready, run, scauth,
-};
-use serde_json::{Value, json};
+use sc_auth_e2e::kube::{apply, condition, eventually, get, kubectl, lend_namespace, run};
+use sc_auth_e2e::tenant::Tenant;
+use serde_json::json;
 
 /// A pod of somebody else's, in a namespace of that name, which connects.
 struct Client(&'static str);
@@ -25,8 +24,8 @@ impl Client {
     }
 
     /// Whether it can connect to a pod of that ScAuth.
-    fn reaches(&self, scauth: &str, port: &str) -> bool {
-        let pods = pods(scauth, scauth);
+    fn reaches(&self, tenant: &Tenant, port: &str) -> bool {
+        let pods = tenant.pods();
         let address = pods[0]["status"]["podIP"].as_str().unwrap();
         kubectl(&["exec", "client", "-n", self.0, "--", "/busybox", "nc", "-w", "2", address, port], "")
             .status
@@ -43,33 +42,27 @@ impl Drop for Client {
 #[test]
 fn the_api_is_open_and_health_and_metrics_are_not_until_the_spec_says_otherwise() {
     let name = "e2e-network";
-    let _cleanup = Cleanup(name);
+    let tenant = Tenant::embedded(name);
     let (app, prometheus) = (Client::start("e2e-network-app"), Client::start("e2e-network-prometheus"));
     let (api, metrics) = ("8000", "8001");
-    let apply = |more: Value| {
-        let mut spec = json!({"database": {"embedded": {}}});
-        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        apply(scauth(name, spec)).unwrap();
-        ready(name);
-    };
-    apply(json!({}));
-    eventually("anybody reaches the API", || app.reaches(name, api) && prometheus.reaches(name, api));
-    assert!(!app.reaches(name, metrics) && !prometheus.reaches(name, metrics), "the metrics are nobody's yet");
+    tenant.apply().ready();
+    eventually("anybody reaches the API", || app.reaches(&tenant, api) && prometheus.reaches(&tenant, api));
+    assert!(!app.reaches(&tenant, metrics) && !prometheus.reaches(&tenant, metrics), "the metrics are nobody's yet");
     // It has asked the pods through the policy.
     assert_eq!(condition(name, "DatabaseReady")["status"], "True");
 
     let of =
         |namespace: &str| json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}]);
-    apply(json!({"monitoring": {"from": of("e2e-network-prometheus")}}));
-    eventually("who is named in monitoring.from", || prometheus.reaches(name, metrics));
-    assert!(!app.reaches(name, metrics), "and nobody else");
+    tenant.apply_with(json!({"monitoring": {"from": of("e2e-network-prometheus")}})).ready();
+    eventually("who is named in monitoring.from", || prometheus.reaches(&tenant, metrics));
+    assert!(!app.reaches(&tenant, metrics), "and nobody else");
     assert_eq!(condition(name, "Monitored")["reason"], "Applied");
     assert!(!get("servicemonitor", name, name).is_null());
 
-    apply(json!({"networkPolicy": {"ingressFrom": of("e2e-network-app")}}));
-    eventually("who is not named in ingressFrom is kept away", || !prometheus.reaches(name, api));
-    assert!(app.reaches(name, api));
-    assert!(!prometheus.reaches(name, metrics), "monitoring is gone from the spec");
+    tenant.apply_with(json!({"networkPolicy": {"ingressFrom": of("e2e-network-app")}})).ready();
+    eventually("who is not named in ingressFrom is kept away", || !prometheus.reaches(&tenant, api));
+    assert!(app.reaches(&tenant, api));
+    assert!(!prometheus.reaches(&tenant, metrics), "monitoring is gone from the spec");
 }
 
 /// The database has a name, so that reaching it takes DNS too.
@@ -88,22 +81,19 @@ fn name_the_database(namespace: &str, address: &str, port: i32) {
 #[test]
 fn pods_reach_what_egress_to_names_and_dns_and_nothing_else() {
     let name = "e2e-egress";
-    let _cleanup = Cleanup(name);
+    let tenant = Tenant::external(name);
     let server = database::postgres("e2e_egress");
     lend_namespace(name);
     name_the_database(name, &server.host, server.port);
     let uri = server.uri("e2e_egress").replace(&server.host, &format!("database.{name}.svc.cluster.local"));
-    make_secret("db", name, json!({"uri": uri}));
-    let spec = |port: i32| {
+    tenant.use_database(&uri);
+    let egress_to = |port: i32| {
         let database = json!({"ipBlock": {"cidr": format!("{}/32", server.host)}});
-        json!({
-            "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
-            "networkPolicy": {"egressTo": [{"to": [database], "ports": [{"port": port}]}]},
-        })
+        json!({"networkPolicy": {"egressTo": [{"to": [database], "ports": [{"port": port}]}]}})
     };
     // Until the policy has reached the node a new pod may talk to all, so the database is closed as long.
     database::close("e2e_egress");
-    apply(scauth(name, spec(server.port + 1))).unwrap();
+    tenant.apply_with(egress_to(server.port + 1));
     let failure = || {
         let database = condition(name, "DatabaseReady");
         let failed = database["reason"] == "MigrationFailed" || database["reason"] == "StartFailed";
@@ -115,6 +105,5 @@ fn pods_reach_what_egress_to_names_and_dns_and_nothing_else() {
     eventually("the database is out of reach", || {
         failure().is_some_and(|message| message.contains("Connection refused"))
     });
-    apply(scauth(name, spec(server.port))).unwrap();
-    ready(name);
+    tenant.apply_with(egress_to(server.port)).ready();
 }

@@ -2,13 +2,15 @@
 
 use sc_auth_e2e::client::{Client, PASSWORD};
 use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, lend_namespace, make_secret, pods, ready, scauth};
+use sc_auth_e2e::kube::{apply, eventually};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_in_a_secret_is_enough() {
     let name = "e2e-postgresql";
-    let _cleanup = Cleanup(name);
+    let tenant =
+        Tenant::external(name).with(json!({"database": {"external": {"urlFrom": {"name": "db-app", "key": "uri"}}}}));
     let server = database::postgres("e2e_postgresql");
     let (host, port, user, password) = (server.host, server.port, server.user, server.password);
     apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"sc-auth.io/allow": "*"}}})).unwrap();
@@ -24,9 +26,8 @@ async fn an_address_in_a_secret_is_enough() {
         },
     }))
     .unwrap();
-    apply(scauth(name, json!({"database": {"external": {"urlFrom": {"name": "db-app", "key": "uri"}}}}))).unwrap();
-    ready(name);
-    let pods = pods(name, name);
+    tenant.apply().ready();
+    let pods = tenant.pods();
     assert_eq!(pods.len(), 2);
     Client::of_pod(&pods[0]).register("alice").await;
     Client::of_pod(&pods[1]).login("alice", PASSWORD).await;
@@ -34,22 +35,17 @@ async fn an_address_in_a_secret_is_enough() {
 
 #[test]
 fn a_database_that_goes_is_noticed_and_so_is_its_return() {
-    let name = "e2e-lost-database";
-    let _cleanup = Cleanup(name);
-    let server = database::postgres("e2e_lost_database");
-    lend_namespace(name);
-    make_secret("db", name, json!({"uri": server.uri("e2e_lost_database")}));
-    apply(scauth(name, json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}}))).unwrap();
-    ready(name);
-    let before = pods(name, name);
-    database::close("e2e_lost_database");
-    eventually("the pods say so", || condition(name, "DatabaseReady")["reason"] == "DatabaseUnreachable");
-    assert_eq!(condition(name, "Ready")["reason"], "DatabaseUnreachable");
-    database::open("e2e_lost_database");
-    eventually("it is back", || condition(name, "DatabaseReady")["status"] == "True");
-    ready(name);
-    assert_eq!(pods(name, name).len(), before.len());
-    for pod in pods(name, name) {
+    let tenant = Tenant::postgres("e2e-lost-database");
+    tenant.apply().ready();
+    let before = tenant.pods();
+    database::close(&tenant.database());
+    eventually("the pods say so", || tenant.condition("DatabaseReady")["reason"] == "DatabaseUnreachable");
+    assert_eq!(tenant.condition("Ready")["reason"], "DatabaseUnreachable");
+    database::open(&tenant.database());
+    eventually("it is back", || tenant.condition("DatabaseReady")["status"] == "True");
+    tenant.ready();
+    assert_eq!(tenant.pods().len(), before.len());
+    for pod in tenant.pods() {
         assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0, "a restart would not have helped");
     }
 }

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use sc_auth_e2e::audit::{requests, wait_for_silence};
-use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{
-    Cleanup, apply, eventually, get, kubectl, lend_namespace, make_secret, pods, ready, run, scauth,
-};
+use sc_auth_e2e::kube::{apply, eventually, get, kubectl, run};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::json;
 
 /// The operator's requests that concern this ScAuth, as verbs and paths.
@@ -27,9 +25,8 @@ fn is_left_in_peace(name: &str) {
 #[test]
 fn a_scauth_that_is_well_costs_nothing() {
     let name = "e2e-quiet";
-    let _cleanup = Cleanup(name);
-    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
-    ready(name);
+    let tenant = Tenant::embedded(name);
+    tenant.apply().ready();
     is_left_in_peace(name);
 }
 
@@ -64,19 +61,14 @@ fn label_everything_in(namespace: &str) {
 #[test]
 fn an_autoscaler_a_policy_engine_and_a_mesh_beside_us_cost_nothing_either() {
     let name = "e2e-company";
-    let _cleanup = Cleanup(name);
-    let server = database::postgres("e2e_company");
-    lend_namespace(name);
-    make_secret("db", name, json!({"uri": server.uri("e2e_company")}));
+    let tenant = Tenant::postgres(name).with(json!({"autoscaling": {"min": 2, "max": 3}}));
     label_everything_in(name);
-    let database = json!({"external": {"urlFrom": {"name": "db", "key": "uri"}}});
-    apply(scauth(name, json!({"database": database, "autoscaling": {"min": 2, "max": 3}}))).unwrap();
-    ready(name);
+    tenant.apply().ready();
     // As a mesh does, and `kubectl rollout restart`.
     let annotations = json!({"spec": {"template": {"metadata": {"annotations": {"linkerd.io/inject": "disabled"}}}}});
     run(&["patch", "deployment", name, "-n", name, "--type", "merge", "-p", &annotations.to_string()]);
     eventually("the pods have the mesh's annotation and the policy's label", || {
-        let pods = pods(name, name);
+        let pods = tenant.pods();
         pods.len() == 2
             && pods.iter().all(|pod| {
                 let metadata = &pod["metadata"];
@@ -87,7 +79,7 @@ fn an_autoscaler_a_policy_engine_and_a_mesh_beside_us_cost_nothing_either() {
         let autoscaler = get("hpa", name, name);
         !autoscaler["status"]["currentMetrics"][0]["resource"]["current"]["averageUtilization"].is_null()
     });
-    ready(name);
+    tenant.ready();
     is_left_in_peace(name);
     let deployment = get("deployment", name, name);
     assert_eq!(deployment["metadata"]["labels"]["cost-center"], "42");

@@ -7,7 +7,8 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use sc_auth_e2e::client::{Client, Load, PASSWORD, until};
 use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{Cleanup, apply, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth};
+use sc_auth_e2e::kube::{eventually, run};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -61,9 +62,8 @@ fn verify(token: &str, keys: &JwkSet) -> Result<(), String> {
     Ok(())
 }
 
-fn states() -> Vec<String> {
-    let status = get("scauth", NAME, NAME)["status"].clone();
-    let keys = status["keys"].as_array().cloned().unwrap_or_default();
+fn states(tenant: &Tenant) -> Vec<String> {
+    let keys = tenant.status()["keys"].as_array().cloned().unwrap_or_default();
     let access = keys.iter().filter(|key| key["purpose"] == "access");
     let mut found: Vec<_> = access.map(|key| key["state"].as_str().unwrap().to_owned()).collect();
     found.sort();
@@ -72,36 +72,27 @@ fn states() -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_restarts() {
-    let _cleanup = Cleanup(NAME);
-    let server = database::postgres("e2e_rotation");
-    lend_namespace(NAME);
-    make_secret("db", NAME, json!({"uri": server.uri("e2e_rotation")}));
-    let spec = json!({
-        "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
-        "expose": {"ingress": {"host": HOST, "className": "traefik"}},
-    });
-    apply(scauth(NAME, spec)).unwrap();
-    ready(NAME);
-    let client = Client::at(HOST);
-    client.answers().await;
+    let tenant = Tenant::postgres(NAME).host(HOST);
+    tenant.apply().ready();
+    let client = tenant.client().await;
     client.register("alice").await;
     let (access, _) = client.login("alice", PASSWORD).await;
-    let before: Vec<_> = pods(NAME, NAME).iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
+    let before = tenant.pod_uids();
 
     let mut loads = vec![log_in_and_verify().await, Load::of_me(HOST, &access, Duration::from_millis(20))];
     tokio::task::block_in_place(|| {
         run(&["annotate", "scauth", NAME, "sc-auth.io/rotate-keys=e2e"]);
-        eventually("the next key is published", || states() == ["current", "next"]);
-        eventually("it signs", || states() == ["current", "retired"]);
+        eventually("the next key is published", || states(&tenant) == ["current", "next"]);
+        eventually("it signs", || states(&tenant) == ["current", "retired"]);
         // Another user of the database, whose password is valid beside the first one's.
         database::postgres_user("e2e_rotation", "e2e_rotated", "another password");
-        let uri = server.uri_of("e2e_rotated", "another%20password", "e2e_rotation");
-        make_secret("db", NAME, json!({"uri": uri}));
+        let server = database::postgres_server();
+        tenant.use_database(&server.uri_of("e2e_rotated", "another%20password", "e2e_rotation"));
         let has_seen = |pod: &Value| {
             let name = pod["metadata"]["name"].as_str().unwrap();
             run(&["logs", name, "-n", NAME, "-c", "server"]).contains("the database's credentials have changed")
         };
-        eventually("both pods have seen it", || pods(NAME, NAME).iter().all(has_seen));
+        eventually("both pods have seen it", || tenant.pods().iter().all(has_seen));
         // Connections that are open stay: only a pool that grows shows who opens the next ones.
         loads.extend((0..32).map(|_| Load::of_me(HOST, &access, Duration::from_millis(1))));
         eventually("connections of the other user", || database::connections_of("e2e_rotated") > 0);
@@ -110,7 +101,7 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
         load.goes_on(5).await;
         load.ends_well().await;
     }
-    let pods = pods(NAME, NAME);
+    let pods = tenant.pods();
     let now: Vec<_> = pods.iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
     assert!(before.iter().all(|uid| now.contains(uid)), "no pod was replaced");
     for pod in &pods {
@@ -118,7 +109,7 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
     }
 
     // A leaked key is gone from what is published.
-    let status = get("scauth", NAME, NAME)["status"].clone();
+    let status = tenant.status();
     let signs =
         status["keys"].as_array().unwrap().iter().find(|key| key["purpose"] == "access" && key["state"] == "current");
     let leaked = signs.unwrap()["kid"].as_str().unwrap().to_owned();

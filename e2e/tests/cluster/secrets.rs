@@ -2,6 +2,7 @@
 
 use sc_auth_e2e::database;
 use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, ready, scauth};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,13 +31,11 @@ async fn a_missing_secret_is_named_and_its_arrival_is_noticed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_keeps_the_server_from_starting_stands_in_the_status() {
     let name = "e2e-refused";
-    let _cleanup = Cleanup(name);
-    let server = database::postgres("e2e_refused");
+    let tenant = Tenant::external(name).with(json!({"replicas": 1}));
+    let server = database::postgres(&tenant.database());
     lend_namespace(name);
-    let uri = format!("postgresql://{}:a-wrong-one@{}:{}/e2e_refused", server.user, server.host, server.port);
-    make_secret("db", name, json!({"uri": uri}));
-    apply(scauth(name, json!({"replicas": 1, "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})))
-        .unwrap();
+    tenant.use_database(&server.uri_of(&server.user, "a-wrong-one", &tenant.database()));
+    tenant.apply();
     eventually("the server's own words", || {
         let database = condition(name, "DatabaseReady");
         database["status"] == "False"

@@ -1,58 +1,44 @@
 //! A new image: migrate, then roll.
 
-use sc_auth_e2e::client::{Client, PASSWORD};
+use sc_auth_e2e::client::PASSWORD;
 use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{
-    Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth,
-};
+use sc_auth_e2e::kube::{condition, eventually, run};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::json;
 
 const NAME: &str = "e2e-upgrades";
-const HOST: &str = "upgrades.example.com";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_that_fails_leaves_the_old_pods_serving_and_going_back_works() {
-    let _cleanup = Cleanup(NAME);
-    let server = database::postgres("e2e_upgrades");
-    lend_namespace(NAME);
-    make_secret("db", NAME, json!({"uri": server.uri("e2e_upgrades")}));
-    let spec = json!({
-        "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
-        "expose": {"ingress": {"host": HOST, "className": "traefik"}},
-    });
-    apply(scauth(NAME, spec.clone())).unwrap();
-    ready(NAME);
-    let client = Client::at(HOST);
-    client.answers().await;
+    let tenant = Tenant::postgres(NAME).host("upgrades.example.com");
+    tenant.apply().ready();
+    let client = tenant.client().await;
     client.register("alice").await;
     let (access, _) = client.login("alice", PASSWORD).await;
-    let before: Vec<_> = pods(NAME, NAME).iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
+    let before = tenant.pod_uids();
 
     // The database is one that only a later server understands.
     database::execute(
         "e2e_upgrades",
         "UPDATE sc_auth_schema SET version = 99, oldest_version = 98, oldest_server = '7.0.0'",
     );
-    let image = get("scauth", NAME, NAME)["status"]["image"].as_str().unwrap().to_owned();
+    let image = tenant.status()["image"].as_str().unwrap().to_owned();
     let other = image.replace("registry.example.com/", "docker.io/local/");
-    let mut upgraded = spec.clone();
-    upgraded["image"] = json!(other);
-    apply(scauth(NAME, upgraded.clone())).unwrap();
+    tenant.apply_with(json!({"image": other}));
     eventually("a condition has the migration's last words", || {
         let ready = condition(NAME, "Ready");
         ready["reason"] == "MigrationFailed" && ready["message"].as_str().unwrap().contains("7.0.0")
     });
     assert_eq!(condition(NAME, "DatabaseReady")["status"], "False");
-    let now: Vec<_> = pods(NAME, NAME).iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
+    let now = tenant.pod_uids();
     assert!(before.iter().all(|uid| now.contains(uid)), "the old pods are still there");
     for _ in 0..20 {
         assert_eq!(client.me(&access).await, 200);
     }
 
     // Back to where it was: the old template is still there, and its pods need not even be replaced.
-    apply(scauth(NAME, spec)).unwrap();
-    ready(NAME);
-    let now: Vec<_> = pods(NAME, NAME).iter().map(|pod| pod["metadata"]["uid"].clone()).collect();
+    tenant.apply().ready();
+    let now = tenant.pod_uids();
     assert!(before.iter().all(|uid| now.contains(uid)), "they have served all along");
 
     // And once the database is as it should be, the other image comes up.
@@ -60,8 +46,7 @@ async fn a_migration_that_fails_leaves_the_old_pods_serving_and_going_back_works
         "e2e_upgrades",
         "UPDATE sc_auth_schema SET version = 1, oldest_version = 1, oldest_server = '0.1.0'",
     );
-    apply(scauth(NAME, upgraded)).unwrap();
-    ready(NAME);
+    tenant.apply_with(json!({"image": other})).ready();
     assert_eq!(client.me(&access).await, 200);
     let columns = run(&["get", "scauth", NAME]);
     assert!(columns.contains("Serving") && columns.contains("http://upgrades.example.com"), "{columns}");

@@ -4,10 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{
-    Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth,
-};
+use sc_auth_e2e::kube::{condition, eventually, run};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
 use crate::operator;
@@ -15,23 +13,14 @@ use crate::operator;
 const AUTOMATIC: [&str; 3] = ["e2e-fleet-a", "e2e-fleet-b", "e2e-fleet-c"];
 const MANUAL: &str = "e2e-fleet-manual";
 
-fn start(name: &str, upgrade: &str) {
-    let database = name.replace('-', "_");
-    let server = database::postgres(&database);
-    lend_namespace(name);
-    make_secret("db", name, json!({"uri": server.uri(&database)}));
-    let spec = json!({
-        "replicas": 1, "upgrade": upgrade, "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
-    });
-    apply(scauth(name, spec)).unwrap();
+fn start(name: &'static str, upgrade: &str) -> Tenant {
+    let tenant = Tenant::postgres(name).with(json!({"replicas": 1, "upgrade": upgrade}));
+    tenant.apply();
+    tenant
 }
 
-fn image(name: &str) -> Value {
-    get("scauth", name, name)["status"]["image"].clone()
-}
-
-fn serving(name: &str) -> Vec<Value> {
-    pods(name, name).iter().map(|pod| pod["metadata"]["uid"].clone()).collect()
+fn image(tenant: &Tenant) -> Value {
+    tenant.status()["image"].clone()
 }
 
 /// The most of them that were not Ready at the same time, until told to stop.
@@ -54,15 +43,12 @@ fn watch(stop: &AtomicBool) -> usize {
 #[test]
 fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_release() {
     let _alone = operator::alone();
-    let _cleanups = AUTOMATIC.map(Cleanup);
-    let _cleanup = Cleanup(MANUAL);
-    for name in AUTOMATIC {
-        start(name, "Automatic");
-    }
-    start(MANUAL, "Manual");
-    AUTOMATIC.into_iter().chain([MANUAL]).for_each(ready);
-    let old = image(MANUAL);
-    let before: Vec<_> = AUTOMATIC.into_iter().chain([MANUAL]).map(serving).collect();
+    let automatic = AUTOMATIC.map(|name| start(name, "Automatic"));
+    let manual = start(MANUAL, "Manual");
+    let all = || automatic.iter().chain([&manual]);
+    all().for_each(Tenant::ready);
+    let old = image(&manual);
+    let before: Vec<_> = all().map(Tenant::pod_uids).collect();
 
     operator::offer("docker.io/local/broken:1");
     eventually("the first one tries", || condition(AUTOMATIC[0], "Ready")["reason"] == "ImagePullFailed");
@@ -71,8 +57,8 @@ fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_relea
         message.contains(AUTOMATIC[0])
     });
     std::thread::sleep(Duration::from_secs(15));
-    assert_eq!([image(AUTOMATIC[1]), image(AUTOMATIC[2]), image(MANUAL)], [old.clone(), old.clone(), old.clone()]);
-    let now: Vec<_> = AUTOMATIC.into_iter().chain([MANUAL]).map(serving).collect();
+    assert_eq!([image(&automatic[1]), image(&automatic[2]), image(&manual)], [old.clone(), old.clone(), old.clone()]);
+    let now: Vec<_> = all().map(Tenant::pod_uids).collect();
     assert!(before[0].iter().all(|uid| now[0].contains(uid)), "the old pod of the one that fails still serves");
     assert_eq!(before[1..], now[1..], "the others are untouched");
 
@@ -81,12 +67,12 @@ fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_relea
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| watch(&stop));
         operator::offer(&good);
-        eventually("all have it", || AUTOMATIC.iter().all(|name| image(name) == good.as_str()));
-        AUTOMATIC.into_iter().for_each(ready);
+        eventually("all have it", || automatic.iter().all(|tenant| image(tenant) == good.as_str()));
+        automatic.iter().for_each(Tenant::ready);
         stop.store(true, Ordering::Relaxed);
         assert_eq!(watch.join().unwrap(), 1, "one after the other");
     });
-    assert_eq!(serving(MANUAL), before[3], "who did not ask for it has the old pods");
+    assert_eq!(manual.pod_uids(), before[3], "who did not ask for it has the old pods");
     let columns = run(&["get", "scauth", MANUAL]);
     assert!(columns.contains("0.2.0"), "and sees that there is a new release: {columns}");
     run(&["delete", "scauth", AUTOMATIC[0], AUTOMATIC[1], AUTOMATIC[2], MANUAL]);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sc_auth_e2e::audit::{requests, wait_for_silence};
-use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, pods, ready, run, scauth};
+use sc_auth_e2e::kube::{eventually, get, run};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
 use crate::operator;
@@ -19,14 +20,12 @@ fn writes(from: usize) -> (Vec<String>, usize) {
 fn a_restart_writes_nothing_but_the_lease_and_restarts_no_pod() {
     let _alone = operator::alone();
     let name = "e2e-restart";
-    let _cleanup = Cleanup(name);
-    let spec = json!({"database": {"embedded": {}}, "expose": {"ingress": {"host": "restart.example.com", "className": "traefik"}},
-        "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}}});
-    apply(scauth(name, spec)).unwrap();
-    ready(name);
-    eventually("the ingress is admitted", || condition(name, "Exposed")["status"] == "True");
+    let resources = json!({"resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}}});
+    let tenant = Tenant::embedded(name).host("restart.example.com").with(resources);
+    tenant.apply().ready();
+    eventually("the ingress is admitted", || tenant.condition("Exposed")["status"] == "True");
     wait_for_silence(name);
-    let pod = pods(name, name)[0]["metadata"]["uid"].clone();
+    let pods = tenant.pod_uids();
     let before = get("scauth", name, name)["metadata"]["resourceVersion"].clone();
 
     let (_, from) = writes(0);
@@ -42,6 +41,6 @@ fn a_restart_writes_nothing_but_the_lease_and_restarts_no_pod() {
     std::thread::sleep(Duration::from_secs(10));
     let (written, _) = writes(from);
     assert_eq!(written, Vec::<String>::new());
-    assert_eq!(pods(name, name)[0]["metadata"]["uid"], pod);
+    assert_eq!(tenant.pod_uids(), pods);
     assert_eq!(get("scauth", name, name)["metadata"]["resourceVersion"], before);
 }

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use sc_auth_e2e::kube::{Cleanup, apply, eventually, get, pods, ready, run, scauth};
-use serde_json::json;
+use sc_auth_e2e::kube::{eventually, get, run};
+use sc_auth_e2e::tenant::Tenant;
 
 use crate::operator;
 
@@ -21,10 +21,9 @@ fn kill(pod: &str) {
 fn after_a_kill_and_after_a_graceful_stop_another_leads() {
     let _alone = operator::alone();
     let name = "e2e-takeover";
-    let _cleanup = Cleanup(name);
-    apply(scauth(name, json!({"database": {"embedded": {}}}))).unwrap();
-    ready(name);
-    let pod = pods(name, name)[0]["metadata"]["uid"].clone();
+    let tenant = Tenant::embedded(name);
+    tenant.apply().ready();
+    let pods = tenant.pod_uids();
     assert_eq!(operator::pods().len(), 2, "as it is installed");
     let service = format!("{name}-svc");
     let lose_the_service = || run(&["delete", "service", &service, "-n", name]);
@@ -43,5 +42,5 @@ fn after_a_kill_and_after_a_graceful_stop_another_leads() {
     lose_the_service();
     eventually("another leads", || !operator::leader().is_empty() && operator::leader() != stopped);
     eventually("and works", is_back);
-    assert_eq!(pods(name, name)[0]["metadata"]["uid"], pod, "nobody who uses the API has noticed");
+    assert_eq!(tenant.pod_uids(), pods, "nobody who uses the API has noticed");
 }

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use sc_auth_e2e::client::{Client, PASSWORD, until};
-use sc_auth_e2e::kube::{Cleanup, apply, ready, scauth};
 use sc_auth_e2e::manifests::root;
 use sc_auth_e2e::shell::programs;
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::json;
 
-const NAME: &str = "e2e-clients";
 const HOST: &str = "clients.example.com";
 
 /// What is downloaded for them, kept from one run to the next.
@@ -59,13 +58,9 @@ fn verifies(verifier: impl Fn(&str) -> Output, access: &str, refresh: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_in_five_languages() {
-    let _cleanup = Cleanup(NAME);
-    let expose = json!({"ingress": {"host": HOST, "className": "traefik"}});
-    let auth = json!({"accessTokenTtl": "30s"});
-    apply(scauth(NAME, json!({"database": {"embedded": {}}, "expose": expose, "auth": auth}))).unwrap();
-    ready(NAME);
-    let client = Client::at(HOST);
-    client.answers().await;
+    let tenant = Tenant::embedded("e2e-clients").host(HOST).with(json!({"auth": {"accessTokenTtl": "30s"}}));
+    tenant.apply().ready();
+    let client = tenant.client().await;
     client.register("alice").await;
 
     let examples = root().join("examples");
