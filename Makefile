@@ -1,5 +1,5 @@
 # Each rule calls a program or a script; see dev/ for what they do.
-.PHONY: demo demo-down test bench generated
+.PHONY: check demo demo-down test bench generated
 
 # A Kubernetes on this machine, the operator, one ScAuth, and a login through the ingress. In your own cluster:
 # make demo CLUSTER=current REGISTRY=registry.example.com/team, with KUBECONFIG set.
@@ -8,6 +8,10 @@ demo:
 
 demo-down:
 	@dev/demo down
+
+# Format, lints, unit tests and scripts; no root, about a minute.
+check:
+	@dev/check
 
 # All tests: unit tests, the API on four databases, and the whole system in a real Kubernetes.
 test:

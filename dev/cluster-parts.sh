@@ -47,7 +47,7 @@ etcd_up() {
 
 apiserver_up() {
     background apiserver "${INSIDE[@]}" "$KUBE/kube-apiserver" --etcd-servers http://127.0.0.1:2379 \
-        --advertise-address "$NODE_IP" --kubelet-preferred-address-types InternalIP --secure-port 6443 --service-cluster-ip-range $SERVICES \
+        --advertise-address "$NODE_IP" --kubelet-preferred-address-types InternalIP --secure-port 6443 --service-cluster-ip-range "$SERVICES" \
         --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement \
         --client-ca-file "$RUN/tls/ca.crt" --tls-cert-file "$RUN/tls/apiserver.crt" --tls-private-key-file "$RUN/tls/apiserver.key" \
         --kubelet-client-certificate "$RUN/tls/admin.crt" --kubelet-client-key "$RUN/tls/admin.key" \
@@ -160,7 +160,7 @@ YAML
 
 policies_up() {
     background policies "${INSIDE[@]}" "$CACHE/bin/kube-router-$KUBE_ROUTER/kube-router" --kubeconfig "$RUN/kubeconfig/admin" \
-        --hostname-override dev --service-cluster-ip-range $SERVICES --health-port 0 \
+        --hostname-override dev --service-cluster-ip-range "$SERVICES" --health-port 0 \
         --run-firewall --run-router=false --run-service-proxy=false
 }
 

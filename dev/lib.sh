@@ -1,5 +1,5 @@
 # Functions for the scripts in this folder, which source it.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Everything built or downloaded is in this cache, so that a fresh clone can reuse it.
