@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sc_auth_keys::status::{Hold, Offered, Other, Status};
+use sc_auth_contract::status::{Hold, Offered, Other, Status};
 
 use crate::api::ScAuthStatus;
 
@@ -118,7 +118,7 @@ fn rank(offered: &Offered) -> (bool, Option<String>, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use sc_auth_keys::status::HoldReason;
+    use sc_auth_contract::status::HoldReason;
     use serde_json::{Value, json};
 
     use super::*;

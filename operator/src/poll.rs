@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, ListParams};
 use kube::{Api, Client, ResourceExt as _};
 use kube_runtime::reflector::{ObjectRef, Store};
-use sc_auth_keys::status::Status;
+use sc_auth_contract::status::Status;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;

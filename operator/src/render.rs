@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use kube::Resource as _;
-use sc_auth_keys::DEPLOYMENT_FILE;
+use sc_auth_contract::deployment::DEPLOYMENT_FILE;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use sc_auth_keys::{DEPLOYMENT_FILE, Deployment};
+use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
 
 /// Where the operator mounts the Secret; init containers have no setting that says so.
 const MOUNTED: &str = "/run/sc-auth/keys";

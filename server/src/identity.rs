@@ -1,7 +1,7 @@
 //! Whether a database is the one that holds this ScAuth's data: a pure decision from what is expected and what is
 //! there.
 
-use sc_auth_keys::status::{Hold, HoldReason};
+use sc_auth_contract::status::{Hold, HoldReason};
 
 use crate::config::Place;
 use crate::store::{Contents, NewIdentity};

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sc_auth_keys::status::{Hold, Offered};
+use sc_auth_contract::status::{Hold, Offered};
 
 use crate::store::{Contents, Engine};
 

@@ -39,7 +39,7 @@ pub enum ApplyError {
     #[error("the API server did not answer in time")]
     TimedOut,
     #[error("generating keys: {0}")]
-    Keys(#[from] sc_auth_keys::KeysError),
+    Keys(#[from] sc_auth_contract::keys::KeysError),
     #[error("{0}")]
     Json(#[from] serde_json::Error),
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
-use sc_auth_keys::{DEPLOYMENT_FILE, Deployment};
+use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
 use serde_json::{Value, json};
 
 use super::observe::Observed;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
-use sc_auth_keys::{Algorithm, Key, KeySet, KeysError, Purpose, Rotation, RotationRules, State};
+use sc_auth_contract::keys::{Algorithm, Key, KeySet, KeysError, Purpose, Rotation, RotationRules, State};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 

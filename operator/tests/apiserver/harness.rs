@@ -14,7 +14,7 @@ use kube::core::DynamicObject;
 use kube::{Api, Client, Config};
 use kube_runtime::events::{Recorder, Reporter};
 use kube_runtime::reflector;
-use sc_auth_keys::status::Status;
+use sc_auth_contract::status::Status;
 use sc_auth_operator::api::ScAuth;
 use sc_auth_operator::health::Health;
 use sc_auth_operator::kinds::Kind;

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use rand::CryptoRng;
-use sc_auth_keys::{KeySet, Material, Purpose, State};
+use sc_auth_contract::keys::{KeySet, Material, Purpose, State};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
@@ -30,7 +30,7 @@ pub struct Key {
 }
 
 impl Key {
-    fn new(key: &sc_auth_keys::Key) -> anyhow::Result<Self> {
+    fn new(key: &sc_auth_contract::keys::Key) -> anyhow::Result<Self> {
         let (algorithm, encoding, decoding) = match &key.material {
             Material::EdDSA { pkcs8, x } => {
                 (Algorithm::EdDSA, EncodingKey::from_ed_der(pkcs8), DecodingKey::from_ed_components(x)?)
@@ -45,7 +45,7 @@ impl Key {
                 (Algorithm::HS256, EncodingKey::from_secret(secret), DecodingKey::from_secret(secret))
             }
         };
-        let sc_auth_keys::Key { kid, purpose, state, since, .. } = key;
+        let sc_auth_contract::keys::Key { kid, purpose, state, since, .. } = key;
         let (purpose, state, since) = (*purpose, *state, *since);
         Ok(Self { kid: kid.clone(), purpose, state, since, algorithm, encoding, decoding })
     }
@@ -71,7 +71,7 @@ impl Keys {
             place.with_context(|| format!("no current key with purpose {purpose}"))
         };
         let (access, refresh) = (current(Purpose::Access)?, current(Purpose::Refresh)?);
-        let public: Vec<_> = set.keys().iter().filter_map(sc_auth_keys::Key::to_public_jwk).collect();
+        let public: Vec<_> = set.keys().iter().filter_map(sc_auth_contract::keys::Key::to_public_jwk).collect();
         let published = serde_json::json!({"keys": public}).to_string();
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&published)));
         let symmetric = set.keys().iter().filter_map(|key| match &key.material {
@@ -180,7 +180,7 @@ fn read(path: &Path, content: &SecretString) -> anyhow::Result<Keys> {
 }
 
 fn make(path: &Path, now: i64, rng: &mut impl CryptoRng) -> anyhow::Result<SecretString> {
-    let content = KeySet::generate(sc_auth_keys::Algorithm::EdDSA, now, rng)?.to_json()?;
+    let content = KeySet::generate(sc_auth_contract::keys::Algorithm::EdDSA, now, rng)?.to_json()?;
     create(path, &content).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be written", path.display()))?;
     tracing::info!(path = %path.display(), "new signing keys were generated");
     Ok(content)

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jsonwebtoken::{Header, Validation};
-use sc_auth_keys::Purpose;
+use sc_auth_contract::keys::Purpose;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -276,7 +276,7 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jsonwebtoken::Algorithm;
-    use sc_auth_keys::KeySet;
+    use sc_auth_contract::keys::KeySet;
     use serde_json::{Value, json};
 
     use super::*;
@@ -284,12 +284,12 @@ mod tests {
     const NOW: i64 = 1_700_000_000;
     const LEEWAY: i64 = 5;
 
-    fn keys_of(algorithm: sc_auth_keys::Algorithm) -> Keys {
+    fn keys_of(algorithm: sc_auth_contract::keys::Algorithm) -> Keys {
         Keys::new(&KeySet::generate(algorithm, NOW, &mut rand::rng()).unwrap()).unwrap()
     }
 
     fn keys() -> Keys {
-        keys_of(sc_auth_keys::Algorithm::EdDSA)
+        keys_of(sc_auth_contract::keys::Algorithm::EdDSA)
     }
 
     fn verify(keys: &Keys, token: &str, wanted: Kind, now: i64) -> Result<Claims, TokenError> {
@@ -360,9 +360,11 @@ mod tests {
 
     #[test]
     fn every_algorithm_signs_what_it_verifies() {
-        for algorithm in
-            [sc_auth_keys::Algorithm::EdDSA, sc_auth_keys::Algorithm::ES256, sc_auth_keys::Algorithm::RS256]
-        {
+        for algorithm in [
+            sc_auth_contract::keys::Algorithm::EdDSA,
+            sc_auth_contract::keys::Algorithm::ES256,
+            sc_auth_contract::keys::Algorithm::RS256,
+        ] {
             let keys = keys_of(algorithm);
             let token = access(&keys);
             assert_eq!(part(&token, 0)["alg"], json!(algorithm));

@@ -21,7 +21,7 @@ pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
     let (password, is_generated) = if args.password_stdin {
         (from_stdin()?, false)
     } else {
-        (sc_auth_keys::generate_password(&mut rand::rng()), true)
+        (sc_auth_contract::password::generate(&mut rand::rng()), true)
     };
     let admin = Admin { username: args.name, email: args.email, password };
     admin.check(&args.password.policy()?)?;

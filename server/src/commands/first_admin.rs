@@ -53,7 +53,7 @@ pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: Offse
     if store.has_admin().await? {
         return Ok(());
     }
-    let password = sc_auth_keys::generate_password(&mut rand::rng());
+    let password = sc_auth_contract::password::generate(&mut rand::rng());
     let admin = Admin { username: "admin".into(), email: None, password };
     if std::io::stdout().is_terminal() {
         make(store, hasher, &admin, None, now).await?;

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use sc_auth_keys::{KeySet, Purpose, Rotation};
+use sc_auth_contract::keys::{KeySet, Purpose, Rotation};
 use secrecy::ExposeSecret as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -104,7 +104,7 @@ pub enum PurposeArg {
     Refresh,
 }
 
-impl From<PurposeArg> for sc_auth_keys::Purpose {
+impl From<PurposeArg> for sc_auth_contract::keys::Purpose {
     fn from(purpose: PurposeArg) -> Self {
         match purpose {
             PurposeArg::Access => Self::Access,
@@ -124,7 +124,7 @@ pub enum AlgorithmArg {
     Rs256,
 }
 
-impl From<AlgorithmArg> for sc_auth_keys::Algorithm {
+impl From<AlgorithmArg> for sc_auth_contract::keys::Algorithm {
     fn from(algorithm: AlgorithmArg) -> Self {
         match algorithm {
             AlgorithmArg::EdDsa => Self::EdDSA,

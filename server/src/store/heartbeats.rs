@@ -1,7 +1,7 @@
 //! Which ScAuths' servers work on this database: two on one are told from two replicas of one.
 
-use sc_auth_keys::Deployment;
-use sc_auth_keys::status::Other;
+use sc_auth_contract::deployment::Deployment;
+use sc_auth_contract::status::Other;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Order, Query};
 
 use super::{Store, StoreError};

@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
-use sc_auth_keys::{DEPLOYMENT_FILE, Deployment, KeySet, KeysError};
+use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
+use sc_auth_contract::keys::{KeySet, KeysError};
 use secrecy::ExposeSecret as _;
 
 use super::{Validated, kept};
@@ -51,7 +52,7 @@ pub fn admin_secret(validated: &Validated, rng: &mut impl CryptoRng) -> Secret {
     let wanted = validated.spec.bootstrap_admin.clone().unwrap_or_default();
     let mut data = BTreeMap::from([
         ("username".to_owned(), wanted.username.unwrap_or_else(|| "admin".to_owned())),
-        ("password".to_owned(), sc_auth_keys::generate_password(rng).expose_secret().to_owned()),
+        ("password".to_owned(), sc_auth_contract::password::generate(rng).expose_secret().to_owned()),
         ("id".to_owned(), random(rng)),
     ]);
     if let Some(email) = wanted.email {

@@ -4,7 +4,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
-use sc_auth_keys::status::Status;
+use sc_auth_contract::status::Status;
 use serde_json::{Value, json};
 
 use super::{embedded, environment, external, live, owned_by, scauth};

@@ -2,8 +2,8 @@
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use sc_auth_keys::Deployment;
-use sc_auth_keys::status::Status;
+use sc_auth_contract::deployment::Deployment;
+use sc_auth_contract::status::Status;
 use serde_json::{Value, json};
 
 use super::{external, live, owned_by, owner, scauth, validated};

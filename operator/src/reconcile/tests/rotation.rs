@@ -2,7 +2,7 @@
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use sc_auth_keys::{Algorithm, KeySet};
+use sc_auth_contract::keys::{Algorithm, KeySet};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sc_auth_keys::status::Offered;
+use sc_auth_contract::status::Offered;
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::session::Sessions;

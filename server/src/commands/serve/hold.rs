@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sc_auth_keys::status::Offered;
+use sc_auth_contract::status::Offered;
 
 use super::start::Start;
 use crate::commands::open::{Opened, Ready};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
-use sc_auth_keys::status::{AdminStatus, DatabaseStatus, KeyStatus, Other, Status};
+use sc_auth_contract::status::{AdminStatus, DatabaseStatus, KeyStatus, Other, Status};
 
 use super::Ops;
 use crate::files::secret_id;

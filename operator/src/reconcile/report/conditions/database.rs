@@ -1,6 +1,6 @@
 //! DatabaseReady: whether the pods serve from the database that holds the data, and reach it.
 
-use sc_auth_keys::status::{HoldReason, Other};
+use sc_auth_contract::status::{HoldReason, Other};
 
 use super::{Finding, before, finding, trouble};
 use crate::health::{Health, Word};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Purpose, State};
+use crate::keys::{Purpose, State};
 
 /// How a server is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use rand::CryptoRng;
 
-use crate::{Algorithm, Key, KeySet, KeysError, Purpose, State};
+use super::{Algorithm, Key, KeySet, KeysError, Purpose, State};
 
 /// How long each step takes, in seconds.
 #[derive(Debug, Clone, Copy)]

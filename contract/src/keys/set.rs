@@ -7,8 +7,8 @@ use rand::CryptoRng;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use crate::file::{File, Jwk, Members, encode, not_a_key_set, unusable};
-use crate::{Algorithm, KeysError, Material, Purpose, State};
+use super::file::{File, Jwk, Members, encode, not_a_key_set, unusable};
+use super::{Algorithm, KeysError, Material, Purpose, State};
 
 pub(crate) const MAX_KEYS: usize = 64;
 

@@ -1,27 +1,21 @@
-//! What operator and server share: the signing keys' file, a JSON Web Key Set (RFC 7517) with private keys, the first
-//! Admin's password, the file that tells a server which ScAuth it belongs to, and what a server answers about itself.
+//! The signing keys' file: a JSON Web Key Set (RFC 7517) with private keys.
 //!
 //! Each key in the file carries three members of our own. `purpose`: access tokens are signed with an asymmetric key
 //! whose public half is published, refresh tokens under a symmetric key that never leaves the file, so that nobody who
 //! verifies with the published set can take a refresh token for an access token. `state`: a key is published before
 //! it signs, and verifies for a while after. `since`: when it came into that state.
 
-mod deployment;
 mod file;
 mod material;
 mod rotation;
 mod set;
-pub mod status;
 
-pub use deployment::{DEPLOYMENT_FILE, Deployment};
 pub use material::Material;
 pub use rotation::{Rotation, RotationRules};
 pub use set::{Key, KeySet};
 
 use std::fmt;
 
-use rand::CryptoRng;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 /// What a key signs.
@@ -126,28 +120,4 @@ pub enum KeysError {
     /// The cryptographic library failed.
     #[error("a key could not be made: {0}")]
     Generation(&'static str),
-}
-
-/// A password for a person to copy: 130 bits of randomness in letters and digits that cannot be mistaken for each other.
-#[must_use]
-pub fn generate_password(rng: &mut impl CryptoRng) -> SecretString {
-    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0; 26];
-    rng.fill_bytes(&mut bytes);
-    let password: String = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-    password.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use secrecy::ExposeSecret as _;
-
-    use super::*;
-
-    #[test]
-    fn generated_passwords_are_long_and_never_alike() {
-        let passwords = [generate_password(&mut rand::rng()), generate_password(&mut rand::rng())];
-        assert_eq!(passwords[0].expose_secret().len(), 26);
-        assert_ne!(passwords[0].expose_secret(), passwords[1].expose_secret());
-    }
 }

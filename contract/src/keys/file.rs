@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::{Algorithm, KeysError, Purpose, State};
+use super::{Algorithm, KeysError, Purpose, State};
 
 #[derive(Serialize, Deserialize)]
 pub struct File {

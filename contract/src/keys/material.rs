@@ -9,8 +9,8 @@ use rand::CryptoRng;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::file::{Members, decode, encode, unusable};
-use crate::{Algorithm, KeysError};
+use super::file::{Members, decode, encode, unusable};
+use super::{Algorithm, KeysError};
 
 /// A secret key, in the form in which token libraries want it. Never printed: `Debug` is left out on purpose.
 pub enum Material {

@@ -1,0 +1,28 @@
+//! Passwords that are generated, and not chosen.
+
+use rand::CryptoRng;
+use secrecy::SecretString;
+
+/// A password for a person to copy: 130 bits of randomness in letters and digits that cannot be mistaken for each other.
+#[must_use]
+pub fn generate(rng: &mut impl CryptoRng) -> SecretString {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; 26];
+    rng.fill_bytes(&mut bytes);
+    let password: String = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    password.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn generated_passwords_are_long_and_never_alike() {
+        let passwords = [generate(&mut rand::rng()), generate(&mut rand::rng())];
+        assert_eq!(passwords[0].expose_secret().len(), 26);
+        assert_ne!(passwords[0].expose_secret(), passwords[1].expose_secret());
+    }
+}
