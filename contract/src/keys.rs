@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 /// What a key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Purpose {
     /// Access tokens; the public half is published.
     Access,

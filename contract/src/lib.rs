@@ -4,5 +4,8 @@
 
 pub mod deployment;
 pub mod keys;
+pub mod limits;
 pub mod password;
+pub mod places;
+pub mod settings;
 pub mod status;

@@ -3,6 +3,7 @@
 mod auth;
 mod crd;
 mod expose;
+mod rules;
 mod spec;
 mod status;
 mod workload;
@@ -10,6 +11,7 @@ mod workload;
 pub use auth::*;
 pub use crd::to_yaml;
 pub use expose::*;
+pub use sc_auth_contract::settings::{Blocklist, Engine, PasswordNames, RefreshTokens, Registration, TlsMode};
 pub use spec::*;
 pub use status::*;
 pub use workload::*;

@@ -16,6 +16,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, ListParams};
 use kube::{Api, Client, ResourceExt as _};
 use kube_runtime::reflector::{ObjectRef, Store};
+use sc_auth_contract::places::OPS_PORT;
 use sc_auth_contract::status::Status;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
@@ -37,7 +38,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 8;
 const MOST_BYTES: usize = 64 * 1024;
-const OPS_PORT: u16 = 8001;
 
 type Http = legacy::Client<HttpConnector, Empty<Bytes>>;
 

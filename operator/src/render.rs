@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use kube::Resource as _;
 use sc_auth_contract::deployment::DEPLOYMENT_FILE;
+use sc_auth_contract::places::KEYS_FILE;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
@@ -64,7 +65,7 @@ pub fn ensure_image(validated: &Validated) -> anyhow::Result<()> {
 /// As they would be made, but with nothing in them that is secret.
 fn secrets(validated: &Validated) -> anyhow::Result<[Value; 2]> {
     let mut keys = serde_json::to_value(build::keys_secret(validated, 0, &mut rand::rng())?)?;
-    for file in [build::KEYS_FILE, DEPLOYMENT_FILE] {
+    for file in [KEYS_FILE, DEPLOYMENT_FILE] {
         keys["stringData"][file] = json!("generated");
     }
     let mut admin = serde_json::to_value(build::admin_secret(validated, &mut rand::rng()))?;

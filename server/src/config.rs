@@ -3,6 +3,8 @@
 
 mod commands;
 mod database;
+#[cfg(test)]
+mod page;
 mod passwords;
 mod place;
 mod serve;
@@ -12,6 +14,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, Parser, Subcommand};
+
+use sc_auth_contract::settings;
 
 pub use commands::{AdminAction, AdminCreateArgs, DeploymentArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs};
 pub use database::{Database, DatabaseArgs, read_secret, secret};
@@ -29,32 +33,32 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Serve the API until SIGTERM. Needs no settings at all to try it: data and keys are then kept in this folder.
+    /// Serve the API until SIGTERM. Needs no settings: by default, data and keys are stored in the current folder.
     Serve(Box<ServeArgs>),
-    /// Bring the database's schema to this version, make the first Admin where one is given, and exit. The database
-    /// of the service before this one is taken over in place.
+    /// Migrate the database to the schema of this version, create the first Admin if one is configured, and exit.
+    /// A database of the legacy service is taken over in place.
     Migrate(MigrateArgs),
     /// Manage Admins.
     Admin {
         #[command(subcommand)]
         action: AdminAction,
     },
-    /// Take users in from a file, or write them to one.
+    /// Import users from a file, or export them.
     Users {
         #[command(subcommand)]
         action: UsersAction,
     },
-    /// Look after the signing keys. A running server takes up a changed file within seconds.
+    /// Manage the signing keys. A running server reloads a changed file within seconds.
     Keys {
         #[command(subcommand)]
         action: KeysAction,
     },
-    /// Look at the settings.
+    /// Inspect the settings.
     Config {
         #[command(subcommand)]
         action: ConfigAction,
     },
-    /// Ask a running server on this machine whether it is alive; exit code 0 if it is.
+    /// Check whether the server on this machine is alive; the exit code is 0 if it is.
     Healthcheck {
         #[command(flatten)]
         ops: OpsArgs,
@@ -63,23 +67,23 @@ pub enum Action {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigAction {
-    /// Print the settings as `serve` would use them, without any secret, and say what is wrong with them.
+    /// Print the settings that `serve` would use, without secrets, and report what is wrong with them.
     Check(Box<ServeArgs>),
 }
 
 #[derive(Debug, Args)]
 pub struct OpsArgs {
-    /// Where health and metrics are served; not for the public.
-    #[arg(long, env = "SC_AUTH_OPS_LISTEN", default_value = "0.0.0.0:8001", value_name = "ADDRESS")]
+    /// Address and port of health, status and metrics. Do not expose it to clients.
+    #[arg(long, env = settings::OPS_LISTEN.name, default_value = settings::OPS_LISTEN.default, value_name = "ADDRESS")]
     pub ops_listen: SocketAddr,
 }
 
 #[derive(Debug, Args)]
 pub struct BootstrapArgs {
-    /// A folder with the files `username`, `password` and, if there is one, `email`: the first Admin, made where
-    /// there is no Admin yet. It may be missing. Without this setting, an embedded database gets an Admin `admin`
-    /// with a generated password.
-    #[arg(long, env = "SC_AUTH_BOOTSTRAP_ADMIN", value_name = "FOLDER")]
+    /// Folder with the files `username`, `password` and optionally `email` of the first Admin, who is created if
+    /// there is no Admin. The folder may be missing. Without this setting, an embedded database gets an Admin
+    /// `admin` with a generated password.
+    #[arg(long, env = settings::BOOTSTRAP_ADMIN.name, value_name = "FOLDER")]
     pub bootstrap_admin: Option<PathBuf>,
 }
 
@@ -185,8 +189,8 @@ mod tests {
         let lifetimes = args.lifetimes();
         assert_eq!(lifetimes.access.as_secs(), 3_600);
         assert_eq!((lifetimes.refresh.as_secs(), lifetimes.session.as_secs()), (30 * 86_400, 90 * 86_400));
-        assert_eq!(args.refresh_tokens(false), crate::auth::session::RefreshTokens::Rotating);
-        assert_eq!(args.refresh_tokens(true), crate::auth::session::RefreshTokens::Reusable);
+        assert_eq!(args.refresh_tokens(false), settings::RefreshTokens::Rotating);
+        assert_eq!(args.refresh_tokens(true), settings::RefreshTokens::Reusable);
         assert_eq!(args.check(), Ok(()));
     }
 

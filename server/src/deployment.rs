@@ -7,9 +7,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
 use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
+use sc_auth_contract::places;
 
 /// Where the operator mounts the Secret; init containers have no setting that says so.
-const MOUNTED: &str = "/run/sc-auth/keys";
+const MOUNTED: &str = places::KEYS.path;
 
 /// The file, read again when it changes.
 pub struct DeploymentFile {

@@ -101,11 +101,9 @@ fn what_would_break_the_pods_is_no_part_of_a_pod_template() {
         ),
         (json!({"securityContext": {}}), "unknown field \"spec.podTemplate.securityContext\""),
         (json!({"affinity": {"nodeAfinity": {}}}), "unknown field \"spec.podTemplate.affinity.nodeAfinity\""),
-        (
-            json!({"env": [{"name": "SC_AUTH_ISSUER", "value": "x"}]}),
-            "would override what another field of spec decides",
-        ),
-        (json!({"env": [{"name": "DB_PASS_FILE", "value": "x"}]}), "would override what another field of spec decides"),
+        (json!({"env": [{"name": "SC_AUTH_ISSUER", "value": "x"}]}), "the operator sets this variable"),
+        (json!({"env": [{"name": "DB_PASS_FILE", "value": "x"}]}), "the operator sets this variable"),
+        (json!({"env": [{"name": "SC_AUTH_DEPLOYMENT_FILE", "value": "x"}]}), "the operator sets this variable"),
         (json!({"volumes": [{"name": "keys", "emptyDir": {}}]}), "volumes called keys, admin"),
         (json!({"volumes": [{"name": "host", "hostPath": {"path": "/"}}]}), "unknown field"),
         (

@@ -1,40 +1,28 @@
 //! What a user asks for of accounts, sessions and tokens.
 
 use kube::KubeSchema;
-use schemars::JsonSchema;
+use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, SESSION_TTL_MAX};
+use sc_auth_contract::settings::{
+    ACCESS_TOKEN_TTL, Blocklist, PasswordNames, REFRESH_TOKEN_TTL, RefreshTokens, Registration,
+};
 use serde::{Deserialize, Serialize};
 
+use super::rules::seconds;
 use super::spec::SecretKey;
 
 /// Who issues tokens, for whom, and for how long.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.accessTokenTtl) || {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [self.accessTokenTtl.substring(self.accessTokenTtl.size() - 1)] \
-        * int(self.accessTokenTtl.substring(0, self.accessTokenTtl.size() - 1)) <= 86400").message(
+    validation = Rule::new(format!("!has(self.accessTokenTtl) || {} <= {ACCESS_TOKEN_TTL_MAX}", seconds("accessTokenTtl", None))).message(
         "spec.auth.accessTokenTtl is at most 1d: services that verify tokens by themselves learn of a logout only when they expire"),
-    validation = Rule::new("!has(self.refreshTokenTtl) || {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [self.refreshTokenTtl.substring(self.refreshTokenTtl.size() - 1)] \
-        * int(self.refreshTokenTtl.substring(0, self.refreshTokenTtl.size() - 1)) <= 31622400").message(
+    validation = Rule::new(format!("!has(self.refreshTokenTtl) || {} <= {SESSION_TTL_MAX}", seconds("refreshTokenTtl", None))).message(
         "spec.auth.refreshTokenTtl is at most 366d"),
-    validation = Rule::new("{'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [(has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').substring((has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').size() - 1)] \
-        * int((has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').substring(0, (has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').size() - 1)) \
-        >= {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [(has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').substring((has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').size() - 1)] \
-        * int((has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').substring(0, (has(self.accessTokenTtl) ? self.accessTokenTtl : '1h').size() - 1))").message(
+    validation = Rule::new(format!("{} >= {}", seconds("refreshTokenTtl", Some(REFRESH_TOKEN_TTL)), seconds("accessTokenTtl", Some(ACCESS_TOKEN_TTL)))).message(
         "spec.auth.refreshTokenTtl (30d by default) must not be shorter than accessTokenTtl (1h by default)"),
-    validation = Rule::new("!has(self.sessionTtl) || {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [self.sessionTtl.substring(self.sessionTtl.size() - 1)] \
-        * int(self.sessionTtl.substring(0, self.sessionTtl.size() - 1)) <= 31622400").message(
+    validation = Rule::new(format!("!has(self.sessionTtl) || {} <= {SESSION_TTL_MAX}", seconds("sessionTtl", None))).message(
         "spec.auth.sessionTtl is at most 366d"),
-    validation = Rule::new("!has(self.sessionTtl) || {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [self.sessionTtl.substring(self.sessionTtl.size() - 1)] \
-        * int(self.sessionTtl.substring(0, self.sessionTtl.size() - 1)) \
-        >= {'s': 1, 'm': 60, 'h': 3600, 'd': 86400}\
-        [(has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').substring((has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').size() - 1)] \
-        * int((has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').substring(0, (has(self.refreshTokenTtl) ? self.refreshTokenTtl : '30d').size() - 1))").message(
+    validation = Rule::new(format!("!has(self.sessionTtl) || {} >= {}", seconds("sessionTtl", None), seconds("refreshTokenTtl", Some(REFRESH_TOKEN_TTL)))).message(
         "spec.auth.sessionTtl must not be shorter than refreshTokenTtl (30d by default)"),
     validation = Rule::new("(has(self.registration) && self.registration == 'Domains') == has(self.registrationDomains)").message(
         "spec.auth.registrationDomains goes together with registration: Domains")
@@ -97,29 +85,6 @@ pub struct Auth {
     pub coexist: Option<bool>,
 }
 
-/// Whether a refresh token is good once, each refresh giving the next (`Rotating`), or until it expires (`Reusable`). By
-/// default `Reusable` where legacyTokens is set or the database was taken over from the service before this one, else
-/// `Rotating`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum RefreshTokens {
-    /// Each refresh gives the next refresh token; a second use ends the session.
-    Rotating,
-    /// Good until it expires, as clients of the service before this one expect.
-    Reusable,
-}
-
-/// Who may make an account: anybody (`Open`, the default), nobody but Admins (`Closed`), or whoever has an e-mail address
-/// of one of registrationDomains (`Domains`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Registration {
-    /// Anybody.
-    Open,
-    /// Nobody: Admins make the accounts.
-    Closed,
-    /// Whoever has an e-mail address of one of registrationDomains.
-    Domains,
-}
-
 /// The rules for new passwords.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -131,27 +96,9 @@ pub struct PasswordRules {
     /// See [`Blocklist`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocklist: Option<Blocklist>,
-    /// See [`Names`].
+    /// See [`PasswordNames`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub names: Option<Names>,
-}
-
-/// Which passwords are refused for being common: those on a built-in list of 19,640 (`Common`, the default), or `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Blocklist {
-    /// Those on the built-in list.
-    Common,
-    /// None.
-    None,
-}
-
-/// Whether a password that is the user's own name or e-mail address is `Refused` (the default) or `Allowed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Names {
-    /// It may not.
-    Refused,
-    /// It may.
-    Allowed,
+    pub names: Option<PasswordNames>,
 }
 
 /// Tokens of the service before this one.

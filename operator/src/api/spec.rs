@@ -1,6 +1,8 @@
 //! What a user asks for.
 
 use kube::{CustomResource, KubeSchema};
+use sc_auth_contract::limits::{EMAIL_MAX, USERNAME_MAX, USERNAME_MIN};
+use sc_auth_contract::settings::{Engine, TlsMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -232,19 +234,6 @@ pub struct External {
     pub tls: Option<DatabaseTls>,
 }
 
-/// The kind of server, `mysql` by default. MariaDB may be called by either name.
-#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Engine {
-    /// MySQL.
-    #[default]
-    Mysql,
-    /// MariaDB.
-    Mariadb,
-    /// PostgreSQL.
-    Postgresql,
-}
-
 /// A key of a Secret in the ScAuth's namespace.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -288,33 +277,17 @@ pub struct DatabaseTls {
     pub ca_from: Option<SecretKey>,
 }
 
-/// How far a connection is encrypted and its server verified.
-#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TlsMode {
-    /// Never encrypted.
-    Disabled,
-    /// Encrypted where the server can.
-    Preferred,
-    /// Encrypted, whoever answers.
-    Required,
-    /// Encrypted, with a certificate of a known authority.
-    VerifyCa,
-    /// The same, and the certificate is the host's own.
-    VerifyIdentity,
-}
-
 /// The first Admin.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BootstrapAdmin {
     /// The user name, `admin` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 64), regex(pattern = r"^\S(.*\S)?$"))]
+    #[schemars(length(min = USERNAME_MIN, max = USERNAME_MAX), regex(pattern = r"^\S(.*\S)?$"))]
     pub username: Option<String>,
     /// The e-mail address, if there is to be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[^@ ]+@[^@ ]+[.][^@ .]+$')").message("write an address such as admin@example.com"))]
-    #[schemars(length(max = 120))]
+    #[schemars(length(max = EMAIL_MAX))]
     pub email: Option<String>,
 }

@@ -10,6 +10,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules::{no_reserved_variable, no_reserved_volume};
+
 /// What each pod may use.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -111,13 +113,13 @@ pub struct PodTemplate {
     pub image_pull_secrets: Vec<SecretName>,
     /// Environment variables, such as settings of the server that no other field of this object is for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(validation = Rule::new("self.all(variable, !variable.name.matches('^(DATABASE_URL|DB_[A-Z_]*|SECRET_KEY|SC_AUTH_(LISTEN|OPS_LISTEN|KEYS|ISSUER|AUDIENCE|ACCESS_TOKEN_TTL|REFRESH_TOKEN_TTL|SESSION_TTL|REFRESH_TOKENS|REGISTRATION|CORS_ORIGINS|PASSWORD_MIN_LENGTH|PASSWORD_BLOCKLIST|PASSWORD_NAMES|COEXIST|LEGACY_TOKENS|TRUSTED_PROXIES|BOOTSTRAP_ADMIN|DRAIN))(_FILE)?$'))").message(
-        "this variable would override what another field of spec decides: set that field (spec.database, spec.auth, spec.expose)"))]
+    #[x_kube(validation = Rule::new(no_reserved_variable()).message(
+        "the operator sets this variable: set the field of spec that decides it (spec.database, spec.auth, spec.expose); ports, files and SC_AUTH_DRAIN stay as they are"))]
     #[schemars(length(max = 50))]
     pub env: Vec<EnvVar>,
     /// Volumes of the pods, beside ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(validation = Rule::new("self.all(volume, !(volume.name in ['keys', 'admin', 'database', 'database-ca', 'legacy', 'data']))").message(
+    #[x_kube(validation = Rule::new(no_reserved_volume()).message(
         "volumes called keys, admin, database, database-ca, legacy and data are the operator's own"))]
     #[schemars(length(max = 20))]
     pub volumes: Vec<PodVolume>,

@@ -21,7 +21,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use secret::{KEYS_FILE, admin_secret, deployment, keys_secret};
+pub use secret::{admin_secret, deployment, keys_secret};
 
 use super::validate::Validated;
 use crate::api::DeletionPolicy;

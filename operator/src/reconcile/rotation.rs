@@ -7,10 +7,10 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
 use sc_auth_contract::keys::{Algorithm, Key, KeySet, KeysError, Purpose, Rotation, RotationRules, State};
+use sc_auth_contract::places::KEYS_FILE;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::build::KEYS_FILE;
 use crate::api::{KeyAlgorithm, KeyStatus, Keys, ScAuth};
 use crate::names::{ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED};
 use crate::reasons::Reason;

@@ -6,6 +6,7 @@ mod ownership;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource as _, ResourceExt as _};
+use sc_auth_contract::places::PORT;
 
 pub use namespace::NamespaceUse;
 use ownership::check_child;
@@ -202,6 +203,6 @@ pub fn url(spec: &ScAuthSpec, names: &Names) -> String {
             let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.as_deref());
             if issuer == Some(plain.as_str()) { plain } else { format!("https://{host}") }
         }
-        None => format!("http://{}.{}.svc:8000", names.service(), names.namespace),
+        None => format!("http://{}.{}.svc:{PORT}", names.service(), names.namespace),
     }
 }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::CryptoRng;
+use sc_auth_contract::settings::RefreshTokens;
 use uuid::Uuid;
 
 pub use login::LoginIds;
 pub use recognised::Recognised;
-pub use refresh::RefreshTokens;
 
 use super::audit::{self, AuditOutcome, Entry, Event};
 use super::client::Client;

@@ -27,7 +27,6 @@ pub fn run(action: KeysAction) -> anyhow::Result<()> {
             Ok(())
         }
         KeysAction::Rotate { purpose, algorithm, now: at_once, file } => change(&file.keys_file, |set| {
-            let purpose = Purpose::from(purpose);
             let step = set.rotate(purpose, algorithm.map(Into::into), at_once, now, &mut rand::rng())?;
             Ok(told(&step, purpose))
         }),

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use sc_auth_contract::keys::Purpose;
+use sc_auth_contract::settings;
 
 use super::{BootstrapArgs, DatabaseArgs, HashArgs, PasswordArgs};
 use crate::deployment::DeploymentFile;
 
 #[derive(Debug, Subcommand)]
 pub enum AdminAction {
-    /// Make an Admin, or make an existing user one and reset the password.
+    /// Create an Admin, or make an existing user an Admin and reset the password.
     Create(AdminCreateArgs),
 }
 
@@ -17,7 +19,7 @@ pub enum AdminAction {
 pub struct AdminCreateArgs {
     /// The user name.
     pub name: String,
-    /// The e-mail address; without it, an existing user's stays as it is.
+    /// E-mail address; without it, an existing user keeps the current one.
     #[arg(long)]
     pub email: Option<String>,
     /// Read the password from standard input instead of generating one.
@@ -35,7 +37,7 @@ pub struct AdminCreateArgs {
 
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
-    /// Print what would be done, and what may surprise, and change nothing.
+    /// Print what the migration would do and what may surprise you, and change nothing.
     #[arg(long)]
     pub plan: bool,
     #[command(flatten)]
@@ -52,10 +54,10 @@ pub struct MigrateArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum UsersAction {
-    /// Read users from a file of JSON lines: username, and any of email, name, role, disabled, uuid, password_hash,
-    /// created_at. Lines that cannot be taken are reported by their number; the others are taken.
+    /// Import users from a file of JSON lines: username, and any of email, name, role, disabled, uuid,
+    /// password_hash, created_at. Invalid lines are reported by their number; the others are imported.
     Import(UsersArgs),
-    /// Write all users to a file of JSON lines, hashes included, that only its owner can read.
+    /// Export all users, including their hashes, to a file of JSON lines that only its owner can read.
     Export(UsersArgs),
 }
 
@@ -76,9 +78,9 @@ pub struct UsersArgs {
 pub struct DeploymentArgs {
     #[command(flatten)]
     pub keys: KeysFileArgs,
-    /// Which ScAuth this is for and which database holds its data, as the operator writes it; another database is not
-    /// touched [default: scauth.json beside the keys file, else in /run/sc-auth/keys, if there is one]
-    #[arg(long, env = "SC_AUTH_DEPLOYMENT_FILE", value_name = "FILE")]
+    /// File that names the ScAuth and its database, written by the operator. The server refuses any other database
+    /// [default: scauth.json beside the keys file, otherwise in /run/sc-auth/keys, if it exists]
+    #[arg(long, env = settings::DEPLOYMENT_FILE.name, value_name = "FILE")]
     pub deployment_file: Option<PathBuf>,
 }
 
@@ -92,25 +94,10 @@ impl DeploymentArgs {
 
 #[derive(Debug, Args)]
 pub struct KeysFileArgs {
-    /// The signing keys, a JSON Web Key Set.
-    #[arg(long, env = "SC_AUTH_KEYS_FILE", default_value = "sc-auth-keys.json", value_name = "FILE")]
+    /// File of the signing keys, a JSON Web Key Set (RFC 7517). `serve` creates it if it does not exist, and
+    /// reloads it when it changes.
+    #[arg(long, env = settings::KEYS_FILE.name, default_value = settings::KEYS_FILE.default, value_name = "FILE")]
     pub keys_file: PathBuf,
-}
-
-/// What a key signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PurposeArg {
-    Access,
-    Refresh,
-}
-
-impl From<PurposeArg> for sc_auth_contract::keys::Purpose {
-    fn from(purpose: PurposeArg) -> Self {
-        match purpose {
-            PurposeArg::Access => Self::Access,
-            PurposeArg::Refresh => Self::Refresh,
-        }
-    }
 }
 
 /// How access tokens are signed.
@@ -136,30 +123,30 @@ impl From<AlgorithmArg> for sc_auth_contract::keys::Algorithm {
 
 #[derive(Debug, Subcommand)]
 pub enum KeysAction {
-    /// Make a new file; never over an existing one.
+    /// Create a keys file; never overwrites an existing one.
     Generate {
-        /// How access tokens are signed.
+        /// Algorithm of access tokens.
         #[arg(long, default_value = "EdDSA")]
         algorithm: AlgorithmArg,
         #[command(flatten)]
         file: KeysFileArgs,
     },
-    /// Take the next step: publish a new key where none waits, else let the one that waits sign. Keys that were
-    /// retired for long enough are dropped.
+    /// Take the next step of a rotation: publish a new key if no key is waiting, otherwise start to sign with the
+    /// waiting key. Keys that have been retired long enough are deleted.
     Rotate {
         /// Which key to rotate.
         #[arg(long, default_value = "access")]
-        purpose: PurposeArg,
-        /// How the new key signs; without it, as the one before.
+        purpose: Purpose,
+        /// Algorithm of the new key [default: that of the current key]
         #[arg(long)]
         algorithm: Option<AlgorithmArg>,
-        /// Let the key that waits sign although some verifiers may not know it yet.
+        /// Start to sign with the waiting key although some verifiers may not know it yet.
         #[arg(long)]
         now: bool,
         #[command(flatten)]
         file: KeysFileArgs,
     },
-    /// Drop a key at once: every token that it signed is refused.
+    /// Delete a key immediately: tokens that it signed are refused.
     Revoke {
         /// The key's identifier, as `list` shows it. One in 64 begins with a hyphen.
         #[arg(allow_hyphen_values = true)]
@@ -167,7 +154,7 @@ pub enum KeysAction {
         #[command(flatten)]
         file: KeysFileArgs,
     },
-    /// Show all keys, without their secrets.
+    /// List all keys, without their secrets.
     List {
         #[command(flatten)]
         file: KeysFileArgs,

@@ -4,75 +4,53 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use sc_auth_contract::settings::{self, Engine, TlsMode};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-const DEFAULT_URL: &str = "sqlite:sc-auth.db";
-
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
-    /// sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or postgres://… [default: sqlite:sc-auth.db]
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    /// Address of the database: sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or postgres://… [default:
+    /// sqlite:sc-auth.db]
+    #[arg(long, env = settings::DATABASE_URL.name, hide_env_values = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
-    /// A file that holds the URL.
-    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE")]
+    /// File that contains the address.
+    #[arg(long, env = settings::DATABASE_URL_FILE.name, value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
-    /// The kind of database, where it is given in parts [default: mysql]
-    #[arg(long, env = "DB_ENGINE")]
+    /// Kind of database server, with DB_HOST [default: mysql]
+    #[arg(long, env = settings::DB_ENGINE.name)]
     pub db_engine: Option<Engine>,
-    /// The database server's host; the other parts count only with it.
-    #[arg(long, env = "DB_HOST", value_name = "HOST")]
+    /// Host of the database server. The other settings that begin with DB_ need it.
+    #[arg(long, env = settings::DB_HOST.name, value_name = "HOST")]
     pub db_host: Option<String>,
-    /// Its port [default: 3306 or 5432]
-    #[arg(long, env = "DB_PORT", value_name = "PORT")]
+    /// Port of the database server [default: 3306 or 5432]
+    #[arg(long, env = settings::DB_PORT.name, value_name = "PORT")]
     pub db_port: Option<u16>,
-    /// The user name there.
-    #[arg(long, env = "DB_USER", hide_env_values = true, value_name = "USER")]
+    /// User name for the database.
+    #[arg(long, env = settings::DB_USER.name, hide_env_values = true, value_name = "USER")]
     pub db_user: Option<SecretString>,
-    /// A file that holds the user name.
-    #[arg(long, env = "DB_USER_FILE", value_name = "FILE")]
+    /// File that contains the user name.
+    #[arg(long, env = settings::DB_USER_FILE.name, value_name = "FILE")]
     pub db_user_file: Option<PathBuf>,
-    /// The password there.
-    #[arg(long, env = "DB_PASS", hide_env_values = true, value_name = "PASSWORD")]
+    /// Password for the database.
+    #[arg(long, env = settings::DB_PASS.name, hide_env_values = true, value_name = "PASSWORD")]
     pub db_pass: Option<SecretString>,
-    /// A file that holds the password.
-    #[arg(long, env = "DB_PASS_FILE", value_name = "FILE")]
+    /// File that contains the password.
+    #[arg(long, env = settings::DB_PASS_FILE.name, value_name = "FILE")]
     pub db_pass_file: Option<PathBuf>,
-    /// The database's name.
-    #[arg(long, env = "DB_NAME", value_name = "NAME")]
+    /// Name of the database.
+    #[arg(long, env = settings::DB_NAME.name, value_name = "NAME")]
     pub db_name: Option<String>,
-    /// Whether the connection is encrypted, and how far the server must prove who it is [default: the URL's, else
-    /// preferred]
-    #[arg(long, env = "DB_TLS", value_name = "MODE")]
+    /// Encryption of the connection, and verification of the server's certificate [default: as the URL says,
+    /// otherwise preferred]
+    #[arg(long, env = settings::DB_TLS.name, value_name = "MODE")]
     pub db_tls: Option<TlsMode>,
-    /// A file with the certificates (PEM) of the authorities that the server's certificate may come from.
-    #[arg(long, env = "DB_TLS_CA_FILE", value_name = "FILE")]
+    /// File with the CA certificates (PEM) that the server's certificate is verified with.
+    #[arg(long, env = settings::DB_TLS_CA_FILE.name, value_name = "FILE")]
     pub db_tls_ca_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Engine {
-    #[value(alias = "mariadb")]
-    Mysql,
-    #[value(alias = "postgresql")]
-    Postgres,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TlsMode {
-    /// Never encrypted.
-    Disabled,
-    /// Encrypted where the server can.
-    Preferred,
-    /// Encrypted, whoever answers.
-    Required,
-    /// Encrypted, with a certificate of a known authority.
-    VerifyCa,
-    /// The same, and the certificate is the host's own.
-    VerifyIdentity,
 }
 
 /// A database, and how to connect to it.
@@ -120,7 +98,7 @@ impl DatabaseArgs {
             (Some(url), None) => from_url(url.expose_secret())?,
             (None, None) => {
                 self.refuse_parts_without_host()?;
-                from_url(DEFAULT_URL)?
+                from_url(settings::DATABASE_URL.default)?
             }
         };
         self.with_tls(database)
@@ -145,21 +123,23 @@ impl DatabaseArgs {
             .ok_or("DB_HOST is set but DB_USER is not")?;
         let password = secret("DB_PASS", self.db_pass.as_ref(), self.db_pass_file.as_deref())?;
         let name = self.db_name.as_deref().ok_or("DB_HOST is set but DB_NAME is not")?;
-        Ok(match self.db_engine.unwrap_or(Engine::Mysql) {
-            Engine::Mysql => {
+        let engine = self.db_engine.unwrap_or_default();
+        let port = self.db_port.unwrap_or(engine.default_port());
+        Ok(match engine {
+            Engine::Mysql | Engine::Mariadb => {
                 let mut options = MySqlConnectOptions::new().host(host).username(user.expose_secret()).database(name);
                 if let Some(password) = password {
                     options = options.password(password.expose_secret());
                 }
-                Database::MySql(Box::new(options.port(self.db_port.unwrap_or(3306))))
+                Database::MySql(Box::new(options.port(port)))
             }
-            Engine::Postgres => {
+            Engine::Postgresql => {
                 let mut options =
                     PgConnectOptions::new_without_pgpass().host(host).username(user.expose_secret()).database(name);
                 if let Some(password) = password {
                     options = options.password(password.expose_secret());
                 }
-                Database::Postgres(Box::new(options.port(self.db_port.unwrap_or(5432))))
+                Database::Postgres(Box::new(options.port(port)))
             }
         })
     }

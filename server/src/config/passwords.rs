@@ -1,8 +1,9 @@
 //! The rules for passwords, and how they are hashed.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use sc_auth_contract::limits::PASSWORD_MAX;
+use sc_auth_contract::settings::{self, PasswordNames, Switch};
 
-use super::values::Switch;
 use crate::auth::hasher::HasherSettings;
 use crate::auth::password::policy::{Blocklist, Policy};
 use crate::auth::password::{Caps, Form};
@@ -10,36 +11,31 @@ use crate::auth::password::{Caps, Form};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_field_names, reason = "the settings are called so")]
 pub struct PasswordArgs {
-    /// The fewest characters that a new password may have. 15 are advised where nothing else protects an account.
+    /// Minimum length of a new password, in characters. 15 is recommended if nothing else protects an account.
     #[arg(
         long,
-        env = "SC_AUTH_PASSWORD_MIN_LENGTH",
-        default_value_t = 8,
-        value_parser = clap::value_parser!(u16).range(1..=256),
+        env = settings::PASSWORD_MIN_LENGTH.name,
+        default_value = settings::PASSWORD_MIN_LENGTH.default,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(PASSWORD_MAX)),
         value_name = "COUNT"
     )]
     pub password_min_length: u16,
-    /// The most characters that a new password may have.
+    /// Maximum length of a new password, in characters.
     #[arg(
         long,
-        env = "SC_AUTH_PASSWORD_MAX_LENGTH",
-        default_value_t = 256,
-        value_parser = clap::value_parser!(u16).range(64..=256),
+        env = settings::PASSWORD_MAX_LENGTH.name,
+        default_value = settings::PASSWORD_MAX_LENGTH.default,
+        value_parser = clap::value_parser!(u16).range(64..=i64::from(PASSWORD_MAX)),
         value_name = "COUNT"
     )]
     pub password_max_length: u16,
-    /// Passwords that are refused: `common` for the built-in list, `off`, or a file with one a line.
-    #[arg(long, env = "SC_AUTH_PASSWORD_BLOCKLIST", default_value = "common", value_name = "LIST")]
+    /// Refused passwords: `common` for the built-in list of 19,640, `off`, or the path of a file with one password
+    /// per line.
+    #[arg(long, env = settings::PASSWORD_BLOCKLIST.name, default_value = settings::PASSWORD_BLOCKLIST.default, value_name = "LIST")]
     pub password_blocklist: String,
-    /// Whether a password may be the user's own name or e-mail address.
-    #[arg(long, env = "SC_AUTH_PASSWORD_NAMES", default_value = "refused", value_name = "WHAT")]
-    pub password_names: Names,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Names {
-    Refused,
-    Allowed,
+    /// Whether a password can be the user's own name or e-mail address.
+    #[arg(long, env = settings::PASSWORD_NAMES.name, default_value = settings::PASSWORD_NAMES.default, value_name = "WHAT")]
+    pub password_names: PasswordNames,
 }
 
 impl PasswordArgs {
@@ -55,32 +51,33 @@ impl PasswordArgs {
             min_length: usize::from(self.password_min_length),
             max_length: usize::from(self.password_max_length),
             blocklist,
-            refuses_names: self.password_names == Names::Refused,
+            refuses_names: self.password_names == PasswordNames::Refused,
         })
     }
 }
 
 #[derive(Debug, Args)]
 pub struct HashArgs {
-    /// How many passwords are hashed at once [default: as many as fit the CPU and memory limits, four at most]
+    /// Number of passwords hashed at the same time [default: as many as the CPU and memory limits allow, at most
+    /// 4]
     #[arg(
         long,
-        env = "SC_AUTH_HASH_THREADS",
+        env = settings::HASH_THREADS.name,
         value_parser = clap::value_parser!(u16).range(1..=64),
         value_name = "COUNT"
     )]
     pub hash_threads: Option<u16>,
-    /// The most memory that an imported hash may ask for, in MiB; 128 MiB have room for 32.
+    /// Maximum memory of an imported hash, in MiB. A memory limit of 128 MiB has room for 32.
     #[arg(
         long,
-        env = "SC_AUTH_IMPORTED_HASH_MEMORY",
-        default_value_t = 32,
+        env = settings::IMPORTED_HASH_MEMORY.name,
+        default_value = settings::IMPORTED_HASH_MEMORY.default,
         value_parser = clap::value_parser!(u32).range(1..=4096),
         value_name = "MIB"
     )]
     pub imported_hash_memory: u32,
-    /// `on` while the old service still works on the same database: passwords are then written as it reads them.
-    #[arg(long, env = "SC_AUTH_COEXIST", default_value = "off", value_name = "SWITCH")]
+    /// `on` while the legacy service uses the same database: passwords are stored in its format.
+    #[arg(long, env = settings::COEXIST.name, default_value = settings::COEXIST.default, value_name = "SWITCH")]
     pub coexist: Switch,
 }
 

@@ -5,21 +5,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, SESSION_TTL_MAX};
+use sc_auth_contract::settings::{self, LegacyTokens, RefreshTokens, Switch};
 use secrecy::SecretString;
 
-use super::values::{Switch, audience, duration, issuer, origin};
+use super::values::{audience, duration, issuer, origin};
 use super::{BootstrapArgs, DatabaseArgs, DeploymentArgs, HashArgs, OpsArgs, PasswordArgs, secret};
 use crate::auth::old_tokens::OldTokens;
-use crate::auth::session::{Lifetimes, RefreshTokens};
+use crate::auth::session::Lifetimes;
 use crate::http::client::TrustedProxies;
 use crate::http::registration::Registration;
 use crate::store::Engine;
 
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Where the API is served.
-    #[arg(long, env = "SC_AUTH_LISTEN", default_value = "0.0.0.0:8000", value_name = "ADDRESS")]
+    /// Address and port of the API.
+    #[arg(long, env = settings::LISTEN.name, default_value = settings::LISTEN.default, value_name = "ADDRESS")]
     pub listen: SocketAddr,
     #[command(flatten)]
     pub ops: OpsArgs,
@@ -31,9 +33,9 @@ pub struct ServeArgs {
     pub old_tokens: OldTokenArgs,
     #[command(flatten)]
     pub guards: GuardArgs,
-    /// How long requests are still accepted after SIGTERM, until proxies have noticed, 0s to 5m [default: 10s, or 0s
-    /// with an embedded database, whose next server waits for the end of this one]
-    #[arg(long, env = "SC_AUTH_DRAIN", value_parser = duration::<0, 300>)]
+    /// How long the server accepts requests after SIGTERM, until proxies have noticed: 0s to 5m [default: 10s; 0s
+    /// with an embedded database, whose next server waits for this one]
+    #[arg(long, env = settings::DRAIN.name, value_parser = duration::<0, 300>)]
     pub drain: Option<Duration>,
     #[command(flatten)]
     pub password: PasswordArgs,
@@ -47,55 +49,44 @@ pub struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub struct TokenArgs {
-    /// The claim `iss` of all tokens: this service's own address, as its clients know it.
-    #[arg(long, env = "SC_AUTH_ISSUER", default_value = "http://localhost:8000", value_parser = issuer)]
+    /// The claim `iss` of all tokens: the address of this service as clients know it.
+    #[arg(long, env = settings::ISSUER.name, default_value = settings::ISSUER.default, value_parser = issuer)]
     pub issuer: String,
-    /// The claim `aud` of access tokens, several separated by commas. Default: the issuer.
-    #[arg(long, env = "SC_AUTH_AUDIENCE", value_delimiter = ',', value_parser = audience)]
+    /// The claim `aud` of access tokens, separated by commas [default: the issuer]
+    #[arg(long, env = settings::AUDIENCE.name, value_delimiter = ',', value_parser = audience)]
     pub audience: Vec<String>,
-    /// How long an access token is good, 1s to 1d.
-    #[arg(long, env = "SC_AUTH_ACCESS_TOKEN_TTL", default_value = "1h", value_parser = duration::<1, 86_400>)]
+    /// Lifetime of an access token, 1s to 1d.
+    #[arg(long, env = settings::ACCESS_TOKEN_TTL.name, default_value = settings::ACCESS_TOKEN_TTL.default, value_parser = duration::<1, ACCESS_TOKEN_TTL_MAX>)]
     pub access_token_ttl: Duration,
-    /// How long a refresh token is good, and with it a session that is not refreshed, 1s to 366d; at least as long as
+    /// Lifetime of a refresh token, and of a session that is not refreshed: 1s to 366d, not shorter than that of
     /// an access token.
-    #[arg(long, env = "SC_AUTH_REFRESH_TOKEN_TTL", default_value = "30d", value_parser = duration::<1, 31_622_400>)]
+    #[arg(long, env = settings::REFRESH_TOKEN_TTL.name, default_value = settings::REFRESH_TOKEN_TTL.default, value_parser = duration::<1, SESSION_TTL_MAX>)]
     pub refresh_token_ttl: Duration,
-    /// How long a session lasts at the most, however often it is refreshed, 1s to 366d; at least as long as a refresh
-    /// token [default: 90d, or the refresh token's lifetime where that is longer]
-    #[arg(long, env = "SC_AUTH_SESSION_TTL", value_parser = duration::<1, 31_622_400>)]
+    /// Longest lifetime of a session, however often it is refreshed: 1s to 366d, not shorter than that of a
+    /// refresh token [default: 90d, or the lifetime of a refresh token if that is longer]
+    #[arg(long, env = settings::SESSION_TTL.name, value_parser = duration::<1, SESSION_TTL_MAX>)]
     pub session_ttl: Option<Duration>,
-    /// Whether a refresh token is good once or until it expires [default: reusable where old tokens are honoured or
-    /// the database was taken over, else rotating]
-    #[arg(long, env = "SC_AUTH_REFRESH_TOKENS", value_name = "WHAT")]
-    pub refresh_tokens: Option<RefreshTokensArg>,
-    /// How far the clocks of replicas may differ, for `nbf` and `iat`, 0s to 1m. An expired token is never good.
-    #[arg(long, env = "SC_AUTH_LEEWAY", default_value = "5s", value_parser = duration::<0, 60>)]
+    /// Whether a refresh token can be used once (`rotating`) or until it expires (`reusable`) [default: reusable
+    /// if legacy tokens are accepted or the database was taken over, otherwise rotating]
+    #[arg(long, env = settings::REFRESH_TOKENS.name, value_name = "WHAT")]
+    pub refresh_tokens: Option<RefreshTokens>,
+    /// Allowed clock difference between replicas, for `nbf` and `iat`: 0s to 1m. Expired tokens are never
+    /// accepted.
+    #[arg(long, env = settings::LEEWAY.name, default_value = settings::LEEWAY.default, value_parser = duration::<0, 60>)]
     pub leeway: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RefreshTokensArg {
-    Rotating,
-    Reusable,
 }
 
 #[derive(Debug, Args)]
 pub struct OldTokenArgs {
-    /// The old service's SECRET_KEY: its tokens are honoured until they expire.
-    #[arg(long, env = "SECRET_KEY", hide_env_values = true, value_name = "SECRET")]
+    /// SECRET_KEY of the legacy (Flask) service, whose tokens are accepted until they expire.
+    #[arg(long, env = settings::SECRET_KEY.name, hide_env_values = true, value_name = "SECRET")]
     pub secret_key: Option<SecretString>,
-    /// A file that holds it.
-    #[arg(long, env = "SECRET_KEY_FILE", value_name = "FILE")]
+    /// File that contains SECRET_KEY.
+    #[arg(long, env = settings::SECRET_KEY_FILE.name, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
-    /// `weak` to honour old tokens although SECRET_KEY is short enough to be guessed.
-    #[arg(long, env = "SC_AUTH_LEGACY_TOKENS", default_value = "strong", value_name = "WHAT")]
+    /// `weak` accepts legacy tokens even if SECRET_KEY has fewer than 32 bytes and can be brute-forced.
+    #[arg(long, env = settings::LEGACY_TOKENS.name, default_value = settings::LEGACY_TOKENS.default, value_name = "WHAT")]
     pub legacy_tokens: LegacyTokens,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LegacyTokens {
-    Strong,
-    Weak,
 }
 
 impl OldTokenArgs {
@@ -110,21 +101,23 @@ impl OldTokenArgs {
 
 #[derive(Debug, Args)]
 pub struct GuardArgs {
-    /// Who may make an account: `open`, `closed`, or the domains of their e-mail addresses, separated by commas.
-    #[arg(long, env = "SC_AUTH_REGISTRATION", default_value = "open", value_name = "WHO")]
+    /// Who can register: `open` (anybody), `closed` (nobody), or the domains of allowed e-mail addresses,
+    /// separated by commas.
+    #[arg(long, env = settings::REGISTRATION.name, default_value = settings::REGISTRATION.default, value_name = "WHO")]
     pub registration: Registration,
-    /// Networks of the proxies whose X-Forwarded-For counts, separated by commas, or `direct` where clients connect by
-    /// themselves. Without it nobody is limited by address, since all may share a proxy's.
-    #[arg(long, env = "SC_AUTH_TRUSTED_PROXIES", default_value = "", value_name = "NETWORKS")]
+    /// Networks of the proxies whose X-Forwarded-For is trusted, separated by commas, or `direct` if clients
+    /// connect without a proxy. Without it, nothing is limited by client address, since all clients may share the
+    /// address of a proxy.
+    #[arg(long, env = settings::TRUSTED_PROXIES.name, default_value = "", value_name = "NETWORKS")]
     pub trusted_proxies: TrustedProxies,
-    /// `off` for tests and benchmarks: nobody is slowed down.
-    #[arg(long, env = "SC_AUTH_RATE_LIMITS", default_value = "on", value_name = "SWITCH")]
+    /// `off` disables the rate limits, for tests and benchmarks.
+    #[arg(long, env = settings::RATE_LIMITS.name, default_value = settings::RATE_LIMITS.default, value_name = "SWITCH")]
     pub rate_limits: Switch,
-    /// Origins of web pages that may call the API from a browser, separated by commas.
-    #[arg(long, env = "SC_AUTH_CORS_ORIGINS", value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
+    /// Origins of web pages that can call the API from a browser, separated by commas.
+    #[arg(long, env = settings::CORS_ORIGINS.name, value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
     pub cors_origins: Vec<HeaderValue>,
     /// How long audit events are kept, 1d to 3650d.
-    #[arg(long, env = "SC_AUTH_AUDIT_RETENTION", default_value = "90d", value_parser = duration::<86_400, 315_360_000>)]
+    #[arg(long, env = settings::AUDIT_RETENTION.name, default_value = settings::AUDIT_RETENTION.default, value_parser = duration::<86_400, 315_360_000>)]
     pub audit_retention: Duration,
 }
 
@@ -150,11 +143,8 @@ impl ServeArgs {
 
     /// What was set, else what suits the clients that there are.
     pub fn refresh_tokens(&self, has_old_clients: bool) -> RefreshTokens {
-        match self.tokens.refresh_tokens {
-            Some(RefreshTokensArg::Reusable) => RefreshTokens::Reusable,
-            None if has_old_clients => RefreshTokens::Reusable,
-            Some(RefreshTokensArg::Rotating) | None => RefreshTokens::Rotating,
-        }
+        let default = if has_old_clients { RefreshTokens::Reusable } else { RefreshTokens::Rotating };
+        self.tokens.refresh_tokens.unwrap_or(default)
     }
 
     /// Checks what one setting alone cannot tell.

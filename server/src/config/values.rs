@@ -3,20 +3,6 @@
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use clap::ValueEnum;
-
-/// On or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    On,
-    Off,
-}
-
-impl Switch {
-    pub fn is_on(self) -> bool {
-        self == Self::On
-    }
-}
 
 /// A duration with its unit, between `MIN` and `MAX` seconds.
 pub fn duration<const MIN: u64, const MAX: u64>(text: &str) -> Result<Duration, String> {

@@ -1,8 +1,9 @@
 //! The HTTPRoute of Gateway API, where the spec asks for one.
 
+use sc_auth_contract::places::PORT;
 use serde_json::{Value, json};
 
-use super::{Validated, owned, service};
+use super::{Validated, owned};
 use crate::kinds::Kind;
 
 /// Every field is sent as the API server would fill it in, so that nothing differs afterwards.
@@ -36,7 +37,7 @@ pub fn build(validated: &Validated) -> Option<Value> {
             "rules": [{
                 "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
                 "backendRefs": [{
-                    "group": "", "kind": "Service", "name": validated.names.service(), "port": service::PORT, "weight": 1,
+                    "group": "", "kind": "Service", "name": validated.names.service(), "port": PORT, "weight": 1,
                 }],
             }],
         },

@@ -7,8 +7,9 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use sc_auth_contract::places::{OPS_PORT, PORT};
 
-use super::{Validated, owned, selector, service};
+use super::{Validated, owned, selector};
 use crate::names::FIELD_MANAGER;
 
 pub fn build(validated: &Validated) -> NetworkPolicy {
@@ -30,12 +31,9 @@ pub fn build(validated: &Validated) -> NetworkPolicy {
             ingress: Some(vec![
                 NetworkPolicyIngressRule {
                     from: (!wanted.ingress_from.is_empty()).then_some(wanted.ingress_from),
-                    ports: Some(vec![port("TCP", service::PORT)]),
+                    ports: Some(vec![port("TCP", PORT)]),
                 },
-                NetworkPolicyIngressRule {
-                    from: Some(watchers(validated)),
-                    ports: Some(vec![port("TCP", service::OPS_PORT)]),
-                },
+                NetworkPolicyIngressRule { from: Some(watchers(validated)), ports: Some(vec![port("TCP", OPS_PORT)]) },
             ]),
             egress,
         }),
@@ -64,6 +62,10 @@ fn fill(port: &mut NetworkPolicyPort) {
     port.protocol.get_or_insert_with(|| "TCP".to_owned());
 }
 
-fn port(protocol: &str, number: i32) -> NetworkPolicyPort {
-    NetworkPolicyPort { protocol: Some(protocol.to_owned()), port: Some(IntOrString::Int(number)), end_port: None }
+fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        protocol: Some(protocol.to_owned()),
+        port: Some(IntOrString::Int(i32::from(number))),
+        end_port: None,
+    }
 }

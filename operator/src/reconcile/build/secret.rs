@@ -8,14 +8,12 @@ use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
 use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
 use sc_auth_contract::keys::{KeySet, KeysError};
+use sc_auth_contract::places::KEYS_FILE;
 use secrecy::ExposeSecret as _;
 
 use super::{Validated, kept};
 use crate::names::ANNOTATION_ACCEPTED;
 use crate::reconcile::rotation::algorithm;
-
-/// The file with the signing keys.
-pub const KEYS_FILE: &str = "keys.json";
 
 /// What the pods need: the signing keys.
 /// `now` is in seconds since 1970-01-01 UTC.

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use sc_auth_contract::places::{OPS_PORT, PORT};
 
 use super::{Validated, owned, selector};
 
-pub const PORT: i32 = 8000;
-pub const OPS_PORT: i32 = 8001;
 /// Tells the two apart, for a ServiceMonitor.
 const COMPONENT: &str = "app.kubernetes.io/component";
 
@@ -35,13 +34,13 @@ pub fn component() -> BTreeMap<String, String> {
     [(COMPONENT.to_owned(), "ops".to_owned())].into()
 }
 
-fn spec(validated: &Validated, name: &str, port: i32) -> ServiceSpec {
+fn spec(validated: &Validated, name: &str, port: u16) -> ServiceSpec {
     ServiceSpec {
         type_: Some("ClusterIP".to_owned()),
         selector: Some(selector(validated)),
         ports: Some(vec![ServicePort {
             name: Some(name.to_owned()),
-            port,
+            port: i32::from(port),
             protocol: Some("TCP".to_owned()),
             target_port: Some(IntOrString::String(name.to_owned())),
             ..ServicePort::default()

@@ -17,16 +17,14 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use sc_auth_contract::places::{self, Mount, OPS_PORT, PORT};
 
 use super::environment::environment;
-use super::service::{OPS_PORT, PORT};
 use super::{Validated, labels, selector};
 use crate::api::PodTemplate;
 use crate::names::ANNOTATION_DATABASE;
 
 const USER: i64 = 65_532;
-pub const RUN: &str = "/run/sc-auth";
-pub const DATA: &str = "/var/lib/sc-auth";
 
 pub fn build(validated: &Validated) -> PodTemplateSpec {
     let extra = validated.spec.pod_template.clone().unwrap_or_default();
@@ -122,10 +120,10 @@ fn container(validated: &Validated, extra: &PodTemplate, name: &str, command: &s
     }
 }
 
-fn port(name: &str, number: i32) -> ContainerPort {
+fn port(name: &str, number: u16) -> ContainerPort {
     ContainerPort {
         name: Some(name.to_owned()),
-        container_port: number,
+        container_port: i32::from(number),
         protocol: Some("TCP".to_owned()),
         ..ContainerPort::default()
     }
@@ -159,33 +157,37 @@ fn resources(validated: &Validated) -> ResourceRequirements {
     }
 }
 
-/// The folders that the pods see: name of the volume, path, and the Secret that it is made of.
+/// A folder of the pods that is made of a Secret.
 struct Folder {
-    name: &'static str,
+    mount: Mount,
     secret: String,
     optional: bool,
 }
 
 fn folders(validated: &Validated) -> Vec<Folder> {
     let mut folders = vec![
-        Folder { name: "keys", secret: validated.names.secret(), optional: false },
+        Folder { mount: places::KEYS, secret: validated.names.secret(), optional: false },
         // A person may delete it once the password is noted.
-        Folder { name: "admin", secret: validated.names.admin_secret(), optional: true },
+        Folder { mount: places::ADMIN, secret: validated.names.admin_secret(), optional: true },
     ];
     if let Some(external) = &validated.spec.database.external {
         let url = external.url_from.as_ref().map(|key| &key.name);
         let credentials = external.credentials_from.as_ref().map(|credentials| &credentials.name);
         folders.extend(url.or(credentials).map(|name| Folder {
-            name: "database",
+            mount: places::DATABASE,
             secret: name.clone(),
             optional: false,
         }));
         let authority = external.tls.as_ref().and_then(|tls| tls.ca_from.as_ref());
-        folders.extend(authority.map(|ca| Folder { name: "database-ca", secret: ca.name.clone(), optional: false }));
+        folders.extend(authority.map(|ca| Folder {
+            mount: places::DATABASE_CA,
+            secret: ca.name.clone(),
+            optional: false,
+        }));
     }
     let legacy = validated.spec.auth.as_ref().and_then(|auth| auth.legacy_tokens.as_ref());
     folders.extend(legacy.map(|legacy| Folder {
-        name: "legacy",
+        mount: places::LEGACY,
         secret: legacy.secret_key_from.name.clone(),
         optional: false,
     }));
@@ -196,7 +198,7 @@ fn volumes(validated: &Validated, extra: &PodTemplate) -> Vec<Volume> {
     let mut volumes: Vec<_> = folders(validated)
         .into_iter()
         .map(|folder| Volume {
-            name: folder.name.to_owned(),
+            name: folder.mount.volume.to_owned(),
             secret: Some(SecretVolumeSource {
                 secret_name: Some(folder.secret),
                 default_mode: Some(0o440),
@@ -208,7 +210,7 @@ fn volumes(validated: &Validated, extra: &PodTemplate) -> Vec<Volume> {
         .collect();
     if validated.spec.database.embedded.is_some() {
         volumes.push(Volume {
-            name: "data".to_owned(),
+            name: places::DATA.volume.to_owned(),
             persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
                 claim_name: validated.names.volume_claim(),
                 read_only: None,
@@ -231,18 +233,15 @@ fn volumes(validated: &Validated, extra: &PodTemplate) -> Vec<Volume> {
 }
 
 fn mounts(validated: &Validated, extra: &PodTemplate) -> Vec<VolumeMount> {
-    let mount = |name: &str, path: String, read_only: bool| VolumeMount {
-        name: name.to_owned(),
-        mount_path: path,
+    let of = |mount: Mount, read_only: bool| VolumeMount {
+        name: mount.volume.to_owned(),
+        mount_path: mount.path.to_owned(),
         read_only: read_only.then_some(true),
         ..VolumeMount::default()
     };
-    let mut mounts: Vec<_> = folders(validated)
-        .into_iter()
-        .map(|folder| mount(folder.name, format!("{RUN}/{}", folder.name), true))
-        .collect();
+    let mut mounts: Vec<_> = folders(validated).into_iter().map(|folder| of(folder.mount, true)).collect();
     if validated.spec.database.embedded.is_some() {
-        mounts.push(mount("data", DATA.to_owned(), false));
+        mounts.push(of(places::DATA, false));
     }
     mounts.extend(extra.volume_mounts.iter().cloned().map(|mount| VolumeMount {
         name: mount.name,

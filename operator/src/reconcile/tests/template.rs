@@ -1,6 +1,7 @@
 //! The revisions of the pod template. What a release has rendered stays as it is: pods would restart otherwise.
 //! tests/releases/ holds what each release made of a few manifests.
 
+use sc_auth_contract::settings::{self, DecidedBy};
 use serde_json::{Value, json};
 
 use super::{environment, external, live, validated};
@@ -103,12 +104,9 @@ fn what_the_spec_adds_to_the_pods_is_there_and_ours_stays() {
     assert!(container["volumeMounts"].as_array().unwrap().len() > 1, "ours are still there");
 }
 
-/// What the CRD's rule for podTemplate.env refuses, so that nothing overrides what another field decides.
+/// Else spec.podTemplate.env could override what another field decides.
 #[test]
-fn every_setting_of_ours_is_one_that_extra_environment_may_not_have() {
-    let crd = read("../../../crds/sc-auth.io_scauths");
-    let rule = crd.lines().find(|line| line.contains("!variable.name.matches")).unwrap();
-    let names: Vec<_> = rule.split(['(', ')', '|', '$', '^', '\'']).collect();
+fn no_setting_that_the_operator_sends_is_left_to_the_pod_template() {
     for manifest in ["embedded", "full", "url"] {
         let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
         let validated = validate(&scauth, &Observed::default(), &environment(), &Turn::Now).unwrap();
@@ -116,9 +114,8 @@ fn every_setting_of_ours_is_one_that_extra_environment_may_not_have() {
         let pod = &deployment["spec"]["template"]["spec"];
         let containers = pod["containers"].as_array().unwrap().iter().chain(pod["initContainers"].as_array().unwrap());
         for variable in containers.flat_map(|container| container["env"].as_array().unwrap()) {
-            let name = variable["name"].as_str().unwrap().trim_end_matches("_FILE");
-            let is_refused = names.contains(&name.trim_start_matches("SC_AUTH_")) || name.starts_with("DB_");
-            assert!(is_refused, "{name} is not refused by {rule}");
+            let setting = settings::ALL.iter().find(|setting| variable["name"] == setting.name).unwrap();
+            assert_ne!(setting.decided_by, DecidedBy::PodTemplate, "{}", setting.name);
         }
     }
 }

@@ -4,6 +4,8 @@
 //! as the token that it did not get is unused: the same one is signed again. Whoever else comes with a token that was
 //! used has a copy, or is the owner and somebody else has one: the session ends.
 
+use sc_auth_contract::settings::RefreshTokens;
+
 use super::{
     AuditOutcome, Client, Entry, Event, Kind, NewRefresh, NewSession, OldTokens, Session, SessionError, Sessions, token,
 };
@@ -13,14 +15,6 @@ use crate::store::{Begin, Rotation, StoreError};
 
 /// For so long a lost answer may be asked for again, in seconds.
 const GRACE: i64 = 60;
-
-/// Whether a refresh token is good once, or until it expires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefreshTokens {
-    Rotating,
-    /// As clients of the old service expect.
-    Reusable,
-}
 
 /// What a refresh hands out.
 pub struct Refreshed {

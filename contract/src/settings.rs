@@ -1,0 +1,99 @@
+//! The server's settings, each once: the name of its environment variable, who decides it in a pod, and its default.
+
+mod values;
+
+pub use values::{Blocklist, Engine, LegacyTokens, PasswordNames, RefreshTokens, Registration, Switch, TlsMode};
+
+/// A setting of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// Who decides it in a pod.
+    pub decided_by: DecidedBy,
+    /// What it is where nobody sets it, in the words of the variable; empty where the server decides.
+    pub default: &'static str,
+}
+
+/// Who decides a setting in a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecidedBy {
+    /// This field of the custom resource.
+    Spec(&'static str),
+    /// The operator, which lays out the pods.
+    Operator,
+    /// `spec.podTemplate.env`.
+    PodTemplate,
+}
+
+use DecidedBy::{Operator, PodTemplate, Spec};
+
+macro_rules! settings {
+    ($($constant:ident = $name:literal, $decided_by:expr, $default:expr;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`")]
+            pub const $constant: Setting = Setting { name: $name, decided_by: $decided_by, default: $default };
+        )*
+        /// All of them.
+        pub const ALL: &[Setting] = &[$($constant),*];
+    };
+}
+
+settings! {
+    DATABASE_URL = "DATABASE_URL", Spec("spec.database"), "sqlite:sc-auth.db";
+    DATABASE_URL_FILE = "DATABASE_URL_FILE", Spec("spec.database.external.urlFrom"), "";
+    DB_ENGINE = "DB_ENGINE", Spec("spec.database.external.engine"), "mysql";
+    DB_HOST = "DB_HOST", Spec("spec.database.external.host"), "";
+    DB_PORT = "DB_PORT", Spec("spec.database.external.port"), "";
+    DB_USER = "DB_USER", Spec("spec.database.external.credentialsFrom"), "";
+    DB_USER_FILE = "DB_USER_FILE", Spec("spec.database.external.credentialsFrom"), "";
+    DB_PASS = "DB_PASS", Spec("spec.database.external.credentialsFrom"), "";
+    DB_PASS_FILE = "DB_PASS_FILE", Spec("spec.database.external.credentialsFrom"), "";
+    DB_NAME = "DB_NAME", Spec("spec.database.external.name"), "";
+    DB_TLS = "DB_TLS", Spec("spec.database.external.tls.mode"), "";
+    DB_TLS_CA_FILE = "DB_TLS_CA_FILE", Spec("spec.database.external.tls.caFrom"), "";
+    SECRET_KEY = "SECRET_KEY", Spec("spec.auth.legacyTokens"), "";
+    SECRET_KEY_FILE = "SECRET_KEY_FILE", Spec("spec.auth.legacyTokens"), "";
+    LISTEN = "SC_AUTH_LISTEN", Operator, "0.0.0.0:8000";
+    OPS_LISTEN = "SC_AUTH_OPS_LISTEN", Operator, "0.0.0.0:8001";
+    KEYS_FILE = "SC_AUTH_KEYS_FILE", Operator, "sc-auth-keys.json";
+    DEPLOYMENT_FILE = "SC_AUTH_DEPLOYMENT_FILE", Operator, "";
+    ISSUER = "SC_AUTH_ISSUER", Spec("spec.auth.issuer"), "http://localhost:8000";
+    AUDIENCE = "SC_AUTH_AUDIENCE", Spec("spec.auth.audiences"), "";
+    ACCESS_TOKEN_TTL = "SC_AUTH_ACCESS_TOKEN_TTL", Spec("spec.auth.accessTokenTtl"), "1h";
+    REFRESH_TOKEN_TTL = "SC_AUTH_REFRESH_TOKEN_TTL", Spec("spec.auth.refreshTokenTtl"), "30d";
+    SESSION_TTL = "SC_AUTH_SESSION_TTL", Spec("spec.auth.sessionTtl"), "";
+    REFRESH_TOKENS = "SC_AUTH_REFRESH_TOKENS", Spec("spec.auth.refreshTokens"), "";
+    LEEWAY = "SC_AUTH_LEEWAY", PodTemplate, "5s";
+    REGISTRATION = "SC_AUTH_REGISTRATION", Spec("spec.auth.registration"), "open";
+    TRUSTED_PROXIES = "SC_AUTH_TRUSTED_PROXIES", Spec("spec.expose.trustedProxies"), "";
+    RATE_LIMITS = "SC_AUTH_RATE_LIMITS", PodTemplate, "on";
+    CORS_ORIGINS = "SC_AUTH_CORS_ORIGINS", Spec("spec.auth.corsOrigins"), "";
+    AUDIT_RETENTION = "SC_AUTH_AUDIT_RETENTION", PodTemplate, "90d";
+    PASSWORD_MIN_LENGTH = "SC_AUTH_PASSWORD_MIN_LENGTH", Spec("spec.auth.password.minLength"), "8";
+    PASSWORD_MAX_LENGTH = "SC_AUTH_PASSWORD_MAX_LENGTH", PodTemplate, "256";
+    PASSWORD_BLOCKLIST = "SC_AUTH_PASSWORD_BLOCKLIST", Spec("spec.auth.password.blocklist"), "common";
+    PASSWORD_NAMES = "SC_AUTH_PASSWORD_NAMES", Spec("spec.auth.password.names"), "refused";
+    HASH_THREADS = "SC_AUTH_HASH_THREADS", PodTemplate, "";
+    IMPORTED_HASH_MEMORY = "SC_AUTH_IMPORTED_HASH_MEMORY", PodTemplate, "32";
+    COEXIST = "SC_AUTH_COEXIST", Spec("spec.auth.coexist"), "off";
+    LEGACY_TOKENS = "SC_AUTH_LEGACY_TOKENS", Spec("spec.auth.legacyTokens.allowWeak"), "strong";
+    DRAIN = "SC_AUTH_DRAIN", Operator, "";
+    BOOTSTRAP_ADMIN = "SC_AUTH_BOOTSTRAP_ADMIN", Operator, "";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_stands_twice_and_only_the_legacy_service_s_lack_the_prefix() {
+        let mut names: Vec<_> = ALL.iter().map(|setting| setting.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+        for name in names {
+            assert!(["SC_AUTH_", "DB_", "DATABASE_URL", "SECRET_KEY"].iter().any(|start| name.starts_with(start)));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Parts of the CEL rules (Common Expression Language) that come from the contract with the server.
+
+use sc_auth_contract::places::MOUNTS;
+use sc_auth_contract::settings::{ALL, DecidedBy, Setting};
+
+/// The seconds in a field such as `15m`; `default` stands for a field that is missing.
+pub fn seconds(field: &str, default: Option<Setting>) -> String {
+    let field = format!("self.{field}");
+    let text = match default {
+        Some(setting) => format!("(has({field}) ? {field} : '{}')", setting.default),
+        None => field,
+    };
+    format!(
+        "{{'s': 1, 'm': 60, 'h': 3600, 'd': 86400}}[{text}.substring({text}.size() - 1)] \
+         * int({text}.substring(0, {text}.size() - 1))"
+    )
+}
+
+/// No extra variable of the pods is one that another field, or the operator itself, decides.
+pub fn no_reserved_variable() -> String {
+    let reserved = ALL.iter().filter(|setting| setting.decided_by != DecidedBy::PodTemplate);
+    let mut names: Vec<&str> = reserved.map(|setting| setting.name.trim_end_matches("_FILE")).collect();
+    names.retain(|name| !name.starts_with("DB_"));
+    names.dedup();
+    let ours: Vec<_> = names.iter().filter_map(|name| name.strip_prefix("SC_AUTH_")).collect();
+    let others: Vec<_> = names.iter().copied().filter(|name| !name.starts_with("SC_AUTH_")).collect();
+    let pattern = format!("^({}|DB_[A-Z_]*|SC_AUTH_({}))(_FILE)?$", others.join("|"), ours.join("|"));
+    format!("self.all(variable, !variable.name.matches('{pattern}'))")
+}
+
+/// No extra volume has the name of one of ours.
+pub fn no_reserved_volume() -> String {
+    let names: Vec<_> = MOUNTS.iter().map(|mount| format!("'{}'", mount.volume)).collect();
+    format!("self.all(volume, !(volume.name in [{}]))", names.join(", "))
+}
