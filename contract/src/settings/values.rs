@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The words of an enum in the environment, in one place for both programs.
+/// The values of an enum in the environment, in one place for both programs.
 macro_rules! words {
     ($type:ty { $($variant:ident => $word:literal),* $(,)? }) => {
         impl $type {
-            /// The word in the environment.
+            /// The value in the environment.
             #[must_use]
             pub const fn as_setting(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
@@ -26,35 +26,35 @@ macro_rules! words {
     };
 }
 
-/// Whether a refresh token is good once, each refresh giving the next (`Rotating`), or until it expires (`Reusable`). By
-/// default `Reusable` where legacyTokens is set or the database was taken over from the service before this one, else
-/// `Rotating`.
+/// Whether a refresh token can be used once, each refresh returning the next (`Rotating`), or until it expires
+/// (`Reusable`). Defaults to `Reusable` if legacyTokens is set or the database was taken over from the legacy
+/// service, otherwise to `Rotating`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum RefreshTokens {
-    /// Each refresh gives the next refresh token; a second use ends the session.
+    /// Each refresh returns the next refresh token; a second use ends the session.
     Rotating,
-    /// Good until it expires, as clients of the service before this one expect.
+    /// Can be used until it expires, as clients of the legacy service expect.
     Reusable,
 }
 
 words!(RefreshTokens { Rotating => "rotating", Reusable => "reusable" });
 
-/// Who may make an account: anybody (`Open`, the default), nobody but Admins (`Closed`), or whoever has an e-mail address
-/// of one of registrationDomains (`Domains`).
+/// Who can register: anybody (`Open`, the default), nobody (`Closed`; Admins create accounts), or owners of an
+/// e-mail address in one of registrationDomains (`Domains`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Registration {
     /// Anybody.
     Open,
-    /// Nobody: Admins make the accounts.
+    /// Nobody: Admins create accounts.
     Closed,
-    /// Whoever has an e-mail address of one of registrationDomains.
+    /// Owners of an e-mail address in one of registrationDomains.
     Domains,
 }
 
 impl Registration {
-    /// In the environment: a word, or the domains themselves, separated by commas.
+    /// The value in the environment: a word, or the domains separated by commas.
     #[must_use]
     pub fn as_setting(self, domains: &[String]) -> String {
         match self {
@@ -65,18 +65,18 @@ impl Registration {
     }
 }
 
-/// Which passwords are refused for being common: those on a built-in list of 19,640 (`Common`, the default), or `None`.
+/// Refuse the passwords of a built-in list of 19,640 common ones (`Common`, the default), or do not (`None`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Blocklist {
-    /// Those on the built-in list.
+    /// Refuse those on the built-in list.
     Common,
-    /// None.
+    /// Refuse none.
     None,
 }
 
 impl Blocklist {
-    /// The word in the environment. There it may also be the path of a file with a list.
+    /// The value in the environment, where it can also be the path of a file with a list.
     #[must_use]
     pub const fn as_setting(self) -> &'static str {
         match self {
@@ -86,20 +86,20 @@ impl Blocklist {
     }
 }
 
-/// Whether a password that is the user's own name or e-mail address is `Refused` (the default) or `Allowed`.
+/// Whether a password that is the user's own name or e-mail address is `Refused` (default) or `Allowed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "Names"))]
 pub enum PasswordNames {
-    /// It may not.
+    /// Refused.
     Refused,
-    /// It may.
+    /// Allowed.
     Allowed,
 }
 
 words!(PasswordNames { Refused => "refused", Allowed => "allowed" });
 
-/// Whether tokens are honoured whose SECRET_KEY has fewer than 32 bytes.
+/// Whether tokens are accepted whose SECRET_KEY has fewer than 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegacyTokens {
     /// No: they can be forged by brute force.
@@ -129,7 +129,7 @@ impl Switch {
     }
 }
 
-/// The kind of server, `mysql` by default. MariaDB may be called by either name.
+/// Kind of server. Defaults to `mysql`, which also works for MariaDB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -144,7 +144,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The word in the environment: MariaDB and MySQL are one to the server.
+    /// The value in the environment. The server does not distinguish MariaDB from MySQL.
     #[must_use]
     pub const fn as_setting(self) -> &'static str {
         match self {
@@ -153,7 +153,7 @@ impl Engine {
         }
     }
 
-    /// The port where none is named.
+    /// The default port.
     #[must_use]
     pub const fn default_port(self) -> u16 {
         match self {
@@ -175,20 +175,20 @@ impl clap::ValueEnum for Engine {
     }
 }
 
-/// How far a connection is encrypted and its server verified.
+/// Encryption of a connection and verification of the server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsMode {
     /// Never encrypted.
     Disabled,
-    /// Encrypted where the server can.
+    /// Encrypted if the server supports it.
     Preferred,
-    /// Encrypted, whoever answers.
+    /// Encrypted, without verification of the certificate.
     Required,
-    /// Encrypted, with a certificate of a known authority.
+    /// Encrypted; the certificate must come from a known authority.
     VerifyCa,
-    /// The same, and the certificate is the host's own.
+    /// As `verify-ca`, and the certificate must match the host name.
     VerifyIdentity,
 }
 

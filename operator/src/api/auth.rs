@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::rules::seconds;
 use super::spec::SecretKey;
 
-/// Who issues tokens, for whom, and for how long.
+/// Issuer, audiences and lifetimes of tokens, and rules for accounts.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -28,30 +28,30 @@ use super::spec::SecretKey;
         "spec.auth.registrationDomains goes together with registration: Domains")
 )]
 pub struct Auth {
-    /// The claim `iss`: by default the address of the Ingress, or of the Service where there is none. Tokens that
-    /// were issued under an earlier one stay good.
+    /// The claim `iss`. Defaults to the address of the Ingress or HTTPRoute, or of the Service if neither is set.
+    /// Tokens that were issued under an earlier issuer stay valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^https?://[!-~]+$')").message("write an address such as https://auth.example.com"))]
     #[schemars(length(max = 512))]
     pub issuer: Option<String>,
-    /// The claim `aud` of access tokens: the issuer by default.
+    /// The claim `aud` of access tokens. Defaults to the issuer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[!-+.-~-]{1,256}$'))").message(
         "an audience has 1 to 256 characters, without spaces and commas"))]
     #[schemars(length(max = 10), inner(length(min = 1, max = 256)))]
     pub audiences: Vec<String>,
-    /// How long an access token is good: a number and s, m, h or d; 1h by default, at most 1d.
+    /// Lifetime of an access token: a number and s, m, h or d. Defaults to 1h; at most 1d.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,7}[smhd]$')").message("write a duration such as 90s, 15m or 1h"))]
     #[schemars(length(min = 2, max = 9))]
     pub access_token_ttl: Option<String>,
-    /// How long a session lasts without a refresh: 30d by default, at most 366d.
+    /// Lifetime of a refresh token, and of a session that is not refreshed. Defaults to 30d; at most 366d.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,7}[smhd]$')").message("write a duration such as 12h or 30d"))]
     #[schemars(length(min = 2, max = 9))]
     pub refresh_token_ttl: Option<String>,
-    /// How long a session lasts at the most, however often it is refreshed: by default 90d, or as long as a refresh
-    /// token where that is longer; at most 366d.
+    /// Longest lifetime of a session, however often it is refreshed. Defaults to 90d, or to refreshTokenTtl if that
+    /// is longer; at most 366d.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,7}[smhd]$')").message("write a duration such as 12h or 90d"))]
     #[schemars(length(min = 2, max = 9))]
@@ -62,34 +62,34 @@ pub struct Auth {
     /// See [`Registration`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<Registration>,
-    /// With `registration: Domains`, the domains of e-mail addresses that may register.
+    /// Domains of the e-mail addresses that can register, with `registration: Domains`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new("self.all(domain, domain.matches('^[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?$'))").message(
         "write domains such as example.com, without @"))]
     #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 253)))]
     pub registration_domains: Vec<String>,
-    /// Origins of web pages that may call the API from a browser; none by default.
+    /// Origins of web pages that can call the API from a browser. Defaults to none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new("self.all(origin, origin.matches('^https?://[-.:a-zA-Z0-9\\\\[\\\\]]+$'))").message(
         "write origins such as https://app.example.com, without a path"))]
     #[schemars(length(max = 20), inner(length(min = 1, max = 256)))]
     pub cors_origins: Vec<String>,
-    /// The rules for new passwords.
+    /// Rules for new passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordRules>,
-    /// Tokens of the service before this one are honoured until they expire.
+    /// Accept tokens of the legacy (Flask) service until they expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legacy_tokens: Option<LegacyTokens>,
-    /// Set while the service before this one works on the same database: passwords are then written as it reads them.
+    /// Set to true while the legacy service uses the same database: passwords are stored in its format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coexist: Option<bool>,
 }
 
-/// The rules for new passwords.
+/// Rules for new passwords.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PasswordRules {
-    /// The fewest characters: 8 by default, 15 are advised.
+    /// Minimum length in characters. Defaults to 8; 15 is recommended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
     pub min_length: Option<i32>,
@@ -101,13 +101,13 @@ pub struct PasswordRules {
     pub names: Option<PasswordNames>,
 }
 
-/// Tokens of the service before this one.
+/// Tokens of the legacy (Flask) service.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LegacyTokens {
-    /// Where its SECRET_KEY is.
+    /// The key of a Secret that contains the legacy service's SECRET_KEY.
     pub secret_key_from: SecretKey,
-    /// Set where that has fewer than 32 bytes, and so can be guessed.
+    /// Accept a SECRET_KEY shorter than 32 bytes. It can be brute-forced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_weak: Option<bool>,
 }

@@ -6,24 +6,24 @@ use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPee
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// How clients outside of the cluster reach the API.
+/// How clients outside the cluster reach the API.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.ingress), has(self.httpRoute), has(self.none)].exists_one(set, set)").message(
     "set spec.expose.ingress, or httpRoute, or none, and only one of them; without spec.expose the API stays inside of the cluster"))]
 pub struct Expose {
-    /// By an Ingress.
+    /// Create an Ingress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress>,
-    /// By an HTTPRoute, where Gateway API is installed.
+    /// Create an HTTPRoute. Needs Gateway API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_route: Option<HttpRoute>,
-    /// By nothing of ours: only the Service reaches the API, or a proxy that you run. Written as `none: {}`.
+    /// Create neither: only the Service, or your own proxy, reaches the API. Written as `none: {}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub none: Option<Nothing>,
-    /// The networks of the proxies in front of the API, such as 10.0.0.0/8: what they write into X-Forwarded-For is
-    /// taken for the client's address, and limits by address are kept. Without it there are none, since all clients
-    /// would share the proxy's. Name the proxies' networks and no others: whoever is in one can claim any address.
+    /// Networks of the proxies in front of the API, such as 10.0.0.0/8. Their X-Forwarded-For is trusted for the
+    /// client's address, which the limits per address need. Without it, nothing is limited by address, since all
+    /// clients share the proxy's. List only the networks of proxies: any host in them can forge a client address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new("self.all(network, isCIDR(network))").message(
         "write networks such as 10.0.0.0/8 or fd00::/8"))]
@@ -39,23 +39,23 @@ pub struct Nothing {}
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ingress {
-    /// The host name that clients use.
+    /// Host name that clients use.
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
         "spec.expose.ingress.host is the bare host name: lower-case, such as auth.example.com, without https:// and without a path"))]
     #[schemars(length(min = 1, max = 253))]
     pub host: String,
-    /// The ingress class; the cluster's default by default.
+    /// Ingress class. Defaults to the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub class_name: Option<String>,
-    /// Annotations for the ingress controller, or for cert-manager: `cert-manager.io/cluster-issuer: NAME` together
-    /// with `tls: {}` gets a certificate.
+    /// Annotations for the ingress controller or cert-manager: `cert-manager.io/cluster-issuer: NAME` with `tls:
+    /// {}` requests a certificate.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new("self.all(name, !name.startsWith('sc-auth.io/'))").message(
         "annotations that begin with sc-auth.io/ are the operator's own"))]
     #[schemars(length(max = 50), inner(length(max = 16384)), extend("maxProperties" = 50))]
     pub annotations: BTreeMap<String, String>,
-    /// Serve HTTPS, with a certificate from a Secret in the ScAuth's namespace.
+    /// Serve HTTPS with a certificate from a Secret in the ScAuth's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<IngressTls>,
 }
@@ -64,7 +64,7 @@ pub struct Ingress {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressTls {
-    /// A Secret of type kubernetes.io/tls, yours or the one that cert-manager is to write; `NAME-tls` by default.
+    /// Secret of type kubernetes.io/tls that you or cert-manager create. Defaults to `NAME-tls`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
@@ -74,10 +74,10 @@ pub struct IngressTls {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpRoute {
-    /// The Gateways that take the route up.
+    /// Gateways that the route attaches to.
     #[schemars(length(min = 1, max = 16))]
     pub parent_refs: Vec<ParentRef>,
-    /// The host names that clients use; the first one is where the API says that it is.
+    /// Host names that clients use. The first one is the API's address in status.url.
     #[x_kube(validation = Rule::new("self.all(host, host.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'))").message(
         "write bare host names: lower-case, such as auth.example.com, without https:// and without a path"))]
     #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 253)))]
@@ -88,32 +88,32 @@ pub struct HttpRoute {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParentRef {
-    /// The Gateway's name.
+    /// Name of the Gateway.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Its namespace; the ScAuth's by default.
+    /// Namespace of the Gateway. Defaults to the ScAuth's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub namespace: Option<String>,
-    /// The name of one listener; all that allow it by default.
+    /// Name of a listener. Defaults to all listeners that allow the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub section_name: Option<String>,
-    /// The port of the listeners; any by default.
+    /// Port of the listeners. Defaults to any port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
 }
 
-/// What may reach the pods, and what they may reach. Whether it is enforced is up to the cluster's network.
+/// Network access to and from the pods. The cluster's network plugin must enforce NetworkPolicies.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkPolicy {
-    /// Who may reach the API, port 8000; everybody by default. Name the ingress controller, and who else calls it.
+    /// Peers that can reach the API on port 8000. Defaults to all. List the ingress controller and other callers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub ingress_from: Vec<NetworkPolicyPeer>,
-    /// What the pods may reach; everything by default. Name the database. DNS, port 53, is added.
+    /// Peers that the pods can reach. Defaults to all. List the database; DNS (port 53) is added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub egress_to: Vec<NetworkPolicyEgressRule>,
@@ -123,16 +123,16 @@ pub struct NetworkPolicy {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Monitoring {
-    /// Who may reach the metrics, port 8001, beside the operator: name Prometheus.
+    /// Peers that can reach the metrics on port 8001, in addition to the operator. List Prometheus.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub from: Vec<NetworkPolicyPeer>,
-    /// How often they are read; as Prometheus has it by default.
+    /// Scrape interval. Defaults to Prometheus' own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,4}[sm]$')").message("write a duration such as 30s or 1m"))]
     #[schemars(length(min = 2, max = 6))]
     pub interval: Option<String>,
-    /// Labels of the ServiceMonitor, as your Prometheus selects them.
+    /// Labels of the ServiceMonitor, for the selector of your Prometheus.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new("self.all(name, !name.startsWith('app.kubernetes.io/') && !name.startsWith('sc-auth.io/'))").message(
         "labels that begin with app.kubernetes.io/ or sc-auth.io/ are the operator's own"))]

@@ -11,7 +11,7 @@ use super::expose::{Expose, Monitoring, NetworkPolicy};
 use super::status::ScAuthStatus;
 use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
 
-/// An auth API of one's own: accounts, login, sessions, roles and tokens over HTTP.
+/// An auth service: accounts, login, sessions, roles and tokens over HTTP.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "sc-auth.io",
@@ -26,7 +26,7 @@ use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
         label_selector_path = ".status.selector"
     ),
     derive = "PartialEq",
-    doc = "An auth API of one's own: the operator keeps a Namespace with a server, its Secrets, a Service and an Ingress for each ScAuth.",
+    doc = "An auth service. For each ScAuth, the operator maintains a Namespace with the server's Deployment, Secrets, Service and Ingress.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
     printcolumn(name = "Database", type_ = "string", json_path = ".status.conditions[?(@.type=='DatabaseReady')].status"),
@@ -76,9 +76,9 @@ use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
         "a database cannot become embedded or external later: the users would stay behind; create another ScAuth instead")
 )]
 pub struct ScAuthSpec {
-    /// Where everything lives; the name of the ScAuth by default. The namespace is made. One that exists already is
-    /// used only if its annotation `sc-auth.io/allow` holds the name of this ScAuth, or `*`. It cannot change
-    /// once anything was made in it.
+    /// Namespace of all objects of this ScAuth. Defaults to its name. The namespace is created. An existing
+    /// namespace is used only if its annotation `sc-auth.io/allow` contains the name of this ScAuth, or `*`. It
+    /// cannot change once objects were created in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')").message(
         "a namespace has lower-case letters, digits and hyphens, at most 63 characters"))]
@@ -87,40 +87,40 @@ pub struct ScAuthSpec {
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
 
-    /// Where users and sessions are kept: exactly one of `embedded` and `external`.
+    /// Database of users and sessions: exactly one of `embedded` and `external`.
     pub database: Database,
 
-    /// How clients outside of the cluster reach the API. Without it, only the Service does.
+    /// How clients outside the cluster reach the API. Without it, only the Service exposes the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expose: Option<Expose>,
 
-    /// How many pods serve: 2 by default, 1 with an embedded database. `kubectl scale scauth NAME` sets it.
+    /// Number of pods. Defaults to 2, or to 1 with an embedded database. `kubectl scale scauth NAME` sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 50))]
     pub replicas: Option<i32>,
 
-    /// Let an autoscaler decide how many pods serve, by the CPU that they use.
+    /// Scale the pods with a HorizontalPodAutoscaler, by their CPU usage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
 
-    /// What each pod may use.
+    /// Resource requests and limits of each pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
 
-    /// What the pods have beside what they need: labels, scheduling, environment, volumes.
+    /// Additions to the pods: labels, scheduling, environment, volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,
 
-    /// What may reach the pods, and what they may reach. A NetworkPolicy is made in any case; by default it leaves all
-    /// open but the port of health and metrics.
+    /// Network access to and from the pods. A NetworkPolicy is always created; by default it restricts only the
+    /// port of health and metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_policy: Option<NetworkPolicy>,
 
-    /// Have metrics read by Prometheus: makes a ServiceMonitor, where the Prometheus operator is installed.
+    /// Create a ServiceMonitor for Prometheus. Needs the Prometheus operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<Monitoring>,
 
-    /// The server's image; by default the one of the operator's release at the time, see upgrade.
+    /// Image of the server. Defaults to the image of the operator's release, see `upgrade`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9][a-zA-Z0-9._:/@-]*$')").message(
         "write an image such as registry.example.com/sc-auth-server:0.1.0, or with @sha256:…"))]
@@ -131,16 +131,16 @@ pub struct ScAuthSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<Upgrade>,
 
-    /// Who issues tokens, for whom, and for how long.
+    /// Issuer, audiences and lifetimes of tokens, and rules for accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
 
-    /// The signing keys, and how often they change.
+    /// Signing keys and their rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Keys>,
 
-    /// The first Admin. The password is generated and kept in the Secret `NAME-admin`, which a person may delete once
-    /// it is noted.
+    /// First Admin. The password is generated and stored in the Secret `NAME-admin`, which you may delete once you
+    /// have saved the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap_admin: Option<BootstrapAdmin>,
 
@@ -148,30 +148,30 @@ pub struct ScAuthSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
 
-    /// While set, nothing is applied and no key rotates; the status goes on telling what is there.
+    /// Set to true to pause the operator: it applies nothing and rotates no key; the status stays up to date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }
 
-/// What becomes of namespace, volume and Secrets when this object is deleted. `Retain`, the default: they stay, and a
-/// ScAuth of the same name takes them up again. `Delete`: the namespace goes WITH EVERYTHING IN IT, unless it is yours
-/// by the annotation `sc-auth.io/allow`.
+/// What happens to namespace, volume and Secrets when this object is deleted. `Retain` (default): they are kept,
+/// and a ScAuth of the same name adopts them. `Delete`: the namespace is deleted WITH EVERYTHING IN IT, unless you
+/// own it through the annotation `sc-auth.io/allow`.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeletionPolicy {
-    /// They stay.
+    /// They are kept.
     #[default]
     Retain,
-    /// They go, the namespace with everything in it.
+    /// They are deleted, the namespace with everything in it.
     Delete,
 }
 
-/// Where users and sessions are kept.
+/// Database of users and sessions.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.embedded) != has(self.external)").message(
     "set exactly one of spec.database.embedded and spec.database.external"))]
 pub struct Database {
-    /// SQLite on a volume of its own: one replica, and a short pause when the pod is replaced.
+    /// SQLite on its own volume: one replica, and a short outage whenever the pod is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedded: Option<Embedded>,
     /// A MySQL, MariaDB or PostgreSQL server.
@@ -183,13 +183,14 @@ pub struct Database {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Embedded {
-    /// The size of the volume, 1Gi by default. It can only grow, where the storage class allows it; back to what the volume
-    /// has it can always be set.
+    /// Size of the volume. Defaults to 1Gi. It can only grow, if the StorageClass allows expansion; it can always
+    /// be set back to the volume's capacity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi|Ti)$')").message("write a size such as 1Gi or 500Mi"))]
     #[schemars(length(max = 8))]
     pub size: Option<String>,
-    /// The class of the volume; the cluster's default by default. It cannot change once there is a volume.
+    /// StorageClass of the volume. Defaults to the cluster's default class. It cannot change once the volume
+    /// exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
@@ -207,29 +208,30 @@ pub struct Embedded {
         "with urlFrom, the address holds engine, port, name and credentials: remove them")
 )]
 pub struct External {
-    /// A key of a Secret in the ScAuth's namespace that holds the address, such as `postgresql://user:password@host:5432/name`.
-    /// CloudNativePG writes one as key `uri` of the Secret `CLUSTER-app`.
+    /// Key of a Secret in the ScAuth's namespace that contains the address, such as
+    /// `postgresql://user:password@host:5432/name`. CloudNativePG writes it as the key `uri` of the Secret
+    /// `CLUSTER-app`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_from: Option<SecretKey>,
     /// See [`Engine`], whose text is the one that `kubectl explain` prints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
-    /// The server's host name or address.
+    /// Host name or IP address of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub host: Option<String>,
-    /// Its port; 3306 or 5432 by default.
+    /// Port of the server. Defaults to 3306 or 5432.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
-    /// The name of the database there.
+    /// Name of the database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub name: Option<String>,
-    /// A Secret in the ScAuth's namespace with user name and password.
+    /// Secret in the ScAuth's namespace with user name and password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_from: Option<Credentials>,
-    /// Whether the connection is encrypted. By default it is where the server can.
+    /// Encryption of the connection. Defaults to what the address says, otherwise to `preferred`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<DatabaseTls>,
 }
@@ -238,10 +240,10 @@ pub struct External {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKey {
-    /// The Secret's name.
+    /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The key in it.
+    /// Key in the Secret.
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message(
         "a key of a Secret has letters, digits, hyphens, dots and underscores"))]
     #[schemars(length(min = 1, max = 253))]
@@ -252,27 +254,27 @@ pub struct SecretKey {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
-    /// The Secret's name.
+    /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The key that holds the user name, `username` by default.
+    /// Key of the user name. Defaults to `username`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub user_key: Option<String>,
-    /// The key that holds the password, `password` by default.
+    /// Key of the password. Defaults to `password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub password_key: Option<String>,
 }
 
-/// How the connection to a database server is encrypted.
+/// Encryption of the connection to a database server.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseTls {
-    /// `disabled`, `preferred` (where the server can), `required` (whoever answers), `verify-ca` (a certificate of a
-    /// known authority) or `verify-identity` (and for that very host).
+    /// `disabled`, `preferred` (encrypt if the server supports it), `required` (encrypt without verification),
+    /// `verify-ca` (verify the certificate's authority) or `verify-identity` (and its host name).
     pub mode: TlsMode,
-    /// A key of a Secret in the ScAuth's namespace with the authority's certificates (PEM).
+    /// Key of a Secret in the ScAuth's namespace with the CA certificates (PEM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_from: Option<SecretKey>,
 }
@@ -281,11 +283,11 @@ pub struct DatabaseTls {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BootstrapAdmin {
-    /// The user name, `admin` by default.
+    /// User name. Defaults to `admin`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = USERNAME_MIN, max = USERNAME_MAX), regex(pattern = r"^\S(.*\S)?$"))]
     pub username: Option<String>,
-    /// The e-mail address, if there is to be one.
+    /// E-mail address. Defaults to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[^@ ]+@[^@ ]+[.][^@ .]+$')").message("write an address such as admin@example.com"))]
     #[schemars(length(max = EMAIL_MAX))]

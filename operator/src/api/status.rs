@@ -4,45 +4,46 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the operator found and did.
+/// Observed state.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScAuthStatus {
-    /// The generation of the spec that this status is about.
+    /// Generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling and Stalled as kstatus defines them; DatabaseReady and Exposed.
+    /// Conditions. Ready, Reconciling and Stalled follow kstatus; docs/conditions.md describes all types and
+    /// reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// Where clients reach the API.
+    /// Address of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The hosts that lead to this ScAuth and to no other, and through what.
+    /// Host names that lead to this ScAuth, and through what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,
-    /// The volume of an embedded database.
+    /// Volume of the embedded database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<VolumeStatus>,
-    /// The server's image.
+    /// Image of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The revision of the pod template that the pods have; it changes as the image does.
+    /// Revision of the pod template of the pods. It changes together with the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_revision: Option<i32>,
-    /// The release that the pods could have and do not; see spec.upgrade.
+    /// Release that the pods could be upgraded to; see spec.upgrade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_update: Option<String>,
-    /// How many pods there are.
+    /// Number of pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
-    /// How many of them are ready.
+    /// Number of ready pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
-    /// What tells the pods from all others, for the scale subresource.
+    /// Label selector of the pods, for the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// The database that holds the data.
+    /// Database that contains the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseStatus>,
     /// The signing keys.
@@ -51,14 +52,14 @@ pub struct ScAuthStatus {
     pub keys: Vec<KeyStatus>,
 }
 
-/// The database that holds the data.
+/// Database that contains the data.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseStatus {
-    /// Its random identity, or the name of an empty database that was accepted and is about to be used. Pods that find
-    /// another database do not use it until the annotation sc-auth.io/accept-database names that one.
+    /// Random identity of the database, or the name of an accepted empty database that is not in use yet. Pods do
+    /// not use any other database until the annotation sc-auth.io/accept-database names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
-    /// What the annotation named when it was last accepted.
+    /// Value of the annotation when it was last accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
 }
@@ -66,39 +67,39 @@ pub struct DatabaseStatus {
 /// The hosts that a ScAuth has.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exposure {
-    /// The host names. Another ScAuth that asks for one of them, through the same, does not get it.
+    /// Host names. No other ScAuth gets them through the same class or Gateway.
     #[schemars(length(max = 16))]
     pub hosts: Vec<String>,
-    /// The ingress class, or the Gateways and their listeners.
+    /// Ingress class, or the Gateways and their listeners.
     #[schemars(length(max = 16))]
     pub through: Vec<String>,
 }
 
-/// The volume of an embedded database, as its claim says.
+/// Volume of the embedded database, as its claim describes it.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeStatus {
-    /// How large it is; absent until there is a volume.
+    /// Capacity; absent until the volume exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub capacity: Option<String>,
-    /// Its StorageClass.
+    /// StorageClass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub storage_class_name: Option<String>,
 }
 
-/// One signing key, without the key.
+/// A signing key, without the key itself.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyStatus {
-    /// Its id (RFC 7517).
+    /// Key ID (RFC 7517).
     pub kid: String,
-    /// What it signs: access or refresh tokens.
+    /// Tokens that it signs: `access` or `refresh`.
     pub purpose: String,
-    /// How it signs.
+    /// Algorithm.
     pub alg: String,
-    /// `next` (published, does not sign yet), `current` (signs) or `retired` (verifies what it has signed).
+    /// `next` (published, does not sign yet), `current` (signs) or `retired` (only verifies).
     pub state: String,
-    /// Since when.
+    /// Time of the last change of state.
     pub since: Time,
 }
