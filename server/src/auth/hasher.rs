@@ -3,6 +3,7 @@
 //! A hash takes 19 MiB and some 20 ms of a core. Tokio's blocking pool would run hundreds at once; here a storm of
 //! logins waits in the queue, and what no longer fits is refused before any work is done.
 
+mod decoys;
 mod pace;
 mod queue;
 
@@ -19,6 +20,8 @@ use tokio::sync::oneshot;
 use super::password::{self, Caps, Form, HashError, Memory, Stored, Verdict};
 use crate::limits::Limits;
 use crate::metrics::HashMetrics;
+use decoys::Decoys;
+pub use decoys::{Kind, Kinds};
 use pace::Pace;
 use queue::{Queue, Weight};
 
@@ -31,9 +34,8 @@ const MAX_THREADS: usize = 4;
 const SLOWEST: Duration = Duration::from_secs(2);
 /// A hash of another service is costly where it is more work than so many of ours: some 160 ms of a core.
 const COSTLY: u64 = 8;
-/// What the rest of the server needs in a storm, in bytes.
+/// What the rest of the server needs in a storm, and at the least, in bytes.
 const REST: u64 = 48 << 20;
-/// What it needs at the least.
 const LEAST: u64 = 24 << 20;
 
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +91,7 @@ pub struct Hasher {
     handle: Arc<Handle>,
     /// How many the queue holds.
     room: i64,
-    /// What a password is compared with when there is no such user, so that both cases take the same time.
-    decoy: Arc<str>,
+    decoys: Arc<Decoys>,
 }
 
 /// Ends the threads when the last handle goes.
@@ -143,7 +144,7 @@ impl Hasher {
                 .spawn(move || run(&shared, Pace::new(quota)))
                 .map_err(|_| HasherError::Stopped)?;
         }
-        Ok(Self { handle, room: i64::try_from(queue).unwrap_or(i64::MAX), decoy: decoy(rng) })
+        Ok(Self { handle, room: i64::try_from(queue).unwrap_or(i64::MAX), decoys: Arc::new(Decoys::new(rng)) })
     }
 
     /// To be asked before any other work for a request that will hash.
@@ -166,16 +167,28 @@ impl Hasher {
         answer.await.map_err(|_| HasherError::Stopped)?
     }
 
-    /// Compares a password with a stored hash; with `None`, does the same work and answers no.
-    pub async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<Compared, HasherError> {
-        let is_known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.decoy.to_string());
+    /// Compares a password with a stored hash.
+    pub async fn verify(&self, password: SecretString, stored: String) -> Result<Compared, HasherError> {
         let (reply, answer) = oneshot::channel();
-        let weight = weight(&stored, self.shared().settings.caps);
+        let weight = weight(&stored, self.caps());
         self.submit(weight, Work::Verify { password, stored, reply })?;
-        let mut compared = answer.await.map_err(|_| HasherError::Stopped)??;
-        compared.verdict.matches &= is_known;
+        answer.await.map_err(|_| HasherError::Stopped)?
+    }
+
+    /// Does the work of a comparison for a name that nobody has, and answers no. `place` depends on nothing but the name.
+    pub async fn verify_nobody(&self, password: SecretString, place: u64) -> Result<Compared, HasherError> {
+        let mut compared = self.verify(password, self.decoys.at(place)).await?;
+        compared.verdict = Verdict { matches: false, may_replace: false };
         Ok(compared)
+    }
+
+    /// From now on names that nobody has are spread over these.
+    pub fn imitate(&self, kinds: Kinds) {
+        self.decoys.replace(kinds);
+    }
+
+    pub fn caps(&self) -> Caps {
+        self.shared().settings.caps
     }
 
     /// How long the slowest kind of hash that was met so far takes.
@@ -241,16 +254,6 @@ fn quota(limits: Limits, cores: usize) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a small number")]
     let cores = cores as f64;
     limits.cpu.filter(|cpu| *cpu < cores)
-}
-
-/// A hash that no password has: its value is random.
-fn decoy(rng: &mut impl CryptoRng) -> Arc<str> {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD_NO_PAD;
-    let (mut salt, mut value) = ([0; 16], [0; 32]);
-    rng.fill_bytes(&mut salt);
-    rng.fill_bytes(&mut value);
-    format!("{}{}${}", password::OURS, STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(value)).into()
 }
 
 fn run(shared: &Shared, mut pace: Pace) {
@@ -321,9 +324,9 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_user_is_compared_with_a_hash_that_nothing_matches() {
         let hasher = hasher(1, 4, HashMetrics::default());
-        assert!(!hasher.verify("anything".into(), None).await.unwrap().verdict.matches);
+        assert!(!hasher.verify_nobody("anything".into(), 0).await.unwrap().verdict.matches);
         let hash = hasher.hash("anything".into(), salt()).await.unwrap();
-        assert!(hasher.verify("anything".into(), Some(hash)).await.unwrap().verdict.matches);
+        assert!(hasher.verify("anything".into(), hash).await.unwrap().verdict.matches);
     }
 
     #[tokio::test]
@@ -345,17 +348,16 @@ mod tests {
 
     #[tokio::test]
     async fn costly_hashes_of_others_leave_room_in_the_queue() {
-        // No thread takes anything out.
         let hasher = hasher(0, QUEUE, HashMetrics::default());
         let costly = format!("pbkdf2:sha256:600001$salt${}", "aa".repeat(32));
         let cheap = costly.replace("600001", "600000");
-        let own = decoy(&mut rand::rng()).to_string();
+        let own = decoys::own(&mut rand::rng());
         let weights = [&costly, &cheap, &own].map(|stored| weight(stored, SETTINGS.caps));
         assert_eq!(weights, [Weight::Costly, Weight::Imported, Weight::Own]);
         let refused = async |stored: &str, count: usize| {
             let mut refused = 0;
             for _ in 0..count {
-                let compared = hasher.verify("x".into(), Some(stored.to_owned()));
+                let compared = hasher.verify("x".into(), stored.to_owned());
                 // It is submitted when it is asked for the first time, and then waits.
                 refused += usize::from(futures::poll!(std::pin::pin!(compared)).is_ready());
             }

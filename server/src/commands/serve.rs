@@ -4,6 +4,7 @@ mod background;
 mod credentials;
 mod deployment;
 mod hold;
+mod imported;
 mod start;
 mod turn;
 

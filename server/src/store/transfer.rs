@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_query::{Expr, ExprTrait as _, LikeExpr, Order, Query};
+use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, Query};
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -95,16 +95,33 @@ impl Store {
         self.fetch_all(&select).await
     }
 
-    /// Some of the hashes that are not ours, if there are any.
-    pub async fn some_imported_hashes(&self) -> Result<Vec<String>, StoreError> {
+    /// Hashes that are not ours, with the ids of their users.
+    pub async fn imported_hashes(&self, after: i32, limit: u64) -> Result<Vec<(i32, String)>, StoreError> {
         let select = Query::select()
-            .column(Users::Password)
+            .columns([Users::Id, Users::Password])
             .from(Users::Table)
-            .and_where(Expr::col(Users::Password).not_like(LikeExpr::new(format!("{}%", password::OURS))))
-            .limit(200)
+            .and_where(Expr::col(Users::Id).gt(after))
+            .and_where(Expr::col(Users::Password).not_like(ours()))
+            .order_by(Users::Id, Order::Asc)
+            .limit(limit)
             .to_owned();
-        Ok(self.fetch_all::<(String,)>(&select).await?.into_iter().map(|(hash,)| hash).collect())
+        self.fetch_all(&select).await
     }
+
+    /// How many users have a hash of ours.
+    pub async fn count_own_hashes(&self) -> Result<u64, StoreError> {
+        let select = Query::select()
+            .expr(Func::count(Expr::col(Users::Id)))
+            .from(Users::Table)
+            .and_where(Expr::col(Users::Password).like(ours()))
+            .to_owned();
+        let rows: Vec<(i64,)> = self.fetch_all(&select).await?;
+        Ok(rows.first().and_then(|(count,)| u64::try_from(*count).ok()).unwrap_or(0))
+    }
+}
+
+fn ours() -> LikeExpr {
+    LikeExpr::new(format!("{}%", password::OURS))
 }
 
 async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Result<Vec<(u64, String)>, StoreError> {

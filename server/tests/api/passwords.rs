@@ -178,6 +178,32 @@ async fn logins_with_costly_hashes_do_not_keep_the_others_waiting() {
     assert!(statuses.iter().all(|status| [422, 503].contains(status)), "{statuses:?}");
 }
 
+/// How often each name was refused for want of a place, of 30 logins at once.
+async fn refusals(server: &Server, name: &str) -> usize {
+    let login = |number| {
+        let name = if number % 2 == 0 { name.to_owned() } else { name.to_uppercase() };
+        async move { server.login_with(&name, "a wrong password").await.status }
+    };
+    let statuses = futures::future::join_all((0..30).map(login)).await;
+    assert!(statuses.iter().all(|status| [422, 429, 503].contains(status)), "{name}: {statuses:?}");
+    statuses.iter().filter(|status| **status == 503).count()
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_refused_as_often_as_one_with_a_costly_hash() {
+    let (server, database) = Server::with_admin(Engine::Sqlite).await;
+    drop(server);
+    // The only kind of hash there is.
+    let hash = format!("pbkdf2:sha256:1000000$salt${}", "aa".repeat(32));
+    database.execute(&format!("UPDATE users SET password = '{hash}'")).await;
+    let server = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "1")]).await;
+    until("imported hashes were looked at", async || server.log.text().contains("imported hashes")).await;
+    for name in ["root", "nobody", "somebody"] {
+        let refused = refusals(&server, name).await;
+        assert!(refused >= 20, "{name}: {refused}");
+    }
+}
+
 #[tokio::test]
 async fn a_hash_that_costs_too_much_is_no_login_and_no_crash() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 
 use super::{AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, SessionError, Sessions};
 use crate::auth::throttle::WrongPasswords;
+use crate::store::fold;
 
 impl Sessions {
     /// Whether it is the user's password, asked of somebody who is logged in. Returns the hash that it was compared with.
@@ -24,7 +25,7 @@ impl Sessions {
             wrong.check(now).await?;
         }
         let stored = self.store.password_hash(user.id).await?;
-        let compared = self.compare(password, stored.clone()).await?;
+        let compared = self.compare(user.username(), password, stored.clone()).await?;
         if self.throttles {
             // Others may have failed meanwhile: then not even the right password tells anything.
             wrong.check(now).await?;
@@ -51,18 +52,23 @@ impl Sessions {
         self.note(client, entry.detail("too many wrong passwords"), now).await
     }
 
-    /// Compares a password. A hash that cannot be used is one that nothing matches, after the same work.
+    /// Compares the password that came with a name. Where there is no hash, or one that cannot be used, nothing matches,
+    /// after the same work.
     pub(super) async fn compare(
         &self,
+        username: &str,
         password: &SecretString,
         stored: Option<String>,
     ) -> Result<Compared, SessionError> {
-        match self.hasher.verify(password.clone(), stored).await {
-            Err(HasherError::Hash(error)) => {
-                tracing::error!(%error, "a stored password hash cannot be used; the user needs a new password");
-                Ok(self.hasher.verify(password.clone(), None).await?)
+        if let Some(stored) = stored {
+            match self.hasher.verify(password.clone(), stored).await {
+                Err(HasherError::Hash(error)) => {
+                    tracing::error!(%error, "a stored password hash cannot be used; the user needs a new password");
+                }
+                result => return Ok(result?),
             }
-            result => Ok(result?),
         }
+        let place = self.counter_keys.get().place(&fold(username));
+        Ok(self.hasher.verify_nobody(password.clone(), place).await?)
     }
 }

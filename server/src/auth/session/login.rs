@@ -53,7 +53,7 @@ impl Sessions {
         let throttle = self.throttle(username, credentials.as_ref(), recognised.as_ref(), client, now).await?;
         throttle.open(now).await?;
         let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), found.password));
-        let compared = self.compare(&password, stored.clone()).await?;
+        let compared = self.compare(username, &password, stored.clone()).await?;
         // Others may have failed meanwhile: then not even the right password tells anything.
         let slot = match throttle.open(now).await {
             Ok(slot) => slot,
@@ -141,7 +141,11 @@ impl Sessions {
             }
             let present = self.store.password_hash(user.id).await?.filter(|present| *present != hash);
             match present {
-                Some(present) if self.compare(password, Some(present.clone())).await?.verdict.matches => hash = present,
+                Some(present)
+                    if self.compare(user.username(), password, Some(present.clone())).await?.verdict.matches =>
+                {
+                    hash = present;
+                }
                 _ => break,
             }
         }

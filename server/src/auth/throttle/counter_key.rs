@@ -22,13 +22,23 @@ pub struct CounterKey(hmac::Key);
 impl CounterKey {
     /// A digest that nobody can compute or reverse without the key. Only the last part may contain a line break.
     pub fn digest(&self, parts: &[&str]) -> String {
+        URL_SAFE_NO_PAD.encode(self.tag(parts))
+    }
+
+    /// A number that is always the same for a name, evenly spread and just as secret.
+    pub fn place(&self, name: &str) -> u64 {
+        let tag = self.tag(&["place", name]);
+        tag.as_ref().iter().take(8).fold(0, |place, byte| place << 8 | u64::from(*byte))
+    }
+
+    fn tag(&self, parts: &[&str]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(b"sc-auth/counters");
         for part in parts {
             context.update(b"\n");
             context.update(part.as_bytes());
         }
-        URL_SAFE_NO_PAD.encode(context.sign().as_ref())
+        context.sign()
     }
 }
 

@@ -1,15 +1,13 @@
 //! What a server does without being asked: it takes up changed files and deletes what is over.
 
-use std::cmp::Reverse;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{credentials, deployment};
+use super::{credentials, deployment, imported};
 use crate::auth::keys::{KeyRing, Reload};
-use crate::auth::password::Stored;
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::clock::Clock;
@@ -36,7 +34,7 @@ pub fn start(app: &App, args: &ServeArgs, file: &Arc<DeploymentFile>, report: &R
     spawn(stop, watch_keys(Arc::clone(sessions), metrics.clone(), clock));
     let retention = i64::try_from(args.guards.audit_retention.as_secs()).unwrap_or(i64::MAX);
     spawn(stop, sweep(Arc::clone(sessions), metrics.clone(), clock, retention));
-    spawn(stop, measure_imported_hashes(Arc::clone(sessions)));
+    spawn(stop, imported::watch(Arc::clone(sessions)));
     spawn(stop, credentials::watch(Arc::clone(sessions), args.database.clone(), report.clone()));
     spawn(stop, deployment::watch_file(Arc::clone(file)));
     spawn(stop, deployment::beat(Arc::clone(sessions), Arc::clone(file), clock));
@@ -133,35 +131,4 @@ async fn sweep_once(sessions: &Sessions, place: i64, now: i64, retention: i64) -
     store.sweep_heartbeats(now.saturating_sub(HEARTBEATS)).await?;
     tracing::debug!(expired, events, failures, "deleted what was over");
     Ok(place)
-}
-
-/// How many kinds of imported hashes are tried at a start: those that are most work, of which each may take a second.
-const KINDS: usize = 8;
-
-/// Failed logins take as long as the slowest kind of hash in the database: one of each kind is tried once.
-async fn measure_imported_hashes(sessions: Arc<Sessions>) {
-    match sessions.store.some_imported_hashes().await {
-        Ok(hashes) => {
-            let mut kinds = Vec::new();
-            for (_, kind, hash) in by_work(hashes) {
-                // A hash that is too dear is refused before any work.
-                if kinds.len() < KINDS && sessions.hasher.verify("nobody's".into(), Some(hash)).await.is_ok() {
-                    kinds.push(kind);
-                }
-            }
-            if !kinds.is_empty() {
-                tracing::info!(?kinds, slowest_ms = sessions.hasher.slowest().as_millis(), "imported hashes");
-            }
-        }
-        Err(error) => tracing::warn!(error = logging::chain(&error), "imported hashes could not be looked at"),
-    }
-}
-
-/// One hash of each kind, with its work and its kind; the most work first.
-fn by_work(hashes: Vec<String>) -> Vec<(Reverse<u64>, String, String)> {
-    let stored = |hash: String| Stored::parse(&hash).ok().map(|stored| (Reverse(stored.work()), stored.kind(), hash));
-    let mut hashes: Vec<_> = hashes.into_iter().filter_map(stored).collect();
-    hashes.sort_unstable();
-    hashes.dedup_by(|one, other| one.1 == other.1);
-    hashes
 }
