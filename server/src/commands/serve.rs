@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::open::Opened;
@@ -34,24 +34,17 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     args.check().map_err(anyhow::Error::msg)?;
     // Before anything else, so that a stop during a slow start is noticed too: the kernel gives the first process of a
     // container no signal that it does not ask for.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut stops = Stops::new()?;
 
     let start = Start::read(&args, Metrics::new())?;
     let database = start.database()?;
-    let stopped = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
     let open = async {
         let turn = Turn::wait(&database, args.ops.ops_listen).await?;
         Ok::<_, anyhow::Error>((turn, start.open(&database).await?))
     };
     let (turn, opened) = tokio::select! {
         opened = open => opened?,
-        () = stopped => {
+        _ = stops.next() => {
             tracing::info!("stopped before it had a database");
             return Ok(());
         }
@@ -97,27 +90,27 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let api = tokio::spawn(listener::serve(api, router, room, proxies, stop_api.clone()));
     let ops = tokio::spawn(listener::serve_ops(ops, http::ops::router(state), stop_ops.clone()));
 
-    let may_serve = async {
-        if is_held {
-            tracing::warn!(%listen, %ops_listen, "holding");
-            let (ready, database) = hold::wait(&start, &report).await;
-            let app = start.app(ready, &database).await?;
-            report.set_offered(None);
-            report.set_held(None);
-            gate.open(run(app));
+    let stop = if is_held {
+        tracing::warn!(%listen, %ops_listen, "holding");
+        tokio::select! {
+            (ready, database) = hold::wait(&start, &report) => {
+                // Outside of the select: a migration that has begun is not broken off, as at any other start.
+                let app = start.app(ready, &database).await?;
+                report.set_offered(None);
+                report.set_held(None);
+                gate.open(run(app));
+                stops.next().await
+            }
+            stop = stops.next() => stop,
         }
-        std::future::pending::<anyhow::Result<()>>().await
+    } else {
+        stops.next().await
     };
-    tokio::select! {
-        result = may_serve => result?,
-        _ = terminate.recv() => {
-            let drain = serves.get().map_or(Duration::ZERO, |sessions| args.drain(sessions.store.engine()));
-            tracing::info!(drain = %humantime::format_duration(drain), "stopping");
-            draining.start();
-            tokio::time::sleep(drain).await;
-        }
-        // Somebody at a terminal, who does not want to wait.
-        _ = interrupt.recv() => draining.start(),
+    draining.start();
+    if stop == Stop::Terminate {
+        let drain = serves.get().map_or(Duration::ZERO, |sessions| args.drain(sessions.store.engine()));
+        tracing::info!(drain = %humantime::format_duration(drain), "stopping");
+        tokio::time::sleep(drain).await;
     }
     stop_api.cancel();
     api.await?;
@@ -129,6 +122,33 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     drop(turn);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What ends a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Terminate,
+    /// From somebody at a terminal, who does not want to wait.
+    Interrupt,
+}
+
+/// The signals that end a server. One that arrives while nobody asks is kept.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> Stop {
+        tokio::select! {
+            _ = self.terminate.recv() => Stop::Terminate,
+            _ = self.interrupt.recv() => Stop::Interrupt,
+        }
+    }
 }
 
 fn bind(name: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

@@ -94,6 +94,22 @@ impl Database {
         }
     }
 
+    /// Keeps a database server from changing the table `users` until the value is dropped.
+    pub async fn lock_users(&self) -> Box<dyn Send> {
+        let read = "SELECT COUNT(*) FROM users";
+        if self.url.starts_with("mysql") {
+            let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+            sqlx::raw_sql("START TRANSACTION").execute(&mut connection).await.unwrap();
+            sqlx::raw_sql(read).execute(&mut connection).await.unwrap();
+            Box::new(connection)
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.unwrap();
+            sqlx::raw_sql("BEGIN").execute(&mut connection).await.unwrap();
+            sqlx::raw_sql(read).execute(&mut connection).await.unwrap();
+            Box::new(connection)
+        }
+    }
+
     /// One column of text.
     pub async fn texts(&self, sql: &str) -> Vec<String> {
         let sql = AssertSqlSafe(sql.to_owned());

@@ -129,6 +129,11 @@ impl Server {
         Self::start_until("holding", "exec \"$@\"", database, settings).await
     }
 
+    /// One whose migration of the database has begun, and has to wait for something.
+    pub async fn start_migrating(database: &Database, settings: &[(&str, &str)]) -> Self {
+        Self::start_until("migrating", "exec \"$@\"", database, settings).await
+    }
+
     /// See [`command_under`].
     pub async fn start_under(script: &str, database: &Database, settings: &[(&str, &str)]) -> Self {
         Self::start_until("ready", script, database, settings).await
@@ -159,7 +164,8 @@ impl Server {
                 rest.0.lock().unwrap().push(line);
             }
         });
-        let address = |name: &str| format!("http://{}", ready[name].as_str().unwrap());
+        // One that is not ready yet has none.
+        let address = |name: &str| format!("http://{}", ready[name].as_str().unwrap_or_default());
         Self { api: address("listen"), ops: address("ops_listen"), log, child, client: reqwest::Client::new() }
     }
 

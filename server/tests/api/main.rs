@@ -33,6 +33,7 @@ mod replicas;
 mod schema;
 mod sessions;
 mod startup;
+mod stops;
 mod takeover;
 mod tokens;
 mod transfer;
