@@ -18,7 +18,7 @@ pub use schedule::FORGET_AFTER;
 use schedule::{Pace, Share};
 
 use super::session::SessionError;
-use crate::store::{Failures, Store, StoreError, fold};
+use crate::store::{Failures, Proof, Store, StoreError, fold};
 
 /// How often a counter is read again where other requests change it at the same time.
 const RETRIES: usize = 10;
@@ -225,19 +225,24 @@ impl<'a> WrongPasswords<'a> {
     /// As many end the session.
     pub const MOST: i32 = 5;
 
-    /// `session` is empty for tokens of the old service, which have none.
-    pub fn new(store: &'a Store, key: &CounterKey, session: &str, user_uuid: &str) -> Self {
-        Self { store, id: key.digest(&["password", session, user_uuid]) }
+    /// Tokens of the old service have no session: each of them is counted by itself, so that one client does not keep the
+    /// user's others out.
+    pub fn new(store: &'a Store, key: &CounterKey, proof: &Proof, user_uuid: &str) -> Self {
+        let id = match proof {
+            Proof::Session(sid) => key.digest(&["password", sid, user_uuid]),
+            Proof::OldToken(jti) => key.digest(&["password of old token", user_uuid, jti]),
+        };
+        Self { store, id }
     }
 
     /// # Errors
-    /// [`SessionError::Revoked`] where there were too many, and the session is about to end.
+    /// [`SessionError::Revoked`] where there were too many, and the session or the old token is about to end.
     pub async fn check(&self, now: i64) -> Result<(), SessionError> {
         let [failures] = self.store.failures([&self.id]).await?;
         if schedule::recent(failures, now).count >= Self::MOST { Err(SessionError::Revoked) } else { Ok(()) }
     }
 
-    /// Counts one more. Returns whether the session has to end.
+    /// Counts one more. Returns whether the session or the old token has to end.
     ///
     /// # Errors
     /// As [`Self::check`]: others may have used up what was left.

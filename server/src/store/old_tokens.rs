@@ -22,6 +22,16 @@ impl Store {
         }
         self.execute(&revoke_old_tokens(user_uuid)).await.map(|_| ())
     }
+
+    /// Revokes one of a user's old tokens.
+    pub async fn revoke_old_token(&self, jti: &str, user_uuid: &str) -> Result<(), StoreError> {
+        if !self.has_old_tables() {
+            return Ok(());
+        }
+        let mut revoke = revoke_old_tokens(user_uuid);
+        revoke.and_where(Expr::col(Tokens::Jti).eq(jti));
+        self.execute(&revoke).await.map(|_| ())
+    }
 }
 
 /// Whether a token of the old service was revoked; the row must match its user and type too.

@@ -11,6 +11,8 @@ crate::on_every_engine!(
     old_tokens_live_on_until_they_end,
     logging_out_with_an_old_token_ends_all_old_tokens_of_that_user,
     an_old_refresh_token_stays_good_and_can_be_ended,
+    wrong_current_passwords_end_the_old_token_that_they_come_with,
+    an_old_token_whose_row_says_nothing_is_no_good,
     what_the_old_service_writes_afterwards_is_found_and_completed,
     while_both_work_passwords_are_written_as_the_old_one_reads_them,
     users_with_old_tokens_can_be_deleted,
@@ -179,6 +181,59 @@ async fn an_old_refresh_token_stays_good_and_can_be_ended(engine: Engine) {
     server.call("DELETE", "/api/v1/accounts/logout", Some(&access), None).await;
     assert!(!server.is_good(&access).await);
     assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")), "and not begun again");
+}
+
+async fn wrong_current_passwords_end_the_old_token_that_they_come_with(engine: Engine) {
+    let database = old_database(engine).await;
+    let guessed = old_token(&database, "access", ALICE, "a1").await;
+    let others = [old_token(&database, "access", ALICE, "a2").await, old_token(&database, "access", ADMIN, "a3").await];
+    let server = server(&database, &[]).await;
+    let change = async |token: &str, old: &str| {
+        let body = json!({"old_password": old, "new_password": "another good password"});
+        server.call("POST", "/api/v1/accounts/password", Some(token), Some(body)).await
+    };
+    for _ in 0..5 {
+        assert!(server.is_good(&guessed).await);
+        let refused = change(&guessed, "a wrong password").await;
+        assert_eq!(refused, fail(422, json!({"old_password": ["Not the present password."]})));
+    }
+    assert_eq!(change(&guessed, OLD_PASSWORD).await, fail(401, json!("The token has revoked")));
+    assert!(!server.is_good(&guessed).await);
+    // Neither the user's other tokens nor another user's.
+    for token in &others {
+        assert_eq!(change(token, "a wrong password").await.status, 422);
+        let changed = change(token, OLD_PASSWORD).await;
+        assert_eq!(changed.status, 200, "{changed:?}");
+    }
+}
+
+async fn an_old_token_whose_row_says_nothing_is_no_good(engine: Engine) {
+    let database = old_database(engine).await;
+    let nullable = match engine {
+        Engine::Sqlite => {
+            "CREATE TABLE copy AS SELECT * FROM tokens; DROP TABLE tokens; ALTER TABLE copy RENAME TO tokens"
+        }
+        Engine::MariaDb | Engine::MySql => "ALTER TABLE tokens MODIFY COLUMN revoked BOOL NULL",
+        Engine::Postgres => "ALTER TABLE tokens ALTER COLUMN revoked DROP NOT NULL",
+    };
+    database.execute(nullable).await;
+    let access = old_token(&database, "access", ALICE, "a1").await;
+    let refresh = old_token(&database, "refresh", ALICE, "r1").await;
+    let good = old_token(&database, "access", ALICE, "a2").await;
+    database.execute("UPDATE tokens SET revoked = NULL WHERE jti IN ('a1', 'r1')").await;
+    let server = server(&database, &[]).await;
+    assert!(!server.is_good(&access).await && server.is_good(&good).await);
+    assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")));
+    let body = json!({"old_password": OLD_PASSWORD, "new_password": "another good password"});
+    let change = server.call("POST", "/api/v1/accounts/password", Some(&access), Some(body)).await;
+    assert_eq!(change, fail(401, json!("The token has revoked")));
+    let logout = server.call("DELETE", "/api/v1/accounts/logout", Some(&good), None).await;
+    assert_eq!(logout.status, 200, "{logout:?}");
+    assert!(!server.is_good(&good).await);
+    let admin = login(&server, "admin").await.text("access_token");
+    let deleted = server.call("DELETE", "/api/v1/users", Some(&admin), Some(json!({"uuid": ALICE}))).await;
+    assert_eq!(deleted.status, 200, "{deleted:?}");
+    assert!(!server.log.text().contains("a request failed"), "{}", server.log.text());
 }
 
 async fn what_the_old_service_writes_afterwards_is_found_and_completed(engine: Engine) {

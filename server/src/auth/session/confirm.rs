@@ -2,14 +2,14 @@
 
 use secrecy::SecretString;
 
-use super::{AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, SessionError, Sessions};
+use super::{AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, Proof, SessionError, Sessions};
 use crate::auth::throttle::WrongPasswords;
 use crate::store::fold;
 
 impl Sessions {
     /// Whether it is the user's password, asked of somebody who is logged in. Returns the hash that it was compared with.
-    /// Strangers who guess at logins don't get in its way: wrong passwords are counted by the session, which ends after
-    /// [`WrongPasswords::MOST`].
+    /// Strangers who guess at logins don't get in its way: wrong passwords are counted by the session or the old token,
+    /// which ends after [`WrongPasswords::MOST`].
     pub async fn confirm_password(
         &self,
         bearer: &Authenticated,
@@ -19,8 +19,7 @@ impl Sessions {
     ) -> Result<String, SessionError> {
         self.hasher.check_room()?;
         let user = &bearer.user;
-        let session = bearer.sid().unwrap_or_default();
-        let wrong = WrongPasswords::new(&self.store, &self.counter_keys.get(), session, &user.uuid);
+        let wrong = WrongPasswords::new(&self.store, &self.counter_keys.get(), &bearer.proof, &user.uuid);
         if self.throttles {
             wrong.check(now).await?;
         }
@@ -42,11 +41,11 @@ impl Sessions {
         Err(SessionError::BadCredentials)
     }
 
-    /// Ends the session whose token somebody guesses the password with: most likely it was stolen.
+    /// Ends the session whose token somebody guesses the password with, or the old token: most likely it was stolen.
     async fn end_for_guessing(&self, bearer: &Authenticated, client: &Client, now: i64) -> Result<(), SessionError> {
-        match bearer.sid() {
-            Some(sid) => drop(self.end(bearer, sid, now).await?),
-            None => self.store.revoke_old_tokens(&bearer.user.uuid).await?,
+        match &bearer.proof {
+            Proof::Session(sid) => drop(self.end(bearer, sid, now).await?),
+            Proof::OldToken(jti) => self.store.revoke_old_token(jti, &bearer.user.uuid).await?,
         }
         let entry = Entry::new(Event::SessionEnded, AuditOutcome::Denied).by(&bearer.user);
         self.note(client, entry.detail("too many wrong passwords"), now).await
