@@ -254,14 +254,17 @@ async fn replace_password(
         keep_session: bearer.sid().map(str::to_owned),
         ..Changes::default()
     };
-    for _ in 1..COMPARISONS {
+    let mut comparisons = 1;
+    loop {
         let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: Some(compared_hash) };
         match app.sessions.store.change_user(bearer.user.id, changes.clone(), guard, (app.clock)()).await {
-            Err(StoreError::PasswordChanged) => compared_hash = confirm(app, bearer, old, client).await?,
+            Err(StoreError::PasswordChanged) if comparisons < COMPARISONS => {
+                compared_hash = confirm(app, bearer, old, client).await?;
+                comparisons += 1;
+            }
             result => return result.map(|_| ()).map_err(ApiError::from),
         }
     }
-    Err(StoreError::PasswordChanged.into())
 }
 
 async fn confirm(app: &App, bearer: &Authenticated, old: &SecretString, client: &Client) -> Result<String, ApiError> {

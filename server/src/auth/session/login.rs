@@ -134,20 +134,17 @@ impl Sessions {
         client: &Client,
         now: i64,
     ) -> Result<(TokenPair, String), SessionError> {
-        let mut hash = stored.to_owned();
-        for _ in 0..COMPARISONS {
+        let (mut hash, mut comparisons) = (stored.to_owned(), 1);
+        loop {
             if let Some(pair) = self.begin(keys, user, &hash, ids, client, now).await? {
                 return Ok((pair, hash));
             }
             let present = self.store.password_hash(user.id).await?.filter(|present| *present != hash);
-            match present {
-                Some(present)
-                    if self.compare(user.username(), password, Some(present.clone())).await?.verdict.matches =>
-                {
-                    hash = present;
-                }
-                _ => break,
+            let Some(present) = present.filter(|_| comparisons < COMPARISONS) else { break };
+            if !self.compare(user.username(), password, Some(present.clone())).await?.verdict.matches {
+                break;
             }
+            (hash, comparisons) = (present, comparisons + 1);
         }
         Err(SessionError::BadCredentials)
     }
