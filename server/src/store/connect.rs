@@ -14,7 +14,7 @@ use super::same_database::SameDatabase;
 use super::same_file::SameFile;
 use super::{Contents, Engine, Pool as EnginePool, Store, StoreError};
 use crate::config::Database;
-use crate::files::create_private;
+use crate::files::{create_private, real_path};
 
 /// Half a core serves about 4,000 requests a second: a few connections keep it busy, and many pods share one
 /// database server.
@@ -191,7 +191,7 @@ fn make_private(path: &Path) {
     if path.to_string_lossy().starts_with("file:") {
         return;
     }
-    let result = create_private(path);
+    let result = create_private(&real_path(path.to_owned()));
     tracing::debug!(path = %path.display(), made = result.is_ok(), "the database's file");
 }
 

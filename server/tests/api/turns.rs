@@ -153,3 +153,24 @@ async fn databases_in_memory_are_each_server_s_own() {
         assert!(!files.iter().any(|file| file.contains("lock") || file.contains("data.db")), "{files:?}");
     }
 }
+
+#[tokio::test]
+async fn a_link_to_a_file_that_is_not_there_yet_is_followed() {
+    let mut database = Database::create(Engine::Sqlite).await;
+    let (folder, file) = (database.folder.path().to_owned(), database.url.strip_prefix("sqlite:").unwrap().to_owned());
+    let link = folder.join("link.db");
+    std::os::unix::fs::symlink("sc-auth.db", &link).unwrap();
+    let other = format!("sqlite:{}", link.display());
+    let own = std::mem::replace(&mut database.url, other);
+    let first = Server::start(&database, &[]).await;
+    assert!(std::path::Path::new(&format!("{file}.lock")).exists() && !folder.join("link.db.lock").exists());
+    let mode = std::fs::metadata(&file).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+    // By its own name it is the same database.
+    database.url = own;
+    let mut next = Next::start(&database);
+    next.says(WAITING).await;
+    drop(first);
+    next.says("ready").await;
+    next.signal("INT");
+}

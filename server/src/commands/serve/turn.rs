@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bind;
 use crate::config::Database;
+use crate::files;
 use crate::http::{listener, ops};
 
 /// How often the lock is tried. A blocking call could not be broken off by SIGTERM.
@@ -68,7 +69,7 @@ impl Turn {
 
 /// Beside the file itself, not beside a symbolic link to it.
 fn lock_path(file: PathBuf) -> PathBuf {
-    let mut path = std::fs::canonicalize(&file).unwrap_or(file).into_os_string();
+    let mut path = files::real_path(file).into_os_string();
     path.push(".lock");
     path.into()
 }
