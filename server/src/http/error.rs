@@ -117,6 +117,7 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Other(_)
             | StoreError::ForeignTables(_)
+            | StoreError::Narrow { .. }
             | StoreError::SchemaTooNew(_)
             | StoreError::MigrationLock(_) => Self::Internal(error.into()),
         }

@@ -60,6 +60,12 @@ pub enum StoreError {
          an empty database"
     )]
     ForeignTables(String),
+    /// A column of the old service in which not every name can be kept.
+    #[error(
+        "the column users.{column} has the character set {charset} and cannot be widened: {why}; change it by hand to a \
+         VARCHAR of at most 768 characters with the character set utf8mb4"
+    )]
+    Narrow { column: String, charset: String, why: &'static str },
     /// The oldest release that may work on the schema.
     #[error("a newer server has brought the schema to where only {0} or later may work on it; start that one")]
     SchemaTooNew(String),

@@ -59,8 +59,9 @@ impl Store {
     /// already is left as it is.
     ///
     /// # Errors
-    /// [`StoreError::ForeignTables`] where the tables are somebody else's, [`StoreError::SchemaTooNew`] where a newer
-    /// server has brought the schema to where this one may not work on it.
+    /// [`StoreError::ForeignTables`] where the tables are somebody else's, [`StoreError::Narrow`] where a column
+    /// has to be changed by hand, [`StoreError::SchemaTooNew`] where a newer server has brought the schema to where this
+    /// one may not work on it.
     pub async fn migrate(&self, identity: &NewIdentity) -> Result<(), StoreError> {
         let plan = self.plan().await?;
         if plan.is_done() && !self.has_old_tables() {
@@ -106,6 +107,9 @@ async fn look(tx: &mut Tx) -> Result<(Plan, Found), StoreError> {
     let identity = if found.has_table(identity::TABLE) { identity::read(tx).await? } else { None };
     let mut statements = plan::statements(tx.engine(), &found);
     statements.extend(charset::statements(tx).await?);
+    if !statements.is_empty() {
+        statements.splice(..0, charset::row_format(tx).await?);
+    }
     Ok((Plan { origin, from, identity, statements }, found))
 }
 

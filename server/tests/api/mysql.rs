@@ -24,6 +24,9 @@ on_both!(
     the_mode_of_the_server_does_not_matter,
     tables_without_a_primary_key_are_not_needed,
     a_taken_over_database_in_any_character_set_works,
+    columns_of_other_lengths_and_types_work,
+    columns_keep_their_defaults,
+    a_column_that_cannot_be_widened_is_refused_before_anybody_is_served,
 );
 
 /// Names that need all of Unicode. The second is the same as the first to many collations.
@@ -77,8 +80,16 @@ async fn works(database: &Database, names: &[&str]) {
         let answer = server.call(method, "/api/v1/users", Some(&admin), Some(json!({"uuid": "🦀", "name": "x"}))).await;
         assert!([404, 422].contains(&answer.status), "{method}: {answer:?}");
     }
-    let events = server.get("/api/v1/audit?limit=100", &admin).await;
-    assert_eq!(events.status, 200, "{events:?}");
+    let events = server.get("/api/v1/audit?limit=100&event=registered", &admin).await;
+    let registered: Vec<_> =
+        events.body["data"].as_array().unwrap().iter().map(|event| &event["actor"]["username"]).collect();
+    assert_eq!(registered, names.iter().rev().collect::<Vec<_>>(), "{events:?}");
+    // What was typed as a name that nobody has may be a password.
+    let failed = server.get("/api/v1/audit?limit=100&event=login&outcome=failure", &admin).await;
+    assert!(
+        failed.body["data"].as_array().unwrap().len() == 3 && !failed.body.to_string().contains("🐙"),
+        "{failed:?}"
+    );
     assert!(!server.log.text().contains("a request failed"), "{}", server.log.text());
 }
 
@@ -151,4 +162,69 @@ async fn a_taken_over_database_in_any_character_set_works(engine: Engine) {
         assert!(plan.status.success(), "{options}: {}", String::from_utf8_lossy(&plan.stderr));
         works(&database, &NAMES_BESIDE_THE_OLD_SERVICE).await;
     }
+}
+
+/// Changes the table of users as somebody may have done before.
+async fn old_database_changed(engine: Engine, changes: &str) -> Database {
+    let database = old_database_with(engine, "CHARACTER SET latin1").await;
+    database.execute(&format!("ALTER TABLE users {changes}")).await;
+    database
+}
+
+async fn columns_of_other_lengths_and_types_work(engine: Engine) {
+    for changes in [
+        "MODIFY username VARCHAR(255), MODIFY email VARCHAR(320), MODIFY name VARCHAR(500)",
+        // 767 bytes in an index are the most here.
+        "ROW_FORMAT = COMPACT, MODIFY username VARCHAR(255), MODIFY email VARCHAR(700)",
+        "ROW_FORMAT = REDUNDANT, MODIFY username VARCHAR(64) CHARACTER SET utf8mb4, MODIFY email VARCHAR(120) CHARACTER SET utf8mb4, \
+         MODIFY name VARCHAR(125) CHARACTER SET utf8mb4",
+        "MODIFY username VARCHAR(768), MODIFY name TEXT",
+        "MODIFY username CHAR(100), MODIFY name TINYTEXT",
+        "MODIFY username VARCHAR(255) CHARACTER SET utf8mb3, MODIFY name VARCHAR(4000) CHARACTER SET ascii",
+    ] {
+        let database = old_database_changed(engine, changes).await;
+        let plan = run(&database, &["migrate", "--plan"], &[]).await;
+        assert!(plan.status.success(), "{changes}: {}", String::from_utf8_lossy(&plan.stderr));
+        works(&database, &NAMES_BESIDE_THE_OLD_SERVICE).await;
+    }
+}
+
+async fn columns_keep_their_defaults(engine: Engine) {
+    let expression = "MODIFY username VARCHAR(64) DEFAULT (CONCAT('a', 'b'))";
+    let changes = format!(
+        "{expression}, MODIFY name VARCHAR(255) NOT NULL DEFAULT 'it''s \\\\ ë', MODIFY email VARCHAR(120) DEFAULT ''"
+    );
+    let database = old_database_changed(engine, &changes).await;
+    let defaults = async || {
+        database.execute("INSERT INTO users (uuid) VALUES ('x')").await;
+        let select = "SELECT CONCAT(username, '|', name, '|', email, '|') FROM users WHERE uuid = 'x'";
+        let defaults = database.texts(select).await;
+        database.execute("DELETE FROM users WHERE uuid = 'x'").await;
+        defaults
+    };
+    assert_eq!(defaults().await, ["ab|it's \\ ë||"]);
+    works(&database, &NAMES_BESIDE_THE_OLD_SERVICE).await;
+    assert_eq!(defaults().await, ["ab|it's \\ ë||"]);
+}
+
+async fn a_column_that_cannot_be_widened_is_refused_before_anybody_is_served(engine: Engine) {
+    for (changes, why) in [
+        ("MODIFY email VARCHAR(1000)", "the column users.email has the character set latin1 and cannot be widened"),
+        ("MODIFY name ENUM('Alice', 'admin')", "its type"),
+        ("DROP COLUMN name, ADD COLUMN name VARCHAR(125) AS (username) STORED", "computed"),
+    ] {
+        let database = old_database_changed(engine, changes).await;
+        for command in [&["migrate", "--plan"][..], &["migrate"], &["serve"]] {
+            let output = run(&database, command, &[]).await;
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && error.contains(why), "{changes}, {command:?}: {error}");
+        }
+        let tables = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = DATABASE() \
+                      AND table_name LIKE 'sc%'";
+        assert_eq!(database.texts(tables).await, Vec::<String>::new(), "nothing is changed");
+    }
+    // By hand, it becomes one that works.
+    let database = old_database_changed(engine, "MODIFY email VARCHAR(1000)").await;
+    database.execute("ALTER TABLE users MODIFY email VARCHAR(120) CHARACTER SET utf8mb4").await;
+    works(&database, &NAMES_BESIDE_THE_OLD_SERVICE).await;
 }
