@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::database::{Database, Engine};
-use crate::harness::{Answer, PASSWORD, Server, fail, run, run_with_input, until};
+use crate::harness::{Answer, PASSWORD, Server, fail, run_with_input, until};
 
 crate::on_every_engine!(
     many_networks_do_not_keep_the_owner_out_of_a_known_one,
@@ -17,21 +17,15 @@ crate::on_every_engine!(
     the_owner_of_a_refresh_token_gets_in,
     known_networks_and_tokens_have_counters_too,
     names_that_nobody_has_behave_the_same,
-    a_success_takes_back_the_failures_of_its_own_network,
-    few_networks_are_remembered_and_none_in_clear,
-    a_password_can_be_changed_during_an_attack,
-    five_wrong_passwords_end_the_session,
     an_admin_who_is_created_again_gets_in_at_once,
-    counters_outlive_the_refresh_keys,
-    a_database_of_the_release_before_is_completed,
 );
 
-const HOME: &str = "198.51.100.7";
+pub const HOME: &str = "198.51.100.7";
 const AWAY: &str = "192.0.2.33";
-const STRANGER: &str = "203.0.113.9";
+pub const STRANGER: &str = "203.0.113.9";
 
 /// A server that knows its clients' addresses.
-async fn server(engine: Engine) -> (Server, Database) {
+pub async fn server(engine: Engine) -> (Server, Database) {
     let (_, database) = Server::with_admin(engine).await;
     (behind_proxy(&database).await, database)
 }
@@ -42,13 +36,13 @@ async fn behind_proxy(database: &Database) -> Server {
 
 /// What a login is answered, and the seconds in `Retry-After`.
 #[derive(Debug, PartialEq)]
-struct Login {
-    status: u16,
-    wait: Option<u64>,
+pub struct Login {
+    pub status: u16,
+    pub wait: Option<u64>,
 }
 
 /// Again where a slow machine has no room for one more hash.
-async fn login(server: &Server, address: &str, name: &str, password: &str, token: Option<&str>) -> Login {
+pub async fn login(server: &Server, address: &str, name: &str, password: &str, token: Option<&str>) -> Login {
     loop {
         let answer = login_once(server, address, name, password, token).await;
         if answer.status != 503 {
@@ -68,23 +62,23 @@ async fn login_once(server: &Server, address: &str, name: &str, password: &str, 
     Login { status: response.status().as_u16(), wait }
 }
 
-async fn right(server: &Server, address: &str) -> u16 {
+pub async fn right(server: &Server, address: &str) -> u16 {
     login(server, address, "root", PASSWORD, None).await.status
 }
 
-async fn wrong(server: &Server, address: &str, name: &str) -> Login {
+pub async fn wrong(server: &Server, address: &str, name: &str) -> Login {
     login(server, address, name, "a wrong password", None).await
 }
 
 /// Addresses of a guesser who has many, each on a network of its own.
-fn addresses(count: usize) -> Vec<String> {
+pub fn addresses(count: usize) -> Vec<String> {
     let v4 = (1..=count / 2).map(|number| format!("203.0.113.{number}"));
     let v6 = (1..=count - count / 2).map(|number| format!("2001:db8:0:{number:x}::1"));
     v4.chain(v6).collect()
 }
 
 /// One guess from each of them; how many were compared.
-async fn attack(server: &Server, name: &str, addresses: &[String]) -> usize {
+pub async fn attack(server: &Server, name: &str, addresses: &[String]) -> usize {
     let mut compared = 0;
     for addresses in addresses.chunks(4) {
         let answers = join_all(addresses.iter().map(|address| wrong(server, address, name))).await;
@@ -110,7 +104,7 @@ fn seconds_now() -> i64 {
 }
 
 /// Guesses twice a second until it is aborted.
-fn guess_on(server: &Server, name: &'static str, addresses: Vec<String>) -> JoinHandle<()> {
+pub fn guess_on(server: &Server, name: &'static str, addresses: Vec<String>) -> JoinHandle<()> {
     let request = server.request("POST", "/api/v1/accounts/login");
     let body = json!({"username": name, "password": "a wrong password"});
     tokio::spawn(async move {
@@ -258,101 +252,6 @@ async fn names_that_nobody_has_behave_the_same(engine: Engine) {
     assert!(rows.iter().all(|id| id.len() == 43), "{rows:?}");
 }
 
-async fn a_success_takes_back_the_failures_of_its_own_network(engine: Engine) {
-    let (server, database) = server(engine).await;
-    let counts = "SELECT CONCAT('', failures) FROM login_failures ORDER BY failures";
-    for _ in 0..2 {
-        wrong(&server, STRANGER, "root").await;
-    }
-    for _ in 0..2 {
-        wrong(&server, HOME, "root").await;
-    }
-    assert_eq!(database.texts(counts).await, ["2", "2", "4"]);
-    assert_eq!(right(&server, HOME).await, 200);
-    assert_eq!(database.texts(counts).await, ["2", "2"], "the stranger's stay");
-    assert_eq!(right(&server, STRANGER).await, 200);
-    assert_eq!(database.texts(counts).await, Vec::<String>::new());
-}
-
-async fn few_networks_are_remembered_and_none_in_clear(engine: Engine) {
-    let (server, database) = server(engine).await;
-    for number in 1..=20 {
-        assert_eq!(right(&server, &format!("198.51.100.{number}")).await, 200);
-    }
-    let ids = database.texts("SELECT id FROM known_networks").await;
-    assert_eq!(ids.len(), 16);
-    assert!(ids.iter().all(|id| id.len() == 43 && !id.contains("198") && !id.contains("root")), "{ids:?}");
-    // A stranger's own account does not make the stranger known to others.
-    server.register("mallory").await;
-    assert_eq!(login(&server, STRANGER, "mallory", PASSWORD, None).await.status, 200);
-    attack(&server, "root", &addresses(20)).await;
-    database.execute("UPDATE login_failures SET retry_at = 9999999999").await;
-    assert_eq!(wrong(&server, STRANGER, "root").await.status, 429);
-    let root = login(&server, "198.51.100.20", "root", PASSWORD, None).await;
-    assert_eq!(root.status, 200, "the latest are those that stay");
-    let admin = server.request("POST", "/api/v1/accounts/login").header("x-forwarded-for", "198.51.100.20");
-    let admin = crate::harness::answer(admin.json(&json!({"username": "root", "password": PASSWORD}))).await;
-    let admin = admin.text("access_token");
-    let uuid = server.uuid_of(&admin, "mallory").await;
-    let deleted = server.call("DELETE", "/api/v1/users", Some(&admin), Some(json!({"uuid": uuid}))).await;
-    assert_eq!(deleted.status, 200);
-    assert_eq!(database.texts("SELECT id FROM known_networks").await.len(), 16, "they go with the user");
-}
-
-async fn a_password_can_be_changed_during_an_attack(engine: Engine) {
-    // Clients' addresses are not known here: the worst case.
-    let (server, database) = Server::with_admin(engine).await;
-    let token = server.login("root").await.access;
-    server.login_with("root", "a wrong password").await;
-    database.execute("UPDATE login_failures SET failures = 20, retry_at = 9999999999").await;
-    let attack = guess_on(&server, "root", vec![STRANGER.into()]);
-    assert_eq!(server.login_with("root", PASSWORD).await.status, 429);
-    for (old, new) in [(PASSWORD, "another good password"), ("another good password", PASSWORD)] {
-        let body = json!({"old_password": old, "new_password": new});
-        let changed = server.call("POST", "/api/v1/accounts/password", Some(&token), Some(body)).await;
-        assert_eq!(changed.status, 200, "{changed:?}");
-    }
-    attack.abort();
-}
-
-async fn five_wrong_passwords_end_the_session(engine: Engine) {
-    let (server, database) = Server::with_admin(engine).await;
-    let (guessed, other) = (server.login("root").await, server.login("root").await);
-    let change = async |token: &str, old: &str| {
-        let body = json!({"old_password": old, "new_password": "another good password"});
-        server.call("POST", "/api/v1/accounts/password", Some(token), Some(body)).await
-    };
-    for attempt in 1..=5 {
-        assert!(server.is_good(&guessed.access).await, "before attempt {attempt}");
-        let refused = change(&guessed.access, "a wrong password").await;
-        assert_eq!(refused, fail(422, json!({"old_password": ["Not the present password."]})));
-    }
-    assert!(!server.is_good(&guessed.access).await);
-    assert_eq!(server.refresh(&guessed.refresh).await.status, 401);
-    assert_eq!(change(&guessed.access, PASSWORD).await.status, 401);
-    assert!(server.is_good(&other.access).await, "others live on");
-    let events = server.get("/api/v1/audit?event=session_ended", &other.access).await;
-    assert_eq!(events.body["data"][0]["detail"], "too many wrong passwords", "{events:?}");
-
-    // All at once is no way round it.
-    let parallel = server.login("root").await.access;
-    let statuses = join_all((0..20).map(|_| change(&parallel, "a wrong password"))).await;
-    let compared = statuses.iter().filter(|answer| answer.status == 422).count();
-    assert!(compared <= 5 && statuses.iter().all(|answer| [401, 422, 503].contains(&answer.status)), "{statuses:?}");
-    assert!(compared < 5 || !server.is_good(&parallel).await);
-    // The name has no failures by it, and a right password begins the count again.
-    for _ in 0..4 {
-        change(&other.access, "a wrong password").await;
-    }
-    assert_eq!(change(&other.access, PASSWORD).await.status, 200);
-    for _ in 0..4 {
-        change(&other.access, "a wrong password").await;
-    }
-    assert!(server.is_good(&other.access).await);
-    assert_eq!(server.login_with("root", "another good password").await.status, 200);
-    drop(database);
-}
-
 async fn an_admin_who_is_created_again_gets_in_at_once(engine: Engine) {
     let (server, database) = server(engine).await;
     let create = async |name: &str| {
@@ -375,56 +274,4 @@ async fn an_admin_who_is_created_again_gets_in_at_once(engine: Engine) {
         assert_eq!(login(&server, AWAY, name, PASSWORD, None).await.status, 200, "{name}");
         attack.abort();
     }
-}
-
-async fn counters_outlive_the_refresh_keys(engine: Engine) {
-    let (first, database) = Server::with_admin(engine).await;
-    let keys = async |arguments: &[&str]| {
-        let output = run(&database, &[&["keys"], arguments].concat(), &[]).await;
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
-    };
-    first.register("alice").await;
-    let kid = async || jsonwebtoken::decode_header(&first.login("alice").await.refresh).unwrap().kid.unwrap();
-    let old = kid().await;
-    for name in ["root", "nobody"] {
-        first.login_with(name, "a wrong password").await;
-    }
-    let ids = async || {
-        let mut ids = database.texts("SELECT id FROM login_failures").await;
-        ids.sort();
-        ids
-    };
-    let before = ids().await;
-    assert_eq!(before.len(), 2);
-    keys(&["rotate", "--purpose", "refresh"]).await;
-    let next = keys(&["rotate", "--purpose", "refresh", "--now"]).await;
-    until("the next key signs", async || kid().await == next).await;
-    until("it opens a copy", async || database.texts("SELECT id FROM counter_keys").await.contains(&next)).await;
-    // The key that sealed the first copy is dropped, and so is the server that remembers what it opened.
-    keys(&["revoke", &old]).await;
-    drop(first);
-    let second = Server::start(&database, &[]).await;
-    for name in ["root", "nobody"] {
-        second.login_with(name, "a wrong password").await;
-    }
-    assert_eq!(ids().await, before, "the same counters");
-    let sealed = database.texts("SELECT sealed FROM counter_keys").await.concat();
-    assert!(!sealed.is_empty() && !sealed.contains("root"));
-}
-
-async fn a_database_of_the_release_before_is_completed(engine: Engine) {
-    let (_, database) = Server::with_admin(engine).await;
-    database.execute("DROP TABLE known_networks; DROP TABLE counter_keys").await;
-    database.execute("ALTER TABLE users DROP COLUMN login_epoch").await;
-    database.execute("UPDATE sc_auth_schema SET version = 1").await;
-    // An embedded database has one server at a time.
-    let count = if engine == Engine::Sqlite { 1 } else { 2 };
-    let servers = join_all((0..count).map(|_| Server::start(&database, &[]))).await;
-    for server in &servers {
-        server.login_with("root", "a wrong password").await;
-    }
-    assert_eq!(database.texts("SELECT id FROM login_failures").await.len(), 1, "they count under one key");
-    servers[0].login("root").await;
-    assert_eq!(database.texts("SELECT id FROM counter_keys").await.len(), 1);
 }
