@@ -49,6 +49,8 @@ pub struct Health {
     pub admin_made: Option<bool>,
     /// Whether sessions live whose keys are gone.
     pub keys_lost: Option<bool>,
+    /// The identifiers of each serving pod's signing keys.
+    pub keys: BTreeSet<BTreeSet<String>>,
     /// Other ScAuths on the same database.
     pub others: Vec<Other>,
     /// Whether requests were answered with a 5xx status within the last minute.
@@ -80,6 +82,7 @@ impl Health {
             offered: databases.filter_map(|database| database.offered.clone()).max_by_key(rank),
             admin_made: made,
             keys_lost: (!served.is_empty()).then(|| serving().any(|answer| answer.keys_lost)),
+            keys: serving().map(|answer| answer.keys.iter().map(|key| key.kid.clone()).collect()).collect(),
             fails: staying.iter().any(|answer| answer.server_errors > 0),
             served,
             others,

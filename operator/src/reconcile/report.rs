@@ -25,7 +25,7 @@ use super::observe::Observed;
 use super::rollout::Rollout;
 use super::rotation::Stored;
 use super::validate::{Refusal, Validated, names, url};
-use crate::api::{DatabaseStatus, ScAuth, ScAuthStatus};
+use crate::api::{DatabaseStatus, KeyStatus, ScAuth, ScAuthStatus};
 use crate::kinds::Kind;
 use crate::names::FIELD_MANAGER;
 use crate::reasons::Reason;
@@ -66,8 +66,10 @@ pub struct Facts<'a> {
 #[derive(Default)]
 pub struct KeyFacts<'a> {
     pub broken: Option<&'a str>,
-    /// Whether they had vanished and were made anew.
+    /// Whether the Secret had been deleted and was created with new keys.
     pub were_lost: bool,
+    /// The identifiers of the keys that the Secret holds, where they can be read.
+    pub kids: BTreeSet<String>,
 }
 
 impl<'a> Facts<'a> {
@@ -75,11 +77,15 @@ impl<'a> Facts<'a> {
         let (validated, children, unknown_kinds, keys) = match outcome {
             Outcome::Applied(applied) => {
                 let (validated, applied) = applied.as_ref();
-                let keys = KeyFacts { broken: applied.keys.broken.as_deref(), were_lost: applied.keys.were_lost };
+                let kids = applied.keys.status.iter().map(|key| key.kid.clone()).collect();
+                let (broken, were_lost) = (applied.keys.broken.as_deref(), applied.keys.were_lost);
+                let keys = KeyFacts { broken, were_lost, kids };
                 (validated, &applied.children, &applied.unknown_kinds, keys)
             }
             Outcome::Suspended(suspended) => {
-                (&suspended.0, &observed.children, &observed.unknown_kinds, KeyFacts::default())
+                let kids = stored_keys(observed).into_iter().map(|key| key.kid).collect();
+                let keys = KeyFacts { kids, ..KeyFacts::default() };
+                (&suspended.0, &observed.children, &observed.unknown_kinds, keys)
             }
             Outcome::Refused(_) | Outcome::Failed(_) => return None,
         };
@@ -156,8 +162,7 @@ fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {
     let keys = if let Outcome::Applied(applied) = outcome {
         applied.1.keys.status.clone()
     } else {
-        let stored = facts.observed.secret.as_ref().and_then(|secret| Stored::read(secret).ok());
-        stored.map(|stored| stored.status()).unwrap_or_default()
+        stored_keys(facts.observed)
     };
     let selector: Vec<_> = build::selector(validated).iter().map(|(name, value)| format!("{name}={value}")).collect();
     ScAuthStatus {
@@ -172,6 +177,12 @@ fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {
         keys,
         ..ScAuthStatus::default()
     }
+}
+
+/// The keys in the Secret as it was read, without their secrets.
+fn stored_keys(observed: &Observed) -> Vec<KeyStatus> {
+    let stored = observed.secret.as_ref().and_then(|secret| Stored::read(secret).ok());
+    stored.map(|stored| stored.status()).unwrap_or_default()
 }
 
 /// Which database is expected now: while suspended, it is what the Secret says.
@@ -239,7 +250,8 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
     if let Outcome::Applied(applied) = outcome {
         let keys = &applied.1.keys;
         if keys.were_lost {
-            let message = "the Secret with the signing keys had vanished and was made anew: every token is void";
+            let message =
+                "the Secret with the signing keys was missing and was created with new keys: every token is invalid";
             events.push((EventType::Warning, Reason::KeysLost.to_string(), message.to_owned()));
         }
         events.extend(keys.notes.iter().map(|(reason, note)| {

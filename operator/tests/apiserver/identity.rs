@@ -178,7 +178,7 @@ async fn it_survives_the_loss_of_the_secret_and_of_the_namespace_with_it() {
         }
     }
     let message = is(&client, name, "KeysReady", ["False", "KeysLost"]).await;
-    assert!(message.contains("was made anew"), "{message}");
+    assert!(message.contains("was created with new keys"), "{message}");
     assert_eq!(expected(&client, name).await, "one");
     serve(&client, name).await;
     let lost = with(with(serving("one"), "keys_lost", json!(true)), "admin", json!({"secret_id": "i", "made": false}));

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use rand::CryptoRng;
+use sc_auth_contract::status::KeyStatus;
 use sc_auth_contract::keys::{KeySet, Material, Purpose, State};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -99,6 +100,13 @@ impl Keys {
 
     pub fn all(&self) -> &[Key] {
         &self.all
+    }
+
+    /// Without their secrets.
+    pub fn status(&self) -> Vec<KeyStatus> {
+        let keys = self.all.iter();
+        keys.map(|key| KeyStatus { kid: key.kid.clone(), purpose: key.purpose, state: key.state, since: key.since })
+            .collect()
     }
 
     /// One for each refresh key.

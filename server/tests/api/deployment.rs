@@ -8,6 +8,7 @@ use crate::harness::{PASSWORD, Server, run_with_input, until};
 crate::on_every_engine!(
     it_tells_whose_password_the_secret_holds,
     lost_keys_are_told_from_rotated_ones,
+    an_older_keys_file_lacks_the_keys_of_later_sessions,
     errors_and_missing_tables_are_told,
 );
 
@@ -74,6 +75,33 @@ async fn lost_keys_are_told_from_rotated_ones(engine: Engine) {
         until("the loss is noticed", async || server.status().await["keys_lost"] == true).await;
         server.login("root").await;
     }
+}
+
+async fn an_older_keys_file_lacks_the_keys_of_later_sessions(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    let path = database.folder.path().join("sc-auth-keys.json");
+    let known = async || database.texts("SELECT id FROM sc_auth_keys").await.len();
+    until("the keys are known", async || known().await == 2).await;
+    // The backup is a day old.
+    database.execute("UPDATE sc_auth_keys SET first_seen_at = first_seen_at - 86400").await;
+    let mut backup: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    for key in backup["keys"].as_array_mut().unwrap() {
+        key["since"] = json!(key["since"].as_i64().unwrap() - 86_400);
+    }
+    for _ in 0..2 {
+        let rotated = crate::harness::run(&database, &["keys", "rotate", "--purpose", "refresh", "--now"], &[]).await;
+        assert!(rotated.status.success(), "{rotated:?}");
+    }
+    until("the new key signs", async || server.status().await["keys"].to_string().contains("retired")).await;
+    until("it is known", async || known().await == 3).await;
+    server.login("root").await;
+    assert_eq!(server.status().await["keys_lost"], false);
+    let newer = std::fs::read_to_string(&path).unwrap();
+
+    std::fs::write(&path, backup.to_string()).unwrap();
+    until("the loss is noticed", async || server.status().await["keys_lost"] == true).await;
+    std::fs::write(&path, newer).unwrap();
+    until("the keys are back", async || server.status().await["keys_lost"] == false).await;
 }
 
 async fn errors_and_missing_tables_are_told(engine: Engine) {

@@ -5,16 +5,19 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::status::Status;
+use sc_auth_contract::keys::{Algorithm, KeySet, Purpose};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::{embedded, environment, external, live, owned_by, scauth};
-use crate::api::{ScAuth, ScAuthStatus};
+use crate::api::{KeyStatus, ScAuth, ScAuthStatus};
 use crate::health::{Health, Word};
 use crate::kinds::Kind;
 use crate::reconcile::apply::{Applied, Keys};
 use crate::reconcile::build::build;
 use crate::reconcile::observe::Observed;
 use crate::reconcile::report::{self, Outcome, Suspended};
+use crate::reconcile::rotation::Stored;
 use crate::reconcile::validate::validate;
 use crate::release::Turn;
 
@@ -24,6 +27,7 @@ struct Case {
     observed: Observed,
     ready: i32,
     keys_were_lost: bool,
+    keys: Vec<KeyStatus>,
 }
 
 impl Case {
@@ -33,7 +37,15 @@ impl Case {
         let secret = Secret { metadata: owned_by("our-uid"), data: Some(data), ..Secret::default() };
         let observed = Observed { secret: Some(secret), word: saying(answers), ..Observed::default() };
         let ready = if spec["database"]["embedded"].is_null() { 2 } else { 1 };
-        Self { scauth: scauth(spec), observed, ready, keys_were_lost: false }
+        Self { scauth: scauth(spec), observed, ready, keys_were_lost: false, keys: Vec::new() }
+    }
+
+    /// Puts these keys into the Secret.
+    fn hold(&mut self, keys: &KeySet) {
+        let file = ByteString(keys.to_json().unwrap().expose_secret().as_bytes().to_vec());
+        let secret = self.observed.secret.as_mut().unwrap();
+        secret.data.as_mut().unwrap().insert("keys.json".to_owned(), file);
+        self.keys = Stored::read(secret).unwrap().status();
     }
 
     fn status(&self) -> ScAuthStatus {
@@ -43,7 +55,7 @@ impl Case {
         deployment["metadata"]["generation"] = json!(5);
         deployment["status"] = rollout(self.ready);
         children.insert(Kind::Deployment, serde_json::from_value(deployment).unwrap());
-        let keys = Keys { were_lost: self.keys_were_lost, ..Keys::default() };
+        let keys = Keys { were_lost: self.keys_were_lost, status: self.keys.clone(), ..Keys::default() };
         let outcome = if self.scauth.spec.suspend == Some(true) {
             let mut observed = self.observed.clone();
             observed.children = children;
@@ -257,6 +269,31 @@ fn keys_that_are_gone_are_told_while_sessions_miss_them() {
     is(&case.then(saying(json!([serving()]))), "KeysReady", "True", "KeysKnown");
     case.keys_were_lost = true;
     is(&case.status(), "KeysReady", "False", "KeysLost");
+}
+
+#[test]
+fn new_keys_are_ready_once_all_pods_use_them() {
+    let set = || KeySet::generate(Algorithm::EdDSA, 0, &mut rand::rng()).unwrap();
+    let saying_keys = |set: &KeySet| {
+        let keys = set.keys().iter().map(|key| {
+            json!({"kid": key.kid, "purpose": key.purpose.to_string(), "state": key.state.to_string(), "since": 0})
+        });
+        with("keys", keys.collect())
+    };
+    let (old, mut new) = (set(), set());
+    let mut case = Case::new(external(), json!([saying_keys(&old), saying_keys(&new)]));
+    case.hold(&new);
+    let message = is(&case.status(), "KeysReady", "False", "KeysLost");
+    assert!(message.starts_with("pods still use keys that Secret tenant-secret no longer holds"), "{message}");
+    is(&case.then(Word::NotAsked), "KeysReady", "False", "KeysLost");
+    let followed = saying(json!([saying_keys(&new), saying_keys(&new)]));
+    is(&case.then(followed.clone()), "KeysReady", "True", "KeysKnown");
+    // A rotation, which the pods read later.
+    for _ in 0..2 {
+        new.rotate(Purpose::Access, None, true, 0, &mut rand::rng()).unwrap();
+    }
+    case.hold(&new);
+    is(&case.then(followed), "KeysReady", "True", "KeysKnown");
 }
 
 #[test]

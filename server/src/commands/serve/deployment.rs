@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sc_auth_contract::status::KeyStatus;
+
 use crate::auth::session::Sessions;
 use crate::clock::Clock;
 use crate::deployment::DeploymentFile;
@@ -44,11 +46,12 @@ pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
     let mut seen = Vec::new();
     let mut looks = 0;
     loop {
-        let kids: Vec<_> = sessions.keys.get().all().iter().map(|key| key.kid.clone()).collect();
+        let keys = sessions.keys.get().status();
+        let kids: Vec<_> = keys.iter().map(|key| key.kid.clone()).collect();
         looks += 1;
         if kids != seen || (report.are_keys_lost() && looks >= LOOKS) {
             looks = 0;
-            match look(&sessions, &report, &kids, clock().unix_timestamp()).await {
+            match look(&sessions, &report, &keys, clock().unix_timestamp()).await {
                 Ok(()) => seen = kids,
                 Err(error) => {
                     tracing::warn!(error = logging::chain(&error), "whether keys were lost could not be looked at");
@@ -59,10 +62,12 @@ pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
     }
 }
 
-async fn look(sessions: &Sessions, report: &Report, kids: &[String], now: i64) -> Result<(), StoreError> {
-    let are_lost = sessions.store.are_keys_lost(kids, now).await?;
+async fn look(sessions: &Sessions, report: &Report, keys: &[KeyStatus], now: i64) -> Result<(), StoreError> {
+    let are_lost = sessions.store.are_keys_lost(keys, report.are_keys_lost(), now).await?;
     if report.set_keys_lost(are_lost) && are_lost {
-        tracing::error!("the keys that signed the sessions in this database are gone: everybody has to log in again");
+        tracing::error!(
+            "keys that signed sessions in this database are missing: the users of those sessions must log in again"
+        );
     }
     Ok(())
 }

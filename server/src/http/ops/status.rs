@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
-use sc_auth_contract::status::{AdminStatus, DatabaseStatus, KeyStatus, Other, Status};
+use sc_auth_contract::status::{AdminStatus, DatabaseStatus, Other, Status};
 
 use super::Ops;
 use crate::files::secret_id;
@@ -28,7 +28,7 @@ pub async fn status(State(ops): State<Ops>) -> Json<Status> {
         keys_lost: ops.report.are_keys_lost(),
         others,
         server_errors: ops.metrics.server_errors().in_last_minute(Instant::now()),
-        keys: keys(&ops),
+        keys: ops.keys.get().status(),
         draining: ops.draining.is_draining(),
     })
 }
@@ -76,15 +76,4 @@ async fn others(ops: &Ops) -> Vec<Other> {
     let since = (ops.clock)().unix_timestamp().saturating_sub(OTHERS);
     let others = sessions.store.others(&deployment, since);
     tokio::time::timeout(DATABASE_LIMIT, others).await.ok().and_then(Result::ok).unwrap_or_default()
-}
-
-fn keys(ops: &Ops) -> Vec<KeyStatus> {
-    let keys = ops.keys.get();
-    let shown = keys.all().iter().map(|key| KeyStatus {
-        kid: key.kid.clone(),
-        purpose: key.purpose,
-        state: key.state,
-        since: key.since,
-    });
-    shown.collect()
 }

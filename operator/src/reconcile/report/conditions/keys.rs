@@ -1,7 +1,8 @@
-//! KeysReady: whether the keys of the sessions in the database are still there. The pods tell; those of release 0.2 do
-//! not, and then there is no such condition.
+//! KeysReady: whether the keys of the sessions in the database are still there, and all pods use those of the Secret.
+//! The pods tell; those of release 0.2 do not, and then there is no such condition.
 
 use super::{Finding, before, finding};
+use crate::health::Health;
 use crate::reasons::Reason;
 use crate::reconcile::report::Facts;
 
@@ -10,24 +11,34 @@ const KIND: &str = "KeysReady";
 pub fn find(facts: &Facts<'_>) -> Option<Finding> {
     let secret = facts.validated.names.secret();
     if facts.keys.were_lost {
-        let message = format!(
-            "Secret {secret} had vanished and was made anew: every token is void, and everybody logs in again; \
-             restore it from a backup to undo that"
-        );
-        return Some(finding(KIND, "False", Reason::KeysLost, message));
+        return Some(lost(format!(
+            "Secret {secret} was missing and was created with new keys: every token is invalid, and all users must log \
+             in again; to avoid that, restore the Secret from a backup"
+        )));
     }
-    match facts.observed.word.health() {
-        None => before(facts, KIND),
-        Some(health) => health.keys_lost.map(|are_lost| {
-            if are_lost {
-                let message = format!(
-                    "the database has sessions whose refresh tokens were signed with a key that Secret {secret} does not \
-                     hold: those users log in again; restore the Secret from a backup to undo that"
-                );
-                finding(KIND, "False", Reason::KeysLost, message)
-            } else {
-                finding(KIND, "True", Reason::KeysKnown, "the keys of all sessions are there")
-            }
-        }),
-    }
+    let Some(health) = facts.observed.word.health() else { return before(facts, KIND) };
+    Some(if health.keys_lost? {
+        lost(format!(
+            "the database has sessions whose refresh tokens were signed with a key that Secret {secret} does not hold: \
+             the users of those sessions must log in again; to avoid that, restore the Secret from a backup"
+        ))
+    } else if has_other_keys(facts, health) {
+        lost(format!(
+            "pods still use keys that Secret {secret} no longer holds; they reload the Secret within about a minute, and \
+             then every token signed with the previous keys is invalid"
+        ))
+    } else {
+        finding(KIND, "True", Reason::KeysKnown, "all pods have the keys that existing sessions were signed with")
+    })
+}
+
+fn lost(message: String) -> Finding {
+    finding(KIND, "False", Reason::KeysLost, message)
+}
+
+/// Whether a pod has none of the Secret's keys. In a rotation the two have keys in common, although the mounted file
+/// follows the Secret later.
+fn has_other_keys(facts: &Facts<'_>, health: &Health) -> bool {
+    let kids = &facts.keys.kids;
+    !kids.is_empty() && health.keys.iter().any(|pods| !pods.is_empty() && pods.is_disjoint(kids))
 }
