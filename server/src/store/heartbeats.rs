@@ -16,6 +16,9 @@ pub(super) enum ScAuthHeartbeats {
     LastSeenAt,
 }
 
+/// How long the pods of a deleted ScAuth may still be seen, in seconds: until they are collected and have stopped.
+const PREDECESSOR: i64 = 120;
+
 impl Store {
     /// Notes that a server of `deployment` works here.
     pub async fn beat(&self, deployment: &Deployment, now: i64) -> Result<(), StoreError> {
@@ -53,8 +56,10 @@ impl Store {
     }
 
     /// Other ScAuths whose servers were seen here after `since`: those of another Secret and another object. A Secret
-    /// that was made again does not make a ScAuth another one.
+    /// that was made again does not make a ScAuth another one. And one that was deleted before this one was created,
+    /// such as its predecessor of the same name, was last seen about then: whoever works beside it is seen later.
     pub async fn others(&self, deployment: &Deployment, since: i64) -> Result<Vec<Other>, StoreError> {
+        let since = Ord::max(since, deployment.created.saturating_add(PREDECESSOR));
         let select = Query::select()
             .columns([ScAuthHeartbeats::Scauth, ScAuthHeartbeats::Uid, ScAuthHeartbeats::CreatedAt])
             .from(ScAuthHeartbeats::Table)

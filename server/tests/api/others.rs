@@ -28,4 +28,18 @@ async fn two_on_one_database_see_each_other(engine: Engine) {
     until("two is seen", async || others(&first).await == seen("two") && others(&replica).await == seen("two")).await;
     second.execute("UPDATE sc_auth_heartbeats SET last_seen_at = last_seen_at - 301").await;
     assert_eq!(others(&first).await, json!([]), "it was not seen for five minutes");
+
+    // One that was deleted just before this one was created has left its heartbeats, and one that works on writes more.
+    drop(other);
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let file = json!({"name": "one", "uid": "uid-of-one", "created": now, "instance": "instance-of-one"});
+    std::fs::write(database.folder.path().join("scauth.json"), file.to_string()).unwrap();
+    let beat = async |at: u64| {
+        let beat = format!("UPDATE sc_auth_heartbeats SET last_seen_at = {at} WHERE uid = 'uid-of-two'");
+        second.execute(&beat).await;
+    };
+    beat(now + 100).await;
+    until("the one before does not count", async || others(&first).await == json!([])).await;
+    beat(now + 200).await;
+    assert_eq!(others(&first).await, seen("two"));
 }
