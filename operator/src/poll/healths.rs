@@ -143,13 +143,14 @@ impl Entry {
     fn take(&mut self, answer: Option<Health>, status: &ScAuthStatus) -> bool {
         let Some(health) = answer else {
             // That says nothing of the database: the probes will tell of the pod.
-            self.silences += 1;
-            let is_silent = self.word == Word::NotAsked && self.silences >= TRIES;
-            if is_silent {
+            self.silences = self.silences.saturating_add(1);
+            let is_news = self.word != Word::Silent && self.silences >= TRIES;
+            if is_news {
                 self.word = Word::Silent;
             }
-            return is_silent;
+            return is_news;
         };
+        self.silences = 0;
         let is_news = match &self.word {
             Word::Said(before) => **before != health,
             Word::NotAsked | Word::Silent => !health.is_told_by(status),
@@ -224,6 +225,20 @@ mod tests {
         assert_eq!(news, [false, false, true, false]);
         assert_eq!(healths.of("a", &serving()), Word::Silent);
         assert_eq!(Healths::default().of("a", &serving()), Word::Silent, "where nobody asks");
+    }
+
+    #[test]
+    fn the_last_word_of_pods_that_fall_silent_does_not_count_for_good() {
+        let (healths, mut now) = (Healths::asking(), Instant::now());
+        healths.of("a", &serving());
+        let mut hear = |word: Option<Health>| answer(&healths, &mut now, word);
+        assert!(hear(Some(health(false))));
+        assert_eq!([(); 2].map(|()| hear(None)), [false, false], "it may pass");
+        assert!(!hear(Some(health(false))), "it did");
+        assert_eq!([(); 4].map(|()| hear(None)), [false, false, true, false]);
+        assert_eq!(healths.of("a", &serving()), Word::Silent);
+        assert!(hear(Some(health(false))), "it answers again");
+        assert_eq!(healths.of("a", &serving()), Word::Said(Box::new(health(false))));
     }
 
     #[test]
