@@ -239,8 +239,16 @@ fn pods_that_have_just_become_ready_are_asked_first() {
 fn an_address_that_does_not_work_is_named_and_keeps_nobody_from_being_served() {
     let status = Case::new(external(), json!([offering(json!({"error": "password authentication failed"}))])).status();
     let message = is(&status, "DatabaseReady", "False", "AddressUnusable");
-    assert!(message.contains("password authentication failed"), "{message}");
+    assert!(message.contains("password authentication failed") && message.contains("cannot serve"), "{message}");
     is(&status, "Ready", "True", "Serving");
+    // The same one, on another engine: a pod that starts now finds it.
+    let moved = json!({"identity": "one", "error": "it is a PostgreSQL database now; restart the server"});
+    let message =
+        is(&Case::new(external(), json!([offering(moved)])).status(), "DatabaseReady", "False", "AddressUnusable");
+    assert!(
+        message.contains("a pod that starts now uses the new one") && !message.contains("cannot serve"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! DatabaseReady: whether the pods serve from the database that holds the data, and reach it.
 
-use sc_auth_contract::status::{HoldReason, Other};
+use sc_auth_contract::status::{HoldReason, Offered, Other};
 
 use super::{Finding, before, finding, trouble};
 use crate::health::{Health, Word};
@@ -32,7 +32,7 @@ pub fn find(facts: &Facts<'_>) -> Finding {
     }
     match &facts.observed.word {
         Word::Said(health) => said(facts, health),
-        Word::NotAsked => earlier(facts).unwrap_or_else(starting),
+        Word::NotAsked => earlier(facts).or_else(|| at_risk(facts)).unwrap_or_else(starting),
         Word::Silent if facts.rollout.available == 0 => starting(),
         Word::Silent => earlier(facts).filter(|earlier| earlier.status != "Unknown").unwrap_or_else(|| fine(facts)),
     }
@@ -73,12 +73,9 @@ fn said(facts: &Facts<'_>, health: &Health) -> Finding {
         let message = "the pods do not reach the database; their logs say why, and clients get 503 until they do";
         return not_ready(Reason::DatabaseUnreachable, message);
     }
-    if let Some(error) = health.offered.as_ref().and_then(|offered| offered.error.as_ref()) {
-        let message = format!(
-            "the Secret's address or credentials cannot be used: {error}; running pods keep using the previous ones, and a \
-             pod that starts now would fail: correct the Secret"
-        );
-        return not_ready(Reason::AddressUnusable, message);
+    if let Some((offered, error)) = health.offered.as_ref().and_then(|offered| Some((offered, offered.error.as_ref()?)))
+    {
+        return not_ready(Reason::AddressUnusable, unusable(facts, offered, error));
     }
     match health.others.iter().find(|other| is_older(other, facts)) {
         Some(older) => shared(facts, older),
@@ -86,11 +83,32 @@ fn said(facts: &Facts<'_>, health: &Health) -> Finding {
     }
 }
 
-fn fine(facts: &Facts<'_>) -> Finding {
-    match volume::danger(facts.children, &facts.validated.names) {
-        Some(danger) => not_ready(Reason::VolumeAtRisk, danger),
-        None => finding(KIND, "True", Reason::Migrated, "the database is reachable and its schema is up to date"),
+/// Where the identity is known, the database is the expected one: pods can connect, but not without a restart.
+fn unusable(facts: &Facts<'_>, offered: &Offered, error: &str) -> String {
+    let names = &facts.validated.names;
+    if offered.identity.is_some() {
+        return format!(
+            "running pods cannot switch to the address in the Secret, although it leads to the same database: {error}; they \
+             keep using the previous address, and a pod that starts now uses the new one: kubectl -n {} rollout restart \
+             deployment/{}",
+            names.namespace, names.scauth
+        );
     }
+    format!(
+        "the address or credentials in the Secret do not work: {error}; running pods keep using the previous ones, and a \
+         pod that starts now cannot serve: correct the Secret"
+    )
+}
+
+fn fine(facts: &Facts<'_>) -> Finding {
+    let fine = || finding(KIND, "True", Reason::Migrated, "the database is reachable and its schema is up to date");
+    at_risk(facts).unwrap_or_else(fine)
+}
+
+/// The volume of an embedded database would go with its pod.
+fn at_risk(facts: &Facts<'_>) -> Option<Finding> {
+    let danger = volume::danger(facts.children, &facts.validated.names)?;
+    Some(not_ready(Reason::VolumeAtRisk, danger))
 }
 
 /// Pods found, or could use, another database than the one that holds the data.
