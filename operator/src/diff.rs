@@ -20,6 +20,7 @@ use crate::reconcile::build::{Children, build};
 use crate::reconcile::hosts::{self, Hosts};
 use crate::reconcile::observe::{Observed, default_class, observe_children};
 use crate::reconcile::validate::{Environment, Validated, names, validate};
+use crate::reconcile::volume;
 use crate::release::Turn;
 use crate::render;
 use crate::run::OfferArgs;
@@ -123,6 +124,7 @@ async fn children(
         let before = serde_json::to_value(observed.children.get(&kind))?;
         let after = match wanted.get(&kind) {
             Some(_) if observed.unknown_kinds.contains(&kind) => Value::Null,
+            Some(_) if volume::freezes(kind, &observed.children) => before.clone(),
             Some(child) => dry_run(client, validated, observed, kind, child).await?,
             // What the spec does not ask for goes, but for what holds data.
             None if matches!(kind, Kind::Namespace | Kind::VolumeClaim) => before.clone(),

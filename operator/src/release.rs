@@ -67,16 +67,23 @@ pub fn choose(scauth: &ScAuth, deployment: Option<&DynamicObject>, offer: &Offer
 
 /// Release 0.1.0 wrote no annotation: it had the first revision, and only the container tells the image.
 fn of_deployment(scauth: &ScAuth, deployment: &DynamicObject) -> Chosen {
-    let note = |name: &str| deployment.annotations().get(name).cloned();
     let running = deployment.data.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
-    match (note(ANNOTATION_REVISION).and_then(|revision| revision.parse().ok()), note(ANNOTATION_IMAGE)) {
-        (Some(revision), Some(image)) => Chosen { revision, image, spec_image: note(ANNOTATION_SPEC_IMAGE) },
-        _ => Chosen {
+    match noted(deployment) {
+        Some((revision, image)) => {
+            Chosen { revision, image, spec_image: deployment.annotations().get(ANNOTATION_SPEC_IMAGE).cloned() }
+        }
+        None => Chosen {
             revision: 1,
             image: running.unwrap_or_default().to_owned(),
             spec_image: scauth.spec.image.clone().filter(|image| Some(image.as_str()) == running),
         },
     }
+}
+
+/// The revision and the image that a Deployment has, as the operator noted them there.
+pub fn noted(deployment: &DynamicObject) -> Option<(i32, String)> {
+    let note = |name: &str| deployment.annotations().get(name).cloned();
+    Some((note(ANNOTATION_REVISION)?.parse().ok()?, note(ANNOTATION_IMAGE)?))
 }
 
 /// Where the Deployment is gone, the status still knows.

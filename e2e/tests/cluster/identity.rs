@@ -82,7 +82,8 @@ async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
     tenant.pod_client().register("alice").await;
 
     run(&["delete", "pvc", &format!("{name}-data"), "-n", name, "--wait=false"]);
-    eventually("a Warning comes while the pod lives", || is(name, "Ready", "False", "VolumeAtRisk"));
+    eventually("a Warning comes while the pod lives", || is(name, "DatabaseReady", "False", "VolumeAtRisk"));
+    assert!(is(name, "Ready", "True", "Serving"), "{}", condition(name, "Ready"));
     let users = run(&[
         "exec",
         "-n",
@@ -96,7 +97,7 @@ async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
         "export",
         "-",
     ]);
-    assert!(message(name, "Ready").contains("-- /sc-auth-server users export -"));
+    assert!(message(name, "DatabaseReady").contains("-- /sc-auth-server users export -"));
     assert!(users.contains("alice"), "{users}");
 
     let pod = tenant.pods()[0]["metadata"]["name"].as_str().unwrap().to_owned();

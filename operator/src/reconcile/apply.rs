@@ -23,6 +23,7 @@ use super::exposure;
 use super::observe::Observed;
 use super::rotation::Plan;
 use super::validate::Validated;
+use super::volume;
 use crate::api::KeyStatus;
 use crate::kinds::Kind;
 use crate::names::{ANNOTATION_APPLIED, FIELD_MANAGER, Names};
@@ -99,6 +100,11 @@ pub async fn apply(
     let mut refused = None;
     for (kind, mut child) in children {
         let live = observed.children.get(&kind);
+        if let Some(live) = live.filter(|_| volume::freezes(kind, &observed.children)) {
+            // Another pod would find an empty volume.
+            applied.children.insert(kind, live.clone());
+            continue;
+        }
         if kind == Kind::Deployment {
             handover::begin(&validated.scale, &mut child, live);
             handover::give(means.client, &validated.names, &child, live).await?;

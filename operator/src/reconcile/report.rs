@@ -29,7 +29,7 @@ use crate::api::{DatabaseStatus, KeyStatus, ScAuth, ScAuthStatus};
 use crate::kinds::Kind;
 use crate::names::FIELD_MANAGER;
 use crate::reasons::Reason;
-use crate::release::Turn;
+use crate::release::{self, Turn};
 
 /// How a reconcile ended.
 #[derive(Debug)]
@@ -164,11 +164,14 @@ fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {
     } else {
         stored_keys(facts.observed)
     };
+    // While a volume would go with its pod, the Deployment keeps what it has.
+    let noted = facts.children.get(&Kind::Deployment).and_then(release::noted);
+    let (revision, image) = noted.unwrap_or_else(|| (validated.release.revision, validated.release.image.clone()));
     let selector: Vec<_> = build::selector(validated).iter().map(|(name, value)| format!("{name}={value}")).collect();
     ScAuthStatus {
         url: Some(validated.url()),
-        image: Some(validated.release.image.clone()),
-        template_revision: Some(validated.release.revision),
+        image: Some(image),
+        template_revision: Some(revision),
         available_update: validated.release.available.clone(),
         replicas: Some(facts.rollout.replicas),
         ready_replicas: Some(facts.rollout.ready),

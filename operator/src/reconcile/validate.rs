@@ -126,9 +126,8 @@ pub fn validate(
     })?;
     check_image(scauth, environment)?;
     let namespace = namespace::check(observed.children.get(&Kind::Namespace), &names, &owner, &environment.namespace)?;
-    volume::check(observed, &names, &owner)?;
     for (kind, metadata) in observed.owned() {
-        check_child(&kind, metadata, &owner)?;
+        check_child(&kind, metadata, &owner, volume::is_going(&observed.children))?;
     }
     let spec = scauth.spec.clone();
     Ok(Validated {

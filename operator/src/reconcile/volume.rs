@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::DeploymentStatus;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-use super::observe::Observed;
 use super::rollout::Rollout;
-use super::validate::{self, Claim, Refusal};
 use crate::kinds::Kind;
 use crate::names::Names;
-use crate::reasons::Reason;
 
 /// What is about to happen to the users, and how to save them; `None` where nothing threatens, or no pod is left that
 /// has them.
@@ -21,33 +17,35 @@ pub fn danger(children: &BTreeMap<Kind, DynamicObject>, names: &Names) -> Option
     if Rollout::of(deployment).available == 0 {
         return None;
     }
-    let what = if claim.metadata.deletion_timestamp.is_some() {
-        "is being deleted and goes when the pod ends"
+    let (what, until) = if is_going(children) {
+        (
+            "is being deleted: when the pod ends, the claim is removed",
+            "; until then the operator does not change the Deployment",
+        )
     } else if claim.data.pointer("/status/phase").and_then(Value::as_str) == Some("Lost") {
-        "has lost its volume"
+        ("has lost its volume: when the pod ends, the data is lost", "")
     } else if is_younger(claim, deployment) {
-        "was made anew while the pod still has the one before, which goes when the pod ends"
+        ("is newer than the pod, which still uses the previous volume: when the pod ends, that volume is lost", "")
     } else {
         return None;
     };
     let (claim, namespace, name) = (names.volume_claim(), &names.namespace, &names.scauth);
     Some(format!(
-        "volume claim {claim} {what}, and with it all users. The pod still has them; save them now: kubectl -n {namespace} \
-         exec deploy/{name} -c server -- /sc-auth-server users export - >users.jsonl"
+        "PersistentVolumeClaim {claim} {what}, and with it all users. Export the users now: kubectl -n {namespace} exec \
+         deploy/{name} -c server -- /sc-auth-server users export - >users.jsonl{until}"
     ))
 }
 
-/// # Errors
-/// Where our claim is being deleted while a pod has it: nothing is done until it is gone, but to say how to save the users.
-pub fn check(observed: &Observed, names: &Names, owner: &OwnerReference) -> Result<(), Refusal> {
-    let claim = observed.children.get(&Kind::VolumeClaim).map(|child| &child.metadata);
-    let is_going = claim.is_some_and(|metadata| {
-        metadata.deletion_timestamp.is_some() && validate::claim(metadata, owner) == Claim::Ours
-    });
-    match danger(&observed.children, names).filter(|_| is_going) {
-        Some(message) => Err(Refusal { reason: Reason::VolumeAtRisk, message, is_final: false }),
-        None => Ok(()),
-    }
+/// Whether the claim is being deleted and only a pod that serves keeps it.
+pub fn is_going(children: &BTreeMap<Kind, DynamicObject>) -> bool {
+    let claim = children.get(&Kind::VolumeClaim);
+    let is_in_use = children.get(&Kind::Deployment).is_some_and(|deployment| Rollout::of(deployment).available > 0);
+    is_in_use && claim.is_some_and(|claim| claim.metadata.deletion_timestamp.is_some())
+}
+
+/// The children that stay as they are while the volume would go with the pod.
+pub fn freezes(kind: Kind, children: &BTreeMap<Kind, DynamicObject>) -> bool {
+    matches!(kind, Kind::VolumeClaim | Kind::Deployment) && is_going(children)
 }
 
 /// Whether the pod was there before the claim.

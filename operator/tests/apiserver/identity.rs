@@ -256,9 +256,21 @@ async fn a_volume_that_is_being_deleted_under_a_living_pod_is_a_warning() {
     let hold = |finalizers: Value| Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
     api.patch(&claim, &PatchParams::default(), &hold(json!(["example.com/in-use"]))).await.unwrap();
     api.delete(&claim, &DeleteParams::default()).await.unwrap();
-    once(&client, name, &Arc::new(Line::default())).await.unwrap().unwrap();
-    let message = is(&client, name, "Ready", ["False", "VolumeAtRisk"]).await;
+    // A change that would replace the pod, one that would not, and a key that is to be revoked.
+    let kid = scauths(&client).get(name).await.unwrap().status.unwrap().keys[0].kid.clone();
+    let patch = json!({"metadata": {"annotations": {"sc-auth.io/revoke-key": kid}},
+        "spec": {"expose": {"ingress": {"host": "going.example.com"}}, "podTemplate": {"labels": {"team": "a"}}}});
+    scauths(&client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    settle(&client, name).await;
+    let message = is(&client, name, "DatabaseReady", ["False", "VolumeAtRisk"]).await;
     assert!(message.contains("sc-auth-server users export -"), "{message}");
+    is(&client, name, "Ready", ["True", "Serving"]).await;
+    assert!(
+        Kind::Ingress.api(&client, &names(name)).get_opt(&Kind::Ingress.name(&names(name))).await.unwrap().is_some()
+    );
+    let deployment = Kind::Deployment.api(&client, &names(name)).get(name).await.unwrap();
+    assert!(deployment.data["spec"]["template"]["metadata"]["labels"]["team"].is_null(), "the pod stays");
+    assert!(!file(&client, name, "keys.json").await.contains(&kid), "the key is gone");
     let events: Api<k8s_openapi::api::events::v1::Event> = Api::all(client.clone());
     let events = events.list(&kube::api::ListParams::default()).await.unwrap().items;
     let warns = |event: &k8s_openapi::api::events::v1::Event| {

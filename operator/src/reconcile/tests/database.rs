@@ -347,13 +347,21 @@ fn users_on_a_volume_that_is_about_to_go_can_still_be_saved() {
     }
     let fine = Case { observed: claim(before, "Bound", false), ..Case::new(embedded(), json!([])) };
     is(&fine.status(), "DatabaseReady", "True", "Migrated");
-    let refused =
-        |observed: &Observed| validate(&scauth(embedded()), observed, &environment(), &Turn::Now).unwrap_err();
+}
+
+#[test]
+fn a_claim_that_is_being_deleted_under_its_pod_stops_nothing_but_is_told() {
+    let before = "2025-12-31T00:00:00Z";
+    let export = "kubectl -n tenant exec deploy/tenant -c server -- /sc-auth-server users export -";
     let mut going = claim(before, "Bound", true);
-    let refusal = refused(&going);
-    assert_eq!(refusal.reason.to_string(), "VolumeAtRisk");
-    assert!(refusal.message.contains(export), "{}", refusal.message);
+    let mut case = Case { observed: going.clone(), ..Case::new(embedded(), json!([])) };
+    let message = is(&case.status(), "DatabaseReady", "False", "VolumeAtRisk");
+    assert!(message.contains(export) && message.contains("does not change the Deployment"), "{message}");
+    is(&case.status(), "Ready", "True", "Serving");
+    is(&case.then(Word::NotAsked), "DatabaseReady", "False", "VolumeAtRisk");
+    is(&case.status(), "Ready", "True", "Serving");
     // Once the pod is gone, there is nothing to save.
     going.children.insert(Kind::Deployment, live(Kind::Deployment, owned_by("our-uid"), json!({})));
-    assert_eq!(refused(&going).reason.to_string(), "ChildTerminating");
+    let refused = validate(&scauth(embedded()), &going, &environment(), &Turn::Now).unwrap_err();
+    assert_eq!(refused.reason.to_string(), "ChildTerminating");
 }

@@ -57,7 +57,15 @@ pub fn counts(kind: Kind, spec: &ScAuthSpec, live: &ObjectMeta, owner: &OwnerRef
     is_wanted(kind, spec) || (claim(live, owner) == Claim::Ours && live.deletion_timestamp.is_none())
 }
 
-pub fn check_child(kind: &str, metadata: &ObjectMeta, owner: &OwnerReference) -> Result<(), Refusal> {
+/// # Errors
+/// Where the object is not ours, or is being deleted; but a pod may go on using a claim that is.
+pub fn check_child(
+    kind: &str,
+    metadata: &ObjectMeta,
+    owner: &OwnerReference,
+    is_claim_in_use: bool,
+) -> Result<(), Refusal> {
+    let is_used_on = is_claim_in_use && kind == "PersistentVolumeClaim";
     let name = metadata.name.as_deref().unwrap_or_default();
     match claim(metadata, owner) {
         Claim::Former => Err(collecting(kind, name)),
@@ -66,7 +74,7 @@ pub fn check_child(kind: &str, metadata: &ObjectMeta, owner: &OwnerReference) ->
             message: format!("{kind} {name} belongs to someone else and is left alone: rename or delete it"),
             is_final: false,
         }),
-        Claim::Ours if metadata.deletion_timestamp.is_some() => Err(Refusal {
+        Claim::Ours if metadata.deletion_timestamp.is_some() && !is_used_on => Err(Refusal {
             reason: Reason::ChildTerminating,
             message: format!("{kind} {name} is being deleted; it is made anew once it is gone"),
             is_final: false,
