@@ -18,7 +18,7 @@ use crate::names::FIELD_MANAGER;
 use crate::reconcile::apply::{explain, handover};
 use crate::reconcile::build::{Children, build};
 use crate::reconcile::hosts::{self, Hosts};
-use crate::reconcile::observe::{Observed, default_class, observe_children};
+use crate::reconcile::observe::{Observed, default_class, find_foreign_autoscaler, observe_children};
 use crate::reconcile::validate::{Environment, Validated, names, validate};
 use crate::reconcile::volume;
 use crate::release::Turn;
@@ -91,6 +91,11 @@ async fn changes(
 
     let names = names(&wanted);
     let mut observed = observe_children(client, &wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
+    match find_foreign_autoscaler(client, &wanted, &names, &mut observed).await {
+        // Who may not list them is shown the change as if there were none.
+        Err(kube::Error::Api(answer)) if answer.code == 403 => {}
+        found => found.map_err(|error| anyhow!(explain(&error)))?,
+    }
     observed.hosts = hosts_of_others(client, &wanted).await.map_err(|error| anyhow!(explain(&error)))?;
     let validated = validate(&wanted, &observed, environment, &Turn::Now)
         .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;

@@ -32,7 +32,7 @@ pub struct Observed {
     /// The generated Secret with the keys, which is ours to read.
     pub secret: Option<Secret>,
     pub admin_secret: Option<ObjectMeta>,
-    /// Somebody else's autoscaler of our Deployment's name, which the spec does not ask for.
+    /// Somebody else's autoscaler of our Deployment, which the spec does not ask for.
     pub foreign_autoscaler: Option<DynamicObject>,
     /// The Secrets that the spec names and that are not there.
     pub missing_secrets: Vec<String>,
@@ -57,7 +57,7 @@ impl Observed {
     pub fn take(&mut self, kind: Kind, live: DynamicObject, spec: &ScAuthSpec, owner: &OwnerReference) {
         if counts(kind, spec, &live.metadata, owner) {
             self.children.insert(kind, live);
-        } else if kind == Kind::Autoscaler && scales(&live, &owner.name) {
+        } else if kind == Kind::Autoscaler && scales(&live, owner) {
             self.foreign_autoscaler = Some(live);
         }
     }
@@ -72,9 +72,27 @@ impl Observed {
     }
 }
 
-fn scales(autoscaler: &DynamicObject, deployment: &str) -> bool {
+/// Whether it is somebody else's autoscaler of our Deployment.
+fn scales(autoscaler: &DynamicObject, owner: &OwnerReference) -> bool {
     let target = &autoscaler.data["spec"]["scaleTargetRef"];
-    target["kind"] == "Deployment" && target["name"] == deployment
+    target["kind"] == "Deployment"
+        && target["name"] == owner.name
+        && autoscaler.metadata.deletion_timestamp.is_none()
+        && claim(&autoscaler.metadata, owner) == Claim::Foreign
+}
+
+/// Looks for somebody else's autoscaler of our Deployment under any name, unless the spec has one of its own.
+pub async fn find_foreign_autoscaler(
+    client: &Client,
+    scauth: &ScAuth,
+    names: &Names,
+    observed: &mut Observed,
+) -> kube::Result<()> {
+    let is_settled = scauth.spec.autoscaling.is_some() || observed.foreign_autoscaler.is_some();
+    let Some(owner) = scauth.controller_owner_ref(&()).filter(|_| !is_settled) else { return Ok(()) };
+    let all = Kind::Autoscaler.api(client, names).list(&ListParams::default()).await?.items;
+    observed.foreign_autoscaler = all.into_iter().find(|autoscaler| scales(autoscaler, &owner));
+    Ok(())
 }
 
 pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed> {
@@ -84,6 +102,7 @@ pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed>
     if !observed.children.contains_key(&Kind::Namespace) {
         return Ok(observed);
     }
+    find_foreign_autoscaler(client, scauth, &names, &mut observed).await?;
     secrets(client, scauth, &names, &mut observed).await?;
     if let Some(deployment) = observed.children.get(&Kind::Deployment)
         && !Rollout::of(deployment).is_done()

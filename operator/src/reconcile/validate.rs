@@ -79,13 +79,18 @@ impl Validated {
 pub enum Scale {
     Fixed(i32),
     Auto(Autoscaling),
+    /// A HorizontalPodAutoscaler that somebody else made; the spec has `replicas`.
+    Theirs {
+        autoscaler: String,
+        replicas: i32,
+    },
 }
 
 impl Scale {
     /// The most pods that there may be.
     pub fn most(&self) -> i32 {
         match self {
-            Self::Fixed(replicas) => *replicas,
+            Self::Fixed(replicas) | Self::Theirs { replicas, .. } => *replicas,
             Self::Auto(autoscaling) => autoscaling.max,
         }
     }
@@ -134,7 +139,7 @@ pub fn validate(
         namespace,
         policy: spec.deletion_policy.unwrap_or_default(),
         release: release::choose(scauth, observed.children.get(&Kind::Deployment), &environment.offer, turn),
-        scale: scale(&spec),
+        scale: beside(scale(&spec), &spec, observed),
         volume: spec
             .database
             .embedded
@@ -156,6 +161,17 @@ fn scale(spec: &ScAuthSpec) -> Scale {
     match &spec.autoscaling {
         Some(autoscaling) => Scale::Auto(autoscaling.clone()),
         None => Scale::Fixed(spec.replicas.unwrap_or(default)),
+    }
+}
+
+/// Two that set the number of replicas would undo each other's work. An embedded database has one writer, whoever else
+/// would like more.
+fn beside(scale: Scale, spec: &ScAuthSpec, observed: &Observed) -> Scale {
+    match (scale, &observed.foreign_autoscaler) {
+        (Scale::Fixed(replicas), Some(theirs)) if spec.database.embedded.is_none() => {
+            Scale::Theirs { autoscaler: theirs.name_any(), replicas }
+        }
+        (scale, _) => scale,
     }
 }
 

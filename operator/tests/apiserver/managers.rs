@@ -156,6 +156,31 @@ async fn an_autoscaler_s_number_is_not_touched_and_never_falls_at_the_handover()
     assert_eq!(replicas().await, 4);
 }
 
+/// As `kubectl autoscale deployment NAME --name OTHER` makes one.
+#[tokio::test]
+async fn an_autoscaler_of_somebody_else_has_the_number_until_it_is_gone() {
+    let (client, name) = (admin().await, "scaled-by-others");
+    let mut fixed = spec();
+    fixed["replicas"] = json!(4);
+    apply(&client, manifest(name, fixed)).await;
+    settle(&client, name).await;
+    make(&client, "horizontalpodautoscalers", json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "theirs", "namespace": name},
+        "spec": {"maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}},
+    }))
+    .await;
+    settle(&client, name).await;
+    let replicas = || async { child(&client, Kind::Deployment, name).await["spec"]["replicas"].clone() };
+    assert_eq!(replicas().await, 4, "as before, until the autoscaler says otherwise");
+    edit(&client, "kube-controller-manager", Kind::Deployment, name, json!({"spec": {"replicas": 7}})).await;
+    assert_eq!(writes(&client, name).await, [""; 0]);
+    assert_eq!(replicas().await, 7);
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    Kind::Autoscaler.api(&client, &names).delete("theirs", &kube::api::DeleteParams::default()).await.unwrap();
+    settle(&client, name).await;
+    assert_eq!(replicas().await, 4, "the spec decides again");
+}
+
 /// A policy that changes each object of that kind in that namespace, so that it then contains `mark`.
 async fn mutate(client: &Client, name: &str, group: &str, plural: &str, expression: &str, mark: &str) {
     make(client, "mutatingadmissionpolicies", json!({

@@ -92,7 +92,7 @@ async fn what_the_spec_does_not_ask_for_stops_no_change_and_stays_as_it_is() {
     assert_eq!(deployment["spec"]["template"]["metadata"]["labels"]["team"], "billing");
     let (_, reason, message) = condition(&client, name, "Ready").await;
     assert_eq!(reason, "RollingOut");
-    assert!(message.contains("HorizontalPodAutoscaler strangers changes the number of replicas"), "{message}");
+    assert!(message.contains("HorizontalPodAutoscaler strangers sets the number of replicas"), "{message}");
     assert_eq!(condition(&client, name, "Exposed").await.1, "NotWanted");
 
     let scauth = serde_json::from_value(manifest(name, changed.clone())).unwrap();

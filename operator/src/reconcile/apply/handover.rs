@@ -1,6 +1,7 @@
 //! Who owns the number of replicas. A field that its only owner stops sending falls back to its default, which is one
 //! pod: so before the autoscaler takes over, a second field manager takes the live number over, and nothing falls.
-//! The way back needs nothing: once the autoscaler is gone, `replicas` is applied with force.
+//! The way back needs nothing: once the autoscaler is gone, `replicas` is applied with force. An autoscaler that somebody
+//! else made gets the number in the same way.
 
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
@@ -15,8 +16,13 @@ use crate::reconcile::validate::Scale;
 /// A Deployment that is not there yet begins with the fewest pods that there may be, and not with one; the next
 /// reconcile hands the number over. (Should it be there after all, it does not fall below them either.)
 pub fn begin(scale: &Scale, desired: &mut Value, live: Option<&DynamicObject>) {
-    if let (Scale::Auto(autoscaling), None) = (scale, live) {
-        desired["spec"]["replicas"] = json!(autoscaling.fewest());
+    let fewest = match scale {
+        Scale::Auto(autoscaling) => autoscaling.fewest(),
+        Scale::Theirs { replicas, .. } => *replicas,
+        Scale::Fixed(_) => return,
+    };
+    if live.is_none() {
+        desired["spec"]["replicas"] = json!(fewest);
     }
 }
 

@@ -15,7 +15,7 @@ pub fn build(validated: &Validated) -> Deployment {
             // The autoscaler's, where there is one.
             replicas: match validated.scale {
                 Scale::Fixed(replicas) => Some(replicas),
-                Scale::Auto(_) => None,
+                Scale::Auto(_) | Scale::Theirs { .. } => None,
             },
             revision_history_limit: Some(3),
             selector: LabelSelector { match_labels: Some(selector(validated)), ..LabelSelector::default() },

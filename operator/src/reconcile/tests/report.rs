@@ -144,16 +144,39 @@ fn the_time_of_a_change_stays_where_nothing_changed() {
     assert_eq!(changed.last_transition_time.0, at(60));
 }
 
-#[test]
-fn an_autoscaler_of_somebody_else_is_named_where_the_spec_has_the_number() {
+/// Observes an autoscaler as `kubectl autoscale deployment tenant` makes it.
+fn autoscaled(spec: &Value) -> Observed {
     let target = json!({"spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "tenant"}}});
-    let theirs = || super::live(Kind::Autoscaler, ObjectMeta::default(), target.clone());
+    let metadata = ObjectMeta { name: Some("theirs".into()), ..ObjectMeta::default() };
+    let theirs = super::live(Kind::Autoscaler, metadata, target);
     let mut observed = Observed::default();
-    observed.take(Kind::Autoscaler, theirs(), &scauth(external()).spec, &super::owner("tenant", "our-uid"));
-    let status = status(&scauth(external()), &observed, &applied(external(), serving(2)), at(0));
+    observed.take(Kind::Autoscaler, theirs, &scauth(spec.clone()).spec, &super::owner("tenant", "our-uid"));
+    observed
+}
+
+#[test]
+fn an_autoscaler_of_somebody_else_gets_the_number_of_replicas_and_is_named() {
+    let observed = autoscaled(&external());
+    let validated = validated(external(), &observed).unwrap();
+    assert_eq!(build(&validated).unwrap()[&Kind::Deployment]["spec"]["replicas"], Value::Null);
+    let mut outcome = applied(external(), serving(2));
+    if let Outcome::Applied(applied) = &mut outcome {
+        applied.0.scale = validated.scale;
+    }
+    let status = status(&scauth(external()), &observed, &outcome, at(0));
     assert_eq!(condition(&status, "Ready"), pair("True", "Serving"));
     let message = &status.conditions[0].message;
-    assert!(message.contains("HorizontalPodAutoscaler tenant changes the number of replicas"), "{message}");
+    assert!(message.contains("HorizontalPodAutoscaler theirs sets the number of replicas"), "{message}");
+}
+
+#[test]
+fn an_embedded_database_keeps_one_pod_whatever_an_autoscaler_wants() {
+    let observed = autoscaled(&embedded());
+    let validated = validated(embedded(), &observed).unwrap();
+    assert_eq!(build(&validated).unwrap()[&Kind::Deployment]["spec"]["replicas"], 1);
+    let status = status(&scauth(embedded()), &observed, &applied(embedded(), serving(1)), at(0));
+    let message = &status.conditions[0].message;
+    assert!(message.contains("the operator sets it back to 1, since an embedded database has one writer"), "{message}");
 }
 
 #[test]

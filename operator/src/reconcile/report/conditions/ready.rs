@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use kube::ResourceExt as _;
+
 use super::{Finding, before, finding, trouble};
 use crate::health::Word;
 use crate::reasons::Reason;
@@ -62,21 +64,19 @@ fn serving(facts: &Facts<'_>, turn: &Turn) -> String {
     message + &rivalry(facts)
 }
 
-/// An autoscaler that is not ours and the operator, both of whom set the number of replicas.
+/// An autoscaler that is not ours and that sets the number of replicas, or tries to.
 fn rivalry(facts: &Facts<'_>) -> String {
-    let (Some(_), Scale::Fixed(replicas)) = (&facts.observed.foreign_autoscaler, &facts.validated.scale) else {
-        return String::new();
-    };
-    let name = &facts.validated.names.scauth;
-    let instead = if facts.validated.spec.database.embedded.is_some() {
-        "an embedded database has one writer"
-    } else {
-        "use spec.autoscaling instead"
-    };
-    format!(
-        "; HorizontalPodAutoscaler {name} changes the number of replicas, and the operator sets it back to {replicas}: \
-         delete it, {instead}"
-    )
+    match (&facts.validated.scale, &facts.observed.foreign_autoscaler) {
+        (Scale::Theirs { autoscaler, .. }, _) => {
+            format!("; HorizontalPodAutoscaler {autoscaler} sets the number of replicas, and spec.replicas is ignored")
+        }
+        (Scale::Fixed(replicas), Some(autoscaler)) => format!(
+            "; HorizontalPodAutoscaler {} changes the number of replicas, and the operator sets it back to {replicas}, \
+             since an embedded database has one writer: delete the HorizontalPodAutoscaler",
+            autoscaler.name_any()
+        ),
+        _ => String::new(),
+    }
 }
 
 /// What keeps it from being Ready; the first reason is the one to mend first.
