@@ -111,7 +111,9 @@ fn another_class_or_another_host_is_no_conflict_and_letters_have_no_case() {
 #[test]
 fn an_ingress_without_a_class_has_the_default_one() {
     let unnamed = || ingress(HOST, None);
-    assert_eq!(winners(&[scauth("a", 1, unnamed()), scauth("b", 2, unnamed())], None), ["a"]);
+    let both_unnamed = [scauth("a", 1, unnamed()), scauth("b", 2, unnamed())];
+    assert_eq!(winners(&both_unnamed, Some("traefik")), ["a"]);
+    assert_eq!(winners(&both_unnamed, None), ["a"], "one controller takes both, or none does");
     let fleet = [scauth("a", 1, unnamed()), scauth("b", 2, ingress(HOST, Some("traefik")))];
     assert_eq!(winners(&fleet, Some("traefik")), ["a"]);
     assert_eq!(winners(&fleet, Some("nginx")), ["a", "b"]);

@@ -201,3 +201,25 @@ fn one_whose_host_another_has_is_not_ready_and_says_who() {
     );
     assert_eq!((status.exposure, status.url.unwrap().as_str()), (None, "http://tenant-svc.tenant.svc:8000"));
 }
+
+#[test]
+fn of_several_hosts_each_is_told_where_it_leads() {
+    let mut spec = external();
+    let hosts = ["a.test", "b.test", "c.test", "d.test"];
+    spec["expose"] = json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": hosts}});
+    let other =
+        |host: &str, scauth: &str| Other { host: host.into(), scauth: scauth.into(), door: "Gateway edge/edge".into() };
+    let taken = [other("a.test", "first"), other("c.test", "second"), other("d.test", "first")];
+    let mut outcome = applied(spec.clone(), serving(2));
+    if let Outcome::Applied(applied) = &mut outcome {
+        applied.0.taken = taken.to_vec();
+    }
+    let status = status(&scauth(spec), &Observed::default(), &outcome, at(0));
+    assert_eq!(condition(&status, "Ready"), pair("False", "HostTaken"));
+    assert_eq!(
+        status.conditions[0].message,
+        "a.test, d.test lead to ScAuth first, which had them first, through Gateway edge/edge; c.test leads to ScAuth \
+         second, which had it first, through Gateway edge/edge; b.test leads to this ScAuth; its pods run and are reached \
+         as https://b.test: choose another host, or remove it from the other ScAuth"
+    );
+}

@@ -1,5 +1,7 @@
 //! Exposed: whether clients reach the API from outside of the cluster.
 
+use std::collections::BTreeMap;
+
 use super::{Finding, finding};
 use crate::kinds::Kind;
 use crate::reasons::Reason;
@@ -10,8 +12,8 @@ use crate::reconcile::validate::{http_route, ingress};
 
 pub fn find(facts: &Facts<'_>) -> Finding {
     let spec = &facts.validated.spec;
-    if let Some(taken) = facts.validated.taken.first() {
-        return finding("Exposed", "False", Reason::HostTaken, host_taken(facts, taken));
+    if !facts.validated.taken.is_empty() {
+        return finding("Exposed", "False", Reason::HostTaken, host_taken(facts));
     }
     if let Some(wanted) = ingress(spec) {
         return by_ingress(facts, &wanted.host, wanted.class_name.as_deref());
@@ -23,18 +25,34 @@ pub fn find(facts: &Facts<'_>) -> Finding {
         "Exposed",
         "False",
         Reason::NotWanted,
-        "spec.expose names no ingress and no httpRoute: only the Service reaches the API",
+        "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service",
     )
 }
 
-fn host_taken(facts: &Facts<'_>, first: &Other) -> String {
-    let hosts: Vec<_> = facts.validated.taken.iter().map(|taken| taken.host.as_str()).collect();
-    let (hosts, Other { scauth, door, .. }) = (hosts.join(", "), first);
-    let url = facts.validated.url();
+/// Which hosts lead where.
+fn host_taken(facts: &Facts<'_>) -> String {
+    let validated = facts.validated;
+    let mut holders: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for Other { host, scauth, door } in &validated.taken {
+        holders.entry((scauth, door)).or_default().push(host);
+    }
+    let holders = holders.iter().map(|((scauth, door), hosts)| {
+        let (hosts, verb, it) = (hosts.join(", "), lead(hosts.len()), if hosts.len() == 1 { "it" } else { "them" });
+        format!("{hosts} {verb} to ScAuth {scauth}, which had {it} first, through {door}")
+    });
+    let holders = holders.collect::<Vec<_>>().join("; ");
+    let free = validated.http_route().map(|route| route.hostnames).unwrap_or_default();
+    let (hosts, verb) =
+        if free.is_empty() { ("no host".to_owned(), "leads") } else { (free.join(", "), lead(free.len())) };
     format!(
-        "{hosts} leads to ScAuth {scauth}, which had it first, through {door}; the pods are up, and reached as {url}: \
-         choose another host, or remove it from ScAuth {scauth}"
+        "{holders}; {hosts} {verb} to this ScAuth; its pods run and are reached as {}: choose another host, or remove it \
+         from the other ScAuth",
+        validated.url()
     )
+}
+
+fn lead(count: usize) -> &'static str {
+    if count == 1 { "leads" } else { "lead" }
 }
 
 fn by_ingress(facts: &Facts<'_>, host: &str, class: Option<&str>) -> Finding {
@@ -42,21 +60,21 @@ fn by_ingress(facts: &Facts<'_>, host: &str, class: Option<&str>) -> Finding {
         return admitted(facts, host);
     }
     let class = class.unwrap_or("the default class");
-    let message = format!("no ingress controller has taken the Ingress up yet; is there one for {class}?");
+    let message =
+        format!("no ingress controller has picked up the Ingress yet; does the cluster have one for {class}?");
     finding("Exposed", "Unknown", Reason::NoAddress, message)
 }
 
 fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
     if facts.unknown_kinds.contains(&Kind::HttpRoute) {
-        let message = "the cluster has no HTTPRoute: install Gateway API, or use spec.expose.ingress";
+        let message = "the cluster does not have the HTTPRoute API: install Gateway API, or use spec.expose.ingress";
         return finding("Exposed", "False", Reason::GatewayApiMissing, message);
     }
     let route = facts.children.get(&Kind::HttpRoute);
     let words: Vec<_> = route.into_iter().flat_map(words_of_gateways).collect();
     let refusal = |kind: &str| words.iter().find(|word| word["type"] == kind && word["status"] == "False");
     if let Some(refused) = refusal("Accepted").or_else(|| refusal("ResolvedRefs")) {
-        let message =
-            format!("a Gateway does not take the HTTPRoute: {}", refused["message"].as_str().unwrap_or_default());
+        let message = format!("a Gateway rejected the HTTPRoute: {}", refused["message"].as_str().unwrap_or_default());
         return finding("Exposed", "False", Reason::RouteRefused, message);
     }
     if route.is_some_and(is_accepted) {
@@ -66,17 +84,17 @@ fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
         "Exposed",
         "Unknown",
         Reason::NoGateway,
-        "no Gateway has taken the HTTPRoute up yet; is there one of that name?",
+        "no Gateway has accepted the HTTPRoute yet; does a Gateway with that name exist?",
     )
 }
 
 /// Clients come through; whether they can be told apart is said too.
 fn admitted(facts: &Facts<'_>, hosts: &str) -> Finding {
     let has_proxies = facts.validated.spec.expose.as_ref().is_some_and(|expose| !expose.trusted_proxies.is_empty());
-    let hint = "; clients' addresses are not known, so logins are not limited by address, and a stranger who guesses at a \
-                password keeps its owner from logging in; set spec.expose.trustedProxies to the ingress controller's \
-                networks";
-    let message = format!("clients reach it as {hosts}{}{}", shared(facts), if has_proxies { "" } else { hint });
+    let hint = "; client addresses are unknown, so logins are not limited by address, and a stranger who guesses a \
+                user's password can lock that user out; set spec.expose.trustedProxies to the networks of the ingress \
+                controller";
+    let message = format!("clients reach the API at {hosts}{}{}", shared(facts), if has_proxies { "" } else { hint });
     finding("Exposed", "True", Reason::Admitted, message)
 }
 
@@ -84,7 +102,7 @@ fn admitted(facts: &Facts<'_>, hosts: &str) -> Finding {
 fn shared(facts: &Facts<'_>) -> String {
     let shared = facts.observed.hosts.shared.iter().map(|other| {
         let Other { host, scauth, door } = other;
-        format!("; ScAuth {scauth} claims {host} too, through {door}: which of the two clients reach is up to DNS")
+        format!("; ScAuth {scauth} also claims {host}, through {door}: DNS decides which of the two clients reach")
     });
     shared.collect()
 }
