@@ -176,7 +176,7 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &Turn, context: &Cont
         || !applied.unknown_kinds.is_empty()
         || !observed.troubles.is_empty()
         || observed.is_mounting
-        || matches!(turn, Turn::After(_));
+        || matches!(turn, Turn::After { .. });
     if is_waiting {
         return SOON;
     }

@@ -36,8 +36,11 @@ pub struct Release {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn {
     Now,
-    /// After that one.
-    After(String),
+    /// After that one; the reason of its condition Ready, where it has the release and its pods do not serve.
+    After {
+        scauth: String,
+        reason: Option<String>,
+    },
 }
 
 /// What was chosen before.
@@ -105,7 +108,7 @@ pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, offe
         return Turn::Now;
     }
     if !may_begin(scauth) {
-        return Turn::After(mine);
+        return Turn::After { scauth: mine, reason: None };
     }
     let others = all.into_iter().filter(|other| {
         other.spec.upgrade == Some(Upgrade::Automatic)
@@ -113,16 +116,18 @@ pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, offe
             && other.metadata.deletion_timestamp.is_none()
             && other.name_any() != mine
     });
-    let mut before: Vec<_> = others
-        .filter(|other| {
-            let is_under_way = is_current(other, offer) && !is_up(other);
-            let comes_first = !is_current(other, offer) && may_begin(other) && other.name_any() < mine;
-            is_under_way || comes_first
-        })
-        .map(ScAuth::name_any)
-        .collect();
-    before.sort();
-    before.into_iter().next().map_or(Turn::Now, Turn::After)
+    let before = others.filter(|other| {
+        let comes_first = !is_current(other, offer) && may_begin(other) && other.name_any() < mine;
+        comes_first || is_under_way(other, offer)
+    });
+    let Some(first) = before.min_by_key(|other| other.name_any()) else { return Turn::Now };
+    let reason = ready(first).filter(|_| is_under_way(first, offer)).map(|ready| ready.reason.clone());
+    Turn::After { scauth: first.name_any(), reason }
+}
+
+/// Whether it has the release, and its pods do not serve yet, or any more.
+fn is_under_way(scauth: &ScAuth, offer: &Offer) -> bool {
+    is_current(scauth, offer) && !is_up(scauth)
 }
 
 fn is_current(scauth: &ScAuth, offer: &Offer) -> bool {

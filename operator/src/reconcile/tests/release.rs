@@ -120,16 +120,40 @@ fn turn_of(name: &str, fleet: &[ScAuth]) -> Turn {
 }
 
 fn after(name: &str) -> Turn {
-    Turn::After(name.into())
+    Turn::After { scauth: name.into(), reason: None }
+}
+
+fn stopped_by(name: &str, reason: &str) -> Turn {
+    Turn::After { scauth: name.into(), reason: Some(reason.into()) }
 }
 
 #[test]
 fn automatic_upgrades_go_one_after_the_other() {
     let fleet = [automatic("a", OLD, "True"), automatic("b", OLD, "True"), automatic("c", OLD, "True")];
     assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet), turn_of("c", &fleet)], [Turn::Now, after("a"), after("a")]);
-    let fleet = [automatic("a", NEW, "False"), automatic("b", OLD, "True"), automatic("c", OLD, "True")];
-    assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [after("a"), after("a")], "a is rolling, or has failed");
+    let a = automatic_with("a", NEW, "False", "RollingOut");
+    let fleet = [a, automatic("b", OLD, "True"), automatic("c", OLD, "True")];
+    let rolling = || stopped_by("a", "RollingOut");
+    assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [rolling(), rolling()]);
     let fleet = [automatic("a", NEW, "True"), automatic("b", OLD, "True"), automatic("c", OLD, "True")];
+    assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [Turn::Now, after("b")]);
+}
+
+/// A release that answers with errors goes no further, and the others tell whose errors they are.
+#[test]
+fn errors_of_the_new_release_stop_the_others_until_they_pass() {
+    let others = || [automatic("b", OLD, "True"), automatic("c", OLD, "True")];
+    let [b, c] = others();
+    let fleet = [automatic_with("a", NEW, "False", "ServerErrors"), b, c];
+    let turn = turn_of("c", &fleet);
+    assert_eq!(turn, stopped_by("a", "ServerErrors"));
+    let message = super::report::ready_message(&fleet[2], &turn);
+    assert!(
+        message.ends_with("waits for ScAuth a, which has that release and is not Ready (ServerErrors)"),
+        "{message}"
+    );
+    let [b, c] = others();
+    let fleet = [automatic("a", NEW, "True"), b, c];
     assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [Turn::Now, after("b")]);
 }
 

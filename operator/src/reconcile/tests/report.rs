@@ -21,6 +21,15 @@ fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, now: Timestam
     report::status(scauth, observed, outcome, &Turn::Now, now)
 }
 
+/// The message of Ready while all pods of the release that it has serve, and another release is there.
+pub fn ready_message(scauth: &ScAuth, turn: &Turn) -> String {
+    let mut outcome = applied(external(), serving(2));
+    if let Outcome::Applied(applied) = &mut outcome {
+        applied.0.release.available = Some("9.0.0".into());
+    }
+    report::status(scauth, &Observed::default(), &outcome, turn, at(0)).conditions[0].message.clone()
+}
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }

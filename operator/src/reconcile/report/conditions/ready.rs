@@ -55,8 +55,11 @@ fn about_the_volume(facts: &Facts<'_>, mut findings: Vec<Finding>) -> Vec<Findin
 fn serving(facts: &Facts<'_>, turn: &Turn) -> String {
     let count = facts.rollout.wanted;
     let mut message = format!("{count} of {count} replicas serve");
-    if let (Turn::After(other), Some(version)) = (turn, &facts.validated.release.available) {
-        let _ = write!(message, "; release {version} waits for ScAuth {other}");
+    if let (Turn::After { scauth, reason }, Some(version)) = (turn, &facts.validated.release.available) {
+        let _ = write!(message, "; the upgrade to release {version} waits for ScAuth {scauth}");
+        if let Some(reason) = reason {
+            let _ = write!(message, ", which has that release and is not Ready ({reason})");
+        }
     }
     if let Some(State::Kept(volume)) = facts.validated.volume.as_ref().map(|volume| &volume.state) {
         let _ = write!(message, "; {volume}");
