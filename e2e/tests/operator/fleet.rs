@@ -8,6 +8,11 @@ use sc_auth_e2e::kube::{condition, eventually, run};
 use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
+use crate::common::audit::{Request, requests};
+use crate::common::database;
+use crate::common::kube::{
+    Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth,
+};
 use crate::operator;
 
 const AUTOMATIC: [&str; 3] = ["e2e-fleet-a", "e2e-fleet-b", "e2e-fleet-c"];
@@ -40,6 +45,19 @@ fn watch(stop: &AtomicBool) -> usize {
     most
 }
 
+/// Has it reconciled once more. The second look begins when all of the first is done.
+fn is_looked_at(name: &str) {
+    for look in ["first", "second"] {
+        let from = requests(0).1;
+        run(&["annotate", "scauth", name, "--overwrite", &format!("example.com/look={look}")]);
+        eventually("the operator looks at it", || {
+            let looks =
+                |request: &Request| request.verb == "get" && request.uri.contains(&format!("deployments/{name}"));
+            requests(from).0.iter().any(looks)
+        });
+    }
+}
+
 #[test]
 fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_release() {
     let _alone = operator::alone();
@@ -56,9 +74,11 @@ fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_relea
         let message = condition(AUTOMATIC[1], "Ready")["message"].as_str().unwrap_or_default().to_owned();
         message.contains(AUTOMATIC[0])
     });
-    std::thread::sleep(Duration::from_secs(15));
-    assert_eq!([image(&automatic[1]), image(&automatic[2]), image(&manual)], [old.clone(), old.clone(), old.clone()]);
-    let now: Vec<_> = all().map(Tenant::pod_uids).collect();
+    for name in [AUTOMATIC[1], AUTOMATIC[2], MANUAL] {
+        is_looked_at(name);
+    }
+    assert_eq!([image(AUTOMATIC[1]), image(AUTOMATIC[2]), image(MANUAL)], [old.clone(), old.clone(), old.clone()]);
+    let now: Vec<_> = AUTOMATIC.into_iter().chain([MANUAL]).map(serving).collect();
     assert!(before[0].iter().all(|uid| now[0].contains(uid)), "the old pod of the one that fails still serves");
     assert_eq!(before[1..], now[1..], "the others are untouched");
 

@@ -1,12 +1,9 @@
 //! A restart of the operator: nothing happens.
 
-use std::time::Duration;
-
-use sc_auth_e2e::audit::{requests, wait_for_silence};
-use sc_auth_e2e::kube::{eventually, get, run};
-use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
+use crate::common::audit::{Request, requests, wait_for_silence};
+use crate::common::kube::{Cleanup, apply, condition, eventually, get, pods, ready, run, scauth};
 use crate::operator;
 
 /// What the operator has written since line `from` of the audit log, and where that log ends now.
@@ -37,8 +34,9 @@ fn a_restart_writes_nothing_but_the_lease_and_restarts_no_pod() {
         let is_leading = |pod: &Value| pod["metadata"]["name"] == operator::leader();
         !pods.iter().any(|pod| old.contains(&pod["metadata"]["name"])) && pods.iter().any(is_leading)
     });
-    // Long enough for it to have looked at everything.
-    std::thread::sleep(Duration::from_secs(10));
+    let looks = |request: &Request| request.verb == "get" && request.uri.contains(&format!("deployments/{name}"));
+    eventually("the new one has looked at it", || requests(from).0.iter().any(looks));
+    wait_for_silence(name);
     let (written, _) = writes(from);
     assert_eq!(written, Vec::<String>::new());
     assert_eq!(tenant.pod_uids(), pods);

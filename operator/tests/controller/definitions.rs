@@ -1,7 +1,5 @@
 //! Definitions that are missing, that come later, and that an earlier release had.
 
-use std::time::Duration;
-
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
@@ -66,7 +64,8 @@ async fn a_kind_that_the_cluster_lacks_is_named_and_its_coming_is_noticed() {
     eventually("the monitor is there", || exists(&client, Kind::ServiceMonitor, name)).await;
     eventually("Exposed follows", || async { reason("Exposed").await == "NoGateway" }).await;
     // From now on it is watched like all others.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let watched = "sc_auth_operator_watch_silence_seconds{resource=\"httproutes\"}";
+    eventually("routes are watched", || async { operator.page("/metrics").await.1.contains(watched) }).await;
     let names = sc_auth_operator::names::Names { scauth: name.into(), namespace: name.into() };
     Kind::HttpRoute.api(&client, &names).delete(name, &DeleteParams::default()).await.unwrap();
     eventually("the route is back", || exists(&client, Kind::HttpRoute, name)).await;

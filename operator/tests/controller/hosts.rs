@@ -1,7 +1,5 @@
 //! Several ScAuths that ask for one host: one has it, and the next one takes it over when that goes.
 
-use std::time::Duration;
-
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use sc_auth_operator::kinds::Kind;
@@ -46,6 +44,17 @@ async fn host(client: &Client, name: &str, host: &str) {
     scauths(client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
 }
 
+/// Changes something else in the spec, and waits until that was reconciled.
+async fn change(client: &Client, name: &str) {
+    let patch = json!({"spec": {"replicas": 3}});
+    let changed = scauths(client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    eventually("the change is reconciled", || async {
+        let status = scauths(client).get(name).await.unwrap().status.unwrap_or_default();
+        status.observed_generation == changed.metadata.generation
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_a_host_keeps_it_until_it_goes_or_gives_it_up() {
     let client = admin().await;
@@ -62,9 +71,7 @@ async fn who_has_a_host_keeps_it_until_it_goes_or_gives_it_up() {
 
     // Another change of the one that has it takes nothing from it, and none of the other.
     for name in [first, second] {
-        let patch = json!({"spec": {"replicas": 3}});
-        scauths(&client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        change(&client, name).await;
         assert!(has_it(&client, first, second).await, "after a change of {name}");
     }
 
@@ -106,9 +113,9 @@ async fn of_many_made_at_once_one_has_it() {
     };
     eventually("one of them has it, and says so alone", || async { holders().await.len() == 1 }).await;
     let holder = holders().await;
-    for _ in 0..10 {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(holders().await, holder, "and so it stays");
+    for name in &names {
+        change(&client, name).await;
+        assert_eq!(holders().await, holder, "after a change of {name}");
     }
     first.stop().await;
     second.stop().await;

@@ -2,17 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::{Api, Client};
 use serde_json::json;
 
 use crate::harness::{admin, config, eventually, make};
 use crate::operators::{Operator, clean, namespace};
 
+async fn lease(client: &Client, namespace: &str) -> LeaseSpec {
+    let lease = Api::<Lease>::namespaced(client.clone(), namespace).get("sc-auth-operator").await.unwrap();
+    lease.spec.unwrap()
+}
+
 /// Who holds the Lease.
 async fn holder(client: &Client, namespace: &str) -> String {
-    let lease = Api::<Lease>::namespaced(client.clone(), namespace).get("sc-auth-operator").await.unwrap();
-    lease.spec.unwrap().holder_identity.unwrap_or_default()
+    lease(client, namespace).await.holder_identity.unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,7 +28,9 @@ async fn a_successor_leads_after_a_kill_and_need_not_wait_after_a_stop() {
     eventually("the first leads", || first.leads()).await;
     let second = Operator::start("second", "leader", config().await, &[]);
     eventually("the second is ready", || async { second.page("/readyz").await.0 == 200 }).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let renewed = async || lease(&client, "leader").await.renew_time.unwrap().0;
+    let before = renewed().await;
+    eventually("the first has renewed the Lease", || async { renewed().await > before }).await;
     assert!(!second.leads().await, "there is one leader");
 
     first.kill();

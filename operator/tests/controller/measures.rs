@@ -1,8 +1,8 @@
 //! An autoscaler writes down what it measures, every 15 seconds. That is no news to us.
 
-use std::time::Duration;
-
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Client};
 use sc_auth_operator::kinds::Kind;
 use sc_auth_operator::names::Names;
 use serde_json::json;
@@ -29,22 +29,38 @@ async fn what_an_autoscaler_measures_is_no_news_but_what_is_done_to_it_is() {
     apply(&client, manifest(name, scaled)).await;
     eventually("the autoscaler is there", || exists(&client, Kind::Autoscaler, name)).await;
 
-    let before = settled(|| reconciles(&operator)).await;
+    // Another one's autoscaler comes by the same watch, in the order of the changes.
+    let mark = "marking";
+    let mut scaled = spec();
+    scaled["autoscaling"] = json!({"max": 3});
+    apply(&client, manifest(mark, scaled)).await;
+    eventually("the other autoscaler is there", || exists(&client, Kind::Autoscaler, mark)).await;
+    settled(|| reconciles(&operator)).await;
+
+    // Secrets are not watched: one that is missing is made again by whoever is reconciled.
     let names = Names { scauth: name.into(), namespace: name.into() };
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), name);
+    secrets.delete(&names.secret(), &DeleteParams::default()).await.unwrap();
     let autoscalers = Kind::Autoscaler.api(&client, &names);
     for replicas in 2..6 {
         let status = json!({"status": {"currentReplicas": replicas, "desiredReplicas": replicas}});
         autoscalers.patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        is_taken_back(&client, mark).await;
+        assert!(secrets.get_opt(&names.secret()).await.unwrap().is_none(), "measure {replicas} is no news");
     }
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(reconciles(&operator).await, before, "four measures");
 
+    is_taken_back(&client, name).await;
+    eventually("an edit is news", || async { secrets.get_opt(&names.secret()).await.unwrap().is_some() }).await;
+    autoscalers.delete(name, &DeleteParams::default()).await.unwrap();
+    eventually("it is created again", || exists(&client, Kind::Autoscaler, name)).await;
+    operator.stop().await;
+}
+
+/// Edits the autoscaler and waits for the operator.
+async fn is_taken_back(client: &Client, name: &str) {
+    let autoscalers = Kind::Autoscaler.api(client, &Names { scauth: name.into(), namespace: name.into() });
     let more = json!({"spec": {"maxReplicas": 9}});
     autoscalers.patch(name, &PatchParams::default(), &Patch::Merge(&more)).await.unwrap();
     let most = || async { autoscalers.get(name).await.unwrap().data["spec"]["maxReplicas"].clone() };
     eventually("an edit is taken back", || async { most().await == json!(3) }).await;
-    autoscalers.delete(name, &DeleteParams::default()).await.unwrap();
-    eventually("it is made anew", || exists(&client, Kind::Autoscaler, name)).await;
-    operator.stop().await;
 }

@@ -9,7 +9,7 @@ use sc_auth_operator::kinds::Kind;
 use sc_auth_operator::names::Names;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{admin, apply, config, eventually, manifest};
+use crate::harness::{admin, apply, config, eventually, manifest, scauths};
 use crate::operators::{Operator, clean, exists, namespace, spec};
 
 /// What lies between: it passes bytes on, until the connections that there are fall silent. They stay open.
@@ -68,7 +68,11 @@ async fn watches_that_die_silently_are_noticed_and_begun_anew() {
     let name = "silent";
     apply(&client, manifest(name, spec())).await;
     eventually("all children are there", || exists(&client, Kind::DisruptionBudget, name)).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    eventually("it is reconciled", || async {
+        let scauth = scauths(&client).get(name).await.unwrap();
+        scauth.status.is_some_and(|status| status.observed_generation == scauth.metadata.generation)
+    })
+    .await;
 
     between.silence();
     let names = Names { scauth: name.into(), namespace: name.into() };
