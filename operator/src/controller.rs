@@ -63,7 +63,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
         .filter(move |result| {
             match result {
                 Ok(scauth) => seen.seen(&scauth.name_any()),
-                Err(error) => tracing::warn!(%error, "the watch of ScAuth broke off"),
+                Err(error) => tracing::warn!(%error, kind = "ScAuth", "watch failed"),
             }
             ready(result.is_ok())
         });
@@ -93,7 +93,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
         .run(move |scauth, context| measure(scauth, context, measured.clone()), retry, context)
         .for_each(|result| {
             if let Err(error) = result {
-                tracing::debug!(%error, "a reconcile failed");
+                tracing::debug!(%error, "reconcile failed");
             }
             ready(())
         });

@@ -40,7 +40,7 @@ pub async fn follow(client: Client, known: watch::Sender<Definitions>) {
                 known.send_modify(|known| known.retain(|name| *name != definition.name_any()));
             }
             Ok(Event::Apply(_)) => {}
-            Err(error) => tracing::warn!(%error, kind = "CustomResourceDefinition", "a watch broke off"),
+            Err(error) => tracing::warn!(%error, kind = "CustomResourceDefinition", "watch failed"),
         }
     }
 }

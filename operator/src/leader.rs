@@ -37,7 +37,7 @@ impl Candidate {
             match self.attempt().await {
                 Ok(true) => return true,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the Lease could not be taken"),
+                Err(error) => tracing::warn!(%error, "could not acquire the Lease"),
             }
             tokio::select! {
                 () = stop.cancelled() => return false,
@@ -54,8 +54,8 @@ impl Candidate {
             match tokio::time::timeout(EVERY, self.attempt()).await {
                 Ok(Ok(true)) => renewed = Instant::now(),
                 Ok(Ok(false)) => return Lost,
-                Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
-                Err(_) => tracing::warn!("the Lease could not be renewed in time"),
+                Ok(Err(error)) => tracing::warn!(%error, "could not renew the Lease"),
+                Err(_) => tracing::warn!("could not renew the Lease in time"),
             }
             if renewed.elapsed() > DEADLINE {
                 return Lost;
@@ -116,7 +116,7 @@ impl Candidate {
         spec.holder_identity = None;
         lease.spec = Some(spec);
         if let Err(error) = self.api.replace(&self.name, &PostParams::default(), &lease).await {
-            tracing::warn!(%error, "the Lease could not be given back");
+            tracing::warn!(%error, "could not release the Lease");
         }
     }
 }

@@ -107,7 +107,7 @@ async fn by_list(client: &Client, scauth: &ScAuth) -> Vec<SocketAddr> {
     let pods = match api.list(&ours).await {
         Ok(pods) => pods.items,
         Err(error) => {
-            tracing::warn!(name = names.scauth, %error, "cannot list the pods to ask");
+            tracing::warn!(name = names.scauth, %error, "could not list the pods to query");
             return Vec::new();
         }
     };

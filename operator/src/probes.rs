@@ -56,7 +56,7 @@ async fn metrics(State(probes): State<Probes>) -> Result<([(&'static str, &'stat
     match probes.metrics.encode(Some(&probes.fleet), &probes.freshness) {
         Ok(text) => Ok((kind, text)),
         Err(error) => {
-            tracing::error!(%error, "metrics cannot be written");
+            tracing::error!(%error, "could not encode the metrics");
             Err(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }

@@ -95,7 +95,7 @@ pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Act
 #[expect(clippy::needless_pass_by_value, reason = "the Controller's signature")]
 pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Action {
     let delay = context.attempts.count(&scauth.name_any());
-    tracing::warn!(name = scauth.name_any(), %error, delay = delay.as_secs(), "a reconcile failed");
+    tracing::warn!(name = scauth.name_any(), %error, delay = delay.as_secs(), "reconcile failed");
     Action::requeue(jittered(delay))
 }
 

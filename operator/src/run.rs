@@ -185,7 +185,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     // end is given up, as it may be at any point.
     tokio::select! {
         () = controller::run(Arc::new(context), feeds, stop.clone()) => {}
-        () = deadline => tracing::warn!("reconciles that did not end in time are given up"),
+        () = deadline => tracing::warn!("abandoning reconciles that did not finish in time"),
         lost = candidate.keep() => return Err(lost.into()),
     }
     candidate.release().await;

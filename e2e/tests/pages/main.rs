@@ -58,8 +58,8 @@ fn day_two() {
     run(&["-n", SAMPLE, "label", "deployment", SAMPLE, "app.kubernetes.io/name-"]);
     eventually("the status names it", || condition(SAMPLE, "Ready")["status"] == "False");
     let said = paste(&suspend[1..]);
-    assert!(said.contains("these wait to be changed: Deployment"), "{said}");
-    paste(&section("docs/day-two.md", "## Resume a ScAuth", &[NAME]));
+    assert!(said.contains("changes to these are pending: Deployment"), "{said}");
+    paste(&section("docs/day-two.md", "## Resume it", &[NAME]));
 }
 
 #[test]

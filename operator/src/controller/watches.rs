@@ -106,7 +106,7 @@ fn owners<K: Resource + Send + 'static>(
                 ObjectRef::new(name)
             }),
             Err(error) => {
-                tracing::warn!(%error, kind, "a watch broke off");
+                tracing::warn!(%error, kind, "watch failed");
                 None
             }
         })

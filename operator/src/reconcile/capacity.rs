@@ -107,11 +107,13 @@ fn bound(embedded: &Embedded, wanted: &str, live: &Live<'_>) -> (String, State) 
     let mut kept = Vec::new();
     if asked > has {
         kept.push(format!(
-            "the volume has {capacity}, and its claim still asks for {}, which cannot be taken back",
+            "the volume has {capacity}, and its claim still requests {}, which cannot be reduced",
             live.request
         ));
     } else if asked > size {
-        kept.push(format!("the volume keeps its {capacity}, more than spec.database.embedded.size: it cannot shrink"));
+        kept.push(format!(
+            "the volume stays at {capacity}, which is more than spec.database.embedded.size: volumes cannot shrink"
+        ));
     }
     if is_other_class(embedded, live) {
         kept.push(format!("the volume stays in StorageClass {}", live.class.unwrap_or_default()));
@@ -128,8 +130,8 @@ fn unbound(embedded: &Embedded, wanted: &str, live: &Live<'_>) -> (String, State
     }
     let class = live.class.map(|class| format!(" of StorageClass {class}")).unwrap_or_default();
     let pending = format!(
-        "PersistentVolumeClaim {0} asks for {1}{class}, and cannot change before it has a volume; it holds no data: should \
-         it wait in vain, kubectl -n {2} delete pvc {0} has it made as the spec says",
+        "PersistentVolumeClaim {0} requests {1}{class} and cannot change until it is bound to a volume; it has no data: if it \
+         stays unbound, run kubectl -n {2} delete pvc {0}, and the operator creates it from the spec",
         live.name, live.request, live.namespace
     );
     (request.to_owned(), State::Pending(pending))
@@ -154,7 +156,7 @@ pub fn refusal(error: &ApplyError, claim: &DynamicObject) -> (Reason, String) {
     let name = claim.metadata.name.as_deref().unwrap_or_default();
     let words = error.to_string();
     if !words.contains("must support resize") {
-        return (error.reason(), format!("the volume keeps its {has}, and the pod serves: {words}"));
+        return (error.reason(), format!("the volume stays at {has}, and the pod serves: {words}"));
     }
     let class = text("/spec/storageClassName").filter(|class| !class.is_empty());
     let class = class.map_or_else(
@@ -162,8 +164,8 @@ pub fn refusal(error: &ApplyError, claim: &DynamicObject) -> (Reason, String) {
         |class| format!("StorageClass {class} does not allow expansion"),
     );
     let message = format!(
-        "PersistentVolumeClaim {name} cannot grow: {class}; the pod serves with the {has} that the volume has: set \
-         spec.database.embedded.size back to {has}, or let the class expand volumes, if its driver can"
+        "PersistentVolumeClaim {name} cannot grow: {class}; the pod serves, and the volume stays at {has}: set \
+         spec.database.embedded.size back to {has}, or set allowVolumeExpansion on the class, if its driver supports it"
     );
     (Reason::VolumeNotExpandable, message)
 }

@@ -266,7 +266,7 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
         let note = Some(note.chars().take(1_000).collect());
         let event = Event { type_, reason, note, action: "Reconcile".to_owned(), secondary: None };
         if let Err(error) = context.recorder.publish(&event, &scauth.object_ref(&())).await {
-            tracing::warn!(%error, "an event could not be published");
+            tracing::warn!(%error, "could not publish an event");
         }
     }
 }

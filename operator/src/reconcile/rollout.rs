@@ -157,7 +157,8 @@ fn last_words(status: &ContainerStatus) -> Option<String> {
     let ended =
         ends.into_iter().flatten().filter_map(|state| state.terminated.as_ref()).find(|ended| ended.exit_code != 0)?;
     let log = ended.message.as_deref().unwrap_or_default();
-    let line = log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it ended without a word");
+    let line =
+        log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("the container exited without logging anything");
     let event: Option<Value> = serde_json::from_str(line).ok();
     let message = event.as_ref().and_then(|event| event["message"].as_str()).unwrap_or(line);
     Some(message.chars().take(1_000).collect())

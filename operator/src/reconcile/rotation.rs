@@ -150,15 +150,15 @@ pub fn advance(
         match stored.keys.revoke(&kid, now, rng) {
             Ok(successor) => {
                 has_changed = true;
-                let signs = successor.map(|kid| format!("; {kid} signs now")).unwrap_or_default();
+                let signs = successor.map(|kid| format!("; {kid} now signs")).unwrap_or_default();
                 notes.push((
                     Reason::KeyRevoked,
-                    format!("key {kid} is gone, and every token that it signed is refused{signs}"),
+                    format!("key {kid} was removed, and every token that it signed is rejected{signs}"),
                 ));
             }
             Err(KeysError::Unknown(_)) => notes.push((
                 Reason::KeyUnknown,
-                format!("there is no key {kid} to revoke; status.keys has those that there are"),
+                format!("key {kid} cannot be revoked: it does not exist; status.keys lists the existing keys"),
             )),
             Err(error) => return Err(error),
         }
@@ -169,13 +169,16 @@ pub fn advance(
     for purpose in [Purpose::Access, Purpose::Refresh] {
         match step(&mut stored.keys, plan, purpose, request.is_some(), now, rng)? {
             Some(Rotation::Published { kid, .. }) => {
-                notes.push((Reason::KeyPublished, format!("key {kid} is published; later it signs {purpose} tokens")));
+                notes.push((
+                    Reason::KeyPublished,
+                    format!("key {kid} is published and will sign {purpose} tokens later"),
+                ));
                 (has_changed, is_met) = (true, false);
             }
             Some(Rotation::Promoted { kid, retired }) => {
                 notes.push((
                     Reason::KeyPromoted,
-                    format!("key {kid} signs {purpose} tokens now; {retired} verifies its own"),
+                    format!("key {kid} now signs {purpose} tokens; {retired} still verifies the tokens that it signed"),
                 ));
                 has_changed = true;
             }

@@ -126,7 +126,7 @@ pub fn validate(
     let names = names(scauth);
     let owner = scauth.controller_owner_ref(&()).ok_or_else(|| Refusal {
         reason: Reason::Invalid,
-        message: "the object has no uid yet".into(),
+        message: "the object does not have a uid yet".into(),
         is_final: false,
     })?;
     check_image(scauth, environment)?;
@@ -186,7 +186,7 @@ fn check_image(scauth: &ScAuth, environment: &Environment) -> Result<(), Refusal
         Some(image) if !allowed.is_empty() && !allowed.iter().any(|start| image.starts_with(start)) => Err(Refusal {
             reason: Reason::ImageNotAllowed,
             message: format!(
-                "spec.image is {image}; this operator allows images that begin with {}",
+                "spec.image is {image}; this operator only allows images that begin with {}",
                 allowed.join(", ")
             ),
             is_final: true,

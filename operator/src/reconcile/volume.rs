@@ -20,7 +20,7 @@ pub fn danger(children: &BTreeMap<Kind, DynamicObject>, names: &Names) -> Option
     let (what, until) = if is_going(children) {
         (
             "is being deleted: when the pod ends, the claim is removed",
-            "; until then the operator does not change the Deployment",
+            " Until then the operator does not change the Deployment.",
         )
     } else if claim.data.pointer("/status/phase").and_then(Value::as_str) == Some("Lost") {
         ("has lost its volume: when the pod ends, the data is lost", "")
@@ -31,8 +31,8 @@ pub fn danger(children: &BTreeMap<Kind, DynamicObject>, names: &Names) -> Option
     };
     let (claim, namespace, name) = (names.volume_claim(), &names.namespace, &names.scauth);
     Some(format!(
-        "PersistentVolumeClaim {claim} {what}, and with it all users. Export the users now: kubectl -n {namespace} exec \
-         deploy/{name} -c server -- /sc-auth-server users export - >users.jsonl{until}"
+        "PersistentVolumeClaim {claim} {what}, and with it all users.{until} Export the users now: kubectl -n {namespace} \
+         exec deploy/{name} -c server -- /sc-auth-server users export - >users.jsonl"
     ))
 }
 

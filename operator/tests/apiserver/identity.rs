@@ -226,7 +226,7 @@ async fn an_embedded_database_that_was_lost_is_not_replaced_by_an_empty_one_unti
     let lost = || json!([held("EmptyDatabase", "one", "empty-1")]);
     hear(&client, name, lost()).await;
     let message = is(&client, name, "DatabaseReady", ["False", "DatabaseLost"]).await;
-    assert!(message.contains("one was there") && message.contains("accept-database=empty-1"), "{message}");
+    assert!(message.contains("it had one") && message.contains("accept-database=empty-1"), "{message}");
     is(&client, name, "Ready", ["False", "DatabaseLost"]).await;
     annotate(&client, name, Some("empty-1")).await;
     settle(&client, name).await;

@@ -153,7 +153,7 @@ async fn a_retained_claim_that_is_larger_or_of_another_class_is_taken_up_as_it_i
     serve(&client, name).await;
     settle(&client, name).await;
     let message = is_ready(&client, name).await;
-    assert!(message.contains("keeps its 10Gi") && message.contains("stays in StorageClass large"), "{message}");
+    assert!(message.contains("stays at 10Gi") && message.contains("stays in StorageClass large"), "{message}");
     let now = claim(&client, name).await;
     assert_eq!(now["spec"]["resources"]["requests"]["storage"], "10Gi");
 

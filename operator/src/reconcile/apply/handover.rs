@@ -47,7 +47,7 @@ pub async fn give(
         "metadata": {"name": live.name_any(), "uid": live.uid()},
         "spec": {"replicas": live.data.pointer("/spec/replicas")},
     });
-    tracing::info!(name = live.name_any(), "handing the number of replicas over");
+    tracing::info!(name = live.name_any(), "handing over the number of replicas");
     let params = PatchParams::apply(HANDOVER_MANAGER).force();
     let api = Kind::Deployment.api(client, names);
     let patched = api.patch(&live.name_any(), &params, &Patch::Apply(&patch)).await;

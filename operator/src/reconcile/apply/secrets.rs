@@ -49,7 +49,7 @@ pub async fn make_and_keep(means: &Means<'_>, validated: &Validated, observed: &
 async fn expect(api: &Api<Secret>, validated: &Validated, live: &Secret) -> Result<Secret, ApplyError> {
     let wanted = build::deployment(validated, &mut rand::rng());
     let Some(change) = validated.expectation.patch(live, &wanted)? else { return Ok(live.clone()) };
-    tracing::info!(name = live.name_any(), database = wanted.database, "writing down which database is expected");
+    tracing::info!(name = live.name_any(), database = wanted.database, "recording the expected database");
     patch(api, &live.name_any(), &change).await
 }
 
@@ -79,7 +79,7 @@ fn found(stored: &Stored, means: &Means<'_>) -> Keys {
 fn broken(secret: &Secret, problem: &str) -> Keys {
     let name = secret.name_any();
     let broken =
-        format!("Secret {name} holds no keys that can be used: {problem}; restore it, or delete it to have new keys");
+        format!("Secret {name} has no usable keys: {problem}; restore the Secret, or delete it to get new keys");
     Keys { broken: Some(broken), ..Keys::default() }
 }
 

@@ -31,7 +31,7 @@ impl Settled {
             return;
         }
         let (kind, name) = (&live["kind"], &live["metadata"]["name"]);
-        tracing::warn!(%kind, %name, "something in the cluster changes what is applied; it is left so");
+        tracing::warn!(%kind, %name, "another controller or policy modifies this object; keeping its version");
         known.insert(uid(live).to_owned(), (digest(&desired), outcome(live)));
     }
 }

@@ -140,19 +140,19 @@ fn while_pods_stay_on_their_database_it_is_ready_and_says_how_to_accept_the_othe
     let message = is(&status, "DatabaseReady", "False", "DatabaseChanged");
     for words in [
         "database one",
-        "another one, two",
-        "the pods stay on the first",
+        "a different one, two",
+        "the pods keep using the first",
         "kubectl annotate scauth tenant sc-auth.io/accept-database=two --overwrite",
     ] {
         assert!(message.contains(words), "{words}: {message}");
     }
-    assert!(is(&status, "Ready", "True", "Serving").ends_with("; DatabaseReady says what is wrong"));
+    assert!(is(&status, "Ready", "True", "Serving").ends_with("; see DatabaseReady"));
 }
 
 #[test]
 fn a_pod_that_holds_back_makes_it_not_ready() {
     for (answers, ready, words) in [
-        (json!([serving(), held("EmptyDatabase", "empty-1")]), 1, "pods that run stay on the first"),
+        (json!([serving(), held("EmptyDatabase", "empty-1")]), 1, "running pods keep using the first"),
         (json!([held("AnotherDatabase", "empty-1")]), 0, "no pod serves"),
     ] {
         let status = Case { ready, ..Case::new(external(), answers) }.status();

@@ -105,7 +105,7 @@ fn the_last_words_of_a_failed_pod_are_passed_on() {
     for (state, words) in [
         (json!({"terminated": {"exitCode": 1, "message": log}}), "connecting: refused"),
         (json!({"terminated": {"exitCode": 101, "message": "plain text"}}), "plain text"),
-        (json!({"terminated": {"exitCode": 137}}), "it ended without a word"),
+        (json!({"terminated": {"exitCode": 137}}), "the container exited without logging anything"),
     ] {
         // Crashed and waiting to be started again.
         let container = json!({"name": "migrate", "image": "", "imageID": "", "ready": false, "restartCount": 1,

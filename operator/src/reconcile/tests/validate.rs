@@ -115,7 +115,7 @@ fn an_object_of_others_with_a_child_s_name_is_a_conflict() {
     observed.secret = Some(Secret { metadata, ..Secret::default() });
     let refusal = validated(embedded(), &observed).unwrap_err();
     assert_eq!((refusal.reason, refusal.is_final), (Reason::NameConflict, false));
-    assert!(refusal.message.starts_with("Secret tenant-secret belongs to someone else"), "{}", refusal.message);
+    assert!(refusal.message.starts_with("Secret tenant-secret belongs to somebody else"), "{}", refusal.message);
 }
 
 #[test]

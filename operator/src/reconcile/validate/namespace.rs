@@ -29,7 +29,7 @@ pub fn check(
     if names.namespace == operators {
         return Err(Refusal {
             reason: Reason::NamespaceNotAllowed,
-            message: format!("namespace {operators} is the operator's own: set another spec.namespace"),
+            message: format!("namespace {operators} is the namespace of the operator: set another spec.namespace"),
             is_final: true,
         });
     }
@@ -37,7 +37,10 @@ pub fn check(
     if live.metadata.deletion_timestamp.is_some() {
         return Err(Refusal {
             reason: Reason::NamespaceTerminating,
-            message: format!("namespace {} is being deleted; it is made anew once it is gone", names.namespace),
+            message: format!(
+                "namespace {} is being deleted; it is recreated once deletion has finished",
+                names.namespace
+            ),
             is_final: false,
         });
     }
@@ -54,7 +57,7 @@ pub fn check(
         (false, Claim::Foreign) => Err(Refusal {
             reason: Reason::NamespaceNotAllowed,
             message: format!(
-                "namespace {0} existed before; whoever it belongs to lets us in with: kubectl annotate namespace {0} {ANNOTATION_ALLOW}={1}",
+                "namespace {0} already exists; its owner can allow this ScAuth with: kubectl annotate namespace {0} {ANNOTATION_ALLOW}={1}",
                 names.namespace, names.scauth
             ),
             is_final: false,

@@ -71,12 +71,12 @@ pub fn check_child(
         Claim::Former => Err(collecting(kind, name)),
         Claim::Foreign => Err(Refusal {
             reason: Reason::NameConflict,
-            message: format!("{kind} {name} belongs to someone else and is left alone: rename or delete it"),
+            message: format!("{kind} {name} belongs to somebody else and is not changed: rename or delete it"),
             is_final: false,
         }),
         Claim::Ours if metadata.deletion_timestamp.is_some() && !is_used_on => Err(Refusal {
             reason: Reason::ChildTerminating,
-            message: format!("{kind} {name} is being deleted; it is made anew once it is gone"),
+            message: format!("{kind} {name} is being deleted; it is recreated once deletion has finished"),
             is_final: false,
         }),
         Claim::Ours => Ok(()),
@@ -86,7 +86,7 @@ pub fn check_child(
 pub fn collecting(kind: &str, name: &str) -> Refusal {
     Refusal {
         reason: Reason::GarbageCollecting,
-        message: format!("{kind} {name} belongs to an earlier ScAuth of this name and is about to go"),
+        message: format!("{kind} {name} belongs to an earlier ScAuth of this name and will be garbage collected"),
         is_final: false,
     }
 }

@@ -14,12 +14,12 @@ pub fn find(facts: &Facts<'_>) -> Option<Finding> {
     let names = &facts.validated.names;
     let (secret, name, namespace) = (names.admin_secret(), &names.scauth, &names.namespace);
     Some(if said.or_else(|| admin_is_made(live))? {
-        let message = format!("the first Admin was made with the password in Secret {secret}");
+        let message = format!("the first Admin was created with the password in Secret {secret}");
         finding(KIND, "True", Reason::AdminMade, message)
     } else {
         let message = format!(
-            "the password in Secret {secret} belongs to no account: the database had an Admin when the Secret was made; \
-             log in as that Admin, or create one with: kubectl -n {namespace} exec -it deploy/{name} -c server -- \
+            "the password in Secret {secret} belongs to no account: the database already had an Admin when the Secret was \
+             created; log in as that Admin, or create one with: kubectl -n {namespace} exec -it deploy/{name} -c server -- \
              /sc-auth-server admin create NAME; then delete the Secret {secret}"
         );
         finding(KIND, "False", Reason::AdminNotMade, message)

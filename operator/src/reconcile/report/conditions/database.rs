@@ -17,7 +17,7 @@ pub fn find(facts: &Facts<'_>) -> Finding {
     let missing = &facts.observed.missing_secrets;
     if !missing.is_empty() {
         let (names, namespace) = (missing.join(", "), &facts.validated.names.namespace);
-        let message = format!("Secret {names} is missing in namespace {namespace}; the pods wait for it");
+        let message = format!("Secret {names} is missing in namespace {namespace}; the pods cannot start without it");
         return not_ready(Reason::SecretNotFound, message);
     }
     let health = facts.observed.word.health();
@@ -43,7 +43,7 @@ fn not_ready(reason: Reason, message: impl Into<String>) -> Finding {
 }
 
 fn starting() -> Finding {
-    finding(KIND, "Unknown", Reason::Starting, "no pod has reached it yet")
+    finding(KIND, "Unknown", Reason::Starting, "no pod has connected to the database yet")
 }
 
 /// What the pods said before, if it was about them.
@@ -63,14 +63,14 @@ fn earlier(facts: &Facts<'_>) -> Option<Finding> {
 
 fn said(facts: &Facts<'_>, health: &Health) -> Finding {
     if let Some(hold) = &health.hold {
-        let message = format!("database {} was accepted; the pods are about to use it", hold.found);
+        let message = format!("database {} was accepted; the pods switch to it", hold.found);
         return finding(KIND, "Unknown", Reason::Starting, message);
     }
     if facts.rollout.available == 0 {
         return starting();
     }
     if !health.database_reachable {
-        let message = "the pods do not reach the database; their logs say why, and clients get 503 until they do";
+        let message = "the pods cannot reach the database, and clients get 503 until they can; the logs of the pods have the reason";
         return not_ready(Reason::DatabaseUnreachable, message);
     }
     if let Some((offered, error)) = health.offered.as_ref().and_then(|offered| Some((offered, offered.error.as_ref()?)))
@@ -131,10 +131,10 @@ fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
             return Some(lost(facts, expected, &hold.found, "The pod answers 503 and changes nothing."));
         }
         let is_embedded = facts.validated.spec.database.embedded.is_some();
-        let repair = if is_embedded { "put the right file back" } else { "correct the database's Secret" };
-        let serving = if health.served.is_empty() { "no pod serves" } else { "pods that run stay on the first" };
+        let repair = if is_embedded { "restore the right file" } else { "correct the database's Secret" };
+        let serving = if health.served.is_empty() { "no pod serves" } else { "running pods keep using the first" };
         let message = format!(
-            "the data is in database {expected}, and pods that start find another one, {}: they answer 503 and change \
+            "the data is in database {expected}, but pods that start find a different one, {}: they answer 503 and change \
              nothing, and {serving}; {repair}, or {}",
             hold.found,
             accept(facts, &hold.found)
@@ -148,27 +148,28 @@ fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
             facts,
             expected,
             found,
-            "The pod can no longer write and needs a restart once the file is back.",
+            "The pod can no longer write and must be restarted once the file is restored.",
         ));
     }
     let (found, words) = match (offered, served()) {
-        (Some(offered), _) => (offered, "the Secret now names another one"),
-        (None, Some(served)) => (served, "pods serve from another one"),
+        (Some(offered), _) => (offered, "the Secret now names a different one"),
+        (None, Some(served)) => (served, "pods serve from a different one"),
         (None, None) => return None,
     };
-    let stay = if offered.is_some() { "the pods stay on the first; correct the Secret" } else { "correct the Secret" };
+    let stay =
+        if offered.is_some() { "the pods keep using the first; correct the Secret" } else { "correct the Secret" };
     let message =
-        format!("the data is in database {expected}, and {words}, {found}: {stay}, or {}", accept(facts, found));
+        format!("the data is in database {expected}, but {words}, {found}: {stay}, or {}", accept(facts, found));
     Some(not_ready(Reason::DatabaseChanged, message))
 }
 
 fn lost(facts: &Facts<'_>, expected: &str, found: &str, effect: &str) -> Finding {
     let names = &facts.validated.names;
     let message = format!(
-        "volume {} no longer holds a database: {expected} was there, with all users and sessions. {effect} Put the file \
-         back (docs/backup.md), or {}",
+        "volume {} no longer has a database: it had {expected}, with all users and sessions. {effect} Restore the file \
+         (docs/backup.md), or {}",
         names.volume_claim(),
-        accept(facts, found).replace("use the other one", "begin with an empty one")
+        accept(facts, found).replace("use the other one", "start with an empty one")
     );
     not_ready(Reason::DatabaseLost, message)
 }
@@ -178,8 +179,8 @@ fn accept(facts: &Facts<'_>, found: &str) -> String {
     let name = &facts.validated.names.scauth;
     match facts.validated.expectation.unmet.as_deref() {
         Some(unmet) if unmet == found => format!(
-            "use the other one: its annotation is left from the last time and counts once; remove it first: kubectl \
-             annotate scauth {name} {ANNOTATION_ACCEPT_DATABASE}-"
+            "use the other one: its annotation was already used and counts only once; remove it first: kubectl annotate \
+              scauth {name} {ANNOTATION_ACCEPT_DATABASE}-"
         ),
         unmet => {
             let stale = unmet.map(|unmet| format!(" (the annotation now names {unmet}, which no pod has found)"));
@@ -199,8 +200,8 @@ fn is_older(other: &Other, facts: &Facts<'_>) -> bool {
 
 fn shared(facts: &Facts<'_>, other: &Other) -> Finding {
     let message = format!(
-        "ScAuth {} (uid {}), which is older, works on the same database: both have the same users, each refuses the \
-         other's tokens; give {} a database of its own, or delete one of the two",
+        "ScAuth {} (uid {}), which is older, uses the same database: both have the same users, and each rejects the \
+         tokens of the other; give {} its own database, or delete one of the two",
         other.name, other.uid, facts.validated.names.scauth
     );
     not_ready(Reason::DatabaseShared, message)

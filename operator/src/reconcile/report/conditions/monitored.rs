@@ -8,9 +8,9 @@ use crate::reconcile::report::Facts;
 pub fn find(facts: &Facts<'_>) -> Option<Finding> {
     facts.validated.spec.monitoring.as_ref()?;
     Some(if facts.unknown_kinds.contains(&Kind::ServiceMonitor) {
-        let message = "the cluster has no ServiceMonitor: install the Prometheus operator, or remove spec.monitoring";
+        let message = "the cluster does not have the ServiceMonitor API: install the Prometheus operator, or remove spec.monitoring";
         finding("Monitored", "False", Reason::PrometheusOperatorMissing, message)
     } else {
-        finding("Monitored", "True", Reason::Applied, "a ServiceMonitor tells Prometheus where the metrics are")
+        finding("Monitored", "True", Reason::Applied, "Prometheus can find the metrics through the ServiceMonitor")
     })
 }

@@ -33,7 +33,7 @@ fn about_the_pods(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn
 
 /// What does not keep clients from being served.
 fn see(database: &Finding) -> &'static str {
-    if database.status == "False" { "; DatabaseReady says what is wrong" } else { "" }
+    if database.status == "False" { "; see DatabaseReady" } else { "" }
 }
 
 /// The volume is not what the spec asks for: Ready goes on telling of the pods, and the other two tell of the volume.
@@ -82,7 +82,7 @@ fn rivalry(facts: &Facts<'_>) -> String {
     }
 }
 
-/// What keeps it from being Ready; the first reason is the one to mend first.
+/// What keeps it from being Ready; the first reason is the one to fix first.
 fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<(Reason, String)> {
     if let Some(problem) = facts.keys.broken {
         return Some((Reason::KeysUnreadable, problem.to_owned()));
@@ -119,7 +119,8 @@ fn refusing(facts: &Facts<'_>, database: &Finding) -> Option<(Reason, String)> {
         // Also where the pods could use another database, which is the condition's reason then.
         Word::Said(health) if !health.database_reachable && database.status == "False" => because_of_database(),
         Word::Said(health) if health.fails => {
-            let message = "pods answered requests with 5xx within the last minute; their logs say why";
+            let message =
+                "pods answered requests with a 5xx status within the last minute; the logs of the pods have the reason";
             Some((Reason::ServerErrors, message.to_owned()))
         }
         Word::Said(_) => None,
@@ -127,9 +128,10 @@ fn refusing(facts: &Facts<'_>, database: &Finding) -> Option<(Reason, String)> {
             Some(ready) if ready.status == "True" => None,
             Some(ready) if ready.reason == Reason::ServerErrors => Some((ready.reason, ready.message)),
             Some(ready) if ready.reason == database.reason => because_of_database(),
-            _ => {
-                Some((Reason::RollingOut, "all replicas are ready; they are about to be asked how they are".to_owned()))
-            }
+            _ => Some((
+                Reason::RollingOut,
+                "all replicas are ready; the operator is about to query their status".to_owned(),
+            )),
         },
         Word::Silent => {
             before(facts, "Ready").filter(|ready| ready.reason == database.reason).and_then(|_| because_of_database())
@@ -146,7 +148,7 @@ fn not_reached(exposed: &Finding) -> Option<(Reason, String)> {
 fn progress(facts: &Facts<'_>) -> String {
     let rollout = &facts.rollout;
     let (wanted, available, updated) = (rollout.wanted, rollout.available, rollout.updated);
-    format!("{available} of {wanted} replicas are available, {updated} of the current spec{}", rivalry(facts))
+    format!("{available} of {wanted} replicas are available, {updated} have the current spec{}", rivalry(facts))
 }
 
 /// While suspended, Ready is about what is there.
@@ -154,13 +156,13 @@ pub fn asleep(facts: &Facts<'_>, database: &Finding, exposed: &Finding, pending:
     let count = facts.rollout.wanted;
     let problem = || refusing(facts, database).filter(|_| facts.rollout.is_done()).or_else(|| not_reached(exposed));
     let (ready, message) = if !pending.is_empty() {
-        ("False", format!("spec.suspend is set, and these wait to be changed: {}", pending.join(", ")))
+        ("False", format!("spec.suspend is set, and changes to these are pending: {}", pending.join(", ")))
     } else if let Some((_, message)) = problem() {
-        ("False", format!("spec.suspend is set: nothing is changed; {message}"))
+        ("False", format!("spec.suspend is set: the operator changes nothing; {message}"))
     } else if facts.rollout.is_done() {
-        ("True", format!("{count} of {count} replicas serve; spec.suspend is set: nothing is changed"))
+        ("True", format!("{count} of {count} replicas serve; spec.suspend is set: the operator changes nothing"))
     } else {
-        ("False", format!("spec.suspend is set: nothing is changed; {}", progress(facts)))
+        ("False", format!("spec.suspend is set: the operator changes nothing; {}", progress(facts)))
     };
     vec![
         finding("Ready", ready, Reason::Suspended, message.clone()),
