@@ -4,15 +4,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sc_auth_e2e::audit::{Request, requests};
 use sc_auth_e2e::kube::{condition, eventually, run};
 use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
-use crate::common::audit::{Request, requests};
-use crate::common::database;
-use crate::common::kube::{
-    Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, pods, ready, run, scauth,
-};
 use crate::operator;
 
 const AUTOMATIC: [&str; 3] = ["e2e-fleet-a", "e2e-fleet-b", "e2e-fleet-c"];
@@ -77,8 +73,8 @@ fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_relea
     for name in [AUTOMATIC[1], AUTOMATIC[2], MANUAL] {
         is_looked_at(name);
     }
-    assert_eq!([image(AUTOMATIC[1]), image(AUTOMATIC[2]), image(MANUAL)], [old.clone(), old.clone(), old.clone()]);
-    let now: Vec<_> = AUTOMATIC.into_iter().chain([MANUAL]).map(serving).collect();
+    assert_eq!([image(&automatic[1]), image(&automatic[2]), image(&manual)], [old.clone(), old.clone(), old.clone()]);
+    let now: Vec<_> = all().map(Tenant::pod_uids).collect();
     assert!(before[0].iter().all(|uid| now[0].contains(uid)), "the old pod of the one that fails still serves");
     assert_eq!(before[1..], now[1..], "the others are untouched");
 

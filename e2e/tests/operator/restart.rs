@@ -1,9 +1,10 @@
 //! A restart of the operator: nothing happens.
 
+use sc_auth_e2e::audit::{Request, requests, wait_for_silence};
+use sc_auth_e2e::kube::{eventually, get, run};
+use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
-use crate::common::audit::{Request, requests, wait_for_silence};
-use crate::common::kube::{Cleanup, apply, condition, eventually, get, pods, ready, run, scauth};
 use crate::operator;
 
 /// What the operator has written since line `from` of the audit log, and where that log ends now.

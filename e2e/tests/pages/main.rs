@@ -59,7 +59,7 @@ fn day_two() {
     eventually("the status names it", || condition(SAMPLE, "Ready")["status"] == "False");
     let said = paste(&suspend[1..]);
     assert!(said.contains("changes to these are pending: Deployment"), "{said}");
-    paste(&section("docs/day-two.md", "## Resume it", &[NAME]));
+    paste(&section("docs/day-two.md", "## Resume a ScAuth", &[NAME]));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use rand::CryptoRng;
-use sc_auth_contract::status::KeyStatus;
 use sc_auth_contract::keys::{KeySet, Material, Purpose, State};
+use sc_auth_contract::status::KeyStatus;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 

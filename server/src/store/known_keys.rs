@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use sc_auth_contract::status::KeyStatus;
 use sc_auth_contract::keys::{Purpose, State};
+use sc_auth_contract::status::KeyStatus;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
 
 use super::sessions::Sessions;

@@ -4,8 +4,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
-use sc_auth_contract::status::Status;
 use sc_auth_contract::keys::{Algorithm, KeySet, Purpose};
+use sc_auth_contract::status::Status;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
