@@ -182,7 +182,9 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &Turn, context: &Cont
     }
     let until_step = applied.keys.next_step.map(|step| step.saturating_sub((context.clock)().as_second()).max(1));
     let until_step = until_step.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-    [until_step, applied.leaves_in].into_iter().flatten().fold(context.resync, Duration::min)
+    // Autoscalers that are not ours are not watched.
+    let while_theirs = observed.foreign_autoscaler.as_ref().map(|_| Duration::from_mins(1));
+    [until_step, applied.leaves_in, while_theirs].into_iter().flatten().fold(context.resync, Duration::min)
 }
 
 /// A tenth more or less, so that a thousand objects do not come back at once.

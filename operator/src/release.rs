@@ -145,11 +145,19 @@ fn is_up(scauth: &ScAuth) -> bool {
     is_ready(scauth) || ready(scauth).is_some_and(|ready| ready.reason == Reason::HostTaken.to_string())
 }
 
+/// A new pod would lose a volume that is at risk.
 fn may_begin(scauth: &ScAuth) -> bool {
+    if condition(scauth, "DatabaseReady").is_some_and(|found| found.reason == Reason::VolumeAtRisk.to_string()) {
+        return false;
+    }
     is_up(scauth) || ready(scauth).is_some_and(|ready| ready.reason.parse().is_ok_and(Reason::is_failed_start))
 }
 
 fn ready(scauth: &ScAuth) -> Option<&Condition> {
+    condition(scauth, "Ready")
+}
+
+fn condition<'a>(scauth: &'a ScAuth, kind: &str) -> Option<&'a Condition> {
     let mut conditions = scauth.status.iter().flat_map(|status| &status.conditions);
-    conditions.find(|condition| condition.type_ == "Ready")
+    conditions.find(|condition| condition.type_ == kind)
 }

@@ -80,9 +80,13 @@ impl Rollout {
         }
     }
 
-    /// Whether all pods are of the current template and serve, and no other is left.
+    /// Whether all pods are of the current template and serve, and no other is left. Without pods nobody serves.
     pub fn is_done(&self) -> bool {
-        self.is_observed && self.updated == self.wanted && self.available == self.wanted && self.replicas == self.wanted
+        self.is_observed
+            && self.wanted > 0
+            && self.updated == self.wanted
+            && self.available == self.wanted
+            && self.replicas == self.wanted
     }
 }
 

@@ -1,6 +1,6 @@
 //! An autoscaler writes down what it measures, every 15 seconds. That is no news to us.
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
 use sc_auth_operator::kinds::Kind;
@@ -22,15 +22,18 @@ async fn what_an_autoscaler_measures_is_no_news_but_what_is_done_to_it_is() {
     let client = admin().await;
     clean(&client).await;
     namespace(&client, "measures").await;
+    let (name, mark) = ("measured", "marking");
+    // With a missing Secret, each would be reconciled every ten seconds.
+    for name in [name, mark] {
+        lend_namespace_with_database(&client, name).await;
+    }
     let operator = Operator::start("one", "measures", config().await, &[]);
-    let name = "measured";
     let mut scaled = spec();
     scaled["autoscaling"] = json!({"max": 3});
     apply(&client, manifest(name, scaled)).await;
     eventually("the autoscaler is there", || exists(&client, Kind::Autoscaler, name)).await;
 
     // Another one's autoscaler comes by the same watch, in the order of the changes.
-    let mark = "marking";
     let mut scaled = spec();
     scaled["autoscaling"] = json!({"max": 3});
     apply(&client, manifest(mark, scaled)).await;
@@ -54,6 +57,20 @@ async fn what_an_autoscaler_measures_is_no_news_but_what_is_done_to_it_is() {
     autoscalers.delete(name, &DeleteParams::default()).await.unwrap();
     eventually("it is created again", || exists(&client, Kind::Autoscaler, name)).await;
     operator.stop().await;
+}
+
+/// A namespace that the ScAuth of its name may use, with the Secret that its spec names.
+async fn lend_namespace_with_database(client: &Client, name: &str) {
+    let params = PatchParams::apply("admin").force();
+    let lent = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"sc-auth.io/allow": name}},
+    });
+    Api::<Namespace>::all(client.clone()).patch(name, &params, &Patch::Apply(&lent)).await.unwrap();
+    let database = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"},
+        "stringData": {"uri": "postgres://user:password@database/name"},
+    });
+    Api::<Secret>::namespaced(client.clone(), name).patch("db", &params, &Patch::Apply(&database)).await.unwrap();
 }
 
 /// Edits the autoscaler and waits for the operator.

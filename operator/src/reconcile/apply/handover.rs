@@ -13,15 +13,16 @@ use crate::kinds::Kind;
 use crate::names::{FIELD_MANAGER, HANDOVER_MANAGER, Names};
 use crate::reconcile::validate::Scale;
 
-/// A Deployment that is not there yet begins with the fewest pods that there may be, and not with one; the next
-/// reconcile hands the number over. (Should it be there after all, it does not fall below them either.)
+/// A new Deployment begins with the minimum number of pods, and not with one; the next reconcile hands the number over.
+/// So does one that was scaled to zero, where no autoscaler acts any more.
 pub fn begin(scale: &Scale, desired: &mut Value, live: Option<&DynamicObject>) {
     let fewest = match scale {
         Scale::Auto(autoscaling) => autoscaling.fewest(),
         Scale::Theirs { replicas, .. } => *replicas,
         Scale::Fixed(_) => return,
     };
-    if live.is_none() {
+    let replicas = live.map(|live| live.data.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1));
+    if replicas.is_none_or(|replicas| replicas == 0) {
         desired["spec"]["replicas"] = json!(fewest);
     }
 }

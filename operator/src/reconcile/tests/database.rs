@@ -360,6 +360,14 @@ fn a_claim_that_is_being_deleted_under_its_pod_stops_nothing_but_is_told() {
     is(&case.status(), "Ready", "True", "Serving");
     is(&case.then(Word::NotAsked), "DatabaseReady", "False", "VolumeAtRisk");
     is(&case.status(), "Ready", "True", "Serving");
+    // Pods that cannot be asked have no say in it.
+    for word in [Word::NotAsked, Word::Silent] {
+        let mut case = Case { observed: claim(before, "Bound", false), ..Case::new(embedded(), json!([])) };
+        is(&case.status(), "DatabaseReady", "True", "Migrated");
+        case.scauth.status = Some(case.status());
+        case.observed = Observed { word, ..going.clone() };
+        is(&case.status(), "DatabaseReady", "False", "VolumeAtRisk");
+    }
     // Once the pod is gone, there is nothing to save.
     going.children.insert(Kind::Deployment, live(Kind::Deployment, owned_by("our-uid"), json!({})));
     let refused = validate(&scauth(embedded()), &going, &environment(), &Turn::Now).unwrap_err();

@@ -158,6 +158,17 @@ fn errors_of_the_new_release_stop_the_others_until_they_pass() {
 }
 
 #[test]
+fn one_whose_volume_is_at_risk_neither_begins_nor_keeps_the_others_from_it() {
+    let mut at_risk = automatic("a", OLD, "True");
+    let risk: ScAuth = automatic_with("a", OLD, "False", "VolumeAtRisk");
+    let mut risk = risk.status.unwrap().conditions.remove(0);
+    risk.type_ = "DatabaseReady".into();
+    at_risk.status.as_mut().unwrap().conditions.push(risk);
+    let fleet = [at_risk, automatic("b", OLD, "True")];
+    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), Turn::Now]);
+}
+
+#[test]
 fn one_that_was_broken_before_neither_begins_nor_keeps_the_others_from_it() {
     let fleet = [automatic("a", OLD, "False"), automatic("b", OLD, "True")];
     assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), Turn::Now]);

@@ -179,6 +179,12 @@ fn an_autoscaler_of_somebody_else_gets_the_number_of_replicas_and_is_named() {
 }
 
 #[test]
+fn without_pods_it_is_not_ready() {
+    let none = status(&scauth(external()), &Observed::default(), &applied(external(), serving(0)), at(0));
+    assert_eq!(condition(&none, "Ready"), pair("False", "RollingOut"));
+}
+
+#[test]
 fn an_embedded_database_keeps_one_pod_whatever_an_autoscaler_wants() {
     let observed = autoscaled(&embedded());
     let validated = validated(embedded(), &observed).unwrap();

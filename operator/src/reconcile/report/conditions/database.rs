@@ -32,9 +32,11 @@ pub fn find(facts: &Facts<'_>) -> Finding {
     }
     match &facts.observed.word {
         Word::Said(health) => said(facts, health),
-        Word::NotAsked => earlier(facts).or_else(|| at_risk(facts)).unwrap_or_else(starting),
+        Word::NotAsked => earlier_or_at_risk(facts).unwrap_or_else(starting),
         Word::Silent if facts.rollout.available == 0 => starting(),
-        Word::Silent => earlier(facts).filter(|earlier| earlier.status != "Unknown").unwrap_or_else(|| fine(facts)),
+        Word::Silent => {
+            earlier_or_at_risk(facts).filter(|earlier| earlier.status != "Unknown").unwrap_or_else(|| fine(facts))
+        }
     }
 }
 
@@ -59,6 +61,11 @@ fn earlier(facts: &Facts<'_>) -> Option<Finding> {
         reasons.contains(&earlier.reason) || earlier.reason == Reason::Migrated && facts.rollout.available > 0
     };
     before(facts, KIND).filter(is_of_pods)
+}
+
+/// The API server reports a volume at risk, whatever the pods said before.
+fn earlier_or_at_risk(facts: &Facts<'_>) -> Option<Finding> {
+    earlier(facts).filter(|earlier| earlier.status == "False").or_else(|| at_risk(facts)).or_else(|| earlier(facts))
 }
 
 fn said(facts: &Facts<'_>, health: &Health) -> Finding {

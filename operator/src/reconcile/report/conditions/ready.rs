@@ -10,6 +10,7 @@ use crate::reasons::Reason;
 use crate::reconcile::capacity::State;
 use crate::reconcile::report::Facts;
 use crate::reconcile::validate::Scale;
+use crate::reconcile::volume;
 use crate::release::Turn;
 
 pub fn awake(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Turn) -> Vec<Finding> {
@@ -38,6 +39,9 @@ fn see(database: &Finding) -> &'static str {
 
 /// The volume is not what the spec asks for: Ready goes on telling of the pods, and the other two tell of the volume.
 fn about_the_volume(facts: &Facts<'_>, mut findings: Vec<Finding>) -> Vec<Finding> {
+    if volume::is_going(facts.children) {
+        return findings;
+    }
     let unsettled = facts.validated.volume.as_ref().and_then(|volume| match &volume.state {
         State::Growing(message) => Some((Reason::VolumeResizing, message)),
         State::Pending(message) => Some((Reason::VolumePending, message)),
