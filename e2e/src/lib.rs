@@ -17,3 +17,5 @@ pub mod kube;
 pub mod manifests;
 pub mod shell;
 pub mod tenant;
+#[cfg(test)]
+mod version;

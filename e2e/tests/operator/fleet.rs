@@ -90,7 +90,7 @@ fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_relea
     });
     assert_eq!(manual.pod_uids(), before[3], "who did not ask for it has the old pods");
     let columns = run(&["get", "scauth", MANUAL]);
-    assert!(columns.contains("0.2.0"), "and sees that there is a new release: {columns}");
+    assert!(columns.contains(env!("CARGO_PKG_VERSION")), "and sees that there is a new release: {columns}");
     run(&["delete", "scauth", AUTOMATIC[0], AUTOMATIC[1], AUTOMATIC[2], MANUAL]);
     operator::offer_the_default();
 }
