@@ -7,6 +7,10 @@ COREDNS=v1.12.4
 TRAEFIK=v3.6.12
 METRICS_SERVER=v0.8.0
 KUBE_ROUTER=v2.1.0
+# Checks workflows.
+ACTIONLINT=v1.7.12
+# Signs a release.
+COSIGN=v3.1.3
 # Later releases do not publish all parts as Go modules.
 FLUX=v1.9.0
 # CustomResourceDefinitions of other projects, for tests with their objects.

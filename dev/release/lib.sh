@@ -1,0 +1,54 @@
+# Functions for the scripts in this folder, which source it.
+# shellcheck shell=bash disable=SC2034
+
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../versions.sh"
+
+VERSION=$(version)
+# Where a release is put together: archives, checksums, the chart, install.yaml, and the digests of what was pushed.
+DIST=${DIST:-$ROOT/dist}
+PROGRAMS=(sc-auth-server sc-auth-operator)
+# The architectures of a release; a rehearsal may set its own alone.
+read -ra ARCHES <<<"${ARCHES:-amd64 arm64}"
+# The address of the repository, for labels and links.
+SOURCE=${SOURCE:-${GITHUB_REPOSITORY:+${GITHUB_SERVER_URL:-https://github.com}/$GITHUB_REPOSITORY}}
+
+# One login for buildah, Helm and cosign.
+[[ ! -f $HOME/.docker/config.json ]] || export REGISTRY_AUTH_FILE=${REGISTRY_AUTH_FILE:-$HOME/.docker/config.json}
+
+# PLAIN_HTTP=1 is for a registry on loopback that has no certificate.
+BUILDAH_TLS=() HELM_TLS=() COSIGN_TLS=()
+if [[ -n ${PLAIN_HTTP:-} ]]; then
+    BUILDAH_TLS=(--tls-verify=false)
+    HELM_TLS=(--plain-http)
+    COSIGN_TLS=(--allow-http-registry)
+fi
+
+# need_registry REGISTRY : refuses what is no registry, with or without a folder.
+need_registry() {
+    [[ ${1:-} =~ ^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*$ ]] || fail "usage: dev/release/$(basename "$0") REGISTRY …, such as $EXAMPLE_REGISTRY/team"
+}
+
+# need_arch ARCH
+need_arch() { [[ ${1:-} == amd64 || ${1:-} == arm64 ]] || fail "usage: dev/release/$(basename "$0") … ARCH, which is amd64 or arm64"; }
+
+# tool NAME CACHED : prints the path of a program: the one that dev/build-tools has built, or that of this machine.
+tool() {
+    if [[ -x $CACHE/bin/$2/$1 ]]; then
+        echo "$CACHE/bin/$2/$1"
+    else
+        command -v "$1" || fail "$1 is missing: install it, or run dev/build-tools all"
+    fi
+}
+
+# With the storage of dev/build-images where that is in use, so that a rehearsal has its base image.
+buildah() {
+    if [[ -d $CACHE/buildah/storage ]]; then
+        command buildah --storage-driver vfs --root "$CACHE/buildah/storage" --runroot "$CACHE/buildah/run" "$@"
+    else
+        command buildah "$@"
+    fi
+}
+
+# digest NAME : prints the digest under which a script has pushed it.
+digest() { cat "$DIST/digests/$1" 2>/dev/null || fail "$DIST/digests/$1 is missing: push $1 first"; }
