@@ -21,14 +21,15 @@ const PLACES: [&str; 9] = [
 /// Generated from the API's comments, whose example of an image stays the same over releases.
 const GENERATED: &str = "docs/reference.md";
 /// What a version follows. One that is set nowhere any more has lost its place.
-const MARKS: [&str; 10] = [
+const MARKS: [&str; 11] = [
     "sc-auth-server:",
     "sc-auth-operator:",
-    "helm.sh/chart: sc-auth-operator-",
+    "sc-auth-operator-",
     "app.kubernetes.io/version: ",
     "newTag: ",
     "ARG VERSION=",
     "?ref=v",
+    "releases/download/v",
     "targetRevision: v",
     "\nversion: ",
     "\nappVersion: ",
@@ -47,7 +48,8 @@ fn version(text: &str) -> Option<&str> {
     let text = text.trim_start_matches('"');
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '.' || letter == '-';
     let end = text.find(|letter| !is_part(letter)).unwrap_or(text.len());
-    let found = text[..end].trim_end_matches('.');
+    // Of an archive's name, what stands before the system.
+    let found = text[..end].split("-linux-").next()?.trim_end_matches(".tgz").trim_end_matches('.');
     found.starts_with(|first: char| first.is_ascii_digit()).then_some(found).filter(|found| found.contains('.'))
 }
 

@@ -1,22 +1,89 @@
-//! The step of config/github/pull-request.yaml that asks the cluster, run as its runner runs it.
+//! The steps of config/github/pull-request.yaml that install the program and that ask the cluster, run as its runner runs
+//! them.
 
 use std::fs;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use sc_auth_e2e::kube::run;
 use sc_auth_e2e::manifests::root;
 use sc_auth_e2e::shell::programs;
 use serde_json::Value;
 
+fn job() -> Value {
+    let workflow = fs::read_to_string(root().join("config/github/pull-request.yaml")).unwrap();
+    let mut workflow: Value = serde_yaml::from_str(&workflow).unwrap();
+    workflow["jobs"]["diff"].take()
+}
+
+/// Runs the step of that name.
+fn step(job: &Value, name: &str, folder: &Path, variables: &[(&str, &str)]) -> Output {
+    let steps = job["steps"].as_array().unwrap();
+    let script = steps.iter().find(|step| step["name"] == name).unwrap()["run"].as_str().unwrap();
+    let mut shell = Command::new("bash");
+    shell.args(["-e", "-o", "pipefail", "-c", script]).current_dir(folder);
+    shell.envs(variables.iter().copied()).output().unwrap()
+}
+
+fn empty_folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("sc-auth-e2e-{name}"));
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A release as dev/release leaves it, with the archive under the name that the workflow asks for.
+fn release(folder: &Path, archive: &str) {
+    fs::write(folder.join("sc-auth-operator"), "#!/bin/sh\necho released\n").unwrap();
+    let pack = format!(
+        "chmod +x sc-auth-operator && tar -czf {archive} sc-auth-operator && cp {archive} other-{archive} && \
+         rm sc-auth-operator && sha256sum *.tar.gz >SHA256SUMS"
+    );
+    let status = Command::new("bash").args(["-ec", &pack]).current_dir(folder).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_pull_request_installs_the_released_program_if_its_checksum_is_right() {
+    let job = job();
+    let archive = job["env"]["ARCHIVE"].as_str().unwrap();
+    assert!(job["env"]["RELEASE"].as_str().unwrap().contains("/releases/download/v"));
+    let served = empty_folder("released");
+    release(&served, archive);
+    let address = format!("file://{}", served.display());
+    let install = |name: &str| {
+        let folder = empty_folder(name);
+        let (runner, path) = (folder.to_str().unwrap().to_owned(), folder.join("path"));
+        let variables = [
+            ("RUNNER_TEMP", runner.as_str()),
+            ("GITHUB_PATH", path.to_str().unwrap()),
+            ("RELEASE", &address),
+            ("ARCHIVE", archive),
+        ];
+        let output = step(&job, "install", &folder, &variables);
+        (output.status.success(), fs::read_to_string(path).unwrap_or_default())
+    };
+
+    let (passed, path) = install("install-right");
+    let program = Path::new(path.trim()).join("sc-auth-operator");
+    assert!(passed && Command::new(program).output().unwrap().stdout == b"released\n");
+
+    let mut bytes = fs::read(served.join(archive)).unwrap();
+    bytes.push(0);
+    fs::write(served.join(archive), bytes).unwrap();
+    assert_eq!(install("install-wrong"), (false, String::new()), "another archive than the checksum's");
+    fs::write(served.join("SHA256SUMS"), "").unwrap();
+    assert_eq!(install("install-unlisted"), (false, String::new()), "an archive without a checksum");
+    for name in ["released", "install-right", "install-wrong", "install-unlisted"] {
+        fs::remove_dir_all(std::env::temp_dir().join(format!("sc-auth-e2e-{name}"))).unwrap();
+    }
+}
+
 #[test]
 fn a_pull_request_is_told_what_it_would_change() {
-    let workflow = fs::read_to_string(root().join("config/github/pull-request.yaml")).unwrap();
-    let workflow: Value = serde_yaml::from_str(&workflow).unwrap();
-    let steps = workflow["jobs"]["diff"]["steps"].as_array().unwrap();
-    let image = workflow["jobs"]["diff"]["env"]["SERVER_IMAGE"].as_str().unwrap();
-    let script = steps.iter().find(|step| step["name"] == "diff").unwrap()["run"].as_str().unwrap();
-    let folder = std::env::temp_dir().join("sc-auth-e2e-pull-request");
-    drop(fs::remove_dir_all(&folder));
+    let job = job();
+    let image = job["env"]["SERVER_IMAGE"].as_str().unwrap();
+    let folder = empty_folder("pull-request");
     fs::create_dir_all(folder.join("tenants")).unwrap();
     let manifest = |more: &str| {
         let spec = format!("{{database: {{embedded: {{size: 1Gi}}}}{more}}}");
@@ -25,14 +92,7 @@ fn a_pull_request_is_told_what_it_would_change() {
     let tell = |more: &str| {
         fs::write(folder.join("tenants/pull.yaml"), manifest(more)).unwrap();
         let path = format!("{}:{}", programs(), std::env::var("PATH").unwrap());
-        let mut shell = Command::new("bash");
-        let output = shell
-            .args(["-e", "-o", "pipefail", "-c", script])
-            .current_dir(&folder)
-            .env("PATH", path)
-            .env("SERVER_IMAGE", image)
-            .output()
-            .unwrap();
+        let output = step(&job, "diff", &folder, &[("PATH", &path), ("SERVER_IMAGE", image)]);
         (output.status.success(), fs::read_to_string(folder.join("comment.md")).unwrap())
     };
 
