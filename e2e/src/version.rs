@@ -21,7 +21,7 @@ const PLACES: [&str; 9] = [
 /// Generated from the API's comments, whose example of an image stays the same over releases.
 const GENERATED: &str = "docs/reference.md";
 /// What a version follows. One that is set nowhere any more has lost its place.
-const MARKS: [&str; 11] = [
+const MARKS: [&str; 12] = [
     "sc-auth-server:",
     "sc-auth-operator:",
     "sc-auth-operator-",
@@ -30,6 +30,7 @@ const MARKS: [&str; 11] = [
     "ARG VERSION=",
     "?ref=v",
     "releases/download/v",
+    "--version ",
     "targetRevision: v",
     "\nversion: ",
     "\nappVersion: ",

@@ -35,6 +35,48 @@ fn values_and_schema_name_the_same() {
     compare("", &schema, &serde_yaml::from_str(&read("values.yaml")).unwrap());
 }
 
+/// The values that the README's table lists, with their defaults.
+fn listed() -> Vec<(String, Value)> {
+    let text = read("README.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let (path, rest) = row.split_once("` | `").unwrap_or_else(|| panic!("{row} has no default"));
+        let default = serde_yaml::from_str(rest.split_once("` | ").unwrap().0).unwrap();
+        (path.to_owned(), default)
+    })
+    .collect()
+}
+
+/// Adds the paths of the values that neither the table nor a row above them lists.
+fn collect_unlisted(path: &str, value: &Value, listed: &[(String, Value)], unlisted: &mut Vec<String>) {
+    if listed.iter().any(|(name, _)| name == path) {
+        return;
+    }
+    match value.as_object() {
+        Some(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                collect_unlisted(&path, value, listed, unlisted);
+            }
+        }
+        _ => unlisted.push(path.to_owned()),
+    }
+}
+
+#[test]
+fn the_readme_lists_every_value_with_its_default() {
+    let values: Value = serde_yaml::from_str(&read("values.yaml")).unwrap();
+    let listed = listed();
+    assert!(listed.len() > 20, "{listed:?}");
+    for (path, default) in &listed {
+        let value = values.pointer(&format!("/{}", path.replace('.', "/")));
+        assert_eq!(value, Some(default), "{path}");
+    }
+    let mut unlisted = Vec::new();
+    collect_unlisted("", &values, &listed, &mut unlisted);
+    assert_eq!(unlisted, Vec::<String>::new());
+}
+
 /// There is no public registry of them, and a default would belong to whoever takes its name.
 #[test]
 fn the_registry_is_asked_for() {
