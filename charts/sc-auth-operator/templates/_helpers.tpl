@@ -1,10 +1,11 @@
 {{- define "sc-auth-operator.fullname" -}}
+{{- $name := .Values.nameOverride | default .Chart.Name -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
-{{- else if contains .Chart.Name .Release.Name -}}
+{{- else if contains $name .Release.Name -}}
 {{- .Release.Name | trunc 50 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -16,7 +17,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Labels that never change during the life of a release. */}}
+{{/* Labels that never change during the life of a release. The name is fixed: the NetworkPolicy of every ScAuth selects it. */}}
 {{- define "sc-auth-operator.selector" -}}
 app.kubernetes.io/name: sc-auth-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -38,9 +39,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "sc-auth-operator.image" -}}
 {{- $ask := printf "%s.repository is needed: no public registry has this image. Build and push it as the README shows, then --set %s.repository=registry.example.com/%s" .path .path .name -}}
 {{- $repository := required $ask .image.repository -}}
+{{- with .registry -}}
+{{- $repository = printf "%s/%s" . $repository -}}
+{{- end -}}
 {{- if .image.digest -}}
 {{- printf "%s@%s" $repository .image.digest -}}
 {{- else -}}
 {{- printf "%s:%s" $repository (.image.tag | default .version) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* A security context, from `context`, without fixed ids if `openshift` is set. */}}
+{{- define "sc-auth-operator.securityContext" -}}
+{{- $context := .context | default dict -}}
+{{- if .openshift -}}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" "supplementalGroups" -}}
+{{- end -}}
+{{- toYaml $context -}}
 {{- end -}}

@@ -110,3 +110,57 @@ fn every_object_and_pod_says_what_it_belongs_to() {
         assert_eq!(object["metadata"]["labels"]["cost-center"], "42", "{kind}");
     }
 }
+
+fn deployment(more: &[&str]) -> Value {
+    by_kind(&template(more).unwrap()).remove("Deployment").unwrap()
+}
+
+#[test]
+fn a_registry_goes_in_front_of_both_images() {
+    let names = ["image.repository=team/operator", "serverImage.repository=team/server"].join(",");
+    let registry = ["--set", &names, "--set", "global.imageRegistry=mirror.example.com:5000/hub"];
+    let container = deployment(&registry)["spec"]["template"]["spec"]["containers"][0].clone();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(container["image"], format!("mirror.example.com:5000/hub/team/operator:{version}"));
+    let server = format!("mirror.example.com:5000/hub/team/server:{version}");
+    let variables = container["env"].as_array().unwrap();
+    assert!(variables.contains(&json!({"name": "SERVER_IMAGE", "value": server})), "{variables:?}");
+}
+
+/// Whatever the objects are called, the NetworkPolicy of every ScAuth admits pods with this label.
+#[test]
+fn another_name_changes_no_label() {
+    for (value, expected) in
+        [("nameOverride=identity", "sc-auth-operator-identity"), ("fullnameOverride=identity", "identity")]
+    {
+        let objects = by_kind(&template(&["--set", value]).unwrap());
+        let pods = &objects["Deployment"]["spec"]["template"];
+        assert_eq!(pods["metadata"]["labels"]["app.kubernetes.io/name"], "sc-auth-operator", "{value}");
+        assert_eq!(pods["spec"]["serviceAccountName"], expected, "{value}");
+        for kind in ["Role", "ClusterRole"] {
+            let binding = &objects[&format!("{kind}Binding")];
+            assert_eq!(binding["roleRef"]["name"], objects[kind]["metadata"]["name"], "{value}: {kind}");
+            assert_eq!(
+                binding["subjects"][0]["name"], objects["ServiceAccount"]["metadata"]["name"],
+                "{value}: {kind}"
+            );
+        }
+    }
+}
+
+#[test]
+fn ids_can_be_left_out_and_the_rest_stays_restricted() {
+    let ids = ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"];
+    let fixed = ["podSecurityContext.fsGroup=1", "securityContext.runAsUser=1"].join(",");
+    let nulls = ["podSecurityContext.runAsUser=null", "podSecurityContext.runAsGroup=null"].join(",");
+    for values in [&["--set", "openshift=true"][..], &["--set", "openshift=true", "--set", &fixed], &["--set", &nulls]]
+    {
+        let pod = &deployment(values)["spec"]["template"]["spec"];
+        for context in [&pod["securityContext"], &pod["containers"][0]["securityContext"]] {
+            assert!(ids.iter().all(|id| context[id].is_null()), "{values:?}: {context}");
+        }
+        let expected = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+        assert_eq!(pod["securityContext"], expected, "{values:?}");
+        assert_eq!(pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"], false, "{values:?}");
+    }
+}

@@ -16,11 +16,10 @@ fn helm_finds_nothing_to_complain_about() {
 /// The schema's properties and the values, down to where the schema names no more.
 fn compare(path: &str, schema: &Value, values: &Value) {
     let Some(properties) = schema["properties"].as_object() else { return };
-    let known = properties.keys().filter(|name| *name != "global");
     let described: Vec<_> = values.as_object().unwrap_or_else(|| panic!("{path} is no object")).keys().collect();
-    for name in known {
+    for name in properties.keys() {
         // What Kubernetes defines may be left out.
-        let is_ours = path != ".resources";
+        let is_ours = ![".resources", ".podSecurityContext", ".securityContext", ".dnsConfig"].contains(&path);
         assert!(!is_ours || described.contains(&name), "{path}.{name} stands in the schema alone");
         compare(&format!("{path}.{name}"), &properties[name], &values[name]);
     }
@@ -86,6 +85,8 @@ fn the_registry_is_asked_for() {
         assert!(refusal.contains(&expected), "{given:?}: {refusal}");
     }
     assert!(template(&[]).is_ok());
+    let refusal = template_of(&["--set", "global.imageRegistry=mirror.example.com"]).unwrap_err();
+    assert!(refusal.contains("image.repository is needed"), "{refusal}");
 }
 
 #[test]
@@ -100,6 +101,18 @@ fn nonsense_is_refused_and_named() {
         ("resync=soon", "'/resync'"),
         ("crds.keep=perhaps", "'/crds/keep': got string, want boolean"),
         ("env[0].name=SERVER_IMAGE", "'/env/0/name'"),
+        ("extraArgs[0]=--resync=5m", "'/extraArgs/0'"),
+        ("extraArgs[0]=diff", "'/extraArgs/0'"),
+        ("nameOverride=Auth", "'/nameOverride'"),
+        (r"podLabels.app\.kubernetes\.io/name=auth", "'/podLabels/app.kubernetes.io~1name'"),
+        (r"commonLabels.app\.kubernetes\.io/instance=auth", "'/commonLabels/app.kubernetes.io~1instance'"),
+        ("podSecurityContext.runAsNonroot=true", "additional properties 'runAsNonroot' not allowed"),
+        ("securityContext.runAsUser=me", "'/securityContext/runAsUser'"),
+        ("openshift=perhaps", "'/openshift'"),
+        ("dnsConfig.policy=None", "additional properties 'policy' not allowed"),
+        ("global.imageRegistry=https://mirror.example.com", "'/global/imageRegistry'"),
+        ("global.imageRegistry=mirror.example.com/", "'/global/imageRegistry'"),
+        ("metrics.serviceMonitor.relabelings[0].source=node", "additional properties 'source' not allowed"),
         ("serviceAccount.create=false", "serviceAccount.name is needed where serviceAccount.create is false"),
     ];
     for (value, expected) in cases {
