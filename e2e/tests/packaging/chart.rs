@@ -78,12 +78,25 @@ fn strip(value: &mut Value) {
     }
 }
 
-#[test]
-fn chart_and_kustomize_install_the_same() {
+fn kustomized() -> BTreeMap<String, Value> {
     let base = root().join("config/overlay");
     let output = Command::new("kubectl").args(["kustomize", base.to_str().unwrap()]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut kustomized = by_kind(&String::from_utf8(output.stdout).unwrap());
+    by_kind(&String::from_utf8(output.stdout).unwrap())
+}
+
+/// docs/upgrade.md reads it from the Deployment.
+#[test]
+fn both_installs_name_the_release() {
+    for objects in [kustomized(), by_kind(&template(&[]).unwrap())] {
+        let labels = &objects["Deployment"]["metadata"]["labels"];
+        assert_eq!(labels["app.kubernetes.io/version"], env!("CARGO_PKG_VERSION"));
+    }
+}
+
+#[test]
+fn chart_and_kustomize_install_the_same() {
+    let mut kustomized = kustomized();
     // Helm makes a release's namespace by itself.
     kustomized.remove("Namespace").unwrap();
     let mut charted = by_kind(&template(&[]).unwrap());
