@@ -129,5 +129,9 @@ fn the_images_say_what_they_are() {
         assert!(!label("description").is_empty());
         assert!(config["Labels"].as_object().unwrap().contains_key("org.opencontainers.image.revision"));
         assert_eq!(config["User"], "65532:65532");
+        if name == "sc-auth-server" {
+            // Its user may write there, or `docker run` without a setting could not create the database.
+            assert_eq!(config["WorkingDir"], "/data");
+        }
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
 mod chart;
+mod compose;
 mod helm;
 mod image;
 mod install;
