@@ -1,8 +1,8 @@
-//! docs/install.md, and the demo in a cluster that is there already.
+//! docs/install.md and docs/uninstall.md, and the demo in a cluster that is there already.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sc_auth_e2e::kube::{apply, run, scauth};
+use sc_auth_e2e::kube::{apply, ready, run, scauth};
 use sc_auth_e2e::shell::{paste, section};
 use serde_json::json;
 
@@ -45,11 +45,24 @@ fn installing() {
     let said = paste(&section(page, "## Helm", &[]));
     assert!(said.contains("successfully rolled out"), "{said}");
     let release = [("RELEASE", "sc-auth-operator"), ("NAMESPACE", "sc-auth-system")];
-    paste(&section(page, "## Uninstall the release", &release));
+    let uninstall = "docs/uninstall.md";
+    apply(scauth("e2e-removed", json!({"database": {"embedded": {}}}))).unwrap();
+    ready("e2e-removed");
+    paste(&section(uninstall, "## Delete each ScAuth", &[("NAME", "e2e-removed")]));
+    let left = section(uninstall, "## Delete what a ScAuth left behind", &[("NAMESPACE", "e2e-removed")]);
+    let said = paste(&left);
+    assert!(said.contains("e2e-removed"), "the first block lists it: {said}");
+    paste(&section(uninstall, "## Uninstall the release", &release));
     run(&["get", "crd", DEFINITION]);
     // Of another program's ScAuth; without an operator nobody would do its last work.
     assert_eq!(run(&["get", "scauth", "-o", "name"]), "");
-    paste(&section(page, "## Delete the definition, and every ScAuth with it", &[("DEFINITION", DEFINITION)]));
-    let said = paste(&section(page, "## kustomize", &[]));
+    paste(&section(uninstall, "## Delete the definition, and every ScAuth with it", &[("DEFINITION", DEFINITION)]));
+    let kustomize = section(page, "## kustomize", &[]);
+    let said = paste(&kustomize);
+    assert!(said.contains("successfully rolled out"), "{said}");
+    let names = [("NAME", "sc-auth-operator"), ("NAMESPACE", "sc-auth-system")];
+    paste(&section(uninstall, "## Remove a kustomize install", &names));
+    run(&["get", "crd", DEFINITION]);
+    let said = paste(&kustomize);
     assert!(said.contains("successfully rolled out"), "{said}");
 }
