@@ -50,9 +50,10 @@ const HARMLESS: [&str; 2] = ["/accounts/logout", "/login-failures"];
 
 fn destroys(line: &str) -> bool {
     let has = |word: &&str| {
-        // As a word: `rm` is not in `confirm`, nor `rmdir`.
+        // As a word: `rm` is not in `confirm`, nor in `docker run --rm`, which removes only its own container.
         let inside = line.match_indices(*word);
-        let mut starts = inside.map(|(at, _)| !line[..at].ends_with(|letter: char| letter.is_ascii_alphanumeric()));
+        let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+        let mut starts = inside.map(|(at, _)| !line[..at].ends_with(is_of_word));
         starts.any(|is_start| is_start)
     };
     DESTROYING.iter().any(|words| words.iter().all(has)) && !HARMLESS.iter().any(|call| line.contains(call))
@@ -166,4 +167,5 @@ fn the_scan_finds_what_destroys() {
         ["page:5: `kubectl delete scauth NAME` needs a sentence on what is lost"]
     );
     assert!(block("Read", "", "kubectl get scauth -o yaml >confirm.yaml").is_empty());
+    assert!(block("With Docker", "", "docker run --rm sc-auth-server").is_empty());
 }
