@@ -5,6 +5,7 @@
 mod clients;
 mod destroying;
 mod links;
+mod manifests;
 mod moving;
 mod protecting;
 mod pull_request;
