@@ -1,11 +1,13 @@
 //! Which keys servers had here. The keys were lost where live sessions were signed with keys that are gone and the file
 //! is an older one, or has none of the known keys. A rotation or a revocation leaves a file that is newer than what went.
+//!
+//! A loss is noted with each lost key, since later rotations make an older file look newer. It ends when the keys are
+//! back or their last session is over. A key that was rotated out or revoked is deleted here as well.
 
-use std::collections::HashMap;
-
-use sc_auth_contract::keys::{Purpose, State};
+use sc_auth_contract::keys::Purpose;
 use sc_auth_contract::status::KeyStatus;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
+use sqlx::FromRow;
 
 use super::sessions::Sessions;
 use super::{Store, StoreError};
@@ -15,39 +17,79 @@ enum ScAuthKeys {
     Table,
     Id,
     FirstSeenAt,
+    LostAt,
+}
+
+#[derive(Debug, Clone, FromRow)]
+struct Known {
+    id: String,
+    first_seen_at: i64,
+    /// When it was found to be lost, if it was.
+    lost_at: Option<i64>,
 }
 
 impl Store {
-    /// Whether sessions live whose keys are gone, as far as `keys` are all that there are; `were_lost` is the answer
-    /// before. Where nothing was lost, `keys` are known from now on. `now` is in seconds since 1970-01-01 UTC.
-    pub async fn are_keys_lost(&self, keys: &[KeyStatus], were_lost: bool, now: i64) -> Result<bool, StoreError> {
-        let select =
-            Query::select().columns([ScAuthKeys::Id, ScAuthKeys::FirstSeenAt]).from(ScAuthKeys::Table).to_owned();
-        let known: Vec<(String, i64)> = self.fetch_all(&select).await?;
-        let known: HashMap<_, _> = known.into_iter().collect();
-        let kids: Vec<_> = keys.iter().map(|key| key.kid.clone()).collect();
-        let is_known = |kid: &&String| known.contains_key(*kid);
-        let has_known = kids.iter().any(|kid| is_known(&kid));
-        if !has_known && self.has_session(&kids, now, false).await? {
-            // A server of release 0.2 has noted no keys; then it is lost unless one session at least is ours.
-            if !known.is_empty() || !self.has_session(&kids, now, true).await? {
-                return Ok(true);
-            }
-        }
-        let missing = missing(keys, &known, were_lost);
-        if !missing.is_empty() && self.has_session(&missing, now, true).await? {
+    /// Whether sessions live whose keys are lost, as far as `keys` are all that there are. Where nothing is lost, `keys`
+    /// are known from now on. `now` is in seconds since 1970-01-01 UTC.
+    pub async fn are_keys_lost(&self, keys: &[KeyStatus], now: i64) -> Result<bool, StoreError> {
+        let columns = [ScAuthKeys::Id, ScAuthKeys::FirstSeenAt, ScAuthKeys::LostAt];
+        let select = Query::select().columns(columns).from(ScAuthKeys::Table).to_owned();
+        let mut known: Vec<Known> = self.fetch_all(&select).await?;
+        self.note_returned(&mut known, keys).await?;
+        let missing = missing(keys, &known);
+        let lost: Vec<_> = noted(&known).chain(missing.iter().cloned()).collect();
+        if !lost.is_empty() && self.has_session(&lost, now, true).await? {
+            self.set_lost_at(missing, Some(now)).await?;
             return Ok(true);
         }
-        for kid in kids.iter().filter(|kid| !is_known(kid)) {
-            let insert = Query::insert()
-                .into_table(ScAuthKeys::Table)
-                .columns([ScAuthKeys::Id, ScAuthKeys::FirstSeenAt])
-                .values_panic([kid.as_str().into(), now.into()])
-                .on_conflict(OnConflict::column(ScAuthKeys::Id).do_nothing_on([ScAuthKeys::Id]).to_owned())
-                .to_owned();
-            self.execute(&insert).await?;
+        let kids: Vec<_> = keys.iter().map(|key| key.kid.clone()).collect();
+        // A server of release 0.2 has noted no keys; then it is lost unless one session at least is ours.
+        if known.is_empty() && self.has_session(&kids, now, false).await? && !self.has_session(&kids, now, true).await?
+        {
+            return Ok(true);
+        }
+        // What is missing without a session may be a key that another replica's newer file has.
+        let gone = known.iter().filter(|key| !kids.contains(&key.id) && !missing.contains(&key.id));
+        self.delete_all(ScAuthKeys::Table, ScAuthKeys::Id, gone.map(|key| key.id.clone()).collect()).await?;
+        for key in keys.iter().filter(|key| known.iter().all(|known| known.id != key.kid)) {
+            self.note_key(key, now).await?;
         }
         Ok(false)
+    }
+
+    /// Lost keys that are back in the file are lost no more.
+    async fn note_returned(&self, known: &mut [Known], keys: &[KeyStatus]) -> Result<(), StoreError> {
+        let is_back = |known: &Known| known.lost_at.is_some() && is_in_file(&known.id, keys);
+        let mut back = Vec::new();
+        for key in known.iter_mut().filter(|known| is_back(known)) {
+            key.lost_at = None;
+            back.push(key.id.clone());
+        }
+        self.set_lost_at(back, None).await
+    }
+
+    async fn set_lost_at(&self, kids: Vec<String>, lost_at: Option<i64>) -> Result<(), StoreError> {
+        if kids.is_empty() {
+            return Ok(());
+        }
+        let update = Query::update()
+            .table(ScAuthKeys::Table)
+            .value(ScAuthKeys::LostAt, lost_at)
+            .and_where(Expr::col(ScAuthKeys::Id).is_in(kids))
+            .to_owned();
+        self.execute_varying(&update).await.map(|_| ())
+    }
+
+    /// It counts from when its present state began: a replica that still has an older file must not take for new what was
+    /// revoked since.
+    async fn note_key(&self, key: &KeyStatus, now: i64) -> Result<(), StoreError> {
+        let insert = Query::insert()
+            .into_table(ScAuthKeys::Table)
+            .columns([ScAuthKeys::Id, ScAuthKeys::FirstSeenAt])
+            .values_panic([key.kid.as_str().into(), Ord::min(now, key.since).into()])
+            .on_conflict(OnConflict::column(ScAuthKeys::Id).do_nothing_on([ScAuthKeys::Id]).to_owned())
+            .to_owned();
+        self.execute(&insert).await.map(|_| ())
     }
 
     /// Whether a session lives whose refresh token was signed with one of `kids`, or with none of them.
@@ -67,24 +109,31 @@ impl Store {
     }
 }
 
-/// The known keys that are missing and cannot have been revoked: they came after all that the file has, as when an older
-/// file was restored. Once keys were lost, later steps of a rotation do not bring them back.
-fn missing(keys: &[KeyStatus], known: &HashMap<String, i64>, were_lost: bool) -> Vec<String> {
+fn is_in_file(kid: &str, keys: &[KeyStatus]) -> bool {
+    keys.iter().any(|key| key.kid == kid)
+}
+
+/// The keys whose loss was noted.
+fn noted(known: &[Known]) -> impl Iterator<Item = String> {
+    known.iter().filter(|key| key.lost_at.is_some()).map(|key| key.id.clone())
+}
+
+/// The known keys whose loss was not noted yet and that cannot have been revoked: they are newer than all that the file
+/// has, as when an older file was restored, or the file has no known key at all.
+fn missing(keys: &[KeyStatus], known: &[Known]) -> Vec<String> {
+    let seen = |kid: &str| known.iter().find(|known| known.id == kid).map(|known| known.first_seen_at);
+    let is_another = keys.iter().all(|key| seen(&key.kid).is_none());
+    // Whoever revokes the key that signs lets another one sign from then on.
     let refresh = keys.iter().filter(|key| key.purpose == Purpose::Refresh);
-    let times = refresh.flat_map(|key| {
-        // Whoever revokes the key that signs lets another one sign from then on.
-        let signs_since = (key.state == State::Current).then_some(key.since);
-        [signs_since, known.get(&key.kid).copied()]
-    });
+    let times = refresh.flat_map(|key| [Some(key.since), seen(&key.kid)]);
     let newest = times.flatten().max().unwrap_or(i64::MIN);
-    let is_missing = |kid: &str| keys.iter().all(|key| key.kid != kid);
-    let missing = known.iter().filter(|(kid, seen)| is_missing(kid) && (were_lost || **seen > newest));
-    missing.map(|(kid, _)| kid.clone()).collect()
+    let missing = known.iter().filter(|known| known.lost_at.is_none() && !is_in_file(&known.id, keys));
+    missing.filter(|known| is_another || known.first_seen_at > newest).map(|known| known.id.clone()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use sc_auth_contract::keys::{Algorithm, KeySet, Rotation};
+    use sc_auth_contract::keys::{Algorithm, KeySet, Rotation, State};
 
     use super::*;
 
@@ -108,19 +157,31 @@ mod tests {
         KeySet::generate(Algorithm::EdDSA, 100, &mut rand::rng()).unwrap()
     }
 
-    fn known(set: &KeySet, seen: i64) -> HashMap<String, i64> {
-        set.keys().iter().map(|key| (key.kid.clone(), seen)).collect()
+    fn known(set: &KeySet, seen: i64) -> Vec<Known> {
+        set.keys().iter().map(|key| known_key(&key.kid, seen)).collect()
+    }
+
+    fn known_key(kid: &str, seen: i64) -> Known {
+        Known { id: kid.into(), first_seen_at: seen, lost_at: None }
     }
 
     #[test]
-    fn keys_that_are_newer_than_the_file_are_missing_and_later_rotations_do_not_hide_that() {
-        let (mut newer, mut older) = (file(), file());
+    fn keys_that_are_newer_than_the_file_are_missing_and_noted_ones_are_not_found_again() {
+        let (mut newer, older) = (file(), file());
         let mut known = known(&older, 110);
         let lost = rotate(&mut newer, 200);
-        known.insert(lost.clone(), 210);
-        assert_eq!(missing(&keys(&older), &known, false), std::slice::from_ref(&lost));
-        rotate(&mut older, 300);
-        assert_eq!(missing(&keys(&older), &known, true), [lost]);
+        known.push(known_key(&lost, 210));
+        assert_eq!(missing(&keys(&older), &known), std::slice::from_ref(&lost));
+        assert_eq!(noted(&known).count(), 0);
+        known[2].lost_at = Some(220);
+        assert_eq!(missing(&keys(&older), &known), Vec::<String>::new());
+        assert_eq!(noted(&known).collect::<Vec<_>>(), [lost]);
+    }
+
+    #[test]
+    fn in_another_file_all_known_keys_are_missing() {
+        let set = file();
+        assert_eq!(missing(&keys(&file()), &known(&set, 10)).len(), set.keys().len());
     }
 
     #[test]
@@ -129,11 +190,11 @@ mod tests {
         let mut known = known(&set, 110);
         let first = set.find(Purpose::Refresh, State::Current).unwrap().kid.clone();
         let second = rotate(&mut set, 200);
-        known.insert(second.clone(), 210);
+        known.push(known_key(&second, 210));
         set.revoke(&first, 300, &mut rand::rng()).unwrap();
-        assert!(missing(&keys(&set), &known, false).is_empty(), "one that no longer signs");
+        assert!(missing(&keys(&set), &known).is_empty(), "one that no longer signs");
         set.revoke(&second, 400, &mut rand::rng()).unwrap();
-        assert!(missing(&keys(&set), &known, false).is_empty(), "the one that signs");
+        assert!(missing(&keys(&set), &known).is_empty(), "the one that signs");
     }
 
     #[test]
@@ -143,6 +204,6 @@ mod tests {
         rotate(&mut set, 200);
         let known = known(&set, 900);
         set.revoke(&first, 950, &mut rand::rng()).unwrap();
-        assert!(missing(&keys(&set), &known, false).is_empty());
+        assert!(missing(&keys(&set), &known).is_empty());
     }
 }

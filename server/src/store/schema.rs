@@ -245,7 +245,11 @@ pub const TABLES: &[Table] = &[
     // The identifiers of all keys that servers had here, so that a loss is told from a rotation.
     Table {
         name: "sc_auth_keys",
-        columns: &[column("id", TextId(64), Required), column("first_seen_at", BigInt, Required)],
+        columns: &[
+            column("id", TextId(64), Required),
+            column("first_seen_at", BigInt, Required),
+            column("lost_at", BigInt, Optional),
+        ],
         indexes: &[],
     },
     // What only one replica is to do at a time, and when it is due.

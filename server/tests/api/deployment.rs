@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::database::{Database, Engine};
-use crate::harness::{PASSWORD, Server, run_with_input, until};
+use crate::harness::{PASSWORD, Server, run, run_with_input, until};
 
 crate::on_every_engine!(
     it_tells_whose_password_the_secret_holds,
     lost_keys_are_told_from_rotated_ones,
     an_older_keys_file_lacks_the_keys_of_later_sessions,
+    the_right_keys_file_after_an_older_one_ends_the_loss,
+    a_loss_of_keys_outlives_a_rotation_and_a_restart,
     errors_and_missing_tables_are_told,
 );
 
@@ -61,12 +63,17 @@ async fn lost_keys_are_told_from_rotated_ones(engine: Engine) {
     let refresh = text["keys"].as_array().unwrap().iter().find(|key| key["purpose"] == "refresh").unwrap();
     let kid = refresh["kid"].as_str().unwrap();
     until("the keys are known", async || !database.texts("SELECT id FROM sc_auth_keys").await.is_empty()).await;
-    assert!(crate::harness::run(&database, &["keys", "revoke", kid], &[]).await.status.success());
+    assert!(run(&database, &["keys", "revoke", kid], &[]).await.status.success());
     until("it is taken up", async || !server.status().await["keys"].to_string().contains(kid)).await;
     drop(server);
     let server = Server::start(&database, &[]).await;
-    until("they are known", async || database.texts("SELECT id FROM sc_auth_keys").await.len() == 3).await;
+    until("the revoked one is known no more", async || {
+        let known = known(&database).await;
+        known.len() == 2 && !known.contains(&kid.to_owned())
+    })
+    .await;
     assert_eq!(server.status().await["keys_lost"], false);
+    server.login("root").await;
     drop(server);
 
     std::fs::remove_file(&keys).unwrap();
@@ -80,28 +87,102 @@ async fn lost_keys_are_told_from_rotated_ones(engine: Engine) {
 async fn an_older_keys_file_lacks_the_keys_of_later_sessions(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     let path = database.folder.path().join("sc-auth-keys.json");
-    let known = async || database.texts("SELECT id FROM sc_auth_keys").await.len();
-    until("the keys are known", async || known().await == 2).await;
-    // The backup is a day old.
-    database.execute("UPDATE sc_auth_keys SET first_seen_at = first_seen_at - 86400").await;
-    let mut backup: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    for key in backup["keys"].as_array_mut().unwrap() {
-        key["since"] = json!(key["since"].as_i64().unwrap() - 86_400);
-    }
-    for _ in 0..2 {
-        let rotated = crate::harness::run(&database, &["keys", "rotate", "--purpose", "refresh", "--now"], &[]).await;
-        assert!(rotated.status.success(), "{rotated:?}");
-    }
+    let backup = backup(&database).await;
+    rotate(&database).await;
     until("the new key signs", async || server.status().await["keys"].to_string().contains("retired")).await;
-    until("it is known", async || known().await == 3).await;
+    until("it is known", async || known(&database).await.len() == 3).await;
     server.login("root").await;
     assert_eq!(server.status().await["keys_lost"], false);
     let newer = std::fs::read_to_string(&path).unwrap();
 
-    std::fs::write(&path, backup.to_string()).unwrap();
+    std::fs::write(&path, backup).unwrap();
     until("the loss is noticed", async || server.status().await["keys_lost"] == true).await;
     std::fs::write(&path, newer).unwrap();
     until("the keys are back", async || server.status().await["keys_lost"] == false).await;
+}
+
+async fn known(database: &Database) -> Vec<String> {
+    database.texts("SELECT id FROM sc_auth_keys").await
+}
+
+/// A keys file with the same keys that is a day old, and so are they in the database.
+async fn backup(database: &Database) -> String {
+    until("the keys are known", async || known(database).await.len() == 2).await;
+    database.execute("UPDATE sc_auth_keys SET first_seen_at = first_seen_at - 86400").await;
+    let path = database.folder.path().join("sc-auth-keys.json");
+    let mut backup: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    for key in backup["keys"].as_array_mut().unwrap() {
+        key["since"] = json!(key["since"].as_i64().unwrap() - 86_400);
+    }
+    backup.to_string()
+}
+
+/// Another refresh key signs from now on.
+async fn rotate(database: &Database) {
+    for _ in 0..2 {
+        let rotated = run(database, &["keys", "rotate", "--purpose", "refresh", "--now"], &[]).await;
+        assert!(rotated.status.success(), "{rotated:?}");
+    }
+}
+
+/// As a container that restarts while its mounted Secret is not yet the one that other pods have.
+async fn the_right_keys_file_after_an_older_one_ends_the_loss(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    let path = database.folder.path().join("sc-auth-keys.json");
+    let revoked = kid(&server.login("root").await.refresh);
+    let older = backup(&database).await;
+    assert!(run(&database, &["keys", "revoke", &revoked], &[]).await.status.success());
+    let is_known = async || known(&database).await.contains(&revoked);
+    until("it is known no more", async || !is_known().await).await;
+    let right = std::fs::read_to_string(&path).unwrap();
+    // No session was signed with the newer key yet.
+    std::fs::write(&path, &older).unwrap();
+    until("it is known again", is_known).await;
+    std::fs::write(&path, &right).unwrap();
+    until("it is known no more", async || !is_known().await).await;
+    assert_eq!(server.status().await["keys_lost"], false);
+
+    assert_ne!(kid(&server.login("root").await.refresh), revoked);
+    std::fs::write(&path, &older).unwrap();
+    until("the loss is noticed", async || server.status().await["keys_lost"] == true).await;
+    std::fs::write(&path, &right).unwrap();
+    until("the keys are back", async || server.status().await["keys_lost"] == false).await;
+    drop(server);
+    let lost = "SELECT id FROM sc_auth_keys WHERE lost_at IS NOT NULL";
+    assert_eq!(database.texts(lost).await, Vec::<String>::new());
+    assert!(!known(&database).await.contains(&revoked));
+}
+
+async fn a_loss_of_keys_outlives_a_rotation_and_a_restart(engine: Engine) {
+    let (server, database) = Server::with_admin(engine).await;
+    let path = database.folder.path().join("sc-auth-keys.json");
+    let older = backup(&database).await;
+    rotate(&database).await;
+    until("the new key signs", async || server.status().await["keys"].to_string().contains("retired")).await;
+    until("it is known", async || known(&database).await.len() == 3).await;
+    let lost = kid(&server.login("root").await.refresh);
+    std::fs::write(&path, &older).unwrap();
+    until("the loss is noticed", async || server.status().await["keys_lost"] == true).await;
+    rotate(&database).await;
+    drop(server);
+    let server = Server::start(&database, &[]).await;
+    until("the loss is remembered", async || server.status().await["keys_lost"] == true).await;
+    assert_ne!(kid(&server.login("root").await.refresh), lost);
+    drop(server);
+    // When the last session of the lost key is over, it is no loss any more.
+    database.execute(&format!("DELETE FROM sessions WHERE refresh_kid = '{lost}'")).await;
+    let server = Server::start(&database, &[]).await;
+    until("the new keys are known", async || {
+        let known = known(&database).await;
+        known.len() == 3 && !known.contains(&lost)
+    })
+    .await;
+    assert_eq!(server.status().await["keys_lost"], false);
+}
+
+/// Which key signed a token.
+fn kid(token: &str) -> String {
+    jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
 }
 
 async fn errors_and_missing_tables_are_told(engine: Engine) {

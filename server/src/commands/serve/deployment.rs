@@ -17,7 +17,8 @@ use crate::store::StoreError;
 const BEAT: Duration = Duration::from_mins(1);
 /// How often files are looked at.
 const FILES: Duration = Duration::from_secs(5);
-/// How often a loss of keys is looked for while nothing has changed: every so many looks at the files.
+/// How often a loss of keys is looked for while the file stays the same, every so many looks at the files: another
+/// replica with an older file may have noted a loss that is none.
 const LOOKS: u32 = 12;
 
 /// Writes a heartbeat a minute, once there is a deployment file.
@@ -41,7 +42,7 @@ pub async fn watch_file(file: Arc<DeploymentFile>) {
     }
 }
 
-/// Looks at the start, when the keys change, and once a minute while they are lost.
+/// Looks at the start, when the keys change, and once a minute.
 pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
     let mut seen = Vec::new();
     let mut looks = 0;
@@ -49,7 +50,7 @@ pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
         let keys = sessions.keys.get().status();
         let kids: Vec<_> = keys.iter().map(|key| key.kid.clone()).collect();
         looks += 1;
-        if kids != seen || (report.are_keys_lost() && looks >= LOOKS) {
+        if kids != seen || looks >= LOOKS {
             looks = 0;
             match look(&sessions, &report, &keys, clock().unix_timestamp()).await {
                 Ok(()) => seen = kids,
@@ -63,7 +64,7 @@ pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
 }
 
 async fn look(sessions: &Sessions, report: &Report, keys: &[KeyStatus], now: i64) -> Result<(), StoreError> {
-    let are_lost = sessions.store.are_keys_lost(keys, report.are_keys_lost(), now).await?;
+    let are_lost = sessions.store.are_keys_lost(keys, now).await?;
     if report.set_keys_lost(are_lost) && are_lost {
         tracing::error!(
             "keys that signed sessions in this database are missing: the users of those sessions must log in again"
