@@ -105,8 +105,8 @@ async fn look(tx: &mut Tx) -> Result<(Plan, Found), StoreError> {
     }
     let from = version(tx, &found).await?;
     let identity = if found.has_table(identity::TABLE) { identity::read(tx).await? } else { None };
-    let mut statements = plan::statements(tx.engine(), &found);
-    statements.extend(charset::statements(tx).await?);
+    let mut statements = charset::statements(tx).await?;
+    statements.extend(plan::statements(tx.engine(), &found));
     if !statements.is_empty() {
         statements.splice(..0, charset::row_format(tx).await?);
     }

@@ -181,6 +181,7 @@ async fn columns_of_other_lengths_and_types_work(engine: Engine) {
         "MODIFY username VARCHAR(768), MODIFY name TEXT",
         "MODIFY username CHAR(100), MODIFY name TINYTEXT",
         "MODIFY username VARCHAR(255) CHARACTER SET utf8mb3, MODIFY name VARCHAR(4000) CHARACTER SET ascii",
+        "MODIFY name VARCHAR(1000), ADD FULLTEXT (name), ADD INDEX (name(200), email, username, role_id)",
     ] {
         let database = old_database_changed(engine, changes).await;
         let plan = run(&database, &["migrate", "--plan"], &[]).await;
@@ -210,6 +211,9 @@ async fn columns_keep_their_defaults(engine: Engine) {
 async fn a_column_that_cannot_be_widened_is_refused_before_anybody_is_served(engine: Engine) {
     for (changes, why) in [
         ("MODIFY email VARCHAR(1000)", "the column users.email has the character set latin1 and cannot be widened"),
+        ("DROP INDEX email, MODIFY email VARCHAR(2000), ADD INDEX (email(1000))", "more than 3,072 bytes"),
+        ("MODIFY email VARCHAR(500), MODIFY name VARCHAR(500), ADD INDEX (email, name)", "more than 3,072 bytes"),
+        ("MODIFY name VARCHAR(20000)", "a row would have more than 65,535 bytes"),
         ("MODIFY name ENUM('Alice', 'admin')", "its type"),
         ("DROP COLUMN name, ADD COLUMN name VARCHAR(125) AS (username) STORED", "computed"),
     ] {

@@ -2,14 +2,18 @@
 //! MySQL they get utf8mb4, so that a name is neither refused nor compared wrongly. One that cannot is refused before the
 //! server starts: each login and registration would be answered with an error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::store::{Engine, StoreError, Tx};
 
 /// What people write into the old service's tables.
 const COLUMNS: &str = "'username', 'email', 'name'";
-/// Characters of a column that may have an index over all of it: 3,072 bytes, of four a character.
-const LONGEST: i64 = 768;
+/// The most bytes of an index entry.
+const INDEX: i64 = 3_072;
+/// The most bytes of a row, without what `TEXT` and `BLOB` hold.
+const ROW: i64 = 65_535;
+/// What our own columns take of it, at the most.
+const OUR_COLUMNS: i64 = 2 * (255 * 4 + 2) + 16;
 
 /// A column with another character set.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -18,7 +22,6 @@ struct Narrow {
     charset: String,
     data_type: String,
     column_type: String,
-    length: i64,
     is_nullable: String,
     default: Option<String>,
     /// Words about the default, and about columns that are computed.
@@ -27,7 +30,8 @@ struct Narrow {
     comment: String,
 }
 
-/// The statements that widen them, where there are any.
+/// The statements that widen them, where there are any. They come before those that add something: where the database
+/// refuses one all the same, nothing was changed.
 ///
 /// # Errors
 /// [`StoreError::Narrow`] where a column has to be changed by hand.
@@ -39,10 +43,11 @@ pub async fn statements(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
     if columns.is_empty() {
         return Ok(Vec::new());
     }
-    let (indexed, is_mariadb) = (indexed(tx).await?, is_mariadb(tx).await?);
+    let fits = Fits { in_long_indexes: in_long_indexes(tx).await?, row: row_size(tx).await? };
+    let is_mariadb = is_mariadb(tx).await?;
     let mut changes = Vec::new();
     for column in columns {
-        if let Some(why) = column.obstacle(indexed.contains(&column.name)) {
+        if let Some(why) = column.obstacle(&fits) {
             let Narrow { name, charset, .. } = column;
             return Err(StoreError::Narrow { column: name, charset, why });
         }
@@ -65,10 +70,10 @@ async fn narrow(tx: &mut Tx) -> Result<Vec<Narrow>, StoreError> {
     let text = |column: &str| format!("CAST({column} AS CHAR)");
     let select = format!(
         "SELECT {} AS name, {} AS charset, {} AS data_type, {} AS column_type, \
-         CAST(character_maximum_length AS SIGNED) AS length, {} AS is_nullable, {} AS `default`, {} AS extra, \
+         {} AS is_nullable, {} AS `default`, {} AS extra, \
          {} AS collation, {} AS comment \
          FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'users' \
-         AND column_name IN ({COLUMNS}) AND character_set_name <> 'utf8mb4' ORDER BY ordinal_position",
+         AND column_name IN ({COLUMNS}) AND character_set_name <> 'utf8mb4' ORDER BY character_maximum_length DESC",
         text("column_name"),
         text("character_set_name"),
         text("data_type"),
@@ -82,11 +87,45 @@ async fn narrow(tx: &mut Tx) -> Result<Vec<Narrow>, StoreError> {
     tx.raw_rows(&select).await
 }
 
-/// Columns with an index over all of their characters.
-async fn indexed(tx: &mut Tx) -> Result<BTreeSet<String>, StoreError> {
-    let select = "SELECT DISTINCT CAST(column_name AS CHAR) FROM information_schema.statistics \
-                  WHERE table_schema = DATABASE() AND table_name = 'users' AND column_name IS NOT NULL AND sub_part IS NULL";
-    Ok(tx.raw_rows::<(String,)>(select).await?.into_iter().map(|(name,)| name).collect())
+/// The bytes of a text column once it is widened; `chars` are its characters, or those that an index has.
+fn widened(chars: &str) -> String {
+    format!(
+        "CASE WHEN c.character_set_name IS NULL THEN COALESCE({chars}, 8) \
+         WHEN c.column_name IN ({COLUMNS}) THEN {chars} * 4 ELSE {chars} * k.maxlen END"
+    )
+}
+
+const OF_USERS: &str = "FROM information_schema.columns c \
+                        LEFT JOIN information_schema.character_sets k ON k.character_set_name = c.character_set_name";
+
+/// Columns in an index that would have too many bytes. Others than B-trees have no such bound.
+async fn in_long_indexes(tx: &mut Tx) -> Result<BTreeSet<String>, StoreError> {
+    let bytes = widened("COALESCE(s.sub_part, c.character_maximum_length)");
+    let select = format!(
+        "SELECT CAST(s.index_name AS CHAR), CAST(s.column_name AS CHAR), CAST({bytes} AS SIGNED) {OF_USERS} \
+         JOIN information_schema.statistics s ON s.table_schema = c.table_schema AND s.table_name = c.table_name \
+         AND s.column_name = c.column_name \
+         WHERE c.table_schema = DATABASE() AND c.table_name = 'users' AND s.index_type = 'BTREE'"
+    );
+    let rows: Vec<(String, String, i64)> = tx.raw_rows(&select).await?;
+    let mut sizes = BTreeMap::<&str, i64>::new();
+    for (index, _, bytes) in &rows {
+        *sizes.entry(index).or_default() += bytes;
+    }
+    let is_long = |index: &str| sizes.get(index).is_some_and(|size| *size > INDEX);
+    Ok(rows.iter().filter(|(index, ..)| is_long(index)).map(|(_, column, _)| column.clone()).collect())
+}
+
+/// How many bytes a row has once all columns are widened, at the most.
+async fn row_size(tx: &mut Tx) -> Result<i64, StoreError> {
+    let bytes = widened("c.character_maximum_length");
+    let select = format!(
+        "SELECT CAST(SUM(CASE WHEN c.data_type LIKE '%text' OR c.data_type LIKE '%blob' THEN 12 \
+         WHEN c.data_type IN ('enum', 'set') THEN 8 ELSE {bytes} + 2 END) AS SIGNED) {OF_USERS} \
+         WHERE c.table_schema = DATABASE() AND c.table_name = 'users' AND c.column_name NOT IN ('username_key', 'email_key')"
+    );
+    let sizes: Vec<(Option<i64>,)> = tx.raw_rows(&select).await?;
+    Ok(sizes.into_iter().filter_map(|(size,)| size).sum::<i64>() + OUR_COLUMNS)
 }
 
 async fn has_old_row_format(tx: &mut Tx) -> Result<bool, StoreError> {
@@ -118,16 +157,28 @@ async fn collation(tx: &mut Tx, column: &Narrow) -> Result<&'static str, StoreEr
     Ok(if counts.iter().all(|(before, after)| before == after) { candidate } else { BYTEWISE })
 }
 
+/// What bounds the length of columns.
+#[derive(Debug, Default)]
+struct Fits {
+    in_long_indexes: BTreeSet<String>,
+    /// The bytes of a row.
+    row: i64,
+}
+
 impl Narrow {
     /// Why it has to be changed by hand, if it has.
-    fn obstacle(&self, is_indexed: bool) -> Option<&'static str> {
+    fn obstacle(&self, fits: &Fits) -> Option<&'static str> {
         if !["varchar", "char", "tinytext", "text", "mediumtext", "longtext"].contains(&self.data_type.as_str()) {
             return Some("its type is none that holds any text");
         }
         if self.extra.to_uppercase().replace("DEFAULT_GENERATED", "").contains("GENERATED") {
             return Some("it is computed from other columns");
         }
-        (is_indexed && self.length > LONGEST).then_some("it is too long for an index over all of it")
+        if fits.in_long_indexes.contains(&self.name) {
+            return Some("an index that it is in would have more than 3,072 bytes");
+        }
+        let is_in_row = !self.data_type.ends_with("text");
+        (is_in_row && fits.row > ROW).then_some("a row would have more than 65,535 bytes")
     }
 
     fn change(&self, collation: &str, is_mariadb: bool) -> String {
@@ -174,7 +225,6 @@ mod tests {
             charset: "latin1".into(),
             data_type: "varchar".into(),
             column_type: "varchar(120)".into(),
-            length: 120,
             is_nullable: "YES".into(),
             default: None,
             extra: String::new(),
@@ -208,21 +258,22 @@ mod tests {
 
     #[test]
     fn what_no_statement_can_widen_is_told() {
-        let with = |data_type: &str, length, extra: &str| Narrow {
-            data_type: data_type.into(),
-            length,
-            extra: extra.into(),
-            ..email()
-        };
-        for (column, is_indexed, is_refused) in [
-            (with("varchar", 768, ""), true, false),
-            (with("varchar", 769, ""), true, true),
-            (with("varchar", 4_000, "DEFAULT_GENERATED"), false, false),
-            (with("varchar", 64, "STORED GENERATED"), false, true),
-            (with("text", 65_535, ""), false, false),
-            (with("enum", 8, ""), false, true),
+        let with =
+            |data_type: &str, extra: &str| Narrow { data_type: data_type.into(), extra: extra.into(), ..email() };
+        let fits = || Fits { in_long_indexes: BTreeSet::from(["name".into()]), row: ROW };
+        let in_long_index = || Fits { in_long_indexes: BTreeSet::from(["email".into()]), row: 0 };
+        let in_long_row = || Fits { row: ROW + 1, ..Fits::default() };
+        for (column, fits, is_refused) in [
+            (with("varchar", ""), fits(), false),
+            (with("varchar", ""), in_long_index(), true),
+            (with("text", ""), in_long_index(), true),
+            (with("varchar", ""), in_long_row(), true),
+            (with("text", ""), in_long_row(), false),
+            (with("varchar", "DEFAULT_GENERATED"), fits(), false),
+            (with("varchar", "STORED GENERATED"), fits(), true),
+            (with("enum", ""), fits(), true),
         ] {
-            assert_eq!(column.obstacle(is_indexed).is_some(), is_refused, "{column:?}");
+            assert_eq!(column.obstacle(&fits).is_some(), is_refused, "{column:?}, {fits:?}");
         }
     }
 }
