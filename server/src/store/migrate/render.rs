@@ -7,7 +7,8 @@ impl Engine {
     pub(super) fn create_table(self, table: &Table) -> String {
         let columns: Vec<_> = table.columns.iter().map(|column| self.column(column)).collect();
         let options = match self {
-            Self::MySql => " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            // In the oldest formats, which a server may have as its default, an index holds 767 bytes of a column.
+            Self::MySql => " ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
             Self::Sqlite | Self::Postgres => "",
         };
         let foreign: String = table.columns.iter().filter_map(|column| self.foreign_key(table, column)).collect();
