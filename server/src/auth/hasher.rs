@@ -20,9 +20,9 @@ use tokio::sync::oneshot;
 use super::password::{self, Caps, Form, HashError, Memory, Stored, Verdict};
 use crate::limits::Limits;
 use crate::metrics::HashMetrics;
-use decoys::Decoys;
-pub use decoys::{Kind, Kinds};
+pub use decoys::{Decoys, Kinds};
 use pace::Pace;
+pub use queue::Standing;
 use queue::{Queue, Weight};
 
 /// About two seconds of work at half a core: who waits longer is better told to come back.
@@ -50,6 +50,8 @@ pub enum HasherError {
     Hash(#[from] HashError),
 }
 
+type Answer<T> = Result<T, HasherError>;
+
 /// What can be set.
 #[derive(Debug, Clone, Copy)]
 pub struct HasherSettings {
@@ -67,8 +69,8 @@ pub struct Compared {
 }
 
 enum Work {
-    Hash { password: SecretString, salt: Salt, reply: oneshot::Sender<Result<String, HasherError>> },
-    Verify { password: SecretString, stored: String, reply: oneshot::Sender<Result<Compared, HasherError>> },
+    Hash { password: SecretString, salt: Salt, reply: oneshot::Sender<Answer<String>> },
+    Verify { password: SecretString, stored: String, reply: oneshot::Sender<Answer<Compared>> },
 }
 
 struct Queued {
@@ -91,7 +93,8 @@ pub struct Hasher {
     handle: Arc<Handle>,
     /// How many the queue holds.
     room: i64,
-    decoys: Arc<Decoys>,
+    /// What stands for names that nobody has.
+    pub decoys: Arc<Decoys>,
 }
 
 /// Ends the threads when the last handle goes.
@@ -161,30 +164,26 @@ impl Hasher {
     }
 
     /// Hashes a new password.
-    pub async fn hash(&self, password: SecretString, salt: Salt) -> Result<String, HasherError> {
+    pub async fn hash(&self, password: SecretString, salt: Salt, standing: Standing) -> Answer<String> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Weight::Own, Work::Hash { password, salt, reply })?;
+        self.submit(Weight::Own, standing, Work::Hash { password, salt, reply })?;
         answer.await.map_err(|_| HasherError::Stopped)?
     }
 
     /// Compares a password with a stored hash.
-    pub async fn verify(&self, password: SecretString, stored: String) -> Result<Compared, HasherError> {
+    pub async fn verify(&self, password: SecretString, stored: String, standing: Standing) -> Answer<Compared> {
         let (reply, answer) = oneshot::channel();
         let weight = weight(&stored, self.caps());
-        self.submit(weight, Work::Verify { password, stored, reply })?;
+        self.decoys.notice(&stored, weight);
+        self.submit(weight, standing, Work::Verify { password, stored, reply })?;
         answer.await.map_err(|_| HasherError::Stopped)?
     }
 
     /// Does the work of a comparison for a name that nobody has, and answers no. `place` depends on nothing but the name.
-    pub async fn verify_nobody(&self, password: SecretString, place: u64) -> Result<Compared, HasherError> {
-        let mut compared = self.verify(password, self.decoys.at(place)).await?;
+    pub async fn verify_nobody(&self, password: SecretString, place: u64, standing: Standing) -> Answer<Compared> {
+        let mut compared = self.verify(password, self.decoys.at(place), standing).await?;
         compared.verdict = Verdict { matches: false, may_replace: false };
         Ok(compared)
-    }
-
-    /// From now on names that nobody has are spread over these.
-    pub fn imitate(&self, kinds: Kinds) {
-        self.decoys.replace(kinds);
     }
 
     pub fn caps(&self) -> Caps {
@@ -200,10 +199,10 @@ impl Hasher {
         &self.handle.shared
     }
 
-    fn submit(&self, weight: Weight, work: Work) -> Result<(), HasherError> {
+    fn submit(&self, weight: Weight, standing: Standing, work: Work) -> Result<(), HasherError> {
         let metrics = &self.shared().metrics;
         metrics.waiting.inc();
-        self.shared().queue.push(weight, Queued { work, since: Instant::now() }).map_err(|_| {
+        self.shared().queue.push(weight, standing, Queued { work, since: Instant::now() }).map_err(|_| {
             metrics.waiting.dec();
             metrics.refused.inc();
             HasherError::Busy
@@ -268,9 +267,7 @@ fn run(shared: &Shared, mut pace: Pace) {
         shared.metrics.waiting.dec();
         shared.metrics.wait.observe(since.elapsed().as_secs_f64());
         let is_late = since.elapsed() > DEADLINE;
-        if is_late {
-            shared.metrics.refused.inc();
-        }
+        shared.metrics.refused.inc_by(u64::from(is_late));
         let memory = memory.get_or_insert_with(Memory::allocate);
         // Whoever has gone away meanwhile needs no answer; a send that fails means the same.
         pace.work(|| match work {
@@ -307,6 +304,7 @@ fn verify(
 
 #[cfg(test)]
 mod tests {
+    use super::Standing::{Known, Stranger};
     use super::*;
 
     const SETTINGS: HasherSettings =
@@ -324,9 +322,9 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_user_is_compared_with_a_hash_that_nothing_matches() {
         let hasher = hasher(1, 4, HashMetrics::default());
-        assert!(!hasher.verify_nobody("anything".into(), 0).await.unwrap().verdict.matches);
-        let hash = hasher.hash("anything".into(), salt()).await.unwrap();
-        assert!(hasher.verify("anything".into(), hash).await.unwrap().verdict.matches);
+        assert!(!hasher.verify_nobody("anything".into(), 0, Stranger).await.unwrap().verdict.matches);
+        let hash = hasher.hash("anything".into(), salt(), Stranger).await.unwrap();
+        assert!(hasher.verify("anything".into(), hash, Stranger).await.unwrap().verdict.matches);
     }
 
     #[tokio::test]
@@ -336,12 +334,12 @@ mod tests {
         let hasher = hasher(0, 1, metrics.clone());
         let waiting = tokio::spawn({
             let hasher = hasher.clone();
-            async move { hasher.hash("first".into(), salt()).await }
+            async move { hasher.hash("first".into(), salt(), Stranger).await }
         });
         while metrics.waiting.get() == 0 {
             tokio::task::yield_now().await;
         }
-        assert!(matches!(hasher.hash("second".into(), salt()).await, Err(HasherError::Busy)));
+        assert!(matches!(hasher.hash("second".into(), salt(), Stranger).await, Err(HasherError::Busy)));
         assert_eq!((metrics.waiting.get(), metrics.refused.get()), (1, 1));
         waiting.abort();
     }
@@ -354,18 +352,19 @@ mod tests {
         let own = decoys::own(&mut rand::rng());
         let weights = [&costly, &cheap, &own].map(|stored| weight(stored, SETTINGS.caps));
         assert_eq!(weights, [Weight::Costly, Weight::Imported, Weight::Own]);
-        let refused = async |stored: &str, count: usize| {
+        let refused = async |stored: &str, standing| {
             let mut refused = 0;
-            for _ in 0..count {
-                let compared = hasher.verify("x".into(), stored.to_owned());
+            for _ in 0..30 {
+                let compared = hasher.verify("x".into(), stored.to_owned(), standing);
                 // It is submitted when it is asked for the first time, and then waits.
                 refused += usize::from(futures::poll!(std::pin::pin!(compared)).is_ready());
             }
             refused
         };
-        assert_eq!(refused(&costly, 30).await, 22);
-        assert_eq!(refused(&own, 30).await, 0);
-        assert_eq!(refused(&cheap, 30).await, 4, "all places are taken");
+        assert_eq!((refused(&costly, Stranger).await, refused(&costly, Known).await), (24, 28));
+        assert_eq!(refused(&own, Stranger).await, 0);
+        assert_eq!(refused(&cheap, Stranger).await, 20, "a quarter of all places is not for strangers");
+        assert_eq!(refused(&own, Known).await, 14);
     }
 
     #[test]

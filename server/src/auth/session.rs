@@ -17,7 +17,7 @@ pub use recognised::Recognised;
 
 use super::audit::{self, AuditOutcome, Entry, Event};
 use super::client::Client;
-use super::hasher::{Compared, Hasher, HasherError};
+use super::hasher::{Compared, Hasher, HasherError, Standing};
 use super::keys::{KeyRing, Keys};
 use super::old_tokens::OldTokens;
 use super::parties::KnownParties;

@@ -161,6 +161,11 @@ impl Lane {
 }
 
 impl Slot<'_> {
+    /// Whether it is open to a client that was let in before.
+    pub fn is_of_known_client(&self) -> bool {
+        self.lane.pace == Pace::Lenient
+    }
+
     fn share(&self, now: i64) -> Share {
         match self.lane.own {
             Some(_) => Share::OfNetwork(schedule::recent(self.own, now).count),

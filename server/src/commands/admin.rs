@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::auth::audit::{self, AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
-use crate::auth::hasher::Hasher;
+use crate::auth::hasher::{Hasher, Standing};
 use crate::auth::password::policy::Policy;
 use crate::auth::session::random_uuid;
 use crate::config::AdminCreateArgs;
@@ -69,7 +69,8 @@ impl Admin {
     /// Makes the Admin, or makes an existing user of that name one, who is enabled and may log in at once. Returns whether
     /// there was none.
     pub async fn make_or_reset(&self, store: &Store, hasher: &Hasher, now: OffsetDateTime) -> anyhow::Result<bool> {
-        let password_hash = hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng())).await?;
+        let password_hash =
+            hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng()), Standing::Known).await?;
         while let Some(user) = store.user_by_username(&self.username).await? {
             let changes = Changes {
                 email: self.email.clone(),
@@ -105,7 +106,8 @@ impl Admin {
         secret_id: Option<&str>,
         now: OffsetDateTime,
     ) -> anyhow::Result<()> {
-        let password_hash = hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng())).await?;
+        let password_hash =
+            hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng()), Standing::Known).await?;
         self.insert(store, password_hash, secret_id, now).await
     }
 

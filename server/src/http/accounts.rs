@@ -17,6 +17,7 @@ use super::openapi::{BodyRefusals, Empty, Failure, LimitedRefusals, NewUserRefus
 use super::rate_limits::Limited;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
+use crate::auth::hasher::Standing;
 use crate::auth::password::policy;
 use crate::auth::session::{Authenticated, COMPARISONS, LoginIds, SessionError, random_uuid};
 use crate::auth::token::Kind;
@@ -53,7 +54,8 @@ impl NewAccount {
 
     /// Hashes the password and keeps the user, for an Admin or for whoever asks.
     pub async fn create(self, app: &App, role: Role, actor: Option<&Actor>) -> Result<User, ApiError> {
-        let password_hash = hash(app, self.password).await?;
+        let standing = actor.map_or(Standing::Stranger, |_| Standing::Known);
+        let password_hash = hash(app, self.password, standing).await?;
         let uuid = random_uuid(&mut rand::rng()).simple().to_string();
         let user = NewUser {
             uuid: uuid.clone(),
@@ -79,9 +81,9 @@ pub fn check_password(body: &mut Fields, app: &App, field: &str, password: &str,
     }
 }
 
-pub async fn hash(app: &App, password: String) -> Result<String, ApiError> {
+pub async fn hash(app: &App, password: String, standing: Standing) -> Result<String, ApiError> {
     let salt = Salt::from_rng(&mut rand::rng());
-    Ok(app.sessions.hasher.hash(password.into(), salt).await?)
+    Ok(app.sessions.hasher.hash(password.into(), salt, standing).await?)
 }
 
 /// Where registration is limited to domains, an address must be of one of them.
@@ -250,7 +252,7 @@ async fn replace_password(
 ) -> Result<(), ApiError> {
     let mut compared_hash = confirm(app, bearer, old, client).await?;
     let changes = Changes {
-        password_hash: Some(hash(app, new).await?),
+        password_hash: Some(hash(app, new, Standing::Known).await?),
         keep_session: bearer.sid().map(str::to_owned),
         ..Changes::default()
     };

@@ -18,6 +18,7 @@ use super::openapi::{AdminRefusals, BodyRefusals, Empty, Failure, NewUserRefusal
 use super::query::{Id, NoQuery};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
+use crate::auth::hasher::Standing;
 use crate::store::{Changes, Guard, Role, RoleInfo, User};
 
 const ROLES: [(&str, Role); 2] = [("Admin", Role::Admin), ("User", Role::User)];
@@ -140,7 +141,7 @@ pub async fn change(
         ("disabled", disabled.is_some()),
     ]);
     let password_hash = match password {
-        Some(password) => Some(hash(&app, password).await?),
+        Some(password) => Some(hash(&app, password, Standing::Known).await?),
         None => None,
     };
     let changes = Changes { name, email, password_hash, role, disabled, keep_session: None };

@@ -8,7 +8,9 @@ use std::cmp::Reverse;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rand::CryptoRng;
+use tokio::sync::Notify;
 
+use super::queue::Weight;
 use crate::auth::password::{self, Caps, Stored};
 
 /// How many kinds of hashes of other services are told apart. Some services vary the work from hash to hash.
@@ -24,10 +26,10 @@ pub struct Kinds {
 
 /// Hashes of another service that take the same time.
 #[derive(Debug)]
-pub struct Kind {
-    pub name: String,
+struct Kind {
+    name: String,
     /// One of them.
-    pub hash: String,
+    hash: String,
     work: u64,
     count: u64,
 }
@@ -60,9 +62,9 @@ impl Kinds {
         (0..self.imported.len()).min_by_key(|place| self.imported[*place].work.abs_diff(work))
     }
 
-    /// The kinds of other services, those with the most work first.
-    pub fn imported(&self) -> &[Kind] {
-        &self.imported
+    /// Whether a kind of another service is among these, or is taken for the one that is most like it.
+    fn stands_for(&self, name: &str) -> bool {
+        self.imported.len() >= MOST || self.imported.iter().any(|kind| kind.name == name)
     }
 
     /// The hash at a place between 0 and all users, where `place` counts in parts of 2^64; `None` for one of ours.
@@ -82,21 +84,49 @@ impl Kinds {
 /// The hashes in use.
 pub struct Decoys {
     own: Arc<str>,
-    kinds: RwLock<Kinds>,
+    /// None until they were counted.
+    kinds: RwLock<Option<Kinds>>,
+    unknown: Notify,
 }
 
 impl Decoys {
     pub fn new(rng: &mut impl CryptoRng) -> Self {
-        Self { own: own(rng).into(), kinds: RwLock::default() }
+        Self { own: own(rng).into(), kinds: RwLock::default(), unknown: Notify::new() }
     }
 
+    /// From now on names that nobody has are spread over these.
     pub fn replace(&self, kinds: Kinds) {
-        *self.kinds.write().unwrap_or_else(PoisonError::into_inner) = kinds;
+        *self.kinds.write().unwrap_or_else(PoisonError::into_inner) = Some(kinds);
+    }
+
+    /// So many kinds of other services by their names, with a hash of each, those with the most work first; `None` until
+    /// they were counted.
+    pub fn most_work(&self, count: usize) -> Option<Vec<(String, String)>> {
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        let most_work = kinds.as_ref()?.imported.iter().take(count);
+        Some(most_work.map(|kind| (kind.name.clone(), kind.hash.clone())).collect())
     }
 
     pub fn at(&self, place: u64) -> String {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
-        kinds.at(place).unwrap_or(&self.own).to_owned()
+        kinds.as_ref().and_then(|kinds| kinds.at(place)).unwrap_or(&self.own).to_owned()
+    }
+
+    /// Notices a hash of a kind that was not there when they were counted.
+    pub(super) fn notice(&self, hash: &str, weight: Weight) {
+        if weight == Weight::Own {
+            return;
+        }
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        let is_known = |kinds: &Kinds| Stored::parse(hash).is_ok_and(|stored| kinds.stands_for(&stored.kind()));
+        if !kinds.as_ref().is_some_and(is_known) {
+            self.unknown.notify_one();
+        }
+    }
+
+    /// Waits for such a hash.
+    pub async fn unknown(&self) {
+        self.unknown.notified().await;
     }
 }
 
@@ -136,7 +166,7 @@ mod tests {
             kinds.add(useless, CAPS);
         }
         assert_eq!(
-            kinds.imported().iter().map(|kind| kind.name.as_str()).collect::<Vec<_>>(),
+            kinds.imported.iter().map(|kind| kind.name.as_str()).collect::<Vec<_>>(),
             ["pbkdf2:1000000", "pbkdf2:150000"]
         );
         for (prefix, expected) in [("pbkdf2:sha256:1000000$", 200), ("pbkdf2:sha256:150000$", 300), ("ours", 500)] {
@@ -154,13 +184,39 @@ mod tests {
         assert_eq!((ours.at(0), ours.at(u64::MAX), Kinds::default().at(7)), (None, None, None));
     }
 
+    #[tokio::test]
+    async fn a_kind_that_was_not_counted_is_noticed() {
+        let decoys = Decoys::new(&mut rand::rng());
+        let is_noticed = async || futures::poll!(std::pin::pin!(decoys.unknown())).is_ready();
+        decoys.notice(&pbkdf2(150_000), Weight::Imported);
+        assert!(is_noticed().await && decoys.most_work(8).is_none(), "nothing was counted");
+        let mut kinds = Kinds::new(5);
+        kinds.add(pbkdf2(150_000), CAPS);
+        decoys.replace(kinds);
+        for (hash, weight, expected) in [
+            (pbkdf2(150_000), Weight::Imported, false),
+            (own(&mut rand::rng()), Weight::Own, false),
+            (pbkdf2(1_000_000), Weight::Costly, true),
+        ] {
+            decoys.notice(&hash, weight);
+            assert_eq!(is_noticed().await, expected, "{hash}");
+        }
+        let mut kinds = Kinds::new(0);
+        for number in 0..1_000 {
+            kinds.add(pbkdf2(100_000 + number), CAPS);
+        }
+        decoys.replace(kinds);
+        decoys.notice(&pbkdf2(200_000), Weight::Imported);
+        assert!(!is_noticed().await, "one more would not be told apart");
+    }
+
     #[test]
     fn no_more_kinds_than_memory_is_meant_for() {
         let mut kinds = Kinds::new(0);
         for number in 0..1_000 {
             kinds.add(pbkdf2(100_000 + number), CAPS);
         }
-        assert_eq!(kinds.imported().len(), MOST);
-        assert_eq!(kinds.imported().iter().map(|kind| kind.count).sum::<u64>(), 1_000);
+        assert_eq!(kinds.imported.len(), MOST);
+        assert_eq!(kinds.imported.iter().map(|kind| kind.count).sum::<u64>(), 1_000);
     }
 }

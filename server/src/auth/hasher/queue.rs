@@ -1,5 +1,7 @@
 //! What waits for a hashing thread. Hashes of other services that cost many times what ours do have a few places of their
-//! own and a small share of the threads' time, so that logins with them do not hold up all others.
+//! own and a small share of the threads' time, and all hashes of other services have half of the places, so that logins
+//! with them do not hold up all others. A part of the places is kept for clients that were let in before: strangers who
+//! fill theirs, be it with names that nobody has, lock no owner out.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,47 +18,72 @@ pub enum Weight {
     Costly,
 }
 
+/// Whom a piece of work is done for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Stranger,
+    /// A client that was let in before, or somebody who is logged in.
+    Known,
+}
+
 /// One in so many places is for costly work.
 const COSTLY_PLACES: usize = 8;
+/// One in so many places is for hashes of other services, costly or not.
+const IMPORTED_PLACES: usize = 2;
+/// One in so many places of each kind is kept for clients that are known.
+const KNOWN_PLACES: usize = 4;
 /// For each second of costly work, so many seconds of other work that waits.
 const OTHERS: u32 = 3;
 
-/// Work by its order, without any threads.
+struct Waiting<T> {
+    weight: Weight,
+    standing: Standing,
+    item: T,
+}
+
+/// Work by its order, without any threads. Strangers and known clients take turns where both wait.
 struct Lanes<T> {
     places: usize,
-    ordinary: VecDeque<(Weight, T)>,
-    costly: VecDeque<T>,
+    ordinary: VecDeque<Waiting<T>>,
+    costly: VecDeque<Waiting<T>>,
     /// Whether a hash of another service is compared now.
     is_imported_running: bool,
     /// Other work that comes before the next costly one.
     owed: Duration,
+    /// Who has the next turn.
+    turn: Standing,
 }
 
 impl<T> Lanes<T> {
     /// Gives back what finds no place.
-    fn push(&mut self, weight: Weight, item: T) -> Result<(), T> {
-        let is_full = self.ordinary.len() + self.costly.len() >= self.places;
-        if is_full || (weight == Weight::Costly && self.costly.len() >= self.places.div_ceil(COSTLY_PLACES)) {
+    fn push(&mut self, weight: Weight, standing: Standing, item: T) -> Result<(), T> {
+        if !self.has_room(weight, standing) {
             return Err(item);
         }
-        match weight {
-            Weight::Costly => self.costly.push_back(item),
-            Weight::Own | Weight::Imported => self.ordinary.push_back((weight, item)),
-        }
+        let lane = if weight == Weight::Costly { &mut self.costly } else { &mut self.ordinary };
+        lane.push_back(Waiting { weight, standing, item });
         Ok(())
+    }
+
+    fn has_room(&self, weight: Weight, standing: Standing) -> bool {
+        let is_free = |taken: usize, one_in: usize| {
+            let places = self.places.div_ceil(one_in);
+            taken < if standing == Standing::Known { places } else { places - places / KNOWN_PLACES }
+        };
+        let imported = self.ordinary.iter().filter(|waiting| waiting.weight == Weight::Imported).count();
+        is_free(self.ordinary.len() + self.costly.len(), 1)
+            && (weight == Weight::Own || is_free(imported + self.costly.len(), IMPORTED_PLACES))
+            && (weight != Weight::Costly || is_free(self.costly.len(), COSTLY_PLACES))
     }
 
     /// What is to be done now, if anything.
     fn take(&mut self) -> Option<(Weight, T)> {
         let may_import = !self.is_imported_running;
         let has_turn = may_import && (self.owed.is_zero() || self.ordinary.is_empty());
-        if let Some(item) = has_turn.then(|| self.costly.pop_front()).flatten() {
-            self.is_imported_running = true;
-            return Some((Weight::Costly, item));
-        }
-        let place = self.ordinary.iter().position(|(weight, _)| may_import || *weight == Weight::Own)?;
-        let (weight, item) = self.ordinary.remove(place)?;
-        self.is_imported_running |= weight == Weight::Imported;
+        let costly = has_turn.then(|| next(&mut self.costly, self.turn, true)).flatten();
+        let Waiting { weight, standing, item } = costly.or_else(|| next(&mut self.ordinary, self.turn, may_import))?;
+        self.turn = standing.other();
+        self.is_imported_running |= weight != Weight::Own;
         Some((weight, item))
     }
 
@@ -69,6 +96,23 @@ impl<T> Lanes<T> {
             self.is_imported_running = false;
         }
     }
+}
+
+impl Standing {
+    const fn other(self) -> Self {
+        match self {
+            Self::Stranger => Self::Known,
+            Self::Known => Self::Stranger,
+        }
+    }
+}
+
+/// Takes out the first that may be done of those who have the turn, or else of the others.
+fn next<T>(lane: &mut VecDeque<Waiting<T>>, turn: Standing, may_import: bool) -> Option<Waiting<T>> {
+    let may_run = |waiting: &Waiting<T>| may_import || waiting.weight == Weight::Own;
+    let has_turn = lane.iter().position(|waiting| may_run(waiting) && waiting.standing == turn);
+    let place = has_turn.or_else(|| lane.iter().position(may_run))?;
+    lane.remove(place)
 }
 
 /// Work that threads wait for.
@@ -86,13 +130,14 @@ impl<T> Queue<T> {
     /// For so many pieces of work.
     pub fn new(places: usize) -> Self {
         let (ordinary, costly) = (VecDeque::new(), VecDeque::new());
-        let lanes = Lanes { places, ordinary, costly, is_imported_running: false, owed: Duration::ZERO };
+        let (owed, turn) = (Duration::ZERO, Standing::Known);
+        let lanes = Lanes { places, ordinary, costly, is_imported_running: false, owed, turn };
         Self { state: Mutex::new(State { lanes, is_closed: false }), changed: Condvar::new() }
     }
 
     /// Gives back what finds no place.
-    pub fn push(&self, weight: Weight, item: T) -> Result<(), T> {
-        self.lock().lanes.push(weight, item)?;
+    pub fn push(&self, weight: Weight, standing: Standing, item: T) -> Result<(), T> {
+        self.lock().lanes.push(weight, standing, item)?;
         self.changed.notify_one();
         Ok(())
     }
@@ -130,6 +175,7 @@ impl<T> Queue<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::Standing::{Known, Stranger};
     use super::Weight::{Costly, Imported, Own};
     use super::*;
 
@@ -152,28 +198,56 @@ mod tests {
     fn ordinary_work_is_done_in_its_order() {
         let mut lanes = lanes(8);
         for (item, weight) in [Own, Imported, Own, Imported].into_iter().enumerate() {
-            lanes.push(weight, u32::try_from(item).unwrap()).unwrap();
+            lanes.push(weight, Stranger, u32::try_from(item).unwrap()).unwrap();
         }
         assert_eq!(items(&mut lanes, |_| MS), [0, 1, 2, 3]);
     }
 
+    /// How many of so many are given a place.
+    fn kept(lanes: &mut Lanes<u32>, weight: Weight, standing: Standing, count: u32) -> usize {
+        (0..count).filter(|item| lanes.push(weight, standing, *item).is_ok()).count()
+    }
+
     #[test]
-    fn costly_work_has_few_places() {
-        let mut lanes = lanes(16);
-        let kept: Vec<_> = (0..10).filter(|item| lanes.push(Costly, *item).is_ok()).collect();
-        assert_eq!(kept, [0, 1]);
-        let kept = (0..20).filter(|item| lanes.push(Own, *item).is_ok()).count();
-        assert_eq!(kept, 14, "the places of all together are bounded too");
+    fn work_that_is_not_ours_has_few_places() {
+        let mut lanes = lanes(64);
+        assert_eq!(kept(&mut lanes, Costly, Known, 10), 8);
+        assert_eq!(kept(&mut lanes, Imported, Known, 100), 24, "half of all, with the costly ones");
+        assert_eq!(kept(&mut lanes, Own, Known, 100), 32, "the places of all together are bounded too");
+    }
+
+    #[test]
+    fn strangers_leave_places_of_each_kind_to_known_clients() {
+        let mut lanes = lanes(64);
+        for (weight, strangers, known) in [(Costly, 6, 2), (Imported, 16, 8), (Own, 16, 16)] {
+            assert_eq!(kept(&mut lanes, weight, Stranger, 100), strangers, "{weight:?}");
+            assert_eq!(kept(&mut lanes, weight, Known, 100), known, "{weight:?}");
+        }
+        assert_eq!(kept(&mut self::lanes(1), Own, Stranger, 2), 1, "there is always a place");
+    }
+
+    #[test]
+    fn known_clients_and_strangers_take_turns() {
+        for weight in [Own, Imported, Costly] {
+            let mut lanes = lanes(64);
+            for item in 0..4 {
+                lanes.push(weight, Stranger, item).unwrap();
+            }
+            for item in 10..12 {
+                lanes.push(weight, Known, item).unwrap();
+            }
+            assert_eq!(items(&mut lanes, |_| MS), [10, 0, 11, 1, 2, 3], "{weight:?}");
+        }
     }
 
     #[test]
     fn costly_work_gets_a_quarter_of_the_time_while_other_work_waits() {
         let mut lanes = lanes(64);
         for item in 0..3 {
-            lanes.push(Costly, 100 + item).unwrap();
+            lanes.push(Costly, Stranger, 100 + item).unwrap();
         }
         for item in 0..7 {
-            lanes.push(Own, item).unwrap();
+            lanes.push(Own, Stranger, item).unwrap();
         }
         let took = |weight| if weight == Costly { 40 * MS } else { 20 * MS };
         assert_eq!(items(&mut lanes, took), [100, 0, 1, 2, 3, 4, 5, 101, 6, 102], "six times 20 ms after 40 ms");
@@ -183,7 +257,7 @@ mod tests {
     fn costly_work_waits_for_nothing_but_work() {
         let mut lanes = lanes(64);
         for item in 0..3 {
-            lanes.push(Costly, item).unwrap();
+            lanes.push(Costly, Stranger, item).unwrap();
         }
         assert_eq!(items(&mut lanes, |_| 1_000 * MS), [0, 1, 2]);
     }
@@ -193,7 +267,7 @@ mod tests {
         for running in [Imported, Costly] {
             let mut lanes = lanes(64);
             for (weight, item) in [(running, 0), (Imported, 1), (Own, 2), (Costly, 3)] {
-                lanes.push(weight, item).unwrap();
+                lanes.push(weight, Stranger, item).unwrap();
             }
             let first = lanes.take().unwrap();
             let second = lanes.take();
@@ -207,7 +281,7 @@ mod tests {
     #[test]
     fn what_waits_is_done_after_the_end() {
         let queue = Queue::new(4);
-        queue.push(Own, 1).unwrap();
+        queue.push(Own, Stranger, 1).unwrap();
         queue.close();
         assert_eq!((queue.take(), queue.take()), (Some((Own, 1)), None));
     }

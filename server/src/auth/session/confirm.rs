@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, Proof, SessionError, Sessions};
+use super::{AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, Proof, SessionError, Sessions, Standing};
 use crate::auth::throttle::WrongPasswords;
 use crate::store::fold;
 
@@ -24,7 +24,7 @@ impl Sessions {
             wrong.check(now).await?;
         }
         let stored = self.store.password_hash(user.id).await?;
-        let compared = self.compare(user.username(), password, stored.clone()).await?;
+        let compared = self.compare(user.username(), password, stored.clone(), Standing::Known).await?;
         if self.throttles {
             // Others may have failed meanwhile: then not even the right password tells anything.
             wrong.check(now).await?;
@@ -58,9 +58,10 @@ impl Sessions {
         username: &str,
         password: &SecretString,
         stored: Option<String>,
+        standing: Standing,
     ) -> Result<Compared, SessionError> {
         if let Some(stored) = stored {
-            match self.hasher.verify(password.clone(), stored).await {
+            match self.hasher.verify(password.clone(), stored, standing).await {
                 Err(HasherError::Hash(error)) => {
                     tracing::error!(%error, "a stored password hash cannot be used; the user needs a new password");
                 }
@@ -68,6 +69,6 @@ impl Sessions {
             }
         }
         let place = self.counter_keys.get().place(&fold(username));
-        Ok(self.hasher.verify_nobody(password.clone(), place).await?)
+        Ok(self.hasher.verify_nobody(password.clone(), place, standing).await?)
     }
 }

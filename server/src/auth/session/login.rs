@@ -6,10 +6,10 @@ use secrecy::SecretString;
 
 use super::{
     AuditOutcome, COMPARISONS, Client, Compared, Entry, Event, Form, NewRefresh, NewSession, Recognised, SessionError,
-    Sessions, random_uuid, token,
+    Sessions, Standing, random_uuid, token,
 };
 use crate::auth::keys::Keys;
-use crate::auth::throttle::{Attempt, Throttle};
+use crate::auth::throttle::{Attempt, Slot, Throttle};
 use crate::store::{Begin, Credentials, StoreError, User};
 
 /// What a login hands out.
@@ -51,9 +51,9 @@ impl Sessions {
         let keys = self.keys.get();
         let credentials = self.store.credentials(username).await?;
         let throttle = self.throttle(username, credentials.as_ref(), recognised.as_ref(), client, now).await?;
-        throttle.open(now).await?;
+        let standing = standing(throttle.open(now).await?.as_ref());
         let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), found.password));
-        let compared = self.compare(username, &password, stored.clone()).await?;
+        let compared = self.compare(username, &password, stored.clone(), standing).await?;
         // Others may have failed meanwhile: then not even the right password tells anything.
         let slot = match throttle.open(now).await {
             Ok(slot) => slot,
@@ -141,7 +141,8 @@ impl Sessions {
             }
             let present = self.store.password_hash(user.id).await?.filter(|present| *present != hash);
             let Some(present) = present.filter(|_| comparisons < COMPARISONS) else { break };
-            if !self.compare(user.username(), password, Some(present.clone())).await?.verdict.matches {
+            let compared = self.compare(user.username(), password, Some(present.clone()), Standing::Known).await?;
+            if !compared.verdict.matches {
                 break;
             }
             (hash, comparisons) = (present, comparisons + 1);
@@ -152,7 +153,7 @@ impl Sessions {
     /// A full queue only puts it off.
     async fn replace_hash(&self, user_id: i32, old: &str, password: SecretString, sid: &str, now: i64) {
         let salt = Salt::from_rng(&mut rand::rng());
-        let result = match self.hasher.hash(password, salt).await {
+        let result = match self.hasher.hash(password, salt, Standing::Known).await {
             Ok(new) => self.store.replace_hash(user_id, old, &new, sid, now).await.map_err(SessionError::from),
             Err(error) => Err(error.into()),
         };
@@ -194,4 +195,10 @@ impl Sessions {
             .await?;
         Ok(is_begun.then_some(TokenPair { access_token, refresh_token }))
     }
+}
+
+/// What places a login may take while many wait. It says nothing about whether the name exists: nobody is known to a name
+/// that nobody has.
+fn standing(slot: Option<&Slot<'_>>) -> Standing {
+    if slot.is_some_and(Slot::is_of_known_client) { Standing::Known } else { Standing::Stranger }
 }

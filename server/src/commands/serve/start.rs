@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::imported;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys::KeyRing;
 use crate::auth::old_tokens::OldTokens;
@@ -95,6 +96,7 @@ impl<'a> Start<'a> {
             cors_origins: args.guards.cors_origins.clone(),
             verify_warnings: Warnings::default(),
         };
+        imported::count_at_start(&sessions).await;
         let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
         Ok(App { sessions, metrics: self.metrics.clone(), clock: clock::system, settings })
     }
