@@ -11,6 +11,7 @@
 mod counter_key;
 mod schedule;
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 pub use counter_key::{CounterKey, CounterKeys};
@@ -223,40 +224,79 @@ async fn increment(store: &Store, id: &str, now: i64) -> Result<i32, StoreError>
 /// Wrong passwords from somebody who is logged in.
 pub struct WrongPasswords<'a> {
     store: &'a Store,
-    id: String,
+    /// Of the session or the old token.
+    own: String,
+    /// Of all old tokens of the user.
+    of_old_tokens: Option<String>,
+}
+
+/// What wrong passwords end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    Nothing,
+    /// The session or the old token that they came with.
+    Bearer,
+    /// That, and all old tokens of the user.
+    OldTokens,
 }
 
 impl<'a> WrongPasswords<'a> {
-    /// As many end the session.
+    /// As many end the session or the old token.
     pub const MOST: i32 = 5;
+    /// As many with any of a user's old tokens end all of them: beside us, the old service issues more.
+    pub const MOST_OF_OLD_TOKENS: i32 = 20;
 
     /// Tokens of the old service have no session: each of them is counted by itself, so that one client does not keep the
-    /// user's others out.
-    pub fn new(store: &'a Store, key: &CounterKey, proof: &Proof, user_uuid: &str) -> Self {
-        let id = match proof {
+    /// user's others out, and all of them together; `is_old` also for a session that an old refresh token began.
+    pub fn new(store: &'a Store, key: &CounterKey, proof: &Proof, is_old: bool, user_uuid: &str) -> Self {
+        let own = match proof {
             Proof::Session(sid) => key.digest(&["password", sid, user_uuid]),
             Proof::OldToken(jti) => key.digest(&["password of old token", user_uuid, jti]),
         };
-        Self { store, id }
+        Self { store, own, of_old_tokens: is_old.then(|| key.digest(&["password of old tokens", user_uuid])) }
     }
 
     /// # Errors
     /// [`SessionError::Revoked`] where there were too many, and the session or the old token is about to end.
     pub async fn check(&self, now: i64) -> Result<(), SessionError> {
-        let [failures] = self.store.failures([&self.id]).await?;
-        if schedule::recent(failures, now).count >= Self::MOST { Err(SessionError::Revoked) } else { Ok(()) }
+        let is_over = async |id: &str, most| {
+            let [failures] = self.store.failures([id]).await?;
+            Ok::<_, StoreError>(schedule::recent(failures, now).count >= most)
+        };
+        let is_over = is_over(&self.own, Self::MOST).await?
+            || match &self.of_old_tokens {
+                Some(id) => is_over(id, Self::MOST_OF_OLD_TOKENS).await?,
+                None => false,
+            };
+        if is_over { Err(SessionError::Revoked) } else { Ok(()) }
     }
 
-    /// Counts one more. Returns whether the session or the old token has to end.
+    /// Counts one more. Returns what has to end.
     ///
     /// # Errors
     /// As [`Self::check`]: others may have used up what was left.
-    pub async fn count(&self, now: i64) -> Result<bool, SessionError> {
-        let count = increment(self.store, &self.id, now).await?;
-        if count > Self::MOST { Err(SessionError::Revoked) } else { Ok(count == Self::MOST) }
+    pub async fn count(&self, now: i64) -> Result<Ends, SessionError> {
+        let own = increment(self.store, &self.own, now).await?;
+        if own > Self::MOST {
+            return Err(SessionError::Revoked);
+        }
+        let of_old_tokens = match &self.of_old_tokens {
+            Some(id) => increment(self.store, id, now).await?,
+            None => 0,
+        };
+        match of_old_tokens.cmp(&Self::MOST_OF_OLD_TOKENS) {
+            Ordering::Greater => Err(SessionError::Revoked),
+            Ordering::Equal => Ok(Ends::OldTokens),
+            Ordering::Less if own == Self::MOST => Ok(Ends::Bearer),
+            Ordering::Less => Ok(Ends::Nothing),
+        }
     }
 
+    /// After a right password, or once all old tokens are revoked.
     pub async fn forget(&self) -> Result<(), StoreError> {
-        self.store.forget_failures(&self.id).await
+        if let Some(id) = &self.of_old_tokens {
+            self.store.forget_failures(id).await?;
+        }
+        self.store.forget_failures(&self.own).await
     }
 }

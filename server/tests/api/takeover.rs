@@ -12,6 +12,8 @@ crate::on_every_engine!(
     logging_out_with_an_old_token_ends_all_old_tokens_of_that_user,
     an_old_refresh_token_stays_good_and_can_be_ended,
     wrong_current_passwords_end_the_old_token_that_they_come_with,
+    wrong_current_passwords_end_the_session_of_one_old_refresh_token,
+    wrong_current_passwords_with_many_old_tokens_end_all_of_them,
     an_old_token_whose_row_says_nothing_is_no_good,
     what_the_old_service_writes_afterwards_is_found_and_completed,
     while_both_work_passwords_are_written_as_the_old_one_reads_them,
@@ -188,10 +190,7 @@ async fn wrong_current_passwords_end_the_old_token_that_they_come_with(engine: E
     let guessed = old_token(&database, "access", ALICE, "a1").await;
     let others = [old_token(&database, "access", ALICE, "a2").await, old_token(&database, "access", ADMIN, "a3").await];
     let server = server(&database, &[]).await;
-    let change = async |token: &str, old: &str| {
-        let body = json!({"old_password": old, "new_password": "another good password"});
-        server.call("POST", "/api/v1/accounts/password", Some(token), Some(body)).await
-    };
+    let change = async |token: &str, old: &str| change(&server, token, old).await;
     for _ in 0..5 {
         assert!(server.is_good(&guessed).await);
         let refused = change(&guessed, "a wrong password").await;
@@ -205,6 +204,57 @@ async fn wrong_current_passwords_end_the_old_token_that_they_come_with(engine: E
         let changed = change(token, OLD_PASSWORD).await;
         assert_eq!(changed.status, 200, "{changed:?}");
     }
+}
+
+/// Tries to change the password as the bearer of a token.
+async fn change(server: &Server, token: &str, old: &str) -> Answer {
+    let body = json!({"old_password": old, "new_password": "another good password"});
+    server.call("POST", "/api/v1/accounts/password", Some(token), Some(body)).await
+}
+
+async fn wrong_current_passwords_end_the_session_of_one_old_refresh_token(engine: Engine) {
+    let database = old_database(engine).await;
+    let guessed = old_token(&database, "refresh", ALICE, "r1").await;
+    let other = old_token(&database, "refresh", ALICE, "r2").await;
+    let old_access = old_token(&database, "access", ALICE, "a1").await;
+    let server = server(&database, &[]).await;
+    let access = server.refresh(&guessed).await.text("access_token");
+    let other_access = server.refresh(&other).await.text("access_token");
+    for _ in 0..5 {
+        assert_eq!(change(&server, &access, "a wrong password").await.status, 422);
+    }
+    assert!(!server.is_good(&access).await);
+    assert_eq!(server.refresh(&guessed).await, fail(401, json!("The token has revoked")), "it begins no other");
+    assert!(server.is_good(&other_access).await && server.is_good(&old_access).await);
+    assert_eq!(server.refresh(&other).await.status, 200);
+}
+
+async fn wrong_current_passwords_with_many_old_tokens_end_all_of_them(engine: Engine) {
+    let database = old_database(engine).await;
+    let server = server(&database, &[("SC_AUTH_COEXIST", "on")]).await;
+    let refresh = old_token(&database, "refresh", ALICE, "r1").await;
+    let access = server.refresh(&refresh).await.text("access_token");
+    let another = old_token(&database, "access", ALICE, "a0").await;
+    let of_admin = old_token(&database, "access", ADMIN, "a9").await;
+    // As the old service issues one after the other for the same refresh token.
+    for number in 1..=4 {
+        let guessed = old_token(&database, "access", ALICE, &format!("a{number}")).await;
+        assert!(server.is_good(&another).await && server.is_good(&access).await);
+        for _ in 0..4 {
+            assert_eq!(change(&server, &guessed, "a wrong password").await.status, 422);
+        }
+    }
+    for _ in 0..4 {
+        assert!(server.is_good(&another).await);
+        assert_eq!(change(&server, &access, "a wrong password").await.status, 422, "its session counts too");
+    }
+    assert!(!server.is_good(&another).await && !server.is_good(&access).await);
+    assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")));
+    assert!(server.is_good(&of_admin).await);
+    // What its owner gets afterwards works.
+    let later = old_token(&database, "access", ALICE, "b1").await;
+    assert_eq!(change(&server, &later, "a wrong password").await.status, 422);
+    assert_eq!(change(&server, &later, OLD_PASSWORD).await.status, 200);
 }
 
 async fn an_old_token_whose_row_says_nothing_is_no_good(engine: Engine) {

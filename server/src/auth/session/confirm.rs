@@ -2,8 +2,10 @@
 
 use secrecy::SecretString;
 
-use super::{AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, Proof, SessionError, Sessions, Standing};
-use crate::auth::throttle::WrongPasswords;
+use super::{
+    AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, Proof, SessionError, Sessions, Standing,
+};
+use crate::auth::throttle::{Ends, WrongPasswords};
 use crate::store::fold;
 
 impl Sessions {
@@ -19,7 +21,8 @@ impl Sessions {
     ) -> Result<String, SessionError> {
         self.hasher.check_room()?;
         let user = &bearer.user;
-        let wrong = WrongPasswords::new(&self.store, &self.counter_keys.get(), &bearer.proof, &user.uuid);
+        let is_old = self.has_begun_with_old_token(bearer).await?;
+        let wrong = WrongPasswords::new(&self.store, &self.counter_keys.get(), &bearer.proof, is_old, &user.uuid);
         if self.throttles {
             wrong.check(now).await?;
         }
@@ -33,21 +36,43 @@ impl Sessions {
             wrong.forget().await?;
             return Ok(stored);
         }
-        let has_to_end = self.throttles && wrong.count(now).await?;
+        let ends = if self.throttles { wrong.count(now).await? } else { Ends::Nothing };
         self.note(client, Entry::new(Event::PasswordChanged, AuditOutcome::Failure).by(user), now).await?;
-        if has_to_end {
-            self.end_for_guessing(bearer, client, now).await?;
+        self.end_for_guessing(bearer, ends, client, now).await?;
+        if ends == Ends::OldTokens {
+            // What the user gets from the old service from now on was in nobody else's hands.
+            wrong.forget().await?;
         }
         Err(SessionError::BadCredentials)
     }
 
-    /// Ends the session whose token somebody guesses the password with, or the old token: most likely it was stolen.
-    async fn end_for_guessing(&self, bearer: &Authenticated, client: &Client, now: i64) -> Result<(), SessionError> {
+    /// The id of a session that an old refresh token began is that token's.
+    async fn has_begun_with_old_token(&self, bearer: &Authenticated) -> Result<bool, SessionError> {
         match &bearer.proof {
-            Proof::Session(sid) => drop(self.end(bearer, sid, now).await?),
-            Proof::OldToken(jti) => self.store.revoke_old_token(jti, &bearer.user.uuid).await?,
+            Proof::Session(sid) => Ok(self.store.is_old_token_good(sid, "refresh", &bearer.user.uuid).await?),
+            Proof::OldToken(_) => Ok(true),
         }
-        let entry = Entry::new(Event::SessionEnded, AuditOutcome::Denied).by(&bearer.user);
+    }
+
+    /// Ends the session whose token somebody guesses the password with, or the old token: most likely it was stolen. An old
+    /// refresh token that began the session would begin it again, and goes first.
+    async fn end_for_guessing(
+        &self,
+        bearer: &Authenticated,
+        ends: Ends,
+        client: &Client,
+        now: i64,
+    ) -> Result<(), SessionError> {
+        let (user, Proof::Session(id) | Proof::OldToken(id)) = (&bearer.user, &bearer.proof);
+        match ends {
+            Ends::Nothing => return Ok(()),
+            Ends::Bearer => self.store.revoke_old_token(id, &user.uuid).await?,
+            Ends::OldTokens => self.store.revoke_old_tokens(&user.uuid).await?,
+        }
+        if let Some(sid) = bearer.sid() {
+            self.store.end_session(user.id, sid).await?;
+        }
+        let entry = Entry::new(Event::SessionEnded, AuditOutcome::Denied).by(user);
         self.note(client, entry.detail("too many wrong passwords"), now).await
     }
 
