@@ -93,9 +93,10 @@ pub async fn attack(server: &Server, name: &str, addresses: &[String]) -> usize 
     compared
 }
 
-/// As many guesses at one name as may be compared within so many seconds: six, and then after 1, 2, 4, … seconds.
+/// As many guesses at one name as may be compared within so much time: six, and then after 1, 2, 4, … seconds. The server's
+/// clock has whole seconds, of which one more may begin.
 fn bound(elapsed: Duration) -> usize {
-    (0..8).filter(|doubling| (1_u64 << (doubling + 1)) - 1 <= elapsed.as_secs()).count() + 6
+    (0..8).filter(|doubling| (1_u64 << (doubling + 1)) - 1 <= elapsed.as_secs() + 1).count() + 6
 }
 
 /// Seconds since 1970-01-01 UTC.
