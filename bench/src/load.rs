@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use crate::answer::Answer;
 use crate::server::Server;
 
 /// How long, from how many, and how often at the most.
@@ -13,14 +14,6 @@ pub struct Load {
     pub clients: u32,
     /// Requests a second from all of them; `None` for as many as there are answers.
     pub rate: Option<u32>,
-}
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    Accepted,
-    /// Told to come back later.
-    Later,
 }
 
 /// What the clients saw.

@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a table for a person")]
 
+mod answer;
 mod cgroup;
 mod load;
 mod server;

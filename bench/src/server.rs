@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::Args;
+use crate::answer::Answer;
 use crate::cgroup::Cgroup;
-use crate::load::Answer;
 
 const PASSWORD: &str = "correct horse battery";
 
