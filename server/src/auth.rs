@@ -1,6 +1,7 @@
 //! What the service is about, free of HTTP and SQL dialects: passwords, tokens, sessions.
 
 pub mod audit;
+pub mod claims;
 pub mod client;
 pub mod hasher;
 pub mod keys;
@@ -8,7 +9,10 @@ pub mod network;
 pub mod old_tokens;
 pub mod parties;
 pub mod password;
+pub mod proxies;
+pub mod registration;
 pub mod seal;
 pub mod session;
 pub mod throttle;
 pub mod token;
+pub mod verified;

@@ -6,7 +6,6 @@ mod database;
 #[cfg(test)]
 mod page;
 mod passwords;
-mod place;
 mod serve;
 mod values;
 
@@ -18,9 +17,8 @@ use clap::{ArgMatches, Args, Command, Parser, Subcommand};
 use sc_auth_contract::settings;
 
 pub use commands::{AdminAction, AdminCreateArgs, DeploymentArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs};
-pub use database::{Database, DatabaseArgs, read_secret, secret};
+pub use database::{DatabaseArgs, read_secret, secret};
 pub use passwords::{HashArgs, PasswordArgs};
-pub use place::Place;
 pub use serve::ServeArgs;
 
 /// Accounts, sessions, roles and tokens over HTTP.

@@ -14,7 +14,6 @@ pub mod openapi;
 pub mod ops;
 pub mod query;
 pub mod rate_limits;
-pub mod registration;
 pub mod sessions;
 pub mod users;
 pub mod verify;
@@ -36,14 +35,14 @@ use utoipa_axum::routes;
 
 use crate::auth::client::Client;
 use crate::auth::password::policy::Policy;
+use crate::auth::proxies::TrustedProxies;
+use crate::auth::registration::Registration;
 use crate::auth::session::Sessions;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use body::limits;
-use client::TrustedProxies;
 use error::ApiError;
 use rate_limits::{Limited, RateLimits};
-use registration::Registration;
 
 /// What handlers work with.
 #[derive(Clone)]

@@ -3,8 +3,7 @@
 
 use sc_auth_contract::status::{Hold, HoldReason};
 
-use crate::config::Place;
-use crate::store::{Contents, NewIdentity};
+use crate::store::{Contents, NewIdentity, Place};
 
 /// What becomes of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]

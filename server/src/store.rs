@@ -17,11 +17,14 @@ mod migrate;
 mod networks;
 mod old_tokens;
 mod parties;
+mod roles;
 mod same_database;
 mod same_file;
 mod schema;
 mod sessions;
 mod sweep;
+mod tables;
+mod target;
 mod transaction;
 mod transfer;
 mod users;
@@ -38,7 +41,6 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, FromRow};
 
-use crate::config::Database;
 pub use audit::{AuditEvent, AuditFilter};
 pub use counter_keys::SealedKey;
 pub use error::StoreError;
@@ -48,12 +50,14 @@ pub use health::Health;
 pub use identity::{Contents, Identity, NewIdentity};
 pub use migrate::{Origin, Plan};
 pub use parties::Party;
+pub use roles::{Role, RoleInfo};
 use same_database::SameDatabase;
 use same_file::SameFile;
 pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo};
+pub use target::{Database, Place};
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, ImportedUser, OldRow};
-pub use users::{Changes, Credentials, ListedUser, NewUser, Role, RoleInfo, User, UserFilter, fold};
+pub use users::{Changes, Credentials, ListedUser, NewUser, User, UserFilter, fold};
 
 /// The engines that are equals here. MariaDB speaks MySQL's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

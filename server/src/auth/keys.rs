@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use super::seal::Seal;
-use super::token::Verified;
+use super::verified::Verified;
 use crate::files::create_private;
 
 /// One key, ready to sign and to verify.

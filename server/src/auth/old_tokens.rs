@@ -1,11 +1,11 @@
 //! Tokens of the old service (HS256 under its `SECRET_KEY`), on a path of their own: a token is good while a row of its
 //! table says so, and no code here can make one.
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::token::{Kind, TokenError, check_times};
+use super::claims::{Kind, TokenError, check_times, decode};
 
 /// The shortest secret that is taken, in bytes: RFC 7518, 3.2.
 const MIN_SECRET: usize = 32;
@@ -63,17 +63,7 @@ impl OldTokens {
     /// # Errors
     /// Where it was not signed with the secret.
     pub fn claims(&self, token: &str) -> Result<OldClaims, TokenError> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        match jsonwebtoken::decode::<OldClaims>(token, &self.key, &validation) {
-            Ok(data) => Ok(data.claims),
-            Err(error) => Err(match error.kind() {
-                jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::BadSignature,
-                _ => TokenError::Malformed,
-            }),
-        }
+        decode(token, Algorithm::HS256, &self.key)
     }
 }
 

@@ -11,7 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::token::{Audience, Claims, Parties, REFRESH_AUDIENCE};
+use super::claims::{Audience, Claims};
+use super::token::{Parties, REFRESH_AUDIENCE};
 use crate::store::{Party, Store, StoreError};
 
 /// How much longer than needed a pair is kept, in seconds, so that not every login writes it.

@@ -16,14 +16,15 @@ pub use login::LoginIds;
 pub use recognised::Recognised;
 
 use super::audit::{self, AuditOutcome, Entry, Event};
+use super::claims::{Claims, Kind, TokenError};
 use super::client::Client;
 use super::hasher::{Compared, Hasher, HasherError, Standing};
 use super::keys::{KeyRing, Keys};
 use super::old_tokens::OldTokens;
 use super::parties::KnownParties;
 use super::password::Form;
-use super::throttle::{CounterKeys, Wait};
-use super::token::{self, Kind, NewAccess, NewRefresh, TokenError};
+use super::throttle::{CounterKeys, ThrottleError, Wait};
+use super::token::{self, NewAccess, NewRefresh};
 use crate::metrics::Metrics;
 use crate::store::{Actor, NewSession, Proof, Session, Store, StoreError, User};
 
@@ -52,6 +53,16 @@ pub enum SessionError {
     Store(#[from] StoreError),
     #[error("signing a token: {0}")]
     Signing(anyhow::Error),
+}
+
+impl From<ThrottleError> for SessionError {
+    fn from(error: ThrottleError) -> Self {
+        match error {
+            ThrottleError::TooMany(wait) => Self::TooMany(wait),
+            ThrottleError::Spent => Self::Revoked,
+            ThrottleError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// Who a request comes from.
@@ -120,7 +131,7 @@ impl Sessions {
     pub async fn authenticate(&self, token: &str, now: i64) -> Result<Authenticated, SessionError> {
         if let Some(old_tokens) = self.old_tokens.as_ref().filter(|_| OldTokens::is_old(token)) {
             let claims = old_tokens.verify(token, Kind::Access, now, self.leeway).map_err(SessionError::Token)?;
-            let user = self.bearer_of_old_token(&claims.jti, "access", &claims.sub).await?;
+            let user = self.bearer_of_old_token(&claims.jti, Kind::Access, &claims.sub).await?;
             return Ok(Authenticated { user, proof: Proof::OldToken(claims.jti) });
         }
         let claims = self.verify(&self.keys.get(), token, Kind::Access, now).await?;
@@ -128,8 +139,8 @@ impl Sessions {
         Ok(Authenticated { user: session.user, proof: Proof::Session(session.sid) })
     }
 
-    async fn bearer_of_old_token(&self, jti: &str, kind: &str, uuid: &str) -> Result<User, SessionError> {
-        if !self.store.is_old_token_good(jti, kind, uuid).await? {
+    async fn bearer_of_old_token(&self, jti: &str, kind: Kind, uuid: &str) -> Result<User, SessionError> {
+        if !self.store.is_old_token_good(jti, kind.name(), uuid).await? {
             return Err(SessionError::Revoked);
         }
         let user = self.store.user_by_uuid(uuid).await?.filter(|user| !user.disabled);
@@ -172,7 +183,7 @@ impl Sessions {
         Ok(audit::note(&self.store, client, entry, now).await?)
     }
 
-    async fn verify(&self, keys: &Keys, token: &str, kind: Kind, now: i64) -> Result<token::Claims, SessionError> {
+    async fn verify(&self, keys: &Keys, token: &str, kind: Kind, now: i64) -> Result<Claims, SessionError> {
         let claims = token::verify(keys, token, kind, now, self.leeway).map_err(SessionError::Token)?;
         if !self.parties.accept(&self.store, &claims, now).await? {
             return Err(SessionError::Token(TokenError::UnknownParty));

@@ -18,7 +18,6 @@ pub use counter_key::{CounterKey, CounterKeys};
 pub use schedule::FORGET_AFTER;
 use schedule::{Pace, Share};
 
-use super::session::SessionError;
 use crate::store::{Failures, Proof, Store, StoreError, fold};
 
 /// How often a counter is read again where other requests change it at the same time.
@@ -31,6 +30,19 @@ const TOUCH_AFTER: i64 = 86_400;
 /// How long to wait, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait(pub i64);
+
+/// Why an attempt is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ThrottleError {
+    /// Too many failures with this name.
+    #[error("too many failed logins, to be tried again in {0:?}")]
+    TooMany(Wait),
+    /// Too many wrong passwords from somebody who is logged in: the session or the old token is about to end.
+    #[error("too many wrong passwords")]
+    Spent,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// Who tries to log in, as far as is known.
 #[derive(Debug, Clone, Copy)]
@@ -108,8 +120,8 @@ impl<'a> Throttle<'a> {
     /// The lane that an attempt may use now; `None` where guessing is not slowed down.
     ///
     /// # Errors
-    /// [`SessionError::TooMany`] where none is open.
-    pub async fn open(&self, now: i64) -> Result<Option<Slot<'_>>, SessionError> {
+    /// [`ThrottleError::TooMany`] where none is open.
+    pub async fn open(&self, now: i64) -> Result<Option<Slot<'_>>, ThrottleError> {
         let mut shortest = None;
         for lane in &self.lanes {
             let slot = lane.read(self.store).await?;
@@ -119,21 +131,21 @@ impl<'a> Throttle<'a> {
             }
             shortest = Some(shortest.map_or(wait, |shortest: i64| shortest.min(wait)));
         }
-        shortest.map_or(Ok(None), |wait| Err(SessionError::TooMany(Wait(wait))))
+        shortest.map_or(Ok(None), |wait| Err(ThrottleError::TooMany(Wait(wait))))
     }
 
     /// Counts a failure, which takes an open slot. Several replicas may do so at once.
     ///
     /// # Errors
-    /// [`SessionError::TooMany`] where others have taken it: then the client must not learn that the password was wrong.
-    pub async fn count(&self, now: i64) -> Result<(), SessionError> {
+    /// [`ThrottleError::TooMany`] where others have taken it: then the client must not learn that the password was wrong.
+    pub async fn count(&self, now: i64) -> Result<(), ThrottleError> {
         for _ in 0..RETRIES {
             let Some(slot) = self.open(now).await? else { return Ok(()) };
             if slot.take(self.store, now).await? {
                 return Ok(());
             }
         }
-        Err(SessionError::TooMany(Wait(1)))
+        Err(ThrottleError::TooMany(Wait(1)))
     }
 
     /// Takes back the failures that led to a success: all of the lane, or those of the own network.
@@ -257,8 +269,8 @@ impl<'a> WrongPasswords<'a> {
     }
 
     /// # Errors
-    /// [`SessionError::Revoked`] where there were too many, and the session or the old token is about to end.
-    pub async fn check(&self, now: i64) -> Result<(), SessionError> {
+    /// [`ThrottleError::Spent`] where there were too many, and the session or the old token is about to end.
+    pub async fn check(&self, now: i64) -> Result<(), ThrottleError> {
         let is_over = async |id: &str, most| {
             let [failures] = self.store.failures([id]).await?;
             Ok::<_, StoreError>(schedule::recent(failures, now).count >= most)
@@ -268,24 +280,24 @@ impl<'a> WrongPasswords<'a> {
                 Some(id) => is_over(id, Self::MOST_OF_OLD_TOKENS).await?,
                 None => false,
             };
-        if is_over { Err(SessionError::Revoked) } else { Ok(()) }
+        if is_over { Err(ThrottleError::Spent) } else { Ok(()) }
     }
 
     /// Counts one more. Returns what has to end.
     ///
     /// # Errors
     /// As [`Self::check`]: others may have used up what was left.
-    pub async fn count(&self, now: i64) -> Result<Ends, SessionError> {
+    pub async fn count(&self, now: i64) -> Result<Ends, ThrottleError> {
         let own = increment(self.store, &self.own, now).await?;
         if own > Self::MOST {
-            return Err(SessionError::Revoked);
+            return Err(ThrottleError::Spent);
         }
         let of_old_tokens = match &self.of_old_tokens {
             Some(id) => increment(self.store, id, now).await?,
             None => 0,
         };
         match of_old_tokens.cmp(&Self::MOST_OF_OLD_TOKENS) {
-            Ordering::Greater => Err(SessionError::Revoked),
+            Ordering::Greater => Err(ThrottleError::Spent),
             Ordering::Equal => Ok(Ends::OldTokens),
             Ordering::Less if own == Self::MOST => Ok(Ends::Bearer),
             Ordering::Less => Ok(Ends::Nothing),

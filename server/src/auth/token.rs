@@ -7,16 +7,13 @@
 //! | aud | the service's audience | `sc-auth/refresh` |
 //! | key | asymmetric, published | HMAC, never published |
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jsonwebtoken::{Header, Validation};
-use sc_auth_contract::keys::Purpose;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use jsonwebtoken::Header;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::claims::{Audience, Claims, Kind, TokenError, check_times, decode};
 use super::keys::{Key, Keys};
 use crate::store::User;
 
@@ -24,82 +21,12 @@ use crate::store::User;
 pub const REFRESH_AUDIENCE: &str = "sc-auth/refresh";
 /// The claim `client_id` (RFC 9068); the API has no registered clients to tell apart.
 const CLIENT_ID: &str = "sc-auth";
-/// Which of the two kinds a token is; the claim `type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    Access,
-    Refresh,
-}
-
-impl Kind {
-    const fn typ(self) -> &'static str {
-        match self {
-            Self::Access => "at+jwt",
-            Self::Refresh => "rt+jwt",
-        }
-    }
-
-    const fn of(purpose: Purpose) -> Self {
-        match purpose {
-            Purpose::Access => Self::Access,
-            Purpose::Refresh => Self::Refresh,
-        }
-    }
-}
-
-/// Why a token is no good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenError {
-    /// Not a JSON Web Token.
-    Malformed,
-    /// Not signed by a key of ours, or not as that key signs.
-    BadSignature,
-    Expired,
-    NotYetValid,
-    /// A refresh token where an access token belongs, or the other way round.
-    WrongKind,
-    /// Issued under a name that this service does not know.
-    UnknownParty,
-}
-
-/// One string, or several (RFC 7519, 4.1.3).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl From<Vec<String>> for Audience {
-    fn from(mut names: Vec<String>) -> Self {
-        match names.len() {
-            1 => Self::One(names.remove(0)),
-            _ => Self::Many(names),
-        }
-    }
-}
 
 /// Who a token comes from and whom it is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Parties<'a> {
     pub issuer: &'a str,
     pub audience: &'a Audience,
-}
-
-/// The claims that both kinds have. Times are seconds since 1970-01-01 UTC.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Claims {
-    pub iss: String,
-    pub aud: Audience,
-    pub sub: String,
-    pub jti: String,
-    pub sid: String,
-    pub iat: i64,
-    pub nbf: i64,
-    pub exp: i64,
-    #[serde(rename = "type")]
-    pub kind: Kind,
 }
 
 #[derive(Serialize)]
@@ -212,58 +139,9 @@ fn verify_signature(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
     if header.alg != key.algorithm || header.typ.as_deref() != Some(kind.typ()) {
         return Err(TokenError::BadSignature);
     }
-    let claims: Claims = decode(token, key)?;
+    let claims: Claims = decode(token, key.algorithm, &key.decoding)?;
     // It cannot be otherwise, unless a key was used for another purpose.
     if claims.kind == kind { Ok(claims) } else { Err(TokenError::BadSignature) }
-}
-
-/// Tokens whose signature was found good with one set of keys, by their digest: an access token comes many times in its
-/// hour, and verifying Ed25519 is a fifth of a request. Times and sessions are looked at each time.
-#[derive(Default)]
-pub struct Verified(Mutex<HashMap<[u8; 32], Claims>>);
-
-/// At most so many, of some 500 bytes each.
-const MAX_VERIFIED: usize = 4_096;
-
-impl Verified {
-    fn get(&self, digest: &[u8; 32]) -> Option<Claims> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
-    }
-
-    fn keep(&self, digest: [u8; 32], claims: Claims) -> Claims {
-        let mut verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MAX_VERIFIED {
-            verified.clear();
-        }
-        verified.insert(digest, claims.clone());
-        claims
-    }
-}
-
-/// An expired token is never good; one from a clock that is a little ahead is.
-pub fn check_times(exp: i64, begins: i64, now: i64, leeway: i64) -> Result<(), TokenError> {
-    if exp <= now {
-        Err(TokenError::Expired)
-    } else if begins > now.saturating_add(leeway) {
-        Err(TokenError::NotYetValid)
-    } else {
-        Ok(())
-    }
-}
-
-/// Verifies the signature, and nothing else: times and parties are checked by a clock that is passed in.
-pub fn decode<T: DeserializeOwned>(token: &str, key: &Key) -> Result<T, TokenError> {
-    let mut validation = Validation::new(key.algorithm);
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    match jsonwebtoken::decode::<T>(token, &key.decoding, &validation) {
-        Ok(data) => Ok(data.claims),
-        Err(error) => Err(match error.kind() {
-            jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::BadSignature,
-            _ => TokenError::Malformed,
-        }),
-    }
 }
 
 /// When a token of this lifetime, signed now, ends.

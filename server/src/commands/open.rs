@@ -3,10 +3,10 @@
 use anyhow::Context as _;
 
 use crate::auth::session::random_uuid;
-use crate::config::{Database, DatabaseArgs, DeploymentArgs};
+use crate::config::{DatabaseArgs, DeploymentArgs};
 use crate::identity::{self, Decision};
 use crate::report::Held;
-use crate::store::{Contents, Engine, NewIdentity, Store, StoreError};
+use crate::store::{Contents, Database, Engine, NewIdentity, Store, StoreError};
 
 /// What a look at the database leads to.
 pub enum Opened {

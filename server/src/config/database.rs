@@ -11,6 +11,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
+use crate::store::Database;
+
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
     /// Address of the database: sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or postgres://… [default:
@@ -51,40 +53,6 @@ pub struct DatabaseArgs {
     /// File with the CA certificates (PEM) that the server's certificate is verified with.
     #[arg(long, env = settings::DB_TLS_CA_FILE.name, value_name = "FILE")]
     pub db_tls_ca_file: Option<PathBuf>,
-}
-
-/// A database, and how to connect to it.
-#[derive(Debug, Clone)]
-pub enum Database {
-    Sqlite(Box<SqliteConnectOptions>),
-    MySql(Box<MySqlConnectOptions>),
-    Postgres(Box<PgConnectOptions>),
-}
-
-impl Database {
-    /// The file of an embedded database; `None` for a database server and for one in memory.
-    pub fn file(&self) -> Option<PathBuf> {
-        let Self::Sqlite(options) = self else { return None };
-        let name = options.get_filename().to_str()?;
-        // The library's name for a database in memory. An empty one means a temporary file.
-        if name.is_empty() || name.starts_with("file:sqlx-in-memory") {
-            return None;
-        }
-        // SQLite takes URIs too.
-        let path = name.strip_prefix("file://").or_else(|| name.strip_prefix("file:")).unwrap_or(name);
-        Some(PathBuf::from(path))
-    }
-
-    /// The folder that an embedded database lies in; `None` for a database server.
-    pub fn folder(&self) -> Option<PathBuf> {
-        match self {
-            Self::Sqlite(options) => {
-                let parent = options.get_filename().parent().unwrap_or_else(|| Path::new(""));
-                Some(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() })
-            }
-            Self::MySql(_) | Self::Postgres(_) => None,
-        }
-    }
 }
 
 impl DatabaseArgs {
@@ -256,7 +224,7 @@ pub fn read_secret(file: &Path) -> Result<SecretString, String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use clap::Parser;
 
     use super::*;
@@ -267,7 +235,7 @@ pub(super) mod tests {
         database: DatabaseArgs,
     }
 
-    pub fn resolved(flags: &[&str]) -> Result<Database, String> {
+    fn resolved(flags: &[&str]) -> Result<Database, String> {
         Harness::parse_from([&["test"], flags].concat()).database.resolve()
     }
 

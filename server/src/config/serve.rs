@@ -13,9 +13,9 @@ use secrecy::SecretString;
 use super::values::{audience, duration, issuer, origin};
 use super::{BootstrapArgs, DatabaseArgs, DeploymentArgs, HashArgs, OpsArgs, PasswordArgs, secret};
 use crate::auth::old_tokens::OldTokens;
+use crate::auth::proxies::TrustedProxies;
+use crate::auth::registration::Registration;
 use crate::auth::session::Lifetimes;
-use crate::http::client::TrustedProxies;
-use crate::http::registration::Registration;
 use crate::store::Engine;
 
 #[derive(Debug, Args)]

@@ -16,11 +16,11 @@ use super::openapi::bodies::{ChangeMeBody, ChangePasswordBody, LoginBody, Regist
 use super::openapi::{BodyRefusals, Empty, Failure, LimitedRefusals, NewUserRefusals, Refusals};
 use super::rate_limits::Limited;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
+use crate::auth::claims::Kind;
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
 use crate::auth::password::policy;
 use crate::auth::session::{Authenticated, COMPARISONS, LoginIds, SessionError, random_uuid};
-use crate::auth::token::Kind;
 use crate::metrics::Outcome;
 use crate::store::{Actor, Changes, Guard, NewUser, Role, StoreError, User};
 

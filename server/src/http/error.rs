@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::envelope::Envelope;
+use crate::auth::claims::{Kind, TokenError};
 use crate::auth::hasher::HasherError;
 use crate::auth::session::SessionError;
 use crate::auth::throttle::Wait;
-use crate::auth::token::{Kind, TokenError};
 use crate::logging;
 use crate::store::StoreError;
 

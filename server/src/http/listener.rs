@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-use super::client::{Peer, TrustedProxies};
+use super::client::Peer;
 use crate::auth::network;
+use crate::auth::proxies::TrustedProxies;
 use connection::{Connection, HEAD_BYTES};
 use io::{Place, Shared, Stream};
 use room::Room;

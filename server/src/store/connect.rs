@@ -12,8 +12,7 @@ use sqlx::{ConnectOptions as _, Connection, Pool};
 
 use super::same_database::SameDatabase;
 use super::same_file::SameFile;
-use super::{Contents, Engine, Pool as EnginePool, Store, StoreError};
-use crate::config::Database;
+use super::{Contents, Database, Engine, Pool as EnginePool, Store, StoreError};
 use crate::files::{create_private, real_path};
 
 /// Half a core serves about 4,000 requests a second: a few connections keep it busy, and many pods share one

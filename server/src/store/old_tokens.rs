@@ -1,8 +1,8 @@
 //! The old service's tokens, one row each; only in a database that was taken over.
 
-use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UpdateStatement};
 
-use super::users::{Tokens, revoke_old_tokens};
+use super::tables::Tokens;
 use super::{Store, StoreError};
 
 impl Store {
@@ -41,6 +41,15 @@ pub(super) fn revocation(jti: &str, kind: &str, user_uuid: &str) -> SelectStatem
         .from(Tokens::Table)
         .and_where(Expr::col(Tokens::Jti).eq(jti))
         .and_where(Expr::col(Tokens::TokenType).eq(kind))
+        .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
+        .to_owned()
+}
+
+/// Revokes all of a user's old tokens.
+pub(super) fn revoke_old_tokens(user_uuid: &str) -> UpdateStatement {
+    Query::update()
+        .table(Tokens::Table)
+        .value(Tokens::Revoked, true)
         .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
         .to_owned()
 }

@@ -4,8 +4,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
-use crate::config::Database;
+use super::{Database, StoreError};
 
 /// The file as it was when the server opened it; none for a database server and for a database in memory.
 #[derive(Debug, Clone, Default)]

@@ -1,30 +1,13 @@
 //! One row a session: it is there for as long as its tokens are good. No token is in it, only what one is known by.
 
-use sea_query::{DeleteStatement, Expr, ExprTrait as _, Iden, InsertStatement, Order, Query};
+use sea_query::{DeleteStatement, Expr, ExprTrait as _, InsertStatement, Order, Query};
 use sqlx::FromRow;
 
 use super::guard::{self, Actor, Proof};
-use super::users::{self, Users, end_sessions, revoke_old_tokens};
+use super::old_tokens::revoke_old_tokens;
+use super::tables::{Sessions, Users};
+use super::users::{self, end_sessions};
 use super::{Store, StoreError, User};
-
-#[derive(Iden, Clone, Copy)]
-pub(super) enum Sessions {
-    Table,
-    Id,
-    Sid,
-    UserId,
-    RefreshJti,
-    RefreshIat,
-    RefreshKid,
-    CreatedAt,
-    ExpiresAt,
-    EndsAt,
-    PreviousJti,
-    RotatedAt,
-    LastUsedAt,
-    Address,
-    UserAgent,
-}
 
 /// A session that begins now. Times are seconds since 1970-01-01 UTC.
 #[derive(Debug, Clone)]

@@ -6,9 +6,9 @@ use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, Query};
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::users::{Users, add_row, fold, insertion, select_users};
+use super::tables::Users;
+use super::users::{add_row, fold, insertion, select_users};
 use super::{ListedUser, NewUser, Role, Store, StoreError, Tx};
-use crate::auth::password;
 
 /// A user as a file has it.
 #[derive(Debug, Clone)]
@@ -95,33 +95,33 @@ impl Store {
         self.fetch_all(&select).await
     }
 
-    /// Hashes that are not ours, with the ids of their users.
-    pub async fn imported_hashes(&self, after: i32, limit: u64) -> Result<Vec<(i32, String)>, StoreError> {
+    /// Hashes that do not begin with `ours`, with the ids of their users.
+    pub async fn imported_hashes(&self, ours: &str, after: i32, limit: u64) -> Result<Vec<(i32, String)>, StoreError> {
         let select = Query::select()
             .columns([Users::Id, Users::Password])
             .from(Users::Table)
             .and_where(Expr::col(Users::Id).gt(after))
-            .and_where(Expr::col(Users::Password).not_like(ours()))
+            .and_where(Expr::col(Users::Password).not_like(beginning(ours)))
             .order_by(Users::Id, Order::Asc)
             .limit(limit)
             .to_owned();
         self.fetch_all(&select).await
     }
 
-    /// How many users have a hash of ours.
-    pub async fn count_own_hashes(&self) -> Result<u64, StoreError> {
+    /// How many users have a hash that begins with `ours`.
+    pub async fn count_own_hashes(&self, ours: &str) -> Result<u64, StoreError> {
         let select = Query::select()
             .expr(Func::count(Expr::col(Users::Id)))
             .from(Users::Table)
-            .and_where(Expr::col(Users::Password).like(ours()))
+            .and_where(Expr::col(Users::Password).like(beginning(ours)))
             .to_owned();
         let rows: Vec<(i64,)> = self.fetch_all(&select).await?;
         Ok(rows.first().and_then(|(count,)| u64::try_from(*count).ok()).unwrap_or(0))
     }
 }
 
-fn ours() -> LikeExpr {
-    LikeExpr::new(format!("{}%", password::OURS))
+fn beginning(text: &str) -> LikeExpr {
+    LikeExpr::new(format!("{text}%"))
 }
 
 async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Result<Vec<(u64, String)>, StoreError> {

@@ -4,98 +4,17 @@ mod change;
 mod create;
 mod listing;
 
-use sea_query::{Expr, ExprTrait as _, Func, Iden, InsertStatement, Order, Query, SelectStatement, SubQueryStatement};
+use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement};
 use serde::Serialize;
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
-use super::{Store, StoreError};
-pub(super) use change::{end_sessions, revoke_old_tokens};
+use super::tables::{Roles, Users};
+use super::{Role, Store, StoreError};
+pub(super) use change::end_sessions;
 pub use listing::{ListedUser, UserFilter};
-
-#[derive(Debug, Iden, Clone, Copy)]
-pub(super) enum Users {
-    Table,
-    Id,
-    Uuid,
-    Email,
-    Username,
-    Password,
-    Name,
-    RoleId,
-    CreatedAt,
-    UpdatedAt,
-    UsernameKey,
-    EmailKey,
-    Disabled,
-    LoginEpoch,
-}
-
-#[derive(Iden, Clone, Copy)]
-pub(super) enum Roles {
-    Table,
-    Id,
-    Name,
-}
-
-/// The old service's tokens; there only in a database that was taken over.
-#[derive(Iden, Clone, Copy)]
-pub(super) enum Tokens {
-    Table,
-    Jti,
-    TokenType,
-    UserUuid,
-    Revoked,
-}
-
-/// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Admin,
-    User,
-}
-
-impl Role {
-    pub const ALL: [Self; 2] = [Self::Admin, Self::User];
-
-    /// The id where we make the role; a database that was taken over may have another one.
-    pub const fn usual_id(self) -> i32 {
-        match self {
-            Self::Admin => 1,
-            Self::User => 2,
-        }
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Admin => "Admin",
-            Self::User => "User",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
-    }
-
-    /// Where a database has the role twice, new users get the first.
-    pub(super) fn id_query(self) -> Expr {
-        let select = Query::select()
-            .expr(Func::min(Expr::col(Roles::Id)))
-            .from(Roles::Table)
-            .and_where(Expr::col(Roles::Name).eq(self.name()))
-            .to_owned();
-        Expr::from(SubQueryStatement::from(select))
-    }
-}
-
-/// A role as clients see one.
-#[derive(Debug, Serialize, FromRow, ToSchema)]
-pub struct RoleInfo {
-    pub id: i32,
-    pub name: Option<String>,
-}
 
 /// A user as clients see one; the order of the fields is theirs too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow, ToSchema)]
@@ -267,15 +186,6 @@ impl Store {
             .to_owned();
         Ok(self.fetch_optional::<(Option<String>,)>(&select).await?.and_then(|(hash,)| hash))
     }
-
-    pub async fn roles(&self) -> Result<Vec<RoleInfo>, StoreError> {
-        let select = Query::select()
-            .columns([Roles::Id, Roles::Name])
-            .from(Roles::Table)
-            .order_by(Roles::Id, Order::Asc)
-            .to_owned();
-        self.fetch_all(&select).await
-    }
 }
 
 /// An insertion without any rows yet.
@@ -340,11 +250,5 @@ mod tests {
         }
         assert_eq!(fold("JOSE\u{301}"), fold("josé"));
         assert_ne!(fold("alice"), fold("alicé"));
-    }
-
-    #[test]
-    fn a_role_is_found_by_its_exact_name() {
-        assert_eq!(Role::from_name("Admin"), Some(Role::Admin));
-        assert_eq!(Role::from_name("admin"), None);
     }
 }

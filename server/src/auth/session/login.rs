@@ -57,7 +57,7 @@ impl Sessions {
         // Others may have failed meanwhile: then not even the right password tells anything.
         let slot = match throttle.open(now).await {
             Ok(slot) => slot,
-            Err(error) => return self.even_out(&compared, Err(error)).await,
+            Err(error) => return self.even_out(&compared, Err(error.into())).await,
         };
         let (Some(user), Some(stored), true) = (&user, &stored, compared.verdict.matches) else {
             let failed = self.failed(&throttle, user.as_ref(), client, now).await;
@@ -104,7 +104,7 @@ impl Sessions {
     /// Counts a wrong password, and returns what to answer.
     async fn failed(&self, throttle: &Throttle<'_>, user: Option<&User>, client: &Client, now: i64) -> SessionError {
         if let Err(error) = throttle.count(now).await {
-            return error;
+            return error.into();
         }
         let entry = Entry::new(Event::Login, AuditOutcome::Failure);
         // A name that nobody has may be a password that was typed into the wrong field.

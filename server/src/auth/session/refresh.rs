@@ -9,8 +9,8 @@ use sc_auth_contract::settings::RefreshTokens;
 use super::{
     AuditOutcome, Client, Entry, Event, Kind, NewRefresh, NewSession, OldTokens, Session, SessionError, Sessions, token,
 };
+use crate::auth::claims::Claims;
 use crate::auth::keys::Keys;
-use crate::auth::token::Claims;
 use crate::store::{Begin, Rotation, StoreError};
 
 /// For so long a lost answer may be asked for again, in seconds.
@@ -137,7 +137,7 @@ impl Sessions {
     ) -> Result<Refreshed, SessionError> {
         let Some(old_tokens) = &self.old_tokens else { return Err(SessionError::Revoked) };
         let claims = old_tokens.verify(token, Kind::Refresh, now, self.leeway).map_err(SessionError::Token)?;
-        let user = self.bearer_of_old_token(&claims.jti, "refresh", &claims.sub).await?;
+        let user = self.bearer_of_old_token(&claims.jti, Kind::Refresh, &claims.sub).await?;
         let is_live = if self.store.session(&claims.jti).await?.is_some() {
             self.store.touch_session(&claims.jti, now).await?
         } else {

@@ -11,11 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::auth::session::Sessions;
 use crate::commands::open::Ready;
-use crate::config::{Database, DatabaseArgs};
+use crate::config::DatabaseArgs;
 use crate::identity;
 use crate::logging;
 use crate::report::Report;
-use crate::store::{Contents, NewIdentity, Store};
+use crate::store::{Contents, Database, NewIdentity, Store};
 
 /// How often files are looked at. Kubernetes takes a minute to change a mounted one.
 const FILES: Duration = Duration::from_secs(5);

@@ -7,9 +7,9 @@ use sc_auth_contract::status::Offered;
 
 use super::start::Start;
 use crate::commands::open::{Opened, Ready};
-use crate::config::Database;
 use crate::logging;
 use crate::report::{Held, Report};
+use crate::store::Database;
 
 const EVERY: Duration = Duration::from_secs(5);
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::hasher::{Hasher, Kinds, Standing};
+use crate::auth::password::OURS;
 use crate::auth::session::Sessions;
 use crate::logging;
 use crate::store::{Store, StoreError};
@@ -66,10 +67,10 @@ async fn try_count(sessions: &Sessions) -> bool {
 }
 
 async fn count(store: &Store, hasher: &Hasher) -> Result<Kinds, StoreError> {
-    let mut kinds = Kinds::new(store.count_own_hashes().await?);
+    let mut kinds = Kinds::new(store.count_own_hashes(OURS).await?);
     let mut after = 0;
     loop {
-        let page = store.imported_hashes(after, PAGE).await?;
+        let page = store.imported_hashes(OURS, after, PAGE).await?;
         let Some((last, _)) = page.last() else { return Ok(kinds) };
         after = *last;
         for (_, hash) in page {

@@ -13,13 +13,13 @@ use crate::auth::throttle::CounterKeys;
 use crate::clock;
 use crate::commands::first_admin;
 use crate::commands::open::{self, Opened, Ready};
-use crate::config::{Database, ServeArgs};
+use crate::config::ServeArgs;
 use crate::deployment::DeploymentFile;
 use crate::http::rate_limits::RateLimits;
 use crate::http::verify::Warnings;
 use crate::http::{App, Settings};
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Database, Store};
 
 /// What is read before the database is: a mistake in it is told at once.
 pub struct Start<'a> {

@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::bind;
-use crate::config::Database;
 use crate::files;
 use crate::http::{listener, ops};
+use crate::store::Database;
 
 /// How often the lock is tried. A blocking call could not be broken off by SIGTERM.
 const EVERY: Duration = Duration::from_millis(50);

@@ -4,9 +4,10 @@ use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
 use time::OffsetDateTime;
 
 use super::super::guard::{Guard, LockedUser, has_session};
-use super::super::sessions::Sessions;
-use super::super::{Store, StoreError, Tx};
-use super::{Changes, Role, Roles, Tokens, Users, fold, to_datetime};
+use super::super::old_tokens::revoke_old_tokens;
+use super::super::tables::{Roles, Sessions, Tokens, Users};
+use super::super::{Role, Store, StoreError, Tx};
+use super::{Changes, fold, to_datetime};
 
 impl Store {
     /// Returns whether there is such a user. A new password and disabling end the user's sessions.
@@ -137,14 +138,6 @@ pub(in crate::store) async fn end_sessions(
         tx.execute(&revoke_old_tokens(uuid)).await?;
     }
     Ok(count)
-}
-
-pub fn revoke_old_tokens(user_uuid: &str) -> sea_query::UpdateStatement {
-    Query::update()
-        .table(Tokens::Table)
-        .value(Tokens::Revoked, true)
-        .and_where(Expr::col(Tokens::UserUuid).eq(user_uuid))
-        .to_owned()
 }
 
 /// Locks all Admins who can log in, so that two who each take the other's power do so one after the other. Roles are not

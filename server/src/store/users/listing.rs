@@ -5,8 +5,9 @@ use serde::Serialize;
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-use super::super::{Store, StoreError};
-use super::{Role, Roles, User, Users, fold, select_users};
+use super::super::tables::{Roles, Users};
+use super::super::{Role, Store, StoreError};
+use super::{User, fold, select_users};
 
 /// A user as a list has one: a row of the old service may have no uuid, and is then nobody who could do anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow, ToSchema)]

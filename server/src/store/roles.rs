@@ -1,0 +1,78 @@
+//! Roles.
+
+use sea_query::{Expr, ExprTrait as _, Func, Order, Query, SubQueryStatement};
+use serde::Serialize;
+use sqlx::FromRow;
+use utoipa::ToSchema;
+
+use super::tables::Roles;
+use super::{Store, StoreError};
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Admin,
+    User,
+}
+
+impl Role {
+    pub const ALL: [Self; 2] = [Self::Admin, Self::User];
+
+    /// The id where we make the role; a database that was taken over may have another one.
+    pub const fn usual_id(self) -> i32 {
+        match self {
+            Self::Admin => 1,
+            Self::User => 2,
+        }
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "Admin",
+            Self::User => "User",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// Where a database has the role twice, new users get the first.
+    pub(super) fn id_query(self) -> Expr {
+        let select = Query::select()
+            .expr(Func::min(Expr::col(Roles::Id)))
+            .from(Roles::Table)
+            .and_where(Expr::col(Roles::Name).eq(self.name()))
+            .to_owned();
+        Expr::from(SubQueryStatement::from(select))
+    }
+}
+
+/// A role as clients see one.
+#[derive(Debug, Serialize, FromRow, ToSchema)]
+pub struct RoleInfo {
+    pub id: i32,
+    pub name: Option<String>,
+}
+
+impl Store {
+    pub async fn roles(&self) -> Result<Vec<RoleInfo>, StoreError> {
+        let select = Query::select()
+            .columns([Roles::Id, Roles::Name])
+            .from(Roles::Table)
+            .order_by(Roles::Id, Order::Asc)
+            .to_owned();
+        self.fetch_all(&select).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_found_by_its_exact_name() {
+        assert_eq!(Role::from_name("Admin"), Some(Role::Admin));
+        assert_eq!(Role::from_name("admin"), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! Where a database is: its address, and a short name for one that has no identity yet.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
+const EMPTY: &str = "empty-";
+const OLD: &str = "legacy-";
+
+/// A database, and how to connect to it.
+#[derive(Debug, Clone)]
+pub enum Database {
+    Sqlite(Box<SqliteConnectOptions>),
+    MySql(Box<MySqlConnectOptions>),
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Database {
+    /// The file of an embedded database; `None` for a database server and for one in memory.
+    pub fn file(&self) -> Option<PathBuf> {
+        let Self::Sqlite(options) = self else { return None };
+        let name = options.get_filename().to_str()?;
+        // The library's name for a database in memory. An empty one means a temporary file.
+        if name.is_empty() || name.starts_with("file:sqlx-in-memory") {
+            return None;
+        }
+        // SQLite takes URIs too.
+        let path = name.strip_prefix("file://").or_else(|| name.strip_prefix("file:")).unwrap_or(name);
+        Some(PathBuf::from(path))
+    }
+
+    /// The folder that an embedded database lies in; `None` for a database server.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite(options) => {
+                let parent = options.get_filename().parent().unwrap_or_else(|| Path::new(""));
+                Some(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() })
+            }
+            Self::MySql(_) | Self::Postgres(_) => None,
+        }
+    }
+
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Sqlite(options) => Place::of(&["sqlite", &absolute(options.get_filename()).to_string_lossy()]),
+            Self::MySql(options) => {
+                let (host, port) = (options.get_host().to_lowercase(), options.get_port().to_string());
+                Place::of(&["mysql", &host, &port, options.get_database().unwrap_or_default()])
+            }
+            Self::Postgres(options) => {
+                let (host, port) = (options.get_host().to_lowercase(), options.get_port().to_string());
+                // As PostgreSQL has it, the user's name is the default.
+                Place::of(&["postgres", &host, &port, options.get_database().unwrap_or(options.get_username())])
+            }
+        }
+    }
+}
+
+/// Twelve hexadecimal digits that stand for engine, host, port and name, or for the path of a file. Credentials are no
+/// part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place(String);
+
+impl Place {
+    /// The name of the empty database there.
+    pub fn empty(&self) -> String {
+        format!("{EMPTY}{}", self.0)
+    }
+
+    /// The name of the old service's database there.
+    pub fn old_service(&self) -> String {
+        format!("{OLD}{}", self.0)
+    }
+
+    /// Whether it is such a name, and not an identity.
+    pub fn is_name(text: &str) -> bool {
+        text.starts_with(EMPTY) || text.starts_with(OLD)
+    }
+
+    fn of(parts: &[&str]) -> Self {
+        let digest = Sha256::digest(parts.join("\n"));
+        Self(digest.iter().take(6).fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        }))
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty(url: &str) -> String {
+        let database = match url.split_once(':').unwrap().0 {
+            "sqlite" => Database::Sqlite(Box::new(url.parse().unwrap())),
+            "mysql" => Database::MySql(Box::new(url.parse().unwrap())),
+            _ => Database::Postgres(Box::new(url.parse().unwrap())),
+        };
+        database.place().empty()
+    }
+
+    #[test]
+    fn credentials_do_not_change_a_name_and_anything_else_does() {
+        let name = empty("mysql://u:p@db:3306/n");
+        assert!(name.len() == 18 && Place::is_name(&name), "{name}");
+        assert_eq!(empty("mysql://other:secret@DB/n"), name);
+        for url in ["mysql://u:p@db2/n", "mysql://u:p@db:3307/n", "mysql://u:p@db/m", "postgres://u:p@db:3306/n"] {
+            assert_ne!(empty(url), name, "{url}");
+        }
+        assert_ne!(empty("sqlite:/a/x.db"), empty("sqlite:/b/x.db"));
+    }
+}
