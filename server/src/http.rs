@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod bearer;
+pub mod bodies;
 pub mod body;
 pub mod client;
 pub mod envelope;

@@ -1,5 +1,6 @@
 //! sc-auth-server: accounts, sessions, roles and tokens over HTTP.
 
+mod account;
 mod auth;
 mod clock;
 mod commands;

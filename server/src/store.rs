@@ -57,7 +57,7 @@ pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo};
 pub use target::{Database, Place};
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, ImportedUser, OldRow};
-pub use users::{Changes, Credentials, ListedUser, NewUser, User, UserFilter, fold};
+pub use users::{Changes, Credentials, ListedUser, NewUser, User, UserFilter};
 
 /// The engines that are equals here. MariaDB speaks MySQL's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use crate::store::fold;
+use crate::account::fold;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registration {

@@ -18,7 +18,8 @@ pub use counter_key::{CounterKey, CounterKeys};
 pub use schedule::FORGET_AFTER;
 use schedule::{Pace, Share};
 
-use crate::store::{Failures, Proof, Store, StoreError, fold};
+use crate::account::fold;
+use crate::store::{Failures, Proof, Store, StoreError};
 
 /// How often a counter is read again where other requests change it at the same time.
 const RETRIES: usize = 10;

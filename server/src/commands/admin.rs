@@ -7,6 +7,7 @@ use argon2::password_hash::phc::Salt;
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
+use crate::account::{self, Rule};
 use crate::auth::audit::{self, AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::{Hasher, Standing};
@@ -55,13 +56,15 @@ impl Admin {
     /// # Errors
     /// What is wrong with the name, the address or the password.
     pub fn check(&self, policy: &Policy) -> anyhow::Result<()> {
-        let username = self.username.trim().chars().count();
-        anyhow::ensure!((3..=64).contains(&username), "the user name must have 3 to 64 characters");
+        let Rule { min, max, .. } = account::USERNAME;
+        let is_allowed = account::USERNAME.allows_length(self.username.trim());
+        anyhow::ensure!(is_allowed, "the user name must have {min} to {max} characters");
         if let Some(email) = &self.email {
-            anyhow::ensure!(crate::http::body::is_email(email), "{email:?} is not a valid e-mail address");
+            anyhow::ensure!(account::is_email(email), "{email:?} is not a valid e-mail address");
         }
         let names = [self.username.as_str(), self.email.as_deref().unwrap_or_default()];
         let problems = policy.problems(&self.password, &names);
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         anyhow::ensure!(problems.is_empty(), "the password: {}", problems.join(" "));
         Ok(())
     }

@@ -9,47 +9,42 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::bearer::{self, Bearer};
-use super::body::{Fields, Rule};
+use super::bodies::{ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
+use super::body::{Fields, Problems};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
-use super::openapi::bodies::{ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
 use super::openapi::{BodyRefusals, Empty, Failure, LimitedRefusals, NewUserRefusals, Refusals};
 use super::rate_limits::Limited;
+use crate::account::{CREDENTIAL, EMAIL, NAME, Problem, USERNAME};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::claims::Kind;
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
-use crate::auth::password::policy;
 use crate::auth::session::{Authenticated, COMPARISONS, LoginIds, SessionError, random_uuid};
 use crate::metrics::Outcome;
 use crate::store::{Actor, Changes, Guard, NewUser, Role, StoreError, User};
 
 /// What registering and an Admin's `POST /api/v1/users` have in common.
 pub struct NewAccount {
-    username: String,
-    name: String,
-    email: String,
-    password: String,
+    pub username: String,
+    pub name: String,
+    pub email: String,
+    pub password: String,
 }
 
-/// How a user name, a name and an address may look: what the columns hold.
-pub const USERNAME: Rule = Rule { min: 3, max: 64, email: false, unique: true };
-pub const NAME: Rule = Rule { min: 3, max: 125, email: false, unique: false };
-pub const EMAIL: Rule = Rule { min: 0, max: 120, email: true, unique: true };
-/// A password that may be older than the rules: bounded, and nothing else. The rules count characters after
-/// normalisation, of which there may have been more before.
-pub const OLD_PASSWORD: Rule = Rule { min: 0, max: 4 * policy::MAX_LENGTH, email: false, unique: false };
+impl From<RegisterBody> for NewAccount {
+    fn from(RegisterBody { username, name, email, password }: RegisterBody) -> Self {
+        Self { username, name, email, password }
+    }
+}
 
 impl NewAccount {
-    pub fn take_from(body: &mut Fields, app: &App) -> Self {
-        let account = Self {
-            username: body.required("username", USERNAME),
-            name: body.required("name", NAME),
-            email: body.required("email", EMAIL),
-            password: body.required("password", Rule::default()),
-        };
-        check_password(body, app, "password", &account.password, &[&account.username, &account.name, &account.email]);
-        account
+    /// Adds what breaks a rule.
+    pub fn check(&self, problems: &mut Problems, app: &App) {
+        problems.check("username", &self.username, USERNAME);
+        problems.check("name", &self.name, NAME);
+        problems.check("email", &self.email, EMAIL);
+        check_password(problems, app, "password", &self.password, &[&self.username, &self.name, &self.email]);
     }
 
     /// Hashes the password and keeps the user, for an Admin or for whoever asks.
@@ -71,13 +66,13 @@ impl NewAccount {
     }
 }
 
-/// Adds what is wrong with a new password, which was taken out of the body already.
-pub fn check_password(body: &mut Fields, app: &App, field: &str, password: &str, names: &[&str]) {
-    if body.has_failed(field) {
+/// Adds what breaks a rule for new passwords.
+pub fn check_password(problems: &mut Problems, app: &App, field: &str, password: &str, names: &[&str]) {
+    if problems.has(field) {
         return;
     }
     for problem in app.settings.policy.problems(&password.into(), names) {
-        body.fail(field, problem);
+        problems.add(field, problem);
     }
 }
 
@@ -87,9 +82,9 @@ pub async fn hash(app: &App, password: String, standing: Standing) -> Result<Str
 }
 
 /// Where registration is limited to domains, an address must be of one of them.
-pub fn check_domain(body: &mut Fields, app: &App, email: &str) {
-    if !body.has_failed("email") && !app.settings.registration.allows(email) {
-        body.fail("email", "Not an address of a domain that may register.");
+fn check_domain(problems: &mut Problems, app: &App, email: &str) {
+    if !problems.has("email") && !app.settings.registration.allows(email) {
+        problems.add("email", Problem::ForeignDomain);
     }
 }
 
@@ -107,14 +102,16 @@ pub fn check_domain(body: &mut Fields, app: &App, email: &str) {
         LimitedRefusals,
     ),
 )]
-pub async fn register(State(app): State<App>, client: Client, mut body: Fields) -> Result<Done, ApiError> {
+pub async fn register(State(app): State<App>, client: Client, fields: Fields) -> Result<Done, ApiError> {
     if app.settings.registration.is_closed() {
         return Err(ApiError::text(StatusCode::FORBIDDEN, "registration is closed"));
     }
     app.settings.check_rate(Limited::Register, &client)?;
-    let account = NewAccount::take_from(&mut body, &app);
-    check_domain(&mut body, &app, &account.email);
-    body.finish()?;
+    let (body, mut problems) = fields.read::<RegisterBody>()?;
+    let account = NewAccount::from(body);
+    account.check(&mut problems, &app);
+    check_domain(&mut problems, &app, &account.email);
+    problems.refuse()?;
     let user = account.create(&app, Role::User, None).await?;
     app.sessions.note(&client, Entry::new(Event::Registered, AuditOutcome::Success).by(&user), app.now()).await?;
     Ok(Done(StatusCode::CREATED))
@@ -147,10 +144,12 @@ pub async fn login(
     State(app): State<App>,
     client: Client,
     headers: HeaderMap,
-    mut body: Fields,
+    fields: Fields,
 ) -> Result<Data<Tokens>, ApiError> {
-    let (username, password) = (body.required("username", OLD_PASSWORD), body.required("password", OLD_PASSWORD));
-    body.finish()?;
+    let (LoginBody { username, password }, mut problems) = fields.read()?;
+    problems.check("username", &username, CREDENTIAL);
+    problems.check("password", &password, CREDENTIAL);
+    problems.refuse()?;
     let recognised = bearer::token(&headers).ok().and_then(|token| app.sessions.recognise(token));
     let limited = if recognised.is_some() { Limited::Recognised } else { Limited::Login };
     app.settings.check_rate(limited, &client)?;
@@ -197,21 +196,24 @@ pub async fn change_me(
     State(app): State<App>,
     Bearer(bearer): Bearer,
     client: Client,
-    mut body: Fields,
+    fields: Fields,
 ) -> Result<Done, ApiError> {
-    let name = body.optional("name", NAME);
-    let email = body.optional("email", EMAIL);
-    if let Some(email) = &email {
-        check_domain(&mut body, &app, email);
+    let (ChangeMeBody { name, email }, mut problems) = fields.read()?;
+    if let Some(name) = &name {
+        problems.check("name", name, NAME);
     }
-    body.finish()?;
-    let fields: Vec<_> =
+    if let Some(email) = &email {
+        problems.check("email", email, EMAIL);
+        check_domain(&mut problems, &app, email);
+    }
+    problems.refuse()?;
+    let names: Vec<_> =
         [name.as_ref().map(|_| "name"), email.as_ref().map(|_| "email")].into_iter().flatten().collect();
     let changes = Changes { name, email, ..Changes::default() };
     let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: None };
     app.sessions.store.change_user(bearer.user.id, changes, guard, (app.clock)()).await?;
     let entry = Entry::new(Event::AccountChanged, AuditOutcome::Success).by(&bearer.user);
-    app.sessions.note(&client, entry.detail(fields.join(", ")), app.now()).await?;
+    app.sessions.note(&client, entry.detail(names.join(", ")), app.now()).await?;
     Ok(Done(StatusCode::OK))
 }
 
@@ -228,14 +230,14 @@ pub async fn change_password(
     State(app): State<App>,
     Bearer(bearer): Bearer,
     client: Client,
-    mut body: Fields,
+    fields: Fields,
 ) -> Result<Done, ApiError> {
-    let old = body.required("old_password", OLD_PASSWORD);
-    let new = body.required("new_password", Rule::default());
+    let (ChangePasswordBody { old_password: old, new_password: new }, mut problems) = fields.read()?;
+    problems.check("old_password", &old, CREDENTIAL);
     let user = &bearer.user;
     let names = [user.username(), user.name.as_deref().unwrap_or_default(), user.email.as_deref().unwrap_or_default()];
-    check_password(&mut body, &app, "new_password", &new, &names);
-    body.finish()?;
+    check_password(&mut problems, &app, "new_password", &new, &names);
+    problems.refuse()?;
     app.settings.check_rate(Limited::Recognised, &client)?;
     replace_password(&app, &bearer, &old.into(), new, &client).await?;
     app.sessions.note(&client, Entry::new(Event::PasswordChanged, AuditOutcome::Success).by(user), app.now()).await?;
@@ -271,7 +273,7 @@ async fn replace_password(
 
 async fn confirm(app: &App, bearer: &Authenticated, old: &SecretString, client: &Client) -> Result<String, ApiError> {
     match app.sessions.confirm_password(bearer, old, client, app.now()).await {
-        Err(SessionError::BadCredentials) => Err(ApiError::field("old_password", "Not the present password.")),
+        Err(SessionError::BadCredentials) => Err(ApiError::field("old_password", Problem::WrongPassword)),
         result => Ok(result?),
     }
 }

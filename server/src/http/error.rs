@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::envelope::Envelope;
+use crate::account::Problem;
 use crate::auth::claims::{Kind, TokenError};
 use crate::auth::hasher::HasherError;
 use crate::auth::session::SessionError;
@@ -55,8 +56,8 @@ impl ApiError {
         Self::Unavailable("the database is unavailable, try again in a moment")
     }
 
-    pub fn field(name: &str, problem: impl Into<String>) -> Self {
-        Self::Fields(BTreeMap::from([(name.to_owned(), vec![problem.into()])]))
+    pub fn field(name: &str, problem: Problem) -> Self {
+        Self::Fields(BTreeMap::from([(name.to_owned(), vec![problem.to_string()])]))
     }
 
     /// What the bearer of a token that is no good is told.

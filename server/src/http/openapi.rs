@@ -1,7 +1,7 @@
 //! The API described for machines (OpenAPI 3.1) and for people. Each handler carries its own description, and the
 //! router is made from the same list: what is served is described, and the other way round.
 
-pub mod bodies;
+pub mod fields;
 mod page;
 pub mod parameters;
 

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use super::error::{ApiError, FieldErrors};
-use crate::store::fold;
+use crate::account::fold;
 
 /// A part of a path that names something of ours: letters, digits and dashes. Anything else names nothing, and no
 /// database is asked for it.

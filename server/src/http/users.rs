@@ -8,14 +8,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::App;
-use super::accounts::{EMAIL, NAME, NewAccount, check_password, hash};
+use super::accounts::{NewAccount, check_password, hash};
 use super::bearer::AdminBearer;
-use super::body::{Fields, Rule};
+use super::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody};
+use super::body::{Fields, Problems};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
-use super::openapi::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody};
 use super::openapi::{AdminRefusals, BodyRefusals, Empty, Failure, NewUserRefusals, Refusals, UserRefusals};
 use super::query::{Id, NoQuery};
+use crate::account::{EMAIL, NAME};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
@@ -72,25 +73,17 @@ pub async fn create(
     State(app): State<App>,
     AdminBearer(admin): AdminBearer,
     client: Client,
-    mut body: Fields,
+    fields: Fields,
 ) -> Result<Done, ApiError> {
-    let account = NewAccount::take_from(&mut body, &app);
-    let role_name = body.required("role_name", Rule::default());
-    let role = role(&mut body, &role_name);
-    body.finish()?;
-    let role = role.ok_or_else(|| ApiError::field("role_name", "Must be one of: Admin, User."))?;
+    let (CreateUserBody { username, name, email, password, role_name }, mut problems) = fields.read()?;
+    let account = NewAccount { username, name, email, password };
+    account.check(&mut problems, &app);
+    problems.refuse()?;
+    let role = Role::from(role_name);
     let user = account.create(&app, role, Some(&admin.admin(app.now()))).await?;
     let entry = Entry::new(Event::UserCreated, AuditOutcome::Success).by(&admin.user);
     app.sessions.note(&client, entry.to(&user.uuid, user.username.as_deref()).detail(role.name()), app.now()).await?;
     Ok(Done(StatusCode::CREATED))
-}
-
-fn role(body: &mut Fields, name: &str) -> Option<Role> {
-    let role = Role::from_name(name);
-    if role.is_none() && !body.has_failed("role_name") {
-        body.fail("role_name", "Must be one of: Admin, User.");
-    }
-    role
 }
 
 /// Changes a user. A new password, and disabling, end all of the user's sessions at once.
@@ -114,37 +107,26 @@ pub async fn change(
     State(app): State<App>,
     AdminBearer(admin): AdminBearer,
     client: Client,
-    mut body: Fields,
+    fields: Fields,
 ) -> Result<Done, ApiError> {
-    let uuid = body.required("uuid", Rule::default());
-    let name = body.optional("name", NAME);
-    let email = body.optional("email", EMAIL);
-    let disabled = body.optional_flag("disabled");
-    let password = body.optional("password", Rule::default());
-    let role = match body.optional("role_name", Rule::default()) {
-        Some(name) => role(&mut body, &name),
-        None => None,
-    };
-    let user = if body.has_failed("uuid") { None } else { app.sessions.store.user_by_uuid(&uuid).await? };
-    if let (Some(password), Some(user)) = (&password, &user) {
-        let (name, email) = (name.as_ref().or(user.name.as_ref()), email.as_ref().or(user.email.as_ref()));
-        let names: Vec<_> = [user.username.as_ref(), name, email].into_iter().flatten().map(String::as_str).collect();
-        check_password(&mut body, &app, "password", password, &names);
-    }
-    body.finish()?;
+    let (body, mut problems) = fields.read::<ChangeUserBody>()?;
+    let user = if problems.has("uuid") { None } else { app.sessions.store.user_by_uuid(&body.uuid).await? };
+    check_changes(&body, user.as_ref(), &mut problems, &app);
+    problems.refuse()?;
     let user = user.ok_or_else(not_found)?;
+    let ChangeUserBody { uuid, name, email, password, role_name, disabled } = body;
     let detail = changed_fields(&[
         ("name", name.is_some()),
         ("email", email.is_some()),
         ("password", password.is_some()),
-        ("role_name", role.is_some()),
+        ("role_name", role_name.is_some()),
         ("disabled", disabled.is_some()),
     ]);
     let password_hash = match password {
         Some(password) => Some(hash(&app, password, Standing::Known).await?),
         None => None,
     };
-    let changes = Changes { name, email, password_hash, role, disabled, keep_session: None };
+    let changes = Changes { name, email, password_hash, role: role_name.map(Role::from), disabled, keep_session: None };
     let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
     if !app.sessions.store.change_user(user.id, changes, guard, (app.clock)()).await? {
         return Err(not_found());
@@ -153,6 +135,22 @@ pub async fn change(
         Entry::new(Event::UserChanged, AuditOutcome::Success).by(&admin.user).to(&uuid, user.username.as_deref());
     app.sessions.note(&client, entry.detail(detail), app.now()).await?;
     Ok(Done(StatusCode::OK))
+}
+
+/// Adds what breaks a rule. The user's own names, present and new, are no passwords.
+fn check_changes(body: &ChangeUserBody, user: Option<&User>, problems: &mut Problems, app: &App) {
+    if let Some(name) = &body.name {
+        problems.check("name", name, NAME);
+    }
+    if let Some(email) = &body.email {
+        problems.check("email", email, EMAIL);
+    }
+    if let (Some(password), Some(user)) = (&body.password, user) {
+        let name = problems.given("name", body.name.as_ref()).or(user.name.as_ref());
+        let email = problems.given("email", body.email.as_ref()).or(user.email.as_ref());
+        let names: Vec<_> = [user.username.as_ref(), name, email].into_iter().flatten().map(String::as_str).collect();
+        check_password(problems, app, "password", password, &names);
+    }
 }
 
 fn changed_fields(fields: &[(&str, bool)]) -> String {
@@ -180,13 +178,13 @@ pub async fn delete(
     State(app): State<App>,
     AdminBearer(admin): AdminBearer,
     client: Client,
-    mut body: Fields,
+    fields: Fields,
 ) -> Result<Done, ApiError> {
-    if body.is_null("uuid") {
+    if fields.is_null("uuid") {
         return Err(ApiError::text(StatusCode::UNPROCESSABLE_ENTITY, "uuid null"));
     }
-    let uuid = body.required("uuid", Rule::default());
-    body.finish()?;
+    let (DeleteUserBody { uuid }, problems) = fields.read()?;
+    problems.refuse()?;
     let user = find(&app, &uuid).await?;
     let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
     if !app.sessions.store.delete_user(user.id, guard).await? {

@@ -3,6 +3,8 @@
 //! Tables that the old service has too keep its names and types, since it may go on working on them: what is added to
 //! them is nullable or has a default.
 
+use crate::account::{EMAIL, KEY_MAX, NAME, PASSWORD_HASH_MAX, USERNAME, width};
+
 /// The version of the schema below. It grows with every change.
 pub const VERSION: i32 = 2;
 /// The version that a server must know, at the least, to work on the schema below. It follows [`VERSION`] a release
@@ -101,17 +103,17 @@ pub const TABLES: &[Table] = &[
         columns: &[
             column("id", Counter, Required),
             column("uuid", Key(64), Required),
-            column("email", Text(120), Optional),
-            column("username", Text(64), Required),
-            column("password", Text(254), Required),
-            column("name", Text(125), Optional),
+            column("email", Text(width(EMAIL.max)), Optional),
+            column("username", Text(width(USERNAME.max)), Required),
+            column("password", Text(width(PASSWORD_HASH_MAX)), Required),
+            column("name", Text(width(NAME.max)), Optional),
             column("role_id", RoleId, Required),
             column("created_at", DateTime, Optional),
             column("updated_at", DateTime, Optional),
             // Names and addresses are unique by these, the same on all engines whatever their collations say. NULL in
             // rows that the old service has written.
-            column("username_key", Key(255), Optional),
-            column("email_key", Key(255), Optional),
+            column("username_key", Key(width(KEY_MAX)), Optional),
+            column("email_key", Key(width(KEY_MAX)), Optional),
             column("disabled", Flag, Default(0)),
             // Failed logins are counted under a hash of the name and this number, which grows when they are cleared.
             column("login_epoch", BigInt, Default(0)),
@@ -207,9 +209,9 @@ pub const TABLES: &[Table] = &[
             column("event", Key(40), Required),
             column("outcome", Key(16), Required),
             column("actor_uuid", Key(64), Optional),
-            column("actor_name", Text(64), Optional),
+            column("actor_name", Text(width(USERNAME.max)), Optional),
             column("subject_uuid", Key(64), Optional),
-            column("subject_name", Text(64), Optional),
+            column("subject_name", Text(width(USERNAME.max)), Optional),
             column("address", Text(45), Optional),
             column("user_agent", Text(255), Optional),
             column("request_id", Key(64), Optional),

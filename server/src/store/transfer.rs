@@ -7,8 +7,9 @@ use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::tables::Users;
-use super::users::{add_row, fold, insertion, select_users};
+use super::users::{add_row, insertion, select_users};
 use super::{ListedUser, NewUser, Role, Store, StoreError, Tx};
+use crate::account::fold;
 
 /// A user as a file has it.
 #[derive(Debug, Clone)]

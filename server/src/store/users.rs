@@ -8,11 +8,11 @@ use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement};
 use serde::Serialize;
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
-use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
 use super::tables::{Roles, Users};
 use super::{Role, Store, StoreError};
+use crate::account::fold;
 pub(super) use change::end_sessions;
 pub use listing::{ListedUser, UserFilter};
 
@@ -89,12 +89,6 @@ pub struct Credentials {
     /// reset on the command line, else by one.
     pub login_epoch: i64,
     username_key: Option<String>,
-}
-
-/// The key under which a name is unique: compatibility form (NFKC), lower case, no space around it. The same on
-/// all engines, whatever their collations say.
-pub fn fold(name: &str) -> String {
-    name.trim().nfkc().collect::<String>().to_lowercase().nfkc().collect()
 }
 
 /// Selects what [`User`] holds.
@@ -237,18 +231,4 @@ fn to_datetime(time: OffsetDateTime) -> PrimitiveDateTime {
     PrimitiveDateTime::new(utc.date(), utc.time())
         .replace_nanosecond(0)
         .unwrap_or_else(|_| PrimitiveDateTime::new(utc.date(), utc.time()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_look_alike_have_one_key() {
-        for name in ["Alice", "ALICE", " alice ", "Ａｌｉｃｅ"] {
-            assert_eq!(fold(name), "alice", "{name:?}");
-        }
-        assert_eq!(fold("JOSE\u{301}"), fold("josé"));
-        assert_ne!(fold("alice"), fold("alicé"));
-    }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::database::Engine;
-use crate::harness::Server;
+use crate::harness::{Server, fail};
 
 /// Everything in a document that a reference could name or be.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
@@ -70,7 +70,19 @@ async fn every_call_is_described_and_every_reference_leads_somewhere() {
         assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
     }
     let login = &document["components"]["schemas"]["LoginBody"];
-    assert_eq!(login["required"], serde_json::json!(["username", "password"]));
+    assert_eq!(login["required"], json!(["username", "password"]));
+}
+
+#[tokio::test]
+async fn the_longest_password_of_a_login_is_the_one_that_is_described() {
+    let (server, _database) = Server::with_admin(Engine::Sqlite).await;
+    let document = server.call("GET", "/openapi.json", None, None).await.body;
+    let longest = &document["components"]["schemas"]["LoginBody"]["properties"]["password"]["maxLength"];
+    let longest = usize::try_from(longest.as_u64().unwrap()).unwrap();
+    let refused = fail(422, json!("user not found or bad username/password"));
+    assert_eq!(server.login_with("root", &"x".repeat(longest)).await, refused);
+    let too_long = fail(422, json!({"password": [format!("Longer than maximum length {longest}.")]}));
+    assert_eq!(server.login_with("root", &"x".repeat(longest + 1)).await, too_long);
 }
 
 #[tokio::test]

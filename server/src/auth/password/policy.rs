@@ -7,13 +7,10 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::normalized;
-use crate::store::fold;
+use crate::account::{Problem, fold};
 
 /// 19,640 passwords, from Royce Williams' list as Django 5.2 carries it (BSD licence), in NFKC, lower case and order.
 const COMMON: &str = include_str!("common.txt");
-
-/// The most characters of a password, after normalisation.
-pub const MAX_LENGTH: usize = 256;
 
 /// Which passwords are too common.
 #[derive(Debug, Clone, Default)]
@@ -57,23 +54,23 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The rules that a password breaks, in words for its user. `names` are the user's own.
-    pub fn problems(&self, password: &SecretString, names: &[&str]) -> Vec<String> {
+    /// The rules that a password breaks. `names` are the user's own.
+    pub fn problems(&self, password: &SecretString, names: &[&str]) -> Vec<Problem> {
         let password = normalized(password);
         let length = password.expose_secret().chars().count();
         let folded = fold(password.expose_secret());
         let mut problems = Vec::new();
         if length < self.min_length {
-            problems.push(format!("Shorter than minimum length {}.", self.min_length));
+            problems.push(Problem::TooShort(self.min_length));
         }
         if length > self.max_length {
-            problems.push(format!("Longer than maximum length {}.", self.max_length));
+            problems.push(Problem::TooLong(self.max_length));
         }
         if self.blocklist.holds(&folded) {
-            problems.push("One of the most common passwords.".into());
+            problems.push(Problem::CommonPassword);
         }
         if self.refuses_names && names.iter().any(|name| is_name(&folded, name)) {
-            problems.push("The same as the user's own name or e-mail address.".into());
+            problems.push(Problem::OwnName);
         }
         problems
     }
@@ -109,7 +106,7 @@ mod tests {
         Policy { min_length: 8, max_length: 256, blocklist: Blocklist::Common, refuses_names: true }
     }
 
-    fn problems(password: &str) -> Vec<String> {
+    fn problems(password: &str) -> Vec<Problem> {
         policy().problems(&password.into(), &["Alice.Smith", "Alice Smith", "a.smith@example.com"])
     }
 
@@ -126,23 +123,20 @@ mod tests {
 
     #[test]
     fn each_rule_says_what_it_wants() {
-        assert_eq!(problems("correct horse battery"), Vec::<String>::new());
-        assert_eq!(problems("short"), ["Shorter than minimum length 8."]);
-        assert_eq!(problems(&"long".repeat(65)), ["Longer than maximum length 256."]);
-        assert_eq!(problems("Password1"), ["One of the most common passwords."]);
+        assert_eq!(problems("correct horse battery"), []);
+        assert_eq!(problems("short"), [Problem::TooShort(8)]);
+        assert_eq!(problems(&"long".repeat(65)), [Problem::TooLong(256)]);
+        assert_eq!(problems("Password1"), [Problem::CommonPassword]);
         for name in ["alice smith", "ALICE.smith", "a.smith@example.com", "A.Smith"] {
-            assert!(
-                problems(name).contains(&"The same as the user's own name or e-mail address.".to_owned()),
-                "{name}"
-            );
+            assert!(problems(name).contains(&Problem::OwnName), "{name}");
         }
-        assert_eq!(problems("a ü"), ["Shorter than minimum length 8."], "every rule that is broken, and no other");
+        assert_eq!(problems("a ü"), [Problem::TooShort(8)], "every rule that is broken, and no other");
     }
 
     #[test]
     fn lengths_count_characters_after_normalisation() {
         assert!(problems(&"ö".repeat(8)).is_empty());
-        assert_eq!(problems(&"o\u{308}".repeat(7)), ["Shorter than minimum length 8."]);
+        assert_eq!(problems(&"o\u{308}".repeat(7)), [Problem::TooShort(8)]);
     }
 
     #[test]
@@ -153,7 +147,7 @@ mod tests {
         let file = folder.path().join("list");
         std::fs::write(&file, "zebra crossing\nAcme Corporation\n").unwrap();
         let own = Policy { blocklist: Blocklist::read(&file).unwrap(), ..policy() };
-        assert_eq!(own.problems(&"ACME corporation".into(), &[]), ["One of the most common passwords."]);
+        assert_eq!(own.problems(&"ACME corporation".into(), &[]), [Problem::CommonPassword]);
         assert!(own.problems(&"password1".into(), &[]).is_empty());
     }
 }

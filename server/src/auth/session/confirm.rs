@@ -5,8 +5,8 @@ use secrecy::SecretString;
 use super::{
     AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, Proof, SessionError, Sessions, Standing,
 };
+use crate::account::fold;
 use crate::auth::throttle::{Ends, WrongPasswords};
-use crate::store::fold;
 
 impl Sessions {
     /// Whether it is the user's password, asked of somebody who is logged in. Returns the hash that it was compared with.

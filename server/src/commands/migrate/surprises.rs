@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
+use crate::account::fold;
 use crate::auth::password::{Caps, Stored};
-use crate::store::{OldRow, Origin, Store, StoreError, fold};
+use crate::store::{OldRow, Origin, Store, StoreError};
 use crate::terminal::say;
 
 /// Users that are read at once.

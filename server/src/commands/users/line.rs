@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::account::{EMAIL, NAME, PASSWORD_HASH_MAX, USERNAME, is_email, key_fits};
 use crate::auth::password::{Caps, Stored};
-use crate::http::body::{is_email, key_fits};
 use crate::store::{ExportedUser, ImportedUser, Role};
 
 /// One line. What is not given takes its default.
@@ -45,16 +45,16 @@ impl Line {
     }
 
     fn check(self, caps: Caps) -> Result<ImportedUser, String> {
-        within("username", &self.username, 3, 64)?;
-        within("username", self.username.trim(), 3, 64)?;
+        within("username", &self.username, USERNAME.min, USERNAME.max)?;
+        within("username", self.username.trim(), USERNAME.min, USERNAME.max)?;
         if !key_fits(&self.username) {
             return Err("username: too long once its characters are brought to one form".into());
         }
         if let Some(name) = &self.name {
-            within("name", name, 0, 125)?;
+            within("name", name, 0, NAME.max)?;
         }
         if let Some(email) = &self.email {
-            within("email", email, 0, 120)?;
+            within("email", email, EMAIL.min, EMAIL.max)?;
             if !is_email(email) || !key_fits(email) {
                 return Err("email: not a valid e-mail address".into());
             }
@@ -62,7 +62,7 @@ impl Line {
         if self.uuid.as_ref().is_some_and(|uuid| uuid.len() != 32 || !uuid.bytes().all(|b| b.is_ascii_hexdigit())) {
             return Err("uuid: not 32 hexadecimal digits".into());
         }
-        within("password_hash", &self.password_hash, 1, 254)?;
+        within("password_hash", &self.password_hash, 1, PASSWORD_HASH_MAX)?;
         let stored = Stored::parse(&self.password_hash);
         stored.and_then(|stored| stored.check(caps)).map_err(|error| error.to_string())?;
         let created_at = self.created_at.map(|text| OffsetDateTime::parse(&text, &Rfc3339)).transpose();

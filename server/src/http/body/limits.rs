@@ -1,7 +1,6 @@
 //! How large the body of each route may be: as its longest legal one, however its characters are written.
 
-use crate::auth::password::policy;
-use crate::http::accounts::{EMAIL, NAME, OLD_PASSWORD, USERNAME};
+use crate::account::{CREDENTIAL, EMAIL, NAME, RAW_PASSWORD_MAX, USERNAME};
 
 /// The largest body of a route, in bytes. A route gets it as an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,17 +10,15 @@ pub struct Limit(pub usize);
 const CHARACTER: usize = 12;
 /// Names of fields, which can be escaped too, and white space.
 const SYNTAX: usize = 1_024;
-/// A new password, in characters before normalisation: four can become one.
-const NEW_PASSWORD: usize = 4 * policy::MAX_LENGTH;
 /// An id or the name of a role, in characters.
 const WORD: usize = 64;
 
-pub const LOGIN: Limit = characters(2 * OLD_PASSWORD.max);
-pub const REGISTER: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + NEW_PASSWORD);
+pub const LOGIN: Limit = characters(2 * CREDENTIAL.max);
+pub const REGISTER: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + RAW_PASSWORD_MAX);
 pub const CHANGE_ME: Limit = characters(NAME.max + EMAIL.max);
-pub const CHANGE_PASSWORD: Limit = characters(OLD_PASSWORD.max + NEW_PASSWORD);
+pub const CHANGE_PASSWORD: Limit = characters(CREDENTIAL.max + RAW_PASSWORD_MAX);
 /// Users are made, changed and deleted under one path.
-pub const USERS: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + NEW_PASSWORD + 2 * WORD);
+pub const USERS: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + RAW_PASSWORD_MAX + 2 * WORD);
 /// Nothing that one would have to say.
 pub const ROUTE_WITHOUT_BODY: Limit = characters(0);
 

@@ -7,7 +7,8 @@ use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
 use super::super::tables::{Roles, Sessions, Tokens, Users};
 use super::super::{Role, Store, StoreError, Tx};
-use super::{Changes, fold, to_datetime};
+use super::{Changes, to_datetime};
+use crate::account::fold;
 
 impl Store {
     /// Returns whether there is such a user. A new password and disabling end the user's sessions.

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::super::tables::{Roles, Users};
 use super::super::{Role, Store, StoreError};
-use super::{User, fold, select_users};
+use super::{User, select_users};
+use crate::account::fold;
 
 /// A user as a list has one: a row of the old service may have no uuid, and is then nobody who could do anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow, ToSchema)]

@@ -1,0 +1,127 @@
+//! The rules for names, e-mail addresses and passwords, and the widths of the columns that hold them. Whatever reads or
+//! writes accounts takes them from here: HTTP, the commands and the schema.
+
+mod problem;
+
+use email_address::{EmailAddress, Options};
+use sc_auth_contract::limits;
+use unicode_normalization::UnicodeNormalization as _;
+
+pub use problem::Problem;
+
+/// The most characters of a password, after normalisation.
+pub const PASSWORD_MAX: usize = limits::PASSWORD_MAX as usize;
+/// The most characters of a password before normalisation, which can make one character of four.
+pub const RAW_PASSWORD_MAX: usize = 4 * PASSWORD_MAX;
+/// The most characters of a password hash.
+pub const PASSWORD_HASH_MAX: usize = 254;
+/// The most characters of the folded key of a user name or an e-mail address.
+pub const KEY_MAX: usize = 255;
+
+/// The rule for a text.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// The fewest characters.
+    pub min: usize,
+    /// The most characters.
+    pub max: usize,
+    is_email: bool,
+    /// Whether no two users can share it. Spaces around it do not count then, and its folded key must fit the column.
+    is_unique: bool,
+}
+
+pub const USERNAME: Rule =
+    Rule { min: limits::USERNAME_MIN, max: limits::USERNAME_MAX, is_email: false, is_unique: true };
+/// The full name, for people.
+pub const NAME: Rule = Rule { min: 3, max: 125, is_email: false, is_unique: false };
+pub const EMAIL: Rule = Rule { min: 0, max: limits::EMAIL_MAX, is_email: true, is_unique: true };
+/// What a login takes as user name and as password: either can be older than the rules for new ones.
+pub const CREDENTIAL: Rule = Rule { min: 0, max: RAW_PASSWORD_MAX, is_email: false, is_unique: false };
+
+impl Rule {
+    /// What breaks the rule.
+    pub fn problems(self, text: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !self.is_long_enough(text) {
+            problems.push(Problem::TooShort(self.min));
+        }
+        if text.chars().count() > self.max || (self.is_unique && !key_fits(text)) {
+            problems.push(Problem::TooLong(self.max));
+        }
+        if self.is_email && !is_email(text) {
+            problems.push(Problem::NotEmail);
+        }
+        problems
+    }
+
+    fn is_long_enough(self, text: &str) -> bool {
+        let text = if self.is_unique { text.trim() } else { text };
+        text.chars().count() >= self.min
+    }
+
+    /// Whether the text has as many characters as it may have, with the spaces around it.
+    pub fn allows_length(self, text: &str) -> bool {
+        (self.min..=self.max).contains(&text.chars().count())
+    }
+}
+
+/// The width of a column for so many characters.
+#[expect(clippy::cast_possible_truncation, reason = "each limit is far below 65,536, and this is for constants")]
+pub const fn width(max: usize) -> u16 {
+    max as u16
+}
+
+/// The key under which a name is unique: compatibility form (NFKC), lower case, no space around it. The same on
+/// all engines, whatever their collations say.
+pub fn fold(name: &str) -> String {
+    name.trim().nfkc().collect::<String>().to_lowercase().nfkc().collect()
+}
+
+/// Whether the folded key of a name or an address fits its column: a single character can become eighteen.
+pub fn key_fits(text: &str) -> bool {
+    fold(text).chars().count() <= KEY_MAX
+}
+
+pub fn is_email(text: &str) -> bool {
+    let options = Options::default().without_display_text().without_domain_literal();
+    EmailAddress::parse_with_options(text, options)
+        .is_ok_and(|address| address.domain().contains('.') || address.domain() == "localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_count_characters_and_not_bytes() {
+        assert!(USERNAME.problems("äöü").is_empty());
+        assert!(USERNAME.problems(&"ü".repeat(64)).is_empty());
+        assert_eq!(USERNAME.problems(&"ü".repeat(65)), [Problem::TooLong(64)]);
+    }
+
+    #[test]
+    fn a_unique_name_cannot_hide_in_spaces_or_outgrow_its_key() {
+        assert_eq!(USERNAME.problems("  a  "), [Problem::TooShort(3)]);
+        // One character that folds to eighteen.
+        assert_eq!(USERNAME.problems(&"\u{fdfa}".repeat(20)), [Problem::TooLong(64)]);
+    }
+
+    #[test]
+    fn addresses_are_told_from_other_text() {
+        for good in ["a@example.com", "a.b+c@sub.example.org", "root@localhost", "ü@example.com"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "a", "a@", "@b.c", "a@b", "a b@c.d", "Alice <a@b.c>", "a@[127.0.0.1]", "a@b..c"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_alike_have_one_key() {
+        for name in ["Alice", "ALICE", " alice ", "Ａｌｉｃｅ"] {
+            assert_eq!(fold(name), "alice", "{name:?}");
+        }
+        assert_eq!(fold("JOSE\u{301}"), fold("josé"));
+        assert_ne!(fold("alice"), fold("alicé"));
+    }
+}

@@ -1,0 +1,36 @@
+//! What is wrong with a field, in the words that existing clients look for: those of marshmallow, which the legacy
+//! service used.
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("Missing data for required field.")]
+    Missing,
+    #[error("Field may not be null.")]
+    Null,
+    #[error("Not a valid string.")]
+    NotString,
+    #[error("Not a valid boolean.")]
+    NotBoolean,
+    #[error("Unknown field.")]
+    UnknownField,
+    /// Of the body as a whole.
+    #[error("Invalid input type.")]
+    NotObject,
+    #[error("Shorter than minimum length {0}.")]
+    TooShort(usize),
+    #[error("Longer than maximum length {0}.")]
+    TooLong(usize),
+    #[error("Not a valid email address.")]
+    NotEmail,
+    #[error("Must be one of: {}.", .0.join(", "))]
+    NotOneOf(&'static [&'static str]),
+    #[error("Not an address of a domain that may register.")]
+    ForeignDomain,
+    #[error("One of the most common passwords.")]
+    CommonPassword,
+    #[error("The same as the user's own name or e-mail address.")]
+    OwnName,
+    #[error("Not the present password.")]
+    WrongPassword,
+}
