@@ -124,18 +124,19 @@ fn verify_routes() -> OpenApiRouter<App> {
 /// Every route but `verify`, with its description.
 fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
-        .routes(routes!(well_known::version))
-        .routes(routes!(well_known::jwks))
         .nest("/api/v1", api())
+        .routes(routes!(well_known::jwks))
+        .routes(routes!(well_known::version))
 }
 
+/// In the order of the documentation.
 fn api() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(accounts::register).layer(Extension(limits::REGISTER)))
         .routes(routes!(accounts::login).layer(Extension(limits::LOGIN)))
+        .routes(routes!(accounts::refresh))
         .routes(routes!(accounts::me, accounts::change_me).layer(Extension(limits::CHANGE_ME)))
         .routes(routes!(accounts::change_password).layer(Extension(limits::CHANGE_PASSWORD)))
-        .routes(routes!(accounts::refresh))
         .routes(routes!(accounts::logout))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))

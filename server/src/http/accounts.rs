@@ -13,7 +13,8 @@ use super::bodies::{ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
 use super::body::{Fields, Problems};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
-use super::openapi::{BodyRefusals, Empty, Failure, LimitedRefusals, NewUserRefusals, Refusals};
+use super::openapi::answers::{BodyRefusals, Empty, Failure, LimitedRefusals, NewUserRefusals, Refusals};
+use super::openapi::examples::failure;
 use super::rate_limits::Limited;
 use crate::account::{CREDENTIAL, EMAIL, NAME, Problem, USERNAME};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
@@ -88,18 +89,31 @@ fn check_domain(problems: &mut Problems, app: &App, email: &str) {
     }
 }
 
-/// Makes an account, for whoever asks.
+/// Registers a user with the role User.
 #[utoipa::path(
     post,
     path = "/accounts/register",
     tag = "accounts",
     request_body = RegisterBody,
     responses(
-        (status = 201, description = "Made", body = Empty),
-        (status = 403, description = "Registration is closed.", body = Failure),
+        (status = 201, description = "The user was created", body = Empty),
+        (
+            status = 403,
+            description = "Registration is closed.",
+            body = Failure,
+            example = json!(failure(403, "registration is closed"))
+        ),
         NewUserRefusals,
         BodyRefusals,
         LimitedRefusals,
+        (
+            status = 422,
+            description = "A field is invalid.",
+            body = Failure,
+            example = json!({
+                "status": "fail", "code": 422, "data": {"error": {"username": ["Shorter than minimum length 3."]}}
+            })
+        ),
     ),
 )]
 pub async fn register(State(app): State<App>, client: Client, fields: Fields) -> Result<Done, ApiError> {
@@ -119,14 +133,16 @@ pub async fn register(State(app): State<App>, client: Client, fields: Fields) ->
 
 #[derive(Serialize, ToSchema)]
 pub struct Tokens {
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.e30.c2ln")]
     access_token: String,
+    #[schema(example = "eyJ0eXAiOiJydCtqd3QiLCJhbGciOiJIUzI1NiJ9.e30.c2ln")]
     refresh_token: String,
 }
 
-/// Begins a session.
+/// Logs in: begins a session.
 ///
-/// A client that was logged in before may send its last refresh token as the bearer token, expired or not: then strangers
-/// who guess at the user's password do not make it wait.
+/// A client can send its last refresh token as the bearer token, even an expired one: then it does not have to wait
+/// because others guess the user's password.
 #[utoipa::path(
     post,
     path = "/accounts/login",
@@ -134,9 +150,20 @@ pub struct Tokens {
     request_body = LoginBody,
     responses(
         (status = 200, description = "Tokens of a new session", body = Envelope<Tokens>),
-        (status = 403, description = "The account is disabled.", body = Failure),
+        (
+            status = 403,
+            description = "The account is disabled.",
+            body = Failure,
+            example = json!(failure(403, "the account is disabled"))
+        ),
         BodyRefusals,
         LimitedRefusals,
+        (
+            status = 422,
+            description = "A field is invalid, or the user name or the password is wrong.",
+            body = Failure,
+            example = json!(failure(422, "user not found or bad username/password"))
+        ),
     ),
     security((), ("bearer" = []))
 )]
@@ -166,27 +193,32 @@ pub async fn login(
     Ok(Data(Tokens { access_token: pair.access_token, refresh_token: pair.refresh_token }))
 }
 
-/// Who the bearer is.
+/// Returns the user of the token.
 #[utoipa::path(
     get,
     path = "/accounts/me",
     tag = "accounts",
-    responses((status = 200, description = "The bearer", body = Envelope<User>), Refusals),
+    responses((status = 200, description = "The user", body = Envelope<User>), Refusals),
     security(("bearer" = []))
 )]
 pub async fn me(Bearer(bearer): Bearer) -> Data<User> {
     Data(bearer.user)
 }
 
-/// Changes the bearer's own name or address.
+/// Changes the user's own name or e-mail address.
 #[utoipa::path(
     patch,
     path = "/accounts/me",
     tag = "accounts",
     request_body = ChangeMeBody,
     responses(
-        (status = 200, description = "Changed", body = Empty),
-        (status = 409, description = "Another user has the address.", body = Failure),
+        (status = 200, description = "The user was changed", body = Empty),
+        (
+            status = 409,
+            description = "Another user has the e-mail address.",
+            body = Failure,
+            example = json!(failure(409, "email already exists"))
+        ),
         Refusals,
         BodyRefusals,
     ),
@@ -217,13 +249,13 @@ pub async fn change_me(
     Ok(Done(StatusCode::OK))
 }
 
-/// Changes the bearer's own password; all other sessions end.
+/// Changes the user's own password. All other sessions end.
 #[utoipa::path(
     post,
     path = "/accounts/password",
     tag = "accounts",
     request_body = ChangePasswordBody,
-    responses((status = 200, description = "Changed", body = Empty), Refusals, BodyRefusals, LimitedRefusals),
+    responses((status = 200, description = "The password was changed", body = Empty), Refusals, BodyRefusals, LimitedRefusals),
     security(("bearer" = []))
 )]
 pub async fn change_password(
@@ -280,20 +312,28 @@ async fn confirm(app: &App, bearer: &Authenticated, old: &SecretString, client: 
 
 #[derive(Serialize, ToSchema)]
 pub struct RefreshedTokens {
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.e30.c2ln")]
     access_token: String,
+    /// Only with rotating refresh tokens.
+    #[schema(example = "eyJ0eXAiOiJydCtqd3QiLCJhbGciOiJIUzI1NiJ9.e30.c2ln")]
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
 }
 
-/// A new access token, for the refresh token as the bearer token. The answer has the next refresh token too, where each is
-/// good once.
+/// Exchanges a refresh token, sent as the bearer token, for an access token. With rotating refresh tokens, the answer also
+/// has the next refresh token.
 #[utoipa::path(
     post,
     path = "/accounts/refresh",
     tag = "accounts",
     responses(
         (status = 200, description = "The new tokens", body = Envelope<RefreshedTokens>),
-        (status = 403, description = "The account is disabled.", body = Failure),
+        (
+            status = 403,
+            description = "The account is disabled.",
+            body = Failure,
+            example = json!(failure(403, "the account is disabled"))
+        ),
         Refusals,
         LimitedRefusals,
     ),
@@ -315,12 +355,14 @@ pub async fn refresh(
     Ok(Data(RefreshedTokens { access_token: refreshed.access_token, refresh_token: refreshed.refresh_token }))
 }
 
-/// Ends the session with all of its tokens.
+/// Logs out: ends the session and all of its tokens.
 #[utoipa::path(
     delete,
     path = "/accounts/logout",
     tag = "accounts",
-    responses((status = 200, description = "The session has ended", body = Envelope<String>), Refusals),
+    responses((status = 200, description = "The session has ended", body = Envelope<String>, example = json!({
+        "status": "ok", "code": 200, "data": "The token has been revoked"
+    })), Refusals),
     security(("bearer" = []))
 )]
 pub async fn logout(

@@ -10,8 +10,8 @@ use super::App;
 use super::bearer::AdminBearer;
 use super::envelope::{Data, Envelope, Rfc3339};
 use super::error::ApiError;
+use super::openapi::answers::{AdminRefusals, QueryRefusals, Refusals};
 use super::openapi::parameters::AuditParameters;
-use super::openapi::{AdminRefusals, Refusals};
 use super::query::Query;
 use crate::store::{AuditEvent, AuditFilter};
 
@@ -23,20 +23,28 @@ pub struct AuditView {
     /// Counts upwards; the next page begins `before` the last one shown.
     id: i64,
     at: Rfc3339,
+    #[schema(example = "login")]
     event: String,
+    #[schema(example = "success")]
     outcome: String,
     actor: Option<Person>,
     subject: Option<Person>,
+    #[schema(example = "203.0.113.7")]
     address: Option<String>,
+    #[schema(example = "curl/8.14.1")]
     user_agent: Option<String>,
+    #[schema(example = "6f1d0d5c-2d6b-4c43-9a0c-6c7e1f6f8f0e")]
     request_id: Option<String>,
+    #[schema(example = "disabled")]
     detail: Option<String>,
 }
 
 /// A user as of then.
 #[derive(Serialize, ToSchema)]
 struct Person {
+    #[schema(example = "0123456789abcdef0123456789abcdef")]
     uuid: String,
+    #[schema(example = "alice")]
     username: Option<String>,
 }
 
@@ -58,15 +66,15 @@ impl From<AuditEvent> for AuditView {
     }
 }
 
-/// What happened, the latest first.
+/// Lists audit events, the latest first.
 #[utoipa::path(
     get,
     path = "/audit",
     tag = "audit",
     operation_id = "list_audit_events",
     params(AuditParameters),
-    responses((status = 200, description = "The latest first", body = Envelope<Vec<AuditView>>), Refusals, AdminRefusals),
-    security(("bearer" = []))
+    responses((status = 200, description = "The events, the latest first", body = Envelope<Vec<AuditView>>), Refusals, QueryRefusals, AdminRefusals),
+    security(("bearer" = ["Admin"]))
 )]
 pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> Result<Data<Vec<AuditView>>, ApiError> {
     let limit = query.number("limit", 1, MAX_PAGE).unwrap_or(PAGE);

@@ -7,15 +7,19 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-/// What every answer looks like.
+use super::openapi::answers::Empty;
+
+const OK: &str = "ok";
+
+/// An answer with data.
 #[derive(Serialize, ToSchema)]
 pub struct Envelope<T> {
     /// `ok`, or `fail`.
+    #[schema(example = "ok")]
     pub status: &'static str,
-    /// The HTTP status again.
+    /// The HTTP status.
     pub code: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<T>,
+    pub data: T,
 }
 
 /// 200 with data.
@@ -23,7 +27,7 @@ pub struct Data<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Data<T> {
     fn into_response(self) -> Response {
-        ok(StatusCode::OK, Some(self.0))
+        Json(Envelope { status: OK, code: StatusCode::OK.as_u16(), data: self.0 }).into_response()
     }
 }
 
@@ -40,15 +44,11 @@ impl Serialize for Rfc3339 {
     }
 }
 
-/// A status that says it all.
+/// A status without data.
 pub struct Done(pub StatusCode);
 
 impl IntoResponse for Done {
     fn into_response(self) -> Response {
-        ok(self.0, None::<()>)
+        (self.0, Json(Empty { status: OK, code: self.0.as_u16() })).into_response()
     }
-}
-
-fn ok<T: Serialize>(status: StatusCode, data: Option<T>) -> Response {
-    (status, Json(Envelope { status: "ok", code: status.as_u16(), data })).into_response()
 }

@@ -173,6 +173,6 @@ fn retry_after(mut response: Response, seconds: i64) -> Response {
 }
 
 fn fail(status: StatusCode, error: impl Serialize) -> Response {
-    let data = Some(json!({"error": error}));
+    let data = json!({"error": error});
     (status, Json(Envelope { status: "fail", code: status.as_u16(), data })).into_response()
 }

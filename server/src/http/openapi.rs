@@ -1,36 +1,38 @@
 //! The API described for machines (OpenAPI 3.1) and for people. Each handler carries its own description, and the
-//! router is made from the same list: what is served is described, and the other way round.
+//! router is built from the same list, so that each route is described and each description has a route.
 
+pub mod answers;
+pub mod examples;
 pub mod fields;
 mod page;
 pub mod parameters;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::get;
 use axum::{Extension, Router};
-use serde::Serialize;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
+use utoipa::{Modify, OpenApi};
 
 use super::listener::Kept;
+use answers::{AnyFailure, Failure, FailureData, Reason, TokenFailure};
 
 /// What each tag is about.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "sc-auth", description = "Accounts, sessions, roles and tokens over HTTP."),
-    components(schemas(AnyFailure, Failure, FailureData, Problem, TokenFailure)),
+    components(schemas(AnyFailure, Failure, FailureData, Reason, TokenFailure)),
     modifiers(&Bearer),
     tags(
         (name = "accounts", description = "A user's own account"),
         (name = "sessions", description = "A user's own sessions"),
+        (name = "verify", description = "Verification of access tokens, for ingress controllers"),
         (name = "users", description = "All users, for Admins"),
-        (name = "audit", description = "What happened, for Admins"),
-        (name = "verify", description = "May the bearer pass? For ingress controllers"),
-        (name = "service", description = "For anybody"),
+        (name = "audit", description = "Audit events, for Admins"),
+        (name = "service", description = "Public keys and version"),
     )
 )]
 pub struct Description;
@@ -45,137 +47,32 @@ impl Modify for Bearer {
     }
 }
 
-/// An answer without data.
-#[derive(Serialize, ToSchema)]
-pub struct Empty {
-    status: &'static str,
-    code: u16,
+/// The calls in the order in which clients come to need them: by tag, then as the router has them.
+fn in_order(openapi: &mut utoipa::openapi::OpenApi) -> Vec<(String, &'static str)> {
+    let tags: Vec<_> = openapi.tags.iter().flatten().map(|tag| tag.name.clone()).collect();
+    let place = |item: &PathItem| {
+        let tag = methods(item).find_map(|(_, operation)| operation.tags.as_ref()?.first().cloned());
+        tags.iter().position(|name| Some(name) == tag.as_ref())
+    };
+    openapi.paths.paths.sort_by(|_, one, _, other| place(one).cmp(&place(other)));
+    let paths = openapi.paths.paths.iter();
+    paths.flat_map(|(path, item)| methods(item).map(|(method, _)| (path.clone(), method))).collect()
 }
 
-/// Public keys.
-#[derive(Serialize, ToSchema)]
-pub struct JwkSet {
-    keys: Vec<BTreeMap<String, String>>,
+fn methods(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
+    let methods = [("get", &item.get), ("post", &item.post), ("delete", &item.delete), ("patch", &item.patch)];
+    methods.into_iter().filter_map(|(name, operation)| Some((name, operation.as_ref()?)))
 }
 
-/// An answer that says no.
-#[derive(Serialize, ToSchema)]
-pub struct Failure {
-    /// `fail`.
-    status: &'static str,
-    /// The HTTP status again.
-    code: u16,
-    data: FailureData,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct FailureData {
-    error: Problem,
-}
-
-/// One sentence, or what is wrong with each field.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only described")]
-pub enum Problem {
-    Text(String),
-    Fields(BTreeMap<String, Vec<String>>),
-}
-
-/// An error of the token layer, outside of the envelope.
-#[derive(Serialize, ToSchema)]
-pub struct TokenFailure {
-    msg: String,
-}
-
-/// Either of them.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only described")]
-pub enum AnyFailure {
-    Failure(Failure),
-    Token(TokenFailure),
-}
-
-/// What a call of a bearer may answer too.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "only described")]
-pub enum Refusals {
-    /// No token, or one that has expired or was revoked. An error of the token layer is {"msg": …}.
-    #[response(status = 401)]
-    Unauthorized(AnyFailure),
-    /// A field that is wrong, or a token that cannot be read, which is {"msg": …}.
-    #[response(status = 422)]
-    Unprocessable(AnyFailure),
-    /// Busy, or the database is away; Retry-After says for how long.
-    #[response(status = 503)]
-    Unavailable(Failure),
-}
-
-/// What a call of an Admin may answer too.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "only described")]
-pub enum AdminRefusals {
-    /// The bearer is no Admin.
-    #[response(status = 403)]
-    Forbidden(Failure),
-}
-
-/// What a call about one user may answer too.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "only described")]
-pub enum UserRefusals {
-    /// There is no such user.
-    #[response(status = 404)]
-    NotFound(Failure),
-}
-
-/// What a call that makes a user may answer too.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "only described")]
-pub enum NewUserRefusals {
-    /// Another user has the name or the address.
-    #[response(status = 409)]
-    Conflict(Failure),
-}
-
-/// What a call with a body may answer too.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "only described")]
-pub enum BodyRefusals {
-    /// The body is not JSON.
-    #[response(status = 400)]
-    BadRequest(Failure),
-    /// The body did not arrive in time.
-    #[response(status = 408)]
-    Late(Failure),
-    /// The body is too large.
-    #[response(status = 413)]
-    TooLarge(Failure),
-}
-
-/// What a call that is limited may answer too.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "only described")]
-pub enum LimitedRefusals {
-    /// A field that is wrong, or a name or password that is.
-    #[response(status = 422)]
-    Unprocessable(Failure),
-    /// Too many attempts; Retry-After says for how long.
-    #[response(status = 429)]
-    TooMany(Failure),
-    /// Busy, or the database is away; Retry-After says for how long.
-    #[response(status = 503)]
-    Unavailable(Failure),
-}
-
-/// `/openapi.json`, and the same for people at `/docs`, without anything from elsewhere. `describe` is asked at the first
-/// request only: most servers never are.
+/// `/openapi.json`, and a page for people at `/docs`, which loads nothing from elsewhere. `describe` is called at the first
+/// request: most servers never get one.
 pub fn router<S: Clone + Send + Sync + 'static>(describe: fn() -> utoipa::openapi::OpenApi) -> Router<S> {
     let documents = Arc::new(LazyLock::new(move || {
-        let json = serde_json::to_value(describe()).unwrap_or_default();
-        let html = page::render(&json);
-        (Bytes::from(json.to_string()), Bytes::from(html))
+        let mut openapi = describe();
+        examples::add(&mut openapi);
+        let calls = in_order(&mut openapi);
+        let html = page::render(&serde_json::to_value(&openapi).unwrap_or_default(), &calls);
+        (Bytes::from(openapi.to_json().unwrap_or_default()), Bytes::from(html))
     }));
     let kept = Extension(Kept);
     let content_type = |value: &'static str| (header::CONTENT_TYPE, HeaderValue::from_static(value));

@@ -9,7 +9,8 @@ use super::App;
 use super::bearer::Bearer;
 use super::envelope::{Data, Done, Envelope, Rfc3339};
 use super::error::ApiError;
-use super::openapi::{Empty, Failure, Refusals};
+use super::openapi::answers::{Empty, Failure, QueryRefusals, Refusals};
+use super::openapi::examples::failure;
 use super::query::{Id, NoQuery};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
@@ -18,15 +19,17 @@ use crate::store::SessionInfo;
 /// A session as its user sees it.
 #[derive(Serialize, ToSchema)]
 pub struct SessionView {
-    /// To end it by.
+    #[schema(example = "6f1d0d5c-2d6b-4c43-9a0c-6c7e1f6f8f0e")]
     id: String,
     created_at: Rfc3339,
     /// The last login or refresh.
     last_used_at: Rfc3339,
     expires_at: Rfc3339,
+    #[schema(example = "203.0.113.7")]
     address: Option<String>,
+    #[schema(example = "curl/8.14.1")]
     user_agent: Option<String>,
-    /// Whether the request was made in this one.
+    /// Whether the request was made in this session.
     current: bool,
 }
 
@@ -44,13 +47,13 @@ impl SessionView {
     }
 }
 
-/// The bearer's own sessions.
+/// Lists the user's own sessions.
 #[utoipa::path(
     get,
     path = "/accounts/sessions",
     tag = "sessions",
     operation_id = "list_sessions",
-    responses((status = 200, description = "The oldest first", body = Envelope<Vec<SessionView>>), Refusals),
+    responses((status = 200, description = "The sessions, the oldest first", body = Envelope<Vec<SessionView>>), Refusals, QueryRefusals),
     security(("bearer" = []))
 )]
 pub async fn list(
@@ -62,16 +65,21 @@ pub async fn list(
     Ok(Data(sessions.into_iter().map(|session| SessionView::new(session, bearer.sid())).collect()))
 }
 
-/// Ends one of the bearer's own sessions.
+/// Ends one of the user's own sessions.
 #[utoipa::path(
     delete,
     path = "/accounts/sessions/{id}",
     tag = "sessions",
     operation_id = "end_session",
-    params(("id" = String, Path, description = "As the list has it")),
+    params(("id" = String, Path, description = "The id of the session", example = "6f1d0d5c-2d6b-4c43-9a0c-6c7e1f6f8f0e")),
     responses(
-        (status = 200, description = "Ended", body = Empty),
-        (status = 404, description = "The bearer has no such session.", body = Failure),
+        (status = 200, description = "The session has ended", body = Empty),
+        (
+            status = 404,
+            description = "The user does not have such a session.",
+            body = Failure,
+            example = json!(failure(404, "session not found"))
+        ),
         Refusals,
     ),
     security(("bearer" = []))
@@ -85,13 +93,13 @@ pub async fn end(State(app): State<App>, Bearer(bearer): Bearer, client: Client,
     Ok(Done(StatusCode::OK))
 }
 
-/// Ends all but the one that the request was made in.
+/// Ends all of the user's sessions but the one of the request.
 #[utoipa::path(
     delete,
     path = "/accounts/sessions",
     tag = "sessions",
     operation_id = "end_other_sessions",
-    responses((status = 200, description = "All but this one have ended", body = Empty), Refusals),
+    responses((status = 200, description = "The other sessions have ended", body = Empty), Refusals, QueryRefusals),
     security(("bearer" = []))
 )]
 pub async fn end_others(

@@ -14,7 +14,10 @@ use super::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody};
 use super::body::{Fields, Problems};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
-use super::openapi::{AdminRefusals, BodyRefusals, Empty, Failure, NewUserRefusals, Refusals, UserRefusals};
+use super::openapi::answers::{
+    AdminRefusals, BodyRefusals, Empty, Failure, NewUserRefusals, QueryRefusals, Refusals, UserRefusals,
+};
+use super::openapi::examples::failure;
 use super::query::{Id, NoQuery};
 use crate::account::{EMAIL, NAME};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
@@ -24,36 +27,37 @@ use crate::store::{Changes, Guard, Role, RoleInfo, User};
 
 const ROLES: [(&str, Role); 2] = [("Admin", Role::Admin), ("User", Role::User)];
 
-/// A user with what only an Admin may know.
+/// A user with the fields that only Admins see.
 #[derive(Serialize, ToSchema)]
 pub struct UserView {
     #[serde(flatten)]
     user: User,
+    #[schema(example = "User")]
     role_name: Option<String>,
     disabled: bool,
 }
 
-/// One user, with what only Admins see.
+/// Returns one user.
 #[utoipa::path(
     get,
     path = "/users/{uuid}",
     tag = "users",
     operation_id = "get_user",
-    params(("uuid" = String, Path, description = "Whom it is about")),
+    params(("uuid" = String, Path, description = "The uuid of the user", example = "0123456789abcdef0123456789abcdef")),
     responses(
-        (status = 200, description = "One user", body = Envelope<UserView>),
+        (status = 200, description = "The user", body = Envelope<UserView>),
         UserRefusals,
         Refusals,
         AdminRefusals,
     ),
-    security(("bearer" = []))
+    security(("bearer" = ["Admin"]))
 )]
 pub async fn get(State(app): State<App>, _: AdminBearer, Id(uuid): Id) -> Result<Data<UserView>, ApiError> {
     let user = find(&app, &uuid).await?;
     Ok(Data(UserView { role_name: user.role_name.clone(), disabled: user.disabled, user }))
 }
 
-/// Makes a user of either role.
+/// Creates a user with a role.
 #[utoipa::path(
     post,
     path = "/users",
@@ -61,13 +65,13 @@ pub async fn get(State(app): State<App>, _: AdminBearer, Id(uuid): Id) -> Result
     operation_id = "create_user",
     request_body = CreateUserBody,
     responses(
-        (status = 201, description = "Made", body = Empty),
+        (status = 201, description = "The user was created", body = Empty),
         NewUserRefusals,
         Refusals,
         AdminRefusals,
         BodyRefusals,
     ),
-    security(("bearer" = []))
+    security(("bearer" = ["Admin"]))
 )]
 pub async fn create(
     State(app): State<App>,
@@ -86,7 +90,7 @@ pub async fn create(
     Ok(Done(StatusCode::CREATED))
 }
 
-/// Changes a user. A new password, and disabling, end all of the user's sessions at once.
+/// Changes a user. A new password, and disabling the user, end all of the user's sessions.
 #[utoipa::path(
     patch,
     path = "/users",
@@ -94,14 +98,19 @@ pub async fn create(
     operation_id = "change_user",
     request_body = ChangeUserBody,
     responses(
-        (status = 200, description = "Changed", body = Empty),
+        (status = 200, description = "The user was changed", body = Empty),
         UserRefusals,
-        (status = 409, description = "Another user has the address, or it is the last Admin.", body = Failure),
+        (
+            status = 409,
+            description = "Another user has the e-mail address, or no other Admin could log in.",
+            body = Failure,
+            example = json!(failure(409, "email already exists"))
+        ),
         Refusals,
         AdminRefusals,
         BodyRefusals,
     ),
-    security(("bearer" = []))
+    security(("bearer" = ["Admin"]))
 )]
 pub async fn change(
     State(app): State<App>,
@@ -157,7 +166,7 @@ fn changed_fields(fields: &[(&str, bool)]) -> String {
     fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// Deletes a user with all sessions.
+/// Deletes a user and all of the user's sessions.
 #[utoipa::path(
     delete,
     path = "/users",
@@ -165,14 +174,19 @@ fn changed_fields(fields: &[(&str, bool)]) -> String {
     operation_id = "delete_user",
     request_body = DeleteUserBody,
     responses(
-        (status = 200, description = "Deleted", body = Empty),
+        (status = 200, description = "The user was deleted", body = Empty),
         UserRefusals,
-        (status = 409, description = "It is the last Admin.", body = Failure),
+        (
+            status = 409,
+            description = "No other Admin could log in.",
+            body = Failure,
+            example = json!(failure(409, "it is the last Admin who can log in; make another user an Admin first"))
+        ),
         Refusals,
         AdminRefusals,
         BodyRefusals,
     ),
-    security(("bearer" = []))
+    security(("bearer" = ["Admin"]))
 )]
 pub async fn delete(
     State(app): State<App>,
@@ -196,20 +210,20 @@ pub async fn delete(
     Ok(Done(StatusCode::OK))
 }
 
-/// Lets a user whom somebody has guessed at try again at once.
+/// Clears the failed logins of a user, who can then log in without a delay.
 #[utoipa::path(
     delete,
     path = "/users/{uuid}/login-failures",
     tag = "users",
     operation_id = "clear_login_failures",
-    params(("uuid" = String, Path, description = "Whom it is about")),
+    params(("uuid" = String, Path, description = "The uuid of the user", example = "0123456789abcdef0123456789abcdef")),
     responses(
-        (status = 200, description = "The user may try again at once", body = Empty),
+        (status = 200, description = "The failed logins were cleared", body = Empty),
         UserRefusals,
         Refusals,
         AdminRefusals,
     ),
-    security(("bearer" = []))
+    security(("bearer" = ["Admin"]))
 )]
 pub async fn clear_failures(
     State(app): State<App>,
@@ -224,14 +238,14 @@ pub async fn clear_failures(
     Ok(Done(StatusCode::OK))
 }
 
-/// The roles that there are.
+/// Lists the roles.
 #[utoipa::path(
     get,
     path = "/roles",
     tag = "users",
     operation_id = "list_roles",
-    responses((status = 200, description = "All roles", body = Envelope<Vec<RoleInfo>>), Refusals, AdminRefusals),
-    security(("bearer" = []))
+    responses((status = 200, description = "All roles", body = Envelope<Vec<RoleInfo>>), Refusals, QueryRefusals, AdminRefusals),
+    security(("bearer" = ["Admin"]))
 )]
 pub async fn roles(State(app): State<App>, _: AdminBearer, _: NoQuery) -> Result<Data<Vec<RoleInfo>>, ApiError> {
     Ok(Data(app.sessions.store.roles().await?))

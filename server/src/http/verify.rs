@@ -25,23 +25,24 @@ const ROLE: HeaderName = HeaderName::from_static("x-auth-role");
 /// What a header cannot hold, and what could be taken for an encoding.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// May the bearer pass? With `?role=`, only who has one of these roles, separated by commas, may pass.
+/// Verifies an access token for an ingress controller. With `?role=`, only users with one of these roles, separated by
+/// commas, are allowed. The answers have no body.
 #[utoipa::path(
     get,
     path = "/verify",
     tag = "verify",
     params(
-        ("role" = Option<String>, Query, description = "Roles that may pass, separated by commas. The only parameter"),
+        ("role" = Option<String>, Query, description = "The allowed roles, separated by commas. The only parameter", example = "Admin"),
     ),
     responses(
-        (status = 200, description = "May pass", headers(
-            ("X-Auth-User" = String, description = "The user name, percent-encoded where it is not plain"),
+        (status = 200, description = "The user is allowed", headers(
+            ("X-Auth-User" = String, description = "The user name; characters that a header cannot hold are percent-encoded"),
             ("X-Auth-Uuid" = String),
             ("X-Auth-Role" = String),
         )),
-        (status = 401, description = "No bearer, or one whose token is no good"),
-        (status = 403, description = "The bearer has none of the roles, or the query is not understood"),
-        (status = 503, description = "The database is away"),
+        (status = 401, description = "The token is missing, invalid, expired or revoked"),
+        (status = 403, description = "The user has none of the roles, or the query is invalid"),
+        (status = 503, description = "The database is unavailable"),
     ),
     security(("bearer" = []))
 )]

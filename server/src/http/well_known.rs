@@ -1,4 +1,4 @@
-//! What anybody may ask: which version this is, and the keys to verify access tokens with.
+//! Calls for anybody: the version, and the keys that verify access tokens.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -8,35 +8,36 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::envelope::{Data, Envelope};
-use super::openapi::JwkSet;
+use super::openapi::answers::JwkSet;
 
 /// A key is published 15 minutes before it signs: a verifier that asks every five has it in time.
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 #[derive(Serialize, ToSchema)]
 pub struct Version {
+    #[schema(example = "0.2.0")]
     version: &'static str,
 }
 
-/// Which version runs.
+/// Returns the version of the server.
 #[utoipa::path(
     get,
     path = "/",
     tag = "service",
-    responses((status = 200, description = "The version that runs", body = Envelope<Version>)),
+    responses((status = 200, description = "The version", body = Envelope<Version>)),
 )]
 pub async fn version() -> Data<Version> {
     Data(Version { version: env!("CARGO_PKG_VERSION") })
 }
 
-/// The public keys (RFC 7517), outside of the envelope, as every verifier expects them.
+/// Returns the public keys that verify access tokens (RFC 7517), without the envelope.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",
     tag = "service",
     responses(
         (status = 200, description = "JSON Web Keys (RFC 7517)", body = JwkSet),
-        (status = 304, description = "As If-None-Match says"),
+        (status = 304, description = "The keys have the ETag of If-None-Match"),
     )
 )]
 pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {

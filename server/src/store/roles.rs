@@ -52,6 +52,7 @@ impl Role {
 #[derive(Debug, Serialize, FromRow, ToSchema)]
 pub struct RoleInfo {
     pub id: i32,
+    #[schema(example = "Admin")]
     pub name: Option<String>,
 }
 

@@ -21,11 +21,16 @@ pub use listing::{ListedUser, UserFilter};
 pub struct User {
     #[serde(skip)]
     pub id: i32,
+    #[schema(example = "Alice Smith")]
     pub name: Option<String>,
+    #[schema(example = "alice@example.com")]
     pub email: Option<String>,
+    #[schema(example = 2)]
     pub role_id: Option<i32>,
     /// `None` only in a row of the old service.
+    #[schema(example = "alice")]
     pub username: Option<String>,
+    #[schema(example = "0123456789abcdef0123456789abcdef")]
     pub uuid: String,
     #[serde(skip)]
     pub role_name: Option<String>,

@@ -17,6 +17,7 @@ mod databases;
 mod deployment;
 mod dumps;
 mod errors;
+mod examples;
 mod flood;
 mod guessing;
 mod hold;

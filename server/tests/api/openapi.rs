@@ -123,7 +123,16 @@ async fn the_page_needs_nothing_from_elsewhere() {
     assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
     assert!(response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
     let page = response.text().await.unwrap();
-    assert!(page.contains("<code>/api/v1/accounts/login</code>") && page.contains("\"username\": string"), "{page}");
+    assert!(page.contains("<code>/api/v1/accounts/login</code>"), "{page}");
+    let examples: Vec<_> = page.split("<pre>").skip(1).map(|rest| rest.split("</pre>").next().unwrap()).collect();
+    assert!(examples.len() > 100);
+    for example in examples {
+        let text = example.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        assert!(serde_json::from_str::<Value>(&text).is_ok(), "{text}");
+    }
+    let places = ["register", "login", "refresh", "me", "password", "logout", "sessions"]
+        .map(|name| page.find(&format!("<code>/api/v1/accounts/{name}</code>")).unwrap());
+    assert!(places.is_sorted(), "the calls are in the order of use");
     for elsewhere in ["http://", "https://", "<script", "src="] {
         assert!(!page.contains(elsewhere), "{elsewhere}");
     }

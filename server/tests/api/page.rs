@@ -51,11 +51,26 @@ fn kind(document: &Value, schema: &Value) -> String {
     }
 }
 
+/// Who can make a call.
+fn caller(operation: &Value) -> &'static str {
+    match operation["security"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        [] => "anybody",
+        [first, ..] if first["bearer"].is_null() => "anybody",
+        [first, ..] if first["bearer"][0] == "Admin" => "an Admin",
+        _ => "a user",
+    }
+}
+
+fn example(content: &Value) -> String {
+    content["application/json"].get("example").map(|example| format!("`{example}`")).unwrap_or_default()
+}
+
 fn call(document: &Value, method: &str, path: &str, operation: &Value) -> String {
     let mut text = format!("\n## {} {path}\n", method.to_uppercase());
     for words in [&operation["summary"], &operation["description"]].map(line).iter().filter(|words| !words.is_empty()) {
         writeln!(text, "{words}").unwrap();
     }
+    writeln!(text, "For {}.", caller(operation)).unwrap();
     let mut rows = Vec::new();
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let place = format!("in the {}", parameter["in"].as_str().unwrap());
@@ -73,9 +88,13 @@ fn call(document: &Value, method: &str, path: &str, operation: &Value) -> String
     if !rows.is_empty() {
         write!(text, "\n| sent | type | meaning |\n| --- | --- | --- |\n{}\n", rows.join("\n")).unwrap();
     }
-    text.push_str("\n| answer | when |\n| --- | --- |\n");
+    if !operation["requestBody"].is_null() {
+        write!(text, "\nExample: {}\n", example(&operation["requestBody"]["content"])).unwrap();
+    }
+    text.push_str("\n| answer | when | example |\n| --- | --- | --- |\n");
     for (status, answer) in operation["responses"].as_object().unwrap() {
-        writeln!(text, "| {status} | {} |", line(&resolve(document, answer)["description"])).unwrap();
+        let answer = resolve(document, answer);
+        writeln!(text, "| {status} | {} | {} |", line(&answer["description"]), example(&answer["content"])).unwrap();
     }
     text
 }
@@ -83,19 +102,23 @@ fn call(document: &Value, method: &str, path: &str, operation: &Value) -> String
 #[tokio::test]
 async fn the_page_of_the_http_api_is_that_of_today() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
-    let document = server.call("GET", "/openapi.json", None, None).await.body;
+    let text = server.request("GET", "/openapi.json").send().await.unwrap().text().await.unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let mut calls: Vec<_> = paths
+        .flat_map(|(path, operations)| {
+            operations.as_object().unwrap().iter().map(move |(method, operation)| (path, method, operation))
+        })
+        .collect();
+    // In the order of the document, which a parsed object does not keep.
+    calls.sort_by_key(|(_, _, operation)| text.find(&format!("\"operationId\":{}", operation["operationId"])).unwrap());
     let mut page = HEAD.to_owned();
-    for (path, operations) in document["paths"].as_object().unwrap() {
-        for (method, operation) in operations.as_object().unwrap() {
-            page.push_str(&call(&document, method, path, operation));
-        }
+    for (path, method, operation) in calls {
+        page.push_str(&call(&document, method, path, operation));
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/http-api.md");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
-    assert!(
-        std::fs::read_to_string(path).unwrap_or_default() == page,
-        "docs/http-api.md differs; UPDATE=1 writes it anew"
-    );
+    assert!(std::fs::read_to_string(path).unwrap_or_default() == page, "docs/http-api.md differs; UPDATE=1 updates it");
 }

@@ -1,15 +1,16 @@
-//! The description as a page: made once, without scripts.
+//! The description as a page, generated once, without scripts.
 
 use serde_json::Value;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#222}\
     details{border:1px solid #ddd;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}summary{cursor:pointer}\
-    code,pre{font:14px ui-monospace,monospace}pre{background:#f6f6f6;padding:.6rem;overflow-x:auto}\
+    code,pre{font:14px ui-monospace,monospace}pre{background:#f6f6f6;padding:.6rem;overflow-x:auto;margin:.2rem 0}\
     table{border-collapse:collapse}td,th{padding:.1rem .8rem .1rem 0;text-align:left;vertical-align:top}\
     b{display:inline-block;width:4.5rem}@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}\
     pre{background:#262626}details{border-color:#444}a{color:#8bf}}";
 
-pub fn render(openapi: &Value) -> String {
+/// `calls` are the paths and methods in the order of the page.
+pub fn render(openapi: &Value, calls: &[(String, &str)]) -> String {
     let text = |value: &Value| escape(value.as_str().unwrap_or_default());
     let info = &openapi["info"];
     let mut page = format!(
@@ -22,11 +23,10 @@ pub fn render(openapi: &Value) -> String {
     );
     for tag in openapi["tags"].as_array().into_iter().flatten() {
         page.extend(["<h2>", &text(&tag["description"]), "</h2>"]);
-        for (path, methods) in openapi["paths"].as_object().into_iter().flatten() {
-            for (method, operation) in methods.as_object().into_iter().flatten() {
-                if operation["tags"][0] == tag["name"] {
-                    page.push_str(&operation_html(openapi, path, method, operation));
-                }
+        for (path, method) in calls {
+            let operation = &openapi["paths"][path][method];
+            if operation["tags"][0] == tag["name"] {
+                page.push_str(&operation_html(openapi, path, method, operation));
             }
         }
     }
@@ -34,58 +34,67 @@ pub fn render(openapi: &Value) -> String {
 }
 
 fn operation_html(openapi: &Value, path: &str, method: &str, operation: &Value) -> String {
-    let summary = escape(operation["summary"].as_str().unwrap_or_default());
-    let mut html =
-        format!("<details><summary><b>{}</b> <code>{}</code> {summary}</summary>", method.to_uppercase(), escape(path));
-    let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
-    html.push_str(&rows(
+    let text = |value: &Value| escape(value.as_str().unwrap_or_default());
+    let mut html = format!(
+        "<details><summary><b>{}</b> <code>{}</code> {}</summary><p>{}</p><p>For {}.</p>",
+        method.to_uppercase(),
+        escape(path),
+        text(&operation["summary"]),
+        text(&operation["description"]),
+        caller(operation)
+    );
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    html.push_str(&table(
         "Parameters",
-        parameters.iter().map(|parameter| {
-            (parameter["name"].as_str().unwrap_or_default(), parameter["description"].as_str().unwrap_or_default())
-        }),
+        parameters.map(|parameter| [text(&parameter["name"]), text(&parameter["description"]), String::new()]),
     ));
-    if let Some(body) = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str() {
-        let schema = openapi.pointer(body.trim_start_matches('#')).unwrap_or(&Value::Null);
-        html.extend(["<h4>Body</h4><pre>", &escape(&example(openapi, schema)), "</pre>"]);
-    }
+    let body = &operation["requestBody"]["content"]["application/json"];
+    let schema = resolve(openapi, &body["schema"]);
+    let required: Vec<_> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let fields = schema["properties"].as_object().into_iter().flatten().map(|(name, field)| {
+        let optional = if required.contains(&name.as_str()) { "" } else { "optional" };
+        [escape(name), text(&field["description"]), optional.to_owned()]
+    });
+    html.push_str(&table("Body", fields));
+    html.push_str(&example(body));
     let responses = operation["responses"].as_object().into_iter().flatten();
-    html.push_str(&rows(
+    html.push_str(&table(
         "Answers",
-        responses.map(|(status, response)| (status.as_str(), response["description"].as_str().unwrap_or_default())),
+        responses.map(|(status, response)| {
+            let content = &response["content"]["application/json"];
+            [escape(status), text(&response["description"]), example(content)]
+        }),
     ));
     html.push_str("</details>");
     html
 }
 
-fn rows<'a>(title: &str, rows: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let rows: Vec<_> =
-        rows.map(|(name, text)| format!("<tr><td><code>{}</code><td>{}", escape(name), escape(text))).collect();
-    let rows = rows.concat();
+/// Who can make a call: the security requirement has the role that it takes (OpenAPI 3.1, 4.8.30).
+fn caller(operation: &Value) -> &'static str {
+    let requirements = operation["security"].as_array().map(Vec::as_slice).unwrap_or_default();
+    match requirements {
+        [] => "anybody",
+        [first, ..] if first["bearer"].is_null() => "anybody",
+        [first, ..] if first["bearer"][0] == "Admin" => "an Admin",
+        _ => "a user",
+    }
+}
+
+fn resolve<'a>(openapi: &'a Value, schema: &'a Value) -> &'a Value {
+    let target = schema["$ref"].as_str().and_then(|reference| openapi.pointer(reference.trim_start_matches('#')));
+    target.unwrap_or(schema)
+}
+
+/// Rows of a name, a text and what is HTML already.
+fn table(title: &str, rows: impl Iterator<Item = [String; 3]>) -> String {
+    let rows = rows.map(|[name, text, html]| format!("<tr><td><code>{name}</code><td>{text}<td>{html}"));
+    let rows: String = rows.collect();
     if rows.is_empty() { rows } else { format!("<h4>{title}</h4><table>{rows}</table>") }
 }
 
-/// A body of that form, with the kinds of its fields in the place of values.
-fn example(openapi: &Value, schema: &Value) -> String {
-    let required: Vec<_> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let fields: Vec<_> = schema["properties"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, property)| {
-            let optional = if required.contains(&name.as_str()) { "" } else { " (optional)" };
-            format!("  \"{name}\": {}{optional}", kind(openapi, property))
-        })
-        .collect();
-    format!("{{\n{}\n}}", fields.join(",\n"))
-}
-
-fn kind(openapi: &Value, property: &Value) -> String {
-    let reference = property["$ref"].as_str().or_else(|| property["oneOf"][0]["$ref"].as_str());
-    let schema = reference.and_then(|at| openapi.pointer(at.trim_start_matches('#'))).unwrap_or(property);
-    if let Some(choices) = schema["enum"].as_array() {
-        return choices.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
-    }
-    schema["format"].as_str().or_else(|| schema["type"].as_str()).unwrap_or("text").to_owned()
+fn example(content: &Value) -> String {
+    let Some(example) = content.get("example") else { return String::new() };
+    format!("<pre>{}</pre>", escape(&serde_json::to_string_pretty(example).unwrap_or_default()))
 }
 
 /// For the text of elements; nothing of it ever stands in an attribute.

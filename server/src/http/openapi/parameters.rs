@@ -1,4 +1,4 @@
-//! What stands behind the question mark, described.
+//! Query parameters, described.
 
 use utoipa::IntoParams;
 
@@ -6,17 +6,17 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described")]
 pub struct UserParameters {
-    /// How many at most; without it, all of them.
+    /// The most users to return. Default: all.
     #[param(minimum = 1, maximum = 1_000_000)]
     limit: Option<u64>,
-    /// The uuid of the last user of the page before.
+    /// The uuid of the last user of the previous page.
     after: Option<String>,
-    /// Part of a user name, a name or an address; not empty.
+    /// A part of a user name, a name or an e-mail address; not empty.
     #[param(min_length = 1)]
     q: Option<String>,
     /// `Admin` or `User`.
     role: Option<String>,
-    /// Those who cannot log in, or those who can.
+    /// Whether the users are disabled.
     disabled: Option<bool>,
 }
 
@@ -24,21 +24,21 @@ pub struct UserParameters {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described")]
 pub struct AuditParameters {
-    /// How many at most; 100 without it.
+    /// The most events to return. Default: 100.
     #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u64>,
-    /// The id of the last event of the page before.
+    /// The id of the last event of the previous page.
     before: Option<i64>,
-    /// Such as `login`.
+    /// The kind of event, such as `login`.
     event: Option<String>,
     /// `success`, `failure` or `denied`.
     outcome: Option<String>,
-    /// A user's uuid: what was done by or to that user.
+    /// The uuid of a user: events that this user caused or is the subject of.
     user: Option<String>,
-    /// Not earlier, as RFC 3339 writes it.
+    /// The earliest time (RFC 3339).
     #[param(format = DateTime)]
     since: Option<String>,
-    /// Not later.
+    /// The latest time (RFC 3339).
     #[param(format = DateTime)]
     until: Option<String>,
 }

@@ -11,8 +11,8 @@ use crate::http::App;
 use crate::http::bearer::AdminBearer;
 use crate::http::envelope::Envelope;
 use crate::http::error::ApiError;
+use crate::http::openapi::answers::{AdminRefusals, QueryRefusals, Refusals};
 use crate::http::openapi::parameters::UserParameters;
-use crate::http::openapi::{AdminRefusals, Refusals};
 use crate::http::query::Query;
 use crate::store::{ListedUser, Store, StoreError, UserFilter};
 
@@ -21,15 +21,15 @@ const MAX_LIMIT: u64 = 1_000_000;
 const HEAD: &[u8] = br#"{"status":"ok","code":200,"data":["#;
 const TAIL: &[u8] = b"]}";
 
-/// All users, or those that are asked for.
+/// Lists all users, or those that match the parameters.
 #[utoipa::path(
     get,
     path = "/users",
     tag = "users",
     operation_id = "list_users",
     params(UserParameters),
-    responses((status = 200, description = "In order of their id", body = Envelope<Vec<ListedUser>>), Refusals, AdminRefusals),
-    security(("bearer" = []))
+    responses((status = 200, description = "The users, in order of their id", body = Envelope<Vec<ListedUser>>), Refusals, QueryRefusals, AdminRefusals),
+    security(("bearer" = ["Admin"]))
 )]
 pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> Result<Response, ApiError> {
     let limit = query.number("limit", 1, MAX_LIMIT);

@@ -15,10 +15,15 @@ use crate::account::fold;
 pub struct ListedUser {
     #[serde(skip)]
     pub id: i32,
+    #[schema(example = "Alice Smith")]
     pub name: Option<String>,
+    #[schema(example = "alice@example.com")]
     pub email: Option<String>,
+    #[schema(example = 2)]
     pub role_id: Option<i32>,
+    #[schema(example = "alice")]
     pub username: Option<String>,
+    #[schema(example = "0123456789abcdef0123456789abcdef")]
     pub uuid: Option<String>,
     #[serde(skip)]
     pub role_name: Option<String>,

@@ -1,0 +1,167 @@
+//! The answers that several calls share, described.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+
+use super::examples::failure;
+
+/// An answer without data.
+#[derive(Serialize, ToSchema)]
+pub struct Empty {
+    /// `ok`.
+    #[schema(example = "ok")]
+    pub status: &'static str,
+    /// The HTTP status.
+    pub code: u16,
+}
+
+/// Public keys.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"keys": [{
+    "kty": "OKP", "kid": "Zk3xq1yO", "use": "sig", "alg": "EdDSA", "crv": "Ed25519",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+}]}))]
+pub struct JwkSet {
+    keys: Vec<BTreeMap<String, String>>,
+}
+
+/// An error.
+#[derive(Serialize, ToSchema)]
+pub struct Failure {
+    /// `fail`.
+    #[schema(example = "fail")]
+    status: &'static str,
+    /// The HTTP status.
+    code: u16,
+    data: FailureData,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct FailureData {
+    error: Reason,
+}
+
+/// One sentence, or the problems of each field.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only described")]
+pub enum Reason {
+    Text(String),
+    Fields(BTreeMap<String, Vec<String>>),
+}
+
+/// An error of the token layer, outside of the envelope.
+#[derive(Serialize, ToSchema)]
+pub struct TokenFailure {
+    #[schema(example = "Not enough segments")]
+    msg: String,
+}
+
+/// Either of them.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only described")]
+pub enum AnyFailure {
+    Failure(Failure),
+    Token(TokenFailure),
+}
+
+/// Other answers to a call with a token.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum Refusals {
+    /// The token is missing, expired or revoked. Without a token, the answer is {"msg": …}.
+    #[response(status = 401, example = json!(failure(401, "The token has revoked")))]
+    Unauthorized(AnyFailure),
+    /// The token is malformed, or not one for this call.
+    #[response(status = 422)]
+    Unprocessable(TokenFailure),
+    /// The server is busy, or the database is unavailable. Retry-After gives the seconds to wait.
+    #[response(
+        status = 503,
+        example = json!(failure(503, "the database is unavailable, try again in a moment"))
+    )]
+    Unavailable(Failure),
+}
+
+/// Other answers to a call for Admins.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum AdminRefusals {
+    /// The user is not an Admin.
+    #[response(status = 403, example = json!(failure(403, "not admin")))]
+    Forbidden(Failure),
+}
+
+/// Other answers to a call about one user.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum UserRefusals {
+    /// The user does not exist.
+    #[response(status = 404, example = json!(failure(404, "user not found")))]
+    NotFound(Failure),
+}
+
+/// Other answers to a call that creates a user.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum NewUserRefusals {
+    /// Another user has the user name or the e-mail address.
+    #[response(status = 409, example = json!(failure(409, "username already exists")))]
+    Conflict(Failure),
+}
+
+/// Other answers to a call with query parameters, or without any.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum QueryRefusals {
+    /// A parameter is invalid or unknown, or the token is malformed, which is {"msg": …}.
+    #[response(
+        status = 422,
+        example = json!({"status": "fail", "code": 422, "data": {"error": {"page": ["Unknown parameter."]}}})
+    )]
+    Unprocessable(AnyFailure),
+}
+
+/// Other answers to a call with a body.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum BodyRefusals {
+    /// The body is not JSON.
+    #[response(
+        status = 400,
+        example = json!(failure(400, "Failed to decode JSON object: line 1, column 1"))
+    )]
+    BadRequest(Failure),
+    /// The body did not arrive in time.
+    #[response(status = 408, example = json!(failure(408, "the body did not arrive within 10 s")))]
+    Late(Failure),
+    /// The body is too large.
+    #[response(status = 413, example = json!(failure(413, "the body is larger than 25600 bytes")))]
+    TooLarge(Failure),
+    /// A field is invalid. If the token is malformed, the answer is {"msg": …}.
+    #[response(
+        status = 422,
+        example = json!({
+            "status": "fail", "code": 422, "data": {"error": {"password": ["Missing data for required field."]}}
+        })
+    )]
+    Unprocessable(AnyFailure),
+}
+
+/// Other answers to a call that is limited.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum LimitedRefusals {
+    /// Too many attempts. Retry-After gives the seconds to wait.
+    #[response(status = 429, example = json!(failure(429, "too many attempts, try again in 3 s")))]
+    TooMany(Failure),
+    /// The server is busy, or the database is unavailable. Retry-After gives the seconds to wait.
+    #[response(
+        status = 503,
+        example = json!(failure(503, "too many logins at once, try again in a moment"))
+    )]
+    Unavailable(Failure),
+}

@@ -1,0 +1,78 @@
+//! Examples of bodies and answers, composed from the examples of their fields.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::{Content, OpenApi, RefOr};
+
+/// An answer of the envelope with an error.
+pub fn failure(code: u16, error: &str) -> Value {
+    json!({"status": "fail", "code": code, "data": {"error": error}})
+}
+
+/// Gives each body and each answer an example, unless it has one.
+pub fn add(openapi: &mut OpenApi) {
+    let document = serde_json::to_value(&*openapi).unwrap_or_default();
+    for operation in openapi.paths.paths.values_mut().flat_map(operations) {
+        if let Some(RefOr::T(body)) = &mut operation.request_body {
+            body.content.values_mut().for_each(|content| add_to(content, &document, None));
+        }
+        for (code, response) in &mut operation.responses.responses {
+            let RefOr::T(response) = response else { continue };
+            let code = code.parse().ok();
+            response.content.values_mut().for_each(|content| add_to(content, &document, code));
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+fn add_to(content: &mut RefOr<Content>, document: &Value, code: Option<u16>) {
+    let RefOr::T(content) = content else { return };
+    if content.example.is_some() {
+        return;
+    }
+    let schema = serde_json::to_value(&content.schema).unwrap_or_default();
+    let mut example = of(document, &schema);
+    if let (Some(field), Some(code)) = (example.get_mut("code"), code) {
+        *field = code.into();
+    }
+    content.example = Some(example);
+}
+
+fn of(document: &Value, schema: &Value) -> Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return of(document, document.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null));
+    }
+    let given = [&schema["example"], &schema["examples"][0], &schema["enum"][0]];
+    if let Some(example) = given.into_iter().find(|example| !example.is_null()) {
+        return example.clone();
+    }
+    let parts = |name: &str| schema[name].as_array().into_iter().flatten();
+    if let Some(choice) = parts("oneOf").chain(parts("anyOf")).find(|choice| choice["type"] != "null") {
+        return of(document, choice);
+    }
+    if schema["allOf"].is_array() {
+        let objects = parts("allOf").map(|part| of(document, part));
+        return Value::Object(objects.filter_map(|part| part.as_object().cloned()).flatten().collect());
+    }
+    let kinds = schema["type"].as_array().map_or_else(|| vec![&schema["type"]], |kinds| kinds.iter().collect());
+    match kinds.iter().filter_map(|kind| kind.as_str()).find(|kind| *kind != "null") {
+        Some("object") => object(document, schema),
+        Some("array") => json!([of(document, &schema["items"])]),
+        Some("integer") => json!(1),
+        Some("boolean") => json!(false),
+        _ if schema["format"] == "date-time" => json!("2026-01-31T12:00:00Z"),
+        _ => json!("text"),
+    }
+}
+
+fn object(document: &Value, schema: &Value) -> Value {
+    let properties: BTreeMap<_, _> = schema["properties"].as_object().into_iter().flatten().collect();
+    let fields: Map<_, _> =
+        properties.into_iter().map(|(name, property)| (name.clone(), of(document, property))).collect();
+    Value::Object(fields)
+}
