@@ -13,7 +13,7 @@ pub fn say(text: impl Display) -> std::io::Result<()> {
 
 /// A line of progress, or of a report, on standard error. Whether anybody reads it makes no difference.
 pub fn tell(text: impl Display) {
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Whether an error only says that the reader has gone, such as `head` does.

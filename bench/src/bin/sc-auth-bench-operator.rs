@@ -115,8 +115,8 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -70,8 +70,9 @@ impl AuditOutcome {
 pub struct Entry<'a> {
     pub event: Event,
     pub outcome: AuditOutcome,
-    pub actor: Option<&'a User>,
-    /// Whom it was done to, where that is somebody else: uuid and name.
+    /// Uuid and name of the user who did it.
+    pub actor: Option<(&'a str, Option<&'a str>)>,
+    /// Uuid and name of the user whom it was done to, if that is another one.
     pub subject: Option<(&'a str, Option<&'a str>)>,
     pub detail: Option<String>,
 }
@@ -81,8 +82,12 @@ impl<'a> Entry<'a> {
         Self { event, outcome, actor: None, subject: None, detail: None }
     }
 
-    pub const fn by(mut self, user: &'a User) -> Self {
-        self.actor = Some(user);
+    pub fn by(self, user: &'a User) -> Self {
+        self.by_named(&user.uuid, user.username.as_deref())
+    }
+
+    pub const fn by_named(mut self, uuid: &'a str, name: Option<&'a str>) -> Self {
+        self.actor = Some((uuid, name));
         self
     }
 
@@ -107,8 +112,8 @@ pub async fn note(store: &Store, client: &Client, entry: Entry<'_>, now: i64) ->
         at: now,
         event: entry.event.name().into(),
         outcome: entry.outcome.name().into(),
-        actor_uuid: entry.actor.map(|user| user.uuid.clone()),
-        actor_name: entry.actor.and_then(|user| user.username.clone()),
+        actor_uuid: entry.actor.map(|(uuid, _)| uuid.to_owned()),
+        actor_name: entry.actor.and_then(|(_, name)| name).map(str::to_owned),
         subject_uuid: entry.subject.map(|(uuid, _)| shortened(uuid, 64)),
         subject_name: entry.subject.and_then(|(_, name)| name).map(|name| shortened(name, 64)),
         address: client.address_text(),

@@ -273,13 +273,19 @@ fn run(shared: &Shared, mut pace: Pace) {
         pace.work(|| match work {
             Work::Hash { reply, .. } if reply.is_closed() => {}
             Work::Verify { reply, .. } if reply.is_closed() => {}
-            Work::Hash { reply, .. } if is_late => drop(reply.send(Err(HasherError::Busy))),
-            Work::Verify { reply, .. } if is_late => drop(reply.send(Err(HasherError::Busy))),
+            Work::Hash { reply, .. } if is_late => {
+                let _ = reply.send(Err(HasherError::Busy));
+            }
+            Work::Verify { reply, .. } if is_late => {
+                let _ = reply.send(Err(HasherError::Busy));
+            }
             Work::Hash { password, salt, reply } => {
                 let hash = password::hash(&password, &salt, shared.settings.form, memory);
-                drop(reply.send(hash.map_err(HasherError::from)));
+                let _ = reply.send(hash.map_err(HasherError::from));
             }
-            Work::Verify { password, stored, reply } => drop(reply.send(verify(shared, &password, &stored, memory))),
+            Work::Verify { password, stored, reply } => {
+                let _ = reply.send(verify(shared, &password, &stored, memory));
+            }
         });
         shared.queue.done(weight, began.elapsed());
     }

@@ -48,22 +48,21 @@ impl NewAccount {
         check_password(problems, app, "password", &self.password, &[&self.username, &self.name, &self.email]);
     }
 
-    /// Hashes the password and keeps the user, for an Admin or for whoever asks.
-    pub async fn create(self, app: &App, role: Role, actor: Option<&Actor>) -> Result<User, ApiError> {
+    /// Hashes the password and stores the user, for an Admin or for anybody. Returns the uuid and the user name.
+    pub async fn create(self, app: &App, role: Role, actor: Option<&Actor>) -> Result<(String, String), ApiError> {
         let standing = actor.map_or(Standing::Stranger, |_| Standing::Known);
         let password_hash = hash(app, self.password, standing).await?;
         let uuid = random_uuid(&mut rand::rng()).simple().to_string();
         let user = NewUser {
             uuid: uuid.clone(),
-            username: self.username,
+            username: self.username.clone(),
             name: Some(self.name),
             email: Some(self.email),
             password_hash,
             role,
         };
         app.sessions.store.create_user(user, actor, (app.clock)()).await?;
-        let user = app.sessions.store.user_by_uuid(&uuid).await?;
-        user.ok_or_else(|| ApiError::text(StatusCode::CONFLICT, "the user was deleted at once"))
+        Ok((uuid, self.username))
     }
 }
 
@@ -126,8 +125,9 @@ pub async fn register(State(app): State<App>, client: Client, fields: Fields) ->
     account.check(&mut problems, &app);
     check_domain(&mut problems, &app, &account.email);
     problems.refuse()?;
-    let user = account.create(&app, Role::User, None).await?;
-    app.sessions.note(&client, Entry::new(Event::Registered, AuditOutcome::Success).by(&user), app.now()).await?;
+    let (uuid, username) = account.create(&app, Role::User, None).await?;
+    let entry = Entry::new(Event::Registered, AuditOutcome::Success).by_named(&uuid, Some(&username));
+    app.sessions.note(&client, entry, app.now()).await?;
     Ok(Done(StatusCode::CREATED))
 }
 

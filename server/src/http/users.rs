@@ -84,9 +84,9 @@ pub async fn create(
     account.check(&mut problems, &app);
     problems.refuse()?;
     let role = Role::from(role_name);
-    let user = account.create(&app, role, Some(&admin.admin(app.now()))).await?;
+    let (uuid, username) = account.create(&app, role, Some(&admin.admin(app.now()))).await?;
     let entry = Entry::new(Event::UserCreated, AuditOutcome::Success).by(&admin.user);
-    app.sessions.note(&client, entry.to(&user.uuid, user.username.as_deref()).detail(role.name()), app.now()).await?;
+    app.sessions.note(&client, entry.to(&uuid, Some(&username)).detail(role.name()), app.now()).await?;
     Ok(Done(StatusCode::CREATED))
 }
 

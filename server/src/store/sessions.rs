@@ -222,33 +222,22 @@ fn deletion(user_id: i32, sid: &str) -> DeleteStatement {
 }
 
 fn insertion(session: NewSession) -> InsertStatement {
+    let row: [(Sessions, Expr); 11] = [
+        (Sessions::Sid, session.sid.into()),
+        (Sessions::UserId, session.user_id.into()),
+        (Sessions::RefreshJti, session.refresh_jti.into()),
+        (Sessions::RefreshIat, session.created_at.into()),
+        (Sessions::RefreshKid, session.refresh_kid.into()),
+        (Sessions::CreatedAt, session.created_at.into()),
+        (Sessions::ExpiresAt, session.expires_at.into()),
+        (Sessions::EndsAt, session.ends_at.into()),
+        (Sessions::LastUsedAt, session.created_at.into()),
+        (Sessions::Address, session.address.into()),
+        (Sessions::UserAgent, session.user_agent.into()),
+    ];
     Query::insert()
         .into_table(Sessions::Table)
-        .columns([
-            Sessions::Sid,
-            Sessions::UserId,
-            Sessions::RefreshJti,
-            Sessions::RefreshIat,
-            Sessions::RefreshKid,
-            Sessions::CreatedAt,
-            Sessions::ExpiresAt,
-            Sessions::EndsAt,
-            Sessions::LastUsedAt,
-            Sessions::Address,
-            Sessions::UserAgent,
-        ])
-        .values_panic([
-            session.sid.into(),
-            session.user_id.into(),
-            session.refresh_jti.into(),
-            session.created_at.into(),
-            session.refresh_kid.into(),
-            session.created_at.into(),
-            session.expires_at.into(),
-            session.ends_at.into(),
-            session.created_at.into(),
-            session.address.into(),
-            session.user_agent.into(),
-        ])
+        .columns(row.each_ref().map(|(column, _)| *column))
+        .values_panic(row.map(|(_, value)| value))
         .to_owned()
 }

@@ -47,7 +47,9 @@ impl Store {
         match self.fetch_optional::<(i64,)>(&select).await? {
             Some((due_at,)) if due_at > now => return Ok(false),
             Some(_) => {}
-            None => drop(self.execute(&insert).await?),
+            None => {
+                self.execute(&insert).await?;
+            }
         }
         Ok(self.execute(&claim).await? == 1)
     }

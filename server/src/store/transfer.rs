@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::tables::Users;
-use super::users::{add_row, insertion, select_users};
+use super::users::{insertion, row, select_users};
 use super::{ListedUser, NewUser, Role, Store, StoreError, Tx};
 use crate::account::fold;
 
@@ -134,7 +134,7 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Resul
     ] {
         taken.insert(field, existing(tx, column, values).await?);
     }
-    let (mut refused, mut insertion, mut count) = (Vec::new(), insertion(), 0);
+    let (mut refused, mut rows) = (Vec::new(), Vec::new());
     for (number, user) in batch {
         let own = [
             ("username", Some(fold(&user.username))),
@@ -156,11 +156,10 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Resul
         }
         let ImportedUser { disabled, created_at, username, email, name, role, uuid, password_hash } = user;
         let user = NewUser { uuid: uuid.unwrap_or_default(), username, name, email, password_hash, role };
-        add_row(&mut insertion, user, disabled, created_at.unwrap_or(now), now);
-        count += 1;
+        rows.push(row(user, disabled, created_at.unwrap_or(now), now));
     }
-    if count > 0 {
-        tx.execute(&insertion).await?;
+    if !rows.is_empty() {
+        tx.execute(&insertion(rows)).await?;
     }
     Ok(refused)
 }

@@ -187,47 +187,33 @@ impl Store {
     }
 }
 
-/// An insertion without any rows yet.
-pub(super) fn insertion() -> InsertStatement {
-    Query::insert()
-        .into_table(Users::Table)
-        .columns([
-            Users::Uuid,
-            Users::Email,
-            Users::Username,
-            Users::Password,
-            Users::Name,
-            Users::RoleId,
-            Users::CreatedAt,
-            Users::UpdatedAt,
-            Users::UsernameKey,
-            Users::EmailKey,
-            Users::Disabled,
-        ])
-        .to_owned()
+/// The columns of a new row, with their values.
+type Row = [(Users, Expr); 11];
+
+pub(super) fn row(user: NewUser, disabled: bool, created_at: OffsetDateTime, now: OffsetDateTime) -> Row {
+    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
+    [
+        (Users::Uuid, user.uuid.into()),
+        (Users::Email, user.email.into()),
+        (Users::Username, user.username.into()),
+        (Users::Password, user.password_hash.into()),
+        (Users::Name, user.name.into()),
+        (Users::RoleId, user.role.id_query()),
+        (Users::CreatedAt, to_datetime(created_at).into()),
+        (Users::UpdatedAt, to_datetime(now).into()),
+        (Users::UsernameKey, username_key.into()),
+        (Users::EmailKey, email_key.into()),
+        (Users::Disabled, disabled.into()),
+    ]
 }
 
-pub(super) fn add_row(
-    insertion: &mut InsertStatement,
-    user: NewUser,
-    disabled: bool,
-    created_at: OffsetDateTime,
-    now: OffsetDateTime,
-) {
-    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
-    insertion.values_panic([
-        user.uuid.into(),
-        user.email.into(),
-        user.username.into(),
-        user.password_hash.into(),
-        user.name.into(),
-        user.role.id_query(),
-        to_datetime(created_at).into(),
-        to_datetime(now).into(),
-        username_key.into(),
-        email_key.into(),
-        disabled.into(),
-    ]);
+pub(super) fn insertion(rows: Vec<Row>) -> InsertStatement {
+    let mut insertion = Query::insert();
+    insertion.into_table(Users::Table);
+    for row in rows {
+        insertion.columns(row.each_ref().map(|(column, _)| *column)).values_panic(row.map(|(_, value)| value));
+    }
+    insertion
 }
 
 /// The old service's columns hold UTC without saying so.

@@ -18,7 +18,7 @@ pub async fn wait(start: &Start<'_>, report: &Report) -> (Ready, Database) {
     loop {
         tokio::time::sleep(EVERY).await;
         start.deployment.reload();
-        drop(start.keys.reload());
+        let _ = start.keys.reload();
         match attempt(start).await {
             Ok((Opened::Ready(ready), database)) => return (ready, database),
             Ok((Opened::Held(held), _)) => {

@@ -101,7 +101,7 @@ impl Pages {
             }
             self.is_first = false;
             // Strings and numbers: nothing that could fail.
-            drop(serde_json::to_writer(&mut *text, user));
+            let _ = serde_json::to_writer(&mut *text, user);
         }
     }
 }

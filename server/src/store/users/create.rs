@@ -3,7 +3,7 @@
 use sea_query::InsertStatement;
 use time::OffsetDateTime;
 
-use super::{NewUser, add_row, insertion};
+use super::{NewUser, insertion, row};
 use crate::store::{Actor, Store, StoreError, identity};
 
 impl Store {
@@ -53,8 +53,6 @@ impl Store {
             // One of that name that the old service wrote gets its key now, which then refuses the new one.
             self.credentials(&user.username).await?;
         }
-        let mut insertion = insertion();
-        add_row(&mut insertion, user, false, now, now);
-        Ok(insertion)
+        Ok(insertion(vec![row(user, false, now, now)]))
     }
 }
