@@ -2,7 +2,9 @@
 
 mod auth;
 mod crd;
+mod database;
 mod expose;
+mod references;
 mod rules;
 mod spec;
 mod status;
@@ -10,7 +12,9 @@ mod workload;
 
 pub use auth::*;
 pub use crd::to_yaml;
+pub use database::*;
 pub use expose::*;
+pub use references::*;
 pub use sc_auth_contract::settings::{Blocklist, Engine, PasswordNames, RefreshTokens, Registration, TlsMode};
 pub use spec::*;
 pub use status::*;

@@ -2,8 +2,6 @@
 //! connection died without a word looks like one where nothing happens; but the API server sends something every
 //! minute, so silence is noticed and the connection given up.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{Request, Response};
@@ -12,29 +10,8 @@ use kube::client::Body;
 use kube::{Client, Config};
 use tower::{BoxError, service_fn};
 
+use crate::freshness::Freshness;
 use crate::metrics::Metrics;
-
-/// When each watch last asked or heard something, by the resource's plural name.
-#[derive(Debug, Clone, Default)]
-pub struct Freshness(Arc<Mutex<BTreeMap<String, Instant>>>);
-
-impl Freshness {
-    pub fn touch(&self, resource: &str) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.insert(resource.to_owned(), Instant::now());
-    }
-
-    /// How long each watch has been silent.
-    pub fn ages(&self) -> BTreeMap<String, Duration> {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.iter().map(|(resource, heard)| (resource.clone(), heard.elapsed())).collect()
-    }
-
-    /// A kind that is no longer watched.
-    pub fn forget(&self, resource: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(resource);
-    }
-}
 
 /// A client that gives a connection up on which nothing was heard for `silence`, and never tries a call again by itself:
 /// each object has delays of its own.

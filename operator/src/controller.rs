@@ -19,12 +19,11 @@ use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::ScAuth;
-use crate::client::Freshness;
 use crate::definitions::Definitions;
+use crate::freshness::Freshness;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
-use crate::reconcile::apply::ApplyError;
-use crate::reconcile::{Context, Error, reconcile, retry};
+use crate::reconcile::{ApplyError, Context, Error, reconcile, retry};
 use neighbours::Neighbours;
 
 /// How many are reconciled at once.

@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 
 use crate::api::ScAuth;
 use crate::kinds::Kind;
-use crate::names::FIELD_MANAGER;
-use crate::reconcile::apply::{explain, handover};
+use crate::names::{FIELD_MANAGER, Names};
+use crate::reconcile::apply::handover;
 use crate::reconcile::build::{Children, build};
+use crate::reconcile::error::explain;
 use crate::reconcile::hosts::{self, Hosts};
 use crate::reconcile::observe::{Observed, default_class, find_foreign_autoscaler, observe_children};
-use crate::reconcile::validate::{Environment, Validated, names, validate};
+use crate::reconcile::validate::{Environment, validate};
+use crate::reconcile::validated::Validated;
 use crate::reconcile::volume;
 use crate::release::Turn;
 use crate::render;
@@ -89,7 +91,7 @@ async fn changes(
     let before = serde_json::to_value(live)?;
     let mut changes = vec![Change { kind: "ScAuth".into(), before, after: serde_json::to_value(&wanted)? }];
 
-    let names = names(&wanted);
+    let names = Names::of(&wanted);
     let mut observed = observe_children(client, &wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
     match find_foreign_autoscaler(client, &wanted, &names, &mut observed).await {
         // Who may not list them is shown the change as if there were none.

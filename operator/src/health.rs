@@ -1,10 +1,13 @@
 //! What the pods of one ScAuth say together, from each one's answer to `/status`. Pure functions.
 
+mod healths;
+
 use std::collections::BTreeSet;
 
 use sc_auth_contract::status::{Hold, Offered, Other, Status};
 
 use crate::api::ScAuthStatus;
+pub use healths::{Ask, Healths};
 
 /// What is known from the pods themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,8 +1,12 @@
 //! Names, labels and annotations that we give and look for.
 
+use kube::ResourceExt as _;
+
+use crate::api::ScAuth;
+
 /// Who applies, for server-side apply.
 pub const FIELD_MANAGER: &str = "sc-auth-operator";
-/// Who keeps the number of replicas while nobody is to send it, see `reconcile/handover.rs`.
+/// Who keeps the number of replicas while nobody is to send it, see `reconcile/apply/handover.rs`.
 pub const HANDOVER_MANAGER: &str = "sc-auth-operator-handover";
 
 /// On each child: the ScAuth that it belongs to.
@@ -48,6 +52,11 @@ pub struct Names {
 }
 
 impl Names {
+    pub fn of(scauth: &ScAuth) -> Self {
+        let name = scauth.name_any();
+        Self { namespace: scauth.spec.namespace.clone().unwrap_or_else(|| name.clone()), scauth: name }
+    }
+
     pub fn service(&self) -> String {
         format!("{}-svc", self.scauth)
     }

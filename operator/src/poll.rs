@@ -1,8 +1,6 @@
 //! Asks the pods how they are: what database they serve from, and whether they reach it, is known to them alone. Those
 //! that are well are asked every half minute, others sooner; a change of the answer has their ScAuth reconciled.
 
-mod healths;
-
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,13 +21,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use crate::api::ScAuth;
-use crate::health::Health;
-use crate::names::LABEL_SCAUTH;
-use crate::reconcile::rollout;
-use crate::reconcile::validate::names;
-use healths::Ask;
-
-pub use healths::Healths;
+use crate::health::{Ask, Health, Healths};
+use crate::names::{LABEL_SCAUTH, Names};
+use crate::rollout;
 
 /// How often it is looked whether somebody is to be asked.
 const TICK: Duration = Duration::from_secs(1);
@@ -93,14 +87,14 @@ async fn ask_all(client: &Client, http: &Http, scauth: &ScAuth, is_settled: bool
 
 /// The pods that are ready, by the headless Service: it costs the API server nothing, and may be some seconds old.
 async fn by_name(scauth: &ScAuth) -> Vec<SocketAddr> {
-    let names = names(scauth);
+    let names = Names::of(scauth);
     let pods = tokio::net::lookup_host((format!("{}.{}.svc", names.ops_service(), names.namespace), OPS_PORT)).await;
     pods.map(Iterator::collect).unwrap_or_default()
 }
 
 /// All pods as they are now, also those that are not ready.
 async fn by_list(client: &Client, scauth: &ScAuth) -> Vec<SocketAddr> {
-    let names = names(scauth);
+    let names = Names::of(scauth);
     let api: Api<rollout::Pod> =
         Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Pod>(&()));
     let ours = ListParams::default().labels(&format!("{LABEL_SCAUTH}={}", names.scauth));

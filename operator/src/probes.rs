@@ -10,8 +10,8 @@ use kube_runtime::reflector::Store;
 use tokio::sync::watch;
 
 use crate::api::ScAuth;
-use crate::client::Freshness;
 use crate::definitions::{Definitions, SCAUTHS};
+use crate::freshness::Freshness;
 use crate::metrics::Metrics;
 
 /// What the answers are made of.

@@ -6,14 +6,17 @@ pub mod attempts;
 pub mod build;
 pub mod capacity;
 mod difference;
+pub mod error;
 pub mod exposure;
 pub mod hosts;
 pub mod identity;
 pub mod observe;
+mod ownership;
 pub mod report;
-pub mod rollout;
 pub mod rotation;
+pub mod scale;
 pub mod validate;
+pub mod validated;
 pub mod volume;
 
 #[cfg(test)]
@@ -30,18 +33,20 @@ use kube_runtime::reflector::Store;
 use rand::RngExt as _;
 
 use crate::api::ScAuth;
+use crate::health::Healths;
 use crate::kinds::Kind;
-use crate::poll::Healths;
 use crate::release::{self, Turn};
+use crate::rollout::Rollout;
 use apply::settled::Settled;
-use apply::{ApplyError, Means, pending};
+use apply::{Means, pending};
 use attempts::Attempts;
+pub use error::{ApplyError, Error};
 use hosts::Hosts;
 use observe::Observed;
 use report::{Outcome, Suspended};
-use rollout::Rollout;
 use rotation::Plan;
-use validate::{Environment, Validated};
+use validate::Environment;
+use validated::Validated;
 
 /// What every reconcile is given.
 pub struct Context {
@@ -62,16 +67,6 @@ pub struct Context {
     pub healths: Healths,
     pub attempts: Attempts,
     pub settled: Settled,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("writing the status: {}", apply::explain(.0))]
-    Report(#[source] kube::Error),
-    #[error("writing the status took too long")]
-    TimedOut,
-    #[error("{0}")]
-    Apply(#[from] apply::ApplyError),
 }
 
 /// A missing Secret, a kind that the cluster lacks, or why a pod does not start, is looked for this often.

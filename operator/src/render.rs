@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::api::ScAuth;
 use crate::reconcile::build::{self, build};
 use crate::reconcile::observe::Observed;
-use crate::reconcile::validate::{Environment, Validated, validate};
+use crate::reconcile::validate::{Environment, validate};
+use crate::reconcile::validated::Validated;
 use crate::release::Turn;
 use crate::run::{NO_SERVER_IMAGE, OfferArgs};
 

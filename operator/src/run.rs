@@ -13,9 +13,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{self, Freshness};
+use crate::client;
 use crate::controller::{self, Feeds};
 use crate::definitions::{self, Definitions, SCAUTHS};
+use crate::freshness::Freshness;
+use crate::health::Healths;
 use crate::leader::{self, Candidate};
 use crate::metrics::Metrics;
 use crate::names::FIELD_MANAGER;
@@ -171,7 +173,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         patience: LONGEST_RECONCILE,
         publish_keys_for: args.publish_keys_for,
         fleet: fleet.clone(),
-        healths: poll::Healths::asking(),
+        healths: Healths::asking(),
         attempts: Attempts::default(),
         settled: Settled::default(),
     };

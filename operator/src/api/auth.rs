@@ -7,8 +7,8 @@ use sc_auth_contract::settings::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::references::SecretKey;
 use super::rules::seconds;
-use super::spec::SecretKey;
 
 /// Issuer, audiences and lifetimes of tokens, and rules for accounts.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

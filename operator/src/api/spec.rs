@@ -2,12 +2,12 @@
 
 use kube::{CustomResource, KubeSchema};
 use sc_auth_contract::limits::{EMAIL_MAX, USERNAME_MAX, USERNAME_MIN};
-use sc_auth_contract::settings::{Engine, TlsMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Auth;
-use super::expose::{Expose, Monitoring, NetworkPolicy};
+use super::database::Database;
+use super::expose::{Expose, HttpRoute, Ingress, Monitoring, NetworkPolicy};
 use super::status::ScAuthStatus;
 use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
 
@@ -153,6 +153,18 @@ pub struct ScAuthSpec {
     pub suspend: Option<bool>,
 }
 
+impl ScAuthSpec {
+    /// The Ingress that the spec asks for.
+    pub fn ingress(&self) -> Option<&Ingress> {
+        self.expose.as_ref()?.ingress.as_ref()
+    }
+
+    /// The HTTPRoute that the spec asks for.
+    pub fn http_route(&self) -> Option<&HttpRoute> {
+        self.expose.as_ref()?.http_route.as_ref()
+    }
+}
+
 /// What happens to namespace, volume and Secrets when this object is deleted. `Retain` (default): they are kept,
 /// and a ScAuth of the same name adopts them. `Delete`: the namespace is deleted WITH EVERYTHING IN IT, unless you
 /// own it through the annotation `sc-auth.io/allow`.
@@ -163,120 +175,6 @@ pub enum DeletionPolicy {
     Retain,
     /// They are deleted, the namespace with everything in it.
     Delete,
-}
-
-/// Database of users and sessions.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.embedded) != has(self.external)").message(
-    "set exactly one of spec.database.embedded and spec.database.external"))]
-pub struct Database {
-    /// SQLite on its own volume: one replica, and a short outage whenever the pod is replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub embedded: Option<Embedded>,
-    /// A MySQL, MariaDB or PostgreSQL server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external: Option<External>,
-}
-
-/// SQLite on a volume.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Embedded {
-    /// Size of the volume. Defaults to 1Gi. It can only grow, if the StorageClass allows expansion; it can always
-    /// be set back to the volume's capacity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi|Ti)$')").message("write a size such as 1Gi or 500Mi"))]
-    #[schemars(length(max = 8))]
-    pub size: Option<String>,
-    /// StorageClass of the volume. Defaults to the cluster's default class. It cannot change once the volume
-    /// exists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub storage_class_name: Option<String>,
-}
-
-/// A database server: its address in a Secret, or in parts.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("has(self.urlFrom) != has(self.host)").message(
-        "set either urlFrom (a Secret with the whole address) or host with name and credentialsFrom"),
-    validation = Rule::new("!has(self.host) || (has(self.name) && has(self.credentialsFrom))").message(
-        "with host, name and credentialsFrom are needed too"),
-    validation = Rule::new("!has(self.urlFrom) || !(has(self.engine) || has(self.port) || has(self.name) || has(self.credentialsFrom))").message(
-        "with urlFrom, the address holds engine, port, name and credentials: remove them")
-)]
-pub struct External {
-    /// Key of a Secret in the ScAuth's namespace that contains the address, such as
-    /// `postgresql://user:password@host:5432/name`. CloudNativePG writes it as the key `uri` of the Secret
-    /// `CLUSTER-app`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url_from: Option<SecretKey>,
-    /// See [`Engine`], whose text is the one that `kubectl explain` prints.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub engine: Option<Engine>,
-    /// Host name or IP address of the server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub host: Option<String>,
-    /// Port of the server. Defaults to 3306 or 5432.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<i32>,
-    /// Name of the database.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub name: Option<String>,
-    /// Secret in the ScAuth's namespace with user name and password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credentials_from: Option<Credentials>,
-    /// Encryption of the connection. Defaults to what the address says, otherwise to `preferred`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<DatabaseTls>,
-}
-
-/// A key of a Secret in the ScAuth's namespace.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretKey {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// Key in the Secret.
-    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message(
-        "a key of a Secret has letters, digits, hyphens, dots and underscores"))]
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
-}
-
-/// A Secret with user name and password.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Credentials {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// Key of the user name. Defaults to `username`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
-    pub user_key: Option<String>,
-    /// Key of the password. Defaults to `password`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
-    pub password_key: Option<String>,
-}
-
-/// Encryption of the connection to a database server.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DatabaseTls {
-    /// `disabled`, `preferred` (encrypt if the server supports it), `required` (encrypt without verification),
-    /// `verify-ca` (verify the certificate's authority) or `verify-identity` (and its host name).
-    pub mode: TlsMode,
-    /// Key of a Secret in the ScAuth's namespace with the CA certificates (PEM).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_from: Option<SecretKey>,
 }
 
 /// The first Admin.

@@ -10,6 +10,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::references::SecretName;
 use super::rules::{no_reserved_variable, no_reserved_volume};
 
 /// Resource requests and limits of each pod.
@@ -128,14 +129,6 @@ pub struct PodTemplate {
         "a mountPath is absolute, and not /run/sc-auth, /var/lib/sc-auth or a folder that holds them: those are the operator's own"))]
     #[schemars(length(max = 20))]
     pub volume_mounts: Vec<PodVolumeMount>,
-}
-
-/// A Secret in the ScAuth's namespace.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretName {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
 }
 
 /// An environment variable.

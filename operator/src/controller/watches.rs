@@ -17,8 +17,8 @@ use tokio::sync::watch::Receiver;
 
 use super::PAGE;
 use crate::api::ScAuth;
-use crate::client::Freshness;
 use crate::definitions::Definitions;
+use crate::freshness::Freshness;
 use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::names::LABEL_SCAUTH;

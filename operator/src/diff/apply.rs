@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::api::ScAuth;
 use crate::names::FIELD_MANAGER;
-use crate::reconcile::apply::explain;
+use crate::reconcile::error::explain;
 
 /// What `kubectl apply`, client-side, was last given.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

@@ -3,6 +3,7 @@
 pub mod handover;
 mod secrets;
 pub mod settled;
+pub mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
-use kube::core::{DynamicObject, Status};
+use kube::core::DynamicObject;
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -19,31 +20,16 @@ use sha2::{Digest as _, Sha256};
 use super::build::Children;
 use super::capacity;
 use super::difference::is_within;
-use super::exposure;
+use super::error::{ApplyError, refused};
 use super::observe::Observed;
 use super::rotation::Plan;
-use super::validate::Validated;
+use super::validated::Validated;
 use super::volume;
 use crate::api::KeyStatus;
 use crate::kinds::Kind;
 use crate::names::{ANNOTATION_APPLIED, FIELD_MANAGER, Names};
 use crate::reasons::Reason;
 use settled::Settled;
-
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    #[error("reading the cluster: {}", explain(.0))]
-    Unread(#[from] kube::Error),
-    /// The API server's answer.
-    #[error("{kind} {name}: {}", explain(source))]
-    Refused { kind: String, name: String, source: kube::Error },
-    #[error("the API server did not answer in time")]
-    TimedOut,
-    #[error("generating keys: {0}")]
-    Keys(#[from] sc_auth_contract::keys::KeysError),
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
-}
 
 /// What is there after the apply; the status is computed from it and from nothing else.
 #[derive(Debug, Default)]
@@ -129,7 +115,7 @@ pub async fn apply(
     // The namespace and the volume never go by our hand.
     let kept = [Kind::Namespace, Kind::VolumeClaim, Kind::Autoscaler];
     for kind in Kind::ALL.into_iter().filter(|kind| !wanted.contains(kind) && !kept.contains(kind)) {
-        match exposure::stays(kind, &applied, means.now).filter(|_| observed.children.contains_key(&kind)) {
+        match succession::stays(kind, &applied, means.now).filter(|_| observed.children.contains_key(&kind)) {
             Some(rest) => applied.leaves_in = Some(rest),
             None => delete(means.client, kind, observed).await?,
         }
@@ -212,60 +198,5 @@ async fn delete(client: &Client, kind: Kind, observed: &Observed) -> Result<(), 
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(source) => Err(refused(kind.resource().kind, &live.name_any(), source)),
-    }
-}
-
-/// The API server's own sentence, where it gave one; the library's text repeats it with all that came along.
-pub fn explain(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(answer) if !answer.message.is_empty() => answer.message.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn refused(kind: String, name: &str, source: kube::Error) -> ApplyError {
-    ApplyError::Refused { kind, name: name.to_owned(), source }
-}
-
-impl ApplyError {
-    /// Why, as a condition's reason.
-    pub fn reason(&self) -> Reason {
-        let Some(answer) = self.answer() else {
-            return if matches!(self, Self::TimedOut) { Reason::ApiServerUnavailable } else { Reason::ApplyFailed };
-        };
-        let says = |text: &str| answer.message.contains(text);
-        match answer.code {
-            403 if says("exceeded quota") => Reason::QuotaExceeded,
-            403 if says("being terminated") => Reason::NamespaceTerminating,
-            400..=499 if says("ValidatingAdmissionPolicy") || says("admission webhook") || says("admission policy") => {
-                Reason::PolicyDenied
-            }
-            403 => Reason::Forbidden,
-            409 => Reason::Conflict,
-            400 | 422 => Reason::Invalid,
-            429 | 500..=599 => Reason::ApiServerUnavailable,
-            _ => Reason::ApplyFailed,
-        }
-    }
-
-    /// Whether it says nothing about this object: the API server is having a bad time, or somebody was faster.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Keys(_) | Self::Json(_) => false,
-            Self::TimedOut => true,
-            Self::Refused { .. } | Self::Unread(_) => self.answer().is_none_or(|answer| {
-                matches!(self.reason(), Reason::ApiServerUnavailable | Reason::Conflict) || answer.code == 404
-            }),
-        }
-    }
-
-    /// What the API server said, if it said anything.
-    fn answer(&self) -> Option<&Status> {
-        match self {
-            Self::Refused { source: kube::Error::Api(answer), .. } | Self::Unread(kube::Error::Api(answer)) => {
-                Some(answer)
-            }
-            _ => None,
-        }
     }
 }

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 pub use secret::{admin_secret, deployment, keys_secret};
 
-use super::validate::Validated;
+use super::validated::Validated;
 use crate::api::DeletionPolicy;
 use crate::kinds::Kind;
 use crate::names::{FIELD_MANAGER, LABEL_RETAINED, LABEL_SCAUTH, MANAGED_BY};

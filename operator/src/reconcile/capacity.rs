@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
-use super::apply::ApplyError;
+use super::error::ApplyError;
 use crate::api::{Embedded, VolumeStatus};
 use crate::names::FIELD_MANAGER;
 use crate::reasons::Reason;

@@ -1,43 +1,28 @@
-//! Whether clients come in by an Ingress or an HTTPRoute, from what its controllers wrote into it; and when one that
-//! another takes the place of may go.
+//! Where clients reach the API, by the spec; and whether they come in by the Ingress or HTTPRoute, from what its controllers
+//! wrote into it.
 
-use std::time::Duration;
-
-use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
+use sc_auth_contract::places::PORT;
 use serde_json::Value;
 
-use super::apply::Applied;
-use crate::kinds::Kind;
+use crate::api::ScAuthSpec;
+use crate::names::Names;
 
-/// A controller says that it takes something up a moment before it lets clients through.
-const SETTLING: Duration = Duration::from_secs(10);
-/// The old one goes in the end: the spec does not ask for it, and maybe nobody ever takes up the new one.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// How long a child of that kind, which the spec does not ask for any more, stays: until clients come in by what takes its
-/// place. None where nothing does, or where that is done.
-pub fn stays(kind: Kind, applied: &Applied, now: Timestamp) -> Option<Duration> {
-    let successor = match kind {
-        Kind::Ingress => Kind::HttpRoute,
-        Kind::HttpRoute => Kind::Ingress,
-        _ => return None,
-    };
-    if applied.unknown_kinds.contains(&successor) {
-        return Some(PATIENCE);
+/// Where clients reach the API. Only the Gateway knows whether a route is reached by HTTPS; that it is not can be said
+/// by auth.issuer.
+pub fn url(spec: &ScAuthSpec, names: &Names) -> String {
+    if let Some(ingress) = spec.ingress() {
+        let scheme = if ingress.tls.is_some() { "https" } else { "http" };
+        return format!("{scheme}://{}", ingress.host);
     }
-    let object = applied.children.get(&successor)?;
-    let needed = if is_taken_up(successor, object) { SETTLING } else { PATIENCE };
-    let made = object.metadata.creation_timestamp.as_ref()?.0;
-    let age = Duration::try_from(now.duration_since(made)).unwrap_or_default();
-    needed.checked_sub(age).filter(|rest| !rest.is_zero())
-}
-
-fn is_taken_up(kind: Kind, object: &DynamicObject) -> bool {
-    match kind {
-        Kind::Ingress => has_address(object),
-        _ => is_accepted(object),
+    match spec.http_route().and_then(|route| route.hostnames.first()) {
+        Some(host) => {
+            let plain = format!("http://{host}");
+            let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.as_deref());
+            if issuer == Some(plain.as_str()) { plain } else { format!("https://{host}") }
+        }
+        None => format!("http://{}.{}.svc:{PORT}", names.service(), names.namespace),
     }
 }
 

@@ -10,7 +10,6 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
-use super::validate::{http_route, ingress};
 use crate::api::{Exposure, ScAuth};
 use crate::kinds::Kind;
 use crate::reasons::Reason;
@@ -38,8 +37,8 @@ pub struct Hosts {
 
 /// The hosts that the spec asks for.
 fn claimed(scauth: &ScAuth) -> Vec<String> {
-    let ingress = ingress(&scauth.spec).into_iter().map(|ingress| &ingress.host);
-    let route = http_route(&scauth.spec).into_iter().flat_map(|route| &route.hostnames);
+    let ingress = scauth.spec.ingress().into_iter().map(|ingress| &ingress.host);
+    let route = scauth.spec.http_route().into_iter().flat_map(|route| &route.hostnames);
     ingress.chain(route).map(|host| host.to_ascii_lowercase()).collect()
 }
 
@@ -153,7 +152,7 @@ pub fn hosts(scauth: &ScAuth, fleet: &[&ScAuth], default_class: Option<&str>) ->
 
 /// Whether it depends on the default class who has a host of this ScAuth.
 pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
-    let names_class = |scauth: &ScAuth| ingress(&scauth.spec).map(|ingress| door::class(ingress).is_some());
+    let names_class = |scauth: &ScAuth| scauth.spec.ingress().map(|ingress| door::class(ingress).is_some());
     let Some(mine) = names_class(scauth) else { return false };
     let hosts = claimed(scauth);
     fleet

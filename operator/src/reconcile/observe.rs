@@ -11,12 +11,12 @@ use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 
 use super::hosts::Hosts;
-use super::rollout::{self, Rollout};
-use super::validate::{Claim, claim, counts, names};
+use super::ownership::{Claim, claim, counts};
 use crate::api::{ScAuth, ScAuthSpec};
 use crate::health::Word;
 use crate::kinds::Kind;
 use crate::names::{LABEL_SCAUTH, Names};
+use crate::rollout::{self, Rollout};
 
 /// On the IngressClass that an Ingress without a class gets.
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
@@ -96,7 +96,7 @@ pub async fn find_foreign_autoscaler(
 }
 
 pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed> {
-    let names = names(scauth);
+    let names = Names::of(scauth);
     let mut observed = observe_children(client, scauth, &names).await?;
     observed.missing_secrets = referenced_secrets(&scauth.spec);
     if !observed.children.contains_key(&Kind::Namespace) {

@@ -16,20 +16,23 @@ use serde_json::json;
 pub use conditions::Finding;
 
 use super::Context;
-use super::apply::{Applied, ApplyError};
+use super::apply::Applied;
 use super::build;
 use super::capacity;
+use super::error::ApplyError;
+use super::exposure::url;
 use super::hosts;
 use super::identity::{self, Expectation};
 use super::observe::Observed;
-use super::rollout::Rollout;
 use super::rotation::Stored;
-use super::validate::{Refusal, Validated, names, url};
+use super::validate::Refusal;
+use super::validated::Validated;
 use crate::api::{DatabaseStatus, KeyStatus, ScAuth, ScAuthStatus};
 use crate::kinds::Kind;
-use crate::names::FIELD_MANAGER;
+use crate::names::{FIELD_MANAGER, Names};
 use crate::reasons::Reason;
 use crate::release::{self, Turn};
+use crate::rollout::Rollout;
 
 /// How a reconcile ended.
 #[derive(Debug)]
@@ -139,7 +142,7 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
     };
     if matches!(outcome, Outcome::Failed(_)) && !observed.children.is_empty() {
         // Something may be there already: the namespace cannot change any more.
-        status.url.get_or_insert_with(|| url(&scauth.spec, &names(scauth)));
+        status.url.get_or_insert_with(|| url(&scauth.spec, &Names::of(scauth)));
     }
     status.observed_generation = generation;
     status.conditions =

@@ -19,7 +19,8 @@ use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
 use super::observe::Observed;
-use super::validate::{Environment, Refusal, Validated, validate};
+use super::validate::{Environment, Refusal, validate};
+use super::validated::Validated;
 use crate::api::ScAuth;
 use crate::kinds::Kind;
 use crate::names::LABEL_RETAINED;

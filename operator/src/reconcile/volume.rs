@@ -6,9 +6,9 @@ use k8s_openapi::api::apps::v1::DeploymentStatus;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-use super::rollout::Rollout;
 use crate::kinds::Kind;
 use crate::names::Names;
+use crate::rollout::Rollout;
 
 /// What is about to happen to the users, and how to save them; `None` where nothing threatens, or no pod is left that
 /// has them.

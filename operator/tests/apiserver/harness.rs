@@ -16,12 +16,12 @@ use kube_runtime::events::{Recorder, Reporter};
 use kube_runtime::reflector;
 use sc_auth_contract::status::Status;
 use sc_auth_operator::api::ScAuth;
-use sc_auth_operator::health::Health;
+use sc_auth_operator::health::{Health, Healths};
 use sc_auth_operator::kinds::Kind;
-use sc_auth_operator::poll::Healths;
+use sc_auth_operator::names::Names;
 use sc_auth_operator::reconcile::apply::settled::Settled;
 use sc_auth_operator::reconcile::attempts::Attempts;
-use sc_auth_operator::reconcile::validate::{Environment, names};
+use sc_auth_operator::reconcile::validate::Environment;
 use sc_auth_operator::reconcile::{Context, Error, reconcile};
 use sc_auth_operator::release::Offer;
 use serde_json::{Value, json};
@@ -298,7 +298,7 @@ pub async fn settle(client: &Client, name: &str) -> usize {
 /// All that there is of a ScAuth, without what differs from one run to the next.
 pub async fn snapshot(client: &Client, name: &str) -> Value {
     let scauth = scauths(client).get(name).await.unwrap();
-    let (uid, names) = (scauth.metadata.uid.clone().unwrap(), names(&scauth));
+    let (uid, names) = (scauth.metadata.uid.clone().unwrap(), Names::of(&scauth));
     let mut all = json!({});
     for kind in Kind::ALL {
         let child = kind.api(client, &names).get_opt(&kind.name(&names)).await.unwrap();

@@ -8,10 +8,10 @@ use kube::core::DynamicObject;
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::{ApplyError, refused};
 use crate::kinds::Kind;
 use crate::names::{FIELD_MANAGER, HANDOVER_MANAGER, Names};
-use crate::reconcile::validate::Scale;
+use crate::reconcile::error::{ApplyError, refused};
+use crate::reconcile::scale::Scale;
 
 /// A new Deployment begins with the minimum number of pods, and not with one; the next reconcile hands the number over.
 /// So does one that was scaled to zero, where no autoscaler acts any more.

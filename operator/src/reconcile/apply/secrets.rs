@@ -7,15 +7,16 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::{ApplyError, Keys, Means};
+use super::{Keys, Means};
 use crate::api::DeletionPolicy;
 use crate::kinds::Kind;
 use crate::names::{ANNOTATION_ADMIN, FIELD_MANAGER, LABEL_RETAINED};
 use crate::reconcile::build;
+use crate::reconcile::error::{self, ApplyError};
 use crate::reconcile::identity::{ADMIN_MADE, ADMIN_NOT_MADE, admin_is_made};
 use crate::reconcile::observe::Observed;
 use crate::reconcile::rotation::{self, Stored};
-use crate::reconcile::validate::Validated;
+use crate::reconcile::validated::Validated;
 
 /// Makes the generated Secrets where they are missing, and rotates the keys where that is due.
 pub async fn make_and_keep(means: &Means<'_>, validated: &Validated, observed: &Observed) -> Result<Keys, ApplyError> {
@@ -107,7 +108,7 @@ async fn patch(api: &Api<Secret>, name: &str, patch: &Value) -> Result<Secret, A
 }
 
 fn refused(name: &str, source: kube::Error) -> ApplyError {
-    super::refused("Secret".to_owned(), name, source)
+    error::refused("Secret".to_owned(), name, source)
 }
 
 /// Whether a Secret stays follows `deletionPolicy`; its content and other owners are not touched. Returns whether that

@@ -6,7 +6,7 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 
 use super::{Validated, owned};
-use crate::reconcile::validate::Scale;
+use crate::reconcile::scale::Scale;
 
 const DEFAULT_CPU: i32 = 400;
 

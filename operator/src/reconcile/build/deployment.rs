@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Validated, owned, selector, template};
 use crate::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE};
-use crate::reconcile::validate::Scale;
+use crate::reconcile::scale::Scale;
 
 pub fn build(validated: &Validated) -> Deployment {
     Deployment {

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Validated, kept, labels};
-use crate::reconcile::validate::NamespaceUse;
+use crate::reconcile::validated::NamespaceUse;
 
 pub fn build(validated: &Validated) -> Option<Namespace> {
     let metadata = match validated.namespace {

@@ -5,7 +5,6 @@ use std::fmt;
 use kube::ResourceExt as _;
 
 use crate::api::{Ingress, ScAuth};
-use crate::reconcile::validate::{http_route, ingress};
 
 /// How controllers were told the class before there was a field for it; some still are.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -26,11 +25,11 @@ pub fn class(ingress: &Ingress) -> Option<&str> {
 
 /// The doors that the spec names.
 pub fn doors(scauth: &ScAuth) -> Vec<Door<'_>> {
-    if let Some(ingress) = ingress(&scauth.spec) {
+    if let Some(ingress) = scauth.spec.ingress() {
         return vec![Door::Class(class(ingress))];
     }
     let own = || scauth.spec.namespace.clone().unwrap_or_else(|| scauth.name_any());
-    let parents = http_route(&scauth.spec).into_iter().flat_map(|route| &route.parent_refs);
+    let parents = scauth.spec.http_route().into_iter().flat_map(|route| &route.parent_refs);
     let gateways = parents.map(|parent| Door::Gateway {
         namespace: parent.namespace.clone().unwrap_or_else(own),
         name: &parent.name,

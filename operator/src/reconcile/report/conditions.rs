@@ -11,8 +11,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{Facts, Outcome};
 use crate::reasons::Reason;
-use crate::reconcile::rollout::Trouble;
 use crate::release::Turn;
+use crate::rollout::Trouble;
 
 /// One condition without its times.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use crate::reconcile::build::build;
 use crate::reconcile::hosts::{Hosts, Other};
 use crate::reconcile::observe::Observed;
 use crate::reconcile::report::{self, Outcome};
-use crate::reconcile::rollout::{self, Pod};
 use crate::reconcile::validate::Refusal;
 use crate::release::Turn;
+use crate::rollout::{self, Pod};
 
 fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, now: Timestamp) -> ScAuthStatus {
     report::status(scauth, observed, outcome, &Turn::Now, now)

@@ -12,7 +12,10 @@ use crate::names::ANNOTATION_ALLOW;
 use crate::reasons::Reason;
 use crate::reconcile::build::build;
 use crate::reconcile::observe::Observed;
-use crate::reconcile::validate::{Claim, NamespaceUse, Scale, claim, is_wanted, validate};
+use crate::reconcile::ownership::{Claim, claim, is_wanted};
+use crate::reconcile::scale::Scale;
+use crate::reconcile::validate::validate;
+use crate::reconcile::validated::NamespaceUse;
 use crate::release::Turn;
 
 fn with_namespace(metadata: ObjectMeta) -> Observed {
@@ -140,7 +143,7 @@ fn a_route_is_reached_by_https_unless_the_issuer_says_otherwise() {
     assert_eq!(validated(spec.clone(), &Observed::default()).unwrap().issuer, "https://auth.test");
     spec["auth"] = json!({"issuer": "http://auth.test"});
     let validated = validated(spec, &Observed::default()).unwrap();
-    assert_eq!(crate::reconcile::validate::url(&validated.spec, &validated.names), "http://auth.test");
+    assert_eq!(crate::reconcile::exposure::url(&validated.spec, &validated.names), "http://auth.test");
 }
 
 /// All optional children, by a spec that asks for none of them.

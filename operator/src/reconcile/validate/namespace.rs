@@ -5,20 +5,11 @@ use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
 use super::Refusal;
-use super::ownership::{Claim, claim, collecting};
+use super::ownership::collecting;
 use crate::names::{ANNOTATION_ALLOW, Names};
 use crate::reasons::Reason;
-
-/// Whose the namespace is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NamespaceUse {
-    /// Ours, there or not yet.
-    Managed,
-    /// The user's, who lets us in.
-    Users,
-    /// The user's, but with an owner reference of ours that must come off.
-    Returned,
-}
+use crate::reconcile::ownership::{Claim, claim};
+use crate::reconcile::validated::NamespaceUse;
 
 pub fn check(
     live: Option<&DynamicObject>,

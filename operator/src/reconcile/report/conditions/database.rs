@@ -8,8 +8,8 @@ use crate::names::ANNOTATION_ACCEPT_DATABASE;
 use crate::reasons::Reason;
 use crate::reconcile::identity::candidates;
 use crate::reconcile::report::Facts;
-use crate::reconcile::rollout::Cause;
 use crate::reconcile::volume;
+use crate::rollout::Cause;
 
 const KIND: &str = "DatabaseReady";
 

@@ -8,17 +8,16 @@ use crate::reasons::Reason;
 use crate::reconcile::exposure::{has_address, is_accepted, words_of_gateways};
 use crate::reconcile::hosts::Other;
 use crate::reconcile::report::Facts;
-use crate::reconcile::validate::{http_route, ingress};
 
 pub fn find(facts: &Facts<'_>) -> Finding {
     let spec = &facts.validated.spec;
     if !facts.validated.taken.is_empty() {
         return finding("Exposed", "False", Reason::HostTaken, host_taken(facts));
     }
-    if let Some(wanted) = ingress(spec) {
+    if let Some(wanted) = spec.ingress() {
         return by_ingress(facts, &wanted.host, wanted.class_name.as_deref());
     }
-    if let Some(wanted) = http_route(spec) {
+    if let Some(wanted) = spec.http_route() {
         return by_route(facts, &wanted.hostnames.join(", "));
     }
     finding(

@@ -9,7 +9,7 @@ use crate::health::Word;
 use crate::reasons::Reason;
 use crate::reconcile::capacity::State;
 use crate::reconcile::report::Facts;
-use crate::reconcile::validate::Scale;
+use crate::reconcile::scale::Scale;
 use crate::reconcile::volume;
 use crate::release::Turn;
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::{Health, Word};
 use crate::api::ScAuthStatus;
-use crate::health::{Health, Word};
-use crate::reconcile::rollout::Rollout;
+use crate::rollout::Rollout;
 
 /// Between two questions where all is well.
 const EVERY: Duration = Duration::from_secs(30);
@@ -56,7 +56,7 @@ pub struct Ask {
 }
 
 impl Healths {
-    /// For an operator whose pods are asked by [`super::run`].
+    /// For an operator whose pods are asked by [`crate::poll::run`].
     pub fn asking() -> Self {
         Self { is_asking: true, ..Self::default() }
     }
@@ -89,16 +89,16 @@ impl Healths {
     }
 
     /// Waits until somebody is to be asked at once.
-    pub(super) async fn wanted(&self) {
+    pub async fn wanted(&self) {
         self.wanted.notified().await;
     }
 
-    pub(super) fn keep_only(&self, names: &HashSet<String>) {
+    pub fn keep_only(&self, names: &HashSet<String>) {
         self.known().retain(|name, _| names.contains(name));
     }
 
     /// Whether it is time; each question is answered by [`Self::set`] before there is another.
-    pub(super) fn due(&self, name: &str, now: Instant) -> Option<Ask> {
+    pub fn due(&self, name: &str, now: Instant) -> Option<Ask> {
         let mut known = self.known();
         let entry = known.get_mut(name)?;
         if entry.is_being_asked || !entry.pods.exist || entry.next.is_some_and(|next| next > now) {
@@ -109,14 +109,7 @@ impl Healths {
     }
 
     /// Returns whether it tells something new.
-    pub(super) fn set(
-        &self,
-        name: &str,
-        ask: &Ask,
-        answer: Option<Health>,
-        status: &ScAuthStatus,
-        now: Instant,
-    ) -> bool {
+    pub fn set(&self, name: &str, ask: &Ask, answer: Option<Health>, status: &ScAuthStatus, now: Instant) -> bool {
         let mut known = self.known();
         let Some(entry) = known.get_mut(name) else { return false };
         entry.is_being_asked = false;

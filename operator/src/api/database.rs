@@ -1,0 +1,90 @@
+//! Where users and sessions are stored.
+
+use kube::KubeSchema;
+use sc_auth_contract::settings::{Engine, TlsMode};
+use serde::{Deserialize, Serialize};
+
+use super::references::{Credentials, SecretKey};
+
+/// Database of users and sessions.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.embedded) != has(self.external)").message(
+    "set exactly one of spec.database.embedded and spec.database.external"))]
+pub struct Database {
+    /// SQLite on its own volume: one replica, and a short outage whenever the pod is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<Embedded>,
+    /// A MySQL, MariaDB or PostgreSQL server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
+}
+
+/// SQLite on a volume.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Embedded {
+    /// Size of the volume. Defaults to 1Gi. It can only grow, if the StorageClass allows expansion; it can always
+    /// be set back to the volume's capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi|Ti)$')").message("write a size such as 1Gi or 500Mi"))]
+    #[schemars(length(max = 8))]
+    pub size: Option<String>,
+    /// StorageClass of the volume. Defaults to the cluster's default class. It cannot change once the volume
+    /// exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+}
+
+/// A database server: its address in a Secret, or in parts.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.urlFrom) != has(self.host)").message(
+        "set either urlFrom (a Secret with the whole address) or host with name and credentialsFrom"),
+    validation = Rule::new("!has(self.host) || (has(self.name) && has(self.credentialsFrom))").message(
+        "with host, name and credentialsFrom are needed too"),
+    validation = Rule::new("!has(self.urlFrom) || !(has(self.engine) || has(self.port) || has(self.name) || has(self.credentialsFrom))").message(
+        "with urlFrom, the address holds engine, port, name and credentials: remove them")
+)]
+pub struct External {
+    /// Key of a Secret in the ScAuth's namespace that contains the address, such as
+    /// `postgresql://user:password@host:5432/name`. CloudNativePG writes it as the key `uri` of the Secret
+    /// `CLUSTER-app`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<SecretKey>,
+    /// See [`Engine`], whose text is the one that `kubectl explain` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
+    /// Host name or IP address of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub host: Option<String>,
+    /// Port of the server. Defaults to 3306 or 5432.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+    /// Name of the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub name: Option<String>,
+    /// Secret in the ScAuth's namespace with user name and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_from: Option<Credentials>,
+    /// Encryption of the connection. Defaults to what the address says, otherwise to `preferred`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<DatabaseTls>,
+}
+
+/// Encryption of the connection to a database server.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseTls {
+    /// `disabled`, `preferred` (encrypt if the server supports it), `required` (encrypt without verification),
+    /// `verify-ca` (verify the certificate's authority) or `verify-identity` (and its host name).
+    pub mode: TlsMode,
+    /// Key of a Secret in the ScAuth's namespace with the CA certificates (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_from: Option<SecretKey>,
+}
