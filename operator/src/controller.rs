@@ -14,6 +14,7 @@ use kube_runtime::controller::{Action, Config};
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::{Controller, WatchStreamExt as _, watcher};
+use strum::IntoEnumIterator as _;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +56,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
         .reflect(writer)
         .inspect_ok(move |event| {
             for scauth in neighbours.touched(event) {
-                drop(concerned.send(scauth));
+                let _ = concerned.send(scauth);
             }
         })
         .applied_objects()
@@ -81,7 +82,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     }
     controller = controller.reconcile_on(watches::autoscalers(&client, metrics.clone()));
     let mut tasks = tokio::task::JoinSet::new();
-    for kind in Kind::ALL.into_iter().filter(|kind| kind.definition().is_some()) {
+    for kind in Kind::iter().filter(|kind| kind.definition().is_some()) {
         let (client, metrics) = (client.clone(), metrics.clone());
         tasks.spawn(watches::optional(client, kind, definitions.clone(), sender.clone(), freshness.clone(), metrics));
     }

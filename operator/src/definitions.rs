@@ -8,6 +8,7 @@ use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt as _};
 use kube_runtime::watcher::Event;
 use kube_runtime::{WatchStreamExt as _, watcher};
+use strum::IntoEnumIterator as _;
 use tokio::sync::watch;
 
 use crate::kinds::Kind;
@@ -18,7 +19,7 @@ pub const SCAUTHS: &str = "scauths.sc-auth.io";
 pub type Definitions = BTreeSet<String>;
 
 fn is_of_interest(name: &str) -> bool {
-    name == SCAUTHS || Kind::ALL.iter().any(|kind| kind.definition() == Some(name))
+    name == SCAUTHS || Kind::iter().any(|kind| kind.definition() == Some(name))
 }
 
 /// Follows them for ever.
@@ -32,7 +33,9 @@ pub async fn follow(client: Client, known: watch::Sender<Definitions>) {
             Ok(Event::InitApply(definition)) => {
                 first.extend(Some(definition.name_any()).filter(|name| is_of_interest(name)));
             }
-            Ok(Event::InitDone) => drop(known.send_replace(std::mem::take(&mut first))),
+            Ok(Event::InitDone) => {
+                let _ = known.send_replace(std::mem::take(&mut first));
+            }
             Ok(Event::Apply(definition)) if is_of_interest(&definition.name_any()) => {
                 known.send_modify(|known| known.extend([definition.name_any()]));
             }

@@ -11,6 +11,7 @@ use clap::Args;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
+use strum::IntoEnumIterator as _;
 
 use crate::api::ScAuth;
 use crate::kinds::Kind;
@@ -24,8 +25,8 @@ use crate::reconcile::validate::{Environment, validate};
 use crate::reconcile::validated::Validated;
 use crate::reconcile::volume;
 use crate::release::Turn;
+use crate::release_args::ReleaseArgs;
 use crate::render;
-use crate::run::OfferArgs;
 
 /// What `diff` can be told.
 #[derive(Debug, Args)]
@@ -38,7 +39,7 @@ pub struct DiffArgs {
     #[arg(long)]
     field_manager: Option<String>,
     #[command(flatten)]
-    offer: OfferArgs,
+    release: ReleaseArgs,
 }
 
 /// Returns a unified diff, empty where nothing would change.
@@ -46,7 +47,7 @@ pub struct DiffArgs {
 /// # Errors
 /// Where the file or the cluster cannot be read, or the API server or the operator would refuse a ScAuth.
 pub async fn run(args: DiffArgs) -> anyhow::Result<String> {
-    let environment = args.offer.environment();
+    let environment = args.release.environment();
     let scauths = render::read(&args.filename)?;
     let client = Client::try_default().await.context("connecting to the API server")?;
     diff(&client, &scauths, args.field_manager.as_deref(), &environment).await
@@ -127,7 +128,7 @@ async fn children(
     observed: &Observed,
 ) -> anyhow::Result<Vec<Change>> {
     let mut changes = Vec::new();
-    for kind in Kind::ALL {
+    for kind in Kind::iter() {
         let before = serde_json::to_value(observed.children.get(&kind))?;
         let after = match wanted.get(&kind) {
             Some(_) if observed.unknown_kinds.contains(&kind) => Value::Null,

@@ -9,11 +9,12 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ApiResource;
 use kube::core::DynamicObject;
 use kube::{Api, Client};
+use strum::EnumIter;
 
 use crate::names::Names;
 
 /// A kind of child, in the order in which they are applied. The generated Secrets are none: they are made once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumIter)]
 pub enum Kind {
     Namespace,
     ServiceAccount,
@@ -31,21 +32,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 12] = [
-        Self::Namespace,
-        Self::ServiceAccount,
-        Self::NetworkPolicy,
-        Self::VolumeClaim,
-        Self::Service,
-        Self::OpsService,
-        Self::Deployment,
-        Self::DisruptionBudget,
-        Self::Autoscaler,
-        Self::Ingress,
-        Self::HttpRoute,
-        Self::ServiceMonitor,
-    ];
-
     pub fn resource(self) -> ApiResource {
         match self {
             Self::Namespace => ApiResource::erase::<Namespace>(&()),

@@ -10,8 +10,8 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
+/// How long a lease lasts without being renewed.
 const LEASE: Duration = Duration::from_secs(15);
-const LEASE_SECONDS: i32 = 15;
 /// When a leader gives up that cannot renew.
 const DEADLINE: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_secs(2);
@@ -98,7 +98,7 @@ impl Candidate {
         let now = (self.clock)();
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: Some(LEASE_SECONDS),
+            lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),
             acquire_time: Some(acquired.unwrap_or(MicroTime(now))),
             renew_time: Some(MicroTime(now)),
             lease_transitions: Some(transitions),

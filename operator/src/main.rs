@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let action = Cli::parse().command;
     let trouble = if matches!(action, Action::Diff(_)) { ExitCode::from(2) } else { ExitCode::FAILURE };
     carry_out(action).unwrap_or_else(|error| {
-        drop(writeln!(std::io::stderr(), "error: {error:#}"));
+        let _ = writeln!(std::io::stderr(), "error: {error:#}");
         trouble
     })
 }

@@ -71,7 +71,7 @@ impl Asker {
         let health = ask_all(&self.client, &self.http, &scauth, ask.is_settled).await;
         let status = scauth.status.clone().unwrap_or_default();
         if self.healths.set(&scauth.name_any(), &ask, health, &status, Instant::now()) {
-            drop(self.changed.send(ObjectRef::from_obj(scauth.as_ref())));
+            let _ = self.changed.send(ObjectRef::from_obj(scauth.as_ref()));
         }
     }
 }

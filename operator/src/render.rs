@@ -17,7 +17,7 @@ use crate::reconcile::observe::Observed;
 use crate::reconcile::validate::{Environment, validate};
 use crate::reconcile::validated::Validated;
 use crate::release::Turn;
-use crate::run::{NO_SERVER_IMAGE, OfferArgs};
+use crate::release_args::{NO_SERVER_IMAGE, ReleaseArgs};
 
 /// Where a ScAuth has not been stored yet.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
@@ -29,13 +29,13 @@ pub struct RenderArgs {
     #[arg(short, long)]
     filename: PathBuf,
     #[command(flatten)]
-    offer: OfferArgs,
+    release: ReleaseArgs,
 }
 
 /// # Errors
 /// Where the file cannot be read, has no ScAuth, or one that the operator would refuse.
 pub fn render(args: RenderArgs) -> anyhow::Result<String> {
-    let environment = args.offer.environment();
+    let environment = args.release.environment();
     let mut text = String::new();
     for mut scauth in read(&args.filename)? {
         scauth.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());

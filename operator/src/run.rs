@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 use kube::Config;
@@ -26,8 +26,7 @@ use crate::probes::{self, Probes};
 use crate::reconcile::Context;
 use crate::reconcile::apply::settled::Settled;
 use crate::reconcile::attempts::Attempts;
-use crate::reconcile::validate::Environment;
-use crate::release::Offer;
+use crate::release_args::ReleaseArgs;
 
 /// How long reconciles may take to end after SIGTERM; Kubernetes kills after 30 s.
 const LONGEST_STOP: Duration = Duration::from_secs(20);
@@ -38,7 +37,7 @@ const LONGEST_RECONCILE: Duration = Duration::from_secs(25);
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     #[command(flatten)]
-    offer: OfferArgs,
+    release: ReleaseArgs,
     /// The operator's own name, to tell candidates apart.
     #[arg(long, env = "POD_NAME", default_value = "sc-auth-operator")]
     name: String,
@@ -61,51 +60,6 @@ pub struct RunArgs {
     longest_silence: Duration,
 }
 
-/// What the children depend on beside the ScAuth itself.
-#[derive(Debug, Clone, Args)]
-pub struct OfferArgs {
-    /// The image of the server's pods where a ScAuth names none. There is no default, since no public registry has it.
-    #[arg(long, env = "SERVER_IMAGE")]
-    server_image: Option<String>,
-    /// The operator's own namespace: the Lease lies there, and no ScAuth may.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "sc-auth-system")]
-    namespace: String,
-    /// What images a ScAuth may name: those that begin with one of these, separated by commas. Any by default.
-    #[arg(long, env = "ALLOWED_IMAGES", value_delimiter = ',')]
-    allowed_images: Vec<String>,
-}
-
-/// What to do where the server's image is not known.
-pub const NO_SERVER_IMAGE: &str = concat!(
-    "no image for the server's pods: set --server-image or SERVER_IMAGE to the one in your registry, such as ",
-    "registry.example.com/sc-auth-server:",
-    env!("CARGO_PKG_VERSION")
-);
-
-impl OfferArgs {
-    /// # Errors
-    /// Where no image is named, or only the placeholder of the manifests: an operator would make pods that never start.
-    fn ensure_image(&self) -> anyhow::Result<()> {
-        let image = self.server_image.as_deref().unwrap_or_default().trim();
-        ensure!(!image.is_empty(), NO_SERVER_IMAGE);
-        let (registry, _) = image.split_once('/').unwrap_or_default();
-        let host = registry.split(':').next().unwrap_or_default();
-        let is_placeholder = host.rsplit('.').next() == Some("invalid");
-        ensure!(!is_placeholder, "{image} is a placeholder that no registry has; {NO_SERVER_IMAGE}");
-        Ok(())
-    }
-
-    /// As the reconcile needs it.
-    pub fn environment(self) -> Environment {
-        let image = self.server_image.unwrap_or_default().trim().to_owned();
-        Environment {
-            offer: Offer { version: env!("CARGO_PKG_VERSION").to_owned(), image },
-            namespace: self.namespace,
-            allowed_images: self.allowed_images.into_iter().filter(|start| !start.is_empty()).collect(),
-        }
-    }
-}
-
 #[expect(clippy::disallowed_methods, reason = "everything else is given a clock")]
 fn now() -> Timestamp {
     Timestamp::now()
@@ -115,7 +69,7 @@ fn now() -> Timestamp {
 /// Where no image of the server is named, the cluster cannot be reached at all, the address is taken, or the Lease is
 /// lost.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
-    args.offer.ensure_image()?;
+    args.release.ensure_image()?;
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopping = stop.clone();
@@ -132,7 +86,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
 /// # Errors
 /// As [`run`].
 pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    args.offer.ensure_image()?;
+    args.release.ensure_image()?;
     let (metrics, freshness) = (Metrics::default(), Freshness::default());
     let client = client::client(config, args.longest_silence, &metrics, &freshness)?;
     let (fleet, writer) = reflector::store();
@@ -147,10 +101,12 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     let listener = tokio::net::TcpListener::bind(args.listen).await.context("LISTEN")?;
     // All of them end with this function.
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(async move { drop(axum::serve(listener, probes::router(probes)).await) });
+    tasks.spawn(async move {
+        let _ = axum::serve(listener, probes::router(probes)).await;
+    });
     tasks.spawn(definitions::follow(client.clone(), known));
 
-    let environment = args.offer.environment();
+    let environment = args.release.environment();
     let identity = leader::identity(&args.name, now());
     let mut candidate = Candidate::new(client.clone(), &environment.namespace, args.lease, identity.clone(), now);
     if !is_defined(&mut definitions, &stop).await {

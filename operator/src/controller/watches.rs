@@ -12,6 +12,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::watcher::Event;
 use kube_runtime::{WatchStreamExt as _, watcher};
+use strum::IntoEnumIterator as _;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch::Receiver;
 
@@ -26,7 +27,7 @@ use crate::names::LABEL_SCAUTH;
 /// What every cluster has.
 pub fn watched() -> Vec<ApiResource> {
     let others = [Kind::OpsService, Kind::Autoscaler];
-    let kinds = Kind::ALL.into_iter().filter(|kind| kind.definition().is_none() && !others.contains(kind));
+    let kinds = Kind::iter().filter(|kind| kind.definition().is_none() && !others.contains(kind));
     kinds.map(Kind::resource).chain([ApiResource::erase::<Pod>(&())]).collect()
 }
 
@@ -61,7 +62,9 @@ impl Substances {
         match event {
             Event::Init => self.0.clear(),
             Event::InitDone => {}
-            Event::Delete(object) => drop(self.0.remove(&key(object))),
+            Event::Delete(object) => {
+                self.0.remove(&key(object));
+            }
             Event::Apply(object) | Event::InitApply(object) => {
                 let substance = substance(object);
                 return self.0.insert(key(object), substance) != Some(substance);

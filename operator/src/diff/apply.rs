@@ -56,7 +56,9 @@ fn remove_dropped(last: &Value, wanted: &mut Value) {
     for (name, last) in last {
         match wanted.get_mut(name) {
             Some(wanted) => remove_dropped(last, wanted),
-            None => drop(wanted.insert(name.clone(), Value::Null)),
+            None => {
+                wanted.insert(name.clone(), Value::Null);
+            }
         }
     }
 }

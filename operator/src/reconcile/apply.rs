@@ -16,6 +16,7 @@ use kube::core::DynamicObject;
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use strum::IntoEnumIterator as _;
 
 use super::build::Children;
 use super::capacity;
@@ -114,7 +115,7 @@ pub async fn apply(
     }
     // The namespace and the volume never go by our hand.
     let kept = [Kind::Namespace, Kind::VolumeClaim, Kind::Autoscaler];
-    for kind in Kind::ALL.into_iter().filter(|kind| !wanted.contains(kind) && !kept.contains(kind)) {
+    for kind in Kind::iter().filter(|kind| !wanted.contains(kind) && !kept.contains(kind)) {
         match succession::stays(kind, &applied, means.now).filter(|_| observed.children.contains_key(&kind)) {
             Some(rest) => applied.leaves_in = Some(rest),
             None => delete(means.client, kind, observed).await?,

@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use secret::{admin_secret, deployment, keys_secret};
+use strum::IntoEnumIterator as _;
 
 use super::validated::Validated;
 use crate::api::DeletionPolicy;
@@ -35,7 +36,7 @@ pub type Children = BTreeMap<Kind, Value>;
 /// Where a child cannot be written as JSON.
 pub fn build(validated: &Validated) -> serde_json::Result<Children> {
     let mut children = Children::new();
-    for kind in Kind::ALL {
+    for kind in Kind::iter() {
         if let Some(child) = one(kind, validated)? {
             children.insert(kind, child);
         }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::error::ApplyError;
 use crate::api::{Embedded, VolumeStatus};
 use crate::names::FIELD_MANAGER;
+use crate::quantity::Quantity;
 use crate::reasons::Reason;
 
 const DEFAULT_SIZE: &str = "1Gi";
@@ -95,7 +96,9 @@ fn is_other_class(embedded: &Embedded, live: &Live<'_>) -> bool {
 
 fn bound(embedded: &Embedded, wanted: &str, live: &Live<'_>) -> (String, State) {
     let capacity = live.capacity.unwrap_or(live.request);
-    let (Some(size), Some(asked), Some(has)) = (bytes(wanted), bytes(live.request), bytes(capacity)) else {
+    let (Some(size), Some(asked), Some(has)) =
+        (Quantity::parse(wanted), Quantity::parse(live.request), Quantity::parse(capacity))
+    else {
         return (wanted.to_owned(), State::Settled);
     };
     if size > has {
@@ -103,7 +106,7 @@ fn bound(embedded: &Embedded, wanted: &str, live: &Live<'_>) -> (String, State) 
         let growing = format!("the volume grows from {capacity} to {wanted}{words}");
         return (wanted.to_owned(), State::Growing(growing));
     }
-    let request = if size.total_cmp(&asked).is_eq() { wanted } else { live.request };
+    let request = if size == asked { wanted } else { live.request };
     let mut kept = Vec::new();
     if asked > has {
         kept.push(format!(
@@ -123,7 +126,7 @@ fn bound(embedded: &Embedded, wanted: &str, live: &Live<'_>) -> (String, State) 
 }
 
 fn unbound(embedded: &Embedded, wanted: &str, live: &Live<'_>) -> (String, State) {
-    let is_same_size = bytes(wanted) == bytes(live.request);
+    let is_same_size = Quantity::parse(wanted) == Quantity::parse(live.request);
     let request = if is_same_size { wanted } else { live.request };
     if is_same_size && !is_other_class(embedded, live) {
         return (request.to_owned(), State::Settled);
@@ -142,7 +145,7 @@ pub fn without_growth(desired: &Value, live: Option<&DynamicObject>) -> Option<V
     let asked = live?.data.pointer(REQUEST)?;
     let mut desired = desired.clone();
     let request = desired.pointer_mut(REQUEST)?;
-    if request == asked {
+    if request.as_str().and_then(Quantity::parse) == asked.as_str().and_then(Quantity::parse) {
         return None;
     }
     *request = json!(asked);
@@ -176,23 +179,19 @@ pub fn status(claim: &DynamicObject) -> VolumeStatus {
     VolumeStatus { capacity: text("/status/capacity/storage"), storage_class_name: text("/spec/storageClassName") }
 }
 
-/// A quantity as Kubernetes writes it, as a number; exact enough to compare sizes.
-fn bytes(quantity: &str) -> Option<f64> {
-    if let Ok(number) = quantity.parse() {
-        return Some(number);
-    }
-    let digits = quantity.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(quantity.len());
-    let (number, unit) = quantity.split_at(digits);
-    let (base, power) = match unit.as_bytes() {
-        b"m" => (1_000_f64, -1),
-        [prefix] => (1_000_f64, power(*prefix)?),
-        [prefix, b'i'] => (1_024_f64, power(*prefix)?),
-        _ => return None,
-    };
-    Some(number.parse::<f64>().ok()? * base.powi(power))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn power(prefix: u8) -> Option<i32> {
-    let place = b"KMGTPE".iter().position(|known| *known == prefix.to_ascii_uppercase())?;
-    i32::try_from(place).ok().map(|place| place + 1)
+    fn claim(request: &str) -> Value {
+        json!({"spec": {"resources": {"requests": {"storage": request}}}})
+    }
+
+    #[test]
+    fn another_spelling_of_a_size_is_no_growth() {
+        let mut live = DynamicObject::new("", &crate::kinds::Kind::VolumeClaim.resource());
+        live.data = claim("1Gi");
+        assert_eq!(without_growth(&claim("1024Mi"), Some(&live)), None);
+        assert_eq!(without_growth(&claim("2Gi"), Some(&live)), Some(claim("1Gi")));
+    }
 }

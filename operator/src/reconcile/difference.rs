@@ -2,20 +2,38 @@
 
 use serde_json::Value;
 
+use crate::quantity::Quantity;
+
 /// What the API server takes as one value: here what others add is a change.
 const WHOLE: [&str; 7] =
     ["selector", "podSelector", "namespaceSelector", "labelSelector", "nodeSelector", "parentRefs", "backendRefs"];
+
+/// The fields whose text, or whose fields' text, is a quantity.
+const QUANTITIES: [&str; 5] = ["limits", "requests", "capacity", "sizeLimit", "divisor"];
 
 /// Whether each field of `wanted` stands in `live` with the same value.
 pub fn is_within(wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(name, wanted)| match live.get(name) {
             Some(live) if WHOLE.contains(&name.as_str()) => wanted == live,
+            Some(live) if QUANTITIES.contains(&name.as_str()) => are_same_quantities(wanted, live),
             Some(live) => is_within(wanted, live),
             None => false,
         }),
         (Value::Array(wanted), Value::Array(live)) => are_within(wanted, live),
-        (Value::String(wanted), Value::String(live)) => wanted == live || same_quantity(wanted, live),
+        (wanted, live) => wanted == live,
+    }
+}
+
+/// The API server writes quantities its own way: `1000m` comes back as `1`, `1024Mi` as `1Gi`.
+fn are_same_quantities(wanted: &Value, live: &Value) -> bool {
+    match (wanted, live) {
+        (Value::Object(wanted), Value::Object(live)) => {
+            wanted.iter().all(|(name, wanted)| live.get(name).is_some_and(|live| are_same_quantities(wanted, live)))
+        }
+        (Value::String(wanted), Value::String(live)) => {
+            wanted == live || matches!(Quantity::parse(wanted), Some(wanted) if Some(wanted) == Quantity::parse(live))
+        }
         (wanted, live) => wanted == live,
     }
 }
@@ -30,25 +48,6 @@ fn are_within(wanted: &[Value], live: &[Value]) -> bool {
             .all(|wanted| live.iter().any(|live| name(live) == name(wanted) && is_within(wanted, live)));
     }
     wanted.len() == live.len() && wanted.iter().zip(live).all(|(wanted, live)| is_within(wanted, live))
-}
-
-/// The API server writes quantities its own way: `1000m` comes back as `1`, `1024Mi` as `1Gi`.
-fn same_quantity(wanted: &str, live: &str) -> bool {
-    matches!((thousandths(wanted), thousandths(live)), (Some(wanted), Some(live)) if wanted == live)
-}
-
-fn thousandths(text: &str) -> Option<u128> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor: u128 = match unit {
-        "m" => 1,
-        "" => 1_000,
-        "Mi" => 1_000 << 20,
-        "Gi" => 1_000 << 30,
-        "Ti" => 1_000 << 40,
-        _ => return None,
-    };
-    number.parse::<u128>().ok()?.checked_mul(factor)
 }
 
 #[cfg(test)]
@@ -73,8 +72,19 @@ mod tests {
 
     #[test]
     fn quantities_are_compared_by_what_they_mean() {
-        assert!(is_within(&json!({"cpu": "1000m", "memory": "1024Mi"}), &json!({"cpu": "1", "memory": "1Gi"})));
-        assert!(!is_within(&json!("500m"), &json!("5")));
-        assert!(!is_within(&json!("1Gi"), &json!("1G")));
+        let limits = |cpu: &str, memory: &str| json!({"limits": {"cpu": cpu, "memory": memory}});
+        assert!(is_within(&limits("1000m", "1024Mi"), &limits("1", "1Gi")));
+        assert!(!is_within(&limits("500m", "1Gi"), &limits("5", "1Gi")));
+        assert!(!is_within(&limits("1", "1Gi"), &limits("1", "1G")));
+        for (wanted, live) in [("1024Ki", "1Mi"), ("0.5Gi", "512Mi"), ("1000M", "1G")] {
+            let volume = |size: &str| json!({"volumes": [{"name": "cache", "emptyDir": {"sizeLimit": size}}]});
+            assert!(is_within(&volume(wanted), &volume(live)), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn text_that_looks_like_a_quantity_is_compared_as_text() {
+        let variable = |value: &str| json!({"env": [{"name": "X", "value": value}]});
+        assert!(!is_within(&variable("1000m"), &variable("1")));
     }
 }

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::api::{ApiResource, ListParams};
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
+use strum::IntoEnumIterator as _;
 
 use super::hosts::Hosts;
 use super::ownership::{Claim, claim, counts};
@@ -121,7 +122,7 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
         return Ok(observed);
     };
     observed.children.insert(Kind::Namespace, namespace);
-    for kind in Kind::ALL.into_iter().skip(1) {
+    for kind in Kind::iter().filter(|kind| *kind != Kind::Namespace) {
         if kind == Kind::VolumeClaim && scauth.spec.database.embedded.is_none() {
             continue;
         }

@@ -15,8 +15,9 @@ use crate::api::{KeyAlgorithm, KeyStatus, Keys, ScAuth};
 use crate::names::{ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED};
 use crate::reasons::Reason;
 
-const HOUR: i64 = 3_600;
-const DAY: i64 = 24 * HOUR;
+const DAY: i64 = 24 * 3_600;
+/// How long a key signs where the spec does not say.
+const DEFAULT_PERIOD: i64 = 30 * DAY;
 /// The keys of refresh tokens stay for a year after, so they change no more often than this.
 const REFRESH_PERIOD: i64 = 30 * DAY;
 /// A file may hold 64 keys; requests come to an end before.
@@ -57,9 +58,8 @@ impl Plan {
 }
 
 fn period(keys: &Keys) -> i64 {
-    let text = keys.rotation.as_deref().unwrap_or("30d");
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
-    number.parse::<i64>().unwrap_or(30) * if unit == "h" { HOUR } else { DAY }
+    let period = keys.rotation.as_deref().and_then(|text| humantime::parse_duration(text).ok());
+    period.and_then(|period| i64::try_from(period.as_secs()).ok()).unwrap_or(DEFAULT_PERIOD)
 }
 
 pub fn algorithm(wanted: KeyAlgorithm) -> Algorithm {

@@ -10,6 +10,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use sc_auth_operator::kinds::Kind;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
+use strum::IntoEnumIterator as _;
 
 use crate::harness::{
     Fault, Line, admin, apply, eventually, generated, manifest, once, say, scauths, settle, snapshot,
@@ -106,7 +107,7 @@ impl Scenario {
 /// Waits until what the ScAuth owned is gone; the garbage collector notices new kinds every half minute.
 async fn collected(client: &Client, name: &str) {
     let names = Names { scauth: name.into(), namespace: name.into() };
-    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Namespace) {
+    for kind in Kind::iter().filter(|kind| *kind != Kind::Namespace) {
         eventually("the garbage is collected", || async {
             kind.api(client, &names).get_opt(&kind.name(&names)).await.unwrap().is_none()
         })

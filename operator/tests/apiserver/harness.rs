@@ -25,6 +25,7 @@ use sc_auth_operator::reconcile::validate::Environment;
 use sc_auth_operator::reconcile::{Context, Error, reconcile};
 use sc_auth_operator::release::Offer;
 use serde_json::{Value, json};
+use strum::IntoEnumIterator as _;
 use tokio::sync::Notify;
 use tower::{BoxError, service_fn};
 
@@ -300,7 +301,7 @@ pub async fn snapshot(client: &Client, name: &str) -> Value {
     let scauth = scauths(client).get(name).await.unwrap();
     let (uid, names) = (scauth.metadata.uid.clone().unwrap(), Names::of(&scauth));
     let mut all = json!({});
-    for kind in Kind::ALL {
+    for kind in Kind::iter() {
         let child = kind.api(client, &names).get_opt(&kind.name(&names)).await.unwrap();
         all[format!("{kind:?}")] = serde_json::to_value(child).unwrap();
     }

@@ -1,6 +1,7 @@
 //! What the children are like.
 
 use serde_json::{Value, json};
+use strum::IntoEnumIterator as _;
 
 use super::{NAME, embedded, external, validated};
 use crate::kinds::Kind;
@@ -50,7 +51,7 @@ fn all_children_carry_the_name_of_their_scauth() {
     let mut all = children(everything());
     all.extend(children(embedded()));
     all.extend(children(with(embedded(), "expose", json!({"ingress": {"host": "auth.test"}}))));
-    assert_eq!(all.len(), Kind::ALL.len(), "{:?}", all.keys());
+    assert_eq!(all.len(), Kind::iter().count(), "{:?}", all.keys());
     for (kind, child) in all {
         let labels = &child["metadata"]["labels"];
         assert_eq!(labels["sc-auth.io/scauth"], NAME, "{kind:?}");
@@ -91,7 +92,7 @@ fn data_stays_unless_the_policy_says_otherwise_and_the_workload_always_goes() {
     assert!(!is_owned(&retain, Kind::Namespace) && !is_owned(&retain, Kind::VolumeClaim));
     assert!(is_owned(&retain, Kind::Deployment) && is_owned(&retain, Kind::Service));
     let delete = children(with(embedded(), "deletionPolicy", json!("Delete")));
-    assert!(Kind::ALL.into_iter().filter(|kind| delete.contains_key(kind)).all(|kind| is_owned(&delete, kind)));
+    assert!(Kind::iter().filter(|kind| delete.contains_key(kind)).all(|kind| is_owned(&delete, kind)));
 }
 
 #[test]

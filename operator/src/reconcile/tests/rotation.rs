@@ -1,5 +1,7 @@
 //! The signing keys by the clock. Times are in seconds.
 
+use std::time::Duration;
+
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use sc_auth_contract::keys::{Algorithm, KeySet};
@@ -165,4 +167,15 @@ fn a_secret_without_usable_keys_is_explained_without_its_content() {
     assert_eq!(Stored::read(&Secret::default()).unwrap_err(), "it has no key keys.json");
     assert!(broken("hunter2").starts_with("not a JSON Web Key Set"));
     assert!(!broken("{\"keys\": \"hunter2\"}").contains("hunter2"));
+}
+
+#[test]
+fn a_period_is_a_number_of_hours_or_days_and_nonsense_is_the_default() {
+    let period = |rotation: &str| {
+        let mut spec = external();
+        spec["keys"] = json!({"rotation": rotation});
+        Plan::of(&scauth(spec), Duration::ZERO).period
+    };
+    assert_eq!([period("12h"), period("10d"), period("366d")], [12 * 3_600, 10 * DAY, 366 * DAY]);
+    assert_eq!([period("soon"), period("xh"), period("")], [30 * DAY; 3]);
 }

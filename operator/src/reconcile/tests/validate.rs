@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
+use strum::IntoEnumIterator as _;
 
 use super::{NAME, embedded, environment, external, live, observing, owned_by, owner, retained_by, scauth, validated};
 use crate::api::DeletionPolicy;
@@ -200,7 +201,7 @@ fn what_is_wanted_is_what_is_built() {
     route["expose"] = json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.test"]}});
     for spec in [embedded(), external(), full, route] {
         let children = build(&validated(spec.clone(), &Observed::default()).unwrap()).unwrap();
-        for kind in Kind::ALL {
+        for kind in Kind::iter() {
             assert_eq!(is_wanted(kind, &scauth(spec.clone()).spec), children.contains_key(&kind), "{kind:?} of {spec}");
         }
     }

@@ -1,0 +1,52 @@
+//! The arguments that `run`, `render` and `diff` have in common.
+
+use anyhow::ensure;
+use clap::Args;
+
+use crate::reconcile::validate::Environment;
+use crate::release::Offer;
+
+/// What the children depend on beside the ScAuth itself.
+#[derive(Debug, Clone, Args)]
+pub struct ReleaseArgs {
+    /// The image of the server's pods where a ScAuth names none. There is no default, since no public registry has it.
+    #[arg(long, env = "SERVER_IMAGE")]
+    server_image: Option<String>,
+    /// The operator's own namespace: the Lease lies there, and no ScAuth may.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "sc-auth-system")]
+    namespace: String,
+    /// What images a ScAuth may name: those that begin with one of these, separated by commas. Any by default.
+    #[arg(long, env = "ALLOWED_IMAGES", value_delimiter = ',')]
+    allowed_images: Vec<String>,
+}
+
+/// What to do where the server's image is not known.
+pub const NO_SERVER_IMAGE: &str = concat!(
+    "no image for the server's pods: set --server-image or SERVER_IMAGE to the one in your registry, such as ",
+    "registry.example.com/sc-auth-server:",
+    env!("CARGO_PKG_VERSION")
+);
+
+impl ReleaseArgs {
+    /// # Errors
+    /// Where no image is named, or only the placeholder of the manifests: an operator would make pods that never start.
+    pub fn ensure_image(&self) -> anyhow::Result<()> {
+        let image = self.server_image.as_deref().unwrap_or_default().trim();
+        ensure!(!image.is_empty(), NO_SERVER_IMAGE);
+        let (registry, _) = image.split_once('/').unwrap_or_default();
+        let host = registry.split(':').next().unwrap_or_default();
+        let is_placeholder = host.rsplit('.').next() == Some("invalid");
+        ensure!(!is_placeholder, "{image} is a placeholder that no registry has; {NO_SERVER_IMAGE}");
+        Ok(())
+    }
+
+    /// As the reconcile needs it.
+    pub fn environment(self) -> Environment {
+        let image = self.server_image.unwrap_or_default().trim().to_owned();
+        Environment {
+            offer: Offer { version: env!("CARGO_PKG_VERSION").to_owned(), image },
+            namespace: self.namespace,
+            allowed_images: self.allowed_images.into_iter().filter(|start| !start.is_empty()).collect(),
+        }
+    }
+}
