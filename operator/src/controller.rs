@@ -105,6 +105,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
 
 async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -> Result<Action, Error> {
     metrics.begun(&scauth.name_any());
+    context.forget_deleted();
     let started = Instant::now();
     let result = reconcile(scauth, context).await;
     let outcome = match &result {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use sc_auth_contract::status::{Hold, Offered, Other, Status};
 
 use crate::api::ScAuthStatus;
+use crate::conditions::{ConditionStatus, ConditionType, find};
 pub use healths::{Ask, Healths};
 
 /// What is known from the pods themselves.
@@ -104,14 +105,16 @@ impl Health {
 
     /// Whether a status says all of it already, as after a restart of the operator.
     pub fn is_told_by(&self, status: &ScAuthStatus) -> bool {
-        let condition = |kind: &str| status.conditions.iter().find(|condition| condition.type_ == kind);
-        let is = |kind: &str, expected: &str| condition(kind).is_some_and(|condition| condition.status == expected);
+        let is = |type_: ConditionType, expected: ConditionStatus| {
+            find(&status.conditions, type_).is_some_and(|condition| condition.status == expected)
+        };
+        let is_true = |type_| is(type_, ConditionStatus::True);
         let known = status.database.as_ref().and_then(|database| database.identity.as_ref());
-        let admin_is_told = self.admin_made.is_none_or(|made| is("AdminReady", if made { "True" } else { "False" }));
+        let admin_is_told = self.admin_made.is_none_or(|made| is(ConditionType::AdminReady, made.into()));
         self.is_well()
-            && is("Ready", "True")
-            && is("DatabaseReady", "True")
-            && self.keys_lost.is_none_or(|_| is("KeysReady", "True"))
+            && is_true(ConditionType::Ready)
+            && is_true(ConditionType::DatabaseReady)
+            && self.keys_lost.is_none_or(|_| is_true(ConditionType::KeysReady))
             && self.served.iter().all(|served| Some(&served.identity) == known)
             && admin_is_told
     }

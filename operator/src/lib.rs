@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod client;
+pub mod conditions;
 pub mod controller;
 pub mod definitions;
 pub mod diff;

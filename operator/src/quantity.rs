@@ -99,9 +99,7 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_quantities_and_none_ends_the_program() {
-        for text in
-            ["", ".", "Gi", "1 Gi", "1gi", "1Gib", "1.2.3", "--1", "1e", "1e1x", "٣", "1e2147483647"]
-        {
+        for text in ["", ".", "Gi", "1 Gi", "1gi", "1Gib", "1.2.3", "--1", "1e", "1e1x", "٣", "1e2147483647"] {
             assert_eq!(Quantity::parse(text), None, "{text}");
         }
         assert_eq!(Quantity::parse(&"9".repeat(60)), None);

@@ -29,7 +29,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Client, ResourceExt as _};
 use kube_runtime::controller::Action;
 use kube_runtime::events::Recorder;
-use kube_runtime::reflector::Store;
+use kube_runtime::reflector::{ObjectRef, Store};
 use rand::RngExt as _;
 
 use crate::api::ScAuth;
@@ -43,7 +43,7 @@ use attempts::Attempts;
 pub use error::{ApplyError, Error};
 use hosts::Hosts;
 use observe::Observed;
-use report::{Outcome, Suspended};
+use report::Outcome;
 use rotation::Plan;
 use validate::Environment;
 use validated::Validated;
@@ -67,6 +67,15 @@ pub struct Context {
     pub healths: Healths,
     pub attempts: Attempts,
     pub settled: Settled,
+}
+
+impl Context {
+    /// Forgets what is known of ScAuths that are gone.
+    pub fn forget_deleted(&self) {
+        let exists = |name: &str| self.fleet.get(&ObjectRef::new(name)).is_some();
+        self.attempts.keep_only(exists);
+        self.settled.keep_only(exists);
+    }
 }
 
 /// A missing Secret, a kind that the cluster lacks, or why a pod does not start, is looked for this often.
@@ -149,24 +158,23 @@ async fn carry_out(scauth: &ScAuth, validated: Validated, observed: &Observed, c
     };
     if scauth.spec.suspend == Some(true) {
         return match pending(&children, observed) {
-            Ok(pending) => Outcome::Suspended(Box::new((validated, Suspended { pending }))),
+            Ok(pending) => Outcome::Suspended { validated: Box::new(validated), pending },
             Err(error) => Outcome::Failed(error),
         };
     }
     let plan = Plan::of(scauth, context.publish_keys_for);
     let means = Means { client: &context.client, settled: &context.settled, plan: &plan, now: (context.clock)() };
     match Box::pin(apply::apply(&means, &validated, children, observed)).await {
-        Ok(applied) => Outcome::Applied(Box::new((validated, applied))),
+        Ok(applied) => Outcome::Applied { validated: Box::new(validated), applied: Box::new(applied) },
         Err(error) => Outcome::Failed(error),
     }
 }
 
 /// When to look again although nothing changes.
 fn next_look(outcome: &Outcome, observed: &Observed, turn: &Turn, context: &Context) -> Duration {
-    let Outcome::Applied(applied) = outcome else {
+    let Outcome::Applied { applied, .. } = outcome else {
         return if matches!(outcome, Outcome::Refused(_)) { SOON } else { context.resync };
     };
-    let applied = &applied.1;
     let is_waiting = !observed.missing_secrets.is_empty()
         || !applied.unknown_kinds.is_empty()
         || !observed.troubles.is_empty()

@@ -8,6 +8,7 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 
 use crate::api::{ScAuth, Upgrade};
+use crate::conditions::{ConditionStatus, ConditionType, find};
 use crate::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE, ANNOTATION_UPGRADE_TO};
 use crate::reasons::Reason;
 
@@ -137,7 +138,7 @@ fn is_current(scauth: &ScAuth, offer: &Offer) -> bool {
 }
 
 fn is_ready(scauth: &ScAuth) -> bool {
-    ready(scauth).is_some_and(|ready| ready.status == "True")
+    ready(scauth).is_some_and(|ready| ready.status == ConditionStatus::True)
 }
 
 /// Whether its pods serve; that another has its host is not their fault, and no release mends it.
@@ -147,17 +148,16 @@ fn is_up(scauth: &ScAuth) -> bool {
 
 /// A new pod would lose a volume that is at risk.
 fn may_begin(scauth: &ScAuth) -> bool {
-    if condition(scauth, "DatabaseReady").is_some_and(|found| found.reason == Reason::VolumeAtRisk.to_string()) {
+    if condition(scauth, ConditionType::DatabaseReady).is_some_and(|found| found.reason == Reason::VolumeAtRisk.to_string()) {
         return false;
     }
     is_up(scauth) || ready(scauth).is_some_and(|ready| ready.reason.parse().is_ok_and(Reason::is_failed_start))
 }
 
 fn ready(scauth: &ScAuth) -> Option<&Condition> {
-    condition(scauth, "Ready")
+    condition(scauth, ConditionType::Ready)
 }
 
-fn condition<'a>(scauth: &'a ScAuth, kind: &str) -> Option<&'a Condition> {
-    let mut conditions = scauth.status.iter().flat_map(|status| &status.conditions);
-    conditions.find(|condition| condition.type_ == kind)
+fn condition(scauth: &ScAuth, kind: ConditionType) -> Option<&Condition> {
+    find(scauth.status.iter().flat_map(|status| &status.conditions), kind)
 }

@@ -156,7 +156,7 @@ async fn one(
     let live = observed.children.get(&kind);
     if let Some(live) = live {
         let current = serde_json::to_value(live)?;
-        if is_within(&desired, &current) || means.settled.is_known(&desired, &current) {
+        if is_within(&desired, &current) || means.settled.is_known(&names.scauth, &desired, &current) {
             applied.children.insert(kind, live.clone());
             return Ok(());
         }
@@ -169,7 +169,7 @@ async fn one(
     tracing::info!(kind = kind.resource().kind, name, "applying");
     match kind.api(means.client, names).patch(&name, &params, &Patch::Apply(&desired)).await {
         Ok(now) => {
-            means.settled.remember(&desired, &serde_json::to_value(&now)?);
+            means.settled.remember(&names.scauth, &desired, &serde_json::to_value(&now)?);
             applied.children.insert(kind, now);
             Ok(())
         }

@@ -28,6 +28,11 @@ impl Attempts {
         attempts.get(name).is_none_or(|failures| *failures < FEW)
     }
 
+    /// Forgets those that are gone.
+    pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| exists(name));
+    }
+
     pub fn forget(&self, name: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
@@ -45,5 +50,15 @@ mod tests {
         assert_eq!(attempts.count("b").as_secs(), 1);
         attempts.forget("a");
         assert_eq!(attempts.count("a").as_secs(), 1);
+    }
+
+    #[test]
+    fn an_object_that_is_gone_is_forgotten() {
+        let attempts = Attempts::default();
+        for name in ["a", "b", "b"] {
+            attempts.count(name);
+        }
+        attempts.keep_only(|name| name == "b");
+        assert_eq!((attempts.count("a").as_secs(), attempts.count("b").as_secs()), (1, 4));
     }
 }

@@ -11,6 +11,7 @@ use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
 use crate::api::{Exposure, ScAuth};
+use crate::conditions::{ConditionType, find};
 use crate::kinds::Kind;
 use crate::reasons::Reason;
 use door::{Door, doors};
@@ -57,7 +58,11 @@ fn hold(scauth: &ScAuth, host: &str) -> Hold {
     let Some(held) = &status.exposure else {
         // Release 0.2 only said that clients come in.
         let is_current = status.observed_generation == scauth.metadata.generation;
-        return if is_current && says(scauth, "Exposed") == Some(Reason::Admitted) { Hold::Whole } else { Hold::None };
+        return if is_current && says(scauth, ConditionType::Exposed) == Some(Reason::Admitted) {
+            Hold::Whole
+        } else {
+            Hold::None
+        };
     };
     let doors = doors(scauth);
     let known = doors.iter().filter(|door| held.through.contains(&door.to_string())).count();
@@ -70,15 +75,15 @@ fn hold(scauth: &ScAuth, host: &str) -> Hold {
     }
 }
 
-fn says(scauth: &ScAuth, kind: &str) -> Option<Reason> {
-    let mut conditions = scauth.status.iter().flat_map(|status| &status.conditions);
-    conditions.find(|condition| condition.type_ == kind)?.reason.parse().ok()
+fn says(scauth: &ScAuth, type_: ConditionType) -> Option<Reason> {
+    find(scauth.status.iter().flat_map(|status| &status.conditions), type_)?.reason.parse().ok()
 }
 
 /// Whether it may have a host that it does not have yet: it would apply what leads there.
 fn may_take(scauth: &ScAuth) -> bool {
     let seen = scauth.status.as_ref().and_then(|status| status.observed_generation);
-    let is_refused = seen == scauth.metadata.generation && says(scauth, "Ready").is_some_and(Reason::is_refusal);
+    let is_refused =
+        seen == scauth.metadata.generation && says(scauth, ConditionType::Ready).is_some_and(Reason::is_refusal);
     scauth.spec.suspend != Some(true) && !is_refused
 }
 

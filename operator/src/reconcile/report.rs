@@ -28,6 +28,7 @@ use super::rotation::Stored;
 use super::validate::Refusal;
 use super::validated::Validated;
 use crate::api::{DatabaseStatus, KeyStatus, ScAuth, ScAuthStatus};
+use crate::conditions::{ConditionStatus, ConditionType, find};
 use crate::kinds::Kind;
 use crate::names::{FIELD_MANAGER, Names};
 use crate::reasons::Reason;
@@ -37,18 +38,18 @@ use crate::rollout::Rollout;
 /// How a reconcile ended.
 #[derive(Debug)]
 pub enum Outcome {
-    Applied(Box<(Validated, Applied)>),
+    Applied {
+        validated: Box<Validated>,
+        applied: Box<Applied>,
+    },
     /// Nothing was applied, since the spec says so.
-    Suspended(Box<(Validated, Suspended)>),
+    Suspended {
+        validated: Box<Validated>,
+        /// The kinds of the children that are not in the desired state.
+        pending: Vec<String>,
+    },
     Refused(Refusal),
     Failed(ApplyError),
-}
-
-/// What was left alone.
-#[derive(Debug)]
-pub struct Suspended {
-    /// The kinds of the children that are not as they are to be.
-    pub pending: Vec<String>,
 }
 
 /// What the conditions are computed from, where the spec could be built.
@@ -78,22 +79,21 @@ pub struct KeyFacts<'a> {
 impl<'a> Facts<'a> {
     fn of(outcome: &'a Outcome, observed: &'a Observed, before: &'a [Condition]) -> Option<Self> {
         let (validated, children, unknown_kinds, keys) = match outcome {
-            Outcome::Applied(applied) => {
-                let (validated, applied) = applied.as_ref();
+            Outcome::Applied { validated, applied } => {
                 let kids = applied.keys.status.iter().map(|key| key.kid.clone()).collect();
                 let (broken, were_lost) = (applied.keys.broken.as_deref(), applied.keys.were_lost);
                 let keys = KeyFacts { broken, were_lost, kids };
-                (validated, &applied.children, &applied.unknown_kinds, keys)
+                (validated.as_ref(), &applied.children, &applied.unknown_kinds, keys)
             }
-            Outcome::Suspended(suspended) => {
+            Outcome::Suspended { validated, .. } => {
                 let kids = stored_keys(observed).into_iter().map(|key| key.kid).collect();
                 let keys = KeyFacts { kids, ..KeyFacts::default() };
-                (&suspended.0, &observed.children, &observed.unknown_kinds, keys)
+                (validated.as_ref(), &observed.children, &observed.unknown_kinds, keys)
             }
             Outcome::Refused(_) | Outcome::Failed(_) => return None,
         };
         let not_grown = match outcome {
-            Outcome::Applied(applied) => applied.1.not_grown.as_ref(),
+            Outcome::Applied { applied, .. } => applied.not_grown.as_ref(),
             _ => None,
         };
         let rollout = children.get(&Kind::Deployment).map(Rollout::of).unwrap_or_default();
@@ -125,12 +125,12 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
         // What nobody could find out anew is as it was.
         None => old.clone(),
     };
-    if matches!(outcome, Outcome::Suspended(_)) && observed.secret.is_none() {
+    if matches!(outcome, Outcome::Suspended { .. }) && observed.secret.is_none() {
         // Nothing is made while it is suspended, and with the Secret gone nothing else knows them.
         (status.database, status.keys) = (old.database.clone(), old.keys.clone());
     }
     let kept = old.conditions.iter().filter(|_| facts.is_none());
-    let kept = kept.filter(|old| !findings.iter().any(|finding| finding.kind == old.type_)).cloned();
+    let kept = kept.filter(|old| !findings.iter().any(|finding| old.type_ == finding.kind)).cloned();
     let kept: Vec<_> = kept.collect();
     status.exposure = match present(observed, outcome) {
         Some(children) => hosts::exposure(scauth, children),
@@ -153,8 +153,8 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
 /// The children that are there; `None` where nobody has looked.
 fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTreeMap<Kind, DynamicObject>> {
     match outcome {
-        Outcome::Applied(applied) => Some(&applied.1.children),
-        Outcome::Suspended(_) => Some(&observed.children),
+        Outcome::Applied { applied, .. } => Some(&applied.children),
+        Outcome::Suspended { .. } => Some(&observed.children),
         Outcome::Failed(_) => Some(&observed.children).filter(|children| !children.is_empty()),
         Outcome::Refused(_) => None,
     }
@@ -162,8 +162,8 @@ fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTree
 
 fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {
     let validated = facts.validated;
-    let keys = if let Outcome::Applied(applied) = outcome {
-        applied.1.keys.status.clone()
+    let keys = if let Outcome::Applied { applied, .. } = outcome {
+        applied.keys.status.clone()
     } else {
         stored_keys(facts.observed)
     };
@@ -193,7 +193,7 @@ fn stored_keys(observed: &Observed) -> Vec<KeyStatus> {
 
 /// Which database is expected now: while suspended, it is what the Secret says.
 fn database(validated: &Validated, outcome: &Outcome, facts: &Facts<'_>) -> Option<DatabaseStatus> {
-    if matches!(outcome, Outcome::Suspended(_)) {
+    if matches!(outcome, Outcome::Suspended { .. }) {
         let secret = facts.observed.secret.as_ref()?;
         let (identity, accepted) =
             (identity::deployment(secret).and_then(|file| file.database), identity::note(secret));
@@ -207,8 +207,8 @@ fn database(validated: &Validated, outcome: &Outcome, facts: &Facts<'_>) -> Opti
 fn condition(finding: &Finding, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
     let before = old.iter().find(|old| old.type_ == finding.kind && old.status == finding.status);
     Condition {
-        type_: finding.kind.to_owned(),
-        status: finding.status.to_owned(),
+        type_: finding.kind.to_string(),
+        status: finding.status.to_string(),
         reason: finding.reason.to_string(),
         // As long as the schema of conditions allows.
         message: finding.message.chars().take(8_000).collect(),
@@ -241,11 +241,12 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
     let is_known = |new: &&Condition| {
         old.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason)
     };
-    let told = ["Ready", "DatabaseReady", "KeysReady", "AdminReady", "Exposed", "Monitored"];
-    let ready = new.conditions.iter().find(|new| new.type_ == "Ready").map(|ready| ready.reason.as_str());
-    // The other two most often repeat Ready's.
-    let is_news = |new: &Condition| new.status == "True" && Some(new.reason.as_str()) != ready;
-    let conditions = new.conditions.iter().filter(|new| told.contains(&new.type_.as_str()) || is_news(new));
+    let ready = find(&new.conditions, ConditionType::Ready).map(|ready| ready.reason.as_str());
+    // These two most often repeat Ready's.
+    let repeats = [ConditionType::Reconciling, ConditionType::Stalled];
+    let is_news = |new: &Condition| new.status == ConditionStatus::True && Some(new.reason.as_str()) != ready;
+    let conditions =
+        new.conditions.iter().filter(|new| !repeats.iter().any(|type_| new.type_ == *type_) || is_news(new));
     let mut events: Vec<_> = conditions
         .filter(|new| !is_known(new))
         .map(|new| {
@@ -253,8 +254,8 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
             (type_, new.reason.clone(), format!("{}={}: {}", new.type_, new.status, new.message))
         })
         .collect();
-    if let Outcome::Applied(applied) = outcome {
-        let keys = &applied.1.keys;
+    if let Outcome::Applied { applied, .. } = outcome {
+        let keys = &applied.keys;
         if keys.were_lost {
             let message =
                 "the Secret with the signing keys was missing and was created with new keys: every token is invalid";

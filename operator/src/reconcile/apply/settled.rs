@@ -9,35 +9,48 @@ use sha2::{Digest as _, Sha256};
 
 use crate::reconcile::difference::is_within;
 
+/// What was applied and what came of it.
 type Digests = ([u8; 32], [u8; 32]);
+/// By kind, namespace and name; only where the two digests differ.
+type Objects = HashMap<String, Digests>;
 
-/// What was applied and what came of it, by the object's uid; only where the two differ.
+/// The applied objects of each owner, by its name.
 #[derive(Debug, Default)]
-pub struct Settled(Mutex<HashMap<String, Digests>>);
+pub struct Settled(Mutex<HashMap<String, Objects>>);
 
 impl Settled {
     /// Whether just this was applied and came out just so.
-    pub fn is_known(&self, desired: &Value, live: &Value) -> bool {
+    pub fn is_known(&self, owner: &str, desired: &Value, live: &Value) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(uid(live)).is_some_and(|known| *known == (digest(desired), outcome(live)))
+        let known = known.get(owner).and_then(|objects| objects.get(&key(live)));
+        known.is_some_and(|known| *known == (digest(desired), outcome(live)))
     }
 
-    pub fn remember(&self, desired: &Value, live: &Value) {
+    pub fn remember(&self, owner: &str, desired: &Value, live: &Value) {
         let mut desired = desired.clone();
         remove(&mut desired, &["uid"]);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let objects = known.entry(owner.to_owned()).or_default();
         if is_within(&desired, live) {
-            known.remove(uid(live));
+            objects.remove(&key(live));
             return;
         }
         let (kind, name) = (&live["kind"], &live["metadata"]["name"]);
         tracing::warn!(%kind, %name, "another controller or policy modifies this object; keeping its version");
-        known.insert(uid(live).to_owned(), (digest(&desired), outcome(live)));
+        objects.insert(key(live), (digest(&desired), outcome(live)));
+    }
+
+    /// Forgets the objects of owners that are gone.
+    pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|owner, objects| !objects.is_empty() && exists(owner));
     }
 }
 
-fn uid(live: &Value) -> &str {
-    live["metadata"]["uid"].as_str().unwrap_or_default()
+/// Another object of the same name has another uid, which is part of its digest.
+fn key(live: &Value) -> String {
+    let metadata = &live["metadata"];
+    format!("{}/{}/{}", live["kind"], metadata["namespace"], metadata["name"])
 }
 
 fn digest(value: &Value) -> [u8; 32] {
@@ -59,5 +72,31 @@ fn remove(object: &mut Value, fields: &[&str]) {
         for field in fields {
             metadata.remove(*field);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(uid: &str, image: &str) -> Value {
+        json!({"kind": "Deployment", "metadata": {"namespace": "n", "name": "a", "uid": uid}, "image": image})
+    }
+
+    #[test]
+    fn an_outcome_counts_for_one_object_until_its_owner_is_gone() {
+        let (settled, wanted) = (Settled::default(), json!({"metadata": {"name": "a"}, "image": "ours"}));
+        settled.remember("a", &wanted, &object("1", "theirs"));
+        assert!(settled.is_known("a", &wanted, &object("1", "theirs")));
+        assert!(!settled.is_known("a", &wanted, &object("1", "another")));
+        assert!(!settled.is_known("a", &wanted, &object("2", "theirs")), "it was created anew");
+        settled.remember("a", &wanted, &object("2", "theirs"));
+        assert_eq!(settled.0.lock().unwrap()["a"].len(), 1, "the object before it is forgotten");
+        settled.keep_only(|owner| owner == "a");
+        assert!(settled.is_known("a", &wanted, &object("2", "theirs")));
+        settled.keep_only(|owner| owner == "b");
+        assert!(settled.0.lock().unwrap().is_empty());
     }
 }

@@ -10,6 +10,7 @@ mod ready;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{Facts, Outcome};
+use crate::conditions::{ConditionStatus, ConditionType, find};
 use crate::reasons::Reason;
 use crate::release::Turn;
 use crate::rollout::Trouble;
@@ -17,19 +18,19 @@ use crate::rollout::Trouble;
 /// One condition without its times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    pub kind: &'static str,
-    pub status: &'static str,
+    pub kind: ConditionType,
+    pub status: ConditionStatus,
     pub reason: Reason,
     pub message: String,
 }
 
-fn finding(kind: &'static str, status: &'static str, reason: Reason, message: impl Into<String>) -> Finding {
+fn finding(kind: ConditionType, status: ConditionStatus, reason: Reason, message: impl Into<String>) -> Finding {
     Finding { kind, status, reason, message: message.into() }
 }
 
 /// Whether it asks nothing of anybody.
 pub fn is_calm(condition: &Condition) -> bool {
-    condition.status == "True" || condition.reason.parse().is_ok_and(Reason::is_calm)
+    condition.status == ConditionStatus::True || condition.reason.parse().is_ok_and(Reason::is_calm)
 }
 
 pub fn findings(outcome: &Outcome, facts: Option<&Facts<'_>>, turn: &Turn) -> Vec<Finding> {
@@ -37,13 +38,13 @@ pub fn findings(outcome: &Outcome, facts: Option<&Facts<'_>>, turn: &Turn) -> Ve
         return match outcome {
             Outcome::Refused(refusal) => blocked(refusal.reason, &refusal.message, refusal.is_final),
             Outcome::Failed(error) => blocked(error.reason(), &error.to_string(), error.reason() == Reason::Invalid),
-            Outcome::Applied(_) | Outcome::Suspended(_) => Vec::new(),
+            Outcome::Applied { .. } | Outcome::Suspended { .. } => Vec::new(),
         };
     };
     let database = database::find(facts);
     let exposed = exposed::find(facts);
     let mut findings = match outcome {
-        Outcome::Suspended(suspended) => ready::asleep(facts, &database, &exposed, &suspended.1.pending),
+        Outcome::Suspended { pending, .. } => ready::asleep(facts, &database, &exposed, pending),
         _ => ready::awake(facts, &database, &exposed, turn),
     };
     findings.extend([database, exposed]);
@@ -52,19 +53,18 @@ pub fn findings(outcome: &Outcome, facts: Option<&Facts<'_>>, turn: &Turn) -> Ve
 }
 
 fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<Finding> {
-    let (reconciling, stalled) = if is_final { ("False", "True") } else { ("True", "False") };
+    let (reconciling, stalled) = (ConditionStatus::from(!is_final), ConditionStatus::from(is_final));
     vec![
-        finding("Ready", "False", reason, message),
-        finding("Reconciling", reconciling, reason, message),
-        finding("Stalled", stalled, reason, message),
+        finding(ConditionType::Ready, ConditionStatus::False, reason, message),
+        finding(ConditionType::Reconciling, reconciling, reason, message),
+        finding(ConditionType::Stalled, stalled, reason, message),
     ]
 }
 
 /// A condition as it was, while the pods have not been asked since.
-fn before(facts: &Facts<'_>, kind: &'static str) -> Option<Finding> {
-    let old = facts.before.iter().find(|old| old.type_ == kind)?;
-    let status = ["True", "False", "Unknown"].into_iter().find(|status| *status == old.status)?;
-    Some(finding(kind, status, old.reason.parse().ok()?, old.message.clone()))
+fn before(facts: &Facts<'_>, kind: ConditionType) -> Option<Finding> {
+    let old = find(facts.before, kind)?;
+    Some(finding(kind, old.status.parse().ok()?, old.reason.parse().ok()?, old.message.clone()))
 }
 
 fn trouble<'a>(facts: &'a Facts<'_>) -> Option<&'a Trouble> {

@@ -16,7 +16,7 @@ use crate::kinds::Kind;
 use crate::reconcile::apply::{Applied, Keys};
 use crate::reconcile::build::build;
 use crate::reconcile::observe::Observed;
-use crate::reconcile::report::{self, Outcome, Suspended};
+use crate::reconcile::report::{self, Outcome};
 use crate::reconcile::rotation::Stored;
 use crate::reconcile::validate::validate;
 use crate::release::Turn;
@@ -59,10 +59,13 @@ impl Case {
         let outcome = if self.scauth.spec.suspend == Some(true) {
             let mut observed = self.observed.clone();
             observed.children = children;
-            let outcome = Outcome::Suspended(Box::new((validated, Suspended { pending: Vec::new() })));
+            let outcome = Outcome::Suspended { validated: Box::new(validated), pending: Vec::new() };
             return report::status(&self.scauth, &observed, &outcome, &Turn::Now, Timestamp::UNIX_EPOCH);
         } else {
-            Outcome::Applied(Box::new((validated, Applied { children, keys, ..Applied::default() })))
+            Outcome::Applied {
+                validated: Box::new(validated),
+                applied: Box::new(Applied { children, keys, ..Applied::default() }),
+            }
         };
         report::status(&self.scauth, &self.observed, &outcome, &Turn::Now, Timestamp::UNIX_EPOCH)
     }

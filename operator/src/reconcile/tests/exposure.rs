@@ -39,7 +39,10 @@ fn exposed(parents: Value) -> (String, String, String) {
     route["metadata"]["generation"] = json!(2);
     route["status"] = json!({"parents": parents});
     let children = [(Kind::HttpRoute, serde_json::from_value(route).unwrap())].into();
-    let outcome = Outcome::Applied(Box::new((validated, Applied { children, ..Applied::default() })));
+    let outcome = Outcome::Applied {
+        validated: Box::new(validated),
+        applied: Box::new(Applied { children, ..Applied::default() }),
+    };
     let status = report::status(&scauth(spec()), &Observed::default(), &outcome, &Turn::Now, Timestamp::UNIX_EPOCH);
     let exposed = status.conditions.into_iter().find(|condition| condition.type_ == "Exposed").unwrap();
     (exposed.status, exposed.reason, exposed.message)

@@ -24,8 +24,8 @@ fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, now: Timestam
 /// The message of Ready while all pods of the release that it has serve, and another release is there.
 pub fn ready_message(scauth: &ScAuth, turn: &Turn) -> String {
     let mut outcome = applied(external(), serving(2));
-    if let Outcome::Applied(applied) = &mut outcome {
-        applied.0.release.available = Some("9.0.0".into());
+    if let Outcome::Applied { validated, .. } = &mut outcome {
+        validated.release.available = Some("9.0.0".into());
     }
     report::status(scauth, &Observed::default(), &outcome, turn, at(0)).conditions[0].message.clone()
 }
@@ -41,7 +41,7 @@ fn applied(spec: Value, live: Value) -> Outcome {
     deployment["metadata"]["generation"] = json!(5);
     deployment["status"] = live;
     let children = [(Kind::Deployment, serde_json::from_value(deployment).unwrap())].into();
-    Outcome::Applied(Box::new((validated, Applied { children, ..Applied::default() })))
+    Outcome::Applied { validated: Box::new(validated), applied: Box::new(Applied { children, ..Applied::default() }) }
 }
 
 fn serving(replicas: i32) -> Value {
@@ -169,8 +169,8 @@ fn an_autoscaler_of_somebody_else_gets_the_number_of_replicas_and_is_named() {
     let validated = validated(external(), &observed).unwrap();
     assert_eq!(build(&validated).unwrap()[&Kind::Deployment]["spec"]["replicas"], Value::Null);
     let mut outcome = applied(external(), serving(2));
-    if let Outcome::Applied(applied) = &mut outcome {
-        applied.0.scale = validated.scale;
+    if let Outcome::Applied { validated: stored, .. } = &mut outcome {
+        stored.scale = validated.scale;
     }
     let status = status(&scauth(external()), &observed, &outcome, at(0));
     assert_eq!(condition(&status, "Ready"), pair("True", "Serving"));
@@ -202,8 +202,8 @@ fn one_whose_host_another_has_is_not_ready_and_says_who() {
     let hosts = Hosts { taken: vec![other()], shared: Vec::new() };
     let observed = Observed { hosts, ..Observed::default() };
     let mut outcome = applied(spec.clone(), serving(2));
-    if let Outcome::Applied(applied) = &mut outcome {
-        applied.0.taken = vec![other()];
+    if let Outcome::Applied { validated, .. } = &mut outcome {
+        validated.taken = vec![other()];
     }
     let status = status(&scauth(spec), &observed, &outcome, at(0));
     assert_eq!(condition(&status, "Exposed"), pair("False", "HostTaken"));
@@ -226,8 +226,8 @@ fn of_several_hosts_each_is_told_where_it_leads() {
         |host: &str, scauth: &str| Other { host: host.into(), scauth: scauth.into(), door: "Gateway edge/edge".into() };
     let taken = [other("a.test", "first"), other("c.test", "second"), other("d.test", "first")];
     let mut outcome = applied(spec.clone(), serving(2));
-    if let Outcome::Applied(applied) = &mut outcome {
-        applied.0.taken = taken.to_vec();
+    if let Outcome::Applied { validated, .. } = &mut outcome {
+        validated.taken = taken.to_vec();
     }
     let status = status(&scauth(spec), &Observed::default(), &outcome, at(0));
     assert_eq!(condition(&status, "Ready"), pair("False", "HostTaken"));

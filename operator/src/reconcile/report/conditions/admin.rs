@@ -2,11 +2,12 @@
 //! of a Secret that release 0.2 made, and where a person has deleted it.
 
 use super::{Finding, finding};
+use crate::conditions::{ConditionStatus, ConditionType};
 use crate::reasons::Reason;
 use crate::reconcile::identity::admin_is_made;
 use crate::reconcile::report::Facts;
 
-const KIND: &str = "AdminReady";
+const KIND: ConditionType = ConditionType::AdminReady;
 
 pub fn find(facts: &Facts<'_>) -> Option<Finding> {
     let live = facts.observed.admin_secret.as_ref()?;
@@ -15,13 +16,13 @@ pub fn find(facts: &Facts<'_>) -> Option<Finding> {
     let (secret, name, namespace) = (names.admin_secret(), &names.scauth, &names.namespace);
     Some(if said.or_else(|| admin_is_made(live))? {
         let message = format!("the first Admin was created with the password in Secret {secret}");
-        finding(KIND, "True", Reason::AdminMade, message)
+        finding(KIND, ConditionStatus::True, Reason::AdminMade, message)
     } else {
         let message = format!(
             "the password in Secret {secret} belongs to no account: the database already had an Admin when the Secret was \
              created; log in as that Admin, or create one with: kubectl -n {namespace} exec -it deploy/{name} -c server -- \
              /sc-auth-server admin create NAME; then delete the Secret {secret}"
         );
-        finding(KIND, "False", Reason::AdminNotMade, message)
+        finding(KIND, ConditionStatus::False, Reason::AdminNotMade, message)
     })
 }

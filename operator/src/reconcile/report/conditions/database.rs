@@ -3,6 +3,7 @@
 use sc_auth_contract::status::{HoldReason, Offered, Other};
 
 use super::{Finding, before, finding, trouble};
+use crate::conditions::{ConditionStatus, ConditionType};
 use crate::health::{Health, Word};
 use crate::names::ANNOTATION_ACCEPT_DATABASE;
 use crate::reasons::Reason;
@@ -11,7 +12,7 @@ use crate::reconcile::report::Facts;
 use crate::reconcile::volume;
 use crate::rollout::Cause;
 
-const KIND: &str = "DatabaseReady";
+const KIND: ConditionType = ConditionType::DatabaseReady;
 
 pub fn find(facts: &Facts<'_>) -> Finding {
     let missing = &facts.observed.missing_secrets;
@@ -35,17 +36,18 @@ pub fn find(facts: &Facts<'_>) -> Finding {
         Word::NotAsked => earlier_or_at_risk(facts).unwrap_or_else(starting),
         Word::Silent if facts.rollout.available == 0 => starting(),
         Word::Silent => {
-            earlier_or_at_risk(facts).filter(|earlier| earlier.status != "Unknown").unwrap_or_else(|| fine(facts))
+            let earlier = earlier_or_at_risk(facts).filter(|earlier| earlier.status != ConditionStatus::Unknown);
+            earlier.unwrap_or_else(|| fine(facts))
         }
     }
 }
 
 fn not_ready(reason: Reason, message: impl Into<String>) -> Finding {
-    finding(KIND, "False", reason, message)
+    finding(KIND, ConditionStatus::False, reason, message)
 }
 
 fn starting() -> Finding {
-    finding(KIND, "Unknown", Reason::Starting, "no pod has connected to the database yet")
+    finding(KIND, ConditionStatus::Unknown, Reason::Starting, "no pod has connected to the database yet")
 }
 
 /// What the pods said before, if it was about them.
@@ -65,13 +67,13 @@ fn earlier(facts: &Facts<'_>) -> Option<Finding> {
 
 /// The API server reports a volume at risk, whatever the pods said before.
 fn earlier_or_at_risk(facts: &Facts<'_>) -> Option<Finding> {
-    earlier(facts).filter(|earlier| earlier.status == "False").or_else(|| at_risk(facts)).or_else(|| earlier(facts))
+    earlier(facts).filter(|earlier| earlier.status == ConditionStatus::False).or_else(|| at_risk(facts)).or_else(|| earlier(facts))
 }
 
 fn said(facts: &Facts<'_>, health: &Health) -> Finding {
     if let Some(hold) = &health.hold {
         let message = format!("database {} was accepted; the pods switch to it", hold.found);
-        return finding(KIND, "Unknown", Reason::Starting, message);
+        return finding(KIND, ConditionStatus::Unknown, Reason::Starting, message);
     }
     if facts.rollout.available == 0 {
         return starting();
@@ -108,7 +110,9 @@ fn unusable(facts: &Facts<'_>, offered: &Offered, error: &str) -> String {
 }
 
 fn fine(facts: &Facts<'_>) -> Finding {
-    let fine = || finding(KIND, "True", Reason::Migrated, "the database is reachable and its schema is up to date");
+    let fine = || {
+        finding(KIND, ConditionStatus::True, Reason::Migrated, "the database is reachable and its schema is up to date")
+    };
     at_risk(facts).unwrap_or_else(fine)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, finding};
+use crate::conditions::{ConditionStatus, ConditionType};
 use crate::kinds::Kind;
 use crate::reasons::Reason;
 use crate::reconcile::exposure::{has_address, is_accepted, words_of_gateways};
@@ -12,7 +13,7 @@ use crate::reconcile::report::Facts;
 pub fn find(facts: &Facts<'_>) -> Finding {
     let spec = &facts.validated.spec;
     if !facts.validated.taken.is_empty() {
-        return finding("Exposed", "False", Reason::HostTaken, host_taken(facts));
+        return finding(ConditionType::Exposed, ConditionStatus::False, Reason::HostTaken, host_taken(facts));
     }
     if let Some(wanted) = spec.ingress() {
         return by_ingress(facts, &wanted.host, wanted.class_name.as_deref());
@@ -21,8 +22,8 @@ pub fn find(facts: &Facts<'_>) -> Finding {
         return by_route(facts, &wanted.hostnames.join(", "));
     }
     finding(
-        "Exposed",
-        "False",
+        ConditionType::Exposed,
+        ConditionStatus::False,
         Reason::NotWanted,
         "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service",
     )
@@ -61,27 +62,27 @@ fn by_ingress(facts: &Facts<'_>, host: &str, class: Option<&str>) -> Finding {
     let class = class.unwrap_or("the default class");
     let message =
         format!("no ingress controller has picked up the Ingress yet; does the cluster have one for {class}?");
-    finding("Exposed", "Unknown", Reason::NoAddress, message)
+    finding(ConditionType::Exposed, ConditionStatus::Unknown, Reason::NoAddress, message)
 }
 
 fn by_route(facts: &Facts<'_>, hosts: &str) -> Finding {
     if facts.unknown_kinds.contains(&Kind::HttpRoute) {
         let message = "the cluster does not have the HTTPRoute API: install Gateway API, or use spec.expose.ingress";
-        return finding("Exposed", "False", Reason::GatewayApiMissing, message);
+        return finding(ConditionType::Exposed, ConditionStatus::False, Reason::GatewayApiMissing, message);
     }
     let route = facts.children.get(&Kind::HttpRoute);
     let words: Vec<_> = route.into_iter().flat_map(words_of_gateways).collect();
     let refusal = |kind: &str| words.iter().find(|word| word["type"] == kind && word["status"] == "False");
     if let Some(refused) = refusal("Accepted").or_else(|| refusal("ResolvedRefs")) {
         let message = format!("a Gateway rejected the HTTPRoute: {}", refused["message"].as_str().unwrap_or_default());
-        return finding("Exposed", "False", Reason::RouteRefused, message);
+        return finding(ConditionType::Exposed, ConditionStatus::False, Reason::RouteRefused, message);
     }
     if route.is_some_and(is_accepted) {
         return admitted(facts, hosts);
     }
     finding(
-        "Exposed",
-        "Unknown",
+        ConditionType::Exposed,
+        ConditionStatus::Unknown,
         Reason::NoGateway,
         "no Gateway has accepted the HTTPRoute yet; does a Gateway with that name exist?",
     )
@@ -94,7 +95,7 @@ fn admitted(facts: &Facts<'_>, hosts: &str) -> Finding {
                 user's password can lock that user out; set spec.expose.trustedProxies to the networks of the ingress \
                 controller";
     let message = format!("clients reach the API at {hosts}{}{}", shared(facts), if has_proxies { "" } else { hint });
-    finding("Exposed", "True", Reason::Admitted, message)
+    finding(ConditionType::Exposed, ConditionStatus::True, Reason::Admitted, message)
 }
 
 /// Those who claim a host by an object of the other kind.

@@ -2,11 +2,12 @@
 //! The pods tell; those of release 0.2 do not, and then there is no such condition.
 
 use super::{Finding, before, finding};
+use crate::conditions::{ConditionStatus, ConditionType};
 use crate::health::Health;
 use crate::reasons::Reason;
 use crate::reconcile::report::Facts;
 
-const KIND: &str = "KeysReady";
+const KIND: ConditionType = ConditionType::KeysReady;
 
 pub fn find(facts: &Facts<'_>) -> Option<Finding> {
     let secret = facts.validated.names.secret();
@@ -28,12 +29,17 @@ pub fn find(facts: &Facts<'_>) -> Option<Finding> {
              then every token signed with the previous keys is invalid"
         ))
     } else {
-        finding(KIND, "True", Reason::KeysKnown, "all pods have the keys that existing sessions were signed with")
+        finding(
+            KIND,
+            ConditionStatus::True,
+            Reason::KeysKnown,
+            "all pods have the keys that existing sessions were signed with",
+        )
     })
 }
 
 fn lost(message: String) -> Finding {
-    finding(KIND, "False", Reason::KeysLost, message)
+    finding(KIND, ConditionStatus::False, Reason::KeysLost, message)
 }
 
 /// Whether a pod has none of the Secret's keys. In a rotation the two have keys in common, although the mounted file

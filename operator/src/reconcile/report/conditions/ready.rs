@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use kube::ResourceExt as _;
 
 use super::{Finding, before, finding, trouble};
+use crate::conditions::{ConditionStatus, ConditionType};
 use crate::health::Word;
 use crate::reasons::Reason;
 use crate::reconcile::capacity::State;
@@ -20,21 +21,21 @@ pub fn awake(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Tu
 fn about_the_pods(facts: &Facts<'_>, database: &Finding, exposed: &Finding, turn: &Turn) -> Vec<Finding> {
     match obstacle(facts, database, exposed) {
         Some((reason, message)) => vec![
-            finding("Ready", "False", reason, message.clone()),
-            finding("Reconciling", "True", reason, message),
-            finding("Stalled", "False", Reason::Done, ""),
+            finding(ConditionType::Ready, ConditionStatus::False, reason, message.clone()),
+            finding(ConditionType::Reconciling, ConditionStatus::True, reason, message),
+            finding(ConditionType::Stalled, ConditionStatus::False, Reason::Done, ""),
         ],
         None => vec![
-            finding("Ready", "True", Reason::Serving, serving(facts, turn) + see(database)),
-            finding("Reconciling", "False", Reason::Done, ""),
-            finding("Stalled", "False", Reason::Done, ""),
+            finding(ConditionType::Ready, ConditionStatus::True, Reason::Serving, serving(facts, turn) + see(database)),
+            finding(ConditionType::Reconciling, ConditionStatus::False, Reason::Done, ""),
+            finding(ConditionType::Stalled, ConditionStatus::False, Reason::Done, ""),
         ],
     }
 }
 
 /// What does not keep clients from being served.
 fn see(database: &Finding) -> &'static str {
-    if database.status == "False" { "; see DatabaseReady" } else { "" }
+    if database.status == ConditionStatus::False { "; see DatabaseReady" } else { "" }
 }
 
 /// The volume is not what the spec asks for: Ready goes on telling of the pods, and the other two tell of the volume.
@@ -49,9 +50,13 @@ fn about_the_volume(facts: &Facts<'_>, mut findings: Vec<Finding>) -> Vec<Findin
     });
     let refused = facts.not_grown.map(|(reason, message)| (*reason, message));
     let Some((reason, message)) = refused.or(unsettled) else { return findings };
-    let kind = if matches!(reason, Reason::VolumeNotExpandable | Reason::Invalid) { "Stalled" } else { "Reconciling" };
-    for told in findings.iter_mut().filter(|told| told.kind == kind && told.status == "False") {
-        *told = finding(kind, "True", reason, message);
+    let kind = if matches!(reason, Reason::VolumeNotExpandable | Reason::Invalid) {
+        ConditionType::Stalled
+    } else {
+        ConditionType::Reconciling
+    };
+    for told in findings.iter_mut().filter(|told| told.kind == kind && told.status == ConditionStatus::False) {
+        *told = finding(kind, ConditionStatus::True, reason, message);
     }
     findings
 }
@@ -92,7 +97,7 @@ fn obstacle(facts: &Facts<'_>, database: &Finding, exposed: &Finding) -> Option<
         return Some((Reason::KeysUnreadable, problem.to_owned()));
     }
     if !facts.rollout.is_done() {
-        if database.status == "False" && !leaves_clients_alone(database.reason) {
+        if database.status == ConditionStatus::False && !leaves_clients_alone(database.reason) {
             return Some((database.reason, database.message.clone()));
         }
         return Some(match trouble(facts) {
@@ -117,19 +122,21 @@ fn refusing(facts: &Facts<'_>, database: &Finding) -> Option<(Reason, String)> {
     match &facts.observed.word {
         Word::Said(health) if health.hold.is_some() => {
             // Unknown, where it was accepted and the pods are about to see that.
-            let reason = if database.status == "False" { database.reason } else { Reason::RollingOut };
+            let reason = if database.status == ConditionStatus::False { database.reason } else { Reason::RollingOut };
             Some((reason, database.message.clone()))
         }
         // Also where the pods could use another database, which is the condition's reason then.
-        Word::Said(health) if !health.database_reachable && database.status == "False" => because_of_database(),
+        Word::Said(health) if !health.database_reachable && database.status == ConditionStatus::False => {
+            because_of_database()
+        }
         Word::Said(health) if health.fails => {
             let message =
                 "pods answered requests with a 5xx status within the last minute; the logs of the pods have the reason";
             Some((Reason::ServerErrors, message.to_owned()))
         }
         Word::Said(_) => None,
-        Word::NotAsked => match before(facts, "Ready") {
-            Some(ready) if ready.status == "True" => None,
+        Word::NotAsked => match before(facts, ConditionType::Ready) {
+            Some(ready) if ready.status == ConditionStatus::True => None,
             Some(ready) if ready.reason == Reason::ServerErrors => Some((ready.reason, ready.message)),
             Some(ready) if ready.reason == database.reason => because_of_database(),
             _ => Some((
@@ -137,9 +144,9 @@ fn refusing(facts: &Facts<'_>, database: &Finding) -> Option<(Reason, String)> {
                 "all replicas are ready; the operator is about to query their status".to_owned(),
             )),
         },
-        Word::Silent => {
-            before(facts, "Ready").filter(|ready| ready.reason == database.reason).and_then(|_| because_of_database())
-        }
+        Word::Silent => before(facts, ConditionType::Ready)
+            .filter(|ready| ready.reason == database.reason)
+            .and_then(|_| because_of_database()),
     }
 }
 
@@ -160,17 +167,23 @@ pub fn asleep(facts: &Facts<'_>, database: &Finding, exposed: &Finding, pending:
     let count = facts.rollout.wanted;
     let problem = || refusing(facts, database).filter(|_| facts.rollout.is_done()).or_else(|| not_reached(exposed));
     let (ready, message) = if !pending.is_empty() {
-        ("False", format!("spec.suspend is set, and changes to these are pending: {}", pending.join(", ")))
+        (
+            ConditionStatus::False,
+            format!("spec.suspend is set, and changes to these are pending: {}", pending.join(", ")),
+        )
     } else if let Some((_, message)) = problem() {
-        ("False", format!("spec.suspend is set: the operator changes nothing; {message}"))
+        (ConditionStatus::False, format!("spec.suspend is set: the operator changes nothing; {message}"))
     } else if facts.rollout.is_done() {
-        ("True", format!("{count} of {count} replicas serve; spec.suspend is set: the operator changes nothing"))
+        (
+            ConditionStatus::True,
+            format!("{count} of {count} replicas serve; spec.suspend is set: the operator changes nothing"),
+        )
     } else {
-        ("False", format!("spec.suspend is set: the operator changes nothing; {}", progress(facts)))
+        (ConditionStatus::False, format!("spec.suspend is set: the operator changes nothing; {}", progress(facts)))
     };
     vec![
-        finding("Ready", ready, Reason::Suspended, message.clone()),
-        finding("Reconciling", "False", Reason::Suspended, message),
-        finding("Stalled", "False", Reason::Suspended, ""),
+        finding(ConditionType::Ready, ready, Reason::Suspended, message.clone()),
+        finding(ConditionType::Reconciling, ConditionStatus::False, Reason::Suspended, message),
+        finding(ConditionType::Stalled, ConditionStatus::False, Reason::Suspended, ""),
     ]
 }

@@ -1,0 +1,47 @@
+//! The types and statuses of the conditions in a status.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use strum::{AsRefStr, Display, EnumString};
+
+/// The type of a condition. docs/conditions.md describes each one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsRefStr, Display, EnumString)]
+pub enum ConditionType {
+    Ready,
+    Reconciling,
+    Stalled,
+    DatabaseReady,
+    Exposed,
+    KeysReady,
+    AdminReady,
+    Monitored,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsRefStr, Display, EnumString)]
+pub enum ConditionStatus {
+    True,
+    False,
+    Unknown,
+}
+
+impl From<bool> for ConditionStatus {
+    fn from(is_so: bool) -> Self {
+        if is_so { Self::True } else { Self::False }
+    }
+}
+
+impl PartialEq<ConditionType> for String {
+    fn eq(&self, other: &ConditionType) -> bool {
+        self == other.as_ref()
+    }
+}
+
+impl PartialEq<ConditionStatus> for String {
+    fn eq(&self, other: &ConditionStatus) -> bool {
+        self == other.as_ref()
+    }
+}
+
+/// The condition of that type.
+pub fn find<'a>(conditions: impl IntoIterator<Item = &'a Condition>, type_: ConditionType) -> Option<&'a Condition> {
+    conditions.into_iter().find(|condition| condition.type_ == type_)
+}
