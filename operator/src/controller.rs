@@ -20,9 +20,9 @@ use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::ScAuth;
+use crate::child::Child;
 use crate::definitions::Definitions;
 use crate::freshness::Freshness;
-use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::reconcile::{ApplyError, Context, Error, reconcile, retry};
 use neighbours::Neighbours;
@@ -82,7 +82,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     }
     controller = controller.reconcile_on(watches::autoscalers(&client, metrics.clone()));
     let mut tasks = tokio::task::JoinSet::new();
-    for kind in Kind::iter().filter(|kind| kind.definition().is_some()) {
+    for kind in Child::iter().filter(|kind| kind.definition().is_some()) {
         let (client, metrics) = (client.clone(), metrics.clone());
         tasks.spawn(watches::optional(client, kind, definitions.clone(), sender.clone(), freshness.clone(), metrics));
     }

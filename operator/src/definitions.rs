@@ -11,7 +11,7 @@ use kube_runtime::{WatchStreamExt as _, watcher};
 use strum::IntoEnumIterator as _;
 use tokio::sync::watch;
 
-use crate::kinds::Kind;
+use crate::child::Child;
 
 /// Our own.
 pub const SCAUTHS: &str = "scauths.sc-auth.io";
@@ -19,7 +19,7 @@ pub const SCAUTHS: &str = "scauths.sc-auth.io";
 pub type Definitions = BTreeSet<String>;
 
 fn is_of_interest(name: &str) -> bool {
-    name == SCAUTHS || Kind::iter().any(|kind| kind.definition() == Some(name))
+    name == SCAUTHS || Child::iter().any(|kind| kind.definition().as_deref() == Some(name))
 }
 
 /// Follows them for ever.

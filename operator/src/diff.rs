@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
 use crate::api::ScAuth;
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::{FIELD_MANAGER, Names};
 use crate::reconcile::apply::handover;
-use crate::reconcile::build::{Children, build};
+use crate::reconcile::children::{Children, build};
 use crate::reconcile::error::explain;
 use crate::reconcile::hosts::{self, Hosts};
 use crate::reconcile::observe::{Observed, default_class, find_foreign_autoscaler, observe_children};
 use crate::reconcile::validate::{Environment, validate};
 use crate::reconcile::validated::Validated;
 use crate::reconcile::volume;
-use crate::release::Turn;
+use crate::release::UpgradeTurn;
 use crate::release_args::ReleaseArgs;
 use crate::render;
 
@@ -100,7 +100,7 @@ async fn changes(
         found => found.map_err(|error| anyhow!(explain(&error)))?,
     }
     observed.hosts = hosts_of_others(client, &wanted).await.map_err(|error| anyhow!(explain(&error)))?;
-    let validated = validate(&wanted, &observed, environment, &Turn::Now)
+    let validated = validate(&wanted, &observed, environment, &UpgradeTurn::Now)
         .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;
     render::ensure_image(&validated)?;
     if wanted.spec.suspend != Some(true) {
@@ -128,14 +128,14 @@ async fn children(
     observed: &Observed,
 ) -> anyhow::Result<Vec<Change>> {
     let mut changes = Vec::new();
-    for kind in Kind::iter() {
+    for kind in Child::iter() {
         let before = serde_json::to_value(observed.children.get(&kind))?;
         let after = match wanted.get(&kind) {
             Some(_) if observed.unknown_kinds.contains(&kind) => Value::Null,
             Some(_) if volume::freezes(kind, &observed.children) => before.clone(),
             Some(child) => dry_run(client, validated, observed, kind, child).await?,
             // What the spec does not ask for goes, but for what holds data.
-            None if matches!(kind, Kind::Namespace | Kind::VolumeClaim) => before.clone(),
+            None if kind.stays_when_dropped() => before.clone(),
             None => Value::Null,
         };
         changes.push(Change { kind: kind.resource().kind, before, after });
@@ -148,15 +148,15 @@ async fn dry_run(
     client: &Client,
     validated: &Validated,
     observed: &Observed,
-    kind: Kind,
+    kind: Child,
     child: &Value,
 ) -> anyhow::Result<Value> {
     let (live, mut child) = (observed.children.get(&kind), child.clone());
-    if kind != Kind::Namespace && !observed.children.contains_key(&Kind::Namespace) {
+    if kind != Child::Namespace && !observed.children.contains_key(&Child::Namespace) {
         // In a namespace that is not there, the API server tries nothing.
         return Ok(child);
     }
-    if kind == Kind::Deployment {
+    if kind == Child::Deployment {
         handover::begin(&validated.scale, &mut child, live);
         handover::keep(&mut child, live);
     }
@@ -165,7 +165,7 @@ async fn dry_run(
     }
     let params = PatchParams { dry_run: true, force: live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
     let name = kind.name(&validated.names);
-    let stored = kind.api(client, &validated.names).patch(&name, &params, &Patch::Apply(&child)).await;
+    let stored = kind.api(client, &validated.names.namespace).patch(&name, &params, &Patch::Apply(&child)).await;
     let stored = stored.map_err(|error| anyhow!("{} {name}: {}", kind.resource().kind, explain(&error)))?;
     Ok(serde_json::to_value(stored)?)
 }

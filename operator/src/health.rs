@@ -1,6 +1,6 @@
 //! What the pods of one ScAuth say together, from each one's answer to `/status`. Pure functions.
 
-mod healths;
+mod cache;
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use sc_auth_contract::status::{Hold, Offered, Other, Status};
 
 use crate::api::ScAuthStatus;
 use crate::conditions::{ConditionStatus, ConditionType, find};
-pub use healths::{Ask, Healths};
+pub use cache::{Ask, HealthCache};
 
 /// What is known from the pods themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

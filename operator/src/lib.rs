@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::must_use_candidate, reason = "nobody builds on it; what users read is in api/")]
 
 pub mod api;
+pub mod child;
 pub mod client;
 pub mod conditions;
 pub mod controller;
@@ -10,7 +11,6 @@ pub mod definitions;
 pub mod diff;
 pub mod freshness;
 pub mod health;
-pub mod kinds;
 pub mod leader;
 pub mod metrics;
 pub mod names;

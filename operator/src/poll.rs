@@ -21,7 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use crate::api::ScAuth;
-use crate::health::{Ask, Health, Healths};
+use crate::health::{Ask, Health, HealthCache};
 use crate::names::{LABEL_SCAUTH, Names};
 use crate::rollout;
 
@@ -36,20 +36,26 @@ const MOST_BYTES: usize = 64 * 1024;
 type Http = legacy::Client<HttpConnector, Empty<Bytes>>;
 
 /// Asks until it is dropped. A ScAuth whose answer has changed is sent to `changed`.
-pub async fn run(client: Client, fleet: Store<ScAuth>, healths: Healths, changed: UnboundedSender<ObjectRef<ScAuth>>) {
+pub async fn run(
+    client: Client,
+    fleet: Store<ScAuth>,
+    health_cache: HealthCache,
+    changed: UnboundedSender<ObjectRef<ScAuth>>,
+) {
     let http = legacy::Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let asker = Arc::new(Asker { client, http, healths: healths.clone(), changed, places: Semaphore::new(AT_ONCE) });
+    let asker =
+        Arc::new(Asker { client, http, health_cache: health_cache.clone(), changed, places: Semaphore::new(AT_ONCE) });
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}
-            () = healths.wanted() => tokio::time::sleep(PAUSE).await,
+            () = health_cache.wanted() => tokio::time::sleep(PAUSE).await,
             Some(_) = tasks.join_next() => continue,
         }
         let all = fleet.state();
-        healths.keep_only(&all.iter().map(|scauth| scauth.name_any()).collect());
+        health_cache.keep_only(&all.iter().map(|scauth| scauth.name_any()).collect());
         for scauth in all {
-            if let Some(ask) = healths.due(&scauth.name_any(), Instant::now()) {
+            if let Some(ask) = health_cache.due(&scauth.name_any(), Instant::now()) {
                 tasks.spawn(Arc::clone(&asker).ask(scauth, ask));
             }
         }
@@ -60,7 +66,7 @@ pub async fn run(client: Client, fleet: Store<ScAuth>, healths: Healths, changed
 struct Asker {
     client: Client,
     http: Http,
-    healths: Healths,
+    health_cache: HealthCache,
     changed: UnboundedSender<ObjectRef<ScAuth>>,
     places: Semaphore,
 }
@@ -70,7 +76,7 @@ impl Asker {
         let Ok(_place) = self.places.acquire().await else { return };
         let health = ask_all(&self.client, &self.http, &scauth, ask.is_settled).await;
         let status = scauth.status.clone().unwrap_or_default();
-        if self.healths.set(&scauth.name_any(), &ask, health, &status, Instant::now()) {
+        if self.health_cache.set(&scauth.name_any(), &ask, health, &status, Instant::now()) {
             let _ = self.changed.send(ObjectRef::from_obj(scauth.as_ref()));
         }
     }

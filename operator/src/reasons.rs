@@ -74,7 +74,7 @@ pub enum Reason {
 
 impl Reason {
     /// Whether it asks nothing of anybody, whatever its condition's status is.
-    pub fn is_calm(self) -> bool {
+    pub fn is_informational(self) -> bool {
         matches!(
             self,
             Self::RollingOut

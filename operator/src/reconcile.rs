@@ -3,8 +3,8 @@
 
 pub mod apply;
 pub mod attempts;
-pub mod build;
 pub mod capacity;
+pub mod children;
 mod difference;
 pub mod error;
 pub mod exposure;
@@ -33,12 +33,12 @@ use kube_runtime::reflector::{ObjectRef, Store};
 use rand::RngExt as _;
 
 use crate::api::ScAuth;
-use crate::health::Healths;
-use crate::kinds::Kind;
-use crate::release::{self, Turn};
+use crate::child::Child;
+use crate::health::HealthCache;
+use crate::release::{self, UpgradeTurn};
 use crate::rollout::Rollout;
-use apply::settled::Settled;
-use apply::{Means, pending};
+use apply::cache::ApplyCache;
+use apply::{ApplyContext, pending};
 use attempts::Attempts;
 pub use error::{ApplyError, Error};
 use hosts::Hosts;
@@ -64,9 +64,9 @@ pub struct Context {
     /// All ScAuths, as the watch knows them.
     pub fleet: Store<ScAuth>,
     /// What their pods say.
-    pub healths: Healths,
+    pub health_cache: HealthCache,
     pub attempts: Attempts,
-    pub settled: Settled,
+    pub apply_cache: ApplyCache,
 }
 
 impl Context {
@@ -74,7 +74,7 @@ impl Context {
     pub fn forget_deleted(&self) {
         let exists = |name: &str| self.fleet.get(&ObjectRef::new(name)).is_some();
         self.attempts.keep_only(exists);
-        self.settled.keep_only(exists);
+        self.apply_cache.keep_only(exists);
     }
 }
 
@@ -105,12 +105,12 @@ pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Actio
 
 async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
     let fleet = context.fleet.state();
-    let turn = release::turn(scauth, fleet.iter().map(AsRef::as_ref), &context.environment.offer);
+    let turn = release::turn(scauth, fleet.iter().map(AsRef::as_ref), &context.environment.defaults);
     // A connection on which nothing comes could hold it for minutes.
-    let acted = tokio::time::timeout(context.patience, act(scauth, &turn, context)).await;
+    let acted = tokio::time::timeout(context.patience, observe_and_apply(scauth, &turn, context)).await;
     let (observed, outcome) = acted.unwrap_or_else(|_| failed(ApplyError::TimedOut));
     let may_pass = matches!(&outcome, Outcome::Failed(error) if error.is_transient());
-    if !(may_pass && context.attempts.are_few(&scauth.name_any())) {
+    if !(may_pass && context.attempts.is_below_threshold(&scauth.name_any())) {
         let report = report::report(scauth, &observed, &outcome, &turn, context);
         let reported = tokio::time::timeout(REPORT_LIMIT, report).await.map_err(|_| Error::TimedOut)?;
         reported.map_err(Error::Report)?;
@@ -121,20 +121,20 @@ async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
     }
 }
 
-async fn act(scauth: &ScAuth, turn: &Turn, context: &Context) -> (Observed, Outcome) {
+async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Context) -> (Observed, Outcome) {
     let mut observed = match observe::observe(&context.client, scauth).await {
         Ok(observed) => observed,
         Err(error) => return failed(error.into()),
     };
-    let rollout = observed.children.get(&Kind::Deployment).map(Rollout::of).unwrap_or_default();
-    observed.word = context.healths.of(&scauth.name_any(), &rollout);
+    let rollout = observed.children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
+    observed.word = context.health_cache.of(&scauth.name_any(), &rollout);
     observed.hosts = match hosts_of_others(scauth, context).await {
         Ok(hosts) => hosts,
         Err(error) => return (observed, Outcome::Failed(error.into())),
     };
     let outcome = match validate::validate(scauth, &observed, &context.environment, turn) {
         Err(refusal) => Outcome::Refused(refusal),
-        Ok(validated) => carry_out(scauth, validated, &observed, context).await,
+        Ok(validated) => apply_validated(scauth, validated, &observed, context).await,
     };
     (observed, outcome)
 }
@@ -151,8 +151,8 @@ fn failed(error: ApplyError) -> (Observed, Outcome) {
     (Observed::default(), Outcome::Failed(error))
 }
 
-async fn carry_out(scauth: &ScAuth, validated: Validated, observed: &Observed, context: &Context) -> Outcome {
-    let children = match build::build(&validated) {
+async fn apply_validated(scauth: &ScAuth, validated: Validated, observed: &Observed, context: &Context) -> Outcome {
+    let children = match children::build(&validated) {
         Ok(children) => children,
         Err(error) => return Outcome::Failed(error.into()),
     };
@@ -163,15 +163,16 @@ async fn carry_out(scauth: &ScAuth, validated: Validated, observed: &Observed, c
         };
     }
     let plan = Plan::of(scauth, context.publish_keys_for);
-    let means = Means { client: &context.client, settled: &context.settled, plan: &plan, now: (context.clock)() };
-    match Box::pin(apply::apply(&means, &validated, children, observed)).await {
+    let apply_context =
+        ApplyContext { client: &context.client, cache: &context.apply_cache, plan: &plan, now: (context.clock)() };
+    match Box::pin(apply::apply(&apply_context, &validated, children, observed)).await {
         Ok(applied) => Outcome::Applied { validated: Box::new(validated), applied: Box::new(applied) },
         Err(error) => Outcome::Failed(error),
     }
 }
 
 /// When to look again although nothing changes.
-fn next_look(outcome: &Outcome, observed: &Observed, turn: &Turn, context: &Context) -> Duration {
+fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context: &Context) -> Duration {
     let Outcome::Applied { applied, .. } = outcome else {
         return if matches!(outcome, Outcome::Refused(_)) { SOON } else { context.resync };
     };
@@ -179,7 +180,7 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &Turn, context: &Cont
         || !applied.unknown_kinds.is_empty()
         || !observed.troubles.is_empty()
         || observed.is_mounting
-        || matches!(turn, Turn::After { .. });
+        || matches!(turn, UpgradeTurn::After { .. });
     if is_waiting {
         return SOON;
     }

@@ -12,12 +12,12 @@ use crate::conditions::{ConditionStatus, ConditionType, find};
 use crate::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE, ANNOTATION_UPGRADE_TO};
 use crate::reasons::Reason;
 
-/// The latest revision of the pod template; `reconcile/build/template.rs` tells them apart.
+/// The latest revision of the pod template; `reconcile/children/template.rs` tells them apart.
 pub const LATEST: i32 = 2;
 
 /// What an operator brings along.
 #[derive(Debug, Clone)]
-pub struct Offer {
+pub struct ReleaseDefaults {
     /// The name of the release.
     pub version: String,
     /// The server's image where the spec names none. Empty where it is not known, which only `render` and `diff` allow.
@@ -35,7 +35,7 @@ pub struct Release {
 
 /// Whether an automatic upgrade may begin now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub enum UpgradeTurn {
     Now,
     /// After that one; the reason of its condition Ready, where it has the release and its pods do not serve.
     After {
@@ -51,22 +51,31 @@ struct Chosen {
     spec_image: Option<String>,
 }
 
-pub fn choose(scauth: &ScAuth, deployment: Option<&DynamicObject>, offer: &Offer, turn: &Turn) -> Release {
+pub fn choose(
+    scauth: &ScAuth,
+    deployment: Option<&DynamicObject>,
+    defaults: &ReleaseDefaults,
+    turn: &UpgradeTurn,
+) -> Release {
     let wanted = || Release {
         revision: LATEST,
-        image: scauth.spec.image.clone().unwrap_or_else(|| offer.image.clone()),
+        image: scauth.spec.image.clone().unwrap_or_else(|| defaults.image.clone()),
         available: None,
     };
     let Some(chosen) = deployment.map_or_else(|| of_status(scauth), |live| Some(of_deployment(scauth, live))) else {
         return wanted();
     };
-    let named = scauth.annotations().get(ANNOTATION_UPGRADE_TO) == Some(&offer.version);
-    let automatic = scauth.spec.upgrade == Some(Upgrade::Automatic) && *turn == Turn::Now;
+    let named = scauth.annotations().get(ANNOTATION_UPGRADE_TO) == Some(&defaults.version);
+    let automatic = scauth.spec.upgrade == Some(Upgrade::Automatic) && *turn == UpgradeTurn::Now;
     if chosen.spec_image != scauth.spec.image || named || automatic || chosen.revision > LATEST {
         return wanted();
     }
     let is_latest = chosen.revision == LATEST && chosen.image == wanted().image;
-    Release { revision: chosen.revision, image: chosen.image, available: (!is_latest).then(|| offer.version.clone()) }
+    Release {
+        revision: chosen.revision,
+        image: chosen.image,
+        available: (!is_latest).then(|| defaults.version.clone()),
+    }
 }
 
 /// Release 0.1.0 wrote no annotation: it had the first revision, and only the container tells the image.
@@ -103,13 +112,13 @@ fn of_status(scauth: &ScAuth) -> Option<Chosen> {
 /// Whose turn it is among those that upgrade by themselves: one after the other by name, the next one when the one
 /// before is Ready again. One that is not Ready does not begin, and does not keep others from it; unless it is that its
 /// pods do not start, which a new release may mend.
-pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, offer: &Offer) -> Turn {
+pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, defaults: &ReleaseDefaults) -> UpgradeTurn {
     let mine = scauth.name_any();
-    if scauth.spec.upgrade != Some(Upgrade::Automatic) || is_current(scauth, offer) {
-        return Turn::Now;
+    if scauth.spec.upgrade != Some(Upgrade::Automatic) || is_current(scauth, defaults) {
+        return UpgradeTurn::Now;
     }
     if !may_begin(scauth) {
-        return Turn::After { scauth: mine, reason: None };
+        return UpgradeTurn::After { scauth: mine, reason: None };
     }
     let others = all.into_iter().filter(|other| {
         other.spec.upgrade == Some(Upgrade::Automatic)
@@ -118,22 +127,22 @@ pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, offe
             && other.name_any() != mine
     });
     let before = others.filter(|other| {
-        let comes_first = !is_current(other, offer) && may_begin(other) && other.name_any() < mine;
-        comes_first || is_under_way(other, offer)
+        let comes_first = !is_current(other, defaults) && may_begin(other) && other.name_any() < mine;
+        comes_first || is_under_way(other, defaults)
     });
-    let Some(first) = before.min_by_key(|other| other.name_any()) else { return Turn::Now };
-    let reason = ready(first).filter(|_| is_under_way(first, offer)).map(|ready| ready.reason.clone());
-    Turn::After { scauth: first.name_any(), reason }
+    let Some(first) = before.min_by_key(|other| other.name_any()) else { return UpgradeTurn::Now };
+    let reason = ready(first).filter(|_| is_under_way(first, defaults)).map(|ready| ready.reason.clone());
+    UpgradeTurn::After { scauth: first.name_any(), reason }
 }
 
 /// Whether it has the release, and its pods do not serve yet, or any more.
-fn is_under_way(scauth: &ScAuth, offer: &Offer) -> bool {
-    is_current(scauth, offer) && !is_up(scauth)
+fn is_under_way(scauth: &ScAuth, defaults: &ReleaseDefaults) -> bool {
+    is_current(scauth, defaults) && !is_up(scauth)
 }
 
-fn is_current(scauth: &ScAuth, offer: &Offer) -> bool {
+fn is_current(scauth: &ScAuth, defaults: &ReleaseDefaults) -> bool {
     let Some(status) = &scauth.status else { return false };
-    let wanted = scauth.spec.image.as_ref().unwrap_or(&offer.image);
+    let wanted = scauth.spec.image.as_ref().unwrap_or(&defaults.image);
     status.template_revision == Some(LATEST) && status.image.as_ref() == Some(wanted)
 }
 

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use clap::Args;
 
 use crate::reconcile::validate::Environment;
-use crate::release::Offer;
+use crate::release::ReleaseDefaults;
 
 /// What the children depend on beside the ScAuth itself.
 #[derive(Debug, Clone, Args)]
@@ -44,7 +44,7 @@ impl ReleaseArgs {
     pub fn environment(self) -> Environment {
         let image = self.server_image.unwrap_or_default().trim().to_owned();
         Environment {
-            offer: Offer { version: env!("CARGO_PKG_VERSION").to_owned(), image },
+            defaults: ReleaseDefaults { version: env!("CARGO_PKG_VERSION").to_owned(), image },
             namespace: self.namespace,
             allowed_images: self.allowed_images.into_iter().filter(|start| !start.is_empty()).collect(),
         }

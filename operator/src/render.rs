@@ -12,11 +12,11 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::api::ScAuth;
-use crate::reconcile::build::{self, build};
+use crate::reconcile::children::{self, build};
 use crate::reconcile::observe::Observed;
 use crate::reconcile::validate::{Environment, validate};
 use crate::reconcile::validated::Validated;
-use crate::release::Turn;
+use crate::release::UpgradeTurn;
 use crate::release_args::{NO_SERVER_IMAGE, ReleaseArgs};
 
 /// Where a ScAuth has not been stored yet.
@@ -45,7 +45,7 @@ pub fn render(args: RenderArgs) -> anyhow::Result<String> {
 }
 
 fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String> {
-    let validated = validate(scauth, &Observed::default(), environment, &Turn::Now)
+    let validated = validate(scauth, &Observed::default(), environment, &UpgradeTurn::Now)
         .map_err(|refusal| anyhow::anyhow!("{}: {}", refusal.reason, refusal.message))?;
     ensure_image(&validated)?;
     let mut text = String::new();
@@ -65,11 +65,11 @@ pub fn ensure_image(validated: &Validated) -> anyhow::Result<()> {
 
 /// As they would be made, but with nothing in them that is secret.
 fn secrets(validated: &Validated) -> anyhow::Result<[Value; 2]> {
-    let mut keys = serde_json::to_value(build::keys_secret(validated, 0, &mut rand::rng())?)?;
+    let mut keys = serde_json::to_value(children::keys_secret(validated, 0, &mut rand::rng())?)?;
     for file in [KEYS_FILE, DEPLOYMENT_FILE] {
         keys["stringData"][file] = json!("generated");
     }
-    let mut admin = serde_json::to_value(build::admin_secret(validated, &mut rand::rng()))?;
+    let mut admin = serde_json::to_value(children::admin_secret(validated, &mut rand::rng()))?;
     for random in ["password", "id"] {
         admin["stringData"][random] = json!("generated");
     }

@@ -17,14 +17,14 @@ use crate::client;
 use crate::controller::{self, Feeds};
 use crate::definitions::{self, Definitions, SCAUTHS};
 use crate::freshness::Freshness;
-use crate::health::Healths;
+use crate::health::HealthCache;
 use crate::leader::{self, Candidate};
 use crate::metrics::Metrics;
 use crate::names::FIELD_MANAGER;
 use crate::poll;
 use crate::probes::{self, Probes};
 use crate::reconcile::Context;
-use crate::reconcile::apply::settled::Settled;
+use crate::reconcile::apply::cache::ApplyCache;
 use crate::reconcile::attempts::Attempts;
 use crate::release_args::ReleaseArgs;
 
@@ -129,11 +129,11 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         patience: LONGEST_RECONCILE,
         publish_keys_for: args.publish_keys_for,
         fleet: fleet.clone(),
-        healths: Healths::asking(),
+        health_cache: HealthCache::asking(),
         attempts: Attempts::default(),
-        settled: Settled::default(),
+        apply_cache: ApplyCache::default(),
     };
-    tasks.spawn(poll::run(context.client.clone(), fleet, context.healths.clone(), sender.clone()));
+    tasks.spawn(poll::run(context.client.clone(), fleet, context.health_cache.clone(), sender.clone()));
     let feeds = Feeds { writer, sender, receiver, definitions, freshness, metrics };
     let deadline = async {
         stop.cancelled().await;

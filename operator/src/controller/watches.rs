@@ -18,17 +18,17 @@ use tokio::sync::watch::Receiver;
 
 use super::PAGE;
 use crate::api::ScAuth;
+use crate::child::Child;
 use crate::definitions::Definitions;
 use crate::freshness::Freshness;
-use crate::kinds::Kind;
 use crate::metrics::Metrics;
 use crate::names::LABEL_SCAUTH;
 
 /// What every cluster has.
 pub fn watched() -> Vec<ApiResource> {
-    let others = [Kind::OpsService, Kind::Autoscaler];
-    let kinds = Kind::iter().filter(|kind| kind.definition().is_none() && !others.contains(kind));
-    kinds.map(Kind::resource).chain([ApiResource::erase::<Pod>(&())]).collect()
+    let others = [Child::OpsService, Child::Autoscaler];
+    let kinds = Child::iter().filter(|kind| kind.definition().is_none() && !others.contains(kind));
+    kinds.map(Child::resource).chain([ApiResource::erase::<Pod>(&())]).collect()
 }
 
 /// The ScAuths whose children of one kind have changed or gone. Only metadata is read.
@@ -43,9 +43,9 @@ pub fn children(
 
 /// The same of autoscalers, which write down what they measure every few seconds: their status is no news to us.
 pub fn autoscalers(client: &Client, metrics: Metrics) -> impl Stream<Item = ObjectRef<ScAuth>> + Send + 'static {
-    let resource = Kind::Autoscaler.resource();
+    let resource = Child::Autoscaler.resource();
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    let mut known = Substances::default();
+    let mut known = SpecHashes::default();
     let events = watcher(api, ours()).default_backoff().filter(move |result| {
         let event = result.as_ref();
         ready(event.map_or(true, |event| known.are_changed_by(event)))
@@ -55,9 +55,9 @@ pub fn autoscalers(client: &Client, metrics: Metrics) -> impl Stream<Item = Obje
 
 /// What the objects of a watch are like, but for their status.
 #[derive(Default)]
-struct Substances(HashMap<String, u64>);
+struct SpecHashes(HashMap<String, u64>);
 
-impl Substances {
+impl SpecHashes {
     fn are_changed_by(&mut self, event: &Event<DynamicObject>) -> bool {
         match event {
             Event::Init => self.0.clear(),
@@ -66,8 +66,8 @@ impl Substances {
                 self.0.remove(&key(object));
             }
             Event::Apply(object) | Event::InitApply(object) => {
-                let substance = substance(object);
-                return self.0.insert(key(object), substance) != Some(substance);
+                let spec_hash = spec_hash(object);
+                return self.0.insert(key(object), spec_hash) != Some(spec_hash);
             }
         }
         true
@@ -79,7 +79,7 @@ fn key(object: &DynamicObject) -> String {
 }
 
 /// A hash of all but the status and what changes with it.
-fn substance(object: &DynamicObject) -> u64 {
+fn spec_hash(object: &DynamicObject) -> u64 {
     let mut object = object.clone();
     object.metadata.resource_version = None;
     object.metadata.managed_fields = None;
@@ -119,13 +119,13 @@ fn owners<K: Resource + Send + 'static>(
 /// The same of a kind that the cluster may lack: watched while it is there.
 pub async fn optional(
     client: Client,
-    kind: Kind,
+    kind: Child,
     mut definitions: Receiver<Definitions>,
     sender: UnboundedSender<ObjectRef<ScAuth>>,
     freshness: Freshness,
     metrics: Metrics,
 ) {
-    let is_there = |known: &Definitions| kind.definition().is_some_and(|name| known.contains(name));
+    let is_there = |known: &Definitions| kind.definition().is_some_and(|name| known.contains(&name));
     while definitions.wait_for(is_there).await.is_ok() {
         let mut touched = std::pin::pin!(children(&client, kind.resource(), metrics.clone()));
         loop {

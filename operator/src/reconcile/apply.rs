@@ -1,8 +1,8 @@
 //! Makes the cluster as it is to be, with server-side apply, and only where it is not so already.
 
+pub mod cache;
 pub mod handover;
 mod secrets;
-pub mod settled;
 pub mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use strum::IntoEnumIterator as _;
 
-use super::build::Children;
 use super::capacity;
+use super::children::Children;
 use super::difference::is_within;
 use super::error::{ApplyError, refused};
 use super::observe::Observed;
@@ -27,17 +27,17 @@ use super::rotation::Plan;
 use super::validated::Validated;
 use super::volume;
 use crate::api::KeyStatus;
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::{ANNOTATION_APPLIED, FIELD_MANAGER, Names};
 use crate::reasons::Reason;
-use settled::Settled;
+use cache::ApplyCache;
 
 /// What is there after the apply; the status is computed from it and from nothing else.
 #[derive(Debug, Default)]
 pub struct Applied {
-    pub children: BTreeMap<Kind, DynamicObject>,
+    pub children: BTreeMap<Child, DynamicObject>,
     /// Kinds that are wanted and that the cluster does not have.
-    pub unknown_kinds: BTreeSet<Kind>,
+    pub unknown_kinds: BTreeSet<Child>,
     /// When what something else takes the place of may go.
     pub leaves_in: Option<Duration>,
     /// Why the volume of the embedded database does not grow: a reason and a sentence.
@@ -60,28 +60,28 @@ pub struct Keys {
 }
 
 /// What an apply needs beside what it is to apply.
-pub struct Means<'a> {
+pub struct ApplyContext<'a> {
     pub client: &'a Client,
-    pub settled: &'a Settled,
+    pub cache: &'a ApplyCache,
     pub plan: &'a Plan,
     pub now: Timestamp,
 }
 
 pub async fn apply(
-    means: &Means<'_>,
+    context: &ApplyContext<'_>,
     validated: &Validated,
     mut children: Children,
     observed: &Observed,
 ) -> Result<Applied, ApplyError> {
     let mut applied = Applied::default();
     // Before `replicas` is sent again: two would fight over it.
-    if !children.contains_key(&Kind::Autoscaler) {
-        delete(means.client, Kind::Autoscaler, observed).await?;
+    if !children.contains_key(&Child::Autoscaler) {
+        delete(context.client, Child::Autoscaler, observed).await?;
     }
-    if let Some(namespace) = children.remove(&Kind::Namespace) {
-        one(means, Kind::Namespace, &validated.names, namespace, observed, &mut applied).await?;
+    if let Some(namespace) = children.remove(&Child::Namespace) {
+        one(context, Child::Namespace, &validated.names, namespace, observed, &mut applied).await?;
     }
-    applied.keys = secrets::make_and_keep(means, validated, observed).await?;
+    applied.keys = secrets::make_and_keep(context, validated, observed).await?;
     let wanted: BTreeSet<_> = children.keys().copied().collect();
     // One that is refused does not keep the others from being there.
     let mut refused = None;
@@ -92,18 +92,18 @@ pub async fn apply(
             applied.children.insert(kind, live.clone());
             continue;
         }
-        if kind == Kind::Deployment {
+        if kind == Child::Deployment {
             handover::begin(&validated.scale, &mut child, live);
-            handover::give(means.client, &validated.names, &child, live).await?;
+            handover::give(context.client, &validated.names, &child, live).await?;
         }
-        let smaller = capacity::without_growth(&child, live).filter(|_| kind == Kind::VolumeClaim);
-        let mut done = one(means, kind, &validated.names, child, observed, &mut applied).await;
+        let smaller = capacity::without_growth(&child, live).filter(|_| kind == Child::VolumeClaim);
+        let mut done = one(context, kind, &validated.names, child, observed, &mut applied).await;
         if let (Err(error), Some(smaller), Some(live)) = (&done, smaller, live)
             && !error.is_transient()
         {
             // What else changed is applied all the same, and the pod serves with the volume that there is.
             applied.not_grown = Some(capacity::refusal(error, live));
-            done = one(means, kind, &validated.names, smaller, observed, &mut applied).await;
+            done = one(context, kind, &validated.names, smaller, observed, &mut applied).await;
         }
         if let Err(error) = done {
             refused.get_or_insert(error);
@@ -113,12 +113,12 @@ pub async fn apply(
     if let Some(error) = refused {
         return Err(error);
     }
-    // The namespace and the volume never go by our hand.
-    let kept = [Kind::Namespace, Kind::VolumeClaim, Kind::Autoscaler];
-    for kind in Kind::iter().filter(|kind| !wanted.contains(kind) && !kept.contains(kind)) {
-        match succession::stays(kind, &applied, means.now).filter(|_| observed.children.contains_key(&kind)) {
+    let dropped = Child::iter().filter(|child| !wanted.contains(child) && !child.stays_when_dropped());
+    // The autoscaler is gone already.
+    for kind in dropped.filter(|child| *child != Child::Autoscaler) {
+        match succession::stays(kind, &applied, context.now).filter(|_| observed.children.contains_key(&kind)) {
             Some(rest) => applied.leaves_in = Some(rest),
-            None => delete(means.client, kind, observed).await?,
+            None => delete(context.client, kind, observed).await?,
         }
     }
     Ok(applied)
@@ -141,8 +141,8 @@ pub fn pending(children: &Children, observed: &Observed) -> Result<Vec<String>, 
 
 /// Applies one child, unless it is as it is to be and was applied just so.
 async fn one(
-    means: &Means<'_>,
-    kind: Kind,
+    context: &ApplyContext<'_>,
+    kind: Child,
     names: &Names,
     desired: Value,
     observed: &Observed,
@@ -156,7 +156,7 @@ async fn one(
     let live = observed.children.get(&kind);
     if let Some(live) = live {
         let current = serde_json::to_value(live)?;
-        if is_within(&desired, &current) || means.settled.is_known(&names.scauth, &desired, &current) {
+        if is_within(&desired, &current) || context.cache.is_known(&names.scauth, &desired, &current) {
             applied.children.insert(kind, live.clone());
             return Ok(());
         }
@@ -167,9 +167,9 @@ async fn one(
     // Without force where there was nothing: a conflict means that someone made it meanwhile.
     let params = PatchParams { force: live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
     tracing::info!(kind = kind.resource().kind, name, "applying");
-    match kind.api(means.client, names).patch(&name, &params, &Patch::Apply(&desired)).await {
+    match kind.api(context.client, &names.namespace).patch(&name, &params, &Patch::Apply(&desired)).await {
         Ok(now) => {
-            means.settled.remember(&names.scauth, &desired, &serde_json::to_value(&now)?);
+            context.cache.remember(&names.scauth, &desired, &serde_json::to_value(&now)?);
             applied.children.insert(kind, now);
             Ok(())
         }
@@ -189,13 +189,12 @@ fn with_digest(desired: &Value) -> Value {
     desired
 }
 
-async fn delete(client: &Client, kind: Kind, observed: &Observed) -> Result<(), ApplyError> {
+async fn delete(client: &Client, kind: Child, observed: &Observed) -> Result<(), ApplyError> {
     let Some(live) = observed.children.get(&kind) else { return Ok(()) };
-    let names = Names { scauth: String::new(), namespace: live.namespace().unwrap_or_default() };
     let same = Preconditions { uid: live.uid(), resource_version: None };
     let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
     tracing::info!(kind = kind.resource().kind, name = live.name_any(), "deleting");
-    match kind.api(client, &names).delete(&live.name_any(), &params).await {
+    match kind.api(client, &live.namespace().unwrap_or_default()).delete(&live.name_any(), &params).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(source) => Err(refused(kind.resource().kind, &live.name_any(), source)),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
-/// As many may fail before anybody is told of what may pass by itself.
-const FEW: u32 = 3;
+/// Transient failures are reported only after this many in a row.
+const THRESHOLD: u32 = 3;
 
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<HashMap<String, u32>>);
@@ -23,9 +23,9 @@ impl Attempts {
         delay
     }
 
-    pub fn are_few(&self, name: &str) -> bool {
+    pub fn is_below_threshold(&self, name: &str) -> bool {
         let attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        attempts.get(name).is_none_or(|failures| *failures < FEW)
+        attempts.get(name).is_none_or(|failures| *failures < THRESHOLD)
     }
 
     /// Forgets those that are gone.

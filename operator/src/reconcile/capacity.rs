@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn another_spelling_of_a_size_is_no_growth() {
-        let mut live = DynamicObject::new("", &crate::kinds::Kind::VolumeClaim.resource());
+        let mut live = DynamicObject::new("", &crate::child::Child::VolumeClaim.resource());
         live.data = claim("1Gi");
         assert_eq!(without_growth(&claim("1024Mi"), Some(&live)), None);
         assert_eq!(without_growth(&claim("2Gi"), Some(&live)), Some(claim("1Gi")));

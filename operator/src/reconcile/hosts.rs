@@ -11,8 +11,8 @@ use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
 use crate::api::{Exposure, ScAuth};
+use crate::child::Child;
 use crate::conditions::{ConditionType, find};
-use crate::kinds::Kind;
 use crate::reasons::Reason;
 use door::{Door, doors};
 
@@ -166,14 +166,14 @@ pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
 }
 
 /// What a ScAuth has, as its status records it: the hosts of the spec from which an object leads to it.
-pub fn exposure(scauth: &ScAuth, children: &BTreeMap<Kind, DynamicObject>) -> Option<Exposure> {
-    let strings = |kind: Kind, path: &str| {
+pub fn exposure(scauth: &ScAuth, children: &BTreeMap<Child, DynamicObject>) -> Option<Exposure> {
+    let strings = |kind: Child, path: &str| {
         let found = children.get(&kind).and_then(|child| child.data.pointer(path)).cloned().unwrap_or_default();
         found.as_array().cloned().unwrap_or_default()
     };
     let leading = match doors(scauth).first()? {
-        Door::Class(_) => strings(Kind::Ingress, "/spec/rules").into_iter().map(|rule| rule["host"].clone()).collect(),
-        Door::Gateway { .. } => strings(Kind::HttpRoute, "/spec/hostnames"),
+        Door::Class(_) => strings(Child::Ingress, "/spec/rules").into_iter().map(|rule| rule["host"].clone()).collect(),
+        Door::Gateway { .. } => strings(Child::HttpRoute, "/spec/hostnames"),
     };
     let hosts: Vec<_> = claimed(scauth).into_iter().filter(|host| leading.iter().any(|lead| lead == host)).collect();
     let through = doors(scauth).iter().map(ToString::to_string).collect();

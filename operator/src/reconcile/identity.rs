@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::observe::Observed;
 use crate::api::ScAuth;
+use crate::child::Child;
 use crate::health::Health;
-use crate::kinds::Kind;
 use crate::names::{ANNOTATION_ACCEPT_DATABASE, ANNOTATION_ACCEPTED, ANNOTATION_ADMIN, ANNOTATION_DATABASE};
 
 /// What stands on the Secret with the first Admin's password.
@@ -59,7 +59,7 @@ impl Expectation {
         });
         Self {
             unmet,
-            template: accepted.clone().or_else(|| of_template(observed.children.get(&Kind::Deployment))),
+            template: accepted.clone().or_else(|| of_template(observed.children.get(&Child::Deployment))),
             accepted,
             database: accepted_now.or_else(learned).or(known),
             created: scauth.creation_timestamp().map_or(0, |time| time.0.as_second()),

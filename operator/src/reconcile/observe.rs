@@ -12,10 +12,10 @@ use kube::{Api, Client, Resource as _, ResourceExt as _};
 use strum::IntoEnumIterator as _;
 
 use super::hosts::Hosts;
-use super::ownership::{Claim, claim, counts};
+use super::ownership::{Ownership, counts, ownership};
 use crate::api::{ScAuth, ScAuthSpec};
+use crate::child::Child;
 use crate::health::Word;
-use crate::kinds::Kind;
 use crate::names::{LABEL_SCAUTH, Names};
 use crate::rollout::{self, Rollout};
 
@@ -25,9 +25,9 @@ const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
 /// The live objects that a ScAuth's children are compared with.
 #[derive(Clone, Default)]
 pub struct Observed {
-    pub children: BTreeMap<Kind, DynamicObject>,
+    pub children: BTreeMap<Child, DynamicObject>,
     /// Kinds that the cluster does not have.
-    pub unknown_kinds: BTreeSet<Kind>,
+    pub unknown_kinds: BTreeSet<Child>,
     /// Which hosts other ScAuths have, or claim too.
     pub hosts: Hosts,
     /// The generated Secret with the keys, which is ours to read.
@@ -48,17 +48,17 @@ pub struct Observed {
 impl Observed {
     /// All that counts and must be ours, by kind; the namespace has rules of its own.
     pub fn owned(&self) -> impl Iterator<Item = (String, &ObjectMeta)> {
-        let children = self.children.iter().filter(|(kind, _)| **kind != Kind::Namespace);
+        let children = self.children.iter().filter(|(kind, _)| **kind != Child::Namespace);
         let children = children.map(|(kind, child)| (kind.resource().kind, &child.metadata));
         let secrets = [self.secret.as_ref().map(|secret| &secret.metadata), self.admin_secret.as_ref()];
         children.chain(secrets.into_iter().flatten().map(|metadata| ("Secret".to_owned(), metadata)))
     }
 
     /// Takes an object with a child's name in, if it counts.
-    pub fn take(&mut self, kind: Kind, live: DynamicObject, spec: &ScAuthSpec, owner: &OwnerReference) {
+    pub fn take(&mut self, kind: Child, live: DynamicObject, spec: &ScAuthSpec, owner: &OwnerReference) {
         if counts(kind, spec, &live.metadata, owner) {
             self.children.insert(kind, live);
-        } else if kind == Kind::Autoscaler && scales(&live, owner) {
+        } else if kind == Child::Autoscaler && scales(&live, owner) {
             self.foreign_autoscaler = Some(live);
         }
     }
@@ -66,8 +66,8 @@ impl Observed {
     /// The same of the Secret with the first Admin's password: once the keys or the Deployment are there, nobody makes or
     /// needs it any more.
     pub fn take_admin_secret(&mut self, live: ObjectMeta, owner: &OwnerReference) {
-        let is_wanted = self.secret.is_none() && !self.children.contains_key(&Kind::Deployment);
-        if is_wanted || claim(&live, owner) == Claim::Ours {
+        let is_wanted = self.secret.is_none() && !self.children.contains_key(&Child::Deployment);
+        if is_wanted || ownership(&live, owner) == Ownership::Ours {
             self.admin_secret = Some(live);
         }
     }
@@ -79,7 +79,7 @@ fn scales(autoscaler: &DynamicObject, owner: &OwnerReference) -> bool {
     target["kind"] == "Deployment"
         && target["name"] == owner.name
         && autoscaler.metadata.deletion_timestamp.is_none()
-        && claim(&autoscaler.metadata, owner) == Claim::Foreign
+        && ownership(&autoscaler.metadata, owner) == Ownership::Foreign
 }
 
 /// Looks for somebody else's autoscaler of our Deployment under any name, unless the spec has one of its own.
@@ -91,7 +91,7 @@ pub async fn find_foreign_autoscaler(
 ) -> kube::Result<()> {
     let is_settled = scauth.spec.autoscaling.is_some() || observed.foreign_autoscaler.is_some();
     let Some(owner) = scauth.controller_owner_ref(&()).filter(|_| !is_settled) else { return Ok(()) };
-    let all = Kind::Autoscaler.api(client, names).list(&ListParams::default()).await?.items;
+    let all = Child::Autoscaler.api(client, &names.namespace).list(&ListParams::default()).await?.items;
     observed.foreign_autoscaler = all.into_iter().find(|autoscaler| scales(autoscaler, &owner));
     Ok(())
 }
@@ -100,12 +100,12 @@ pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed>
     let names = Names::of(scauth);
     let mut observed = observe_children(client, scauth, &names).await?;
     observed.missing_secrets = referenced_secrets(&scauth.spec);
-    if !observed.children.contains_key(&Kind::Namespace) {
+    if !observed.children.contains_key(&Child::Namespace) {
         return Ok(observed);
     }
     find_foreign_autoscaler(client, scauth, &names, &mut observed).await?;
     secrets(client, scauth, &names, &mut observed).await?;
-    if let Some(deployment) = observed.children.get(&Kind::Deployment)
+    if let Some(deployment) = observed.children.get(&Child::Deployment)
         && !Rollout::of(deployment).is_done()
     {
         troubles(client, &names, &mut observed).await?;
@@ -118,15 +118,15 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
     let mut observed = Observed::default();
     // Without a uid, which each stored object has, nothing is anybody's.
     let Some(owner) = scauth.controller_owner_ref(&()) else { return Ok(observed) };
-    let Some(namespace) = Kind::Namespace.api(client, names).get_opt(&names.namespace).await? else {
+    let Some(namespace) = Child::Namespace.api(client, &names.namespace).get_opt(&names.namespace).await? else {
         return Ok(observed);
     };
-    observed.children.insert(Kind::Namespace, namespace);
-    for kind in Kind::iter().filter(|kind| *kind != Kind::Namespace) {
-        if kind == Kind::VolumeClaim && scauth.spec.database.embedded.is_none() {
+    observed.children.insert(Child::Namespace, namespace);
+    for kind in Child::iter().filter(|kind| *kind != Child::Namespace) {
+        if kind == Child::VolumeClaim && scauth.spec.database.embedded.is_none() {
             continue;
         }
-        match kind.api(client, names).get(&kind.name(names)).await {
+        match kind.api(client, &names.namespace).get(&kind.name(names)).await {
             Ok(child) => observed.take(kind, child, &scauth.spec, &owner),
             // The API server names the object where it knows the kind.
             Err(kube::Error::Api(answer)) if answer.code == 404 => {

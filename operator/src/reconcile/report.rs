@@ -13,12 +13,12 @@ use kube::{Api, Client, Resource as _, ResourceExt as _};
 use kube_runtime::events::{Event, EventType};
 use serde_json::json;
 
-pub use conditions::Finding;
+pub use conditions::ConditionUpdate;
 
 use super::Context;
 use super::apply::Applied;
-use super::build;
 use super::capacity;
+use super::children;
 use super::error::ApplyError;
 use super::exposure::url;
 use super::hosts;
@@ -28,11 +28,11 @@ use super::rotation::Stored;
 use super::validate::Refusal;
 use super::validated::Validated;
 use crate::api::{DatabaseStatus, KeyStatus, ScAuth, ScAuthStatus};
+use crate::child::Child;
 use crate::conditions::{ConditionStatus, ConditionType, find};
-use crate::kinds::Kind;
 use crate::names::{FIELD_MANAGER, Names};
 use crate::reasons::Reason;
-use crate::release::{self, Turn};
+use crate::release::{self, UpgradeTurn};
 use crate::rollout::Rollout;
 
 /// How a reconcile ended.
@@ -53,12 +53,12 @@ pub enum Outcome {
 }
 
 /// What the conditions are computed from, where the spec could be built.
-pub struct Facts<'a> {
+pub struct ConditionInput<'a> {
     pub validated: &'a Validated,
     pub observed: &'a Observed,
-    pub children: &'a BTreeMap<Kind, DynamicObject>,
-    pub unknown_kinds: &'a BTreeSet<Kind>,
-    pub keys: KeyFacts<'a>,
+    pub children: &'a BTreeMap<Child, DynamicObject>,
+    pub unknown_kinds: &'a BTreeSet<Child>,
+    pub keys: KeyInput<'a>,
     /// Why the volume does not grow.
     pub not_grown: Option<&'a (Reason, String)>,
     pub rollout: Rollout,
@@ -68,7 +68,7 @@ pub struct Facts<'a> {
 
 /// What became of the generated keys.
 #[derive(Default)]
-pub struct KeyFacts<'a> {
+pub struct KeyInput<'a> {
     pub broken: Option<&'a str>,
     /// Whether the Secret had been deleted and was created with new keys.
     pub were_lost: bool,
@@ -76,18 +76,18 @@ pub struct KeyFacts<'a> {
     pub kids: BTreeSet<String>,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> ConditionInput<'a> {
     fn of(outcome: &'a Outcome, observed: &'a Observed, before: &'a [Condition]) -> Option<Self> {
         let (validated, children, unknown_kinds, keys) = match outcome {
             Outcome::Applied { validated, applied } => {
                 let kids = applied.keys.status.iter().map(|key| key.kid.clone()).collect();
                 let (broken, were_lost) = (applied.keys.broken.as_deref(), applied.keys.were_lost);
-                let keys = KeyFacts { broken, were_lost, kids };
+                let keys = KeyInput { broken, were_lost, kids };
                 (validated.as_ref(), &applied.children, &applied.unknown_kinds, keys)
             }
             Outcome::Suspended { validated, .. } => {
                 let kids = stored_keys(observed).into_iter().map(|key| key.kid).collect();
-                let keys = KeyFacts { kids, ..KeyFacts::default() };
+                let keys = KeyInput { kids, ..KeyInput::default() };
                 (validated.as_ref(), &observed.children, &observed.unknown_kinds, keys)
             }
             Outcome::Refused(_) | Outcome::Failed(_) => return None,
@@ -96,7 +96,7 @@ impl<'a> Facts<'a> {
             Outcome::Applied { applied, .. } => applied.not_grown.as_ref(),
             _ => None,
         };
-        let rollout = children.get(&Kind::Deployment).map(Rollout::of).unwrap_or_default();
+        let rollout = children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
         Some(Self { validated, observed, children, unknown_kinds, keys, not_grown, rollout, before })
     }
 }
@@ -106,7 +106,7 @@ pub async fn report(
     scauth: &ScAuth,
     observed: &Observed,
     outcome: &Outcome,
-    turn: &Turn,
+    turn: &UpgradeTurn,
     context: &Context,
 ) -> kube::Result<()> {
     let status = status(scauth, observed, outcome, turn, (context.clock)());
@@ -115,13 +115,19 @@ pub async fn report(
 }
 
 /// The status that a ScAuth is to have.
-pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Turn, now: Timestamp) -> ScAuthStatus {
+pub fn status(
+    scauth: &ScAuth,
+    observed: &Observed,
+    outcome: &Outcome,
+    turn: &UpgradeTurn,
+    now: Timestamp,
+) -> ScAuthStatus {
     let old = scauth.status.clone().unwrap_or_default();
     let generation = scauth.metadata.generation;
-    let facts = Facts::of(outcome, observed, &old.conditions);
-    let findings = conditions::findings(outcome, facts.as_ref(), turn);
-    let mut status = match &facts {
-        Some(facts) => of_facts(facts, outcome),
+    let input = ConditionInput::of(outcome, observed, &old.conditions);
+    let updates = conditions::updates(outcome, input.as_ref(), turn);
+    let mut status = match &input {
+        Some(input) => of_input(input, outcome),
         // What nobody could find out anew is as it was.
         None => old.clone(),
     };
@@ -129,15 +135,15 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
         // Nothing is made while it is suspended, and with the Secret gone nothing else knows them.
         (status.database, status.keys) = (old.database.clone(), old.keys.clone());
     }
-    let kept = old.conditions.iter().filter(|_| facts.is_none());
-    let kept = kept.filter(|old| !findings.iter().any(|finding| old.type_ == finding.kind)).cloned();
+    let kept = old.conditions.iter().filter(|_| input.is_none());
+    let kept = kept.filter(|old| !updates.iter().any(|update| old.type_ == update.kind)).cloned();
     let kept: Vec<_> = kept.collect();
     status.exposure = match present(observed, outcome) {
         Some(children) => hosts::exposure(scauth, children),
         None => old.exposure,
     };
     status.volume = match present(observed, outcome) {
-        Some(children) => children.get(&Kind::VolumeClaim).map(capacity::status),
+        Some(children) => children.get(&Child::VolumeClaim).map(capacity::status),
         None => old.volume,
     };
     if matches!(outcome, Outcome::Failed(_)) && !observed.children.is_empty() {
@@ -146,12 +152,12 @@ pub fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, turn: &Tu
     }
     status.observed_generation = generation;
     status.conditions =
-        findings.iter().map(|finding| condition(finding, &old.conditions, generation, now)).chain(kept).collect();
+        updates.iter().map(|update| condition(update, &old.conditions, generation, now)).chain(kept).collect();
     status
 }
 
 /// The children that are there; `None` where nobody has looked.
-fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTreeMap<Kind, DynamicObject>> {
+fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTreeMap<Child, DynamicObject>> {
     match outcome {
         Outcome::Applied { applied, .. } => Some(&applied.children),
         Outcome::Suspended { .. } => Some(&observed.children),
@@ -160,26 +166,27 @@ fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTree
     }
 }
 
-fn of_facts(facts: &Facts<'_>, outcome: &Outcome) -> ScAuthStatus {
-    let validated = facts.validated;
+fn of_input(input: &ConditionInput<'_>, outcome: &Outcome) -> ScAuthStatus {
+    let validated = input.validated;
     let keys = if let Outcome::Applied { applied, .. } = outcome {
         applied.keys.status.clone()
     } else {
-        stored_keys(facts.observed)
+        stored_keys(input.observed)
     };
     // While a volume would go with its pod, the Deployment keeps what it has.
-    let noted = facts.children.get(&Kind::Deployment).and_then(release::noted);
+    let noted = input.children.get(&Child::Deployment).and_then(release::noted);
     let (revision, image) = noted.unwrap_or_else(|| (validated.release.revision, validated.release.image.clone()));
-    let selector: Vec<_> = build::selector(validated).iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let selector: Vec<_> =
+        children::selector(validated).iter().map(|(name, value)| format!("{name}={value}")).collect();
     ScAuthStatus {
         url: Some(validated.url()),
         image: Some(image),
         template_revision: Some(revision),
         available_update: validated.release.available.clone(),
-        replicas: Some(facts.rollout.replicas),
-        ready_replicas: Some(facts.rollout.ready),
+        replicas: Some(input.rollout.replicas),
+        ready_replicas: Some(input.rollout.ready),
         selector: Some(selector.join(",")),
-        database: database(validated, outcome, facts),
+        database: database(validated, outcome, input),
         keys,
         ..ScAuthStatus::default()
     }
@@ -192,9 +199,9 @@ fn stored_keys(observed: &Observed) -> Vec<KeyStatus> {
 }
 
 /// Which database is expected now: while suspended, it is what the Secret says.
-fn database(validated: &Validated, outcome: &Outcome, facts: &Facts<'_>) -> Option<DatabaseStatus> {
+fn database(validated: &Validated, outcome: &Outcome, input: &ConditionInput<'_>) -> Option<DatabaseStatus> {
     if matches!(outcome, Outcome::Suspended { .. }) {
-        let secret = facts.observed.secret.as_ref()?;
+        let secret = input.observed.secret.as_ref()?;
         let (identity, accepted) =
             (identity::deployment(secret).and_then(|file| file.database), identity::note(secret));
         return (identity.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity, accepted });
@@ -204,14 +211,14 @@ fn database(validated: &Validated, outcome: &Outcome, facts: &Facts<'_>) -> Opti
 }
 
 /// The time of a condition's last change stays where nothing changed.
-fn condition(finding: &Finding, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
-    let before = old.iter().find(|old| old.type_ == finding.kind && old.status == finding.status);
+fn condition(update: &ConditionUpdate, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
+    let before = old.iter().find(|old| old.type_ == update.kind && old.status == update.status);
     Condition {
-        type_: finding.kind.to_string(),
-        status: finding.status.to_string(),
-        reason: finding.reason.to_string(),
+        type_: update.kind.to_string(),
+        status: update.status.to_string(),
+        reason: update.reason.to_string(),
         // As long as the schema of conditions allows.
-        message: finding.message.chars().take(8_000).collect(),
+        message: update.message.chars().take(8_000).collect(),
         observed_generation: generation,
         last_transition_time: before.map_or(Time(now), |before| before.last_transition_time.clone()),
     }
@@ -250,7 +257,7 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
     let mut events: Vec<_> = conditions
         .filter(|new| !is_known(new))
         .map(|new| {
-            let type_ = if conditions::is_calm(new) { EventType::Normal } else { EventType::Warning };
+            let type_ = if conditions::is_informational(new) { EventType::Normal } else { EventType::Warning };
             (type_, new.reason.clone(), format!("{}={}: {}", new.type_, new.status, new.message))
         })
         .collect();
@@ -262,7 +269,7 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
             events.push((EventType::Warning, Reason::KeysLost.to_string(), message.to_owned()));
         }
         events.extend(keys.notes.iter().map(|(reason, note)| {
-            let type_ = if reason.is_calm() { EventType::Normal } else { EventType::Warning };
+            let type_ = if reason.is_informational() { EventType::Normal } else { EventType::Warning };
             (type_, reason.to_string(), note.clone())
         }));
     }

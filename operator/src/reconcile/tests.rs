@@ -3,7 +3,7 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "a spec is written once, where it is used")]
 
-mod build;
+mod children;
 mod database;
 mod exposure;
 mod hosts;
@@ -22,15 +22,15 @@ use super::observe::Observed;
 use super::validate::{Environment, Refusal, validate};
 use super::validated::Validated;
 use crate::api::ScAuth;
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::LABEL_RETAINED;
-use crate::release::{Offer, Turn};
+use crate::release::{ReleaseDefaults, UpgradeTurn};
 
 const NAME: &str = "tenant";
 
 fn environment() -> Environment {
     Environment {
-        offer: Offer { version: "9.0.0".into(), image: "registry.test/server:9".into() },
+        defaults: ReleaseDefaults { version: "9.0.0".into(), image: "registry.test/server:9".into() },
         namespace: "system".into(),
         allowed_images: Vec::new(),
     }
@@ -54,7 +54,7 @@ fn external() -> Value {
 }
 
 fn validated(spec: Value, observed: &Observed) -> Result<Validated, Refusal> {
-    validate(&scauth(spec), observed, &environment(), &Turn::Now)
+    validate(&scauth(spec), observed, &environment(), &UpgradeTurn::Now)
 }
 
 fn owner(name: &str, uid: &str) -> OwnerReference {
@@ -77,13 +77,13 @@ fn retained_by(name: &str) -> ObjectMeta {
 }
 
 /// A live object of that kind, with that metadata and content.
-fn live(kind: Kind, metadata: ObjectMeta, content: Value) -> DynamicObject {
+fn live(kind: Child, metadata: ObjectMeta, content: Value) -> DynamicObject {
     let mut object = DynamicObject::new("", &kind.resource());
     object.metadata = metadata;
     object.data = content;
     object
 }
 
-fn observing(kind: Kind, metadata: ObjectMeta) -> Observed {
+fn observing(kind: Child, metadata: ObjectMeta) -> Observed {
     Observed { children: [(kind, live(kind, metadata, json!({})))].into(), ..Observed::default() }
 }

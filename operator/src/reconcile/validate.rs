@@ -16,10 +16,10 @@ use super::scale::{beside, scale};
 use super::validated::Validated;
 use super::volume;
 use crate::api::ScAuth;
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::Names;
 use crate::reasons::Reason;
-use crate::release::{self, Offer, Turn};
+use crate::release::{self, ReleaseDefaults, UpgradeTurn};
 
 /// Why nothing can be done now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Refusal {
 /// What the operator knows beside the objects.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    pub offer: Offer,
+    pub defaults: ReleaseDefaults,
     /// The operator's own namespace.
     pub namespace: String,
     /// What the image of a ScAuth must begin with, one of these; anything where there is none.
@@ -46,7 +46,7 @@ pub fn validate(
     scauth: &ScAuth,
     observed: &Observed,
     environment: &Environment,
-    turn: &Turn,
+    turn: &UpgradeTurn,
 ) -> Result<Validated, Refusal> {
     let names = Names::of(scauth);
     let owner = scauth.controller_owner_ref(&()).ok_or_else(|| Refusal {
@@ -55,7 +55,7 @@ pub fn validate(
         is_final: false,
     })?;
     check_image(scauth, environment)?;
-    let namespace = namespace::check(observed.children.get(&Kind::Namespace), &names, &owner, &environment.namespace)?;
+    let namespace = namespace::check(observed.children.get(&Child::Namespace), &names, &owner, &environment.namespace)?;
     for (kind, metadata) in observed.owned() {
         check_child(&kind, metadata, &owner, volume::is_going(&observed.children))?;
     }
@@ -63,13 +63,13 @@ pub fn validate(
     Ok(Validated {
         namespace,
         policy: spec.deletion_policy.unwrap_or_default(),
-        release: release::choose(scauth, observed.children.get(&Kind::Deployment), &environment.offer, turn),
+        release: release::choose(scauth, observed.children.get(&Child::Deployment), &environment.defaults, turn),
         scale: beside(scale(&spec), &spec, observed.foreign_autoscaler.as_ref()),
         volume: spec
             .database
             .embedded
             .as_ref()
-            .map(|embedded| capacity::settle(embedded, observed.children.get(&Kind::VolumeClaim))),
+            .map(|embedded| capacity::settle(embedded, observed.children.get(&Child::VolumeClaim))),
         issuer: spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(&spec, &names)),
         taken: observed.hosts.taken.clone(),
         had_keys: scauth.status.as_ref().is_some_and(|status| !status.keys.is_empty()),

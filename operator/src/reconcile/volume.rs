@@ -6,14 +6,14 @@ use k8s_openapi::api::apps::v1::DeploymentStatus;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::Names;
 use crate::rollout::Rollout;
 
 /// What is about to happen to the users, and how to save them; `None` where nothing threatens, or no pod is left that
 /// has them.
-pub fn danger(children: &BTreeMap<Kind, DynamicObject>, names: &Names) -> Option<String> {
-    let (claim, deployment) = (children.get(&Kind::VolumeClaim)?, children.get(&Kind::Deployment)?);
+pub fn danger(children: &BTreeMap<Child, DynamicObject>, names: &Names) -> Option<String> {
+    let (claim, deployment) = (children.get(&Child::VolumeClaim)?, children.get(&Child::Deployment)?);
     if Rollout::of(deployment).available == 0 {
         return None;
     }
@@ -37,15 +37,15 @@ pub fn danger(children: &BTreeMap<Kind, DynamicObject>, names: &Names) -> Option
 }
 
 /// Whether the claim is being deleted and only a pod that serves keeps it.
-pub fn is_going(children: &BTreeMap<Kind, DynamicObject>) -> bool {
-    let claim = children.get(&Kind::VolumeClaim);
-    let is_in_use = children.get(&Kind::Deployment).is_some_and(|deployment| Rollout::of(deployment).available > 0);
+pub fn is_going(children: &BTreeMap<Child, DynamicObject>) -> bool {
+    let claim = children.get(&Child::VolumeClaim);
+    let is_in_use = children.get(&Child::Deployment).is_some_and(|deployment| Rollout::of(deployment).available > 0);
     is_in_use && claim.is_some_and(|claim| claim.metadata.deletion_timestamp.is_some())
 }
 
 /// The children that stay as they are while the volume would go with the pod.
-pub fn freezes(kind: Kind, children: &BTreeMap<Kind, DynamicObject>) -> bool {
-    matches!(kind, Kind::VolumeClaim | Kind::Deployment) && is_going(children)
+pub fn freezes(kind: Child, children: &BTreeMap<Child, DynamicObject>) -> bool {
+    matches!(kind, Child::VolumeClaim | Child::Deployment) && is_going(children)
 }
 
 /// Whether the pod was there before the claim.

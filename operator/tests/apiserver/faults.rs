@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use futures::{StreamExt as _, stream};
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
@@ -107,9 +107,9 @@ impl Scenario {
 /// Waits until what the ScAuth owned is gone; the garbage collector notices new kinds every half minute.
 async fn collected(client: &Client, name: &str) {
     let names = Names { scauth: name.into(), namespace: name.into() };
-    for kind in Kind::iter().filter(|kind| *kind != Kind::Namespace) {
+    for kind in Child::iter().filter(|kind| *kind != Child::Namespace) {
         eventually("the garbage is collected", || async {
-            kind.api(client, &names).get_opt(&kind.name(&names)).await.unwrap().is_none()
+            kind.api(client, &names.namespace).get_opt(&kind.name(&names)).await.unwrap().is_none()
         })
         .await;
     }

@@ -16,14 +16,14 @@ use kube_runtime::events::{Recorder, Reporter};
 use kube_runtime::reflector;
 use sc_auth_contract::status::Status;
 use sc_auth_operator::api::ScAuth;
-use sc_auth_operator::health::{Health, Healths};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
+use sc_auth_operator::health::{Health, HealthCache};
 use sc_auth_operator::names::Names;
-use sc_auth_operator::reconcile::apply::settled::Settled;
+use sc_auth_operator::reconcile::apply::cache::ApplyCache;
 use sc_auth_operator::reconcile::attempts::Attempts;
 use sc_auth_operator::reconcile::validate::Environment;
 use sc_auth_operator::reconcile::{Context, Error, reconcile};
-use sc_auth_operator::release::Offer;
+use sc_auth_operator::release::ReleaseDefaults;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 use tokio::sync::Notify;
@@ -177,7 +177,7 @@ pub fn operator(client: Client) -> Arc<Context> {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         environment: Environment {
-            offer: Offer { version: "0.2.0".into(), image: IMAGE.into() },
+            defaults: ReleaseDefaults { version: "0.2.0".into(), image: IMAGE.into() },
             namespace: "sc-auth-system".into(),
             allowed_images: Vec::new(),
         },
@@ -187,9 +187,9 @@ pub fn operator(client: Client) -> Arc<Context> {
         // A rotation is a publication, and at the next look a promotion.
         publish_keys_for: Duration::ZERO,
         fleet: reflector::store().0,
-        healths: Healths::default(),
+        health_cache: HealthCache::default(),
         attempts: Attempts::default(),
-        settled: Settled::default(),
+        apply_cache: ApplyCache::default(),
     })
 }
 
@@ -269,7 +269,7 @@ pub async fn once(client: &Client, name: &str, line: &Arc<Line>) -> Option<Resul
     let context = operator(line.client(client));
     let said = SAID.lock().unwrap().get(name).cloned();
     if let Some(health) = said {
-        context.healths.tell(name, health);
+        context.health_cache.tell(name, health);
     }
     tokio::select! {
         result = reconcile(scauth, context) => Some(result.map(|_| ())),
@@ -301,8 +301,8 @@ pub async fn snapshot(client: &Client, name: &str) -> Value {
     let scauth = scauths(client).get(name).await.unwrap();
     let (uid, names) = (scauth.metadata.uid.clone().unwrap(), Names::of(&scauth));
     let mut all = json!({});
-    for kind in Kind::iter() {
-        let child = kind.api(client, &names).get_opt(&kind.name(&names)).await.unwrap();
+    for kind in Child::iter() {
+        let child = kind.api(client, &names.namespace).get_opt(&kind.name(&names)).await.unwrap();
         all[format!("{kind:?}")] = serde_json::to_value(child).unwrap();
     }
     for secret in [names.secret(), names.admin_secret()] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
@@ -60,13 +60,13 @@ async fn annotate(client: &Client, name: &str, value: Option<&str>) {
 
 /// The annotation by which pods are replaced.
 async fn template(client: &Client, name: &str) -> Value {
-    let deployment = Kind::Deployment.api(client, &names(name)).get(name).await.unwrap();
+    let deployment = Child::Deployment.api(client, &names(name).namespace).get(name).await.unwrap();
     deployment.data["spec"]["template"]["metadata"]["annotations"]["sc-auth.io/database"].clone()
 }
 
 /// All pods of the current template are ready, says the Deployment's controller, which this API server lacks.
 async fn serve(client: &Client, name: &str) {
-    let api = Kind::Deployment.api(client, &names(name));
+    let api = Child::Deployment.api(client, &names(name).namespace);
     let deployment = api.get(name).await.unwrap();
     let (generation, replicas) = (deployment.metadata.generation, deployment.data["spec"]["replicas"].clone());
     let status = json!({"status": {"observedGeneration": generation, "replicas": replicas, "updatedReplicas": replicas,
@@ -147,7 +147,7 @@ async fn it_survives_the_loss_of_the_status() {
     started(&client, name, external()).await;
     scauths(&client).delete(name, &DeleteParams::default()).await.unwrap();
     eventually("the Deployment is collected", || async {
-        Kind::Deployment.api(&client, &names(name)).get_opt(name).await.unwrap().is_none()
+        Child::Deployment.api(&client, &names(name).namespace).get_opt(name).await.unwrap().is_none()
     })
     .await;
     let before = secrets(&client, name).get(&names(name).secret()).await.unwrap();
@@ -166,7 +166,7 @@ async fn it_survives_the_loss_of_the_status() {
 async fn it_survives_the_loss_of_the_secret_and_of_the_namespace_with_it() {
     let (client, name) = (admin().await, "namespace-lost");
     started(&client, name, external()).await;
-    let namespaces = Kind::Namespace.api(&client, &names(name));
+    let namespaces = Child::Namespace.api(&client, &names(name).namespace);
     namespaces.delete(name, &DeleteParams::default()).await.unwrap();
     eventually("it is gone", || async { namespaces.get_opt(name).await.unwrap().is_none() }).await;
     // The reconcile that makes the keys again is the one that says so.
@@ -252,7 +252,7 @@ async fn an_embedded_database_that_was_lost_is_not_replaced_by_an_empty_one_unti
 async fn a_volume_that_is_being_deleted_under_a_living_pod_is_a_warning() {
     let (client, name) = (admin().await, "volume-going");
     started(&client, name, json!({"database": {"embedded": {}}})).await;
-    let (api, claim) = (Kind::VolumeClaim.api(&client, &names(name)), Kind::VolumeClaim.name(&names(name)));
+    let (api, claim) = (Child::VolumeClaim.api(&client, &names(name).namespace), Child::VolumeClaim.name(&names(name)));
     let hold = |finalizers: Value| Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
     api.patch(&claim, &PatchParams::default(), &hold(json!(["example.com/in-use"]))).await.unwrap();
     api.delete(&claim, &DeleteParams::default()).await.unwrap();
@@ -266,9 +266,14 @@ async fn a_volume_that_is_being_deleted_under_a_living_pod_is_a_warning() {
     assert!(message.contains("sc-auth-server users export -"), "{message}");
     is(&client, name, "Ready", ["True", "Serving"]).await;
     assert!(
-        Kind::Ingress.api(&client, &names(name)).get_opt(&Kind::Ingress.name(&names(name))).await.unwrap().is_some()
+        Child::Ingress
+            .api(&client, &names(name).namespace)
+            .get_opt(&Child::Ingress.name(&names(name)))
+            .await
+            .unwrap()
+            .is_some()
     );
-    let deployment = Kind::Deployment.api(&client, &names(name)).get(name).await.unwrap();
+    let deployment = Child::Deployment.api(&client, &names(name).namespace).get(name).await.unwrap();
     assert!(deployment.data["spec"]["template"]["metadata"]["labels"]["team"].is_null(), "the pod stays");
     assert!(!file(&client, name, "keys.json").await.contains(&kid), "the key is gone");
     let events: Api<k8s_openapi::api::events::v1::Event> = Api::all(client.clone());

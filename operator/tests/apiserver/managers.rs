@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use kube::api::{Patch, PatchParams};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use sc_auth_operator::reconcile::reconcile;
 use serde_json::{Value, json};
@@ -22,16 +22,16 @@ fn names(name: &str) -> Names {
     Names { scauth: name.into(), namespace: name.into() }
 }
 
-async fn child(client: &Client, kind: Kind, name: &str) -> Value {
+async fn child(client: &Client, kind: Child, name: &str) -> Value {
     let names = names(name);
-    serde_json::to_value(kind.api(client, &names).get(&kind.name(&names)).await.unwrap()).unwrap()
+    serde_json::to_value(kind.api(client, &names.namespace).get(&kind.name(&names)).await.unwrap()).unwrap()
 }
 
 /// Another manager writes, as `kubectl edit` does.
-async fn edit(client: &Client, manager: &str, kind: Kind, name: &str, patch: Value) {
+async fn edit(client: &Client, manager: &str, kind: Child, name: &str, patch: Value) {
     let names = names(name);
     let params = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
-    kind.api(client, &names).patch(&kind.name(&names), &params, &Patch::Merge(&patch)).await.unwrap();
+    kind.api(client, &names.namespace).patch(&kind.name(&names), &params, &Patch::Merge(&patch)).await.unwrap();
 }
 
 /// The writes of a fresh operator's reconcile.
@@ -50,24 +50,29 @@ async fn what_a_mesh_a_policy_engine_or_a_person_adds_stays_and_costs_no_write()
     for (manager, kind, patch, path) in [
         (
             "mesh",
-            Kind::Deployment,
+            Child::Deployment,
             json!({"spec": {"template": {"metadata": {"annotations": {"linkerd.io/inject": "enabled"}}}}}),
             "/spec/template/metadata/annotations/linkerd.io~1inject",
         ),
         (
             "policy-engine",
-            Kind::Service,
+            Child::Service,
             json!({"metadata": {"labels": {"cost-center": "42"}}}),
             "/metadata/labels/cost-center",
         ),
         (
             "cert-manager",
-            Kind::Ingress,
+            Child::Ingress,
             json!({"metadata": {"annotations": {"cert-manager.io/x": "y"}}}),
             "/metadata/annotations/cert-manager.io~1x",
         ),
-        ("person", Kind::Namespace, json!({"metadata": {"labels": {"team": "billing"}}}), "/metadata/labels/team"),
-        ("person", Kind::DisruptionBudget, json!({"metadata": {"annotations": {"a": "b"}}}), "/metadata/annotations/a"),
+        ("person", Child::Namespace, json!({"metadata": {"labels": {"team": "billing"}}}), "/metadata/labels/team"),
+        (
+            "person",
+            Child::DisruptionBudget,
+            json!({"metadata": {"annotations": {"a": "b"}}}),
+            "/metadata/annotations/a",
+        ),
     ] {
         edit(&client, manager, kind, name, patch).await;
         assert_eq!(writes(&client, name).await, [""; 0], "{manager}");
@@ -78,7 +83,7 @@ async fn what_a_mesh_a_policy_engine_or_a_person_adds_stays_and_costs_no_write()
     changed["replicas"] = json!(4);
     apply(&client, manifest(name, changed)).await;
     settle(&client, name).await;
-    let deployment = child(&client, Kind::Deployment, name).await;
+    let deployment = child(&client, Child::Deployment, name).await;
     assert_eq!(deployment["spec"]["replicas"], 4);
     assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"]["linkerd.io/inject"], "enabled");
 }
@@ -89,17 +94,17 @@ async fn what_is_ours_comes_back_and_what_is_one_value_is_ours_as_a_whole() {
     apply(&client, manifest(name, spec())).await;
     settle(&client, name).await;
     for (kind, patch, path, value) in [
-        (Kind::Deployment, json!({"spec": {"replicas": 7}}), "/spec/replicas", json!(2)),
-        (Kind::Service, json!({"spec": {"selector": {"track": "canary"}}}), "/spec/selector/track", Value::Null),
+        (Child::Deployment, json!({"spec": {"replicas": 7}}), "/spec/replicas", json!(2)),
+        (Child::Service, json!({"spec": {"selector": {"track": "canary"}}}), "/spec/selector/track", Value::Null),
         (
-            Kind::NetworkPolicy,
+            Child::NetworkPolicy,
             json!({"spec": {"podSelector": {"matchLabels": {"none": "such"}}}}),
             "/spec/podSelector/matchLabels/none",
             Value::Null,
         ),
-        (Kind::NetworkPolicy, json!({"spec": {"ingress": [{}]}}), "/spec/ingress/0/ports/0/port", json!(8000)),
+        (Child::NetworkPolicy, json!({"spec": {"ingress": [{}]}}), "/spec/ingress/0/ports/0/port", json!(8000)),
         (
-            Kind::Namespace,
+            Child::Namespace,
             json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}),
             "/metadata/labels/pod-security.kubernetes.io~1enforce",
             json!("restricted"),
@@ -123,9 +128,9 @@ async fn what_is_dropped_from_the_spec_vanishes_from_the_child() {
     let bare = json!({"database": spec()["database"], "expose": {"ingress": {"host": "auth.example.com"}}});
     apply(&client, manifest(name, bare)).await;
     settle(&client, name).await;
-    let ingress = child(&client, Kind::Ingress, name).await;
+    let ingress = child(&client, Child::Ingress, name).await;
     assert!(ingress["spec"]["tls"].is_null() && ingress["metadata"]["annotations"]["example.com/ours"].is_null());
-    let deployment = child(&client, Kind::Deployment, name).await;
+    let deployment = child(&client, Child::Deployment, name).await;
     assert!(deployment["spec"]["template"]["metadata"]["labels"]["team"].is_null());
 }
 
@@ -140,9 +145,9 @@ async fn an_autoscaler_s_number_is_not_touched_and_never_falls_at_the_handover()
     scaled["autoscaling"] = json!({"min": 2, "max": 9});
     apply(&client, manifest(name, scaled)).await;
     settle(&client, name).await;
-    let replicas = || async { child(&client, Kind::Deployment, name).await["spec"]["replicas"].clone() };
+    let replicas = || async { child(&client, Child::Deployment, name).await["spec"]["replicas"].clone() };
     assert_eq!(replicas().await, 4, "as before, until the autoscaler says otherwise");
-    edit(&client, "kube-controller-manager", Kind::Deployment, name, json!({"spec": {"replicas": 7}})).await;
+    edit(&client, "kube-controller-manager", Child::Deployment, name, json!({"spec": {"replicas": 7}})).await;
     assert_eq!(writes(&client, name).await, [""; 0]);
     assert_eq!(replicas().await, 7);
     // Where an autoscaler does nothing more.
@@ -174,16 +179,20 @@ async fn an_autoscaler_of_somebody_else_has_the_number_until_it_is_gone() {
     }))
     .await;
     settle(&client, name).await;
-    let replicas = || async { child(&client, Kind::Deployment, name).await["spec"]["replicas"].clone() };
+    let replicas = || async { child(&client, Child::Deployment, name).await["spec"]["replicas"].clone() };
     assert_eq!(replicas().await, 4, "as before, until the autoscaler says otherwise");
-    edit(&client, "kube-controller-manager", Kind::Deployment, name, json!({"spec": {"replicas": 7}})).await;
+    edit(&client, "kube-controller-manager", Child::Deployment, name, json!({"spec": {"replicas": 7}})).await;
     assert_eq!(writes(&client, name).await, [""; 0]);
     assert_eq!(replicas().await, 7);
     edit(&client, "kubectl", Kind::Deployment, name, json!({"spec": {"replicas": 0}})).await;
     settle(&client, name).await;
     assert_eq!(replicas().await, 4, "no autoscaler acts on zero replicas");
     let names = Names { scauth: name.into(), namespace: name.into() };
-    Kind::Autoscaler.api(&client, &names).delete("theirs", &kube::api::DeleteParams::default()).await.unwrap();
+    Child::Autoscaler
+        .api(&client, &names.namespace)
+        .delete("theirs", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
     settle(&client, name).await;
     assert_eq!(replicas().await, 4, "the spec decides again");
 }
@@ -220,7 +229,7 @@ async fn a_policy_that_adds_labels_costs_no_write() {
     mutate(&client, name, "", "services", expression, "was-here").await;
     apply(&client, manifest(name, spec())).await;
     settle(&client, name).await;
-    assert_eq!(child(&client, Kind::Service, name).await["metadata"]["labels"]["policy"], "was-here");
+    assert_eq!(child(&client, Child::Service, name).await["metadata"]["labels"]["policy"], "was-here");
     assert_eq!(writes(&client, name).await, [""; 0]);
 }
 
@@ -238,12 +247,12 @@ async fn a_policy_that_overrides_us_has_the_last_word_and_is_not_fought() {
     }
     let applied = line.writes.lock().unwrap().iter().filter(|write| write.contains("/deployments/")).count();
     assert_eq!(applied, 1, "the same operator does not try again");
-    assert_eq!(child(&client, Kind::Deployment, name).await["spec"]["revisionHistoryLimit"], 9);
+    assert_eq!(child(&client, Child::Deployment, name).await["spec"]["revisionHistoryLimit"], 9);
     // A change of ours is still applied.
     let mut changed = spec();
     changed["replicas"] = json!(3);
     apply(&client, manifest(name, changed)).await;
     let scauth = Arc::new(scauths(&client).get(name).await.unwrap());
     reconcile(scauth, context).await.unwrap();
-    assert_eq!(child(&client, Kind::Deployment, name).await["spec"]["replicas"], 3);
+    assert_eq!(child(&client, Child::Deployment, name).await["spec"]["replicas"], 3);
 }

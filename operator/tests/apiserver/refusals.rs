@@ -3,7 +3,7 @@
 use kube::api::{ApiResource, DeleteParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
@@ -69,8 +69,8 @@ async fn a_policy_s_refusal_is_passed_on_and_the_other_children_are_there() {
     assert!(message.starts_with("Deployment denied: ") && message.contains("not on a Friday"), "{message}");
     assert_eq!(condition(&client, name, "Stalled").await.0, "False", "the policy may change");
     let names = Names { scauth: name.into(), namespace: name.into() };
-    for kind in [Kind::Service, Kind::NetworkPolicy, Kind::DisruptionBudget] {
-        assert!(kind.api(&client, &names).get_opt(&kind.name(&names)).await.unwrap().is_some(), "{kind:?}");
+    for kind in [Child::Service, Child::NetworkPolicy, Child::DisruptionBudget] {
+        assert!(kind.api(&client, &names.namespace).get_opt(&kind.name(&names)).await.unwrap().is_some(), "{kind:?}");
     }
 }
 

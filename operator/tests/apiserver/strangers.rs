@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use sc_auth_operator::child::Child;
 use sc_auth_operator::diff::diff;
-use sc_auth_operator::kinds::Kind;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
@@ -17,36 +17,36 @@ fn spec() -> Value {
 }
 
 /// One object of each kind that the spec above does not ask for, under the name that the child would have.
-fn strangers(name: &str) -> Vec<(Kind, Value)> {
+fn strangers(name: &str) -> Vec<(Child, Value)> {
     let metadata =
         |name: String, namespace: &str| json!({"name": name, "namespace": namespace, "labels": {"team": "theirs"}});
     let own = || metadata(name.to_owned(), name);
     vec![
         (
-            Kind::Autoscaler,
+            Child::Autoscaler,
             json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": own(), "spec": {
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}, "minReplicas": 1, "maxReplicas": 4,
             }}),
         ),
         (
-            Kind::DisruptionBudget,
+            Child::DisruptionBudget,
             json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": own(), "spec": {
                 "maxUnavailable": 0, "selector": {"matchLabels": {"app.kubernetes.io/instance": name}},
             }}),
         ),
         (
-            Kind::Ingress,
+            Child::Ingress,
             json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata(format!("{name}-ingress"), name),
                 "spec": {"defaultBackend": {"service": {"name": format!("{name}-svc"), "port": {"name": "http"}}}}}),
         ),
         (
-            Kind::HttpRoute,
+            Child::HttpRoute,
             json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": own(), "spec": {
                 "hostnames": ["theirs.example.com"], "parentRefs": [{"name": "edge"}],
             }}),
         ),
         (
-            Kind::ServiceMonitor,
+            Child::ServiceMonitor,
             json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": own(), "spec": {
                 "endpoints": [{"port": "ops"}], "selector": {},
             }}),
@@ -58,9 +58,9 @@ fn names(name: &str) -> Names {
     Names { scauth: name.into(), namespace: name.into() }
 }
 
-async fn live(client: &Client, kind: Kind, name: &str) -> Value {
+async fn live(client: &Client, kind: Child, name: &str) -> Value {
     let names = names(name);
-    let found = kind.api(client, &names).get_opt(&kind.name(&names)).await.unwrap();
+    let found = kind.api(client, &names.namespace).get_opt(&kind.name(&names)).await.unwrap();
     found.map_or(Value::Null, |found| serde_json::to_value(found).unwrap())
 }
 
@@ -88,7 +88,7 @@ async fn what_the_spec_does_not_ask_for_stops_no_change_and_stays_as_it_is() {
     apply(&client, manifest(name, changed.clone())).await;
     settle(&client, name).await;
 
-    let deployment = live(&client, Kind::Deployment, name).await;
+    let deployment = live(&client, Child::Deployment, name).await;
     assert_eq!(deployment["spec"]["template"]["metadata"]["labels"]["team"], "billing");
     let (_, reason, message) = condition(&client, name, "Ready").await;
     assert_eq!(reason, "RollingOut");
@@ -128,14 +128,14 @@ async fn once_the_spec_asks_for_it_it_is_in_the_way() {
     };
     let host = "in-the-way.example.com";
     for (kind, wanting) in [
-        (Kind::Autoscaler, with("autoscaling", Value::Null)),
-        (Kind::DisruptionBudget, with("replicas", json!(2))),
-        (Kind::Ingress, with("expose", json!({"ingress": {"host": host}}))),
+        (Child::Autoscaler, with("autoscaling", Value::Null)),
+        (Child::DisruptionBudget, with("replicas", json!(2))),
+        (Child::Ingress, with("expose", json!({"ingress": {"host": host}}))),
         (
-            Kind::HttpRoute,
+            Child::HttpRoute,
             with("expose", json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": [host]}})),
         ),
-        (Kind::ServiceMonitor, with("monitoring", json!({}))),
+        (Child::ServiceMonitor, with("monitoring", json!({}))),
     ] {
         apply(&client, manifest(name, wanting.clone())).await;
         once(&client, name, &Arc::new(Line::default())).await.unwrap().unwrap();
@@ -144,7 +144,7 @@ async fn once_the_spec_asks_for_it_it_is_in_the_way() {
         assert!(message.starts_with(&kind.resource().kind), "{message}");
         // Its owner deletes it: ours is made, and goes when the spec has no more need of it.
         let names = names(name);
-        kind.api(&client, &names).delete(&kind.name(&names), &DeleteParams::default()).await.unwrap();
+        kind.api(&client, &names.namespace).delete(&kind.name(&names), &DeleteParams::default()).await.unwrap();
         settle(&client, name).await;
         assert!(!live(&client, kind, name).await["metadata"]["ownerReferences"].is_null(), "{kind:?} is ours now");
         apply(&client, manifest(name, spec())).await;
@@ -170,6 +170,6 @@ async fn a_secret_in_the_place_of_the_first_admins_is_left_alone() {
     settle(&client, name).await;
     assert_ne!(condition(&client, name, "Ready").await.1, "NameConflict");
     assert_eq!(secrets.get(&secret).await.unwrap(), before);
-    let deployment = live(&client, Kind::Deployment, name).await;
+    let deployment = live(&client, Child::Deployment, name).await;
     assert_eq!(deployment["spec"]["template"]["metadata"]["labels"]["team"], "billing");
 }

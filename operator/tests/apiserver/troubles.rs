@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use sc_auth_operator::reconcile::{Context, reconcile};
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ async fn a_rollout_that_takes_too_long_says_so() {
     apply(&client, manifest(name, spec())).await;
     settle(&client, name).await;
     let names = Names { scauth: name.into(), namespace: name.into() };
-    let (api, deployment) = (Kind::Deployment.api(&client, &names), Kind::Deployment.name(&names));
+    let (api, deployment) = (Child::Deployment.api(&client, &names.namespace), Child::Deployment.name(&names));
     let generation = api.get(&deployment).await.unwrap().metadata.generation;
     let word = json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
         "message": "ReplicaSet \"stuck-1\" has timed out progressing.", "lastUpdateTime": "2026-01-01T00:00:00Z",
@@ -111,7 +111,7 @@ async fn a_child_that_is_on_its_way_out_is_waited_for_and_made_anew() {
     apply(&client, manifest(name, spec())).await;
     settle(&client, name).await;
     let names = Names { scauth: name.into(), namespace: name.into() };
-    let (api, claim) = (Kind::VolumeClaim.api(&client, &names), Kind::VolumeClaim.name(&names));
+    let (api, claim) = (Child::VolumeClaim.api(&client, &names.namespace), Child::VolumeClaim.name(&names));
     let hold = |finalizers: Value| Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
     api.patch(&claim, &PatchParams::default(), &hold(json!(["example.com/in-use"]))).await.unwrap();
     let before = api.get(&claim).await.unwrap().metadata.uid;
@@ -130,7 +130,7 @@ async fn a_child_of_an_earlier_scauth_is_waited_for_and_made_anew() {
     apply(&client, manifest(name, spec())).await;
     settle(&client, name).await;
     let names = Names { scauth: name.into(), namespace: name.into() };
-    let (api, service) = (Kind::Service.api(&client, &names), Kind::Service.name(&names));
+    let (api, service) = (Child::Service.api(&client, &names.namespace), Child::Service.name(&names));
     let mut child = api.get(&service).await.unwrap();
     let before = child.metadata.uid.clone();
     child.metadata.owner_references.as_mut().unwrap()[0].uid = "00000000-0000-0000-0000-000000000001".into();
@@ -157,7 +157,7 @@ async fn a_namespace_that_is_going_is_waited_for_and_made_anew() {
     apply(&client, manifest(name, spec)).await;
     settle(&client, name).await;
     let names = Names { scauth: name.into(), namespace: name.into() };
-    let namespaces = Kind::Namespace.api(&client, &names);
+    let namespaces = Child::Namespace.api(&client, &names.namespace);
     let before = namespaces.get(name).await.unwrap().metadata.uid;
     // Something in it that takes its time.
     let resource = ApiResource::erase::<k8s_openapi::api::core::v1::ConfigMap>(&());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use kube::api::DeleteParams;
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use sc_auth_operator::reconcile::reconcile;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::harness::{admin, apply, manifest, operator, scauths, settle};
 const OLD_DEFAULT: &str = "docker.io/sc-auth/sc-auth-server:0.2.0";
 
 async fn image(client: &Client, names: &Names) -> Value {
-    let deployment = Kind::Deployment.api(client, names).get(&Kind::Deployment.name(names)).await.unwrap();
+    let deployment = Child::Deployment.api(client, &names.namespace).get(&Child::Deployment.name(names)).await.unwrap();
     deployment.data["spec"]["template"]["spec"]["containers"][0]["image"].clone()
 }
 
@@ -26,7 +26,7 @@ async fn a_scauth_keeps_the_image_that_was_once_the_default() {
     apply(&client, manifest(name, json!({"database": {"embedded": {}}}))).await;
     for _ in 0..5 {
         let mut earlier = operator(client.clone());
-        Arc::get_mut(&mut earlier).unwrap().environment.offer.image = OLD_DEFAULT.into();
+        Arc::get_mut(&mut earlier).unwrap().environment.defaults.image = OLD_DEFAULT.into();
         // What is stored changes under it.
         drop(reconcile(Arc::new(scauths(&client).get(name).await.unwrap()), earlier).await);
     }
@@ -34,8 +34,8 @@ async fn a_scauth_keeps_the_image_that_was_once_the_default() {
 
     settle(&client, name).await;
     assert_eq!(image(&client, &names).await, OLD_DEFAULT, "no pod restarts because of the new operator");
-    let deployments = Kind::Deployment.api(&client, &names);
-    deployments.delete(&Kind::Deployment.name(&names), &DeleteParams::background()).await.unwrap();
+    let deployments = Child::Deployment.api(&client, &names.namespace);
+    deployments.delete(&Child::Deployment.name(&names), &DeleteParams::background()).await.unwrap();
     settle(&client, name).await;
     assert_eq!(image(&client, &names).await, OLD_DEFAULT, "the status still knows it");
 }

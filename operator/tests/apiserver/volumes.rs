@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn class(client: &Client, name: &str, expands: bool) {
 
 async fn claim(client: &Client, name: &str) -> Value {
     let names = names(name);
-    let claim = Kind::VolumeClaim.api(client, &names).get(&names.volume_claim()).await.unwrap();
+    let claim = Child::VolumeClaim.api(client, &names.namespace).get(&names.volume_claim()).await.unwrap();
     serde_json::to_value(claim).unwrap()
 }
 
@@ -39,13 +39,13 @@ async fn claim(client: &Client, name: &str) -> Value {
 async fn bind(client: &Client, name: &str, capacity: &str) {
     let names = names(name);
     let status = json!({"status": {"phase": "Bound", "capacity": {"storage": capacity}}});
-    let api = Kind::VolumeClaim.api(client, &names);
+    let api = Child::VolumeClaim.api(client, &names.namespace);
     api.patch_status(&names.volume_claim(), &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
 }
 
 /// As the Deployment's controller does once the pod is ready.
 async fn serve(client: &Client, name: &str) {
-    let api = Kind::Deployment.api(client, &names(name));
+    let api = Child::Deployment.api(client, &names(name).namespace);
     let generation = api.get(name).await.unwrap().metadata.generation;
     let status = json!({"status": {"observedGeneration": generation, "replicas": 1, "updatedReplicas": 1,
         "readyReplicas": 1, "availableReplicas": 1}});
@@ -143,9 +143,9 @@ async fn a_retained_claim_that_is_larger_or_of_another_class_is_taken_up_as_it_i
     bind(&client, name, "10Gi").await;
     scauths(&client).delete(name, &DeleteParams::default()).await.unwrap();
     // The garbage collector notices new kinds every half minute.
-    let (names, deployments) = (names(name), Kind::Deployment);
+    let (names, deployments) = (names(name), Child::Deployment);
     eventually("the workload is collected", || async {
-        deployments.api(&client, &names).get_opt(name).await.unwrap().is_none()
+        deployments.api(&client, &names.namespace).get_opt(name).await.unwrap().is_none()
     })
     .await;
     apply(&client, manifest(name, spec("1Gi", "small"))).await;
@@ -183,7 +183,7 @@ async fn a_claim_that_waits_for_its_volume_in_vain_can_be_made_in_another_class(
     let (status, reason, message) = condition(&client, name, "Reconciling").await;
     assert_eq!((status.as_str(), reason.as_str()), ("True", "VolumePending"), "{message}");
     assert!(message.contains("kubectl -n mistyped delete pvc mistyped-data"), "{message}");
-    let (api, pvc) = (Kind::VolumeClaim.api(&client, &names(name)), names(name).volume_claim());
+    let (api, pvc) = (Child::VolumeClaim.api(&client, &names(name).namespace), names(name).volume_claim());
     api.delete(&pvc, &DeleteParams::default()).await.unwrap();
     let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     drop(api.patch(&pvc, &PatchParams::default(), &free).await);

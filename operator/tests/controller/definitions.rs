@@ -3,7 +3,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use serde_json::json;
 
 use crate::harness::{admin, apply, config, define, eventually, manifest, scauths};
@@ -31,7 +31,7 @@ async fn without_its_own_definition_it_waits_and_is_not_ready() {
     define(&client, OURS).await;
     eventually("it is ready", || async { operator.page("/readyz").await.0 == 200 }).await;
     apply(&client, manifest("late-definition", spec())).await;
-    eventually("it reconciles", || exists(&client, Kind::Service, "late-definition")).await;
+    eventually("it reconciles", || exists(&client, Child::Service, "late-definition")).await;
     operator.stop().await;
 }
 
@@ -60,15 +60,15 @@ async fn a_kind_that_the_cluster_lacks_is_named_and_its_coming_is_noticed() {
     eventually("Exposed says so", || async { reason("Exposed").await == "GatewayApiMissing" }).await;
     eventually("Monitored says so", || async { reason("Monitored").await == "PrometheusOperatorMissing" }).await;
     define(&client, &std::env::var("SCDEV_FOREIGN_CRDS").unwrap()).await;
-    eventually("the route is there", || exists(&client, Kind::HttpRoute, name)).await;
-    eventually("the monitor is there", || exists(&client, Kind::ServiceMonitor, name)).await;
+    eventually("the route is there", || exists(&client, Child::HttpRoute, name)).await;
+    eventually("the monitor is there", || exists(&client, Child::ServiceMonitor, name)).await;
     eventually("Exposed follows", || async { reason("Exposed").await == "NoGateway" }).await;
     // From now on it is watched like all others.
     let watched = "sc_auth_operator_watch_silence_seconds{resource=\"httproutes\"}";
     eventually("routes are watched", || async { operator.page("/metrics").await.1.contains(watched) }).await;
     let names = sc_auth_operator::names::Names { scauth: name.into(), namespace: name.into() };
-    Kind::HttpRoute.api(&client, &names).delete(name, &DeleteParams::default()).await.unwrap();
-    eventually("the route is back", || exists(&client, Kind::HttpRoute, name)).await;
+    Child::HttpRoute.api(&client, &names.namespace).delete(name, &DeleteParams::default()).await.unwrap();
+    eventually("the route is back", || exists(&client, Child::HttpRoute, name)).await;
     operator.stop().await;
 }
 
@@ -94,7 +94,7 @@ async fn an_object_of_the_last_release_is_served_edited_and_reconciled() {
     scauths(&client).patch("last-release", &PatchParams::default(), &Patch::Merge(&edit)).await.unwrap();
     let names = sc_auth_operator::names::Names { scauth: "last-release".into(), namespace: "tenants".into() };
     eventually("it is reconciled", || async {
-        let deployment = Kind::Deployment.api(&client, &names).get_opt("last-release").await.unwrap();
+        let deployment = Child::Deployment.api(&client, &names.namespace).get_opt("last-release").await.unwrap();
         deployment.is_some_and(|deployment| deployment.data["spec"]["replicas"] == 4)
     })
     .await;

@@ -2,7 +2,7 @@
 
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use serde_json::{Value, json};
 
 use crate::harness::{admin, apply, config, eventually, make, manifest, scauths};
@@ -29,8 +29,8 @@ async fn has_it(client: &Client, has: &str, waits: &str) -> bool {
     reason == "HostTaken"
         && message.contains(&format!("leads to ScAuth {has},"))
         && exposed(client, has).await.0 == "NoAddress"
-        && exists(client, Kind::Ingress, has).await
-        && !exists(client, Kind::Ingress, waits).await
+        && exists(client, Child::Ingress, has).await
+        && !exists(client, Child::Ingress, waits).await
 }
 
 async fn start(client: &Client, namespace_name: &'static str) -> Operator {
@@ -61,10 +61,10 @@ async fn who_has_a_host_keeps_it_until_it_goes_or_gives_it_up() {
     let operator = start(&client, "hosts-kept").await;
     let (first, second, shared) = ("host-z-first", "host-a-second", "kept.example.com");
     apply(&client, manifest(first, at(shared, Some("traefik")))).await;
-    eventually("the first has it", || exists(&client, Kind::Ingress, first)).await;
+    eventually("the first has it", || exists(&client, Child::Ingress, first)).await;
     apply(&client, manifest(second, at(shared, Some("traefik")))).await;
     eventually("the second is told", || has_it(&client, first, second)).await;
-    assert!(exists(&client, Kind::Deployment, second).await, "its pods are up all the same");
+    assert!(exists(&client, Child::Deployment, second).await, "its pods are up all the same");
     let status = scauths(&client).get(second).await.unwrap().status.unwrap();
     assert_eq!(status.url.unwrap(), format!("http://{second}-svc.{second}.svc:8000"));
     assert!(status.exposure.is_none());
@@ -77,12 +77,12 @@ async fn who_has_a_host_keeps_it_until_it_goes_or_gives_it_up() {
 
     // It moves away; without a word from a clock, since the resync is an hour away.
     host(&client, first, "elsewhere.example.com").await;
-    eventually("the second takes over", || exists(&client, Kind::Ingress, second)).await;
+    eventually("the second takes over", || exists(&client, Child::Ingress, second)).await;
     eventually("and says so", || async { exposed(&client, second).await.0 == "NoAddress" }).await;
     host(&client, first, shared).await;
     eventually("now the first waits", || has_it(&client, second, first)).await;
     scauths(&client).delete(second, &DeleteParams::default()).await.unwrap();
-    eventually("the first has it again", || exists(&client, Kind::Ingress, first)).await;
+    eventually("the first has it again", || exists(&client, Child::Ingress, first)).await;
     eventually("and says so", || async { exposed(&client, first).await.0 == "NoAddress" }).await;
     operator.stop().await;
 }
@@ -102,7 +102,7 @@ async fn of_many_made_at_once_one_has_it() {
     let holders = || async {
         let mut holders = Vec::new();
         for name in &names {
-            let is_there = exists(&client, Kind::Ingress, name).await;
+            let is_there = exists(&client, Child::Ingress, name).await;
             if is_there != (exposed(&client, name).await.0 == "NoAddress") {
                 // Not all have been told yet.
                 return Vec::new();
@@ -134,11 +134,11 @@ async fn an_ingress_without_a_class_meets_those_of_the_default_one() {
     let operator = start(&client, "hosts-class").await;
     let shared = "class.example.com";
     apply(&client, manifest("class-named", at(shared, Some("usual")))).await;
-    eventually("the first has it", || exists(&client, Kind::Ingress, "class-named")).await;
+    eventually("the first has it", || exists(&client, Child::Ingress, "class-named")).await;
     apply(&client, manifest("class-unnamed", at(shared, None))).await;
     apply(&client, manifest("class-other", at(shared, Some("other")))).await;
     eventually("the second is told", || has_it(&client, "class-named", "class-unnamed")).await;
-    eventually("the third has its own", || exists(&client, Kind::Ingress, "class-other")).await;
+    eventually("the third has its own", || exists(&client, Child::Ingress, "class-other")).await;
     operator.stop().await;
     make(&client, "ingressclasses", class("usual", false)).await;
 }
@@ -154,12 +154,13 @@ async fn of_a_route_the_hosts_that_are_free_lead_on() {
         spec
     };
     apply(&client, manifest("route-first", route(&["a.example.com"]))).await;
-    eventually("the first has it", || exists(&client, Kind::HttpRoute, "route-first")).await;
+    eventually("the first has it", || exists(&client, Child::HttpRoute, "route-first")).await;
     apply(&client, manifest("route-second", route(&["a.example.com", "b.example.com"]))).await;
     eventually("the second is told", || async { exposed(&client, "route-second").await.0 == "HostTaken" }).await;
     let hostnames = || async {
         let names = sc_auth_operator::names::Names { scauth: "route-second".into(), namespace: "route-second".into() };
-        Kind::HttpRoute.api(&client, &names).get("route-second").await.unwrap().data["spec"]["hostnames"].clone()
+        Child::HttpRoute.api(&client, &names.namespace).get("route-second").await.unwrap().data["spec"]["hostnames"]
+            .clone()
     };
     assert_eq!(hostnames().await, json!(["b.example.com"]));
     assert!(exposed(&client, "route-second").await.1.contains("reached as https://b.example.com"));

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use serde_json::json;
 
@@ -31,20 +31,20 @@ async fn what_an_autoscaler_measures_is_no_news_but_what_is_done_to_it_is() {
     let mut scaled = spec();
     scaled["autoscaling"] = json!({"max": 3});
     apply(&client, manifest(name, scaled)).await;
-    eventually("the autoscaler is there", || exists(&client, Kind::Autoscaler, name)).await;
+    eventually("the autoscaler is there", || exists(&client, Child::Autoscaler, name)).await;
 
     // Another one's autoscaler comes by the same watch, in the order of the changes.
     let mut scaled = spec();
     scaled["autoscaling"] = json!({"max": 3});
     apply(&client, manifest(mark, scaled)).await;
-    eventually("the other autoscaler is there", || exists(&client, Kind::Autoscaler, mark)).await;
+    eventually("the other autoscaler is there", || exists(&client, Child::Autoscaler, mark)).await;
     settled(|| reconciles(&operator)).await;
 
     // Secrets are not watched: one that is missing is made again by whoever is reconciled.
     let names = Names { scauth: name.into(), namespace: name.into() };
     let secrets: Api<Secret> = Api::namespaced(client.clone(), name);
     secrets.delete(&names.secret(), &DeleteParams::default()).await.unwrap();
-    let autoscalers = Kind::Autoscaler.api(&client, &names);
+    let autoscalers = Child::Autoscaler.api(&client, &names.namespace);
     for replicas in 2..6 {
         let status = json!({"status": {"currentReplicas": replicas, "desiredReplicas": replicas}});
         autoscalers.patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
@@ -55,7 +55,7 @@ async fn what_an_autoscaler_measures_is_no_news_but_what_is_done_to_it_is() {
     is_taken_back(&client, name).await;
     eventually("an edit is news", || async { secrets.get_opt(&names.secret()).await.unwrap().is_some() }).await;
     autoscalers.delete(name, &DeleteParams::default()).await.unwrap();
-    eventually("it is created again", || exists(&client, Kind::Autoscaler, name)).await;
+    eventually("it is created again", || exists(&client, Child::Autoscaler, name)).await;
     operator.stop().await;
 }
 
@@ -75,7 +75,7 @@ async fn lend_namespace_with_database(client: &Client, name: &str) {
 
 /// Edits the autoscaler and waits for the operator.
 async fn is_taken_back(client: &Client, name: &str) {
-    let autoscalers = Kind::Autoscaler.api(client, &Names { scauth: name.into(), namespace: name.into() });
+    let autoscalers = Child::Autoscaler.api(client, name);
     let more = json!({"spec": {"maxReplicas": 9}});
     autoscalers.patch(name, &PatchParams::default(), &Patch::Merge(&more)).await.unwrap();
     let most = || async { autoscalers.get(name).await.unwrap().data["spec"]["maxReplicas"].clone() };

@@ -1,7 +1,7 @@
 //! Why a volume cannot be mounted stands in an event alone: nothing else changes then.
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ async fn ready_reason(client: &Client, name: &str) -> String {
 /// The Deployment's pod as a kubelet leaves it until its volumes are there.
 async fn pod_that_waits(client: &Client, name: &str) {
     let names = Names { scauth: name.into(), namespace: name.into() };
-    let deployment = Kind::Deployment.api(client, &names).get(name).await.unwrap();
+    let deployment = Child::Deployment.api(client, &names.namespace).get(name).await.unwrap();
     let template = &deployment.data["spec"]["template"];
     let mut metadata = template["metadata"].clone();
     metadata["name"] = json!("waiting");
@@ -45,7 +45,7 @@ async fn a_mount_that_fails_after_the_last_look_is_noticed_too() {
     let operator = Operator::start("one", "mounts", config().await, &[]);
     let name = "mounting";
     apply(&client, manifest(name, json!({"database": {"embedded": {}}}))).await;
-    eventually("the Deployment is there", || exists(&client, Kind::Deployment, name)).await;
+    eventually("the Deployment is there", || exists(&client, Child::Deployment, name)).await;
     pod_that_waits(&client, name).await;
     eventually("it waits", || async { ready_reason(&client, name).await == "RollingOut" }).await;
     make(&client, "events", failed_mount(name)).await;

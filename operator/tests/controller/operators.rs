@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, Client, Config};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use sc_auth_operator::run::{RunArgs, operate};
 use serde_json::{Value, json};
@@ -92,9 +92,9 @@ pub async fn clean(client: &Client) {
     }
 }
 
-pub async fn exists(client: &Client, kind: Kind, name: &str) -> bool {
+pub async fn exists(client: &Client, kind: Child, name: &str) -> bool {
     let names = Names { scauth: name.into(), namespace: name.into() };
-    kind.api(client, &names).get_opt(&kind.name(&names)).await.unwrap().is_some()
+    kind.api(client, &names.namespace).get_opt(&kind.name(&names)).await.unwrap().is_some()
 }
 
 /// Waits until a count has stayed the same for three seconds, and gives it.
@@ -128,7 +128,7 @@ async fn two_that_both_believe_to_lead_do_no_harm() {
         apply(&client, manifest(name, spec())).await;
     }
     for name in &fleet {
-        eventually("all children are there", || exists(&client, Kind::Deployment, name)).await;
+        eventually("all children are there", || exists(&client, Child::Deployment, name)).await;
     }
     let mut made = Vec::new();
     for name in &fleet {
@@ -149,7 +149,7 @@ async fn two_that_both_believe_to_lead_do_no_harm() {
         eventually("the keys have rotated once", || async { states().await == rotated }).await;
         assert_eq!(generated(&client, name).await, *made, "no Secret was made twice");
         let names = Names { scauth: name.clone(), namespace: name.clone() };
-        let deployment = Kind::Deployment.api(&client, &names).get(name).await.unwrap();
+        let deployment = Child::Deployment.api(&client, &names.namespace).get(name).await.unwrap();
         assert_eq!(deployment.data["spec"]["replicas"], 3);
     }
     let writes = || async {
@@ -170,7 +170,7 @@ async fn two_that_both_believe_to_lead_do_no_harm() {
 async fn time_to_children(client: &Client, name: &str) -> Duration {
     let applied = std::time::Instant::now();
     apply(client, manifest(name, spec())).await;
-    eventually("all children are there", || exists(client, Kind::DisruptionBudget, name)).await;
+    eventually("all children are there", || exists(client, Child::DisruptionBudget, name)).await;
     applied.elapsed()
 }
 

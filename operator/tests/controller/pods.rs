@@ -7,7 +7,7 @@ use axum::Json;
 use axum::routing::get;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -51,7 +51,7 @@ async fn condition(client: &Client, name: &str, kind: &str) -> [String; 2] {
 /// The Deployment's pod with that address, and the Deployment as its controller leaves it.
 async fn pod(client: &Client, name: &str, address: &str) {
     let names = Names { scauth: name.into(), namespace: name.into() };
-    let deployments = Kind::Deployment.api(client, &names);
+    let deployments = Child::Deployment.api(client, &names.namespace);
     let deployment = deployments.get(name).await.unwrap();
     let template = &deployment.data["spec"]["template"];
     let mut metadata = template["metadata"].clone();
@@ -78,7 +78,7 @@ async fn what_a_pod_says_of_its_database_is_asked_before_it_is_ready_and_heard_w
     let stand_in = StandIn::at(address, serving.clone()).await;
     let operator = Operator::start("one", "asking", config().await, &[]);
     apply(&client, manifest(name, json!({"database": {"embedded": {}}}))).await;
-    eventually("the Deployment is there", || exists(&client, Kind::Deployment, name)).await;
+    eventually("the Deployment is there", || exists(&client, Child::Deployment, name)).await;
     pod(&client, name, address).await;
     let is = async |kind: &str, expected: [&str; 2]| condition(&client, name, kind).await == expected;
     eventually("it is Ready", || is("Ready", ["True", "Serving"])).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kube::api::DeleteParams;
-use sc_auth_operator::kinds::Kind;
+use sc_auth_operator::child::Child;
 use sc_auth_operator::names::Names;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -67,7 +67,7 @@ async fn watches_that_die_silently_are_noticed_and_begun_anew() {
     let operator = Operator::start("one", "silence", config, &["--longest-silence", "4s"]);
     let name = "silent";
     apply(&client, manifest(name, spec())).await;
-    eventually("all children are there", || exists(&client, Kind::DisruptionBudget, name)).await;
+    eventually("all children are there", || exists(&client, Child::DisruptionBudget, name)).await;
     eventually("it is reconciled", || async {
         let scauth = scauths(&client).get(name).await.unwrap();
         scauth.status.is_some_and(|status| status.observed_generation == scauth.metadata.generation)
@@ -76,8 +76,8 @@ async fn watches_that_die_silently_are_noticed_and_begun_anew() {
 
     between.silence();
     let names = Names { scauth: name.into(), namespace: name.into() };
-    Kind::Service.api(&client, &names).delete(&names.service(), &DeleteParams::default()).await.unwrap();
-    eventually("what was deleted meanwhile is back", || exists(&client, Kind::Service, name)).await;
+    Child::Service.api(&client, &names.namespace).delete(&names.service(), &DeleteParams::default()).await.unwrap();
+    eventually("what was deleted meanwhile is back", || exists(&client, Child::Service, name)).await;
     assert_eq!(operator.page("/healthz").await.0, 200, "it has recovered by itself");
     operator.stop().await;
 }

@@ -8,7 +8,7 @@ use kube::core::DynamicObject;
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::{FIELD_MANAGER, HANDOVER_MANAGER, Names};
 use crate::reconcile::error::{ApplyError, refused};
 use crate::reconcile::scale::Scale;
@@ -42,7 +42,7 @@ pub async fn give(
     live: Option<&DynamicObject>,
 ) -> Result<(), ApplyError> {
     let Some(live) = live.filter(|live| is_needed(live, desired)) else { return Ok(()) };
-    let resource = Kind::Deployment.resource();
+    let resource = Child::Deployment.resource();
     let patch = json!({
         "apiVersion": &resource.api_version, "kind": &resource.kind,
         "metadata": {"name": live.name_any(), "uid": live.uid()},
@@ -50,7 +50,7 @@ pub async fn give(
     });
     tracing::info!(name = live.name_any(), "handing over the number of replicas");
     let params = PatchParams::apply(HANDOVER_MANAGER).force();
-    let api = Kind::Deployment.api(client, names);
+    let api = Child::Deployment.api(client, &names.namespace);
     let patched = api.patch(&live.name_any(), &params, &Patch::Apply(&patch)).await;
     patched.map(|_| ()).map_err(|source| refused(resource.kind, &live.name_any(), source))
 }

@@ -7,11 +7,11 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::{Keys, Means};
+use super::{ApplyContext, Keys};
 use crate::api::DeletionPolicy;
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::{ANNOTATION_ADMIN, FIELD_MANAGER, LABEL_RETAINED};
-use crate::reconcile::build;
+use crate::reconcile::children;
 use crate::reconcile::error::{self, ApplyError};
 use crate::reconcile::identity::{ADMIN_MADE, ADMIN_NOT_MADE, admin_is_made};
 use crate::reconcile::observe::Observed;
@@ -19,13 +19,17 @@ use crate::reconcile::rotation::{self, Stored};
 use crate::reconcile::validated::Validated;
 
 /// Makes the generated Secrets where they are missing, and rotates the keys where that is due.
-pub async fn make_and_keep(means: &Means<'_>, validated: &Validated, observed: &Observed) -> Result<Keys, ApplyError> {
-    let api: Api<Secret> = Api::namespaced(means.client.clone(), &validated.names.namespace);
+pub async fn make_and_keep(
+    context: &ApplyContext<'_>,
+    validated: &Validated,
+    observed: &Observed,
+) -> Result<Keys, ApplyError> {
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &validated.names.namespace);
     // A Deployment means that there were keys, and an Admin, before.
-    let is_first = observed.secret.is_none() && !observed.children.contains_key(&Kind::Deployment);
+    let is_first = observed.secret.is_none() && !observed.children.contains_key(&Child::Deployment);
     // The first Admin's before the keys': that the latter exist is the mark that the former was made.
     if is_first && observed.admin_secret.is_none() {
-        let secret = build::admin_secret(validated, &mut rand::rng());
+        let secret = children::admin_secret(validated, &mut rand::rng());
         create(&api, &secret).await?;
     }
     if let Some(metadata) = &observed.admin_secret {
@@ -35,20 +39,20 @@ pub async fn make_and_keep(means: &Means<'_>, validated: &Validated, observed: &
         }
     }
     let Some(live) = &observed.secret else {
-        let secret = build::keys_secret(validated, means.now.as_second(), &mut rand::rng())?;
+        let secret = children::keys_secret(validated, context.now.as_second(), &mut rand::rng())?;
         let made = create(&api, &secret).await?;
-        return Ok(Keys { were_lost: !is_first || validated.had_keys, ..read(&made, means) });
+        return Ok(Keys { were_lost: !is_first || validated.had_keys, ..read(&made, context) });
     };
     if keep(&api, validated, &live.metadata).await? {
-        return Ok(read(live, means));
+        return Ok(read(live, context));
     }
     let live = &expect(&api, validated, live).await?;
-    rotate(&api, means, live).await
+    rotate(&api, context, live).await
 }
 
 /// Brings the file beside the keys up to date.
 async fn expect(api: &Api<Secret>, validated: &Validated, live: &Secret) -> Result<Secret, ApplyError> {
-    let wanted = build::deployment(validated, &mut rand::rng());
+    let wanted = children::deployment(validated, &mut rand::rng());
     let Some(change) = validated.expectation.patch(live, &wanted)? else { return Ok(live.clone()) };
     tracing::info!(name = live.name_any(), database = wanted.database, "recording the expected database");
     patch(api, &live.name_any(), &change).await
@@ -65,15 +69,15 @@ async fn note_admin(api: &Api<Secret>, live: &ObjectMeta, observed: &Observed) -
     patch(api, live.name.as_deref().unwrap_or_default(), &change).await.map(drop)
 }
 
-fn read(secret: &Secret, means: &Means<'_>) -> Keys {
+fn read(secret: &Secret, context: &ApplyContext<'_>) -> Keys {
     match Stored::read(secret) {
-        Ok(stored) => found(&stored, means),
+        Ok(stored) => found(&stored, context),
         Err(problem) => broken(secret, &problem),
     }
 }
 
-fn found(stored: &Stored, means: &Means<'_>) -> Keys {
-    let next_step = Some(rotation::next_step(stored, means.plan));
+fn found(stored: &Stored, context: &ApplyContext<'_>) -> Keys {
+    let next_step = Some(rotation::next_step(stored, context.plan));
     Keys { status: stored.status(), next_step, ..Keys::default() }
 }
 
@@ -84,16 +88,16 @@ fn broken(secret: &Secret, problem: &str) -> Keys {
     Keys { broken: Some(broken), ..Keys::default() }
 }
 
-async fn rotate(api: &Api<Secret>, means: &Means<'_>, live: &Secret) -> Result<Keys, ApplyError> {
+async fn rotate(api: &Api<Secret>, context: &ApplyContext<'_>, live: &Secret) -> Result<Keys, ApplyError> {
     let mut stored = match Stored::read(live) {
         Ok(stored) => stored,
         Err(problem) => return Ok(broken(live, &problem)),
     };
-    let change = rotation::advance(&mut stored, means.plan, means.now.as_second(), &mut rand::rng())?;
-    let Some(change) = change else { return Ok(found(&stored, means)) };
+    let change = rotation::advance(&mut stored, context.plan, context.now.as_second(), &mut rand::rng())?;
+    let Some(change) = change else { return Ok(found(&stored, context)) };
     tracing::info!(name = live.name_any(), steps = ?change.notes, "rotating keys");
     let patched = patch(api, &live.name_any(), &change.patch()).await?;
-    Ok(Keys { notes: change.notes, ..read(&patched, means) })
+    Ok(Keys { notes: change.notes, ..read(&patched, context) })
 }
 
 async fn create(api: &Api<Secret>, secret: &Secret) -> Result<Secret, ApplyError> {

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::core::DynamicObject;
 
 use super::Applied;
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::reconcile::exposure::{has_address, is_accepted};
 
 /// A controller says that it takes something up a moment before it lets clients through.
@@ -16,10 +16,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a child of that kind, which the spec does not ask for any more, stays: until clients come in by what takes its
 /// place. None where nothing does, or where that is done.
-pub fn stays(kind: Kind, applied: &Applied, now: Timestamp) -> Option<Duration> {
+pub fn stays(kind: Child, applied: &Applied, now: Timestamp) -> Option<Duration> {
     let successor = match kind {
-        Kind::Ingress => Kind::HttpRoute,
-        Kind::HttpRoute => Kind::Ingress,
+        Child::Ingress => Child::HttpRoute,
+        Child::HttpRoute => Child::Ingress,
         _ => return None,
     };
     if applied.unknown_kinds.contains(&successor) {
@@ -32,9 +32,9 @@ pub fn stays(kind: Kind, applied: &Applied, now: Timestamp) -> Option<Duration> 
     needed.checked_sub(age).filter(|rest| !rest.is_zero())
 }
 
-fn is_taken_up(kind: Kind, object: &DynamicObject) -> bool {
+fn is_taken_up(kind: Child, object: &DynamicObject) -> bool {
     match kind {
-        Kind::Ingress => has_address(object),
+        Child::Ingress => has_address(object),
         _ => is_accepted(object),
     }
 }

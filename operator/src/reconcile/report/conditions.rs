@@ -9,64 +9,64 @@ mod ready;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Facts, Outcome};
+use super::{ConditionInput, Outcome};
 use crate::conditions::{ConditionStatus, ConditionType, find};
 use crate::reasons::Reason;
-use crate::release::Turn;
+use crate::release::UpgradeTurn;
 use crate::rollout::Trouble;
 
 /// One condition without its times.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct ConditionUpdate {
     pub kind: ConditionType,
     pub status: ConditionStatus,
     pub reason: Reason,
     pub message: String,
 }
 
-fn finding(kind: ConditionType, status: ConditionStatus, reason: Reason, message: impl Into<String>) -> Finding {
-    Finding { kind, status, reason, message: message.into() }
+fn update(kind: ConditionType, status: ConditionStatus, reason: Reason, message: impl Into<String>) -> ConditionUpdate {
+    ConditionUpdate { kind, status, reason, message: message.into() }
 }
 
 /// Whether it asks nothing of anybody.
-pub fn is_calm(condition: &Condition) -> bool {
-    condition.status == ConditionStatus::True || condition.reason.parse().is_ok_and(Reason::is_calm)
+pub fn is_informational(condition: &Condition) -> bool {
+    condition.status == ConditionStatus::True || condition.reason.parse().is_ok_and(Reason::is_informational)
 }
 
-pub fn findings(outcome: &Outcome, facts: Option<&Facts<'_>>, turn: &Turn) -> Vec<Finding> {
-    let Some(facts) = facts else {
+pub fn updates(outcome: &Outcome, input: Option<&ConditionInput<'_>>, turn: &UpgradeTurn) -> Vec<ConditionUpdate> {
+    let Some(input) = input else {
         return match outcome {
             Outcome::Refused(refusal) => blocked(refusal.reason, &refusal.message, refusal.is_final),
             Outcome::Failed(error) => blocked(error.reason(), &error.to_string(), error.reason() == Reason::Invalid),
             Outcome::Applied { .. } | Outcome::Suspended { .. } => Vec::new(),
         };
     };
-    let database = database::find(facts);
-    let exposed = exposed::find(facts);
-    let mut findings = match outcome {
-        Outcome::Suspended { pending, .. } => ready::asleep(facts, &database, &exposed, pending),
-        _ => ready::awake(facts, &database, &exposed, turn),
+    let database = database::find(input);
+    let exposed = exposed::find(input);
+    let mut updates = match outcome {
+        Outcome::Suspended { pending, .. } => ready::asleep(input, &database, &exposed, pending),
+        _ => ready::awake(input, &database, &exposed, turn),
     };
-    findings.extend([database, exposed]);
-    findings.extend([keys::find(facts), admin::find(facts), monitored::find(facts)].into_iter().flatten());
-    findings
+    updates.extend([database, exposed]);
+    updates.extend([keys::find(input), admin::find(input), monitored::find(input)].into_iter().flatten());
+    updates
 }
 
-fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<Finding> {
+fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<ConditionUpdate> {
     let (reconciling, stalled) = (ConditionStatus::from(!is_final), ConditionStatus::from(is_final));
     vec![
-        finding(ConditionType::Ready, ConditionStatus::False, reason, message),
-        finding(ConditionType::Reconciling, reconciling, reason, message),
-        finding(ConditionType::Stalled, stalled, reason, message),
+        update(ConditionType::Ready, ConditionStatus::False, reason, message),
+        update(ConditionType::Reconciling, reconciling, reason, message),
+        update(ConditionType::Stalled, stalled, reason, message),
     ]
 }
 
 /// A condition as it was, while the pods have not been asked since.
-fn before(facts: &Facts<'_>, kind: ConditionType) -> Option<Finding> {
-    let old = find(facts.before, kind)?;
-    Some(finding(kind, old.status.parse().ok()?, old.reason.parse().ok()?, old.message.clone()))
+fn before(input: &ConditionInput<'_>, kind: ConditionType) -> Option<ConditionUpdate> {
+    let old = find(input.before, kind)?;
+    Some(update(kind, old.status.parse().ok()?, old.reason.parse().ok()?, old.message.clone()))
 }
 
-fn trouble<'a>(facts: &'a Facts<'_>) -> Option<&'a Trouble> {
-    facts.observed.troubles.iter().chain(&facts.rollout.trouble).min()
+fn trouble<'a>(input: &'a ConditionInput<'_>) -> Option<&'a Trouble> {
+    input.observed.troubles.iter().chain(&input.rollout.trouble).min()
 }

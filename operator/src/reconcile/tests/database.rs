@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 
 use super::{embedded, environment, external, live, owned_by, scauth};
 use crate::api::{KeyStatus, ScAuth, ScAuthStatus};
+use crate::child::Child;
 use crate::health::{Health, Word};
-use crate::kinds::Kind;
 use crate::reconcile::apply::{Applied, Keys};
-use crate::reconcile::build::build;
+use crate::reconcile::children::build;
 use crate::reconcile::observe::Observed;
 use crate::reconcile::report::{self, Outcome};
 use crate::reconcile::rotation::Stored;
 use crate::reconcile::validate::validate;
-use crate::release::Turn;
+use crate::release::UpgradeTurn;
 
 /// A ScAuth whose pods said that, with `one` as the database that holds the data.
 struct Case {
@@ -49,25 +49,25 @@ impl Case {
     }
 
     fn status(&self) -> ScAuthStatus {
-        let validated = validate(&self.scauth, &self.observed, &environment(), &Turn::Now).unwrap();
+        let validated = validate(&self.scauth, &self.observed, &environment(), &UpgradeTurn::Now).unwrap();
         let mut children = self.observed.children.clone();
-        let mut deployment = build(&validated).unwrap()[&Kind::Deployment].clone();
+        let mut deployment = build(&validated).unwrap()[&Child::Deployment].clone();
         deployment["metadata"]["generation"] = json!(5);
         deployment["status"] = rollout(self.ready);
-        children.insert(Kind::Deployment, serde_json::from_value(deployment).unwrap());
+        children.insert(Child::Deployment, serde_json::from_value(deployment).unwrap());
         let keys = Keys { were_lost: self.keys_were_lost, status: self.keys.clone(), ..Keys::default() };
         let outcome = if self.scauth.spec.suspend == Some(true) {
             let mut observed = self.observed.clone();
             observed.children = children;
             let outcome = Outcome::Suspended { validated: Box::new(validated), pending: Vec::new() };
-            return report::status(&self.scauth, &observed, &outcome, &Turn::Now, Timestamp::UNIX_EPOCH);
+            return report::status(&self.scauth, &observed, &outcome, &UpgradeTurn::Now, Timestamp::UNIX_EPOCH);
         } else {
             Outcome::Applied {
                 validated: Box::new(validated),
                 applied: Box::new(Applied { children, keys, ..Applied::default() }),
             }
         };
-        report::status(&self.scauth, &self.observed, &outcome, &Turn::Now, Timestamp::UNIX_EPOCH)
+        report::status(&self.scauth, &self.observed, &outcome, &UpgradeTurn::Now, Timestamp::UNIX_EPOCH)
     }
 
     /// The next look, when the pods have that to say.
@@ -331,10 +331,10 @@ fn claim(created: &str, phase: &str, is_going: bool) -> Observed {
     metadata.creation_timestamp = Some(Time(created.parse().unwrap()));
     metadata.deletion_timestamp = is_going.then_some(Time(Timestamp::UNIX_EPOCH));
     let mut observed = Case::new(embedded(), json!([serving()])).observed;
-    let deployment = live(Kind::Deployment, owned_by("our-uid"), json!({"status": rollout(1)}));
-    observed.children.insert(Kind::Deployment, deployment);
-    let claim = live(Kind::VolumeClaim, metadata, json!({"status": {"phase": phase}}));
-    observed.children.insert(Kind::VolumeClaim, claim);
+    let deployment = live(Child::Deployment, owned_by("our-uid"), json!({"status": rollout(1)}));
+    observed.children.insert(Child::Deployment, deployment);
+    let claim = live(Child::VolumeClaim, metadata, json!({"status": {"phase": phase}}));
+    observed.children.insert(Child::VolumeClaim, claim);
     observed
 }
 
@@ -372,7 +372,7 @@ fn a_claim_that_is_being_deleted_under_its_pod_stops_nothing_but_is_told() {
         is(&case.status(), "DatabaseReady", "False", "VolumeAtRisk");
     }
     // Once the pod is gone, there is nothing to save.
-    going.children.insert(Kind::Deployment, live(Kind::Deployment, owned_by("our-uid"), json!({})));
-    let refused = validate(&scauth(embedded()), &going, &environment(), &Turn::Now).unwrap_err();
+    going.children.insert(Child::Deployment, live(Child::Deployment, owned_by("our-uid"), json!({})));
+    let refused = validate(&scauth(embedded()), &going, &environment(), &UpgradeTurn::Now).unwrap_err();
     assert_eq!(refused.reason.to_string(), "ChildTerminating");
 }

@@ -4,13 +4,13 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{external, scauth, validated};
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::reconcile::apply::Applied;
 use crate::reconcile::apply::succession::stays;
-use crate::reconcile::build::build;
+use crate::reconcile::children::build;
 use crate::reconcile::observe::Observed;
 use crate::reconcile::report::{self, Outcome};
-use crate::release::Turn;
+use crate::release::UpgradeTurn;
 
 fn spec() -> Value {
     let mut spec = external();
@@ -35,15 +35,16 @@ fn parent(name: &str, generation: i64, accepted: &str, message: &str) -> Value {
 fn exposed(parents: Value) -> (String, String, String) {
     let validated = validated(spec(), &Observed::default()).unwrap();
     let mut children = build(&validated).unwrap();
-    let mut route = children.remove(&Kind::HttpRoute).unwrap();
+    let mut route = children.remove(&Child::HttpRoute).unwrap();
     route["metadata"]["generation"] = json!(2);
     route["status"] = json!({"parents": parents});
-    let children = [(Kind::HttpRoute, serde_json::from_value(route).unwrap())].into();
+    let children = [(Child::HttpRoute, serde_json::from_value(route).unwrap())].into();
     let outcome = Outcome::Applied {
         validated: Box::new(validated),
         applied: Box::new(Applied { children, ..Applied::default() }),
     };
-    let status = report::status(&scauth(spec()), &Observed::default(), &outcome, &Turn::Now, Timestamp::UNIX_EPOCH);
+    let status =
+        report::status(&scauth(spec()), &Observed::default(), &outcome, &UpgradeTurn::Now, Timestamp::UNIX_EPOCH);
     let exposed = status.conditions.into_iter().find(|condition| condition.type_ == "Exposed").unwrap();
     (exposed.status, exposed.reason, exposed.message)
 }
@@ -79,7 +80,7 @@ fn applied(age: i64, parents: Value) -> Applied {
         "spec": {"parentRefs": [{"name": "edge", "namespace": "gateways"}]},
         "status": {"parents": parents},
     });
-    Applied { children: [(Kind::HttpRoute, serde_json::from_value(route).unwrap())].into(), ..Applied::default() }
+    Applied { children: [(Child::HttpRoute, serde_json::from_value(route).unwrap())].into(), ..Applied::default() }
 }
 
 const NOW: i64 = 1_000_000_000;
@@ -88,7 +89,7 @@ const NOW: i64 = 1_000_000_000;
 fn what_another_takes_the_place_of_goes_once_that_is_taken_up_or_nobody_does_for_a_minute() {
     let accepted = || json!([parent("edge", 2, "True", "")]);
     let now = Timestamp::from_second(NOW).unwrap();
-    let stays = |applied: &Applied| stays(Kind::Ingress, applied, now).map(|rest| rest.as_secs());
+    let stays = |applied: &Applied| stays(Child::Ingress, applied, now).map(|rest| rest.as_secs());
     for (age, parents, expected) in [
         (0, json!([]), Some(60)),
         (30, json!([]), Some(30)),
@@ -102,6 +103,6 @@ fn what_another_takes_the_place_of_goes_once_that_is_taken_up_or_nobody_does_for
         assert_eq!(stays(&applied(age, parents.clone())), expected, "after {age} s with {parents}");
     }
     assert_eq!(stays(&Applied::default()), None, "nothing takes its place");
-    let unknown = Applied { unknown_kinds: [Kind::HttpRoute].into(), ..Applied::default() };
+    let unknown = Applied { unknown_kinds: [Child::HttpRoute].into(), ..Applied::default() };
     assert_eq!(stays(&unknown), Some(60), "until Gateway API comes");
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::external;
 use crate::api::ScAuth;
-use crate::kinds::Kind;
-use crate::reconcile::build::build;
+use crate::child::Child;
+use crate::reconcile::children::build;
 use crate::reconcile::hosts::{Hosts, hosts, needs_default_class};
 use crate::reconcile::observe::Observed;
 
@@ -206,13 +206,13 @@ fn from_a_taken_host_nothing_leads_here_and_from_the_others_it_does() {
     let mut observed = Observed { hosts: of(&fleet, super::NAME, None), ..Observed::default() };
     let spec = |scauth: &ScAuth| serde_json::to_value(&scauth.spec).unwrap();
     let validated = super::validated(spec(&fleet[1]), &observed).unwrap();
-    assert_eq!(build(&validated).unwrap()[&Kind::HttpRoute]["spec"]["hostnames"], json!(["free.test"]));
+    assert_eq!(build(&validated).unwrap()[&Child::HttpRoute]["spec"]["hostnames"], json!(["free.test"]));
     assert_eq!(validated.url(), "https://free.test");
     assert_eq!(validated.issuer, "https://auth.test", "what the tokens say does not change with who has the host");
 
     let only = scauth(super::NAME, 2, ingress(HOST, None));
     observed.hosts = of(&[scauth("first", 1, ingress(HOST, None)), only.clone()], super::NAME, None);
     let validated = super::validated(spec(&only), &observed).unwrap();
-    assert!(!build(&validated).unwrap().contains_key(&Kind::Ingress));
+    assert!(!build(&validated).unwrap().contains_key(&Child::Ingress));
     assert_eq!(validated.url(), "http://tenant-svc.tenant.svc:8000");
 }

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{external, live, owned_by, owner, scauth, validated};
 use crate::api::ScAuth;
+use crate::child::Child;
 use crate::health::{Health, Word};
-use crate::kinds::Kind;
 use crate::names::{ANNOTATION_ACCEPT_DATABASE, ANNOTATION_ACCEPTED, ANNOTATION_DATABASE};
-use crate::reconcile::build::build;
+use crate::reconcile::children::build;
 use crate::reconcile::identity::{Expectation, deployment};
 use crate::reconcile::observe::Observed;
 
@@ -139,8 +139,9 @@ fn an_annotation_that_was_left_does_not_accept_the_next_empty_database() {
 fn template(scauth: &ScAuth, observed: &Observed) -> Value {
     let environment = super::environment();
     let validated =
-        crate::reconcile::validate::validate(scauth, observed, &environment, &crate::release::Turn::Now).unwrap();
-    build(&validated).unwrap()[&Kind::Deployment]["spec"]["template"]["metadata"]["annotations"].clone()
+        crate::reconcile::validate::validate(scauth, observed, &environment, &crate::release::UpgradeTurn::Now)
+            .unwrap();
+    build(&validated).unwrap()[&Child::Deployment]["spec"]["template"]["metadata"]["annotations"].clone()
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn the_pod_template_names_a_database_only_after_an_acceptance_and_from_then_on()
     // The annotation is taken off, or nobody reads the Secret.
     let mut later = Observed::default();
     let content = json!({"spec": {"template": {"metadata": {"annotations": two}}}});
-    later.children.insert(Kind::Deployment, live(Kind::Deployment, owned_by("our-uid"), content));
+    later.children.insert(Child::Deployment, live(Child::Deployment, owned_by("our-uid"), content));
     assert_eq!(template(&plain, &later), two);
 }
 
@@ -185,18 +186,18 @@ fn a_secret_of_release_0_2_gets_the_file_and_one_that_cannot_be_read_a_new_one()
 #[test]
 fn new_secrets_have_what_the_server_looks_for() {
     let known = with_status(scauth(external()), json!({"identity": "one", "accepted": "empty-1"}));
-    let (environment, turn) = (super::environment(), crate::release::Turn::Now);
+    let (environment, turn) = (super::environment(), crate::release::UpgradeTurn::Now);
     let mut known = known;
     known.metadata.annotations = Some([(ANNOTATION_ACCEPT_DATABASE.to_owned(), "empty-1".to_owned())].into());
     let lost = crate::reconcile::validate::validate(&known, &Observed::default(), &environment, &turn).unwrap();
-    let made = crate::reconcile::build::keys_secret(&lost, 0, &mut rand::rng()).unwrap();
+    let made = crate::reconcile::children::keys_secret(&lost, 0, &mut rand::rng()).unwrap();
     let content = made.string_data.unwrap();
     let file = Deployment::parse(&content["scauth.json"]).unwrap();
     assert_eq!((file.name.as_str(), file.uid.as_str(), file.database.as_deref()), ("tenant", "our-uid", Some("one")));
     assert_eq!(made.metadata.annotations.unwrap()[ANNOTATION_ACCEPTED], "empty-1");
     assert!(content.contains_key("keys.json") && file.instance.len() >= 16);
 
-    let admin = crate::reconcile::build::admin_secret(&lost, &mut rand::rng()).string_data.unwrap();
+    let admin = crate::reconcile::children::admin_secret(&lost, &mut rand::rng()).string_data.unwrap();
     assert!(admin["id"].len() >= 16 && admin["id"] != admin["password"]);
     assert_eq!(validated(external(), &Observed::default()).unwrap().owner.uid, owner("tenant", "our-uid").uid);
     assert_eq!(deployment(&Secret::default()), None);

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{environment, external, live, scauth};
 use crate::api::ScAuth;
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::ANNOTATION_UPGRADE_TO;
-use crate::release::{LATEST, Release, Turn, choose, turn};
+use crate::release::{LATEST, Release, UpgradeTurn, choose, turn};
 
 const OLD: &str = "registry.test/server:1";
 const NEW: &str = "registry.test/server:9";
@@ -17,7 +17,7 @@ const NEW: &str = "registry.test/server:9";
 fn earlier(annotations: Value) -> DynamicObject {
     let metadata: ObjectMeta = serde_json::from_value(json!({"annotations": annotations})).unwrap();
     let content = json!({"spec": {"template": {"spec": {"containers": [{"image": OLD}]}}}});
-    live(Kind::Deployment, metadata, content)
+    live(Child::Deployment, metadata, content)
 }
 
 fn by_a_pinning_operator() -> DynamicObject {
@@ -25,7 +25,7 @@ fn by_a_pinning_operator() -> DynamicObject {
 }
 
 fn chosen(scauth: &ScAuth, deployment: Option<&DynamicObject>) -> Release {
-    choose(scauth, deployment, &environment().offer, &Turn::Now)
+    choose(scauth, deployment, &environment().defaults, &UpgradeTurn::Now)
 }
 
 fn stays() -> Release {
@@ -103,7 +103,7 @@ fn automatic(name: &str, image: &str, ready: &str) -> ScAuth {
 }
 
 fn automatic_with(name: &str, image: &str, ready: &str, reason: &str) -> ScAuth {
-    let mut scauth = scauth(super::build::with(external(), "upgrade", json!("Automatic")));
+    let mut scauth = scauth(super::children::with(external(), "upgrade", json!("Automatic")));
     scauth.metadata.name = Some(name.into());
     let revision = if image == NEW { LATEST } else { 1 };
     scauth.status = serde_json::from_value(json!({
@@ -114,29 +114,32 @@ fn automatic_with(name: &str, image: &str, ready: &str, reason: &str) -> ScAuth 
     scauth
 }
 
-fn turn_of(name: &str, fleet: &[ScAuth]) -> Turn {
+fn turn_of(name: &str, fleet: &[ScAuth]) -> UpgradeTurn {
     let me = fleet.iter().find(|scauth| scauth.metadata.name.as_deref() == Some(name)).unwrap();
-    turn(me, fleet, &environment().offer)
+    turn(me, fleet, &environment().defaults)
 }
 
-fn after(name: &str) -> Turn {
-    Turn::After { scauth: name.into(), reason: None }
+fn after(name: &str) -> UpgradeTurn {
+    UpgradeTurn::After { scauth: name.into(), reason: None }
 }
 
-fn stopped_by(name: &str, reason: &str) -> Turn {
-    Turn::After { scauth: name.into(), reason: Some(reason.into()) }
+fn stopped_by(name: &str, reason: &str) -> UpgradeTurn {
+    UpgradeTurn::After { scauth: name.into(), reason: Some(reason.into()) }
 }
 
 #[test]
 fn automatic_upgrades_go_one_after_the_other() {
     let fleet = [automatic("a", OLD, "True"), automatic("b", OLD, "True"), automatic("c", OLD, "True")];
-    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet), turn_of("c", &fleet)], [Turn::Now, after("a"), after("a")]);
+    assert_eq!(
+        [turn_of("a", &fleet), turn_of("b", &fleet), turn_of("c", &fleet)],
+        [UpgradeTurn::Now, after("a"), after("a")]
+    );
     let a = automatic_with("a", NEW, "False", "RollingOut");
     let fleet = [a, automatic("b", OLD, "True"), automatic("c", OLD, "True")];
     let rolling = || stopped_by("a", "RollingOut");
     assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [rolling(), rolling()]);
     let fleet = [automatic("a", NEW, "True"), automatic("b", OLD, "True"), automatic("c", OLD, "True")];
-    assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [Turn::Now, after("b")]);
+    assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [UpgradeTurn::Now, after("b")]);
 }
 
 /// A release that answers with errors goes no further, and the others tell whose errors they are.
@@ -154,7 +157,7 @@ fn errors_of_the_new_release_stop_the_others_until_they_pass() {
     );
     let [b, c] = others();
     let fleet = [automatic("a", NEW, "True"), b, c];
-    assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [Turn::Now, after("b")]);
+    assert_eq!([turn_of("b", &fleet), turn_of("c", &fleet)], [UpgradeTurn::Now, after("b")]);
 }
 
 #[test]
@@ -171,7 +174,7 @@ fn one_whose_volume_is_at_risk_neither_begins_nor_keeps_the_others_from_it() {
 #[test]
 fn one_that_was_broken_before_neither_begins_nor_keeps_the_others_from_it() {
     let fleet = [automatic("a", OLD, "False"), automatic("b", OLD, "True")];
-    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), Turn::Now]);
+    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), UpgradeTurn::Now]);
 }
 
 /// The remedy for a release whose pods do not start is the next one.
@@ -180,10 +183,10 @@ fn one_whose_last_upgrade_failed_takes_the_next_one_and_the_others_wait_for_it()
     const BROKEN: &str = "registry.test/server:8";
     for reason in ["ImagePullFailed", "MigrationFailed", "StartFailed", "RolloutStuck"] {
         let fleet = [automatic_with("a", BROKEN, "False", reason), automatic("b", OLD, "True")];
-        assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [Turn::Now, after("a")], "{reason}");
+        assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [UpgradeTurn::Now, after("a")], "{reason}");
     }
     let fleet = [automatic_with("a", OLD, "False", "DatabaseUnreachable"), automatic("b", OLD, "True")];
-    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), Turn::Now]);
+    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), UpgradeTurn::Now]);
 }
 
 #[test]
@@ -193,5 +196,5 @@ fn one_that_waits_for_a_person_or_is_suspended_is_in_nobody_s_way() {
     let mut suspended = automatic("b", OLD, "True");
     suspended.spec.suspend = Some(true);
     let fleet = [manual, suspended, automatic("c", OLD, "True")];
-    assert_eq!(turn_of("c", &fleet), Turn::Now);
+    assert_eq!(turn_of("c", &fleet), UpgradeTurn::Now);
 }

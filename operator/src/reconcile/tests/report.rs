@@ -6,23 +6,23 @@ use serde_json::{Value, json};
 
 use super::{embedded, external, scauth, validated};
 use crate::api::{ScAuth, ScAuthStatus};
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::reasons::Reason;
 use crate::reconcile::apply::Applied;
-use crate::reconcile::build::build;
+use crate::reconcile::children::build;
 use crate::reconcile::hosts::{Hosts, Other};
 use crate::reconcile::observe::Observed;
 use crate::reconcile::report::{self, Outcome};
 use crate::reconcile::validate::Refusal;
-use crate::release::Turn;
+use crate::release::UpgradeTurn;
 use crate::rollout::{self, Pod};
 
 fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, now: Timestamp) -> ScAuthStatus {
-    report::status(scauth, observed, outcome, &Turn::Now, now)
+    report::status(scauth, observed, outcome, &UpgradeTurn::Now, now)
 }
 
 /// The message of Ready while all pods of the release that it has serve, and another release is there.
-pub fn ready_message(scauth: &ScAuth, turn: &Turn) -> String {
+pub fn ready_message(scauth: &ScAuth, turn: &UpgradeTurn) -> String {
     let mut outcome = applied(external(), serving(2));
     if let Outcome::Applied { validated, .. } = &mut outcome {
         validated.release.available = Some("9.0.0".into());
@@ -37,10 +37,10 @@ fn at(second: i64) -> Timestamp {
 /// What was applied, where the Deployment's status is this one.
 fn applied(spec: Value, live: Value) -> Outcome {
     let validated = validated(spec, &Observed::default()).unwrap();
-    let mut deployment = build(&validated).unwrap()[&Kind::Deployment].clone();
+    let mut deployment = build(&validated).unwrap()[&Child::Deployment].clone();
     deployment["metadata"]["generation"] = json!(5);
     deployment["status"] = live;
-    let children = [(Kind::Deployment, serde_json::from_value(deployment).unwrap())].into();
+    let children = [(Child::Deployment, serde_json::from_value(deployment).unwrap())].into();
     Outcome::Applied { validated: Box::new(validated), applied: Box::new(Applied { children, ..Applied::default() }) }
 }
 
@@ -157,9 +157,9 @@ fn the_time_of_a_change_stays_where_nothing_changed() {
 fn autoscaled(spec: &Value) -> Observed {
     let target = json!({"spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "tenant"}}});
     let metadata = ObjectMeta { name: Some("theirs".into()), ..ObjectMeta::default() };
-    let theirs = super::live(Kind::Autoscaler, metadata, target);
+    let theirs = super::live(Child::Autoscaler, metadata, target);
     let mut observed = Observed::default();
-    observed.take(Kind::Autoscaler, theirs, &scauth(spec.clone()).spec, &super::owner("tenant", "our-uid"));
+    observed.take(Child::Autoscaler, theirs, &scauth(spec.clone()).spec, &super::owner("tenant", "our-uid"));
     observed
 }
 
@@ -167,7 +167,7 @@ fn autoscaled(spec: &Value) -> Observed {
 fn an_autoscaler_of_somebody_else_gets_the_number_of_replicas_and_is_named() {
     let observed = autoscaled(&external());
     let validated = validated(external(), &observed).unwrap();
-    assert_eq!(build(&validated).unwrap()[&Kind::Deployment]["spec"]["replicas"], Value::Null);
+    assert_eq!(build(&validated).unwrap()[&Child::Deployment]["spec"]["replicas"], Value::Null);
     let mut outcome = applied(external(), serving(2));
     if let Outcome::Applied { validated: stored, .. } = &mut outcome {
         stored.scale = validated.scale;
@@ -188,7 +188,7 @@ fn without_pods_it_is_not_ready() {
 fn an_embedded_database_keeps_one_pod_whatever_an_autoscaler_wants() {
     let observed = autoscaled(&embedded());
     let validated = validated(embedded(), &observed).unwrap();
-    assert_eq!(build(&validated).unwrap()[&Kind::Deployment]["spec"]["replicas"], 1);
+    assert_eq!(build(&validated).unwrap()[&Child::Deployment]["spec"]["replicas"], 1);
     let status = status(&scauth(embedded()), &observed, &applied(embedded(), serving(1)), at(0));
     let message = &status.conditions[0].message;
     assert!(message.contains("the operator sets it back to 1, since an embedded database has one writer"), "{message}");

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::{environment, external, live, validated};
 use crate::api::ScAuth;
-use crate::kinds::Kind;
-use crate::reconcile::build::build;
+use crate::child::Child;
+use crate::reconcile::children::build;
 use crate::reconcile::observe::Observed;
 use crate::reconcile::validate::validate;
-use crate::release::{LATEST, Turn};
+use crate::release::{LATEST, UpgradeTurn};
 
 fn read(path: &str) -> String {
     let path = format!("{}/tests/releases/{path}.yaml", env!("CARGO_MANIFEST_DIR"));
@@ -24,10 +24,10 @@ fn rendered(manifest: &str, before: &Value) -> Value {
         "annotations": before["metadata"]["annotations"], "ownerReferences": before["metadata"]["ownerReferences"],
     }))
     .unwrap();
-    let deployment = live(Kind::Deployment, metadata, json!({"spec": before["spec"]}));
-    let observed = Observed { children: [(Kind::Deployment, deployment)].into(), ..Observed::default() };
-    let validated = validate(&scauth, &observed, &environment(), &Turn::Now).unwrap();
-    build(&validated).unwrap().remove(&Kind::Deployment).unwrap()
+    let deployment = live(Child::Deployment, metadata, json!({"spec": before["spec"]}));
+    let observed = Observed { children: [(Child::Deployment, deployment)].into(), ..Observed::default() };
+    let validated = validate(&scauth, &observed, &environment(), &UpgradeTurn::Now).unwrap();
+    build(&validated).unwrap().remove(&Child::Deployment).unwrap()
 }
 
 #[test]
@@ -47,9 +47,9 @@ fn each_revision_is_what_it_was() {
     for manifest in ["embedded", "full", "url"] {
         for revision in 1..=LATEST {
             let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
-            let mut validated = validate(&scauth, &Observed::default(), &environment(), &Turn::Now).unwrap();
+            let mut validated = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap();
             validated.release.revision = revision;
-            let template = build(&validated).unwrap()[&Kind::Deployment]["spec"]["template"].clone();
+            let template = build(&validated).unwrap()[&Child::Deployment]["spec"]["template"].clone();
             let text = serde_yaml::to_string(&template).unwrap();
             let name = format!("revisions/{revision}/{manifest}");
             if std::env::var_os("UPDATE").is_some() {
@@ -64,7 +64,7 @@ fn each_revision_is_what_it_was() {
 #[test]
 fn pods_are_spread_where_that_is_possible_and_as_the_spec_wants_it() {
     let spread = |spec: Value| {
-        let deployment = build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Kind::Deployment);
+        let deployment = build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Child::Deployment);
         deployment.unwrap()["spec"]["template"]["spec"]["topologySpreadConstraints"].clone()
     };
     let ours = spread(external());
@@ -88,7 +88,8 @@ fn what_the_spec_adds_to_the_pods_is_there_and_ours_stays() {
         "volumes": [{"name": "extra", "configMap": {"name": "extra"}}],
         "volumeMounts": [{"name": "extra", "mountPath": "/extra", "readOnly": true}],
     });
-    let deployment = build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Kind::Deployment).unwrap();
+    let deployment =
+        build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Child::Deployment).unwrap();
     let template = &deployment["spec"]["template"];
     assert_eq!(template["metadata"]["labels"]["team"], "billing");
     assert_eq!(template["metadata"]["labels"]["app.kubernetes.io/name"], "sc-auth");
@@ -109,8 +110,8 @@ fn what_the_spec_adds_to_the_pods_is_there_and_ours_stays() {
 fn no_setting_that_the_operator_sends_is_left_to_the_pod_template() {
     for manifest in ["embedded", "full", "url"] {
         let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
-        let validated = validate(&scauth, &Observed::default(), &environment(), &Turn::Now).unwrap();
-        let deployment = build(&validated).unwrap().remove(&Kind::Deployment).unwrap();
+        let validated = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap();
+        let deployment = build(&validated).unwrap().remove(&Child::Deployment).unwrap();
         let pod = &deployment["spec"]["template"]["spec"];
         let containers = pod["containers"].as_array().unwrap().iter().chain(pod["initContainers"].as_array().unwrap());
         for variable in containers.flat_map(|container| container["env"].as_array().unwrap()) {

@@ -8,19 +8,19 @@ use strum::IntoEnumIterator as _;
 
 use super::{NAME, embedded, environment, external, live, observing, owned_by, owner, retained_by, scauth, validated};
 use crate::api::DeletionPolicy;
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::ANNOTATION_ALLOW;
 use crate::reasons::Reason;
-use crate::reconcile::build::build;
+use crate::reconcile::children::build;
 use crate::reconcile::observe::Observed;
-use crate::reconcile::ownership::{Claim, claim, is_wanted};
+use crate::reconcile::ownership::{Ownership, is_wanted, ownership};
 use crate::reconcile::scale::Scale;
 use crate::reconcile::validate::validate;
 use crate::reconcile::validated::NamespaceUse;
-use crate::release::Turn;
+use crate::release::UpgradeTurn;
 
 fn with_namespace(metadata: ObjectMeta) -> Observed {
-    observing(Kind::Namespace, metadata)
+    observing(Child::Namespace, metadata)
 }
 
 fn allowing(names: &str, metadata: ObjectMeta) -> ObjectMeta {
@@ -52,14 +52,14 @@ fn the_issuer_is_where_clients_reach_the_api() {
 #[test]
 fn an_object_is_ours_by_its_owner_or_by_our_label_and_by_nothing_else() {
     let us = owner(NAME, "our-uid");
-    assert_eq!(claim(&owned_by("our-uid"), &us), Claim::Ours);
-    assert_eq!(claim(&retained_by(NAME), &us), Claim::Ours);
-    assert_eq!(claim(&owned_by("an-earlier-uid"), &us), Claim::Former);
-    assert_eq!(claim(&retained_by("another"), &us), Claim::Foreign);
-    assert_eq!(claim(&ObjectMeta::default(), &us), Claim::Foreign);
+    assert_eq!(ownership(&owned_by("our-uid"), &us), Ownership::Ours);
+    assert_eq!(ownership(&retained_by(NAME), &us), Ownership::Ours);
+    assert_eq!(ownership(&owned_by("an-earlier-uid"), &us), Ownership::Former);
+    assert_eq!(ownership(&retained_by("another"), &us), Ownership::Foreign);
+    assert_eq!(ownership(&ObjectMeta::default(), &us), Ownership::Foreign);
     let mut theirs = owned_by("their-uid");
     theirs.owner_references = Some(vec![owner("another", "their-uid")]);
-    assert_eq!(claim(&theirs, &us), Claim::Foreign);
+    assert_eq!(ownership(&theirs, &us), Ownership::Foreign);
 }
 
 #[test]
@@ -105,10 +105,10 @@ fn what_is_about_to_go_is_waited_out() {
         Reason::GarbageCollecting
     );
     let mut observed = with_namespace(owned_by("our-uid"));
-    observed.children.insert(Kind::Service, live(Kind::Service, going, json!({})));
+    observed.children.insert(Child::Service, live(Child::Service, going, json!({})));
     assert_eq!(validated(embedded(), &observed).unwrap_err().reason, Reason::ChildTerminating);
-    let former = live(Kind::Service, owned_by("an-earlier-uid"), json!({}));
-    observed.children.insert(Kind::Service, former);
+    let former = live(Child::Service, owned_by("an-earlier-uid"), json!({}));
+    observed.children.insert(Child::Service, former);
     assert_eq!(validated(embedded(), &observed).unwrap_err().reason, Reason::GarbageCollecting);
 }
 
@@ -127,7 +127,7 @@ fn only_images_that_the_operator_allows_are_taken() {
     let mut spec = embedded();
     spec["image"] = json!("registry.example.com/server:1");
     let mut environment = environment();
-    let check = |environment: &_| validate(&scauth(spec.clone()), &Observed::default(), environment, &Turn::Now);
+    let check = |environment: &_| validate(&scauth(spec.clone()), &Observed::default(), environment, &UpgradeTurn::Now);
     assert!(check(&environment).is_ok());
     environment.allowed_images = vec!["docker.io/ours/".into(), "registry.example.com/".into()];
     assert!(check(&environment).is_ok());
@@ -148,10 +148,10 @@ fn a_route_is_reached_by_https_unless_the_issuer_says_otherwise() {
 }
 
 /// All optional children, by a spec that asks for none of them.
-const OPTIONAL: [Kind; 5] =
-    [Kind::DisruptionBudget, Kind::Autoscaler, Kind::Ingress, Kind::HttpRoute, Kind::ServiceMonitor];
+const OPTIONAL: [Child; 5] =
+    [Child::DisruptionBudget, Child::Autoscaler, Child::Ingress, Child::HttpRoute, Child::ServiceMonitor];
 
-fn taking(kind: Kind, metadata: ObjectMeta, spec: serde_json::Value) -> Observed {
+fn taking(kind: Child, metadata: ObjectMeta, spec: serde_json::Value) -> Observed {
     let mut observed = with_namespace(owned_by("our-uid"));
     observed.take(kind, live(kind, metadata, json!({})), &scauth(spec).spec, &owner(NAME, "our-uid"));
     observed
@@ -183,7 +183,7 @@ fn once_the_spec_asks_for_that_child_it_is_a_conflict() {
     let ingress = with(json!({"ingress": {"host": "auth.test"}}));
     let route = with(json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.test"]}}));
     for kind in OPTIONAL {
-        let spec = if kind == Kind::HttpRoute { &route } else { &ingress };
+        let spec = if kind == Child::HttpRoute { &route } else { &ingress };
         let refusal = |metadata| validated(spec.clone(), &taking(kind, metadata, spec.clone())).unwrap_err().reason;
         assert_eq!(refusal(ObjectMeta::default()), Reason::NameConflict, "{kind:?}");
         assert_eq!(refusal(owned_by("an-earlier-uid")), Reason::GarbageCollecting, "{kind:?}");
@@ -201,7 +201,7 @@ fn what_is_wanted_is_what_is_built() {
     route["expose"] = json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.test"]}});
     for spec in [embedded(), external(), full, route] {
         let children = build(&validated(spec.clone(), &Observed::default()).unwrap()).unwrap();
-        for kind in Kind::iter() {
+        for kind in Child::iter() {
             assert_eq!(is_wanted(kind, &scauth(spec.clone()).spec), children.contains_key(&kind), "{kind:?} of {spec}");
         }
     }

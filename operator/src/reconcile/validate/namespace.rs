@@ -8,7 +8,7 @@ use super::Refusal;
 use super::ownership::collecting;
 use crate::names::{ANNOTATION_ALLOW, Names};
 use crate::reasons::Reason;
-use crate::reconcile::ownership::{Claim, claim};
+use crate::reconcile::ownership::{Ownership, ownership};
 use crate::reconcile::validated::NamespaceUse;
 
 pub fn check(
@@ -35,17 +35,17 @@ pub fn check(
             is_final: false,
         });
     }
-    let is_ours = claim(&live.metadata, owner);
+    let is_ours = ownership(&live.metadata, owner);
     let allowed = live
         .annotations()
         .get(ANNOTATION_ALLOW)
         .is_some_and(|allowed| allowed.split(',').map(str::trim).any(|name| name == "*" || name == names.scauth));
     match (allowed, is_ours) {
-        (true, Claim::Ours) => Ok(NamespaceUse::Returned),
+        (true, Ownership::Ours) => Ok(NamespaceUse::Returned),
         (true, _) => Ok(NamespaceUse::Users),
-        (false, Claim::Ours) => Ok(NamespaceUse::Managed),
-        (false, Claim::Former) => Err(collecting("Namespace", &names.namespace)),
-        (false, Claim::Foreign) => Err(Refusal {
+        (false, Ownership::Ours) => Ok(NamespaceUse::Managed),
+        (false, Ownership::Former) => Err(collecting("Namespace", &names.namespace)),
+        (false, Ownership::Foreign) => Err(Refusal {
             reason: Reason::NamespaceNotAllowed,
             message: format!(
                 "namespace {0} already exists; its owner can allow this ScAuth with: kubectl annotate namespace {0} {ANNOTATION_ALLOW}={1}",

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 
 use super::Refusal;
 use crate::reasons::Reason;
-use crate::reconcile::ownership::{Claim, claim};
+use crate::reconcile::ownership::{Ownership, ownership};
 
 /// # Errors
 /// Where the object is not ours, or is being deleted; but a pod may go on using a claim that is.
@@ -16,19 +16,19 @@ pub fn check_child(
 ) -> Result<(), Refusal> {
     let is_used_on = is_claim_in_use && kind == "PersistentVolumeClaim";
     let name = metadata.name.as_deref().unwrap_or_default();
-    match claim(metadata, owner) {
-        Claim::Former => Err(collecting(kind, name)),
-        Claim::Foreign => Err(Refusal {
+    match ownership(metadata, owner) {
+        Ownership::Former => Err(collecting(kind, name)),
+        Ownership::Foreign => Err(Refusal {
             reason: Reason::NameConflict,
             message: format!("{kind} {name} belongs to somebody else and is not changed: rename or delete it"),
             is_final: false,
         }),
-        Claim::Ours if metadata.deletion_timestamp.is_some() && !is_used_on => Err(Refusal {
+        Ownership::Ours if metadata.deletion_timestamp.is_some() && !is_used_on => Err(Refusal {
             reason: Reason::ChildTerminating,
             message: format!("{kind} {name} is being deleted; it is recreated once deletion has finished"),
             is_final: false,
         }),
-        Claim::Ours => Ok(()),
+        Ownership::Ours => Ok(()),
     }
 }
 

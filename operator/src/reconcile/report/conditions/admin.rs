@@ -1,28 +1,28 @@
 //! AdminReady: whether the password in the Secret with the first Admin is anybody's. Nothing is said where nobody knows:
 //! of a Secret that release 0.2 made, and where a person has deleted it.
 
-use super::{Finding, finding};
+use super::{ConditionUpdate, update};
 use crate::conditions::{ConditionStatus, ConditionType};
 use crate::reasons::Reason;
 use crate::reconcile::identity::admin_is_made;
-use crate::reconcile::report::Facts;
+use crate::reconcile::report::ConditionInput;
 
 const KIND: ConditionType = ConditionType::AdminReady;
 
-pub fn find(facts: &Facts<'_>) -> Option<Finding> {
-    let live = facts.observed.admin_secret.as_ref()?;
-    let said = facts.observed.word.health().and_then(|health| health.admin_made);
-    let names = &facts.validated.names;
+pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let live = input.observed.admin_secret.as_ref()?;
+    let said = input.observed.word.health().and_then(|health| health.admin_made);
+    let names = &input.validated.names;
     let (secret, name, namespace) = (names.admin_secret(), &names.scauth, &names.namespace);
     Some(if said.or_else(|| admin_is_made(live))? {
         let message = format!("the first Admin was created with the password in Secret {secret}");
-        finding(KIND, ConditionStatus::True, Reason::AdminMade, message)
+        update(KIND, ConditionStatus::True, Reason::AdminMade, message)
     } else {
         let message = format!(
             "the password in Secret {secret} belongs to no account: the database already had an Admin when the Secret was \
              created; log in as that Admin, or create one with: kubectl -n {namespace} exec -it deploy/{name} -c server -- \
              /sc-auth-server admin create NAME; then delete the Secret {secret}"
         );
-        finding(KIND, ConditionStatus::False, Reason::AdminNotMade, message)
+        update(KIND, ConditionStatus::False, Reason::AdminNotMade, message)
     })
 }

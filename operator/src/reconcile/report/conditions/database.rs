@@ -2,57 +2,57 @@
 
 use sc_auth_contract::status::{HoldReason, Offered, Other};
 
-use super::{Finding, before, finding, trouble};
+use super::{ConditionUpdate, before, trouble, update};
 use crate::conditions::{ConditionStatus, ConditionType};
 use crate::health::{Health, Word};
 use crate::names::ANNOTATION_ACCEPT_DATABASE;
 use crate::reasons::Reason;
 use crate::reconcile::identity::candidates;
-use crate::reconcile::report::Facts;
+use crate::reconcile::report::ConditionInput;
 use crate::reconcile::volume;
 use crate::rollout::Cause;
 
 const KIND: ConditionType = ConditionType::DatabaseReady;
 
-pub fn find(facts: &Facts<'_>) -> Finding {
-    let missing = &facts.observed.missing_secrets;
+pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
+    let missing = &input.observed.missing_secrets;
     if !missing.is_empty() {
-        let (names, namespace) = (missing.join(", "), &facts.validated.names.namespace);
+        let (names, namespace) = (missing.join(", "), &input.validated.names.namespace);
         let message = format!("Secret {names} is missing in namespace {namespace}; the pods cannot start without it");
         return not_ready(Reason::SecretNotFound, message);
     }
-    let health = facts.observed.word.health();
-    if let Some(changed) = health.and_then(|health| changed(facts, health)) {
+    let health = input.observed.word.health();
+    if let Some(changed) = health.and_then(|health| changed(input, health)) {
         return changed;
     }
-    match trouble(facts) {
+    match trouble(input) {
         Some(trouble) if matches!(trouble.cause, Cause::Migration | Cause::Start) => {
             return not_ready(trouble.cause.reason(), trouble.message.clone());
         }
         _ => {}
     }
-    match &facts.observed.word {
-        Word::Said(health) => said(facts, health),
-        Word::NotAsked => earlier_or_at_risk(facts).unwrap_or_else(starting),
-        Word::Silent if facts.rollout.available == 0 => starting(),
+    match &input.observed.word {
+        Word::Said(health) => said(input, health),
+        Word::NotAsked => earlier_or_at_risk(input).unwrap_or_else(starting),
+        Word::Silent if input.rollout.available == 0 => starting(),
         Word::Silent => {
-            let earlier = earlier_or_at_risk(facts).filter(|earlier| earlier.status != ConditionStatus::Unknown);
-            earlier.unwrap_or_else(|| fine(facts))
+            let earlier = earlier_or_at_risk(input).filter(|earlier| earlier.status != ConditionStatus::Unknown);
+            earlier.unwrap_or_else(|| fine(input))
         }
     }
 }
 
-fn not_ready(reason: Reason, message: impl Into<String>) -> Finding {
-    finding(KIND, ConditionStatus::False, reason, message)
+fn not_ready(reason: Reason, message: impl Into<String>) -> ConditionUpdate {
+    update(KIND, ConditionStatus::False, reason, message)
 }
 
-fn starting() -> Finding {
-    finding(KIND, ConditionStatus::Unknown, Reason::Starting, "no pod has connected to the database yet")
+fn starting() -> ConditionUpdate {
+    update(KIND, ConditionStatus::Unknown, Reason::Starting, "no pod has connected to the database yet")
 }
 
 /// What the pods said before, if it was about them.
-fn earlier(facts: &Facts<'_>) -> Option<Finding> {
-    let is_of_pods = |earlier: &Finding| {
+fn earlier(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let is_of_pods = |earlier: &ConditionUpdate| {
         let reasons = [
             Reason::DatabaseChanged,
             Reason::DatabaseLost,
@@ -60,22 +60,23 @@ fn earlier(facts: &Facts<'_>) -> Option<Finding> {
             Reason::DatabaseUnreachable,
             Reason::AddressUnusable,
         ];
-        reasons.contains(&earlier.reason) || earlier.reason == Reason::Migrated && facts.rollout.available > 0
+        reasons.contains(&earlier.reason) || earlier.reason == Reason::Migrated && input.rollout.available > 0
     };
-    before(facts, KIND).filter(is_of_pods)
+    before(input, KIND).filter(is_of_pods)
 }
 
 /// The API server reports a volume at risk, whatever the pods said before.
-fn earlier_or_at_risk(facts: &Facts<'_>) -> Option<Finding> {
-    earlier(facts).filter(|earlier| earlier.status == ConditionStatus::False).or_else(|| at_risk(facts)).or_else(|| earlier(facts))
+fn earlier_or_at_risk(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let is_false = |earlier: &ConditionUpdate| earlier.status == ConditionStatus::False;
+    earlier(input).filter(is_false).or_else(|| at_risk(input)).or_else(|| earlier(input))
 }
 
-fn said(facts: &Facts<'_>, health: &Health) -> Finding {
+fn said(input: &ConditionInput<'_>, health: &Health) -> ConditionUpdate {
     if let Some(hold) = &health.hold {
         let message = format!("database {} was accepted; the pods switch to it", hold.found);
-        return finding(KIND, ConditionStatus::Unknown, Reason::Starting, message);
+        return update(KIND, ConditionStatus::Unknown, Reason::Starting, message);
     }
-    if facts.rollout.available == 0 {
+    if input.rollout.available == 0 {
         return starting();
     }
     if !health.database_reachable {
@@ -84,17 +85,17 @@ fn said(facts: &Facts<'_>, health: &Health) -> Finding {
     }
     if let Some((offered, error)) = health.offered.as_ref().and_then(|offered| Some((offered, offered.error.as_ref()?)))
     {
-        return not_ready(Reason::AddressUnusable, unusable(facts, offered, error));
+        return not_ready(Reason::AddressUnusable, unusable(input, offered, error));
     }
-    match health.others.iter().find(|other| is_older(other, facts)) {
-        Some(older) => shared(facts, older),
-        None => fine(facts),
+    match health.others.iter().find(|other| is_older(other, input)) {
+        Some(older) => shared(input, older),
+        None => fine(input),
     }
 }
 
 /// Where the identity is known, the database is the expected one: pods can connect, but not without a restart.
-fn unusable(facts: &Facts<'_>, offered: &Offered, error: &str) -> String {
-    let names = &facts.validated.names;
+fn unusable(input: &ConditionInput<'_>, offered: &Offered, error: &str) -> String {
+    let names = &input.validated.names;
     if offered.identity.is_some() {
         return format!(
             "running pods cannot switch to the address in the Secret, although it leads to the same database: {error}; they \
@@ -109,22 +110,22 @@ fn unusable(facts: &Facts<'_>, offered: &Offered, error: &str) -> String {
     )
 }
 
-fn fine(facts: &Facts<'_>) -> Finding {
+fn fine(input: &ConditionInput<'_>) -> ConditionUpdate {
     let fine = || {
-        finding(KIND, ConditionStatus::True, Reason::Migrated, "the database is reachable and its schema is up to date")
+        update(KIND, ConditionStatus::True, Reason::Migrated, "the database is reachable and its schema is up to date")
     };
-    at_risk(facts).unwrap_or_else(fine)
+    at_risk(input).unwrap_or_else(fine)
 }
 
 /// The volume of an embedded database would go with its pod.
-fn at_risk(facts: &Facts<'_>) -> Option<Finding> {
-    let danger = volume::danger(facts.children, &facts.validated.names)?;
+fn at_risk(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let danger = volume::danger(input.children, &input.validated.names)?;
     Some(not_ready(Reason::VolumeAtRisk, danger))
 }
 
 /// Pods found, or could use, another database than the one that holds the data.
-fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
-    let expected = facts.validated.expectation.database.as_deref();
+fn changed(input: &ConditionInput<'_>, health: &Health) -> Option<ConditionUpdate> {
+    let expected = input.validated.expectation.database.as_deref();
     let found = candidates(health, expected);
     let held = health.hold.as_ref().filter(|hold| found.contains(hold.found.as_str()));
     let offered = health.offered.as_ref().and_then(|offered| offered.identity.as_deref());
@@ -133,30 +134,30 @@ fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
     let served = || {
         let is_alone = expected.is_none() && found.len() < 2;
         let mut served = health.served.iter().map(|served| served.identity.as_str());
-        served.find(|served| facts.rollout.is_done() && !is_alone && found.contains(served))
+        served.find(|served| input.rollout.is_done() && !is_alone && found.contains(served))
     };
     let expected = expected.unwrap_or("none yet");
     if let Some(hold) = held {
-        let is_lost = hold.reason == HoldReason::EmptyDatabase && facts.validated.spec.database.embedded.is_some();
+        let is_lost = hold.reason == HoldReason::EmptyDatabase && input.validated.spec.database.embedded.is_some();
         if is_lost {
-            return Some(lost(facts, expected, &hold.found, "The pod answers 503 and changes nothing."));
+            return Some(lost(input, expected, &hold.found, "The pod answers 503 and changes nothing."));
         }
-        let is_embedded = facts.validated.spec.database.embedded.is_some();
+        let is_embedded = input.validated.spec.database.embedded.is_some();
         let repair = if is_embedded { "restore the right file" } else { "correct the database's Secret" };
         let serving = if health.served.is_empty() { "no pod serves" } else { "running pods keep using the first" };
         let message = format!(
             "the data is in database {expected}, but pods that start find a different one, {}: they answer 503 and change \
              nothing, and {serving}; {repair}, or {}",
             hold.found,
-            accept(facts, &hold.found)
+            accept(input, &hold.found)
         );
         return Some(not_ready(Reason::DatabaseChanged, message));
     }
     // The file was removed under the pod.
-    let is_embedded = facts.validated.spec.database.embedded.is_some();
+    let is_embedded = input.validated.spec.database.embedded.is_some();
     if let Some(found) = offered.filter(|found| is_embedded && found.starts_with("empty-")) {
         return Some(lost(
-            facts,
+            input,
             expected,
             found,
             "The pod can no longer write and must be restarted once the file is restored.",
@@ -170,25 +171,25 @@ fn changed(facts: &Facts<'_>, health: &Health) -> Option<Finding> {
     let stay =
         if offered.is_some() { "the pods keep using the first; correct the Secret" } else { "correct the Secret" };
     let message =
-        format!("the data is in database {expected}, but {words}, {found}: {stay}, or {}", accept(facts, found));
+        format!("the data is in database {expected}, but {words}, {found}: {stay}, or {}", accept(input, found));
     Some(not_ready(Reason::DatabaseChanged, message))
 }
 
-fn lost(facts: &Facts<'_>, expected: &str, found: &str, effect: &str) -> Finding {
-    let names = &facts.validated.names;
+fn lost(input: &ConditionInput<'_>, expected: &str, found: &str, effect: &str) -> ConditionUpdate {
+    let names = &input.validated.names;
     let message = format!(
         "volume {} no longer has a database: it had {expected}, with all users and sessions. {effect} Restore the file \
          (docs/backup.md), or {}",
         names.volume_claim(),
-        accept(facts, found).replace("use the other one", "start with an empty one")
+        accept(input, found).replace("use the other one", "start with an empty one")
     );
     not_ready(Reason::DatabaseLost, message)
 }
 
 /// How to accept that database.
-fn accept(facts: &Facts<'_>, found: &str) -> String {
-    let name = &facts.validated.names.scauth;
-    match facts.validated.expectation.unmet.as_deref() {
+fn accept(input: &ConditionInput<'_>, found: &str) -> String {
+    let name = &input.validated.names.scauth;
+    match input.validated.expectation.unmet.as_deref() {
         Some(unmet) if unmet == found => format!(
             "use the other one: its annotation was already used and counts only once; remove it first: kubectl annotate \
               scauth {name} {ANNOTATION_ACCEPT_DATABASE}-"
@@ -204,16 +205,16 @@ fn accept(facts: &Facts<'_>, found: &str) -> String {
 }
 
 /// The older one keeps the database: it is the younger that somebody has just made.
-fn is_older(other: &Other, facts: &Facts<'_>) -> bool {
-    let (created, uid) = (facts.validated.expectation.created, &facts.validated.owner.uid);
+fn is_older(other: &Other, input: &ConditionInput<'_>) -> bool {
+    let (created, uid) = (input.validated.expectation.created, &input.validated.owner.uid);
     (other.created, &other.uid) < (created, uid)
 }
 
-fn shared(facts: &Facts<'_>, other: &Other) -> Finding {
+fn shared(input: &ConditionInput<'_>, other: &Other) -> ConditionUpdate {
     let message = format!(
         "ScAuth {} (uid {}), which is older, uses the same database: both have the same users, and each rejects the \
          tokens of the other; give {} its own database, or delete one of the two",
-        other.name, other.uid, facts.validated.names.scauth
+        other.name, other.uid, input.validated.names.scauth
     );
     not_ready(Reason::DatabaseShared, message)
 }

@@ -1,35 +1,35 @@
 //! KeysReady: whether the keys of the sessions in the database are still there, and all pods use those of the Secret.
 //! The pods tell; those of release 0.2 do not, and then there is no such condition.
 
-use super::{Finding, before, finding};
+use super::{ConditionUpdate, before, update};
 use crate::conditions::{ConditionStatus, ConditionType};
 use crate::health::Health;
 use crate::reasons::Reason;
-use crate::reconcile::report::Facts;
+use crate::reconcile::report::ConditionInput;
 
 const KIND: ConditionType = ConditionType::KeysReady;
 
-pub fn find(facts: &Facts<'_>) -> Option<Finding> {
-    let secret = facts.validated.names.secret();
-    if facts.keys.were_lost {
+pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let secret = input.validated.names.secret();
+    if input.keys.were_lost {
         return Some(lost(format!(
             "Secret {secret} was missing and was created with new keys: every token is invalid, and all users must log \
              in again; to avoid that, restore the Secret from a backup"
         )));
     }
-    let Some(health) = facts.observed.word.health() else { return before(facts, KIND) };
+    let Some(health) = input.observed.word.health() else { return before(input, KIND) };
     Some(if health.keys_lost? {
         lost(format!(
             "the database has sessions whose refresh tokens were signed with a key that Secret {secret} does not hold: \
              the users of those sessions must log in again; to avoid that, restore the Secret from a backup"
         ))
-    } else if has_other_keys(facts, health) {
+    } else if has_other_keys(input, health) {
         lost(format!(
             "pods still use keys that Secret {secret} no longer holds; they reload the Secret within about a minute, and \
              then every token signed with the previous keys is invalid"
         ))
     } else {
-        finding(
+        update(
             KIND,
             ConditionStatus::True,
             Reason::KeysKnown,
@@ -38,13 +38,13 @@ pub fn find(facts: &Facts<'_>) -> Option<Finding> {
     })
 }
 
-fn lost(message: String) -> Finding {
-    finding(KIND, ConditionStatus::False, Reason::KeysLost, message)
+fn lost(message: String) -> ConditionUpdate {
+    update(KIND, ConditionStatus::False, Reason::KeysLost, message)
 }
 
 /// Whether a pod has none of the Secret's keys. In a rotation the two have keys in common, although the mounted file
 /// follows the Secret later.
-fn has_other_keys(facts: &Facts<'_>, health: &Health) -> bool {
-    let kids = &facts.keys.kids;
+fn has_other_keys(input: &ConditionInput<'_>, health: &Health) -> bool {
+    let kids = &input.keys.kids;
     !kids.is_empty() && health.keys.iter().any(|pods| !pods.is_empty() && pods.is_disjoint(kids))
 }

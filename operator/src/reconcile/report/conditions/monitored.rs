@@ -1,18 +1,18 @@
 //! Monitored: whether Prometheus can be told of the pods.
 
-use super::{Finding, finding};
+use super::{ConditionUpdate, update};
+use crate::child::Child;
 use crate::conditions::{ConditionStatus, ConditionType};
-use crate::kinds::Kind;
 use crate::reasons::Reason;
-use crate::reconcile::report::Facts;
+use crate::reconcile::report::ConditionInput;
 
-pub fn find(facts: &Facts<'_>) -> Option<Finding> {
-    facts.validated.spec.monitoring.as_ref()?;
-    Some(if facts.unknown_kinds.contains(&Kind::ServiceMonitor) {
+pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    input.validated.spec.monitoring.as_ref()?;
+    Some(if input.unknown_kinds.contains(&Child::ServiceMonitor) {
         let message = "the cluster does not have the ServiceMonitor API: install the Prometheus operator, or remove spec.monitoring";
-        finding(ConditionType::Monitored, ConditionStatus::False, Reason::PrometheusOperatorMissing, message)
+        update(ConditionType::Monitored, ConditionStatus::False, Reason::PrometheusOperatorMissing, message)
     } else {
-        finding(
+        update(
             ConditionType::Monitored,
             ConditionStatus::True,
             Reason::Applied,

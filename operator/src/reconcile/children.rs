@@ -26,17 +26,17 @@ use strum::IntoEnumIterator as _;
 
 use super::validated::Validated;
 use crate::api::DeletionPolicy;
-use crate::kinds::Kind;
+use crate::child::Child;
 use crate::names::{FIELD_MANAGER, LABEL_RETAINED, LABEL_SCAUTH, MANAGED_BY};
 
 /// All children but the generated Secrets, which are made once and never applied. What is not in it is not to be there.
-pub type Children = BTreeMap<Kind, Value>;
+pub type Children = BTreeMap<Child, Value>;
 
 /// # Errors
 /// Where a child cannot be written as JSON.
 pub fn build(validated: &Validated) -> serde_json::Result<Children> {
     let mut children = Children::new();
-    for kind in Kind::iter() {
+    for kind in Child::iter() {
         if let Some(child) = one(kind, validated)? {
             children.insert(kind, child);
         }
@@ -44,20 +44,20 @@ pub fn build(validated: &Validated) -> serde_json::Result<Children> {
     Ok(children)
 }
 
-fn one(kind: Kind, validated: &Validated) -> serde_json::Result<Option<Value>> {
+fn one(kind: Child, validated: &Validated) -> serde_json::Result<Option<Value>> {
     match kind {
-        Kind::Namespace => json(namespace::build(validated)),
-        Kind::ServiceAccount => json(Some(service_account::build(validated))),
-        Kind::NetworkPolicy => json(Some(network_policy::build(validated))),
-        Kind::VolumeClaim => json(volume_claim::build(validated)),
-        Kind::Service => json(Some(service::build(validated))),
-        Kind::OpsService => json(Some(service::build_ops(validated))),
-        Kind::Deployment => json(Some(deployment::build(validated))),
-        Kind::DisruptionBudget => json(disruption_budget::build(validated)),
-        Kind::Autoscaler => json(autoscaler::build(validated)),
-        Kind::Ingress => json(ingress::build(validated)),
-        Kind::HttpRoute => json(http_route::build(validated)),
-        Kind::ServiceMonitor => json(service_monitor::build(validated)),
+        Child::Namespace => json(namespace::build(validated)),
+        Child::ServiceAccount => json(Some(service_account::build(validated))),
+        Child::NetworkPolicy => json(Some(network_policy::build(validated))),
+        Child::VolumeClaim => json(volume_claim::build(validated)),
+        Child::Service => json(Some(service::build(validated))),
+        Child::OpsService => json(Some(service::build_ops(validated))),
+        Child::Deployment => json(Some(deployment::build(validated))),
+        Child::DisruptionBudget => json(disruption_budget::build(validated)),
+        Child::Autoscaler => json(autoscaler::build(validated)),
+        Child::Ingress => json(ingress::build(validated)),
+        Child::HttpRoute => json(http_route::build(validated)),
+        Child::ServiceMonitor => json(service_monitor::build(validated)),
     }
 }
 

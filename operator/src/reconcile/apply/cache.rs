@@ -16,9 +16,9 @@ type Objects = HashMap<String, Digests>;
 
 /// The applied objects of each owner, by its name.
 #[derive(Debug, Default)]
-pub struct Settled(Mutex<HashMap<String, Objects>>);
+pub struct ApplyCache(Mutex<HashMap<String, Objects>>);
 
-impl Settled {
+impl ApplyCache {
     /// Whether just this was applied and came out just so.
     pub fn is_known(&self, owner: &str, desired: &Value, live: &Value) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,16 +87,16 @@ mod tests {
 
     #[test]
     fn an_outcome_counts_for_one_object_until_its_owner_is_gone() {
-        let (settled, wanted) = (Settled::default(), json!({"metadata": {"name": "a"}, "image": "ours"}));
-        settled.remember("a", &wanted, &object("1", "theirs"));
-        assert!(settled.is_known("a", &wanted, &object("1", "theirs")));
-        assert!(!settled.is_known("a", &wanted, &object("1", "another")));
-        assert!(!settled.is_known("a", &wanted, &object("2", "theirs")), "it was created anew");
-        settled.remember("a", &wanted, &object("2", "theirs"));
-        assert_eq!(settled.0.lock().unwrap()["a"].len(), 1, "the object before it is forgotten");
-        settled.keep_only(|owner| owner == "a");
-        assert!(settled.is_known("a", &wanted, &object("2", "theirs")));
-        settled.keep_only(|owner| owner == "b");
-        assert!(settled.0.lock().unwrap().is_empty());
+        let (cache, wanted) = (ApplyCache::default(), json!({"metadata": {"name": "a"}, "image": "ours"}));
+        cache.remember("a", &wanted, &object("1", "theirs"));
+        assert!(cache.is_known("a", &wanted, &object("1", "theirs")));
+        assert!(!cache.is_known("a", &wanted, &object("1", "another")));
+        assert!(!cache.is_known("a", &wanted, &object("2", "theirs")), "it was created anew");
+        cache.remember("a", &wanted, &object("2", "theirs"));
+        assert_eq!(cache.0.lock().unwrap()["a"].len(), 1, "the object before it is forgotten");
+        cache.keep_only(|owner| owner == "a");
+        assert!(cache.is_known("a", &wanted, &object("2", "theirs")));
+        cache.keep_only(|owner| owner == "b");
+        assert!(cache.0.lock().unwrap().is_empty());
     }
 }

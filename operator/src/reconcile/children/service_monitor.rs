@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{Validated, owned, selector, service};
-use crate::kinds::Kind;
+use crate::child::Child;
 
 pub fn build(validated: &Validated) -> Option<Value> {
     let wanted = validated.spec.monitoring.as_ref()?;
-    let resource = Kind::ServiceMonitor.resource();
+    let resource = Child::ServiceMonitor.resource();
     let mut metadata = owned(validated, &validated.names.scauth);
     metadata.labels.get_or_insert_default().extend(wanted.labels.clone());
     let mut endpoint = json!({"port": "ops", "path": "/metrics"});

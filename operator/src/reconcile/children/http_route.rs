@@ -4,12 +4,12 @@ use sc_auth_contract::places::PORT;
 use serde_json::{Value, json};
 
 use super::{Validated, owned};
-use crate::kinds::Kind;
+use crate::child::Child;
 
 /// Every field is sent as the API server would fill it in, so that nothing differs afterwards.
 pub fn build(validated: &Validated) -> Option<Value> {
     let wanted = validated.http_route()?;
-    let resource = Kind::HttpRoute.resource();
+    let resource = Child::HttpRoute.resource();
     let parents: Vec<_> = wanted
         .parent_refs
         .iter()

@@ -20,7 +20,7 @@ const TRIES: u32 = 3;
 
 /// What is known of each ScAuth. By default nobody asks, as in a dry run.
 #[derive(Debug, Clone, Default)]
-pub struct Healths {
+pub struct HealthCache {
     known: Arc<Mutex<HashMap<String, Entry>>>,
     wanted: Arc<Notify>,
     is_asking: bool,
@@ -55,7 +55,7 @@ pub struct Ask {
     pub is_settled: bool,
 }
 
-impl Healths {
+impl HealthCache {
     /// For an operator whose pods are asked by [`crate::poll::run`].
     pub fn asking() -> Self {
         Self { is_asking: true, ..Self::default() }
@@ -166,85 +166,94 @@ mod tests {
     }
 
     /// Asks once, as soon as that is due.
-    fn answer(healths: &Healths, now: &mut Instant, answer: Option<Health>) -> bool {
+    fn answer(health_cache: &HealthCache, now: &mut Instant, answer: Option<Health>) -> bool {
         let ask = (0..100).find_map(|_| {
-            let ask = healths.due("a", *now);
+            let ask = health_cache.due("a", *now);
             *now += if ask.is_some() { Duration::ZERO } else { Duration::from_secs(1) };
             ask
         });
-        healths.set("a", &ask.unwrap(), answer, &ScAuthStatus::default(), *now)
+        health_cache.set("a", &ask.unwrap(), answer, &ScAuthStatus::default(), *now)
     }
 
     #[test]
     fn only_a_change_has_a_scauth_reconciled() {
-        let (healths, mut now) = (Healths::asking(), Instant::now());
-        assert_eq!(healths.of("a", &serving()), Word::NotAsked);
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        assert_eq!(health_cache.of("a", &serving()), Word::NotAsked);
         let answers = [true, true, false, false, true];
-        let news = answers.map(|reachable| answer(&healths, &mut now, Some(health(reachable))));
+        let news = answers.map(|reachable| answer(&health_cache, &mut now, Some(health(reachable))));
         assert_eq!(news, [true, false, true, false, true]);
-        assert!(!answer(&healths, &mut now, None), "no answer says nothing");
-        assert_eq!(healths.of("a", &serving()), Word::Said(Box::new(health(true))));
+        assert!(!answer(&health_cache, &mut now, None), "no answer says nothing");
+        assert_eq!(health_cache.of("a", &serving()), Word::Said(Box::new(health(true))));
     }
 
     #[test]
     fn those_that_are_well_are_asked_every_half_minute_and_others_sooner() {
-        let (healths, mut now) = (Healths::asking(), Instant::now());
-        healths.of("a", &serving());
-        answer(&healths, &mut now, Some(health(true)));
-        assert_eq!(healths.due("a", now + Duration::from_secs(29)), None);
-        assert!(healths.due("a", now + EVERY).unwrap().is_settled);
-        healths.set("a", &Ask { version: 1, is_settled: true }, Some(health(false)), &ScAuthStatus::default(), now);
-        assert!(!healths.due("a", now + Duration::from_secs(1)).unwrap().is_settled);
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        health_cache.of("a", &serving());
+        answer(&health_cache, &mut now, Some(health(true)));
+        assert_eq!(health_cache.due("a", now + Duration::from_secs(29)), None);
+        assert!(health_cache.due("a", now + EVERY).unwrap().is_settled);
+        health_cache.set(
+            "a",
+            &Ask { version: 1, is_settled: true },
+            Some(health(false)),
+            &ScAuthStatus::default(),
+            now,
+        );
+        assert!(!health_cache.due("a", now + Duration::from_secs(1)).unwrap().is_settled);
     }
 
     #[test]
     fn what_earlier_pods_said_is_forgotten() {
-        let (healths, mut now) = (Healths::asking(), Instant::now());
-        healths.of("a", &serving());
-        answer(&healths, &mut now, Some(health(true)));
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        health_cache.of("a", &serving());
+        answer(&health_cache, &mut now, Some(health(true)));
         let later = || Rollout { available_since: Some("later".into()), ..serving() };
-        let ask = healths.due("a", now + EVERY).unwrap();
-        assert_eq!(healths.of("a", &later()), Word::NotAsked);
-        assert!(!healths.set("a", &ask, Some(health(true)), &ScAuthStatus::default(), now), "it is of an earlier pod");
-        assert_eq!(healths.of("a", &later()), Word::NotAsked);
-        assert!(healths.due("a", now).is_some(), "at once");
+        let ask = health_cache.due("a", now + EVERY).unwrap();
+        assert_eq!(health_cache.of("a", &later()), Word::NotAsked);
+        assert!(
+            !health_cache.set("a", &ask, Some(health(true)), &ScAuthStatus::default(), now),
+            "it is of an earlier pod"
+        );
+        assert_eq!(health_cache.of("a", &later()), Word::NotAsked);
+        assert!(health_cache.due("a", now).is_some(), "at once");
     }
 
     #[test]
     fn pods_that_cannot_be_asked_are_taken_at_their_probes_word() {
-        let (healths, mut now) = (Healths::asking(), Instant::now());
-        healths.of("a", &serving());
-        let news = [(); 4].map(|()| answer(&healths, &mut now, None));
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        health_cache.of("a", &serving());
+        let news = [(); 4].map(|()| answer(&health_cache, &mut now, None));
         assert_eq!(news, [false, false, true, false]);
-        assert_eq!(healths.of("a", &serving()), Word::Silent);
-        assert_eq!(Healths::default().of("a", &serving()), Word::Silent, "where nobody asks");
+        assert_eq!(health_cache.of("a", &serving()), Word::Silent);
+        assert_eq!(HealthCache::default().of("a", &serving()), Word::Silent, "where nobody asks");
     }
 
     #[test]
     fn the_last_word_of_pods_that_fall_silent_does_not_count_for_good() {
-        let (healths, mut now) = (Healths::asking(), Instant::now());
-        healths.of("a", &serving());
-        let mut hear = |word: Option<Health>| answer(&healths, &mut now, word);
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        health_cache.of("a", &serving());
+        let mut hear = |word: Option<Health>| answer(&health_cache, &mut now, word);
         assert!(hear(Some(health(false))));
         assert_eq!([(); 2].map(|()| hear(None)), [false, false], "it may pass");
         assert!(!hear(Some(health(false))), "it did");
         assert_eq!([(); 4].map(|()| hear(None)), [false, false, true, false]);
-        assert_eq!(healths.of("a", &serving()), Word::Silent);
+        assert_eq!(health_cache.of("a", &serving()), Word::Silent);
         assert!(hear(Some(health(false))), "it answers again");
-        assert_eq!(healths.of("a", &serving()), Word::Said(Box::new(health(false))));
+        assert_eq!(health_cache.of("a", &serving()), Word::Said(Box::new(health(false))));
     }
 
     #[test]
     fn what_a_status_says_already_is_no_news() {
-        let healths = Healths::asking();
-        healths.of("a", &serving());
+        let health_cache = HealthCache::asking();
+        health_cache.of("a", &serving());
         let condition = |kind: &str| {
             serde_json::json!({"type": kind, "status": "True", "reason": "Done", "message": "",
                 "lastTransitionTime": "2026-01-01T00:00:00Z"})
         };
         let status = serde_json::json!({"conditions": [condition("Ready"), condition("DatabaseReady")]});
         let status: ScAuthStatus = serde_json::from_value(status).unwrap();
-        let ask = healths.due("a", Instant::now()).unwrap();
-        assert!(!healths.set("a", &ask, Some(health(true)), &status, Instant::now()));
+        let ask = health_cache.due("a", Instant::now()).unwrap();
+        assert!(!health_cache.set("a", &ask, Some(health(true)), &status, Instant::now()));
     }
 }

@@ -4,20 +4,20 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
 use super::{NAME, embedded, external, validated};
-use crate::kinds::Kind;
-use crate::reconcile::build::{Children, admin_secret, build, keys_secret};
+use crate::child::Child;
+use crate::reconcile::children::{Children, admin_secret, build, keys_secret};
 use crate::reconcile::observe::Observed;
 
 fn children(spec: Value) -> Children {
     build(&validated(spec, &Observed::default()).unwrap()).unwrap()
 }
 
-fn child(kind: Kind, spec: Value) -> Value {
+fn child(kind: Child, spec: Value) -> Value {
     children(spec).remove(&kind).unwrap_or_default()
 }
 
 fn deployment(spec: Value) -> Value {
-    child(Kind::Deployment, spec)
+    child(Child::Deployment, spec)
 }
 
 /// `base` with one more field at the top of the spec.
@@ -51,7 +51,7 @@ fn all_children_carry_the_name_of_their_scauth() {
     let mut all = children(everything());
     all.extend(children(embedded()));
     all.extend(children(with(embedded(), "expose", json!({"ingress": {"host": "auth.test"}}))));
-    assert_eq!(all.len(), Kind::iter().count(), "{:?}", all.keys());
+    assert_eq!(all.len(), Child::iter().count(), "{:?}", all.keys());
     for (kind, child) in all {
         let labels = &child["metadata"]["labels"];
         assert_eq!(labels["sc-auth.io/scauth"], NAME, "{kind:?}");
@@ -65,13 +65,13 @@ fn all_children_carry_the_name_of_their_scauth() {
 #[test]
 fn all_that_selects_pods_selects_ours() {
     let children = children(everything());
-    let pod_labels = &children[&Kind::Deployment]["spec"]["template"]["metadata"]["labels"];
+    let pod_labels = &children[&Child::Deployment]["spec"]["template"]["metadata"]["labels"];
     for (kind, path) in [
-        (Kind::Deployment, "/spec/selector/matchLabels"),
-        (Kind::Service, "/spec/selector"),
-        (Kind::OpsService, "/spec/selector"),
-        (Kind::DisruptionBudget, "/spec/selector/matchLabels"),
-        (Kind::NetworkPolicy, "/spec/podSelector/matchLabels"),
+        (Child::Deployment, "/spec/selector/matchLabels"),
+        (Child::Service, "/spec/selector"),
+        (Child::OpsService, "/spec/selector"),
+        (Child::DisruptionBudget, "/spec/selector/matchLabels"),
+        (Child::NetworkPolicy, "/spec/podSelector/matchLabels"),
     ] {
         let selector = children[&kind].pointer(path).unwrap();
         assert_eq!(*selector, json!({"app.kubernetes.io/name": "sc-auth", "app.kubernetes.io/instance": NAME}));
@@ -80,43 +80,43 @@ fn all_that_selects_pods_selects_ours() {
         }
     }
     // And the monitor finds the Service with the metrics alone.
-    let wanted = children[&Kind::ServiceMonitor]["spec"]["selector"]["matchLabels"].as_object().unwrap();
+    let wanted = children[&Child::ServiceMonitor]["spec"]["selector"]["matchLabels"].as_object().unwrap();
     let finds = |kind| wanted.iter().all(|(name, value)| children[&kind]["metadata"]["labels"][name] == *value);
-    assert_eq!((finds(Kind::OpsService), finds(Kind::Service)), (true, false));
+    assert_eq!((finds(Child::OpsService), finds(Child::Service)), (true, false));
 }
 
 #[test]
 fn data_stays_unless_the_policy_says_otherwise_and_the_workload_always_goes() {
     let is_owned = |children: &Children, kind| !children[&kind]["metadata"]["ownerReferences"].is_null();
     let retain = children(embedded());
-    assert!(!is_owned(&retain, Kind::Namespace) && !is_owned(&retain, Kind::VolumeClaim));
-    assert!(is_owned(&retain, Kind::Deployment) && is_owned(&retain, Kind::Service));
+    assert!(!is_owned(&retain, Child::Namespace) && !is_owned(&retain, Child::VolumeClaim));
+    assert!(is_owned(&retain, Child::Deployment) && is_owned(&retain, Child::Service));
     let delete = children(with(embedded(), "deletionPolicy", json!("Delete")));
-    assert!(Kind::iter().filter(|kind| delete.contains_key(kind)).all(|kind| is_owned(&delete, kind)));
+    assert!(Child::iter().filter(|kind| delete.contains_key(kind)).all(|kind| is_owned(&delete, kind)));
 }
 
 #[test]
 fn more_than_one_pod_has_a_disruption_budget() {
-    assert_eq!(child(Kind::DisruptionBudget, external())["spec"]["maxUnavailable"], 1);
-    assert!(!child(Kind::DisruptionBudget, with(external(), "autoscaling", json!({"min": 1, "max": 3}))).is_null());
-    assert!(child(Kind::DisruptionBudget, with(external(), "replicas", json!(1))).is_null());
-    assert!(child(Kind::DisruptionBudget, embedded()).is_null());
+    assert_eq!(child(Child::DisruptionBudget, external())["spec"]["maxUnavailable"], 1);
+    assert!(!child(Child::DisruptionBudget, with(external(), "autoscaling", json!({"min": 1, "max": 3}))).is_null());
+    assert!(child(Child::DisruptionBudget, with(external(), "replicas", json!(1))).is_null());
+    assert!(child(Child::DisruptionBudget, embedded()).is_null());
 }
 
 #[test]
 fn with_an_autoscaler_nobody_else_sends_replicas() {
     let children = children(with(external(), "autoscaling", json!({"min": 3, "max": 6, "cpu": 200})));
-    assert!(children[&Kind::Deployment]["spec"]["replicas"].is_null());
-    let spec = &children[&Kind::Autoscaler]["spec"];
+    assert!(children[&Child::Deployment]["spec"]["replicas"].is_null());
+    let spec = &children[&Child::Autoscaler]["spec"];
     assert_eq!((&spec["minReplicas"], &spec["maxReplicas"]), (&json!(3), &json!(6)));
     assert_eq!(spec["scaleTargetRef"], json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME}));
     assert_eq!(spec["metrics"][0]["resource"]["target"], json!({"type": "Utilization", "averageUtilization": 200}));
-    assert!(child(Kind::Autoscaler, external()).is_null());
+    assert!(child(Child::Autoscaler, external()).is_null());
 }
 
 #[test]
 fn by_default_all_may_reach_the_api_and_the_operator_alone_its_health() {
-    let spec = child(Kind::NetworkPolicy, external())["spec"].clone();
+    let spec = child(Child::NetworkPolicy, external())["spec"].clone();
     assert_eq!(spec["policyTypes"], json!(["Ingress"]));
     assert_eq!(spec["ingress"][0], json!({"ports": [{"port": 8000, "protocol": "TCP"}]}));
     let operator = json!({
@@ -134,7 +134,7 @@ fn peers_restrict_who_may_reach_the_pods_and_what_they_may_reach() {
         "ingressFrom": [peer("traefik")],
         "egressTo": [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 5432}]}],
     });
-    let spec = child(Kind::NetworkPolicy, spec)["spec"].clone();
+    let spec = child(Child::NetworkPolicy, spec)["spec"].clone();
     assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(spec["ingress"][0]["from"], json!([peer("traefik")]));
     assert_eq!(spec["ingress"][1]["from"][1], peer("monitoring"));
@@ -147,26 +147,26 @@ fn peers_restrict_who_may_reach_the_pods_and_what_they_may_reach() {
 fn an_ingress_takes_annotations_and_cert_manager_s_secret() {
     let annotations = json!({"cert-manager.io/cluster-issuer": "letsencrypt"});
     let ingress = json!({"ingress": {"host": "auth.test", "annotations": annotations, "tls": {}}});
-    let ingress = child(Kind::Ingress, with(external(), "expose", ingress));
+    let ingress = child(Child::Ingress, with(external(), "expose", ingress));
     assert_eq!(ingress["metadata"]["annotations"], annotations);
     assert_eq!(ingress["spec"]["tls"], json!([{"hosts": ["auth.test"], "secretName": "tenant-tls"}]));
 }
 
 #[test]
 fn a_route_leads_from_the_gateway_to_the_service() {
-    let spec = child(Kind::HttpRoute, everything())["spec"].clone();
+    let spec = child(Child::HttpRoute, everything())["spec"].clone();
     let parent =
         json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge", "namespace": "gateways"});
     assert_eq!(spec["parentRefs"], json!([parent]));
     assert_eq!(spec["hostnames"], json!(["auth.test"]));
     assert_eq!(spec["rules"][0]["backendRefs"][0]["name"], "tenant-svc");
-    assert!(child(Kind::Ingress, everything()).is_null());
-    assert!(child(Kind::HttpRoute, with(external(), "expose", json!({"none": {}}))).is_null());
+    assert!(child(Child::Ingress, everything()).is_null());
+    assert!(child(Child::HttpRoute, with(external(), "expose", json!({"none": {}}))).is_null());
 }
 
 #[test]
 fn a_service_monitor_has_the_labels_that_prometheus_selects() {
-    let monitor = child(Kind::ServiceMonitor, everything());
+    let monitor = child(Child::ServiceMonitor, everything());
     assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
     assert_eq!(monitor["spec"]["endpoints"], json!([{"port": "ops", "path": "/metrics", "interval": "30s"}]));
 }
@@ -196,7 +196,7 @@ fn with_a_database_server_a_new_pod_serves_before_an_old_one_goes() {
     let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
     assert_eq!((&deployment["spec"]["replicas"], &deployment["spec"]["strategy"]), (&json!(2), &rolling));
     assert_eq!(setting(&deployment, "DATABASE_URL_FILE").unwrap(), "/run/sc-auth/database/uri");
-    assert!(child(Kind::VolumeClaim, external()).is_null());
+    assert!(child(Child::VolumeClaim, external()).is_null());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The kinds of children. What is not in this list is neither watched nor looked at nor applied, and what is in it must
+//! The children. What is not in this list is neither watched nor looked at nor applied, and what is in it must
 //! be built: the compiler sees to that.
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -13,9 +13,9 @@ use strum::EnumIter;
 
 use crate::names::Names;
 
-/// A kind of child, in the order in which they are applied. The generated Secrets are none: they are made once.
+/// A child, in the order in which they are applied. The generated Secrets are none: they are created once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumIter)]
-pub enum Kind {
+pub enum Child {
     Namespace,
     ServiceAccount,
     NetworkPolicy,
@@ -31,7 +31,7 @@ pub enum Kind {
     ServiceMonitor,
 }
 
-impl Kind {
+impl Child {
     pub fn resource(self) -> ApiResource {
         match self {
             Self::Namespace => ApiResource::erase::<Namespace>(&()),
@@ -49,12 +49,15 @@ impl Kind {
     }
 
     /// The name of the CustomResourceDefinition, where the cluster may lack the kind.
-    pub fn definition(self) -> Option<&'static str> {
-        match self {
-            Self::HttpRoute => Some("httproutes.gateway.networking.k8s.io"),
-            Self::ServiceMonitor => Some("servicemonitors.monitoring.coreos.com"),
-            _ => None,
-        }
+    pub fn definition(self) -> Option<String> {
+        let resource = self.resource();
+        matches!(self, Self::HttpRoute | Self::ServiceMonitor)
+            .then(|| format!("{}.{}", resource.plural, resource.group))
+    }
+
+    /// Whether the child stays when the spec no longer asks for it: it holds data.
+    pub fn stays_when_dropped(self) -> bool {
+        matches!(self, Self::Namespace | Self::VolumeClaim)
     }
 
     pub fn name(self, names: &Names) -> String {
@@ -74,10 +77,10 @@ impl Kind {
         }
     }
 
-    pub fn api(self, client: &Client, names: &Names) -> Api<DynamicObject> {
+    pub fn api(self, client: &Client, namespace: &str) -> Api<DynamicObject> {
         match self {
             Self::Namespace => Api::all_with(client.clone(), &self.resource()),
-            _ => Api::namespaced_with(client.clone(), &names.namespace, &self.resource()),
+            _ => Api::namespaced_with(client.clone(), namespace, &self.resource()),
         }
     }
 }
