@@ -14,19 +14,19 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
 use crate::api::ScAuth;
-use crate::child::Child;
-use crate::names::{FIELD_MANAGER, Names};
-use crate::reconcile::apply::handover;
-use crate::reconcile::children::{Children, build};
-use crate::reconcile::error::explain;
-use crate::reconcile::hosts::{self, Hosts};
-use crate::reconcile::observe::{Observed, default_class, find_foreign_autoscaler, observe_children};
-use crate::reconcile::validate::{Environment, validate};
-use crate::reconcile::validated::Validated;
-use crate::reconcile::volume;
-use crate::release::UpgradeTurn;
 use crate::release_args::ReleaseArgs;
 use crate::render;
+use crate::scauth::apply::handover;
+use crate::scauth::child::Child;
+use crate::scauth::children::{Children, build};
+use crate::scauth::hosts::{self, Hosts};
+use crate::scauth::names::{FIELD_MANAGER, Names};
+use crate::scauth::observe::{Observed, default_class, find_foreign_autoscaler, observe_children};
+use crate::scauth::release::UpgradeTurn;
+use crate::scauth::validate::{Environment, validate};
+use crate::scauth::validated::Validated;
+use crate::scauth::volume;
+use crate::shared::error::explain;
 
 /// What `diff` can be told.
 #[derive(Debug, Args)]

@@ -10,9 +10,10 @@ use kube_runtime::reflector::Store;
 use tokio::sync::watch;
 
 use crate::api::ScAuth;
-use crate::definitions::{Definitions, SCAUTHS};
-use crate::freshness::Freshness;
 use crate::metrics::Metrics;
+use crate::scauth::DEFINITION;
+use crate::shared::definitions::Definitions;
+use crate::shared::freshness::Freshness;
 
 /// What the answers are made of.
 #[derive(Clone)]
@@ -44,7 +45,7 @@ async fn healthz(State(probes): State<Probes>) -> (StatusCode, String) {
 }
 
 async fn readyz(State(probes): State<Probes>) -> (StatusCode, &'static str) {
-    if probes.definitions.borrow().contains(SCAUTHS) {
+    if probes.definitions.borrow().contains(DEFINITION) {
         (StatusCode::OK, "ok\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the CustomResourceDefinition scauths.sc-auth.io is missing: apply crds/\n")

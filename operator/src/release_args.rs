@@ -3,8 +3,8 @@
 use anyhow::ensure;
 use clap::Args;
 
-use crate::reconcile::validate::Environment;
-use crate::release::ReleaseDefaults;
+use crate::scauth::release::ReleaseDefaults;
+use crate::scauth::validate::Environment;
 
 /// What the children depend on beside the ScAuth itself.
 #[derive(Debug, Clone, Args)]

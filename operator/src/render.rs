@@ -12,12 +12,12 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::api::ScAuth;
-use crate::reconcile::children::{self, build};
-use crate::reconcile::observe::Observed;
-use crate::reconcile::validate::{Environment, validate};
-use crate::reconcile::validated::Validated;
-use crate::release::UpgradeTurn;
 use crate::release_args::{NO_SERVER_IMAGE, ReleaseArgs};
+use crate::scauth::children::{self, build};
+use crate::scauth::observe::Observed;
+use crate::scauth::release::UpgradeTurn;
+use crate::scauth::validate::{Environment, validate};
+use crate::scauth::validated::Validated;
 
 /// Where a ScAuth has not been stored yet.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";

@@ -14,19 +14,18 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::client;
-use crate::controller::{self, Feeds};
-use crate::definitions::{self, Definitions, SCAUTHS};
-use crate::freshness::Freshness;
-use crate::health::HealthCache;
-use crate::leader::{self, Candidate};
 use crate::metrics::Metrics;
-use crate::names::FIELD_MANAGER;
-use crate::poll;
 use crate::probes::{self, Probes};
-use crate::reconcile::Context;
-use crate::reconcile::apply::cache::ApplyCache;
-use crate::reconcile::attempts::Attempts;
 use crate::release_args::ReleaseArgs;
+use crate::scauth::controller::{self, Feeds};
+use crate::scauth::health::HealthCache;
+use crate::scauth::{self, Context, DEFINITION, poll};
+use crate::shared::attempts::Attempts;
+use crate::shared::cache::ApplyCache;
+use crate::shared::definitions::{self, Definitions};
+use crate::shared::freshness::Freshness;
+use crate::shared::leader::{self, Candidate};
+use crate::shared::names::FIELD_MANAGER;
 
 /// How long reconciles may take to end after SIGTERM; Kubernetes kills after 30 s.
 const LONGEST_STOP: Duration = Duration::from_secs(20);
@@ -104,7 +103,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     tasks.spawn(async move {
         let _ = axum::serve(listener, probes::router(probes)).await;
     });
-    tasks.spawn(definitions::follow(client.clone(), known));
+    tasks.spawn(definitions::follow(client.clone(), scauth::needs_definition, known));
 
     let environment = args.release.environment();
     let identity = leader::identity(&args.name, now());
@@ -152,11 +151,11 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
 
 /// Waits for our own CustomResourceDefinition, or until `stop`.
 async fn is_defined(definitions: &mut watch::Receiver<Definitions>, stop: &CancellationToken) -> bool {
-    if !definitions.borrow().contains(SCAUTHS) {
-        tracing::info!(definition = SCAUTHS, "waiting for the CustomResourceDefinition");
+    if !definitions.borrow().contains(DEFINITION) {
+        tracing::info!(definition = DEFINITION, "waiting for the CustomResourceDefinition");
     }
     tokio::select! {
-        found = definitions.wait_for(|known| known.contains(SCAUTHS)) => found.is_ok(),
+        found = definitions.wait_for(|known| known.contains(DEFINITION)) => found.is_ok(),
         () = stop.cancelled() => false,
     }
 }

@@ -6,8 +6,8 @@ use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
 use crate::api::ScAuth;
-use crate::names::FIELD_MANAGER;
-use crate::reconcile::error::explain;
+use crate::scauth::names::FIELD_MANAGER;
+use crate::shared::error::explain;
 
 /// What `kubectl apply`, client-side, was last given.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

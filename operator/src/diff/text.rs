@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Change;
 use super::apply::LAST_APPLIED;
-use crate::names::ANNOTATION_APPLIED;
+use crate::scauth::names::ANNOTATION_APPLIED;
 
 impl Change {
     /// Empty where nothing differs.

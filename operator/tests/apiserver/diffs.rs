@@ -4,7 +4,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt as _};
 use sc_auth_operator::api::ScAuth;
 use sc_auth_operator::diff::diff;
-use sc_auth_operator::reconcile::validate::Environment;
+use sc_auth_operator::scauth::validate::Environment;
 use serde_json::{Value, json};
 
 use crate::harness::{admin, apply, impersonating, make, manifest, operator, scauths, settle, snapshot};

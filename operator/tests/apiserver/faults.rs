@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use futures::{StreamExt as _, stream};
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use sc_auth_operator::child::Child;
-use sc_auth_operator::names::Names;
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 

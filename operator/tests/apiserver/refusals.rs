@@ -3,8 +3,8 @@
 use kube::api::{ApiResource, DeleteParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
-use sc_auth_operator::child::Child;
-use sc_auth_operator::names::Names;
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 
 use crate::harness::{Line, admin, apply, eventually, impersonating, make, manifest, once, scauths, settle, tried};
@@ -137,7 +137,7 @@ async fn a_right_that_the_operator_lacks_is_named() {
 #[tokio::test]
 async fn silence_of_the_api_server_ends_a_reconcile_and_is_told_when_it_lasts() {
     use crate::harness::{Fault, operator};
-    use sc_auth_operator::reconcile::{Error, reconcile};
+    use sc_auth_operator::scauth::{Error, reconcile};
     let (client, name) = (admin().await, "silence");
     apply(&client, manifest(name, spec())).await;
     let scauth = std::sync::Arc::new(scauths(&client).get(name).await.unwrap());
@@ -159,7 +159,7 @@ async fn silence_of_the_api_server_ends_a_reconcile_and_is_told_when_it_lasts() 
 #[tokio::test]
 async fn a_bad_moment_of_the_api_server_is_told_only_when_it_lasts() {
     use crate::harness::{Fault, operator};
-    use sc_auth_operator::reconcile::reconcile;
+    use sc_auth_operator::scauth::reconcile;
     let (client, name) = (admin().await, "moment");
     apply(&client, manifest(name, spec())).await;
     settle(&client, name).await;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use kube::api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
-use sc_auth_operator::child::Child;
-use sc_auth_operator::names::Names;
-use sc_auth_operator::reconcile::{Context, reconcile};
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
+use sc_auth_operator::scauth::{Context, reconcile};
 use serde_json::{Value, json};
 
 use crate::harness::{Fault, Line, admin, apply, eventually, make, manifest, operator, scauths, settle};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use kube::Client;
 use kube::api::DeleteParams;
-use sc_auth_operator::child::Child;
-use sc_auth_operator::names::Names;
-use sc_auth_operator::reconcile::reconcile;
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
+use sc_auth_operator::scauth::reconcile;
 use serde_json::{Value, json};
 
 use crate::harness::{admin, apply, manifest, operator, scauths, settle};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use sc_auth_operator::child::Child;
-use sc_auth_operator::names::Names;
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 
 use crate::harness::{Line, admin, apply, eventually, make, manifest, once, scauths, settle};

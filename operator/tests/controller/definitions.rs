@@ -3,7 +3,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
-use sc_auth_operator::child::Child;
+use sc_auth_operator::scauth::child::Child;
 use serde_json::json;
 
 use crate::harness::{admin, apply, config, define, eventually, manifest, scauths};
@@ -66,7 +66,7 @@ async fn a_kind_that_the_cluster_lacks_is_named_and_its_coming_is_noticed() {
     // From now on it is watched like all others.
     let watched = "sc_auth_operator_watch_silence_seconds{resource=\"httproutes\"}";
     eventually("routes are watched", || async { operator.page("/metrics").await.1.contains(watched) }).await;
-    let names = sc_auth_operator::names::Names { scauth: name.into(), namespace: name.into() };
+    let names = sc_auth_operator::scauth::names::Names { scauth: name.into(), namespace: name.into() };
     Child::HttpRoute.api(&client, &names.namespace).delete(name, &DeleteParams::default()).await.unwrap();
     eventually("the route is back", || exists(&client, Child::HttpRoute, name)).await;
     operator.stop().await;
@@ -92,7 +92,7 @@ async fn an_object_of_the_last_release_is_served_edited_and_reconciled() {
     // A field that the last release did not have, and one that it had.
     let edit = json!({"spec": {"keys": {"rotation": "10d"}, "replicas": 4}});
     scauths(&client).patch("last-release", &PatchParams::default(), &Patch::Merge(&edit)).await.unwrap();
-    let names = sc_auth_operator::names::Names { scauth: "last-release".into(), namespace: "tenants".into() };
+    let names = sc_auth_operator::scauth::names::Names { scauth: "last-release".into(), namespace: "tenants".into() };
     eventually("it is reconciled", || async {
         let deployment = Child::Deployment.api(&client, &names.namespace).get_opt("last-release").await.unwrap();
         deployment.is_some_and(|deployment| deployment.data["spec"]["replicas"] == 4)

@@ -2,7 +2,7 @@
 
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use sc_auth_operator::child::Child;
+use sc_auth_operator::scauth::child::Child;
 use serde_json::{Value, json};
 
 use crate::harness::{admin, apply, config, eventually, make, manifest, scauths};
@@ -158,7 +158,8 @@ async fn of_a_route_the_hosts_that_are_free_lead_on() {
     apply(&client, manifest("route-second", route(&["a.example.com", "b.example.com"]))).await;
     eventually("the second is told", || async { exposed(&client, "route-second").await.0 == "HostTaken" }).await;
     let hostnames = || async {
-        let names = sc_auth_operator::names::Names { scauth: "route-second".into(), namespace: "route-second".into() };
+        let names =
+            sc_auth_operator::scauth::names::Names { scauth: "route-second".into(), namespace: "route-second".into() };
         Child::HttpRoute.api(&client, &names.namespace).get("route-second").await.unwrap().data["spec"]["hostnames"]
             .clone()
     };

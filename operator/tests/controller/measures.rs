@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
-use sc_auth_operator::child::Child;
-use sc_auth_operator::names::Names;
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
 use serde_json::json;
 
 use crate::harness::{admin, apply, config, eventually, manifest};

@@ -1,8 +1,8 @@
 //! Why a volume cannot be mounted stands in an event alone: nothing else changes then.
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use sc_auth_operator::child::Child;
-use sc_auth_operator::names::Names;
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 
 use crate::harness::{admin, apply, config, eventually, make, manifest, scauths};

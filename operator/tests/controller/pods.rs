@@ -7,8 +7,8 @@ use axum::Json;
 use axum::routing::get;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use sc_auth_operator::child::Child;
-use sc_auth_operator::names::Names;
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kube::api::DeleteParams;
-use sc_auth_operator::child::Child;
-use sc_auth_operator::names::Names;
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{admin, apply, config, eventually, manifest, scauths};

@@ -1,0 +1,205 @@
+//! The reconcile of a ScAuth on one screen: observe, validate, build the children, apply, report. Each run starts from the cluster's state and
+//! may die anywhere.
+
+pub mod apply;
+pub mod capacity;
+pub mod child;
+pub mod children;
+pub mod controller;
+pub mod exposure;
+pub mod health;
+pub mod hosts;
+pub mod identity;
+pub mod names;
+pub mod observe;
+mod ownership;
+pub mod poll;
+pub mod release;
+pub mod report;
+pub mod rollout;
+pub mod rotation;
+pub mod scale;
+pub mod validate;
+pub mod validated;
+pub mod volume;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::{Client, ResourceExt as _};
+use kube_runtime::controller::Action;
+use kube_runtime::events::Recorder;
+use kube_runtime::reflector::{ObjectRef, Store};
+use strum::IntoEnumIterator as _;
+
+use crate::api::ScAuth;
+use crate::shared::attempts::Attempts;
+use crate::shared::cache::ApplyCache;
+pub use crate::shared::error::{ApplyError, Error};
+use crate::shared::jitter::jittered;
+use apply::{ApplyContext, pending};
+use child::Child;
+use health::HealthCache;
+use hosts::Hosts;
+use observe::Observed;
+use release::UpgradeTurn;
+use report::Outcome;
+use rollout::Rollout;
+use rotation::Plan;
+use validate::Environment;
+use validated::Validated;
+
+/// The CustomResourceDefinition.
+pub const DEFINITION: &str = "scauths.sc-auth.io";
+
+/// Whether a CustomResourceDefinition matters to this kind.
+pub fn needs_definition(name: &str) -> bool {
+    name == DEFINITION || Child::iter().any(|child| child.definition().as_deref() == Some(name))
+}
+
+/// What every reconcile is given.
+pub struct Context {
+    pub client: Client,
+    pub environment: Environment,
+    pub recorder: Recorder,
+    /// Tells the time.
+    pub clock: fn() -> Timestamp,
+    /// When a ScAuth that is well is looked at again; its Secrets are not watched.
+    pub resync: Duration,
+    /// How long one reconcile may take, but for what it tells the user.
+    pub patience: Duration,
+    /// How long a signing key is published before it signs.
+    pub publish_keys_for: Duration,
+    /// All ScAuths, as the watch knows them.
+    pub fleet: Store<ScAuth>,
+    /// What their pods say.
+    pub health_cache: HealthCache,
+    pub attempts: Attempts,
+    pub apply_cache: ApplyCache,
+}
+
+impl Context {
+    /// Forgets what is known of ScAuths that are gone.
+    pub fn forget_deleted(&self) {
+        let exists = |name: &str| self.fleet.get(&ObjectRef::new(name)).is_some();
+        self.attempts.keep_only(exists);
+        self.apply_cache.keep_only(exists);
+    }
+}
+
+/// A missing Secret, a kind that the cluster lacks, or why a pod does not start, is looked for this often.
+const SOON: Duration = Duration::from_secs(10);
+/// How long telling the user may take.
+const REPORT_LIMIT: Duration = Duration::from_secs(5);
+
+pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Action, Error> {
+    if scauth.metadata.deletion_timestamp.is_some() {
+        // Owner references do the cleaning up.
+        return Ok(Action::await_change());
+    }
+    let result = Box::pin(run(&scauth, &context)).await;
+    if result.is_ok() {
+        context.attempts.forget(&scauth.name_any());
+    }
+    result
+}
+
+/// After a failure: each object has delays of its own, which grow.
+#[expect(clippy::needless_pass_by_value, reason = "the Controller's signature")]
+pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Action {
+    let delay = context.attempts.count(&scauth.name_any());
+    tracing::warn!(name = scauth.name_any(), %error, delay = delay.as_secs(), "reconcile failed");
+    Action::requeue(jittered(delay))
+}
+
+async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
+    let fleet = context.fleet.state();
+    let turn = release::turn(scauth, fleet.iter().map(AsRef::as_ref), &context.environment.defaults);
+    // A connection on which nothing comes could hold it for minutes.
+    let acted = tokio::time::timeout(context.patience, observe_and_apply(scauth, &turn, context)).await;
+    let (observed, outcome) = acted.unwrap_or_else(|_| failed(ApplyError::TimedOut));
+    let may_pass = matches!(&outcome, Outcome::Failed(error) if error.is_transient());
+    if !(may_pass && context.attempts.is_below_threshold(&scauth.name_any())) {
+        let report = report::report(scauth, &observed, &outcome, &turn, context);
+        let reported = tokio::time::timeout(REPORT_LIMIT, report).await.map_err(|_| Error::TimedOut)?;
+        reported.map_err(Error::Report)?;
+    }
+    match outcome {
+        Outcome::Failed(error) => Err(error.into()),
+        outcome => Ok(Action::requeue(jittered(next_look(&outcome, &observed, &turn, context)))),
+    }
+}
+
+async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Context) -> (Observed, Outcome) {
+    let mut observed = match observe::observe(&context.client, scauth).await {
+        Ok(observed) => observed,
+        Err(error) => return failed(error.into()),
+    };
+    let rollout = observed.children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
+    observed.word = context.health_cache.of(&scauth.name_any(), &rollout);
+    observed.hosts = match hosts_of_others(scauth, context).await {
+        Ok(hosts) => hosts,
+        Err(error) => return (observed, Outcome::Failed(error.into())),
+    };
+    let outcome = match validate::validate(scauth, &observed, &context.environment, turn) {
+        Err(refusal) => Outcome::Refused(refusal),
+        Ok(validated) => apply_validated(scauth, validated, &observed, context).await,
+    };
+    (observed, outcome)
+}
+
+async fn hosts_of_others(scauth: &ScAuth, context: &Context) -> kube::Result<Hosts> {
+    let fleet = context.fleet.state();
+    let fleet: Vec<_> = fleet.iter().map(AsRef::as_ref).collect();
+    let default_class =
+        if hosts::needs_default_class(scauth, &fleet) { observe::default_class(&context.client).await? } else { None };
+    Ok(hosts::hosts(scauth, &fleet, default_class.as_deref()))
+}
+
+fn failed(error: ApplyError) -> (Observed, Outcome) {
+    (Observed::default(), Outcome::Failed(error))
+}
+
+async fn apply_validated(scauth: &ScAuth, validated: Validated, observed: &Observed, context: &Context) -> Outcome {
+    let children = match children::build(&validated) {
+        Ok(children) => children,
+        Err(error) => return Outcome::Failed(error.into()),
+    };
+    if scauth.spec.suspend == Some(true) {
+        return match pending(&children, observed) {
+            Ok(pending) => Outcome::Suspended { validated: Box::new(validated), pending },
+            Err(error) => Outcome::Failed(error),
+        };
+    }
+    let plan = Plan::of(scauth, context.publish_keys_for);
+    let apply_context =
+        ApplyContext { client: &context.client, cache: &context.apply_cache, plan: &plan, now: (context.clock)() };
+    match Box::pin(apply::apply(&apply_context, &validated, children, observed)).await {
+        Ok(applied) => Outcome::Applied { validated: Box::new(validated), applied: Box::new(applied) },
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+/// When to look again although nothing changes.
+fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context: &Context) -> Duration {
+    let Outcome::Applied { applied, .. } = outcome else {
+        return if matches!(outcome, Outcome::Refused(_)) { SOON } else { context.resync };
+    };
+    let is_waiting = !observed.missing_secrets.is_empty()
+        || !applied.unknown_kinds.is_empty()
+        || !observed.troubles.is_empty()
+        || observed.is_mounting
+        || matches!(turn, UpgradeTurn::After { .. });
+    if is_waiting {
+        return SOON;
+    }
+    let until_step = applied.keys.next_step.map(|step| step.saturating_sub((context.clock)().as_second()).max(1));
+    let until_step = until_step.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    // Autoscalers that are not ours are not watched.
+    let while_theirs = observed.foreign_autoscaler.as_ref().map(|_| Duration::from_mins(1));
+    [until_step, applied.leaves_in, while_theirs].into_iter().flatten().fold(context.resync, Duration::min)
+}

@@ -1,0 +1,169 @@
+//! Brings the cluster to the desired state, child by child.
+
+pub mod handover;
+mod secrets;
+pub mod succession;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::core::DynamicObject;
+use kube::{Client, ResourceExt as _};
+use serde_json::Value;
+use strum::IntoEnumIterator as _;
+
+use super::capacity;
+use super::child::Child;
+use super::children::Children;
+use super::names::Names;
+use super::observe::Observed;
+use super::rotation::Plan;
+use super::validated::Validated;
+use super::volume;
+use crate::api::KeyStatus;
+use crate::shared::apply::{Target, is_applied};
+use crate::shared::cache::ApplyCache;
+use crate::shared::error::ApplyError;
+use crate::shared::reasons::Reason;
+
+/// What is there after the apply; the status is computed from it and from nothing else.
+#[derive(Debug, Default)]
+pub struct Applied {
+    pub children: BTreeMap<Child, DynamicObject>,
+    /// Kinds that are wanted and that the cluster does not have.
+    pub unknown_kinds: BTreeSet<Child>,
+    /// When what something else takes the place of may go.
+    pub leaves_in: Option<Duration>,
+    /// Why the volume of the embedded database does not grow: a reason and a sentence.
+    pub not_grown: Option<(Reason, String)>,
+    pub keys: Keys,
+}
+
+/// What became of the generated keys.
+#[derive(Debug, Default)]
+pub struct Keys {
+    pub status: Vec<KeyStatus>,
+    /// When a rotation's next step is due, in seconds since 1970-01-01 UTC.
+    pub next_step: Option<i64>,
+    /// Why the Secret cannot be used.
+    pub broken: Option<String>,
+    /// Whether the Secret had vanished, and every token with it.
+    pub were_lost: bool,
+    /// What was done: reasons and sentences.
+    pub notes: Vec<(Reason, String)>,
+}
+
+/// What an apply needs beside what it is to apply.
+pub struct ApplyContext<'a> {
+    pub client: &'a Client,
+    pub cache: &'a ApplyCache,
+    pub plan: &'a Plan,
+    pub now: Timestamp,
+}
+
+pub async fn apply(
+    context: &ApplyContext<'_>,
+    validated: &Validated,
+    mut children: Children,
+    observed: &Observed,
+) -> Result<Applied, ApplyError> {
+    let mut applied = Applied::default();
+    // Before `replicas` is sent again: two would fight over it.
+    if !children.contains_key(&Child::Autoscaler) {
+        delete(context.client, Child::Autoscaler, observed).await?;
+    }
+    if let Some(namespace) = children.remove(&Child::Namespace) {
+        one(context, Child::Namespace, &validated.names, namespace, observed, &mut applied).await?;
+    }
+    applied.keys = secrets::make_and_keep(context, validated, observed).await?;
+    let wanted: BTreeSet<_> = children.keys().copied().collect();
+    // One that is refused does not keep the others from being there.
+    let mut refused = None;
+    for (kind, mut child) in children {
+        let live = observed.children.get(&kind);
+        if let Some(live) = live.filter(|_| volume::freezes(kind, &observed.children)) {
+            // Another pod would find an empty volume.
+            applied.children.insert(kind, live.clone());
+            continue;
+        }
+        if kind == Child::Deployment {
+            handover::begin(&validated.scale, &mut child, live);
+            handover::give(context.client, &validated.names, &child, live).await?;
+        }
+        let smaller = capacity::without_growth(&child, live).filter(|_| kind == Child::VolumeClaim);
+        let mut done = one(context, kind, &validated.names, child, observed, &mut applied).await;
+        if let (Err(error), Some(smaller), Some(live)) = (&done, smaller, live)
+            && !error.is_transient()
+        {
+            // What else changed is applied all the same, and the pod serves with the volume that there is.
+            applied.not_grown = Some(capacity::refusal(error, live));
+            done = one(context, kind, &validated.names, smaller, observed, &mut applied).await;
+        }
+        if let Err(error) = done {
+            refused.get_or_insert(error);
+        }
+    }
+    // What takes the place of another is there before that goes.
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    let dropped = Child::iter().filter(|child| !wanted.contains(child) && !child.stays_when_dropped());
+    // The autoscaler is gone already.
+    for kind in dropped.filter(|child| *child != Child::Autoscaler) {
+        match succession::stays(kind, &applied, context.now).filter(|_| observed.children.contains_key(&kind)) {
+            Some(rest) => applied.leaves_in = Some(rest),
+            None => delete(context.client, kind, observed).await?,
+        }
+    }
+    Ok(applied)
+}
+
+/// The names of the children that are not as they are to be.
+///
+/// # Errors
+/// Where a live object cannot be written as JSON.
+pub fn pending(children: &Children, observed: &Observed) -> Result<Vec<String>, ApplyError> {
+    let mut names = Vec::new();
+    for (kind, desired) in children.iter().filter(|(kind, _)| !observed.unknown_kinds.contains(kind)) {
+        if !is_applied(desired, observed.children.get(kind))? {
+            names.push(kind.resource().kind);
+        }
+    }
+    Ok(names)
+}
+
+/// Applies one child, unless it is as it is to be and was applied just so.
+async fn one(
+    context: &ApplyContext<'_>,
+    kind: Child,
+    names: &Names,
+    desired: Value,
+    observed: &Observed,
+    applied: &mut Applied,
+) -> Result<(), ApplyError> {
+    if observed.unknown_kinds.contains(&kind) {
+        applied.unknown_kinds.insert(kind);
+        return Ok(());
+    }
+    let live = observed.children.get(&kind);
+    let name = kind.name(names);
+    let resource = kind.resource();
+    let target = Target { api: kind.api(context.client, &names.namespace), kind: &resource.kind, name: &name, live };
+    match target.apply(context.cache, &names.scauth, &desired).await {
+        Err(error) if error.is_not_found() && kind.definition().is_some() => {
+            applied.unknown_kinds.insert(kind);
+        }
+        stored => {
+            applied.children.insert(kind, stored?);
+        }
+    }
+    Ok(())
+}
+
+async fn delete(client: &Client, kind: Child, observed: &Observed) -> Result<(), ApplyError> {
+    let Some(live) = observed.children.get(&kind) else { return Ok(()) };
+    let (resource, name) = (kind.resource(), live.name_any());
+    let api = kind.api(client, &live.namespace().unwrap_or_default());
+    Target { api, kind: &resource.kind, name: &name, live: Some(live) }.delete().await
+}

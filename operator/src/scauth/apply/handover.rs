@@ -1,0 +1,66 @@
+//! Who owns the number of replicas. A field that its only owner stops sending falls back to its default, which is one
+//! pod: so before the autoscaler takes over, a second field manager takes the live number over, and nothing falls.
+//! The way back needs nothing: once the autoscaler is gone, `replicas` is applied with force. An autoscaler that somebody
+//! else made gets the number in the same way.
+
+use kube::api::{Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::{Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use crate::scauth::child::Child;
+use crate::scauth::names::{FIELD_MANAGER, HANDOVER_MANAGER, Names};
+use crate::scauth::scale::Scale;
+use crate::shared::error::{ApplyError, refused};
+
+/// A new Deployment begins with the minimum number of pods, and not with one; the next reconcile hands the number over.
+/// So does one that was scaled to zero, where no autoscaler acts any more.
+pub fn begin(scale: &Scale, desired: &mut Value, live: Option<&DynamicObject>) {
+    let fewest = match scale {
+        Scale::Auto(autoscaling) => autoscaling.fewest(),
+        Scale::Theirs { replicas, .. } => *replicas,
+        Scale::Fixed(_) => return,
+    };
+    let replicas = live.map(|live| live.data.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1));
+    if replicas.is_none_or(|replicas| replicas == 0) {
+        desired["spec"]["replicas"] = json!(fewest);
+    }
+}
+
+/// Leaves a live number that is not sent as it is, as [`give`] does, for who only asks what would become of it.
+pub fn keep(desired: &mut Value, live: Option<&DynamicObject>) {
+    let replicas = live.and_then(|live| live.data.pointer("/spec/replicas"));
+    if let (Some(replicas), None) = (replicas, desired.pointer("/spec/replicas")) {
+        desired["spec"]["replicas"] = replicas.clone();
+    }
+}
+
+pub async fn give(
+    client: &Client,
+    names: &Names,
+    desired: &Value,
+    live: Option<&DynamicObject>,
+) -> Result<(), ApplyError> {
+    let Some(live) = live.filter(|live| is_needed(live, desired)) else { return Ok(()) };
+    let resource = Child::Deployment.resource();
+    let patch = json!({
+        "apiVersion": &resource.api_version, "kind": &resource.kind,
+        "metadata": {"name": live.name_any(), "uid": live.uid()},
+        "spec": {"replicas": live.data.pointer("/spec/replicas")},
+    });
+    tracing::info!(name = live.name_any(), "handing over the number of replicas");
+    let params = PatchParams::apply(HANDOVER_MANAGER).force();
+    let api = Child::Deployment.api(client, &names.namespace);
+    let patched = api.patch(&live.name_any(), &params, &Patch::Apply(&patch)).await;
+    patched.map(|_| ()).map_err(|source| refused(resource.kind, &live.name_any(), source))
+}
+
+/// Whether we own a number that we are about to stop sending.
+fn is_needed(live: &DynamicObject, desired: &Value) -> bool {
+    let is_ours = live.managed_fields().iter().any(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER)
+            && entry.operation.as_deref() == Some("Apply")
+            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer("/f:spec/f:replicas").is_some())
+    });
+    is_ours && desired.pointer("/spec/replicas").is_none()
+}

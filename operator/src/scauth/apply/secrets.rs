@@ -1,0 +1,140 @@
+//! The generated Secrets: made once with POST and never applied, since an apply takes away what a later one omits. Their
+//! keys rotate by a patch that only fits the version that was read.
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::{ApplyContext, Keys};
+use crate::api::DeletionPolicy;
+use crate::scauth::child::Child;
+use crate::scauth::children;
+use crate::scauth::identity::{ADMIN_MADE, ADMIN_NOT_MADE, admin_is_made};
+use crate::scauth::names::{ANNOTATION_ADMIN, FIELD_MANAGER, LABEL_RETAINED};
+use crate::scauth::observe::Observed;
+use crate::scauth::rotation::{self, Stored};
+use crate::scauth::validated::Validated;
+use crate::shared::error::{self, ApplyError};
+
+/// Makes the generated Secrets where they are missing, and rotates the keys where that is due.
+pub async fn make_and_keep(
+    context: &ApplyContext<'_>,
+    validated: &Validated,
+    observed: &Observed,
+) -> Result<Keys, ApplyError> {
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &validated.names.namespace);
+    // A Deployment means that there were keys, and an Admin, before.
+    let is_first = observed.secret.is_none() && !observed.children.contains_key(&Child::Deployment);
+    // The first Admin's before the keys': that the latter exist is the mark that the former was made.
+    if is_first && observed.admin_secret.is_none() {
+        let secret = children::admin_secret(validated, &mut rand::rng());
+        create(&api, &secret).await?;
+    }
+    if let Some(metadata) = &observed.admin_secret {
+        // The version that was read is gone after a change; the next reconcile does the rest.
+        if !keep(&api, validated, metadata).await? {
+            note_admin(&api, metadata, observed).await?;
+        }
+    }
+    let Some(live) = &observed.secret else {
+        let secret = children::keys_secret(validated, context.now.as_second(), &mut rand::rng())?;
+        let made = create(&api, &secret).await?;
+        return Ok(Keys { were_lost: !is_first || validated.had_keys, ..read(&made, context) });
+    };
+    if keep(&api, validated, &live.metadata).await? {
+        return Ok(read(live, context));
+    }
+    let live = &expect(&api, validated, live).await?;
+    rotate(&api, context, live).await
+}
+
+/// Brings the file beside the keys up to date.
+async fn expect(api: &Api<Secret>, validated: &Validated, live: &Secret) -> Result<Secret, ApplyError> {
+    let wanted = children::deployment(validated, &mut rand::rng());
+    let Some(change) = validated.expectation.patch(live, &wanted)? else { return Ok(live.clone()) };
+    tracing::info!(name = live.name_any(), database = wanted.database, "recording the expected database");
+    patch(api, &live.name_any(), &change).await
+}
+
+/// Writes down whether the Admin in the Secret is one, for whoever reads it.
+async fn note_admin(api: &Api<Secret>, live: &ObjectMeta, observed: &Observed) -> Result<(), ApplyError> {
+    let Some(is_made) = observed.word.health().and_then(|health| health.admin_made) else { return Ok(()) };
+    if admin_is_made(live) == Some(is_made) {
+        return Ok(());
+    }
+    let note = json!({ANNOTATION_ADMIN: if is_made { ADMIN_MADE } else { ADMIN_NOT_MADE }});
+    let change = json!({"metadata": {"resourceVersion": live.resource_version, "annotations": note}});
+    patch(api, live.name.as_deref().unwrap_or_default(), &change).await.map(drop)
+}
+
+fn read(secret: &Secret, context: &ApplyContext<'_>) -> Keys {
+    match Stored::read(secret) {
+        Ok(stored) => found(&stored, context),
+        Err(problem) => broken(secret, &problem),
+    }
+}
+
+fn found(stored: &Stored, context: &ApplyContext<'_>) -> Keys {
+    let next_step = Some(rotation::next_step(stored, context.plan));
+    Keys { status: stored.status(), next_step, ..Keys::default() }
+}
+
+fn broken(secret: &Secret, problem: &str) -> Keys {
+    let name = secret.name_any();
+    let broken =
+        format!("Secret {name} has no usable keys: {problem}; restore the Secret, or delete it to get new keys");
+    Keys { broken: Some(broken), ..Keys::default() }
+}
+
+async fn rotate(api: &Api<Secret>, context: &ApplyContext<'_>, live: &Secret) -> Result<Keys, ApplyError> {
+    let mut stored = match Stored::read(live) {
+        Ok(stored) => stored,
+        Err(problem) => return Ok(broken(live, &problem)),
+    };
+    let change = rotation::advance(&mut stored, context.plan, context.now.as_second(), &mut rand::rng())?;
+    let Some(change) = change else { return Ok(found(&stored, context)) };
+    tracing::info!(name = live.name_any(), steps = ?change.notes, "rotating keys");
+    let patched = patch(api, &live.name_any(), &change.patch()).await?;
+    Ok(Keys { notes: change.notes, ..read(&patched, context) })
+}
+
+async fn create(api: &Api<Secret>, secret: &Secret) -> Result<Secret, ApplyError> {
+    tracing::info!(kind = "Secret", name = secret.name_any(), "creating");
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    api.create(&params, secret).await.map_err(|source| refused(&secret.name_any(), source))
+}
+
+async fn patch(api: &Api<Secret>, name: &str, patch: &Value) -> Result<Secret, ApplyError> {
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    api.patch(name, &params, &Patch::Merge(patch)).await.map_err(|source| refused(name, source))
+}
+
+fn refused(name: &str, source: kube::Error) -> ApplyError {
+    error::refused("Secret".to_owned(), name, source)
+}
+
+/// Whether a Secret stays follows `deletionPolicy`; its content and other owners are not touched. Returns whether that
+/// had to be changed.
+async fn keep(api: &Api<Secret>, validated: &Validated, live: &ObjectMeta) -> Result<bool, ApplyError> {
+    let (ours, others): (Vec<_>, Vec<_>) =
+        live.owner_references.iter().flatten().cloned().partition(|owner| owner.uid == validated.owner.uid);
+    let is_retained = live.labels.iter().flatten().any(|(name, _)| name == LABEL_RETAINED);
+    let is_to_stay = validated.policy == DeletionPolicy::Retain;
+    if is_to_stay == ours.is_empty() && is_to_stay == is_retained {
+        return Ok(false);
+    }
+    let mut owners = others;
+    if !is_to_stay {
+        owners.push(validated.owner.clone());
+    }
+    let metadata = json!({
+        "resourceVersion": live.resource_version,
+        "ownerReferences": owners,
+        "labels": {LABEL_RETAINED: is_to_stay.then_some(&validated.names.scauth)},
+    });
+    let name = live.name.clone().unwrap_or_default();
+    patch(api, &name, &json!({"metadata": metadata})).await?;
+    Ok(true)
+}

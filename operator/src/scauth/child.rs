@@ -1,0 +1,97 @@
+//! The children. What is not in this list is neither watched nor looked at nor applied, and what is in it must
+//! be built: the compiler sees to that.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::ApiResource;
+use kube::core::DynamicObject;
+use kube::{Api, Client};
+use strum::EnumIter;
+
+use crate::scauth::names::Names;
+
+/// A child, in the order in which they are applied. The generated Secrets are none: they are created once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumIter)]
+pub enum Child {
+    Namespace,
+    ServiceAccount,
+    NetworkPolicy,
+    VolumeClaim,
+    Service,
+    /// Health and metrics, for who may ask for them.
+    OpsService,
+    Deployment,
+    DisruptionBudget,
+    Autoscaler,
+    Ingress,
+    HttpRoute,
+    ServiceMonitor,
+}
+
+impl Child {
+    pub fn resource(self) -> ApiResource {
+        match self {
+            Self::Namespace => ApiResource::erase::<Namespace>(&()),
+            Self::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
+            Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
+            Self::VolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
+            Self::Service | Self::OpsService => ApiResource::erase::<Service>(&()),
+            Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::DisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
+            Self::Autoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+            Self::Ingress => ApiResource::erase::<Ingress>(&()),
+            Self::HttpRoute => foreign("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+            Self::ServiceMonitor => foreign("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
+        }
+    }
+
+    /// The name of the CustomResourceDefinition, where the cluster may lack the kind.
+    pub fn definition(self) -> Option<String> {
+        let resource = self.resource();
+        matches!(self, Self::HttpRoute | Self::ServiceMonitor)
+            .then(|| format!("{}.{}", resource.plural, resource.group))
+    }
+
+    /// Whether the child stays when the spec no longer asks for it: it holds data.
+    pub fn stays_when_dropped(self) -> bool {
+        matches!(self, Self::Namespace | Self::VolumeClaim)
+    }
+
+    pub fn name(self, names: &Names) -> String {
+        match self {
+            Self::Namespace => names.namespace.clone(),
+            Self::Service => names.service(),
+            Self::OpsService => names.ops_service(),
+            Self::VolumeClaim => names.volume_claim(),
+            Self::Ingress => names.ingress(),
+            Self::ServiceAccount
+            | Self::NetworkPolicy
+            | Self::Deployment
+            | Self::DisruptionBudget
+            | Self::Autoscaler
+            | Self::HttpRoute
+            | Self::ServiceMonitor => names.scauth.clone(),
+        }
+    }
+
+    pub fn api(self, client: &Client, namespace: &str) -> Api<DynamicObject> {
+        match self {
+            Self::Namespace => Api::all_with(client.clone(), &self.resource()),
+            _ => Api::namespaced_with(client.clone(), namespace, &self.resource()),
+        }
+    }
+}
+
+/// A kind that others define.
+fn foreign(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: format!("{group}/{version}"),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    }
+}

@@ -1,0 +1,104 @@
+//! The children as they are to be: a pure function of the validated ScAuth. One file a child.
+
+mod autoscaler;
+mod deployment;
+mod disruption_budget;
+mod environment;
+mod http_route;
+mod ingress;
+mod namespace;
+mod network_policy;
+mod secret;
+mod service;
+mod service_account;
+mod service_monitor;
+mod template;
+mod volume_claim;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
+use serde_json::Value;
+
+pub use secret::{admin_secret, deployment, keys_secret};
+use strum::IntoEnumIterator as _;
+
+use super::validated::Validated;
+use crate::api::DeletionPolicy;
+use crate::scauth::child::Child;
+use crate::scauth::names::{FIELD_MANAGER, LABEL_RETAINED, LABEL_SCAUTH, MANAGED_BY};
+
+/// All children but the generated Secrets, which are made once and never applied. What is not in it is not to be there.
+pub type Children = BTreeMap<Child, Value>;
+
+/// # Errors
+/// Where a child cannot be written as JSON.
+pub fn build(validated: &Validated) -> serde_json::Result<Children> {
+    let mut children = Children::new();
+    for kind in Child::iter() {
+        if let Some(child) = one(kind, validated)? {
+            children.insert(kind, child);
+        }
+    }
+    Ok(children)
+}
+
+fn one(kind: Child, validated: &Validated) -> serde_json::Result<Option<Value>> {
+    match kind {
+        Child::Namespace => json(namespace::build(validated)),
+        Child::ServiceAccount => json(Some(service_account::build(validated))),
+        Child::NetworkPolicy => json(Some(network_policy::build(validated))),
+        Child::VolumeClaim => json(volume_claim::build(validated)),
+        Child::Service => json(Some(service::build(validated))),
+        Child::OpsService => json(Some(service::build_ops(validated))),
+        Child::Deployment => json(Some(deployment::build(validated))),
+        Child::DisruptionBudget => json(disruption_budget::build(validated)),
+        Child::Autoscaler => json(autoscaler::build(validated)),
+        Child::Ingress => json(ingress::build(validated)),
+        Child::HttpRoute => json(http_route::build(validated)),
+        Child::ServiceMonitor => json(service_monitor::build(validated)),
+    }
+}
+
+fn json<K: Serialize>(child: Option<K>) -> serde_json::Result<Option<Value>> {
+    child.map(serde_json::to_value).transpose()
+}
+
+/// What tells our pods from all others; it can never change.
+pub fn selector(validated: &Validated) -> BTreeMap<String, String> {
+    [
+        ("app.kubernetes.io/name".to_owned(), "sc-auth".to_owned()),
+        ("app.kubernetes.io/instance".to_owned(), validated.names.scauth.clone()),
+    ]
+    .into()
+}
+
+fn labels(validated: &Validated) -> BTreeMap<String, String> {
+    let mut labels = selector(validated);
+    labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
+    labels.insert(LABEL_SCAUTH.to_owned(), validated.names.scauth.clone());
+    labels
+}
+
+/// Metadata of what goes with the ScAuth.
+fn owned(validated: &Validated, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(validated.names.namespace.clone()),
+        labels: Some(labels(validated)),
+        owner_references: Some(vec![validated.owner.clone()]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// Metadata of what stays, unless the policy says otherwise.
+fn kept(validated: &Validated, name: &str) -> ObjectMeta {
+    let mut metadata = owned(validated, name);
+    if validated.policy == DeletionPolicy::Retain {
+        metadata.owner_references = None;
+        let labels = metadata.labels.get_or_insert_default();
+        labels.insert(LABEL_RETAINED.to_owned(), validated.names.scauth.clone());
+    }
+    metadata
+}

@@ -1,0 +1,45 @@
+//! The HTTPRoute of Gateway API, where the spec asks for one.
+
+use sc_auth_contract::places::PORT;
+use serde_json::{Value, json};
+
+use super::{Validated, owned};
+use crate::scauth::child::Child;
+
+/// Every field is sent as the API server would fill it in, so that nothing differs afterwards.
+pub fn build(validated: &Validated) -> Option<Value> {
+    let wanted = validated.http_route()?;
+    let resource = Child::HttpRoute.resource();
+    let parents: Vec<_> = wanted
+        .parent_refs
+        .iter()
+        .map(|parent| {
+            let mut reference = json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": parent.name});
+            let optional = [
+                ("namespace", parent.namespace.clone().map(Value::from)),
+                ("sectionName", parent.section_name.clone().map(Value::from)),
+                ("port", parent.port.map(Value::from)),
+            ];
+            for (name, value) in optional {
+                if let Some(value) = value {
+                    reference[name] = value;
+                }
+            }
+            reference
+        })
+        .collect();
+    Some(json!({
+        "apiVersion": resource.api_version, "kind": resource.kind,
+        "metadata": owned(validated, &validated.names.scauth),
+        "spec": {
+            "parentRefs": parents,
+            "hostnames": wanted.hostnames,
+            "rules": [{
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [{
+                    "group": "", "kind": "Service", "name": validated.names.service(), "port": PORT, "weight": 1,
+                }],
+            }],
+        },
+    }))
+}

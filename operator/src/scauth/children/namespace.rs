@@ -1,0 +1,24 @@
+//! The namespace, where it is ours.
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{Validated, kept, labels};
+use crate::scauth::validated::NamespaceUse;
+
+pub fn build(validated: &Validated) -> Option<Namespace> {
+    let metadata = match validated.namespace {
+        NamespaceUse::Managed => kept(validated, &validated.names.namespace),
+        NamespaceUse::Users => return None,
+        // Applied once more without an owner, so that it never goes with us.
+        NamespaceUse::Returned => ObjectMeta {
+            name: Some(validated.names.namespace.clone()),
+            labels: Some(labels(validated)),
+            ..ObjectMeta::default()
+        },
+    };
+    let mut metadata = ObjectMeta { namespace: None, ..metadata };
+    let labels = metadata.labels.get_or_insert_default();
+    labels.insert("pod-security.kubernetes.io/enforce".to_owned(), "restricted".to_owned());
+    Some(Namespace { metadata, ..Namespace::default() })
+}

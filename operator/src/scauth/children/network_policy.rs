@@ -1,0 +1,71 @@
+//! The NetworkPolicy: by default the API is open to all, health and metrics to the operator alone. The kubelet's probes
+//! come from the node, which no policy keeps away.
+
+use k8s_openapi::api::networking::v1::{
+    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use sc_auth_contract::places::{OPS_PORT, PORT};
+
+use super::{Validated, owned, selector};
+use crate::scauth::names::FIELD_MANAGER;
+
+pub fn build(validated: &Validated) -> NetworkPolicy {
+    let wanted = validated.spec.network_policy.clone().unwrap_or_default();
+    let mut types = vec!["Ingress".to_owned()];
+    let mut egress = None;
+    if !wanted.egress_to.is_empty() {
+        types.push("Egress".to_owned());
+        let mut rules = wanted.egress_to;
+        rules.iter_mut().flat_map(|rule| &mut rule.ports).flatten().for_each(fill);
+        rules.push(NetworkPolicyEgressRule { to: None, ports: Some(vec![port("UDP", 53), port("TCP", 53)]) });
+        egress = Some(rules);
+    }
+    NetworkPolicy {
+        metadata: owned(validated, &validated.names.scauth),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(matching(selector(validated))),
+            policy_types: Some(types),
+            ingress: Some(vec![
+                NetworkPolicyIngressRule {
+                    from: (!wanted.ingress_from.is_empty()).then_some(wanted.ingress_from),
+                    ports: Some(vec![port("TCP", PORT)]),
+                },
+                NetworkPolicyIngressRule { from: Some(watchers(validated)), ports: Some(vec![port("TCP", OPS_PORT)]) },
+            ]),
+            egress,
+        }),
+    }
+}
+
+/// Who may ask for health and metrics.
+fn watchers(validated: &Validated) -> Vec<NetworkPolicyPeer> {
+    let operator = NetworkPolicyPeer {
+        namespace_selector: Some(matching(
+            [("kubernetes.io/metadata.name".to_owned(), validated.operator_namespace.clone())].into(),
+        )),
+        pod_selector: Some(matching([("app.kubernetes.io/name".to_owned(), FIELD_MANAGER.to_owned())].into())),
+        ip_block: None,
+    };
+    let others = validated.spec.monitoring.clone().unwrap_or_default().from;
+    std::iter::once(operator).chain(others).collect()
+}
+
+fn matching(labels: std::collections::BTreeMap<String, String>) -> LabelSelector {
+    LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
+}
+
+/// As the API server would, so that nothing differs afterwards.
+fn fill(port: &mut NetworkPolicyPort) {
+    port.protocol.get_or_insert_with(|| "TCP".to_owned());
+}
+
+fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        protocol: Some(protocol.to_owned()),
+        port: Some(IntOrString::Int(i32::from(number))),
+        end_port: None,
+    }
+}

@@ -1,0 +1,27 @@
+//! The ServiceMonitor of the Prometheus operator, where the spec asks for metrics.
+
+use serde_json::{Value, json};
+
+use super::{Validated, owned, selector, service};
+use crate::scauth::child::Child;
+
+pub fn build(validated: &Validated) -> Option<Value> {
+    let wanted = validated.spec.monitoring.as_ref()?;
+    let resource = Child::ServiceMonitor.resource();
+    let mut metadata = owned(validated, &validated.names.scauth);
+    metadata.labels.get_or_insert_default().extend(wanted.labels.clone());
+    let mut endpoint = json!({"port": "ops", "path": "/metrics"});
+    if let Some(interval) = &wanted.interval {
+        endpoint["interval"] = json!(interval);
+    }
+    let mut labels = selector(validated);
+    labels.extend(service::component());
+    Some(json!({
+        "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata,
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "namespaceSelector": {"matchNames": [validated.names.namespace]},
+            "endpoints": [endpoint],
+        },
+    }))
+}

@@ -1,0 +1,254 @@
+//! The pod template: a pure function of spec, image and revision. What matters for safety is always sent, though it be a
+//! default.
+//!
+//! A revision never changes once it is released: pods would restart when the operator is upgraded. What is new comes
+//! in a new one, see release.rs.
+//!
+//! 1. As release 0.1.0 had it.
+//! 2. Pods are spread over zones and nodes.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, ContainerPort, HTTPGetAction, LocalObjectReference, PersistentVolumeClaimVolumeSource,
+    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceRequirements, SeccompProfile,
+    SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use sc_auth_contract::places::{self, Mount, OPS_PORT, PORT};
+
+use super::environment::environment;
+use super::{Validated, labels, selector};
+use crate::api::PodTemplate;
+use crate::scauth::names::ANNOTATION_DATABASE;
+
+const USER: i64 = 65_532;
+
+pub fn build(validated: &Validated) -> PodTemplateSpec {
+    let extra = validated.spec.pod_template.clone().unwrap_or_default();
+    let mut labels = labels(validated);
+    labels.extend(extra.labels.clone());
+    let mut annotations = extra.annotations.clone();
+    annotations.extend(validated.expectation.template.iter().map(|id| (ANNOTATION_DATABASE.to_owned(), id.clone())));
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(labels),
+            annotations: (!annotations.is_empty()).then_some(annotations),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(pod(validated, extra)),
+    }
+}
+
+fn pod(validated: &Validated, extra: PodTemplate) -> PodSpec {
+    let server = container(validated, &extra, "server", "serve");
+    PodSpec {
+        service_account_name: Some(validated.names.scauth.clone()),
+        automount_service_account_token: Some(false),
+        // A Service sc-auth-svc would otherwise plant SC_AUTH_SVC_… among the server's settings.
+        enable_service_links: Some(false),
+        // The drain, the requests under way after it, and some slack.
+        termination_grace_period_seconds: Some(45),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            run_as_group: Some(USER),
+            fs_group: Some(USER),
+            fs_group_change_policy: Some("OnRootMismatch".to_owned()),
+            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+            ..PodSecurityContext::default()
+        }),
+        init_containers: Some(vec![container(validated, &extra, "migrate", "migrate")]),
+        containers: vec![Container {
+            ports: Some(vec![port("http", PORT), port("ops", OPS_PORT)]),
+            startup_probe: Some(Probe { period_seconds: Some(1), failure_threshold: Some(60), ..probe("/healthz") }),
+            readiness_probe: Some(Probe { period_seconds: Some(2), failure_threshold: Some(2), ..probe("/readyz") }),
+            liveness_probe: Some(Probe { period_seconds: Some(10), failure_threshold: Some(3), ..probe("/healthz") }),
+            ..server
+        }],
+        volumes: Some(volumes(validated, &extra)),
+        topology_spread_constraints: spread(validated, &extra),
+        node_selector: (!extra.node_selector.is_empty()).then_some(extra.node_selector),
+        tolerations: (!extra.tolerations.is_empty()).then_some(extra.tolerations),
+        affinity: extra.affinity,
+        priority_class_name: extra.priority_class_name,
+        image_pull_secrets: (!extra.image_pull_secrets.is_empty()).then(|| {
+            extra.image_pull_secrets.into_iter().map(|secret| LocalObjectReference { name: secret.name }).collect()
+        }),
+        ..PodSpec::default()
+    }
+}
+
+/// Evenly over zones and nodes where that is possible; never a reason for a pod to wait.
+fn spread(validated: &Validated, extra: &PodTemplate) -> Option<Vec<TopologySpreadConstraint>> {
+    if !extra.topology_spread_constraints.is_empty() {
+        return Some(extra.topology_spread_constraints.clone());
+    }
+    let over = |key: &str| TopologySpreadConstraint {
+        topology_key: key.to_owned(),
+        max_skew: 1,
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(LabelSelector { match_labels: Some(selector(validated)), ..LabelSelector::default() }),
+        // The pods of one template, so that those that a rollout is about to end do not count.
+        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+        ..TopologySpreadConstraint::default()
+    };
+    (validated.release.revision >= 2).then(|| vec![over("topology.kubernetes.io/zone"), over("kubernetes.io/hostname")])
+}
+
+fn container(validated: &Validated, extra: &PodTemplate, name: &str, command: &str) -> Container {
+    Container {
+        name: name.to_owned(),
+        image: Some(validated.release.image.clone()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        args: Some(vec![command.to_owned()]),
+        env: Some(environment(validated, extra, command)),
+        resources: Some(resources(validated)),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            run_as_non_root: Some(true),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
+            ..SecurityContext::default()
+        }),
+        // The last lines of the log are what the status shows of a failure.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        volume_mounts: Some(mounts(validated, extra)),
+        ..Container::default()
+    }
+}
+
+fn port(name: &str, number: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: i32::from(number),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    }
+}
+
+fn probe(path: &str) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String("ops".to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        timeout_seconds: Some(3),
+        ..Probe::default()
+    }
+}
+
+fn resources(validated: &Validated) -> ResourceRequirements {
+    let wanted = validated.spec.resources.clone().unwrap_or_default();
+    let amounts = |amounts: Option<crate::api::Amounts>, cpu: &str, memory: &str| {
+        let amounts = amounts.unwrap_or_default();
+        Some(BTreeMap::from([
+            ("cpu".to_owned(), Quantity(amounts.cpu.unwrap_or_else(|| cpu.to_owned()))),
+            ("memory".to_owned(), Quantity(amounts.memory.unwrap_or_else(|| memory.to_owned()))),
+        ]))
+    };
+    ResourceRequirements {
+        limits: amounts(wanted.limits, "500m", "128Mi"),
+        requests: amounts(wanted.requests, "50m", "64Mi"),
+        claims: None,
+    }
+}
+
+/// A folder of the pods that is made of a Secret.
+struct Folder {
+    mount: Mount,
+    secret: String,
+    optional: bool,
+}
+
+fn folders(validated: &Validated) -> Vec<Folder> {
+    let mut folders = vec![
+        Folder { mount: places::KEYS, secret: validated.names.secret(), optional: false },
+        // A person may delete it once the password is noted.
+        Folder { mount: places::ADMIN, secret: validated.names.admin_secret(), optional: true },
+    ];
+    if let Some(external) = &validated.spec.database.external {
+        let url = external.url_from.as_ref().map(|key| &key.name);
+        let credentials = external.credentials_from.as_ref().map(|credentials| &credentials.name);
+        folders.extend(url.or(credentials).map(|name| Folder {
+            mount: places::DATABASE,
+            secret: name.clone(),
+            optional: false,
+        }));
+        let authority = external.tls.as_ref().and_then(|tls| tls.ca_from.as_ref());
+        folders.extend(authority.map(|ca| Folder {
+            mount: places::DATABASE_CA,
+            secret: ca.name.clone(),
+            optional: false,
+        }));
+    }
+    let legacy = validated.spec.auth.as_ref().and_then(|auth| auth.legacy_tokens.as_ref());
+    folders.extend(legacy.map(|legacy| Folder {
+        mount: places::LEGACY,
+        secret: legacy.secret_key_from.name.clone(),
+        optional: false,
+    }));
+    folders
+}
+
+fn volumes(validated: &Validated, extra: &PodTemplate) -> Vec<Volume> {
+    let mut volumes: Vec<_> = folders(validated)
+        .into_iter()
+        .map(|folder| Volume {
+            name: folder.mount.volume.to_owned(),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(folder.secret),
+                default_mode: Some(0o440),
+                optional: Some(folder.optional),
+                items: None,
+            }),
+            ..Volume::default()
+        })
+        .collect();
+    if validated.spec.database.embedded.is_some() {
+        volumes.push(Volume {
+            name: places::DATA.volume.to_owned(),
+            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                claim_name: validated.names.volume_claim(),
+                read_only: None,
+            }),
+            ..Volume::default()
+        });
+    }
+    volumes.extend(extra.volumes.iter().cloned().map(|volume| Volume {
+        name: volume.name,
+        config_map: volume.config_map,
+        secret: volume.secret,
+        empty_dir: volume.empty_dir,
+        projected: volume.projected.map(|projected| ProjectedVolumeSource {
+            default_mode: projected.default_mode,
+            sources: Some(projected.sources),
+        }),
+        ..Volume::default()
+    }));
+    volumes
+}
+
+fn mounts(validated: &Validated, extra: &PodTemplate) -> Vec<VolumeMount> {
+    let of = |mount: Mount, read_only: bool| VolumeMount {
+        name: mount.volume.to_owned(),
+        mount_path: mount.path.to_owned(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    };
+    let mut mounts: Vec<_> = folders(validated).into_iter().map(|folder| of(folder.mount, true)).collect();
+    if validated.spec.database.embedded.is_some() {
+        mounts.push(of(places::DATA, false));
+    }
+    mounts.extend(extra.volume_mounts.iter().cloned().map(|mount| VolumeMount {
+        name: mount.name,
+        mount_path: mount.mount_path,
+        sub_path: mount.sub_path,
+        read_only: mount.read_only,
+        ..VolumeMount::default()
+    }));
+    mounts
+}

@@ -1,0 +1,140 @@
+//! What is watched, and how the queue is fed. Each watch has its own backoff, and its errors end here: an operator that
+//! shares one backoff among all can stay deaf while it looks healthy.
+
+mod neighbours;
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ApiResource;
+use kube::{Api, ResourceExt as _};
+use kube_runtime::controller::{Action, Config};
+use kube_runtime::reflector::ObjectRef;
+use kube_runtime::reflector::store::Writer;
+use kube_runtime::{Controller, WatchStreamExt as _, watcher};
+use strum::IntoEnumIterator as _;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch::Receiver;
+use tokio_util::sync::CancellationToken;
+
+use super::child::Child;
+use super::names::LABEL_SCAUTH;
+use super::{Context, reconcile, retry};
+use crate::api::ScAuth;
+use crate::metrics::Metrics;
+use crate::shared::definitions::Definitions;
+use crate::shared::error::{ApplyError, Error};
+use crate::shared::freshness::Freshness;
+use crate::shared::watches::{self, Optional, PAGE};
+use neighbours::Neighbours;
+
+/// How many are reconciled at once.
+const CONCURRENCY: u16 = 16;
+/// What the controller is fed by, beside the watches that every cluster has.
+pub struct Feeds {
+    /// Where the ScAuths that are watched go.
+    pub writer: Writer<ScAuth>,
+    /// Others may have a ScAuth reconciled.
+    pub sender: UnboundedSender<ObjectRef<ScAuth>>,
+    pub receiver: UnboundedReceiver<ObjectRef<ScAuth>>,
+    pub definitions: Receiver<Definitions>,
+    pub freshness: Freshness,
+    pub metrics: Metrics,
+}
+
+pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
+    let client = context.client.clone();
+    let Feeds { writer, sender, mut receiver, definitions, freshness, metrics } = feeds;
+    let store = writer.as_reader();
+    let seen = metrics.clone();
+    let (mut neighbours, concerned) = (Neighbours::default(), sender.clone());
+    let objects = watcher(Api::<ScAuth>::all(client.clone()), watcher::Config::default().page_size(PAGE))
+        .default_backoff()
+        .modify(|scauth| scauth.managed_fields_mut().clear())
+        .reflect(writer)
+        .inspect_ok(move |event| {
+            for scauth in neighbours.touched(event) {
+                let _ = concerned.send(scauth);
+            }
+        })
+        .applied_objects()
+        .filter(move |result| {
+            match result {
+                Ok(scauth) => seen.seen(&scauth.name_any()),
+                Err(error) => tracing::warn!(%error, kind = "ScAuth", "watch failed"),
+            }
+            ready(result.is_ok())
+        });
+    // The Controller lets its first reconcile wait for the first list of ScAuths, and once stopped it reads no more of it.
+    let (fleet, stopped) = (store.clone(), stop.clone());
+    let stopped_before_it_began = async move {
+        stopped.cancelled().await;
+        if fleet.wait_until_ready().now_or_never().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let config = Config::default().debounce(Duration::from_millis(100)).concurrency(CONCURRENCY);
+    let mut controller = Controller::for_stream(objects, store).with_config(config);
+    let counted = metrics.clone();
+    let changed = move |name: &str| {
+        counted.seen(name);
+        ObjectRef::new(name)
+    };
+    for resource in watched() {
+        let (changed, owners) = (changed.clone(), watches::owners(&client, resource, LABEL_SCAUTH));
+        controller = controller.reconcile_on(owners.map(move |name| changed(&name)));
+    }
+    // Autoscalers write down what they measure every few seconds.
+    let scaled = watches::owners_by_spec(&client, Child::Autoscaler.resource(), LABEL_SCAUTH);
+    let of_autoscaler = changed.clone();
+    controller = controller.reconcile_on(scaled.map(move |name| of_autoscaler(&name)));
+    let mut tasks = tokio::task::JoinSet::new();
+    for child in Child::iter() {
+        let Some(definition) = child.definition() else { continue };
+        let optional = Optional { resource: child.resource(), definition, label: LABEL_SCAUTH };
+        let (changed, sender) = (changed.clone(), sender.clone());
+        let send = move |name: &str| sender.send(changed(name)).is_ok();
+        tasks.spawn(optional.watch(client.clone(), definitions.clone(), freshness.clone(), send));
+    }
+    let measured = metrics.clone();
+    let running = controller
+        .reconcile_on(stream::poll_fn(move |context| receiver.poll_recv(context)))
+        .graceful_shutdown_on(async move { stop.cancelled().await })
+        .run(move |scauth, context| measure(scauth, context, measured.clone()), retry, context)
+        .for_each(|result| {
+            if let Err(error) = result {
+                tracing::debug!(%error, "reconcile failed");
+            }
+            ready(())
+        });
+    tokio::select! {
+        () = running => {}
+        () = stopped_before_it_began => {}
+    }
+}
+
+async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -> Result<Action, Error> {
+    metrics.begun(&scauth.name_any());
+    context.forget_deleted();
+    let started = Instant::now();
+    let result = reconcile(scauth, context).await;
+    let outcome = match &result {
+        Ok(_) => "done",
+        Err(Error::TimedOut | Error::Apply(ApplyError::TimedOut)) => "timed_out",
+        Err(Error::Report(_)) => "not_reported",
+        Err(Error::Apply(ApplyError::Unread(_))) => "not_read",
+        Err(Error::Apply(_)) => "not_applied",
+    };
+    metrics.ended(outcome, started.elapsed());
+    result
+}
+
+/// The kinds that every cluster has; autoscalers are watched by their spec.
+fn watched() -> Vec<ApiResource> {
+    let others = [Child::OpsService, Child::Autoscaler];
+    let children = Child::iter().filter(|child| child.definition().is_none() && !others.contains(child));
+    children.map(Child::resource).chain([ApiResource::erase::<Pod>(&())]).collect()
+}

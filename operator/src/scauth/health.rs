@@ -1,0 +1,192 @@
+//! What the pods of one ScAuth say together, from each one's answer to `/status`. Pure functions.
+
+mod cache;
+
+use std::collections::BTreeSet;
+
+use sc_auth_contract::status::{Hold, Offered, Other, Status};
+
+use crate::api::ScAuthStatus;
+use crate::shared::conditions::{ConditionStatus, ConditionType, find};
+pub use cache::{Ask, HealthCache};
+
+/// What is known from the pods themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Word {
+    /// They have not been asked since they last changed.
+    NotAsked,
+    /// They were asked more than once and none answers: only their probes tell how they are.
+    #[default]
+    Silent,
+    Said(Box<Health>),
+}
+
+impl Word {
+    pub fn health(&self) -> Option<&Health> {
+        match self {
+            Self::Said(health) => Some(health),
+            Self::NotAsked | Self::Silent => None,
+        }
+    }
+}
+
+/// A database that pods serve from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Served {
+    pub identity: String,
+    /// The name that it was accepted under.
+    pub accepted_as: Option<String>,
+}
+
+/// The answers of all pods that are not about to stop.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Whether each pod that serves reaches its database.
+    pub database_reachable: bool,
+    /// The databases that pods serve from: one, but while they are replaced. Pods of release 0.2 do not know theirs.
+    pub served: BTreeSet<Served>,
+    /// Why a pod serves nobody.
+    pub hold: Option<Hold>,
+    /// Another database, or one that cannot be opened, which the settings now name.
+    pub offered: Option<Offered>,
+    /// Whether the first Admin was made with the Secret that the pods have.
+    pub admin_made: Option<bool>,
+    /// Whether sessions live whose keys are gone.
+    pub keys_lost: Option<bool>,
+    /// The identifiers of each serving pod's signing keys.
+    pub keys: BTreeSet<BTreeSet<String>>,
+    /// Other ScAuths on the same database.
+    pub others: Vec<Other>,
+    /// Whether requests were answered with a 5xx status within the last minute.
+    pub fails: bool,
+}
+
+impl Health {
+    /// `None` where nobody answered.
+    pub fn of(answers: &[Status]) -> Option<Self> {
+        let staying: Vec<_> = answers.iter().filter(|answer| !answer.draining).collect();
+        if staying.is_empty() {
+            return None;
+        }
+        let serving = || staying.iter().filter(|answer| answer.hold.is_none());
+        let databases = serving().map(|answer| &answer.database);
+        let served = databases.clone().filter_map(|database| {
+            let accepted_as = database.accepted_as.clone();
+            database.identity.clone().map(|identity| Served { identity, accepted_as })
+        });
+        let served: BTreeSet<_> = served.collect();
+        let mut others: Vec<_> = serving().flat_map(|answer| answer.others.clone()).collect();
+        others.sort_by(|left, right| (left.created, &left.uid).cmp(&(right.created, &right.uid)));
+        others.dedup_by(|left, right| left.uid == right.uid);
+        // One pod may not have the Secret yet that another one has read.
+        let made = serving().filter_map(|answer| answer.admin.made).max();
+        Some(Self {
+            database_reachable: databases.clone().all(|database| database.reachable),
+            hold: staying.iter().filter_map(|answer| answer.hold.clone()).min_by(|a, b| a.found.cmp(&b.found)),
+            offered: databases.filter_map(|database| database.offered.clone()).max_by_key(rank),
+            admin_made: made,
+            keys_lost: (!served.is_empty()).then(|| serving().any(|answer| answer.keys_lost)),
+            keys: serving().map(|answer| answer.keys.iter().map(|key| key.kid.clone()).collect()).collect(),
+            fails: staying.iter().any(|answer| answer.server_errors > 0),
+            served,
+            others,
+        })
+    }
+
+    /// Whether there is nothing to tell and nothing to wait for.
+    pub fn is_well(&self) -> bool {
+        self.database_reachable
+            && self.hold.is_none()
+            && self.offered.is_none()
+            && self.keys_lost != Some(true)
+            && self.others.is_empty()
+            && !self.fails
+    }
+
+    /// Whether a status says all of it already, as after a restart of the operator.
+    pub fn is_told_by(&self, status: &ScAuthStatus) -> bool {
+        let is = |type_: ConditionType, expected: ConditionStatus| {
+            find(&status.conditions, type_).is_some_and(|condition| condition.status == expected)
+        };
+        let is_true = |type_| is(type_, ConditionStatus::True);
+        let known = status.database.as_ref().and_then(|database| database.identity.as_ref());
+        let admin_is_told = self.admin_made.is_none_or(|made| is(ConditionType::AdminReady, made.into()));
+        self.is_well()
+            && is_true(ConditionType::Ready)
+            && is_true(ConditionType::DatabaseReady)
+            && self.keys_lost.is_none_or(|_| is_true(ConditionType::KeysReady))
+            && self.served.iter().all(|served| Some(&served.identity) == known)
+            && admin_is_told
+    }
+}
+
+/// Another database says more than an error.
+fn rank(offered: &Offered) -> (bool, Option<String>, Option<String>) {
+    (offered.identity.is_some(), offered.identity.clone(), offered.error.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use sc_auth_contract::status::HoldReason;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn health(answers: Value) -> Option<Health> {
+        Health::of(&serde_json::from_value::<Vec<Status>>(answers).unwrap())
+    }
+
+    fn well() -> Value {
+        json!({"version": "9", "database": {"reachable": true, "schema": 2, "identity": "one"}, "admin": {"made": true}})
+    }
+
+    #[test]
+    fn pods_that_are_about_to_stop_do_not_count() {
+        let mut leaving = well();
+        leaving["draining"] = json!(true);
+        leaving["database"]["reachable"] = json!(false);
+        assert_eq!(health(json!([leaving])), None);
+        assert!(health(json!([well(), leaving])).unwrap().is_well());
+    }
+
+    #[test]
+    fn release_0_2_says_less_and_is_well() {
+        let old = json!({"version": "0.2.0", "database": {"engine": "SQLite", "reachable": true, "taken_over": false}});
+        let health = health(json!([old])).unwrap();
+        assert!(health.is_well());
+        assert_eq!((health.served.len(), health.admin_made, health.keys_lost), (0, None, None));
+    }
+
+    #[test]
+    fn each_pods_trouble_is_told() {
+        let mut held = well();
+        held["hold"] = json!({"reason": "EmptyDatabase", "expected": "one", "found": "empty-1"});
+        held["database"]["reachable"] = json!(false);
+        let together = health(json!([well(), held])).unwrap();
+        assert!(together.database_reachable, "the one that serves reaches its own");
+        assert_eq!(together.hold.as_ref().unwrap().reason, HoldReason::EmptyDatabase);
+        assert_eq!(together.served.len(), 1);
+        for (field, value) in [
+            ("keys_lost", json!(true)),
+            ("server_errors", json!(3)),
+            ("others", json!([{"name": "b", "uid": "u", "created": 1}])),
+            ("database", json!({"reachable": false})),
+            ("database", json!({"reachable": true, "offered": {"error": "refused"}})),
+        ] {
+            let mut other = well();
+            other[field] = value;
+            assert!(!health(json!([well(), other])).unwrap().is_well(), "{field}");
+        }
+    }
+
+    #[test]
+    fn another_database_is_told_rather_than_an_error() {
+        let offering = |offered: Value| {
+            let mut answer = well();
+            answer["database"]["offered"] = offered;
+            answer
+        };
+        let answers = [offering(json!({"identity": "two"})), offering(json!({"error": "refused"}))];
+        assert_eq!(health(json!(answers)).unwrap().offered.unwrap().identity.as_deref(), Some("two"));
+    }
+}

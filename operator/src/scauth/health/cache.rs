@@ -1,0 +1,259 @@
+//! The last answer for each ScAuth, and when it is asked next. An answer is forgotten when the pods change: what an
+//! earlier pod said is not true of its successor.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::{Health, Word};
+use crate::api::ScAuthStatus;
+use crate::scauth::rollout::Rollout;
+
+/// Between two questions where all is well.
+const EVERY: Duration = Duration::from_secs(30);
+/// The first delay where it is not, which doubles up to `EVERY`.
+const SOON: Duration = Duration::from_secs(1);
+/// Pods that do not answer as often are taken for pods that cannot be asked.
+const TRIES: u32 = 3;
+
+/// What is known of each ScAuth. By default nobody asks, as in a dry run.
+#[derive(Debug, Clone, Default)]
+pub struct HealthCache {
+    known: Arc<Mutex<HashMap<String, Entry>>>,
+    wanted: Arc<Notify>,
+    is_asking: bool,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    pods: Pods,
+    /// Counts how often the pods have changed.
+    version: u64,
+    word: Word,
+    silences: u32,
+    delay: Duration,
+    /// `None` is at once.
+    next: Option<Instant>,
+    is_being_asked: bool,
+}
+
+/// What tells these pods from those before them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Pods {
+    exist: bool,
+    are_all_ready: bool,
+    since: Option<String>,
+}
+
+/// One question that is due.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ask {
+    version: u64,
+    /// Whether all was well at the last answer and nothing has changed since.
+    pub is_settled: bool,
+}
+
+impl HealthCache {
+    /// For an operator whose pods are asked by [`crate::scauth::poll::run`].
+    pub fn asking() -> Self {
+        Self { is_asking: true, ..Self::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the pods of this rollout have said.
+    pub fn of(&self, name: &str, rollout: &Rollout) -> Word {
+        let pods = Pods {
+            exist: rollout.replicas > 0,
+            are_all_ready: rollout.is_done(),
+            since: rollout.available_since.clone(),
+        };
+        let mut known = self.known();
+        let entry = known.entry(name.to_owned()).or_default();
+        if self.is_asking && (entry.version == 0 || entry.pods != pods) {
+            let version = entry.version + 1;
+            let is_being_asked = entry.is_being_asked;
+            *entry = Entry { pods, version, word: Word::NotAsked, delay: SOON, is_being_asked, ..Entry::default() };
+            self.wanted.notify_one();
+        }
+        entry.word.clone()
+    }
+
+    /// Takes down what pods say that nobody needed to ask.
+    pub fn tell(&self, name: &str, health: Health) {
+        self.known().entry(name.to_owned()).or_default().word = Word::Said(Box::new(health));
+    }
+
+    /// Waits until somebody is to be asked at once.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    pub fn keep_only(&self, names: &HashSet<String>) {
+        self.known().retain(|name, _| names.contains(name));
+    }
+
+    /// Whether it is time; each question is answered by [`Self::set`] before there is another.
+    pub fn due(&self, name: &str, now: Instant) -> Option<Ask> {
+        let mut known = self.known();
+        let entry = known.get_mut(name)?;
+        if entry.is_being_asked || !entry.pods.exist || entry.next.is_some_and(|next| next > now) {
+            return None;
+        }
+        entry.is_being_asked = true;
+        Some(Ask { version: entry.version, is_settled: entry.is_settled() })
+    }
+
+    /// Returns whether it tells something new.
+    pub fn set(&self, name: &str, ask: &Ask, answer: Option<Health>, status: &ScAuthStatus, now: Instant) -> bool {
+        let mut known = self.known();
+        let Some(entry) = known.get_mut(name) else { return false };
+        entry.is_being_asked = false;
+        if entry.version != ask.version {
+            // The pods have changed meanwhile: they are asked at once.
+            return false;
+        }
+        let is_news = entry.take(answer, status);
+        if is_news {
+            entry.delay = SOON;
+        }
+        let delay = if entry.is_settled() { EVERY } else { entry.delay };
+        entry.next = now.checked_add(delay);
+        entry.delay = (entry.delay * 2).min(EVERY);
+        is_news
+    }
+}
+
+impl Entry {
+    fn is_settled(&self) -> bool {
+        self.pods.are_all_ready && self.word.health().is_some_and(Health::is_well)
+    }
+
+    fn take(&mut self, answer: Option<Health>, status: &ScAuthStatus) -> bool {
+        let Some(health) = answer else {
+            // That says nothing of the database: the probes will tell of the pod.
+            self.silences = self.silences.saturating_add(1);
+            let is_news = self.word != Word::Silent && self.silences >= TRIES;
+            if is_news {
+                self.word = Word::Silent;
+            }
+            return is_news;
+        };
+        self.silences = 0;
+        let is_news = match &self.word {
+            Word::Said(before) => **before != health,
+            Word::NotAsked | Word::Silent => !health.is_told_by(status),
+        };
+        self.word = Word::Said(Box::new(health));
+        is_news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serving() -> Rollout {
+        Rollout { is_observed: true, wanted: 1, replicas: 1, updated: 1, ready: 1, available: 1, ..Rollout::default() }
+    }
+
+    fn health(database_reachable: bool) -> Health {
+        Health { database_reachable, ..Health::default() }
+    }
+
+    /// Asks once, as soon as that is due.
+    fn answer(health_cache: &HealthCache, now: &mut Instant, answer: Option<Health>) -> bool {
+        let ask = (0..100).find_map(|_| {
+            let ask = health_cache.due("a", *now);
+            *now += if ask.is_some() { Duration::ZERO } else { Duration::from_secs(1) };
+            ask
+        });
+        health_cache.set("a", &ask.unwrap(), answer, &ScAuthStatus::default(), *now)
+    }
+
+    #[test]
+    fn only_a_change_has_a_scauth_reconciled() {
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        assert_eq!(health_cache.of("a", &serving()), Word::NotAsked);
+        let answers = [true, true, false, false, true];
+        let news = answers.map(|reachable| answer(&health_cache, &mut now, Some(health(reachable))));
+        assert_eq!(news, [true, false, true, false, true]);
+        assert!(!answer(&health_cache, &mut now, None), "no answer says nothing");
+        assert_eq!(health_cache.of("a", &serving()), Word::Said(Box::new(health(true))));
+    }
+
+    #[test]
+    fn those_that_are_well_are_asked_every_half_minute_and_others_sooner() {
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        health_cache.of("a", &serving());
+        answer(&health_cache, &mut now, Some(health(true)));
+        assert_eq!(health_cache.due("a", now + Duration::from_secs(29)), None);
+        assert!(health_cache.due("a", now + EVERY).unwrap().is_settled);
+        health_cache.set(
+            "a",
+            &Ask { version: 1, is_settled: true },
+            Some(health(false)),
+            &ScAuthStatus::default(),
+            now,
+        );
+        assert!(!health_cache.due("a", now + Duration::from_secs(1)).unwrap().is_settled);
+    }
+
+    #[test]
+    fn what_earlier_pods_said_is_forgotten() {
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        health_cache.of("a", &serving());
+        answer(&health_cache, &mut now, Some(health(true)));
+        let later = || Rollout { available_since: Some("later".into()), ..serving() };
+        let ask = health_cache.due("a", now + EVERY).unwrap();
+        assert_eq!(health_cache.of("a", &later()), Word::NotAsked);
+        assert!(
+            !health_cache.set("a", &ask, Some(health(true)), &ScAuthStatus::default(), now),
+            "it is of an earlier pod"
+        );
+        assert_eq!(health_cache.of("a", &later()), Word::NotAsked);
+        assert!(health_cache.due("a", now).is_some(), "at once");
+    }
+
+    #[test]
+    fn pods_that_cannot_be_asked_are_taken_at_their_probes_word() {
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        health_cache.of("a", &serving());
+        let news = [(); 4].map(|()| answer(&health_cache, &mut now, None));
+        assert_eq!(news, [false, false, true, false]);
+        assert_eq!(health_cache.of("a", &serving()), Word::Silent);
+        assert_eq!(HealthCache::default().of("a", &serving()), Word::Silent, "where nobody asks");
+    }
+
+    #[test]
+    fn the_last_word_of_pods_that_fall_silent_does_not_count_for_good() {
+        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        health_cache.of("a", &serving());
+        let mut hear = |word: Option<Health>| answer(&health_cache, &mut now, word);
+        assert!(hear(Some(health(false))));
+        assert_eq!([(); 2].map(|()| hear(None)), [false, false], "it may pass");
+        assert!(!hear(Some(health(false))), "it did");
+        assert_eq!([(); 4].map(|()| hear(None)), [false, false, true, false]);
+        assert_eq!(health_cache.of("a", &serving()), Word::Silent);
+        assert!(hear(Some(health(false))), "it answers again");
+        assert_eq!(health_cache.of("a", &serving()), Word::Said(Box::new(health(false))));
+    }
+
+    #[test]
+    fn what_a_status_says_already_is_no_news() {
+        let health_cache = HealthCache::asking();
+        health_cache.of("a", &serving());
+        let condition = |kind: &str| {
+            serde_json::json!({"type": kind, "status": "True", "reason": "Done", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        };
+        let status = serde_json::json!({"conditions": [condition("Ready"), condition("DatabaseReady")]});
+        let status: ScAuthStatus = serde_json::from_value(status).unwrap();
+        let ask = health_cache.due("a", Instant::now()).unwrap();
+        assert!(!health_cache.set("a", &ask, Some(health(true)), &status, Instant::now()));
+    }
+}

@@ -1,0 +1,204 @@
+//! Whose a host is, where several ScAuths ask for it through the same door: an ingress class, or listeners of a Gateway.
+//! One of them has it and the others wait. Which one follows from the objects alone, so that each reconcile comes to the
+//! same end, in whatever order they run.
+
+mod door;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+
+use crate::api::{Exposure, ScAuth};
+use crate::scauth::child::Child;
+use crate::shared::conditions::{ConditionType, find};
+use crate::shared::reasons::Reason;
+use door::{Door, doors};
+
+/// A host that another ScAuth claims too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    pub host: String,
+    /// The other's name.
+    pub scauth: String,
+    /// Through what the other is reached.
+    pub door: String,
+}
+
+/// What other ScAuths are to the hosts of one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// Those that another has.
+    pub taken: Vec<Other>,
+    /// Those that another has by an object of the other kind: an HTTPRoute beside an Ingress. Whether both lead to the same
+    /// address nobody here knows.
+    pub shared: Vec<Other>,
+}
+
+/// The hosts that the spec asks for.
+fn claimed(scauth: &ScAuth) -> Vec<String> {
+    let ingress = scauth.spec.ingress().into_iter().map(|ingress| &ingress.host);
+    let route = scauth.spec.http_route().into_iter().flat_map(|route| &route.hostnames);
+    ingress.chain(route).map(|host| host.to_ascii_lowercase()).collect()
+}
+
+/// How much of its claim to that host a ScAuth has already, the firmest hold first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hold {
+    /// Through each door that the spec names.
+    Whole,
+    /// Through some of them.
+    Part,
+    None,
+}
+
+fn hold(scauth: &ScAuth, host: &str) -> Hold {
+    let Some(status) = &scauth.status else { return Hold::None };
+    let Some(held) = &status.exposure else {
+        // Release 0.2 only said that clients come in.
+        let is_current = status.observed_generation == scauth.metadata.generation;
+        return if is_current && says(scauth, ConditionType::Exposed) == Some(Reason::Admitted) {
+            Hold::Whole
+        } else {
+            Hold::None
+        };
+    };
+    let doors = doors(scauth);
+    let known = doors.iter().filter(|door| held.through.contains(&door.to_string())).count();
+    if known == 0 || !held.hosts.iter().any(|held| held == host) {
+        Hold::None
+    } else if known == doors.len() {
+        Hold::Whole
+    } else {
+        Hold::Part
+    }
+}
+
+fn says(scauth: &ScAuth, type_: ConditionType) -> Option<Reason> {
+    find(scauth.status.iter().flat_map(|status| &status.conditions), type_)?.reason.parse().ok()
+}
+
+/// Whether it may have a host that it does not have yet: it would apply what leads there.
+fn may_take(scauth: &ScAuth) -> bool {
+    let seen = scauth.status.as_ref().and_then(|status| status.observed_generation);
+    let is_refused =
+        seen == scauth.metadata.generation && says(scauth, ConditionType::Ready).is_some_and(Reason::is_refusal);
+    scauth.spec.suspend != Some(true) && !is_refused
+}
+
+struct Contender<'a> {
+    scauth: &'a ScAuth,
+    doors: Vec<Door<'a>>,
+    hold: Hold,
+}
+
+impl<'a> Contender<'a> {
+    fn new(scauth: &'a ScAuth, host: &str) -> Self {
+        Self { scauth, doors: doors(scauth), hold: hold(scauth, host) }
+    }
+
+    /// Who has it comes first, then who is older.
+    fn rank(&self) -> (Hold, Option<Timestamp>, String) {
+        let made = self.scauth.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        (self.hold, made, self.scauth.name_any())
+    }
+
+    fn meets(&self, other: &Self, default_class: Option<&str>) -> bool {
+        self.doors.iter().any(|door| other.doors.iter().any(|theirs| door.meets(theirs, default_class)))
+    }
+
+    fn has_other_kind(&self, other: &Self) -> bool {
+        matches!((self.doors.first(), other.doors.first()), (Some(door), Some(theirs)) if door.has_other_kind(theirs))
+    }
+
+    fn other(&self, host: &str) -> Other {
+        let door = self.doors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        Other { host: host.to_owned(), scauth: self.scauth.name_any(), door }
+    }
+}
+
+/// Those who claim that host beside `scauth`, and it.
+fn contenders<'a>(scauth: &'a ScAuth, fleet: &[&'a ScAuth], host: &str) -> Vec<Contender<'a>> {
+    let mine = scauth.name_any();
+    let others = fleet.iter().filter(|other| {
+        other.name_any() != mine
+            && other.metadata.deletion_timestamp.is_none()
+            && claimed(other).iter().any(|of| of == host)
+    });
+    let others = others.map(|other| Contender::new(other, host));
+    let others = others.filter(|other| other.hold != Hold::None || may_take(other.scauth));
+    let mut all: Vec<_> = others.chain([Contender::new(scauth, host)]).collect();
+    all.sort_by_cached_key(Contender::rank);
+    all
+}
+
+/// What the others in the fleet are to the hosts of this one. `default_class` is the class of an Ingress that names none,
+/// where it is known.
+pub fn hosts(scauth: &ScAuth, fleet: &[&ScAuth], default_class: Option<&str>) -> Hosts {
+    let mut hosts = Hosts::default();
+    for host in claimed(scauth) {
+        let all = contenders(scauth, fleet, &host);
+        let mut having: Vec<&Contender<'_>> = Vec::new();
+        for contender in &all {
+            let winner = having.iter().find(|winner| winner.meets(contender, default_class));
+            if !std::ptr::eq(contender.scauth, scauth) {
+                having.extend(winner.is_none().then_some(contender));
+                continue;
+            }
+            let others = all.iter().filter(|other| other.has_other_kind(contender));
+            hosts.taken.extend(winner.map(|winner| winner.other(&host)));
+            hosts.shared.extend(others.map(|other| other.other(&host)));
+            break;
+        }
+    }
+    hosts
+}
+
+/// Whether it depends on the default class who has a host of this ScAuth.
+pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
+    let names_class = |scauth: &ScAuth| scauth.spec.ingress().map(|ingress| door::class(ingress).is_some());
+    let Some(mine) = names_class(scauth) else { return false };
+    let hosts = claimed(scauth);
+    fleet
+        .iter()
+        .any(|other| names_class(other) == Some(!mine) && claimed(other).iter().any(|host| hosts.contains(host)))
+}
+
+/// What a ScAuth has, as its status records it: the hosts of the spec from which an object leads to it.
+pub fn exposure(scauth: &ScAuth, children: &BTreeMap<Child, DynamicObject>) -> Option<Exposure> {
+    let strings = |kind: Child, path: &str| {
+        let found = children.get(&kind).and_then(|child| child.data.pointer(path)).cloned().unwrap_or_default();
+        found.as_array().cloned().unwrap_or_default()
+    };
+    let leading = match doors(scauth).first()? {
+        Door::Class(_) => strings(Child::Ingress, "/spec/rules").into_iter().map(|rule| rule["host"].clone()).collect(),
+        Door::Gateway { .. } => strings(Child::HttpRoute, "/spec/hostnames"),
+    };
+    let hosts: Vec<_> = claimed(scauth).into_iter().filter(|host| leading.iter().any(|lead| lead == host)).collect();
+    let through = doors(scauth).iter().map(ToString::to_string).collect();
+    (!hosts.is_empty()).then_some(Exposure { hosts, through })
+}
+
+/// All of a ScAuth that what others may have depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stake {
+    hosts: BTreeSet<String>,
+    rest: String,
+}
+
+impl Stake {
+    pub fn of(scauth: &ScAuth) -> Self {
+        let held = scauth.status.iter().flat_map(|status| &status.exposure);
+        let hosts: Vec<_> = claimed(scauth);
+        let holds: Vec<_> = hosts.iter().map(|host| hold(scauth, host)).collect();
+        let is_going = scauth.metadata.deletion_timestamp.is_some();
+        let rest = format!("{:?}", (doors(scauth), holds, may_take(scauth), is_going, &scauth.metadata.uid));
+        Self { hosts: held.flat_map(|held| held.hosts.iter().cloned()).chain(hosts).collect(), rest }
+    }
+
+    /// Whether the two ask for a host in common.
+    pub fn touches(&self, other: &Self) -> bool {
+        !self.hosts.is_disjoint(&other.hosts)
+    }
+}

@@ -1,0 +1,146 @@
+//! Which database holds the data. The pods say what they found; the Secret with the keys says what is expected, and no
+//! other is used until a person accepts it. Pure functions.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
+use serde_json::{Value, json};
+
+use super::observe::Observed;
+use crate::api::ScAuth;
+use crate::scauth::child::Child;
+use crate::scauth::health::Health;
+use crate::scauth::names::{ANNOTATION_ACCEPT_DATABASE, ANNOTATION_ACCEPTED, ANNOTATION_ADMIN, ANNOTATION_DATABASE};
+
+/// What stands on the Secret with the first Admin's password.
+pub const ADMIN_MADE: &str = "made";
+pub const ADMIN_NOT_MADE: &str = "not-made";
+
+/// What the pods are to expect.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// The identity of the database, or the name that an empty one was accepted under; `None` until one is known.
+    pub database: Option<String>,
+    /// The identity in the annotation, once it was accepted. It is accepted once: an empty database always has the same
+    /// name, and an annotation that was left must not accept the next one.
+    pub accepted: Option<String>,
+    /// What the pod template names, so that an acceptance replaces the pods.
+    pub template: Option<String>,
+    /// What the annotation asks for, where that does nothing.
+    pub unmet: Option<String>,
+    /// When the ScAuth was created, in seconds since 1970-01-01 UTC.
+    pub created: i64,
+    /// Made once with the Secret.
+    instance: Option<String>,
+}
+
+impl Expectation {
+    pub fn of(scauth: &ScAuth, observed: &Observed) -> Self {
+        let file = observed.secret.as_ref().and_then(deployment);
+        let status = scauth.status.as_ref().and_then(|status| status.database.clone()).unwrap_or_default();
+        // The Secret has the last word. Where it was lost, the status still knows.
+        let known = file.as_ref().and_then(|file| file.database.clone()).or(status.identity);
+        let met_before = observed.secret.as_ref().map_or(status.accepted, note);
+        let asked = scauth.annotations().get(ANNOTATION_ACCEPT_DATABASE).map(|id| id.trim().to_owned());
+        let asked = asked.filter(|id| !id.is_empty());
+        let health = observed.word.health();
+        let found = health.map(|health| candidates(health, known.as_deref())).unwrap_or_default();
+        // Where none is known, the only one that is found is not accepted but learned.
+        let is_new = asked != met_before && (known.is_some() || found.len() > 1);
+        let accepted_now = asked.clone().filter(|id| is_new && found.contains(id.as_str()));
+        let accepted = accepted_now.clone().or_else(|| met_before.filter(|id| asked.as_ref() == Some(id)));
+        let learned = || health.and_then(|health| learned(health, known.as_deref()));
+        let unmet = asked.filter(|id| {
+            accepted_now.is_none() && known.as_ref() != Some(id) && (accepted.is_none() || found.contains(id.as_str()))
+        });
+        Self {
+            unmet,
+            template: accepted.clone().or_else(|| of_template(observed.children.get(&Child::Deployment))),
+            accepted,
+            database: accepted_now.or_else(learned).or(known),
+            created: scauth.creation_timestamp().map_or(0, |time| time.0.as_second()),
+            instance: file.map(|file| file.instance),
+        }
+    }
+
+    /// The file beside the keys. `instance` is random, for a Secret that has none yet.
+    pub fn file(&self, name: &str, uid: &str, instance: impl FnOnce() -> String) -> Deployment {
+        Deployment {
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+            created: self.created,
+            instance: self.instance.clone().unwrap_or_else(instance),
+            database: self.database.clone(),
+        }
+    }
+
+    /// The merge patch that brings the Secret up to date; `None` where it is. The version in it makes sure that nothing
+    /// else has changed meanwhile, and the keys are not part of it.
+    ///
+    /// # Errors
+    /// Where the file cannot be written as JSON.
+    pub fn patch(&self, live: &Secret, wanted: &Deployment) -> serde_json::Result<Option<Value>> {
+        use base64::Engine as _;
+        if deployment(live).as_ref() == Some(wanted) && note(live) == self.accepted {
+            return Ok(None);
+        }
+        let file = base64::engine::general_purpose::STANDARD.encode(wanted.to_json()?);
+        Ok(Some(json!({
+            "metadata": {
+                "resourceVersion": live.metadata.resource_version,
+                "annotations": {ANNOTATION_ACCEPTED: self.accepted},
+            },
+            "data": {DEPLOYMENT_FILE: file},
+        })))
+    }
+}
+
+/// The databases that pods found, or could use, in place of the one that holds the data.
+pub fn candidates<'a>(health: &'a Health, expected: Option<&str>) -> BTreeSet<&'a str> {
+    let held = health.hold.iter().map(|hold| hold.found.as_str());
+    let offered = health.offered.iter().filter_map(|offered| offered.identity.as_deref());
+    let is_expected = |accepted_as: Option<&str>| expected.is_some() && accepted_as == expected;
+    let served = health.served.iter().filter(|served| !is_expected(served.accepted_as.as_deref()));
+    let served = served.map(|served| served.identity.as_str());
+    held.chain(offered).chain(served).filter(|found| Some(*found) != expected).collect()
+}
+
+/// What pods that serve tell of their database, where none is expected yet, or an empty one was accepted.
+fn learned(health: &Health, known: Option<&str>) -> Option<String> {
+    let Some(known) = known else {
+        let mut served = health.served.iter();
+        return served.next().filter(|_| served.next().is_none()).map(|served| served.identity.clone());
+    };
+    let mut served = health.served.iter().filter(|served| served.accepted_as.as_deref() == Some(known));
+    served.next().map(|served| served.identity.clone())
+}
+
+/// The file that the Secret has; `None` where it has none, or one that cannot be read.
+pub fn deployment(secret: &Secret) -> Option<Deployment> {
+    let content = secret.data.as_ref()?.get(DEPLOYMENT_FILE)?;
+    Deployment::parse(std::str::from_utf8(&content.0).ok()?).ok()
+}
+
+/// The identity that was accepted last.
+pub fn note(secret: &Secret) -> Option<String> {
+    secret.metadata.annotations.as_ref()?.get(ANNOTATION_ACCEPTED).cloned()
+}
+
+/// A dry run reads no Secret.
+fn of_template(deployment: Option<&DynamicObject>) -> Option<String> {
+    let annotations = deployment?.data.pointer("/spec/template/metadata/annotations")?;
+    annotations.get(ANNOTATION_DATABASE)?.as_str().map(str::to_owned)
+}
+
+/// Whether the first Admin was made with the Secret, as it was last written down there.
+pub fn admin_is_made(secret: &ObjectMeta) -> Option<bool> {
+    match secret.annotations.as_ref()?.get(ANNOTATION_ADMIN)?.as_str() {
+        ADMIN_MADE => Some(true),
+        ADMIN_NOT_MADE => Some(false),
+        _ => None,
+    }
+}

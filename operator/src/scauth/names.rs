@@ -1,0 +1,81 @@
+//! Names, labels and annotations that we give and look for.
+
+use kube::ResourceExt as _;
+
+use crate::api::ScAuth;
+pub use crate::shared::names::{ANNOTATION_APPLIED, FIELD_MANAGER, LABEL_RETAINED, MANAGED_BY};
+
+/// Who keeps the number of replicas while nobody is to send it, see `apply/handover.rs`.
+pub const HANDOVER_MANAGER: &str = "sc-auth-operator-handover";
+
+/// On each child: the ScAuth that it belongs to.
+pub const LABEL_SCAUTH: &str = "sc-auth.io/scauth";
+
+/// On a namespace, by its owner: the names of the ScAuths that may use it, separated by commas, or `*`.
+pub const ANNOTATION_ALLOW: &str = "sc-auth.io/allow";
+
+/// On the Deployment: the revision of its pod template, its image, and the image that the spec named.
+pub const ANNOTATION_REVISION: &str = "sc-auth.io/template-revision";
+pub const ANNOTATION_IMAGE: &str = "sc-auth.io/image";
+pub const ANNOTATION_SPEC_IMAGE: &str = "sc-auth.io/spec-image";
+/// On a ScAuth, by a person: the release whose image and pod template it is to have.
+pub const ANNOTATION_UPGRADE_TO: &str = "sc-auth.io/upgrade-to";
+
+/// On a ScAuth, by a person: rotate the signing keys whenever this changes.
+pub const ANNOTATION_ROTATE: &str = "sc-auth.io/rotate-keys";
+/// On a ScAuth, by a person: the kid of a key that has leaked.
+pub const ANNOTATION_REVOKE: &str = "sc-auth.io/revoke-key";
+/// On the Secret with the keys: the requests of the two kinds above that were met.
+pub const ANNOTATION_ROTATED: &str = "sc-auth.io/rotated-for";
+pub const ANNOTATION_REVOKED: &str = "sc-auth.io/revoked-for";
+
+/// On a ScAuth, by a person: the identity of the database to use from now on.
+pub const ANNOTATION_ACCEPT_DATABASE: &str = "sc-auth.io/accept-database";
+/// On the Secret with the keys: what that annotation named when it was accepted.
+pub const ANNOTATION_ACCEPTED: &str = "sc-auth.io/accepted-database";
+/// On the pod template, only after an acceptance: the identity that was accepted, so that the pods are replaced.
+pub const ANNOTATION_DATABASE: &str = "sc-auth.io/database";
+/// On the Secret with the first Admin's password: whether that Admin was made with it, `made` or `not-made`.
+pub const ANNOTATION_ADMIN: &str = "sc-auth.io/admin";
+
+/// The children's names.
+#[derive(Debug, Clone)]
+pub struct Names {
+    pub scauth: String,
+    pub namespace: String,
+}
+
+impl Names {
+    pub fn of(scauth: &ScAuth) -> Self {
+        let name = scauth.name_any();
+        Self { namespace: scauth.spec.namespace.clone().unwrap_or_else(|| name.clone()), scauth: name }
+    }
+
+    pub fn service(&self) -> String {
+        format!("{}-svc", self.scauth)
+    }
+
+    pub fn ops_service(&self) -> String {
+        format!("{}-ops", self.scauth)
+    }
+
+    pub fn secret(&self) -> String {
+        format!("{}-secret", self.scauth)
+    }
+
+    pub fn admin_secret(&self) -> String {
+        format!("{}-admin", self.scauth)
+    }
+
+    pub fn ingress(&self) -> String {
+        format!("{}-ingress", self.scauth)
+    }
+
+    pub fn certificate(&self) -> String {
+        format!("{}-tls", self.scauth)
+    }
+
+    pub fn volume_claim(&self) -> String {
+        format!("{}-data", self.scauth)
+    }
+}

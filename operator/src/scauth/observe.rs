@@ -1,0 +1,214 @@
+//! What is there. Of a user's Secrets only the metadata is asked for: their content is nobody's business but the pods'.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use k8s_openapi::api::networking::v1::IngressClass;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::api::{ApiResource, ListParams};
+use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
+use strum::IntoEnumIterator as _;
+
+use super::hosts::Hosts;
+use super::ownership::counts;
+use crate::api::{ScAuth, ScAuthSpec};
+use crate::scauth::child::Child;
+use crate::scauth::health::Word;
+use crate::scauth::names::{LABEL_SCAUTH, Names};
+use crate::scauth::rollout::{self, Rollout};
+use crate::shared::ownership::{Ownership, ownership};
+
+/// On the IngressClass that an Ingress without a class gets.
+const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
+
+/// The live objects that a ScAuth's children are compared with.
+#[derive(Clone, Default)]
+pub struct Observed {
+    pub children: BTreeMap<Child, DynamicObject>,
+    /// Kinds that the cluster does not have.
+    pub unknown_kinds: BTreeSet<Child>,
+    /// Which hosts other ScAuths have, or claim too.
+    pub hosts: Hosts,
+    /// The generated Secret with the keys, which is ours to read.
+    pub secret: Option<Secret>,
+    pub admin_secret: Option<ObjectMeta>,
+    /// Somebody else's autoscaler of our Deployment, which the spec does not ask for.
+    pub foreign_autoscaler: Option<DynamicObject>,
+    /// The Secrets that the spec names and that are not there.
+    pub missing_secrets: Vec<String>,
+    /// Why pods do not run, in the order of how much each says.
+    pub troubles: Vec<rollout::Trouble>,
+    /// A pod waits for its volumes. Should one fail, only an event says so, and events are not watched.
+    pub is_mounting: bool,
+    /// What the pods say of themselves.
+    pub word: Word,
+}
+
+impl Observed {
+    /// All that counts and must be ours, by kind; the namespace has rules of its own.
+    pub fn owned(&self) -> impl Iterator<Item = (String, &ObjectMeta)> {
+        let children = self.children.iter().filter(|(kind, _)| **kind != Child::Namespace);
+        let children = children.map(|(kind, child)| (kind.resource().kind, &child.metadata));
+        let secrets = [self.secret.as_ref().map(|secret| &secret.metadata), self.admin_secret.as_ref()];
+        children.chain(secrets.into_iter().flatten().map(|metadata| ("Secret".to_owned(), metadata)))
+    }
+
+    /// Takes an object with a child's name in, if it counts.
+    pub fn take(&mut self, kind: Child, live: DynamicObject, spec: &ScAuthSpec, owner: &OwnerReference) {
+        if counts(kind, spec, &live.metadata, owner) {
+            self.children.insert(kind, live);
+        } else if kind == Child::Autoscaler && scales(&live, owner) {
+            self.foreign_autoscaler = Some(live);
+        }
+    }
+
+    /// The same of the Secret with the first Admin's password: once the keys or the Deployment are there, nobody makes or
+    /// needs it any more.
+    pub fn take_admin_secret(&mut self, live: ObjectMeta, owner: &OwnerReference) {
+        let is_wanted = self.secret.is_none() && !self.children.contains_key(&Child::Deployment);
+        if is_wanted || ownership(&live, owner) == Ownership::Ours {
+            self.admin_secret = Some(live);
+        }
+    }
+}
+
+/// Whether it is somebody else's autoscaler of our Deployment.
+fn scales(autoscaler: &DynamicObject, owner: &OwnerReference) -> bool {
+    let target = &autoscaler.data["spec"]["scaleTargetRef"];
+    target["kind"] == "Deployment"
+        && target["name"] == owner.name
+        && autoscaler.metadata.deletion_timestamp.is_none()
+        && ownership(&autoscaler.metadata, owner) == Ownership::Foreign
+}
+
+/// Looks for somebody else's autoscaler of our Deployment under any name, unless the spec has one of its own.
+pub async fn find_foreign_autoscaler(
+    client: &Client,
+    scauth: &ScAuth,
+    names: &Names,
+    observed: &mut Observed,
+) -> kube::Result<()> {
+    let is_settled = scauth.spec.autoscaling.is_some() || observed.foreign_autoscaler.is_some();
+    let Some(owner) = scauth.controller_owner_ref(&()).filter(|_| !is_settled) else { return Ok(()) };
+    let all = Child::Autoscaler.api(client, &names.namespace).list(&ListParams::default()).await?.items;
+    observed.foreign_autoscaler = all.into_iter().find(|autoscaler| scales(autoscaler, &owner));
+    Ok(())
+}
+
+pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed> {
+    let names = Names::of(scauth);
+    let mut observed = observe_children(client, scauth, &names).await?;
+    observed.missing_secrets = referenced_secrets(&scauth.spec);
+    if !observed.children.contains_key(&Child::Namespace) {
+        return Ok(observed);
+    }
+    find_foreign_autoscaler(client, scauth, &names, &mut observed).await?;
+    secrets(client, scauth, &names, &mut observed).await?;
+    if let Some(deployment) = observed.children.get(&Child::Deployment)
+        && !Rollout::of(deployment).is_done()
+    {
+        troubles(client, &names, &mut observed).await?;
+    }
+    Ok(observed)
+}
+
+/// The children alone.
+pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -> kube::Result<Observed> {
+    let mut observed = Observed::default();
+    // Without a uid, which each stored object has, nothing is anybody's.
+    let Some(owner) = scauth.controller_owner_ref(&()) else { return Ok(observed) };
+    let Some(namespace) = Child::Namespace.api(client, &names.namespace).get_opt(&names.namespace).await? else {
+        return Ok(observed);
+    };
+    observed.children.insert(Child::Namespace, namespace);
+    for kind in Child::iter().filter(|kind| *kind != Child::Namespace) {
+        if kind == Child::VolumeClaim && scauth.spec.database.embedded.is_none() {
+            continue;
+        }
+        match kind.api(client, &names.namespace).get(&kind.name(names)).await {
+            Ok(child) => observed.take(kind, child, &scauth.spec, &owner),
+            // The API server names the object where it knows the kind.
+            Err(kube::Error::Api(answer)) if answer.code == 404 => {
+                if kind.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
+                {
+                    observed.unknown_kinds.insert(kind);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(observed)
+}
+
+/// The class of an Ingress that names none; not known without the right to list classes.
+pub async fn default_class(client: &Client) -> kube::Result<Option<String>> {
+    let api: Api<IngressClass> = Api::all(client.clone());
+    let mut classes = match api.list_metadata(&ListParams::default()).await {
+        Ok(classes) => classes.items,
+        Err(kube::Error::Api(answer)) if answer.code == 403 => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    classes.retain(|class| class.annotations().get(DEFAULT_CLASS).is_some_and(|is_default| is_default == "true"));
+    // As the API server chooses where there are several: the youngest.
+    classes.sort_by_key(|class| (class.creation_timestamp().map(|time| Reverse(time.0)), class.name_any()));
+    Ok(classes.first().map(kube::ResourceExt::name_any))
+}
+
+async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut Observed) -> kube::Result<()> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
+    observed.secret = api.get_opt(&names.secret()).await?;
+    if let (Some(secret), Some(owner)) =
+        (api.get_metadata_opt(&names.admin_secret()).await?, scauth.controller_owner_ref(&()))
+    {
+        observed.take_admin_secret(secret.metadata, &owner);
+    }
+    let mut missing = Vec::new();
+    for name in std::mem::take(&mut observed.missing_secrets) {
+        let secret: Option<PartialObjectMeta<Secret>> = api.get_metadata_opt(&name).await?;
+        if secret.is_none() {
+            missing.push(name);
+        }
+    }
+    observed.missing_secrets = missing;
+    Ok(())
+}
+
+/// Asked for only while pods are missing.
+async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> kube::Result<()> {
+    let ours = ListParams::default().labels(&format!("{LABEL_SCAUTH}={}", names.scauth));
+    let pods: Api<rollout::Pod> =
+        Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Pod>(&()));
+    let pods = pods.list(&ours).await?.items;
+    let mut troubles: Vec<_> = pods.iter().filter_map(rollout::trouble).collect();
+    troubles.sort();
+    if troubles.is_empty()
+        && let Some(waiting) = pods.iter().find(|pod| rollout::is_being_created(pod))
+    {
+        let name = waiting.name_any();
+        let failed = ListParams::default().fields(&format!("reason=FailedMount,involvedObject.name={name}")).limit(5);
+        let events: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Event>(&()));
+        let events = events.list(&failed).await?.items;
+        troubles.extend(events.last().map(|event| rollout::failed_mount(&name, event)));
+        observed.is_mounting = true;
+    }
+    observed.troubles = troubles;
+    Ok(())
+}
+
+/// The Secrets that the pods need and that a person, or another operator, makes.
+pub fn referenced_secrets(spec: &ScAuthSpec) -> Vec<String> {
+    let mut names = Vec::new();
+    if let Some(external) = &spec.database.external {
+        names.extend(external.url_from.as_ref().map(|key| key.name.clone()));
+        names.extend(external.credentials_from.as_ref().map(|credentials| credentials.name.clone()));
+        names.extend(external.tls.as_ref().and_then(|tls| tls.ca_from.as_ref()).map(|key| key.name.clone()));
+    }
+    let legacy = spec.auth.as_ref().and_then(|auth| auth.legacy_tokens.as_ref());
+    names.extend(legacy.map(|legacy| legacy.secret_key_from.name.clone()));
+    names.sort();
+    names.dedup();
+    names
+}

@@ -1,0 +1,32 @@
+//! Which of the objects with our children's names matter.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+use super::scale::scale;
+use crate::api::ScAuthSpec;
+use crate::scauth::child::Child;
+use crate::shared::ownership::{Ownership, ownership};
+
+/// Whether the spec asks for a child of that kind.
+pub fn is_wanted(kind: Child, spec: &ScAuthSpec) -> bool {
+    match kind {
+        Child::Namespace
+        | Child::ServiceAccount
+        | Child::NetworkPolicy
+        | Child::Service
+        | Child::OpsService
+        | Child::Deployment => true,
+        Child::VolumeClaim => spec.database.embedded.is_some(),
+        Child::DisruptionBudget => scale(spec).most() > 1,
+        Child::Autoscaler => spec.autoscaling.is_some(),
+        Child::Ingress => spec.ingress().is_some(),
+        Child::HttpRoute => spec.http_route().is_some(),
+        Child::ServiceMonitor => spec.monitoring.is_some(),
+    }
+}
+
+/// Whether a live object with a child's name matters: the spec asks for that child, or it is one that we made and that is
+/// to go. Anybody may have another one; and what an earlier ScAuth left is collected without us.
+pub fn counts(kind: Child, spec: &ScAuthSpec, live: &ObjectMeta, owner: &OwnerReference) -> bool {
+    is_wanted(kind, spec) || (ownership(live, owner) == Ownership::Ours && live.deletion_timestamp.is_none())
+}

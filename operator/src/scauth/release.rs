@@ -1,0 +1,172 @@
+//! Which image and which revision of the pod template a ScAuth has. What was chosen once stays, over upgrades of the
+//! operator too, until somebody wants another: by the spec, by an annotation, or by `upgrade: Automatic` when it is this
+//! one's turn. Pure functions.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+use crate::api::{ScAuth, Upgrade};
+use crate::scauth::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE, ANNOTATION_UPGRADE_TO};
+use crate::shared::conditions::{ConditionStatus, ConditionType, find};
+use crate::shared::reasons::Reason;
+
+/// The latest revision of the pod template; `children/template.rs` tells them apart.
+pub const LATEST: i32 = 2;
+
+/// What an operator brings along.
+#[derive(Debug, Clone)]
+pub struct ReleaseDefaults {
+    /// The name of the release.
+    pub version: String,
+    /// The server's image where the spec names none. Empty where it is not known, which only `render` and `diff` allow.
+    pub image: String,
+}
+
+/// What the pods are to be of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    pub revision: i32,
+    pub image: String,
+    /// The release that they could be of.
+    pub available: Option<String>,
+}
+
+/// Whether an automatic upgrade may begin now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpgradeTurn {
+    Now,
+    /// After that one; the reason of its condition Ready, where it has the release and its pods do not serve.
+    After {
+        scauth: String,
+        reason: Option<String>,
+    },
+}
+
+/// What was chosen before.
+struct Chosen {
+    revision: i32,
+    image: String,
+    spec_image: Option<String>,
+}
+
+pub fn choose(
+    scauth: &ScAuth,
+    deployment: Option<&DynamicObject>,
+    defaults: &ReleaseDefaults,
+    turn: &UpgradeTurn,
+) -> Release {
+    let wanted = || Release {
+        revision: LATEST,
+        image: scauth.spec.image.clone().unwrap_or_else(|| defaults.image.clone()),
+        available: None,
+    };
+    let Some(chosen) = deployment.map_or_else(|| of_status(scauth), |live| Some(of_deployment(scauth, live))) else {
+        return wanted();
+    };
+    let named = scauth.annotations().get(ANNOTATION_UPGRADE_TO) == Some(&defaults.version);
+    let automatic = scauth.spec.upgrade == Some(Upgrade::Automatic) && *turn == UpgradeTurn::Now;
+    if chosen.spec_image != scauth.spec.image || named || automatic || chosen.revision > LATEST {
+        return wanted();
+    }
+    let is_latest = chosen.revision == LATEST && chosen.image == wanted().image;
+    Release {
+        revision: chosen.revision,
+        image: chosen.image,
+        available: (!is_latest).then(|| defaults.version.clone()),
+    }
+}
+
+/// Release 0.1.0 wrote no annotation: it had the first revision, and only the container tells the image.
+fn of_deployment(scauth: &ScAuth, deployment: &DynamicObject) -> Chosen {
+    let running = deployment.data.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
+    match noted(deployment) {
+        Some((revision, image)) => {
+            Chosen { revision, image, spec_image: deployment.annotations().get(ANNOTATION_SPEC_IMAGE).cloned() }
+        }
+        None => Chosen {
+            revision: 1,
+            image: running.unwrap_or_default().to_owned(),
+            spec_image: scauth.spec.image.clone().filter(|image| Some(image.as_str()) == running),
+        },
+    }
+}
+
+/// The revision and the image that a Deployment has, as the operator noted them there.
+pub fn noted(deployment: &DynamicObject) -> Option<(i32, String)> {
+    let note = |name: &str| deployment.annotations().get(name).cloned();
+    Some((note(ANNOTATION_REVISION)?.parse().ok()?, note(ANNOTATION_IMAGE)?))
+}
+
+/// Where the Deployment is gone, the status still knows.
+fn of_status(scauth: &ScAuth) -> Option<Chosen> {
+    let status = scauth.status.as_ref()?;
+    Some(Chosen {
+        revision: status.template_revision?,
+        image: status.image.clone()?,
+        spec_image: scauth.spec.image.clone().filter(|image| Some(image) == status.image.as_ref()),
+    })
+}
+
+/// Whose turn it is among those that upgrade by themselves: one after the other by name, the next one when the one
+/// before is Ready again. One that is not Ready does not begin, and does not keep others from it; unless it is that its
+/// pods do not start, which a new release may mend.
+pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, defaults: &ReleaseDefaults) -> UpgradeTurn {
+    let mine = scauth.name_any();
+    if scauth.spec.upgrade != Some(Upgrade::Automatic) || is_current(scauth, defaults) {
+        return UpgradeTurn::Now;
+    }
+    if !may_begin(scauth) {
+        return UpgradeTurn::After { scauth: mine, reason: None };
+    }
+    let others = all.into_iter().filter(|other| {
+        other.spec.upgrade == Some(Upgrade::Automatic)
+            && other.spec.suspend != Some(true)
+            && other.metadata.deletion_timestamp.is_none()
+            && other.name_any() != mine
+    });
+    let before = others.filter(|other| {
+        let comes_first = !is_current(other, defaults) && may_begin(other) && other.name_any() < mine;
+        comes_first || is_under_way(other, defaults)
+    });
+    let Some(first) = before.min_by_key(|other| other.name_any()) else { return UpgradeTurn::Now };
+    let reason = ready(first).filter(|_| is_under_way(first, defaults)).map(|ready| ready.reason.clone());
+    UpgradeTurn::After { scauth: first.name_any(), reason }
+}
+
+/// Whether it has the release, and its pods do not serve yet, or any more.
+fn is_under_way(scauth: &ScAuth, defaults: &ReleaseDefaults) -> bool {
+    is_current(scauth, defaults) && !is_up(scauth)
+}
+
+fn is_current(scauth: &ScAuth, defaults: &ReleaseDefaults) -> bool {
+    let Some(status) = &scauth.status else { return false };
+    let wanted = scauth.spec.image.as_ref().unwrap_or(&defaults.image);
+    status.template_revision == Some(LATEST) && status.image.as_ref() == Some(wanted)
+}
+
+fn is_ready(scauth: &ScAuth) -> bool {
+    ready(scauth).is_some_and(|ready| ready.status == ConditionStatus::True)
+}
+
+/// Whether its pods serve; that another has its host is not their fault, and no release mends it.
+fn is_up(scauth: &ScAuth) -> bool {
+    is_ready(scauth) || ready(scauth).is_some_and(|ready| ready.reason == Reason::HostTaken.to_string())
+}
+
+/// A new pod would lose a volume that is at risk.
+fn may_begin(scauth: &ScAuth) -> bool {
+    if condition(scauth, ConditionType::DatabaseReady).is_some_and(|found| found.reason == Reason::VolumeAtRisk.to_string()) {
+        return false;
+    }
+    is_up(scauth) || ready(scauth).is_some_and(|ready| ready.reason.parse().is_ok_and(Reason::is_failed_start))
+}
+
+fn ready(scauth: &ScAuth) -> Option<&Condition> {
+    condition(scauth, ConditionType::Ready)
+}
+
+fn condition(scauth: &ScAuth, kind: ConditionType) -> Option<&Condition> {
+    find(scauth.status.iter().flat_map(|status| &status.conditions), kind)
+}

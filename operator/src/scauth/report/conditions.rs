@@ -1,0 +1,72 @@
+//! The conditions, one file each. docs/conditions.md lists each reason with what to do.
+
+mod admin;
+mod database;
+mod exposed;
+mod keys;
+mod monitored;
+mod ready;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{ConditionInput, Outcome};
+use crate::scauth::release::UpgradeTurn;
+use crate::scauth::rollout::Trouble;
+use crate::shared::conditions::{ConditionStatus, ConditionType, find};
+use crate::shared::reasons::Reason;
+
+/// One condition without its times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionUpdate {
+    pub kind: ConditionType,
+    pub status: ConditionStatus,
+    pub reason: Reason,
+    pub message: String,
+}
+
+fn update(kind: ConditionType, status: ConditionStatus, reason: Reason, message: impl Into<String>) -> ConditionUpdate {
+    ConditionUpdate { kind, status, reason, message: message.into() }
+}
+
+/// Whether it asks nothing of anybody.
+pub fn is_informational(condition: &Condition) -> bool {
+    condition.status == ConditionStatus::True || condition.reason.parse().is_ok_and(Reason::is_informational)
+}
+
+pub fn updates(outcome: &Outcome, input: Option<&ConditionInput<'_>>, turn: &UpgradeTurn) -> Vec<ConditionUpdate> {
+    let Some(input) = input else {
+        return match outcome {
+            Outcome::Refused(refusal) => blocked(refusal.reason, &refusal.message, refusal.is_final),
+            Outcome::Failed(error) => blocked(error.reason(), &error.to_string(), error.reason() == Reason::Invalid),
+            Outcome::Applied { .. } | Outcome::Suspended { .. } => Vec::new(),
+        };
+    };
+    let database = database::find(input);
+    let exposed = exposed::find(input);
+    let mut updates = match outcome {
+        Outcome::Suspended { pending, .. } => ready::asleep(input, &database, &exposed, pending),
+        _ => ready::awake(input, &database, &exposed, turn),
+    };
+    updates.extend([database, exposed]);
+    updates.extend([keys::find(input), admin::find(input), monitored::find(input)].into_iter().flatten());
+    updates
+}
+
+fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<ConditionUpdate> {
+    let (reconciling, stalled) = (ConditionStatus::from(!is_final), ConditionStatus::from(is_final));
+    vec![
+        update(ConditionType::Ready, ConditionStatus::False, reason, message),
+        update(ConditionType::Reconciling, reconciling, reason, message),
+        update(ConditionType::Stalled, stalled, reason, message),
+    ]
+}
+
+/// A condition as it was, while the pods have not been asked since.
+fn before(input: &ConditionInput<'_>, kind: ConditionType) -> Option<ConditionUpdate> {
+    let old = find(input.before, kind)?;
+    Some(update(kind, old.status.parse().ok()?, old.reason.parse().ok()?, old.message.clone()))
+}
+
+fn trouble<'a>(input: &'a ConditionInput<'_>) -> Option<&'a Trouble> {
+    input.observed.troubles.iter().chain(&input.rollout.trouble).min()
+}

@@ -1,0 +1,220 @@
+//! DatabaseReady: whether the pods serve from the database that holds the data, and reach it.
+
+use sc_auth_contract::status::{HoldReason, Offered, Other};
+
+use super::{ConditionUpdate, before, trouble, update};
+use crate::scauth::health::{Health, Word};
+use crate::scauth::identity::candidates;
+use crate::scauth::names::ANNOTATION_ACCEPT_DATABASE;
+use crate::scauth::report::ConditionInput;
+use crate::scauth::rollout::Cause;
+use crate::scauth::volume;
+use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::shared::reasons::Reason;
+
+const KIND: ConditionType = ConditionType::DatabaseReady;
+
+pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
+    let missing = &input.observed.missing_secrets;
+    if !missing.is_empty() {
+        let (names, namespace) = (missing.join(", "), &input.validated.names.namespace);
+        let message = format!("Secret {names} is missing in namespace {namespace}; the pods cannot start without it");
+        return not_ready(Reason::SecretNotFound, message);
+    }
+    let health = input.observed.word.health();
+    if let Some(changed) = health.and_then(|health| changed(input, health)) {
+        return changed;
+    }
+    match trouble(input) {
+        Some(trouble) if matches!(trouble.cause, Cause::Migration | Cause::Start) => {
+            return not_ready(trouble.cause.reason(), trouble.message.clone());
+        }
+        _ => {}
+    }
+    match &input.observed.word {
+        Word::Said(health) => said(input, health),
+        Word::NotAsked => earlier_or_at_risk(input).unwrap_or_else(starting),
+        Word::Silent if input.rollout.available == 0 => starting(),
+        Word::Silent => {
+            let earlier = earlier_or_at_risk(input).filter(|earlier| earlier.status != ConditionStatus::Unknown);
+            earlier.unwrap_or_else(|| fine(input))
+        }
+    }
+}
+
+fn not_ready(reason: Reason, message: impl Into<String>) -> ConditionUpdate {
+    update(KIND, ConditionStatus::False, reason, message)
+}
+
+fn starting() -> ConditionUpdate {
+    update(KIND, ConditionStatus::Unknown, Reason::Starting, "no pod has connected to the database yet")
+}
+
+/// What the pods said before, if it was about them.
+fn earlier(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let is_of_pods = |earlier: &ConditionUpdate| {
+        let reasons = [
+            Reason::DatabaseChanged,
+            Reason::DatabaseLost,
+            Reason::DatabaseShared,
+            Reason::DatabaseUnreachable,
+            Reason::AddressUnusable,
+        ];
+        reasons.contains(&earlier.reason) || earlier.reason == Reason::Migrated && input.rollout.available > 0
+    };
+    before(input, KIND).filter(is_of_pods)
+}
+
+/// The API server reports a volume at risk, whatever the pods said before.
+fn earlier_or_at_risk(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let is_false = |earlier: &ConditionUpdate| earlier.status == ConditionStatus::False;
+    earlier(input).filter(is_false).or_else(|| at_risk(input)).or_else(|| earlier(input))
+}
+
+fn said(input: &ConditionInput<'_>, health: &Health) -> ConditionUpdate {
+    if let Some(hold) = &health.hold {
+        let message = format!("database {} was accepted; the pods switch to it", hold.found);
+        return update(KIND, ConditionStatus::Unknown, Reason::Starting, message);
+    }
+    if input.rollout.available == 0 {
+        return starting();
+    }
+    if !health.database_reachable {
+        let message = "the pods cannot reach the database, and clients get 503 until they can; the logs of the pods have the reason";
+        return not_ready(Reason::DatabaseUnreachable, message);
+    }
+    if let Some((offered, error)) = health.offered.as_ref().and_then(|offered| Some((offered, offered.error.as_ref()?)))
+    {
+        return not_ready(Reason::AddressUnusable, unusable(input, offered, error));
+    }
+    match health.others.iter().find(|other| is_older(other, input)) {
+        Some(older) => shared(input, older),
+        None => fine(input),
+    }
+}
+
+/// Where the identity is known, the database is the expected one: pods can connect, but not without a restart.
+fn unusable(input: &ConditionInput<'_>, offered: &Offered, error: &str) -> String {
+    let names = &input.validated.names;
+    if offered.identity.is_some() {
+        return format!(
+            "running pods cannot switch to the address in the Secret, although it leads to the same database: {error}; they \
+             keep using the previous address, and a pod that starts now uses the new one: kubectl -n {} rollout restart \
+             deployment/{}",
+            names.namespace, names.scauth
+        );
+    }
+    format!(
+        "the address or credentials in the Secret do not work: {error}; running pods keep using the previous ones, and a \
+         pod that starts now cannot serve: correct the Secret"
+    )
+}
+
+fn fine(input: &ConditionInput<'_>) -> ConditionUpdate {
+    let fine = || {
+        update(KIND, ConditionStatus::True, Reason::Migrated, "the database is reachable and its schema is up to date")
+    };
+    at_risk(input).unwrap_or_else(fine)
+}
+
+/// The volume of an embedded database would go with its pod.
+fn at_risk(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let danger = volume::danger(input.children, &input.validated.names)?;
+    Some(not_ready(Reason::VolumeAtRisk, danger))
+}
+
+/// Pods found, or could use, another database than the one that holds the data.
+fn changed(input: &ConditionInput<'_>, health: &Health) -> Option<ConditionUpdate> {
+    let expected = input.validated.expectation.database.as_deref();
+    let found = candidates(health, expected);
+    let held = health.hold.as_ref().filter(|hold| found.contains(hold.found.as_str()));
+    let offered = health.offered.as_ref().and_then(|offered| offered.identity.as_deref());
+    let offered = offered.filter(|offered| found.contains(offered));
+    // While pods are replaced, the earlier ones serve from where they did.
+    let served = || {
+        let is_alone = expected.is_none() && found.len() < 2;
+        let mut served = health.served.iter().map(|served| served.identity.as_str());
+        served.find(|served| input.rollout.is_done() && !is_alone && found.contains(served))
+    };
+    let expected = expected.unwrap_or("none yet");
+    if let Some(hold) = held {
+        let is_lost = hold.reason == HoldReason::EmptyDatabase && input.validated.spec.database.embedded.is_some();
+        if is_lost {
+            return Some(lost(input, expected, &hold.found, "The pod answers 503 and changes nothing."));
+        }
+        let is_embedded = input.validated.spec.database.embedded.is_some();
+        let repair = if is_embedded { "restore the right file" } else { "correct the database's Secret" };
+        let serving = if health.served.is_empty() { "no pod serves" } else { "running pods keep using the first" };
+        let message = format!(
+            "the data is in database {expected}, but pods that start find a different one, {}: they answer 503 and change \
+             nothing, and {serving}; {repair}, or {}",
+            hold.found,
+            accept(input, &hold.found)
+        );
+        return Some(not_ready(Reason::DatabaseChanged, message));
+    }
+    // The file was removed under the pod.
+    let is_embedded = input.validated.spec.database.embedded.is_some();
+    if let Some(found) = offered.filter(|found| is_embedded && found.starts_with("empty-")) {
+        return Some(lost(
+            input,
+            expected,
+            found,
+            "The pod can no longer write and must be restarted once the file is restored.",
+        ));
+    }
+    let (found, words) = match (offered, served()) {
+        (Some(offered), _) => (offered, "the Secret now names a different one"),
+        (None, Some(served)) => (served, "pods serve from a different one"),
+        (None, None) => return None,
+    };
+    let stay =
+        if offered.is_some() { "the pods keep using the first; correct the Secret" } else { "correct the Secret" };
+    let message =
+        format!("the data is in database {expected}, but {words}, {found}: {stay}, or {}", accept(input, found));
+    Some(not_ready(Reason::DatabaseChanged, message))
+}
+
+fn lost(input: &ConditionInput<'_>, expected: &str, found: &str, effect: &str) -> ConditionUpdate {
+    let names = &input.validated.names;
+    let message = format!(
+        "volume {} no longer has a database: it had {expected}, with all users and sessions. {effect} Restore the file \
+         (docs/backup.md), or {}",
+        names.volume_claim(),
+        accept(input, found).replace("use the other one", "start with an empty one")
+    );
+    not_ready(Reason::DatabaseLost, message)
+}
+
+/// How to accept that database.
+fn accept(input: &ConditionInput<'_>, found: &str) -> String {
+    let name = &input.validated.names.scauth;
+    match input.validated.expectation.unmet.as_deref() {
+        Some(unmet) if unmet == found => format!(
+            "use the other one: its annotation was already used and counts only once; remove it first: kubectl annotate \
+              scauth {name} {ANNOTATION_ACCEPT_DATABASE}-"
+        ),
+        unmet => {
+            let stale = unmet.map(|unmet| format!(" (the annotation now names {unmet}, which no pod has found)"));
+            format!(
+                "use the other one with: kubectl annotate scauth {name} {ANNOTATION_ACCEPT_DATABASE}={found} --overwrite{}",
+                stale.unwrap_or_default()
+            )
+        }
+    }
+}
+
+/// The older one keeps the database: it is the younger that somebody has just made.
+fn is_older(other: &Other, input: &ConditionInput<'_>) -> bool {
+    let (created, uid) = (input.validated.expectation.created, &input.validated.owner.uid);
+    (other.created, &other.uid) < (created, uid)
+}
+
+fn shared(input: &ConditionInput<'_>, other: &Other) -> ConditionUpdate {
+    let message = format!(
+        "ScAuth {} (uid {}), which is older, uses the same database: both have the same users, and each rejects the \
+         tokens of the other; give {} its own database, or delete one of the two",
+        other.name, other.uid, input.validated.names.scauth
+    );
+    not_ready(Reason::DatabaseShared, message)
+}

@@ -1,0 +1,108 @@
+//! Exposed: whether clients reach the API from outside of the cluster.
+
+use std::collections::BTreeMap;
+
+use super::{ConditionUpdate, update};
+use crate::scauth::child::Child;
+use crate::scauth::exposure::{has_address, is_accepted, words_of_gateways};
+use crate::scauth::hosts::Other;
+use crate::scauth::report::ConditionInput;
+use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::shared::reasons::Reason;
+
+pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
+    let spec = &input.validated.spec;
+    if !input.validated.taken.is_empty() {
+        return update(ConditionType::Exposed, ConditionStatus::False, Reason::HostTaken, host_taken(input));
+    }
+    if let Some(wanted) = spec.ingress() {
+        return by_ingress(input, &wanted.host, wanted.class_name.as_deref());
+    }
+    if let Some(wanted) = spec.http_route() {
+        return by_route(input, &wanted.hostnames.join(", "));
+    }
+    update(
+        ConditionType::Exposed,
+        ConditionStatus::False,
+        Reason::NotWanted,
+        "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service",
+    )
+}
+
+/// Which hosts lead where.
+fn host_taken(input: &ConditionInput<'_>) -> String {
+    let validated = input.validated;
+    let mut holders: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for Other { host, scauth, door } in &validated.taken {
+        holders.entry((scauth, door)).or_default().push(host);
+    }
+    let holders = holders.iter().map(|((scauth, door), hosts)| {
+        let (hosts, verb, it) = (hosts.join(", "), lead(hosts.len()), if hosts.len() == 1 { "it" } else { "them" });
+        format!("{hosts} {verb} to ScAuth {scauth}, which had {it} first, through {door}")
+    });
+    let holders = holders.collect::<Vec<_>>().join("; ");
+    let free = validated.http_route().map(|route| route.hostnames).unwrap_or_default();
+    let (hosts, verb) =
+        if free.is_empty() { ("no host".to_owned(), "leads") } else { (free.join(", "), lead(free.len())) };
+    format!(
+        "{holders}; {hosts} {verb} to this ScAuth; its pods run and are reached as {}: choose another host, or remove it \
+         from the other ScAuth",
+        validated.url()
+    )
+}
+
+fn lead(count: usize) -> &'static str {
+    if count == 1 { "leads" } else { "lead" }
+}
+
+fn by_ingress(input: &ConditionInput<'_>, host: &str, class: Option<&str>) -> ConditionUpdate {
+    if input.children.get(&Child::Ingress).is_some_and(has_address) {
+        return admitted(input, host);
+    }
+    let class = class.unwrap_or("the default class");
+    let message =
+        format!("no ingress controller has picked up the Ingress yet; does the cluster have one for {class}?");
+    update(ConditionType::Exposed, ConditionStatus::Unknown, Reason::NoAddress, message)
+}
+
+fn by_route(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
+    if input.unknown_kinds.contains(&Child::HttpRoute) {
+        let message = "the cluster does not have the HTTPRoute API: install Gateway API, or use spec.expose.ingress";
+        return update(ConditionType::Exposed, ConditionStatus::False, Reason::GatewayApiMissing, message);
+    }
+    let route = input.children.get(&Child::HttpRoute);
+    let words: Vec<_> = route.into_iter().flat_map(words_of_gateways).collect();
+    let refusal = |kind: &str| words.iter().find(|word| word["type"] == kind && word["status"] == "False");
+    if let Some(refused) = refusal("Accepted").or_else(|| refusal("ResolvedRefs")) {
+        let message = format!("a Gateway rejected the HTTPRoute: {}", refused["message"].as_str().unwrap_or_default());
+        return update(ConditionType::Exposed, ConditionStatus::False, Reason::RouteRefused, message);
+    }
+    if route.is_some_and(is_accepted) {
+        return admitted(input, hosts);
+    }
+    update(
+        ConditionType::Exposed,
+        ConditionStatus::Unknown,
+        Reason::NoGateway,
+        "no Gateway has accepted the HTTPRoute yet; does a Gateway with that name exist?",
+    )
+}
+
+/// Clients come through; whether they can be told apart is said too.
+fn admitted(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
+    let has_proxies = input.validated.spec.expose.as_ref().is_some_and(|expose| !expose.trusted_proxies.is_empty());
+    let hint = "; client addresses are unknown, so logins are not limited by address, and a stranger who guesses a \
+                user's password can lock that user out; set spec.expose.trustedProxies to the networks of the ingress \
+                controller";
+    let message = format!("clients reach the API at {hosts}{}{}", shared(input), if has_proxies { "" } else { hint });
+    update(ConditionType::Exposed, ConditionStatus::True, Reason::Admitted, message)
+}
+
+/// Those who claim a host by an object of the other kind.
+fn shared(input: &ConditionInput<'_>) -> String {
+    let shared = input.observed.hosts.shared.iter().map(|other| {
+        let Other { host, scauth, door } = other;
+        format!("; ScAuth {scauth} also claims {host}, through {door}: DNS decides which of the two clients reach")
+    });
+    shared.collect()
+}

@@ -1,0 +1,50 @@
+//! KeysReady: whether the keys of the sessions in the database are still there, and all pods use those of the Secret.
+//! The pods tell; those of release 0.2 do not, and then there is no such condition.
+
+use super::{ConditionUpdate, before, update};
+use crate::scauth::health::Health;
+use crate::scauth::report::ConditionInput;
+use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::shared::reasons::Reason;
+
+const KIND: ConditionType = ConditionType::KeysReady;
+
+pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let secret = input.validated.names.secret();
+    if input.keys.were_lost {
+        return Some(lost(format!(
+            "Secret {secret} was missing and was created with new keys: every token is invalid, and all users must log \
+             in again; to avoid that, restore the Secret from a backup"
+        )));
+    }
+    let Some(health) = input.observed.word.health() else { return before(input, KIND) };
+    Some(if health.keys_lost? {
+        lost(format!(
+            "the database has sessions whose refresh tokens were signed with a key that Secret {secret} does not hold: \
+             the users of those sessions must log in again; to avoid that, restore the Secret from a backup"
+        ))
+    } else if has_other_keys(input, health) {
+        lost(format!(
+            "pods still use keys that Secret {secret} no longer holds; they reload the Secret within about a minute, and \
+             then every token signed with the previous keys is invalid"
+        ))
+    } else {
+        update(
+            KIND,
+            ConditionStatus::True,
+            Reason::KeysKnown,
+            "all pods have the keys that existing sessions were signed with",
+        )
+    })
+}
+
+fn lost(message: String) -> ConditionUpdate {
+    update(KIND, ConditionStatus::False, Reason::KeysLost, message)
+}
+
+/// Whether a pod has none of the Secret's keys. In a rotation the two have keys in common, although the mounted file
+/// follows the Secret later.
+fn has_other_keys(input: &ConditionInput<'_>, health: &Health) -> bool {
+    let kids = &input.keys.kids;
+    !kids.is_empty() && health.keys.iter().any(|pods| !pods.is_empty() && pods.is_disjoint(kids))
+}

@@ -1,0 +1,22 @@
+//! Monitored: whether Prometheus can be told of the pods.
+
+use super::{ConditionUpdate, update};
+use crate::scauth::child::Child;
+use crate::scauth::report::ConditionInput;
+use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::shared::reasons::Reason;
+
+pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    input.validated.spec.monitoring.as_ref()?;
+    Some(if input.unknown_kinds.contains(&Child::ServiceMonitor) {
+        let message = "the cluster does not have the ServiceMonitor API: install the Prometheus operator, or remove spec.monitoring";
+        update(ConditionType::Monitored, ConditionStatus::False, Reason::PrometheusOperatorMissing, message)
+    } else {
+        update(
+            ConditionType::Monitored,
+            ConditionStatus::True,
+            Reason::Applied,
+            "Prometheus can find the metrics through the ServiceMonitor",
+        )
+    })
+}

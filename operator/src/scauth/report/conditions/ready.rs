@@ -1,0 +1,208 @@
+//! Ready, Reconciling and Stalled.
+
+use std::fmt::Write as _;
+
+use kube::ResourceExt as _;
+
+use super::{ConditionUpdate, before, trouble, update};
+use crate::scauth::capacity::State;
+use crate::scauth::health::Word;
+use crate::scauth::release::UpgradeTurn;
+use crate::scauth::report::ConditionInput;
+use crate::scauth::scale::Scale;
+use crate::scauth::volume;
+use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::shared::reasons::Reason;
+
+pub fn awake(
+    input: &ConditionInput<'_>,
+    database: &ConditionUpdate,
+    exposed: &ConditionUpdate,
+    turn: &UpgradeTurn,
+) -> Vec<ConditionUpdate> {
+    about_the_volume(input, about_the_pods(input, database, exposed, turn))
+}
+
+fn about_the_pods(
+    input: &ConditionInput<'_>,
+    database: &ConditionUpdate,
+    exposed: &ConditionUpdate,
+    turn: &UpgradeTurn,
+) -> Vec<ConditionUpdate> {
+    match obstacle(input, database, exposed) {
+        Some((reason, message)) => vec![
+            update(ConditionType::Ready, ConditionStatus::False, reason, message.clone()),
+            update(ConditionType::Reconciling, ConditionStatus::True, reason, message),
+            update(ConditionType::Stalled, ConditionStatus::False, Reason::Done, ""),
+        ],
+        None => vec![
+            update(ConditionType::Ready, ConditionStatus::True, Reason::Serving, serving(input, turn) + see(database)),
+            update(ConditionType::Reconciling, ConditionStatus::False, Reason::Done, ""),
+            update(ConditionType::Stalled, ConditionStatus::False, Reason::Done, ""),
+        ],
+    }
+}
+
+/// What does not keep clients from being served.
+fn see(database: &ConditionUpdate) -> &'static str {
+    if database.status == ConditionStatus::False { "; see DatabaseReady" } else { "" }
+}
+
+/// The volume is not what the spec asks for: Ready goes on telling of the pods, and the other two tell of the volume.
+fn about_the_volume(input: &ConditionInput<'_>, mut updates: Vec<ConditionUpdate>) -> Vec<ConditionUpdate> {
+    if volume::is_going(input.children) {
+        return updates;
+    }
+    let unsettled = input.validated.volume.as_ref().and_then(|volume| match &volume.state {
+        State::Growing(message) => Some((Reason::VolumeResizing, message)),
+        State::Pending(message) => Some((Reason::VolumePending, message)),
+        State::Settled | State::Kept(_) => None,
+    });
+    let refused = input.not_grown.map(|(reason, message)| (*reason, message));
+    let Some((reason, message)) = refused.or(unsettled) else { return updates };
+    let kind = if matches!(reason, Reason::VolumeNotExpandable | Reason::Invalid) {
+        ConditionType::Stalled
+    } else {
+        ConditionType::Reconciling
+    };
+    for told in updates.iter_mut().filter(|told| told.kind == kind && told.status == ConditionStatus::False) {
+        *told = update(kind, ConditionStatus::True, reason, message);
+    }
+    updates
+}
+
+fn serving(input: &ConditionInput<'_>, turn: &UpgradeTurn) -> String {
+    let count = input.rollout.wanted;
+    let mut message = format!("{count} of {count} replicas serve");
+    if let (UpgradeTurn::After { scauth, reason }, Some(version)) = (turn, &input.validated.release.available) {
+        let _ = write!(message, "; the upgrade to release {version} waits for ScAuth {scauth}");
+        if let Some(reason) = reason {
+            let _ = write!(message, ", which has that release and is not Ready ({reason})");
+        }
+    }
+    if let Some(State::Kept(volume)) = input.validated.volume.as_ref().map(|volume| &volume.state) {
+        let _ = write!(message, "; {volume}");
+    }
+    message + &rivalry(input)
+}
+
+/// An autoscaler that is not ours and that sets the number of replicas, or tries to.
+fn rivalry(input: &ConditionInput<'_>) -> String {
+    match (&input.validated.scale, &input.observed.foreign_autoscaler) {
+        (Scale::Theirs { autoscaler, .. }, _) => {
+            format!("; HorizontalPodAutoscaler {autoscaler} sets the number of replicas, and spec.replicas is ignored")
+        }
+        (Scale::Fixed(replicas), Some(autoscaler)) => format!(
+            "; HorizontalPodAutoscaler {} changes the number of replicas, and the operator sets it back to {replicas}, \
+             since an embedded database has one writer: delete the HorizontalPodAutoscaler",
+            autoscaler.name_any()
+        ),
+        _ => String::new(),
+    }
+}
+
+/// What keeps it from being Ready; the first reason is the one to fix first.
+fn obstacle(
+    input: &ConditionInput<'_>,
+    database: &ConditionUpdate,
+    exposed: &ConditionUpdate,
+) -> Option<(Reason, String)> {
+    if let Some(problem) = input.keys.broken {
+        return Some((Reason::KeysUnreadable, problem.to_owned()));
+    }
+    if !input.rollout.is_done() {
+        if database.status == ConditionStatus::False && !leaves_clients_alone(database.reason) {
+            return Some((database.reason, database.message.clone()));
+        }
+        return Some(match trouble(input) {
+            Some(trouble) => (trouble.cause.reason(), trouble.message.clone()),
+            None => (Reason::RollingOut, progress(input)),
+        });
+    }
+    refusing(input, database).or_else(|| not_reached(exposed))
+}
+
+/// Whether pods start and serve in spite of it.
+fn leaves_clients_alone(reason: Reason) -> bool {
+    matches!(reason, Reason::DatabaseShared | Reason::AddressUnusable | Reason::VolumeAtRisk)
+}
+
+/// Why clients meet errors although all pods are there, as far as pods have said.
+fn refusing(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(Reason, String)> {
+    let because_of_database = || Some((database.reason, database.message.clone()));
+    if database.reason == Reason::DatabaseUnreachable {
+        return because_of_database();
+    }
+    match &input.observed.word {
+        Word::Said(health) if health.hold.is_some() => {
+            // Unknown, where it was accepted and the pods are about to see that.
+            let reason = if database.status == ConditionStatus::False { database.reason } else { Reason::RollingOut };
+            Some((reason, database.message.clone()))
+        }
+        // Also where the pods could use another database, which is the condition's reason then.
+        Word::Said(health) if !health.database_reachable && database.status == ConditionStatus::False => {
+            because_of_database()
+        }
+        Word::Said(health) if health.fails => {
+            let message =
+                "pods answered requests with a 5xx status within the last minute; the logs of the pods have the reason";
+            Some((Reason::ServerErrors, message.to_owned()))
+        }
+        Word::Said(_) => None,
+        Word::NotAsked => match before(input, ConditionType::Ready) {
+            Some(ready) if ready.status == ConditionStatus::True => None,
+            Some(ready) if ready.reason == Reason::ServerErrors => Some((ready.reason, ready.message)),
+            Some(ready) if ready.reason == database.reason => because_of_database(),
+            _ => Some((
+                Reason::RollingOut,
+                "all replicas are ready; the operator is about to query their status".to_owned(),
+            )),
+        },
+        Word::Silent => before(input, ConditionType::Ready)
+            .filter(|ready| ready.reason == database.reason)
+            .and_then(|_| because_of_database()),
+    }
+}
+
+/// Pods that serve are not enough where the host that the spec names leads nowhere, or to somebody else.
+fn not_reached(exposed: &ConditionUpdate) -> Option<(Reason, String)> {
+    let is_so = matches!(exposed.reason, Reason::GatewayApiMissing | Reason::HostTaken);
+    is_so.then(|| (exposed.reason, exposed.message.clone()))
+}
+
+fn progress(input: &ConditionInput<'_>) -> String {
+    let rollout = &input.rollout;
+    let (wanted, available, updated) = (rollout.wanted, rollout.available, rollout.updated);
+    format!("{available} of {wanted} replicas are available, {updated} have the current spec{}", rivalry(input))
+}
+
+/// While suspended, Ready is about what is there.
+pub fn asleep(
+    input: &ConditionInput<'_>,
+    database: &ConditionUpdate,
+    exposed: &ConditionUpdate,
+    pending: &[String],
+) -> Vec<ConditionUpdate> {
+    let count = input.rollout.wanted;
+    let problem = || refusing(input, database).filter(|_| input.rollout.is_done()).or_else(|| not_reached(exposed));
+    let (ready, message) = if !pending.is_empty() {
+        (
+            ConditionStatus::False,
+            format!("spec.suspend is set, and changes to these are pending: {}", pending.join(", ")),
+        )
+    } else if let Some((_, message)) = problem() {
+        (ConditionStatus::False, format!("spec.suspend is set: the operator changes nothing; {message}"))
+    } else if input.rollout.is_done() {
+        (
+            ConditionStatus::True,
+            format!("{count} of {count} replicas serve; spec.suspend is set: the operator changes nothing"),
+        )
+    } else {
+        (ConditionStatus::False, format!("spec.suspend is set: the operator changes nothing; {}", progress(input)))
+    };
+    vec![
+        update(ConditionType::Ready, ready, Reason::Suspended, message.clone()),
+        update(ConditionType::Reconciling, ConditionStatus::False, Reason::Suspended, message),
+        update(ConditionType::Stalled, ConditionStatus::False, Reason::Suspended, ""),
+    ]
+}

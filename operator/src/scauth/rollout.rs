@@ -1,0 +1,169 @@
+//! How far the pods are, and why they do not get further; read from the Deployment, the pods and their events.
+
+use k8s_openapi::api::apps::v1::DeploymentStatus;
+use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
+use kube::ResourceExt as _;
+use kube::core::{DynamicObject, NotUsed, Object};
+use serde_json::Value;
+
+use crate::shared::reasons::Reason;
+
+/// A pod, of which only the status is read.
+pub type Pod = Object<NotUsed, PodStatus>;
+
+/// A Deployment's numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Rollout {
+    /// Whether the Deployment's controller has seen the current spec.
+    pub is_observed: bool,
+    pub wanted: i32,
+    /// Of any template, even of an earlier one.
+    pub replicas: i32,
+    pub updated: i32,
+    pub ready: i32,
+    pub available: i32,
+    /// When the Deployment last became available, or ceased to be.
+    pub available_since: Option<String>,
+    /// Why no pod can be made, or why it takes too long.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why pods do not run; the first is the one that says most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    Migration,
+    Start,
+    Image,
+    PodsRefused,
+    Scheduling,
+    Mount,
+    Deadline,
+}
+
+impl Cause {
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Migration => Reason::MigrationFailed,
+            Self::Start => Reason::StartFailed,
+            Self::Image => Reason::ImagePullFailed,
+            Self::PodsRefused => Reason::PodsRefused,
+            Self::Scheduling => Reason::Unschedulable,
+            Self::Mount => Reason::MountFailed,
+            Self::Deadline => Reason::RolloutStuck,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Trouble {
+    pub cause: Cause,
+    pub message: String,
+}
+
+impl Rollout {
+    pub fn of(deployment: &DynamicObject) -> Self {
+        let status: DeploymentStatus = deployment
+            .data
+            .get("status")
+            .and_then(|status| serde_json::from_value(status.clone()).ok())
+            .unwrap_or_default();
+        let wanted = deployment.data.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+        Self {
+            is_observed: status.observed_generation >= deployment.metadata.generation,
+            wanted: i32::try_from(wanted).unwrap_or(i32::MAX),
+            replicas: status.replicas.unwrap_or(0),
+            updated: status.updated_replicas.unwrap_or(0),
+            ready: status.ready_replicas.unwrap_or(0),
+            available: status.available_replicas.unwrap_or(0),
+            available_since: available_since(&status),
+            trouble: of_conditions(&status),
+        }
+    }
+
+    /// Whether all pods are of the current template and serve, and no other is left. Without pods nobody serves.
+    pub fn is_done(&self) -> bool {
+        self.is_observed
+            && self.wanted > 0
+            && self.updated == self.wanted
+            && self.available == self.wanted
+            && self.replicas == self.wanted
+    }
+}
+
+fn available_since(status: &DeploymentStatus) -> Option<String> {
+    let mut conditions = status.conditions.iter().flatten();
+    let available = conditions.find(|condition| condition.type_ == "Available")?;
+    available.last_transition_time.as_ref().map(|time| time.0.to_string())
+}
+
+fn of_conditions(status: &DeploymentStatus) -> Option<Trouble> {
+    let conditions = status.conditions.iter().flatten();
+    let message = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut troubles: Vec<_> = conditions
+        .filter_map(|condition| match (condition.type_.as_str(), condition.status.as_str()) {
+            ("ReplicaFailure", "True") => {
+                Some(Trouble { cause: Cause::PodsRefused, message: message(&condition.message) })
+            }
+            ("Progressing", "False") => Some(Trouble { cause: Cause::Deadline, message: message(&condition.message) }),
+            _ => None,
+        })
+        .collect();
+    troubles.sort();
+    troubles.into_iter().next()
+}
+
+/// Why a pod does not start; for a container that failed, in the words of its last log line.
+pub fn trouble(pod: &Pod) -> Option<Trouble> {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let status = pod.status.as_ref()?;
+    let containers = || status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let in_pod = |cause, text: &str| Trouble { cause, message: format!("pod {}, {text}", pod.name_any()) };
+    for container in containers().filter(|container| !container.ready) {
+        if let Some(words) = last_words(container) {
+            let cause = if container.name == "migrate" { Cause::Migration } else { Cause::Start };
+            return Some(in_pod(cause, &format!("{}: {words}", container.name)));
+        }
+        let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+        let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
+        let text = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or(reason);
+        if matches!(reason, "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull") {
+            return Some(in_pod(Cause::Image, &format!("image {}: {text}", container.image)));
+        }
+        if matches!(reason, "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") {
+            return Some(in_pod(Cause::Start, &format!("{}: {text}", container.name)));
+        }
+    }
+    let unscheduled = status.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled" && condition.status == "False" && condition.message.is_some()
+    })?;
+    Some(in_pod(Cause::Scheduling, unscheduled.message.as_deref().unwrap_or_default()))
+}
+
+/// Whether its volumes may be what a pod waits for.
+pub fn is_being_created(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else { return false };
+    pod.metadata.deletion_timestamp.is_none()
+        && status.init_container_statuses.iter().flatten().any(|container| {
+            let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+            waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some("PodInitializing"))
+        })
+}
+
+pub fn failed_mount(pod: &str, event: &DynamicObject) -> Trouble {
+    let text: String = event.data["message"].as_str().unwrap_or_default().chars().take(1_000).collect();
+    Trouble { cause: Cause::Mount, message: format!("pod {pod}: {text}") }
+}
+
+fn last_words(status: &ContainerStatus) -> Option<String> {
+    let ends = [status.state.as_ref(), status.last_state.as_ref()];
+    let ended =
+        ends.into_iter().flatten().filter_map(|state| state.terminated.as_ref()).find(|ended| ended.exit_code != 0)?;
+    let log = ended.message.as_deref().unwrap_or_default();
+    let line =
+        log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("the container exited without logging anything");
+    let event: Option<Value> = serde_json::from_str(line).ok();
+    let message = event.as_ref().and_then(|event| event["message"].as_str()).unwrap_or(line);
+    Some(message.chars().take(1_000).collect())
+}

@@ -1,0 +1,244 @@
+//! The signing keys by the clock: published in time, promoted, retired, dropped. All that is known about where a
+//! rotation is stands in the Secret itself, so that whoever comes next goes on from there. Pure functions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use rand::CryptoRng;
+use sc_auth_contract::keys::{Algorithm, Key, KeySet, KeysError, Purpose, Rotation, RotationRules, State};
+use sc_auth_contract::places::KEYS_FILE;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use crate::api::{KeyAlgorithm, KeyStatus, Keys, ScAuth};
+use crate::scauth::names::{ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED};
+use crate::shared::reasons::Reason;
+
+const DAY: i64 = 24 * 3_600;
+/// How long a key signs where the spec does not say.
+const DEFAULT_PERIOD: i64 = 30 * DAY;
+/// The keys of refresh tokens stay for a year after, so they change no more often than this.
+const REFRESH_PERIOD: i64 = 30 * DAY;
+/// A file may hold 64 keys; requests come to an end before.
+const MOST_KEYS: usize = 60;
+
+/// What is to be done, in seconds.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How long a key signs.
+    pub period: i64,
+    /// How long it is published before.
+    pub publish_for: i64,
+    pub algorithm: Option<Algorithm>,
+    /// What a person asked for by annotation.
+    pub rotate: Option<String>,
+    pub revoke: Option<String>,
+}
+
+impl Plan {
+    pub fn of(scauth: &ScAuth, publish_for: Duration) -> Self {
+        let wanted = scauth.spec.keys.clone().unwrap_or_default();
+        let annotation = |name: &str| scauth.metadata.annotations.as_ref()?.get(name).cloned();
+        Self {
+            period: period(&wanted),
+            publish_for: i64::try_from(publish_for.as_secs()).unwrap_or(DAY),
+            algorithm: wanted.algorithm.map(algorithm),
+            rotate: annotation(ANNOTATION_ROTATE),
+            revoke: annotation(ANNOTATION_REVOKE),
+        }
+    }
+
+    fn period_of(&self, purpose: Purpose) -> i64 {
+        match purpose {
+            Purpose::Access => self.period,
+            Purpose::Refresh => self.period.max(REFRESH_PERIOD),
+        }
+    }
+}
+
+fn period(keys: &Keys) -> i64 {
+    let period = keys.rotation.as_deref().and_then(|text| humantime::parse_duration(text).ok());
+    period.and_then(|period| i64::try_from(period.as_secs()).ok()).unwrap_or(DEFAULT_PERIOD)
+}
+
+pub fn algorithm(wanted: KeyAlgorithm) -> Algorithm {
+    match wanted {
+        KeyAlgorithm::EdDSA => Algorithm::EdDSA,
+        KeyAlgorithm::ES256 => Algorithm::ES256,
+        KeyAlgorithm::RS256 => Algorithm::RS256,
+    }
+}
+
+/// The generated Secret as it was read.
+#[derive(Debug)]
+pub struct Stored {
+    pub keys: KeySet,
+    resource_version: Option<String>,
+    rotated: Option<String>,
+    revoked: Option<String>,
+}
+
+impl Stored {
+    /// # Errors
+    /// Where the Secret holds no keys that can be used; the sentence holds nothing of them.
+    pub fn read(secret: &Secret) -> Result<Self, String> {
+        let content = secret.data.as_ref().and_then(|data| data.get(KEYS_FILE)).ok_or("it has no key keys.json")?;
+        let text = String::from_utf8(content.0.clone()).map_err(|_| "keys.json is not text")?;
+        let keys = KeySet::parse(&SecretString::from(text)).map_err(|error| error.to_string())?;
+        let note = |name: &str| secret.metadata.annotations.as_ref()?.get(name).cloned();
+        Ok(Self {
+            keys,
+            resource_version: secret.metadata.resource_version.clone(),
+            rotated: note(ANNOTATION_ROTATED),
+            revoked: note(ANNOTATION_REVOKED),
+        })
+    }
+
+    /// Without the keys themselves.
+    pub fn status(&self) -> Vec<KeyStatus> {
+        self.keys.keys().iter().map(key_status).collect()
+    }
+}
+
+fn key_status(key: &Key) -> KeyStatus {
+    KeyStatus {
+        kid: key.kid.clone(),
+        purpose: key.purpose.to_string(),
+        alg: key.material.algorithm().to_string(),
+        state: key.state.to_string(),
+        since: k8s_openapi::jiff::Timestamp::from_second(key.since).unwrap_or_default().into(),
+    }
+}
+
+/// A change of the Secret that is due.
+#[derive(Debug)]
+pub struct Change {
+    /// The content of the file, where it changes.
+    file: Option<SecretString>,
+    annotations: BTreeMap<&'static str, String>,
+    resource_version: Option<String>,
+    /// What it does: a reason and a sentence, for an event.
+    pub notes: Vec<(Reason, String)>,
+}
+
+impl Change {
+    /// The merge patch; the version in it makes sure that nothing else has changed meanwhile.
+    pub fn patch(&self) -> Value {
+        use base64::Engine as _;
+        let encode = |file: &SecretString| base64::engine::general_purpose::STANDARD.encode(file.expose_secret());
+        let mut patch = json!({"metadata": {
+            "resourceVersion": self.resource_version, "annotations": self.annotations,
+        }});
+        if let Some(file) = &self.file {
+            patch["data"] = json!({KEYS_FILE: encode(file)});
+        }
+        patch
+    }
+}
+
+/// Takes the steps that are due at `now`, in seconds since 1970-01-01 UTC. `None` where there is none.
+pub fn advance(
+    stored: &mut Stored,
+    plan: &Plan,
+    now: i64,
+    rng: &mut impl CryptoRng,
+) -> Result<Option<Change>, KeysError> {
+    let (mut notes, mut annotations) = (Vec::new(), BTreeMap::new());
+    let mut has_changed = stored.keys.drop_retired(now);
+    if let Some(kid) = plan.revoke.clone().filter(|kid| stored.revoked.as_ref() != Some(kid)) {
+        match stored.keys.revoke(&kid, now, rng) {
+            Ok(successor) => {
+                has_changed = true;
+                let signs = successor.map(|kid| format!("; {kid} now signs")).unwrap_or_default();
+                notes.push((
+                    Reason::KeyRevoked,
+                    format!("key {kid} was removed, and every token that it signed is rejected{signs}"),
+                ));
+            }
+            Err(KeysError::Unknown(_)) => notes.push((
+                Reason::KeyUnknown,
+                format!("key {kid} cannot be revoked: it does not exist; status.keys lists the existing keys"),
+            )),
+            Err(error) => return Err(error),
+        }
+        annotations.insert(ANNOTATION_REVOKED, kid);
+    }
+    let request = plan.rotate.clone().filter(|request| stored.rotated.as_ref() != Some(request));
+    let mut is_met = request.is_some();
+    for purpose in [Purpose::Access, Purpose::Refresh] {
+        match step(&mut stored.keys, plan, purpose, request.is_some(), now, rng)? {
+            Some(Rotation::Published { kid, .. }) => {
+                notes.push((
+                    Reason::KeyPublished,
+                    format!("key {kid} is published and will sign {purpose} tokens later"),
+                ));
+                (has_changed, is_met) = (true, false);
+            }
+            Some(Rotation::Promoted { kid, retired }) => {
+                notes.push((
+                    Reason::KeyPromoted,
+                    format!("key {kid} now signs {purpose} tokens; {retired} still verifies the tokens that it signed"),
+                ));
+                has_changed = true;
+            }
+            Some(Rotation::Waiting { .. }) => is_met = false,
+            None => {}
+        }
+    }
+    if let Some(request) = request.filter(|_| is_met) {
+        annotations.insert(ANNOTATION_ROTATED, request);
+    }
+    if !has_changed && annotations.is_empty() {
+        return Ok(None);
+    }
+    let file = if has_changed { Some(stored.keys.to_json()?) } else { None };
+    Ok(Some(Change { file, annotations, resource_version: stored.resource_version.clone(), notes }))
+}
+
+fn step(
+    keys: &mut KeySet,
+    plan: &Plan,
+    purpose: Purpose,
+    is_requested: bool,
+    now: i64,
+    rng: &mut impl CryptoRng,
+) -> Result<Option<Rotation>, KeysError> {
+    let algorithm = if purpose == Purpose::Access { plan.algorithm } else { None };
+    let current = keys.find(purpose, State::Current);
+    let differs = current.zip(algorithm).is_some_and(|(key, wanted)| key.material.algorithm() != wanted);
+    let ends = current.map_or(now, |key| key.since.saturating_add(plan.period_of(purpose)));
+    if let Some(next) = keys.find(purpose, State::Next) {
+        let ready_at = next.since.saturating_add(plan.publish_for);
+        if !(is_requested || differs) && now < ends {
+            return Ok(None);
+        }
+        if now < ready_at {
+            return Ok(Some(Rotation::Waiting { kid: next.kid.clone(), ready_at }));
+        }
+    } else {
+        let is_due = is_requested || differs || now >= ends.saturating_sub(plan.publish_for);
+        if !is_due || keys.keys().len() >= MOST_KEYS {
+            return Ok(None);
+        }
+    }
+    keys.rotate(purpose, algorithm, true, now, rng).map(Some)
+}
+
+/// When the next step is due, in seconds since 1970-01-01 UTC.
+pub fn next_step(stored: &Stored, plan: &Plan) -> i64 {
+    let is_requested = plan.rotate.is_some() && plan.rotate != stored.rotated;
+    let keys = stored.keys.keys().iter();
+    let drops = keys.filter(|key| key.state == State::Retired);
+    let drops = drops.map(|key| key.since.saturating_add(RotationRules::of(key.purpose).retire_for));
+    let steps = [Purpose::Access, Purpose::Refresh].map(|purpose| {
+        let since = |state| stored.keys.find(purpose, state).map(|key| key.since);
+        let ends = since(State::Current).unwrap_or(0).saturating_add(plan.period_of(purpose));
+        match since(State::Next).map(|since| since.saturating_add(plan.publish_for)) {
+            Some(ready_at) if is_requested => ready_at,
+            Some(ready_at) => ready_at.max(ends),
+            None => ends.saturating_sub(plan.publish_for),
+        }
+    });
+    drops.chain(steps).min().unwrap_or(i64::MAX)
+}

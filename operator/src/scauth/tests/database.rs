@@ -1,0 +1,378 @@
+//! What is said of the database, the sessions' keys and the first Admin, and whether it is Ready then.
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::jiff::Timestamp;
+use sc_auth_contract::keys::{Algorithm, KeySet, Purpose};
+use sc_auth_contract::status::Status;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::{embedded, environment, external, live, owned_by, scauth};
+use crate::api::{KeyStatus, ScAuth, ScAuthStatus};
+use crate::scauth::apply::{Applied, Keys};
+use crate::scauth::child::Child;
+use crate::scauth::children::build;
+use crate::scauth::health::{Health, Word};
+use crate::scauth::observe::Observed;
+use crate::scauth::release::UpgradeTurn;
+use crate::scauth::report::{self, Outcome};
+use crate::scauth::rotation::Stored;
+use crate::scauth::validate::validate;
+
+/// A ScAuth whose pods said that, with `one` as the database that holds the data.
+struct Case {
+    scauth: ScAuth,
+    observed: Observed,
+    ready: i32,
+    keys_were_lost: bool,
+    keys: Vec<KeyStatus>,
+}
+
+impl Case {
+    fn new(spec: Value, answers: Value) -> Self {
+        let file = json!({"name": "tenant", "uid": "our-uid", "created": 0, "instance": "i", "database": "one"});
+        let data = [("scauth.json".to_owned(), ByteString(file.to_string().into_bytes()))].into();
+        let secret = Secret { metadata: owned_by("our-uid"), data: Some(data), ..Secret::default() };
+        let observed = Observed { secret: Some(secret), word: saying(answers), ..Observed::default() };
+        let ready = if spec["database"]["embedded"].is_null() { 2 } else { 1 };
+        Self { scauth: scauth(spec), observed, ready, keys_were_lost: false, keys: Vec::new() }
+    }
+
+    /// Puts these keys into the Secret.
+    fn hold(&mut self, keys: &KeySet) {
+        let file = ByteString(keys.to_json().unwrap().expose_secret().as_bytes().to_vec());
+        let secret = self.observed.secret.as_mut().unwrap();
+        secret.data.as_mut().unwrap().insert("keys.json".to_owned(), file);
+        self.keys = Stored::read(secret).unwrap().status();
+    }
+
+    fn status(&self) -> ScAuthStatus {
+        let validated = validate(&self.scauth, &self.observed, &environment(), &UpgradeTurn::Now).unwrap();
+        let mut children = self.observed.children.clone();
+        let mut deployment = build(&validated).unwrap()[&Child::Deployment].clone();
+        deployment["metadata"]["generation"] = json!(5);
+        deployment["status"] = rollout(self.ready);
+        children.insert(Child::Deployment, serde_json::from_value(deployment).unwrap());
+        let keys = Keys { were_lost: self.keys_were_lost, status: self.keys.clone(), ..Keys::default() };
+        let outcome = if self.scauth.spec.suspend == Some(true) {
+            let mut observed = self.observed.clone();
+            observed.children = children;
+            let outcome = Outcome::Suspended { validated: Box::new(validated), pending: Vec::new() };
+            return report::status(&self.scauth, &observed, &outcome, &UpgradeTurn::Now, Timestamp::UNIX_EPOCH);
+        } else {
+            Outcome::Applied {
+                validated: Box::new(validated),
+                applied: Box::new(Applied { children, keys, ..Applied::default() }),
+            }
+        };
+        report::status(&self.scauth, &self.observed, &outcome, &UpgradeTurn::Now, Timestamp::UNIX_EPOCH)
+    }
+
+    /// The next look, when the pods have that to say.
+    fn then(&mut self, word: Word) -> ScAuthStatus {
+        self.scauth.status = Some(self.status());
+        self.observed.word = word;
+        self.status()
+    }
+}
+
+fn saying(answers: Value) -> Word {
+    let answers: Vec<Status> = serde_json::from_value(answers).unwrap();
+    Health::of(&answers).map_or(Word::NotAsked, |health| Word::Said(Box::new(health)))
+}
+
+fn rollout(ready: i32) -> Value {
+    json!({"observedGeneration": 5, "replicas": ready, "updatedReplicas": ready, "readyReplicas": ready, "availableReplicas": ready,
+        "conditions": [{"type": "Available", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]})
+}
+
+fn condition(status: &ScAuthStatus, kind: &str) -> (String, String, String) {
+    let found = status.conditions.iter().find(|condition| condition.type_ == kind);
+    found.map(|found| (found.status.clone(), found.reason.clone(), found.message.clone())).unwrap_or_default()
+}
+
+fn is(status: &ScAuthStatus, kind: &str, expected: &str, reason: &str) -> String {
+    let found = condition(status, kind);
+    assert_eq!((found.0.as_str(), found.1.as_str()), (expected, reason), "{kind}: {}", found.2);
+    found.2
+}
+
+fn serving() -> Value {
+    json!({"database": {"reachable": true, "schema": 2, "identity": "one"}})
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut answer = serving();
+    answer[field] = value;
+    answer
+}
+
+fn offering(offered: Value) -> Value {
+    let mut answer = serving();
+    answer["database"]["offered"] = offered;
+    answer
+}
+
+fn held(reason: &str, found: &str) -> Value {
+    json!({"hold": {"reason": reason, "expected": "one", "found": found}, "database": {"reachable": false}})
+}
+
+#[test]
+fn where_all_is_well_nothing_but_that_is_said() {
+    let status = Case::new(external(), json!([serving(), serving()])).status();
+    assert_eq!(is(&status, "Ready", "True", "Serving"), "2 of 2 replicas serve");
+    is(&status, "DatabaseReady", "True", "Migrated");
+    is(&status, "KeysReady", "True", "KeysKnown");
+    assert_eq!(condition(&status, "AdminReady").0, "", "nobody knows");
+    assert_eq!(status.database.unwrap().identity.as_deref(), Some("one"));
+}
+
+#[test]
+fn release_0_2_says_less_and_nothing_is_made_up() {
+    let status = Case::new(external(), json!([{"version": "0.2.0", "database": {"reachable": true}}])).status();
+    is(&status, "Ready", "True", "Serving");
+    is(&status, "DatabaseReady", "True", "Migrated");
+    assert_eq!((condition(&status, "KeysReady").0, condition(&status, "AdminReady").0), (String::new(), String::new()));
+}
+
+#[test]
+fn while_pods_stay_on_their_database_it_is_ready_and_says_how_to_accept_the_other() {
+    let status = Case::new(external(), json!([serving(), offering(json!({"identity": "two"}))])).status();
+    let message = is(&status, "DatabaseReady", "False", "DatabaseChanged");
+    for words in [
+        "database one",
+        "a different one, two",
+        "the pods keep using the first",
+        "kubectl annotate scauth tenant sc-auth.io/accept-database=two --overwrite",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    assert!(is(&status, "Ready", "True", "Serving").ends_with("; see DatabaseReady"));
+}
+
+#[test]
+fn a_pod_that_holds_back_makes_it_not_ready() {
+    for (answers, ready, words) in [
+        (json!([serving(), held("EmptyDatabase", "empty-1")]), 1, "running pods keep using the first"),
+        (json!([held("AnotherDatabase", "empty-1")]), 0, "no pod serves"),
+    ] {
+        let status = Case { ready, ..Case::new(external(), answers) }.status();
+        let message = is(&status, "DatabaseReady", "False", "DatabaseChanged");
+        assert!(message.contains(words) && message.contains("accept-database=empty-1"), "{message}");
+        is(&status, "Ready", "False", "DatabaseChanged");
+    }
+}
+
+#[test]
+fn an_embedded_database_that_is_gone_is_lost_and_another_one_in_its_place_is_a_change() {
+    let mut case = Case::new(embedded(), json!([held("EmptyDatabase", "empty-1")]));
+    let lost = case.status();
+    let message = is(&lost, "DatabaseReady", "False", "DatabaseLost");
+    assert!(message.contains("volume tenant-data") && message.contains("accept-database=empty-1"), "{message}");
+    // The pod is ready, so that it can be asked.
+    is(&lost, "Ready", "False", "DatabaseLost");
+    // After a restart of the operator, and before the pod was asked.
+    is(&case.then(Word::NotAsked), "Ready", "False", "DatabaseLost");
+    is(&case.then(Word::Silent), "Ready", "False", "DatabaseLost");
+    is(&case.then(saying(json!([serving()]))), "Ready", "True", "Serving");
+    let status = Case::new(embedded(), json!([held("AnotherDatabase", "two")])).status();
+    is(&status, "DatabaseReady", "False", "DatabaseChanged");
+}
+
+/// SQLite reads on, and refuses writes.
+#[test]
+fn an_embedded_database_that_was_removed_under_its_pod_is_lost_too() {
+    let answer = json!({"database": {"reachable": false, "identity": "one", "offered": {"identity": "empty-1"}}});
+    let status = Case::new(embedded(), json!([answer])).status();
+    is(&status, "DatabaseReady", "False", "DatabaseLost");
+    is(&status, "Ready", "False", "DatabaseLost");
+}
+
+#[test]
+fn once_accepted_the_pods_are_about_to_use_it() {
+    let mut case = Case::new(embedded(), json!([held("EmptyDatabase", "empty-1")]));
+    let annotations = [("sc-auth.io/accept-database".to_owned(), "empty-1".to_owned())];
+    case.scauth.metadata.annotations = Some(annotations.into());
+    let status = case.status();
+    is(&status, "DatabaseReady", "Unknown", "Starting");
+    is(&status, "Ready", "False", "RollingOut");
+    assert_eq!(status.database.unwrap().identity.as_deref(), Some("empty-1"));
+}
+
+#[test]
+fn an_annotation_that_names_another_one_is_told() {
+    let mut case = Case::new(external(), json!([offering(json!({"identity": "two"}))]));
+    case.scauth.metadata.annotations = Some([("sc-auth.io/accept-database".to_owned(), "three".to_owned())].into());
+    let message = is(&case.status(), "DatabaseReady", "False", "DatabaseChanged");
+    assert!(message.contains("the annotation now names three, which no pod has found"), "{message}");
+}
+
+#[test]
+fn it_is_never_ready_while_clients_meet_errors_and_recovers_by_itself() {
+    for (answer, reason) in [
+        (with("server_errors", json!(1)), "ServerErrors"),
+        (json!({"database": {"reachable": false, "identity": "one"}}), "DatabaseUnreachable"),
+        (held("AnotherDatabase", "two"), "DatabaseChanged"),
+        (
+            json!({"database": {"reachable": false, "identity": "one", "offered": {"identity": "two"}}}),
+            "DatabaseChanged",
+        ),
+    ] {
+        let mut case = Case::new(external(), json!([serving(), answer]));
+        is(&case.status(), "Ready", "False", reason);
+        is(&case.then(Word::NotAsked), "Ready", "False", reason);
+        case.scauth.spec.suspend = Some(true);
+        is(&case.status(), "Ready", "False", "Suspended");
+        case.scauth.spec.suspend = None;
+        is(&case.then(saying(json!([serving(), serving()]))), "Ready", "True", "Serving");
+    }
+}
+
+#[test]
+fn pods_that_have_just_become_ready_are_asked_first() {
+    let mut case = Case::new(external(), json!([]));
+    is(&case.status(), "Ready", "False", "RollingOut");
+    is(&case.then(Word::Silent), "Ready", "True", "Serving");
+    is(&case.then(Word::NotAsked), "Ready", "True", "Serving");
+}
+
+#[test]
+fn an_address_that_does_not_work_is_named_and_keeps_nobody_from_being_served() {
+    let status = Case::new(external(), json!([offering(json!({"error": "password authentication failed"}))])).status();
+    let message = is(&status, "DatabaseReady", "False", "AddressUnusable");
+    assert!(message.contains("password authentication failed") && message.contains("cannot serve"), "{message}");
+    is(&status, "Ready", "True", "Serving");
+    // The same one, on another engine: a pod that starts now finds it.
+    let moved = json!({"identity": "one", "error": "it is a PostgreSQL database now; restart the server"});
+    let message =
+        is(&Case::new(external(), json!([offering(moved)])).status(), "DatabaseReady", "False", "AddressUnusable");
+    assert!(
+        message.contains("a pod that starts now uses the new one") && !message.contains("cannot serve"),
+        "{message}"
+    );
+}
+
+#[test]
+fn of_two_on_one_database_the_younger_is_told() {
+    let other = |created: i64, uid: &str| {
+        let answers = json!([with("others", json!([{"name": "elder", "uid": uid, "created": created}]))]);
+        let mut case = Case::new(external(), answers);
+        case.scauth.metadata.creation_timestamp = Some(Time(Timestamp::from_second(100).unwrap()));
+        case.status()
+    };
+    let message = is(&other(99, "z"), "DatabaseReady", "False", "DatabaseShared");
+    assert!(message.contains("ScAuth elder"), "{message}");
+    is(&other(99, "z"), "Ready", "True", "Serving");
+    is(&other(100, "a"), "DatabaseReady", "False", "DatabaseShared");
+    is(&other(100, "z"), "DatabaseReady", "True", "Migrated");
+    is(&other(101, "a"), "DatabaseReady", "True", "Migrated");
+}
+
+#[test]
+fn keys_that_are_gone_are_told_while_sessions_miss_them() {
+    let mut case = Case::new(external(), json!([with("keys_lost", json!(true))]));
+    let message = is(&case.status(), "KeysReady", "False", "KeysLost");
+    assert!(message.contains("Secret tenant-secret"), "{message}");
+    is(&case.status(), "Ready", "True", "Serving");
+    is(&case.then(Word::NotAsked), "KeysReady", "False", "KeysLost");
+    is(&case.then(saying(json!([serving()]))), "KeysReady", "True", "KeysKnown");
+    case.keys_were_lost = true;
+    is(&case.status(), "KeysReady", "False", "KeysLost");
+}
+
+#[test]
+fn new_keys_are_ready_once_all_pods_use_them() {
+    let set = || KeySet::generate(Algorithm::EdDSA, 0, &mut rand::rng()).unwrap();
+    let saying_keys = |set: &KeySet| {
+        let keys = set.keys().iter().map(|key| {
+            json!({"kid": key.kid, "purpose": key.purpose.to_string(), "state": key.state.to_string(), "since": 0})
+        });
+        with("keys", keys.collect())
+    };
+    let (old, mut new) = (set(), set());
+    let mut case = Case::new(external(), json!([saying_keys(&old), saying_keys(&new)]));
+    case.hold(&new);
+    let message = is(&case.status(), "KeysReady", "False", "KeysLost");
+    assert!(message.starts_with("pods still use keys that Secret tenant-secret no longer holds"), "{message}");
+    is(&case.then(Word::NotAsked), "KeysReady", "False", "KeysLost");
+    let followed = saying(json!([saying_keys(&new), saying_keys(&new)]));
+    is(&case.then(followed.clone()), "KeysReady", "True", "KeysKnown");
+    // A rotation, which the pods read later.
+    for _ in 0..2 {
+        new.rotate(Purpose::Access, None, true, 0, &mut rand::rng()).unwrap();
+    }
+    case.hold(&new);
+    is(&case.then(followed), "KeysReady", "True", "KeysKnown");
+}
+
+#[test]
+fn a_password_that_is_nobodys_is_not_called_one() {
+    let mut case = Case::new(external(), json!([with("admin", json!({"secret_id": "i", "made": false}))]));
+    assert_eq!(condition(&case.status(), "AdminReady").0, "", "a person has deleted the Secret");
+    case.observed.admin_secret = Some(owned_by("our-uid"));
+    let message = is(&case.status(), "AdminReady", "False", "AdminNotMade");
+    assert!(message.contains("Secret tenant-admin") && message.contains("sc-auth-server admin create"), "{message}");
+    is(&case.then(saying(json!([with("admin", json!({"made": true}))]))), "AdminReady", "True", "AdminMade");
+    // Nobody can be asked, and the status is lost: the Secret says it.
+    case.scauth.status = None;
+    case.observed.word = Word::Silent;
+    for (note, status, reason) in [("made", "True", "AdminMade"), ("not-made", "False", "AdminNotMade")] {
+        let annotations = Some([("sc-auth.io/admin".to_owned(), note.to_owned())].into());
+        case.observed.admin_secret = Some(ObjectMeta { annotations, ..owned_by("our-uid") });
+        is(&case.status(), "AdminReady", status, reason);
+    }
+}
+
+/// The claim as it is, for a pod that became ready on 2026-01-01.
+fn claim(created: &str, phase: &str, is_going: bool) -> Observed {
+    let mut metadata = owned_by("our-uid");
+    metadata.creation_timestamp = Some(Time(created.parse().unwrap()));
+    metadata.deletion_timestamp = is_going.then_some(Time(Timestamp::UNIX_EPOCH));
+    let mut observed = Case::new(embedded(), json!([serving()])).observed;
+    let deployment = live(Child::Deployment, owned_by("our-uid"), json!({"status": rollout(1)}));
+    observed.children.insert(Child::Deployment, deployment);
+    let claim = live(Child::VolumeClaim, metadata, json!({"status": {"phase": phase}}));
+    observed.children.insert(Child::VolumeClaim, claim);
+    observed
+}
+
+#[test]
+fn users_on_a_volume_that_is_about_to_go_can_still_be_saved() {
+    let before = "2025-12-31T00:00:00Z";
+    let export = "kubectl -n tenant exec deploy/tenant -c server -- /sc-auth-server users export -";
+    for (created, phase) in [(before, "Lost"), ("2026-01-02T00:00:00Z", "Bound")] {
+        let case = Case { observed: claim(created, phase, false), ..Case::new(embedded(), json!([])) };
+        let message = is(&case.status(), "DatabaseReady", "False", "VolumeAtRisk");
+        assert!(message.contains(export), "{message}");
+        is(&case.status(), "Ready", "True", "Serving");
+    }
+    let fine = Case { observed: claim(before, "Bound", false), ..Case::new(embedded(), json!([])) };
+    is(&fine.status(), "DatabaseReady", "True", "Migrated");
+}
+
+#[test]
+fn a_claim_that_is_being_deleted_under_its_pod_stops_nothing_but_is_told() {
+    let before = "2025-12-31T00:00:00Z";
+    let export = "kubectl -n tenant exec deploy/tenant -c server -- /sc-auth-server users export -";
+    let mut going = claim(before, "Bound", true);
+    let mut case = Case { observed: going.clone(), ..Case::new(embedded(), json!([])) };
+    let message = is(&case.status(), "DatabaseReady", "False", "VolumeAtRisk");
+    assert!(message.contains(export) && message.contains("does not change the Deployment"), "{message}");
+    is(&case.status(), "Ready", "True", "Serving");
+    is(&case.then(Word::NotAsked), "DatabaseReady", "False", "VolumeAtRisk");
+    is(&case.status(), "Ready", "True", "Serving");
+    // Pods that cannot be asked have no say in it.
+    for word in [Word::NotAsked, Word::Silent] {
+        let mut case = Case { observed: claim(before, "Bound", false), ..Case::new(embedded(), json!([])) };
+        is(&case.status(), "DatabaseReady", "True", "Migrated");
+        case.scauth.status = Some(case.status());
+        case.observed = Observed { word, ..going.clone() };
+        is(&case.status(), "DatabaseReady", "False", "VolumeAtRisk");
+    }
+    // Once the pod is gone, there is nothing to save.
+    going.children.insert(Child::Deployment, live(Child::Deployment, owned_by("our-uid"), json!({})));
+    let refused = validate(&scauth(embedded()), &going, &environment(), &UpgradeTurn::Now).unwrap_err();
+    assert_eq!(refused.reason.to_string(), "ChildTerminating");
+}

@@ -1,0 +1,122 @@
+//! The revisions of the pod template. What a release has rendered stays as it is: pods would restart otherwise.
+//! tests/releases/ holds what each release made of a few manifests.
+
+use sc_auth_contract::settings::{self, DecidedBy};
+use serde_json::{Value, json};
+
+use super::{environment, external, live, validated};
+use crate::api::ScAuth;
+use crate::scauth::child::Child;
+use crate::scauth::children::build;
+use crate::scauth::observe::Observed;
+use crate::scauth::release::{LATEST, UpgradeTurn};
+use crate::scauth::validate::validate;
+
+fn read(path: &str) -> String {
+    let path = format!("{}/tests/releases/{path}.yaml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What this operator makes of a manifest where an earlier one's Deployment is there.
+fn rendered(manifest: &str, before: &Value) -> Value {
+    let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
+    let metadata = serde_json::from_value(json!({
+        "annotations": before["metadata"]["annotations"], "ownerReferences": before["metadata"]["ownerReferences"],
+    }))
+    .unwrap();
+    let deployment = live(Child::Deployment, metadata, json!({"spec": before["spec"]}));
+    let observed = Observed { children: [(Child::Deployment, deployment)].into(), ..Observed::default() };
+    let validated = validate(&scauth, &observed, &environment(), &UpgradeTurn::Now).unwrap();
+    build(&validated).unwrap().remove(&Child::Deployment).unwrap()
+}
+
+#[test]
+fn an_upgrade_of_the_operator_restarts_no_pod() {
+    for release in ["0.1.0"] {
+        for manifest in ["embedded", "full", "url"] {
+            let before: Value = serde_yaml::from_str(&read(&format!("{release}/{manifest}"))).unwrap();
+            let now = rendered(manifest, &before);
+            assert_eq!(now["spec"], before["spec"], "{release}/{manifest}");
+        }
+    }
+}
+
+/// Of each revision; `UPDATE=1 cargo test -p sc-auth-operator --lib` writes that of an unreleased one anew.
+#[test]
+fn each_revision_is_what_it_was() {
+    for manifest in ["embedded", "full", "url"] {
+        for revision in 1..=LATEST {
+            let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
+            let mut validated = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap();
+            validated.release.revision = revision;
+            let template = build(&validated).unwrap()[&Child::Deployment]["spec"]["template"].clone();
+            let text = serde_yaml::to_string(&template).unwrap();
+            let name = format!("revisions/{revision}/{manifest}");
+            if std::env::var_os("UPDATE").is_some() {
+                let path = format!("{}/tests/releases/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+                std::fs::write(path, &text).unwrap();
+            }
+            assert_eq!(text, read(&name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn pods_are_spread_where_that_is_possible_and_as_the_spec_wants_it() {
+    let spread = |spec: Value| {
+        let deployment = build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Child::Deployment);
+        deployment.unwrap()["spec"]["template"]["spec"]["topologySpreadConstraints"].clone()
+    };
+    let ours = spread(external());
+    let keys: Vec<_> = ours.as_array().unwrap().iter().map(|constraint| constraint["topologyKey"].clone()).collect();
+    assert_eq!(keys, ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]);
+    assert!(ours.as_array().unwrap().iter().all(|constraint| constraint["whenUnsatisfiable"] == "ScheduleAnyway"));
+    let theirs = json!([{"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}]);
+    let mut spec = external();
+    spec["podTemplate"] = json!({"topologySpreadConstraints": theirs});
+    assert_eq!(spread(spec), theirs);
+}
+
+#[test]
+fn what_the_spec_adds_to_the_pods_is_there_and_ours_stays() {
+    let mut spec = external();
+    spec["podTemplate"] = json!({
+        "labels": {"team": "billing"}, "annotations": {"linkerd.io/inject": "enabled"}, "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}], "priorityClassName": "high",
+        "imagePullSecrets": [{"name": "registry"}],
+        "env": [{"name": "SC_AUTH_LEEWAY", "value": "9s"}, {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+        "volumes": [{"name": "extra", "configMap": {"name": "extra"}}],
+        "volumeMounts": [{"name": "extra", "mountPath": "/extra", "readOnly": true}],
+    });
+    let deployment =
+        build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Child::Deployment).unwrap();
+    let template = &deployment["spec"]["template"];
+    assert_eq!(template["metadata"]["labels"]["team"], "billing");
+    assert_eq!(template["metadata"]["labels"]["app.kubernetes.io/name"], "sc-auth");
+    assert_eq!(template["metadata"]["annotations"], json!({"linkerd.io/inject": "enabled"}));
+    let pod = &template["spec"];
+    assert_eq!((&pod["nodeSelector"], &pod["priorityClassName"]), (&json!({"disk": "ssd"}), &json!("high")));
+    assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
+    let container = &pod["containers"][0];
+    let has = |list: &Value, item: Value| list.as_array().unwrap().contains(&item);
+    assert!(has(&container["env"], json!({"name": "SC_AUTH_LEEWAY", "value": "9s"})));
+    assert!(has(&container["volumeMounts"], json!({"name": "extra", "mountPath": "/extra", "readOnly": true})));
+    assert!(has(&pod["volumes"], json!({"name": "extra", "configMap": {"name": "extra"}})));
+    assert!(container["volumeMounts"].as_array().unwrap().len() > 1, "ours are still there");
+}
+
+/// Else spec.podTemplate.env could override what another field decides.
+#[test]
+fn no_setting_that_the_operator_sends_is_left_to_the_pod_template() {
+    for manifest in ["embedded", "full", "url"] {
+        let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
+        let validated = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap();
+        let deployment = build(&validated).unwrap().remove(&Child::Deployment).unwrap();
+        let pod = &deployment["spec"]["template"]["spec"];
+        let containers = pod["containers"].as_array().unwrap().iter().chain(pod["initContainers"].as_array().unwrap());
+        for variable in containers.flat_map(|container| container["env"].as_array().unwrap()) {
+            let setting = settings::ALL.iter().find(|setting| variable["name"] == setting.name).unwrap();
+            assert_ne!(setting.decided_by, DecidedBy::PodTemplate, "{}", setting.name);
+        }
+    }
+}

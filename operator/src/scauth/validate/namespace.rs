@@ -1,0 +1,57 @@
+//! Whose namespace may be used: ours, or one whose owner lets us in.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+
+use super::Refusal;
+use super::ownership::collecting;
+use crate::scauth::names::{ANNOTATION_ALLOW, Names};
+use crate::scauth::validated::NamespaceUse;
+use crate::shared::ownership::{Ownership, ownership};
+use crate::shared::reasons::Reason;
+
+pub fn check(
+    live: Option<&DynamicObject>,
+    names: &Names,
+    owner: &OwnerReference,
+    operators: &str,
+) -> Result<NamespaceUse, Refusal> {
+    if names.namespace == operators {
+        return Err(Refusal {
+            reason: Reason::NamespaceNotAllowed,
+            message: format!("namespace {operators} is the namespace of the operator: set another spec.namespace"),
+            is_final: true,
+        });
+    }
+    let Some(live) = live else { return Ok(NamespaceUse::Managed) };
+    if live.metadata.deletion_timestamp.is_some() {
+        return Err(Refusal {
+            reason: Reason::NamespaceTerminating,
+            message: format!(
+                "namespace {} is being deleted; it is recreated once deletion has finished",
+                names.namespace
+            ),
+            is_final: false,
+        });
+    }
+    let is_ours = ownership(&live.metadata, owner);
+    let allowed = live
+        .annotations()
+        .get(ANNOTATION_ALLOW)
+        .is_some_and(|allowed| allowed.split(',').map(str::trim).any(|name| name == "*" || name == names.scauth));
+    match (allowed, is_ours) {
+        (true, Ownership::Ours) => Ok(NamespaceUse::Returned),
+        (true, _) => Ok(NamespaceUse::Users),
+        (false, Ownership::Ours) => Ok(NamespaceUse::Managed),
+        (false, Ownership::Former) => Err(collecting("Namespace", &names.namespace)),
+        (false, Ownership::Foreign) => Err(Refusal {
+            reason: Reason::NamespaceNotAllowed,
+            message: format!(
+                "namespace {0} already exists; its owner can allow this ScAuth with: kubectl annotate namespace {0} {ANNOTATION_ALLOW}={1}",
+                names.namespace, names.scauth
+            ),
+            is_final: false,
+        }),
+    }
+}

@@ -1,0 +1,63 @@
+//! The embedded database's volume, when it is about to be lost while the pod still has it. Pure functions.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::DeploymentStatus;
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+use crate::scauth::child::Child;
+use crate::scauth::names::Names;
+use crate::scauth::rollout::Rollout;
+
+/// What is about to happen to the users, and how to save them; `None` where nothing threatens, or no pod is left that
+/// has them.
+pub fn danger(children: &BTreeMap<Child, DynamicObject>, names: &Names) -> Option<String> {
+    let (claim, deployment) = (children.get(&Child::VolumeClaim)?, children.get(&Child::Deployment)?);
+    if Rollout::of(deployment).available == 0 {
+        return None;
+    }
+    let (what, until) = if is_going(children) {
+        (
+            "is being deleted: when the pod ends, the claim is removed",
+            " Until then the operator does not change the Deployment.",
+        )
+    } else if claim.data.pointer("/status/phase").and_then(Value::as_str) == Some("Lost") {
+        ("has lost its volume: when the pod ends, the data is lost", "")
+    } else if is_younger(claim, deployment) {
+        ("is newer than the pod, which still uses the previous volume: when the pod ends, that volume is lost", "")
+    } else {
+        return None;
+    };
+    let (claim, namespace, name) = (names.volume_claim(), &names.namespace, &names.scauth);
+    Some(format!(
+        "PersistentVolumeClaim {claim} {what}, and with it all users.{until} Export the users now: kubectl -n {namespace} \
+         exec deploy/{name} -c server -- /sc-auth-server users export - >users.jsonl"
+    ))
+}
+
+/// Whether the claim is being deleted and only a pod that serves keeps it.
+pub fn is_going(children: &BTreeMap<Child, DynamicObject>) -> bool {
+    let claim = children.get(&Child::VolumeClaim);
+    let is_in_use = children.get(&Child::Deployment).is_some_and(|deployment| Rollout::of(deployment).available > 0);
+    is_in_use && claim.is_some_and(|claim| claim.metadata.deletion_timestamp.is_some())
+}
+
+/// The children that stay as they are while the volume would go with the pod.
+pub fn freezes(kind: Child, children: &BTreeMap<Child, DynamicObject>) -> bool {
+    matches!(kind, Child::VolumeClaim | Child::Deployment) && is_going(children)
+}
+
+/// Whether the pod was there before the claim.
+fn is_younger(claim: &DynamicObject, deployment: &DynamicObject) -> bool {
+    let status = deployment.data.get("status").cloned();
+    let status: Option<DeploymentStatus> = status.and_then(|status| serde_json::from_value(status).ok());
+    let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+    let available =
+        conditions.into_iter().find(|condition| condition.type_ == "Available" && condition.status == "True");
+    let since = available.and_then(|available| available.last_transition_time);
+    match (since, &claim.metadata.creation_timestamp) {
+        (Some(since), Some(created)) => since.0 < created.0,
+        _ => false,
+    }
+}

@@ -1,0 +1,17 @@
+//! What the reconciles of all kinds share. Nothing here knows a kind.
+
+pub mod apply;
+pub mod attempts;
+pub mod cache;
+pub mod conditions;
+pub mod definitions;
+pub mod difference;
+pub mod error;
+pub mod freshness;
+pub mod jitter;
+pub mod leader;
+pub mod names;
+pub mod ownership;
+pub mod quantity;
+pub mod reasons;
+pub mod watches;

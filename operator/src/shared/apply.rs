@@ -1,0 +1,80 @@
+//! Server-side apply of one object; an object that already matches the last apply is skipped.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::core::DynamicObject;
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::cache::ApplyCache;
+use super::difference::is_within;
+use super::error::{ApplyError, refused};
+use super::names::{ANNOTATION_APPLIED, FIELD_MANAGER};
+
+/// The object to apply or delete.
+pub struct Target<'a> {
+    pub api: Api<DynamicObject>,
+    pub kind: &'a str,
+    pub name: &'a str,
+    /// The object as it was observed.
+    pub live: Option<&'a DynamicObject>,
+}
+
+impl Target<'_> {
+    /// Returns the object as it is stored then.
+    ///
+    /// # Errors
+    /// Where the API server refuses it.
+    pub async fn apply(&self, cache: &ApplyCache, owner: &str, desired: &Value) -> Result<DynamicObject, ApplyError> {
+        let mut desired = with_digest(desired);
+        if let Some(live) = self.live {
+            let current = serde_json::to_value(live)?;
+            if is_within(&desired, &current) || cache.is_known(owner, &desired, &current) {
+                return Ok(live.clone());
+            }
+            // The server then refuses to apply onto another object of that name.
+            desired["metadata"]["uid"] = json!(live.uid());
+        }
+        // Without force where there was nothing: a conflict means that someone made it meanwhile.
+        let params = PatchParams { force: self.live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
+        tracing::info!(kind = self.kind, name = self.name, "applying");
+        let stored = self.api.patch(self.name, &params, &Patch::Apply(&desired)).await;
+        let stored = stored.map_err(|source| refused(self.kind.to_owned(), self.name, source))?;
+        cache.remember(owner, &desired, &serde_json::to_value(&stored)?);
+        Ok(stored)
+    }
+
+    /// Deletes the object that was observed, and no other one of that name.
+    ///
+    /// # Errors
+    /// Where the API server refuses it.
+    pub async fn delete(&self) -> Result<(), ApplyError> {
+        let same = Preconditions { uid: self.live.and_then(kube::ResourceExt::uid), resource_version: None };
+        let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
+        tracing::info!(kind = self.kind, name = self.name, "deleting");
+        match self.api.delete(self.name, &params).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+            Err(source) => Err(refused(self.kind.to_owned(), self.name, source)),
+        }
+    }
+}
+
+/// Whether a live object is in the desired state.
+///
+/// # Errors
+/// Where the live object cannot be written as JSON.
+pub fn is_applied(desired: &Value, live: Option<&DynamicObject>) -> serde_json::Result<bool> {
+    let live = live.map(serde_json::to_value).transpose()?;
+    Ok(live.is_some_and(|live| is_within(&with_digest(desired), &live)))
+}
+
+/// A digest of all that is applied stands on the object: a field that is not sent any more changes it.
+fn with_digest(desired: &Value) -> Value {
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(desired.to_string()));
+    let mut desired = desired.clone();
+    desired["metadata"]["annotations"][ANNOTATION_APPLIED] = json!(digest);
+    desired
+}

@@ -1,0 +1,90 @@
+//! Whether an object holds all that is wanted of it. What others have added does not count.
+
+use serde_json::Value;
+
+use crate::shared::quantity::Quantity;
+
+/// What the API server takes as one value: here what others add is a change.
+const WHOLE: [&str; 7] =
+    ["selector", "podSelector", "namespaceSelector", "labelSelector", "nodeSelector", "parentRefs", "backendRefs"];
+
+/// The fields whose text, or whose fields' text, is a quantity.
+const QUANTITIES: [&str; 5] = ["limits", "requests", "capacity", "sizeLimit", "divisor"];
+
+/// Whether each field of `wanted` stands in `live` with the same value.
+pub fn is_within(wanted: &Value, live: &Value) -> bool {
+    match (wanted, live) {
+        (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(name, wanted)| match live.get(name) {
+            Some(live) if WHOLE.contains(&name.as_str()) => wanted == live,
+            Some(live) if QUANTITIES.contains(&name.as_str()) => are_same_quantities(wanted, live),
+            Some(live) => is_within(wanted, live),
+            None => false,
+        }),
+        (Value::Array(wanted), Value::Array(live)) => are_within(wanted, live),
+        (wanted, live) => wanted == live,
+    }
+}
+
+/// The API server writes quantities its own way: `1000m` comes back as `1`, `1024Mi` as `1Gi`.
+fn are_same_quantities(wanted: &Value, live: &Value) -> bool {
+    match (wanted, live) {
+        (Value::Object(wanted), Value::Object(live)) => {
+            wanted.iter().all(|(name, wanted)| live.get(name).is_some_and(|live| are_same_quantities(wanted, live)))
+        }
+        (Value::String(wanted), Value::String(live)) => {
+            wanted == live || matches!(Quantity::parse(wanted), Some(wanted) if Some(wanted) == Quantity::parse(live))
+        }
+        (wanted, live) => wanted == live,
+    }
+}
+
+/// Items that have names are told apart by them, as server-side apply does, and others may add theirs. A list of other
+/// things is one value.
+fn are_within(wanted: &[Value], live: &[Value]) -> bool {
+    let name = |item: &Value| item.get("name").cloned();
+    if wanted.iter().all(|item| name(item).is_some()) {
+        return wanted
+            .iter()
+            .all(|wanted| live.iter().any(|live| name(live) == name(wanted) && is_within(wanted, live)));
+    }
+    wanted.len() == live.len() && wanted.iter().zip(live).all(|(wanted, live)| is_within(wanted, live))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_others_add_does_not_count_and_what_they_change_does() {
+        let wanted = json!({"a": 1, "list": [{"name": "x", "value": "1"}], "empty": {}});
+        assert!(is_within(
+            &wanted,
+            &json!({"a": 1, "b": 2, "list": [{"name": "y"}, {"name": "x", "value": "1", "more": 0}], "empty": {"c": 3}})
+        ));
+        assert!(!is_within(&wanted, &json!({"a": 2, "list": [{"name": "x", "value": "1"}], "empty": {}})));
+        assert!(!is_within(&wanted, &json!({"a": 1, "list": [{"name": "x", "value": "2"}], "empty": {}})));
+        assert!(!is_within(&wanted, &json!({"a": 1, "list": [], "empty": {}})));
+        assert!(!is_within(&json!({"from": [{"ip": "1"}]}), &json!({"from": [{"ip": "1"}, {"ip": "2"}]})));
+        assert!(!is_within(&json!({"podSelector": {}}), &json!({"podSelector": {"matchLabels": {"none": "such"}}})));
+    }
+
+    #[test]
+    fn quantities_are_compared_by_what_they_mean() {
+        let limits = |cpu: &str, memory: &str| json!({"limits": {"cpu": cpu, "memory": memory}});
+        assert!(is_within(&limits("1000m", "1024Mi"), &limits("1", "1Gi")));
+        assert!(!is_within(&limits("500m", "1Gi"), &limits("5", "1Gi")));
+        assert!(!is_within(&limits("1", "1Gi"), &limits("1", "1G")));
+        for (wanted, live) in [("1024Ki", "1Mi"), ("0.5Gi", "512Mi"), ("1000M", "1G")] {
+            let volume = |size: &str| json!({"volumes": [{"name": "cache", "emptyDir": {"sizeLimit": size}}]});
+            assert!(is_within(&volume(wanted), &volume(live)), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn text_that_looks_like_a_quantity_is_compared_as_text() {
+        let variable = |value: &str| json!({"env": [{"name": "X", "value": value}]});
+        assert!(!is_within(&variable("1000m"), &variable("1")));
+    }
+}

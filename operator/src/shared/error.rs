@@ -1,0 +1,91 @@
+//! How a reconcile fails, and what that says to the user.
+
+use kube::core::Status;
+
+use crate::shared::reasons::Reason;
+
+/// Why a reconcile is to be retried.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("writing the status: {}", explain(.0))]
+    Report(#[source] kube::Error),
+    #[error("writing the status took too long")]
+    TimedOut,
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+/// Why the children could not be read or applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("reading the cluster: {}", explain(.0))]
+    Unread(#[from] kube::Error),
+    /// The API server's answer.
+    #[error("{kind} {name}: {}", explain(source))]
+    Refused { kind: String, name: String, source: kube::Error },
+    #[error("the API server did not answer in time")]
+    TimedOut,
+    #[error("generating keys: {0}")]
+    Keys(#[from] sc_auth_contract::keys::KeysError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// The API server's own sentence, where it gave one; the library's text repeats it with all that came along.
+pub fn explain(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(answer) if !answer.message.is_empty() => answer.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+pub fn refused(kind: String, name: &str, source: kube::Error) -> ApplyError {
+    ApplyError::Refused { kind, name: name.to_owned(), source }
+}
+
+impl ApplyError {
+    /// Why, as a condition's reason.
+    pub fn reason(&self) -> Reason {
+        let Some(answer) = self.answer() else {
+            return if matches!(self, Self::TimedOut) { Reason::ApiServerUnavailable } else { Reason::ApplyFailed };
+        };
+        let says = |text: &str| answer.message.contains(text);
+        match answer.code {
+            403 if says("exceeded quota") => Reason::QuotaExceeded,
+            403 if says("being terminated") => Reason::NamespaceTerminating,
+            400..=499 if says("ValidatingAdmissionPolicy") || says("admission webhook") || says("admission policy") => {
+                Reason::PolicyDenied
+            }
+            403 => Reason::Forbidden,
+            409 => Reason::Conflict,
+            400 | 422 => Reason::Invalid,
+            429 | 500..=599 => Reason::ApiServerUnavailable,
+            _ => Reason::ApplyFailed,
+        }
+    }
+
+    /// Whether it says nothing about this object: the API server is having a bad time, or somebody was faster.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Keys(_) | Self::Json(_) => false,
+            Self::TimedOut => true,
+            Self::Refused { .. } | Self::Unread(_) => self.answer().is_none_or(|answer| {
+                matches!(self.reason(), Reason::ApiServerUnavailable | Reason::Conflict) || answer.code == 404
+            }),
+        }
+    }
+
+    pub fn is_not_found(&self) -> bool {
+        self.answer().is_some_and(|answer| answer.code == 404)
+    }
+
+    /// What the API server said, if it said anything.
+    fn answer(&self) -> Option<&Status> {
+        match self {
+            Self::Refused { source: kube::Error::Api(answer), .. } | Self::Unread(kube::Error::Api(answer)) => {
+                Some(answer)
+            }
+            _ => None,
+        }
+    }
+}

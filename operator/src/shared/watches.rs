@@ -1,0 +1,144 @@
+//! Watches of children: which owners their changes concern. A label of each child names its owner.
+
+use std::collections::HashMap;
+use std::future::ready;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use futures::{Stream, StreamExt as _};
+use kube::api::ApiResource;
+use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use kube_runtime::watcher::Event;
+use kube_runtime::{WatchStreamExt as _, watcher};
+use tokio::sync::watch::Receiver;
+
+use super::definitions::Definitions;
+use super::freshness::Freshness;
+
+/// How many objects a page of a list has: a thousand at once would be the most memory that the operator ever takes.
+pub const PAGE: u32 = 50;
+
+/// The owners whose children of one kind have changed or gone. Only metadata is read.
+pub fn owners(
+    client: &Client,
+    resource: ApiResource,
+    label: &'static str,
+) -> impl Stream<Item = String> + Send + 'static {
+    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &resource);
+    named(watcher(api, labelled(label)).default_backoff(), resource.kind, label)
+}
+
+/// The same, but a change of a child's status is no news.
+pub fn owners_by_spec(
+    client: &Client,
+    resource: ApiResource,
+    label: &'static str,
+) -> impl Stream<Item = String> + Send + 'static {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let mut known = SpecHashes::default();
+    let events = watcher(api, labelled(label)).default_backoff().filter(move |result| {
+        let event = result.as_ref();
+        ready(event.map_or(true, |event| known.are_changed_by(event)))
+    });
+    named(events, resource.kind, label)
+}
+
+fn labelled(label: &str) -> watcher::Config {
+    watcher::Config::default().labels(label).page_size(PAGE)
+}
+
+/// The owners of the objects of a watch.
+fn named<K: Resource + Send + 'static>(
+    events: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
+    kind: String,
+    label: &'static str,
+) -> impl Stream<Item = String> + Send + 'static {
+    events.touched_objects().filter_map(move |result| {
+        ready(match result {
+            Ok(child) => child.labels().get(label).cloned(),
+            Err(error) => {
+                tracing::warn!(%error, kind, "watch failed");
+                None
+            }
+        })
+    })
+}
+
+/// A kind that the cluster may lack.
+pub struct Optional {
+    pub resource: ApiResource,
+    /// The name of its CustomResourceDefinition.
+    pub definition: String,
+    /// The label that names the owner.
+    pub label: &'static str,
+}
+
+impl Optional {
+    /// Watches while the kind exists, until `changed` returns false.
+    pub async fn watch(
+        self,
+        client: Client,
+        mut definitions: Receiver<Definitions>,
+        freshness: Freshness,
+        changed: impl Fn(&str) -> bool + Send,
+    ) {
+        let exists = |known: &Definitions| known.contains(&self.definition);
+        while definitions.wait_for(exists).await.is_ok() {
+            let mut touched = std::pin::pin!(owners(&client, self.resource.clone(), self.label));
+            loop {
+                tokio::select! {
+                    Some(owner) = touched.next() => {
+                        if !changed(&owner) {
+                            return;
+                        }
+                    }
+                    gone = definitions.wait_for(|known| !exists(known)) => {
+                        if gone.is_err() {
+                            return;
+                        }
+                        break;
+                    }
+                }
+            }
+            freshness.forget(&self.resource.plural);
+        }
+    }
+}
+
+/// What the objects of a watch are like, but for their status.
+#[derive(Default)]
+struct SpecHashes(HashMap<String, u64>);
+
+impl SpecHashes {
+    fn are_changed_by(&mut self, event: &Event<DynamicObject>) -> bool {
+        match event {
+            Event::Init => self.0.clear(),
+            Event::InitDone => {}
+            Event::Delete(object) => {
+                self.0.remove(&key(object));
+            }
+            Event::Apply(object) | Event::InitApply(object) => {
+                let spec_hash = spec_hash(object);
+                return self.0.insert(key(object), spec_hash) != Some(spec_hash);
+            }
+        }
+        true
+    }
+}
+
+fn key(object: &DynamicObject) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// A hash of all but the status and what changes with it.
+fn spec_hash(object: &DynamicObject) -> u64 {
+    let mut object = object.clone();
+    object.metadata.resource_version = None;
+    object.metadata.managed_fields = None;
+    if let Some(fields) = object.data.as_object_mut() {
+        fields.remove("status");
+    }
+    let mut hasher = DefaultHasher::new();
+    serde_json::json!(object).to_string().hash(&mut hasher);
+    hasher.finish()
+}
