@@ -23,8 +23,8 @@ use crate::scauth::hosts::{self, Hosts};
 use crate::scauth::names::{FIELD_MANAGER, Names};
 use crate::scauth::observe::{Observed, default_class, find_foreign_autoscaler, observe_children};
 use crate::scauth::release::UpgradeTurn;
+use crate::scauth::resolved::Resolved;
 use crate::scauth::validate::{Environment, validate};
-use crate::scauth::validated::Validated;
 use crate::scauth::volume;
 use crate::shared::error::explain;
 
@@ -100,11 +100,11 @@ async fn changes(
         found => found.map_err(|error| anyhow!(explain(&error)))?,
     }
     observed.hosts = hosts_of_others(client, &wanted).await.map_err(|error| anyhow!(explain(&error)))?;
-    let validated = validate(&wanted, &observed, environment, &UpgradeTurn::Now)
+    let resolved = validate(&wanted, &observed, environment, &UpgradeTurn::Now)
         .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;
-    render::ensure_image(&validated)?;
+    render::ensure_image(&resolved)?;
     if wanted.spec.suspend != Some(true) {
-        changes.extend(children(client, &validated, &build(&validated)?, &observed).await?);
+        changes.extend(children(client, &resolved, &build(&resolved)?, &observed).await?);
     }
     Ok(changes)
 }
@@ -123,7 +123,7 @@ async fn hosts_of_others(client: &Client, wanted: &ScAuth) -> kube::Result<Hosts
 
 async fn children(
     client: &Client,
-    validated: &Validated,
+    resolved: &Resolved,
     wanted: &Children,
     observed: &Observed,
 ) -> anyhow::Result<Vec<Change>> {
@@ -133,7 +133,7 @@ async fn children(
         let after = match wanted.get(&kind) {
             Some(_) if observed.unknown_kinds.contains(&kind) => Value::Null,
             Some(_) if volume::freezes(kind, &observed.children) => before.clone(),
-            Some(child) => dry_run(client, validated, observed, kind, child).await?,
+            Some(child) => dry_run(client, resolved, observed, kind, child).await?,
             // What the spec does not ask for goes, but for what holds data.
             None if kind.stays_when_dropped() => before.clone(),
             None => Value::Null,
@@ -146,7 +146,7 @@ async fn children(
 /// The child as it would be stored.
 async fn dry_run(
     client: &Client,
-    validated: &Validated,
+    resolved: &Resolved,
     observed: &Observed,
     kind: Child,
     child: &Value,
@@ -157,15 +157,15 @@ async fn dry_run(
         return Ok(child);
     }
     if kind == Child::Deployment {
-        handover::begin(&validated.scale, &mut child, live);
+        handover::begin(&resolved.scale, &mut child, live);
         handover::keep(&mut child, live);
     }
     if let Some(live) = live {
         child["metadata"]["uid"] = json!(live.uid());
     }
     let params = PatchParams { dry_run: true, force: live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
-    let name = kind.name(&validated.names);
-    let stored = kind.api(client, &validated.names.namespace).patch(&name, &params, &Patch::Apply(&child)).await;
+    let name = kind.name(&resolved.names);
+    let stored = kind.api(client, &resolved.names.namespace).patch(&name, &params, &Patch::Apply(&child)).await;
     let stored = stored.map_err(|error| anyhow!("{} {name}: {}", kind.resource().kind, explain(&error)))?;
     Ok(serde_json::to_value(stored)?)
 }

@@ -16,8 +16,8 @@ use crate::release_args::{NO_SERVER_IMAGE, ReleaseArgs};
 use crate::scauth::children::{self, build};
 use crate::scauth::observe::Observed;
 use crate::scauth::release::UpgradeTurn;
+use crate::scauth::resolved::Resolved;
 use crate::scauth::validate::{Environment, validate};
-use crate::scauth::validated::Validated;
 
 /// Where a ScAuth has not been stored yet.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
@@ -45,11 +45,11 @@ pub fn render(args: RenderArgs) -> anyhow::Result<String> {
 }
 
 fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String> {
-    let validated = validate(scauth, &Observed::default(), environment, &UpgradeTurn::Now)
+    let resolved = validate(scauth, &Observed::default(), environment, &UpgradeTurn::Now)
         .map_err(|refusal| anyhow::anyhow!("{}: {}", refusal.reason, refusal.message))?;
-    ensure_image(&validated)?;
+    ensure_image(&resolved)?;
     let mut text = String::new();
-    for child in build(&validated)?.into_values().chain(secrets(&validated)?) {
+    for child in build(&resolved)?.into_values().chain(secrets(&resolved)?) {
         text.push_str("---\n");
         text.push_str(&serde_yaml::to_string(&child)?);
     }
@@ -58,18 +58,18 @@ fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String
 
 /// # Errors
 /// Where neither the ScAuth, its pods nor the command line name an image.
-pub fn ensure_image(validated: &Validated) -> anyhow::Result<()> {
-    ensure!(!validated.release.image.is_empty(), "{NO_SERVER_IMAGE}; or name one in spec.image");
+pub fn ensure_image(resolved: &Resolved) -> anyhow::Result<()> {
+    ensure!(!resolved.release.image.is_empty(), "{NO_SERVER_IMAGE}; or name one in spec.image");
     Ok(())
 }
 
 /// As they would be made, but with nothing in them that is secret.
-fn secrets(validated: &Validated) -> anyhow::Result<[Value; 2]> {
-    let mut keys = serde_json::to_value(children::keys_secret(validated, 0, &mut rand::rng())?)?;
+fn secrets(resolved: &Resolved) -> anyhow::Result<[Value; 2]> {
+    let mut keys = serde_json::to_value(children::keys_secret(resolved, 0, &mut rand::rng())?)?;
     for file in [KEYS_FILE, DEPLOYMENT_FILE] {
         keys["stringData"][file] = json!("generated");
     }
-    let mut admin = serde_json::to_value(children::admin_secret(validated, &mut rand::rng()))?;
+    let mut admin = serde_json::to_value(children::admin_secret(resolved, &mut rand::rng()))?;
     for random in ["password", "id"] {
         admin["stringData"][random] = json!("generated");
     }

@@ -10,17 +10,20 @@ pub mod exposure;
 pub mod health;
 pub mod hosts;
 pub mod identity;
+mod mounts;
 pub mod names;
 pub mod observe;
 mod ownership;
 pub mod poll;
 pub mod release;
 pub mod report;
+pub mod resolved;
+mod resources;
 pub mod rollout;
 pub mod rotation;
 pub mod scale;
+mod settings;
 pub mod validate;
-pub mod validated;
 pub mod volume;
 
 #[cfg(test)]
@@ -48,10 +51,10 @@ use hosts::Hosts;
 use observe::Observed;
 use release::UpgradeTurn;
 use report::Outcome;
+use resolved::Resolved;
 use rollout::Rollout;
 use rotation::Plan;
 use validate::Environment;
-use validated::Validated;
 
 /// The CustomResourceDefinition.
 pub const DEFINITION: &str = "scauths.sc-auth.io";
@@ -147,7 +150,7 @@ async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Contex
     };
     let outcome = match validate::validate(scauth, &observed, &context.environment, turn) {
         Err(refusal) => Outcome::Refused(refusal),
-        Ok(validated) => apply_validated(scauth, validated, &observed, context).await,
+        Ok(resolved) => apply_validated(scauth, resolved, &observed, context).await,
     };
     (observed, outcome)
 }
@@ -164,22 +167,22 @@ fn failed(error: ApplyError) -> (Observed, Outcome) {
     (Observed::default(), Outcome::Failed(error))
 }
 
-async fn apply_validated(scauth: &ScAuth, validated: Validated, observed: &Observed, context: &Context) -> Outcome {
-    let children = match children::build(&validated) {
+async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observed, context: &Context) -> Outcome {
+    let children = match children::build(&resolved) {
         Ok(children) => children,
         Err(error) => return Outcome::Failed(error.into()),
     };
     if scauth.spec.suspend == Some(true) {
         return match pending(&children, observed) {
-            Ok(pending) => Outcome::Suspended { validated: Box::new(validated), pending },
+            Ok(pending) => Outcome::Suspended { resolved: Box::new(resolved), pending },
             Err(error) => Outcome::Failed(error),
         };
     }
     let plan = Plan::of(scauth, context.publish_keys_for);
     let apply_context =
         ApplyContext { client: &context.client, cache: &context.apply_cache, plan: &plan, now: (context.clock)() };
-    match Box::pin(apply::apply(&apply_context, &validated, children, observed)).await {
-        Ok(applied) => Outcome::Applied { validated: Box::new(validated), applied: Box::new(applied) },
+    match Box::pin(apply::apply(&apply_context, &resolved, children, observed)).await {
+        Ok(applied) => Outcome::Applied { resolved: Box::new(resolved), applied: Box::new(applied) },
         Err(error) => Outcome::Failed(error),
     }
 }

@@ -62,13 +62,6 @@ pub struct Autoscaling {
     pub cpu: Option<i32>,
 }
 
-impl Autoscaling {
-    /// The fewest pods.
-    pub fn fewest(&self) -> i32 {
-        self.min.unwrap_or(2)
-    }
-}
-
 /// Additions to the pods. The operator sets the rest of the pod: selector labels, security context, probes, and the
 /// settings that other fields of this object control.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

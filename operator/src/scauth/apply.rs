@@ -18,8 +18,8 @@ use super::child::Child;
 use super::children::Children;
 use super::names::Names;
 use super::observe::Observed;
+use super::resolved::Resolved;
 use super::rotation::Plan;
-use super::validated::Validated;
 use super::volume;
 use crate::api::KeyStatus;
 use crate::shared::apply::{Target, is_applied};
@@ -64,7 +64,7 @@ pub struct ApplyContext<'a> {
 
 pub async fn apply(
     context: &ApplyContext<'_>,
-    validated: &Validated,
+    resolved: &Resolved,
     mut children: Children,
     observed: &Observed,
 ) -> Result<Applied, ApplyError> {
@@ -74,9 +74,9 @@ pub async fn apply(
         delete(context.client, Child::Autoscaler, observed).await?;
     }
     if let Some(namespace) = children.remove(&Child::Namespace) {
-        one(context, Child::Namespace, &validated.names, namespace, observed, &mut applied).await?;
+        one(context, Child::Namespace, &resolved.names, namespace, observed, &mut applied).await?;
     }
-    applied.keys = secrets::make_and_keep(context, validated, observed).await?;
+    applied.keys = secrets::make_and_keep(context, resolved, observed).await?;
     let wanted: BTreeSet<_> = children.keys().copied().collect();
     // One that is refused does not keep the others from being there.
     let mut refused = None;
@@ -88,17 +88,17 @@ pub async fn apply(
             continue;
         }
         if kind == Child::Deployment {
-            handover::begin(&validated.scale, &mut child, live);
-            handover::give(context.client, &validated.names, &child, live).await?;
+            handover::begin(&resolved.scale, &mut child, live);
+            handover::give(context.client, &resolved.names, &child, live).await?;
         }
         let smaller = capacity::without_growth(&child, live).filter(|_| kind == Child::VolumeClaim);
-        let mut done = one(context, kind, &validated.names, child, observed, &mut applied).await;
+        let mut done = one(context, kind, &resolved.names, child, observed, &mut applied).await;
         if let (Err(error), Some(smaller), Some(live)) = (&done, smaller, live)
             && !error.is_transient()
         {
             // What else changed is applied all the same, and the pod serves with the volume that there is.
             applied.not_grown = Some(capacity::refusal(error, live));
-            done = one(context, kind, &validated.names, smaller, observed, &mut applied).await;
+            done = one(context, kind, &resolved.names, smaller, observed, &mut applied).await;
         }
         if let Err(error) = done {
             refused.get_or_insert(error);

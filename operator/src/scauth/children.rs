@@ -1,4 +1,4 @@
-//! The children as they are to be: a pure function of the validated ScAuth. One file a child.
+//! The children as they are to be: a pure function of the resolved ScAuth. One file a child.
 
 mod autoscaler;
 mod deployment;
@@ -24,7 +24,7 @@ use serde_json::Value;
 pub use secret::{admin_secret, deployment, keys_secret};
 use strum::IntoEnumIterator as _;
 
-use super::validated::Validated;
+use super::resolved::Resolved;
 use crate::api::DeletionPolicy;
 use crate::scauth::child::Child;
 use crate::scauth::names::{FIELD_MANAGER, LABEL_RETAINED, LABEL_SCAUTH, MANAGED_BY};
@@ -34,30 +34,30 @@ pub type Children = BTreeMap<Child, Value>;
 
 /// # Errors
 /// Where a child cannot be written as JSON.
-pub fn build(validated: &Validated) -> serde_json::Result<Children> {
+pub fn build(resolved: &Resolved) -> serde_json::Result<Children> {
     let mut children = Children::new();
     for kind in Child::iter() {
-        if let Some(child) = one(kind, validated)? {
+        if let Some(child) = one(kind, resolved)? {
             children.insert(kind, child);
         }
     }
     Ok(children)
 }
 
-fn one(kind: Child, validated: &Validated) -> serde_json::Result<Option<Value>> {
+fn one(kind: Child, resolved: &Resolved) -> serde_json::Result<Option<Value>> {
     match kind {
-        Child::Namespace => json(namespace::build(validated)),
-        Child::ServiceAccount => json(Some(service_account::build(validated))),
-        Child::NetworkPolicy => json(Some(network_policy::build(validated))),
-        Child::VolumeClaim => json(volume_claim::build(validated)),
-        Child::Service => json(Some(service::build(validated))),
-        Child::OpsService => json(Some(service::build_ops(validated))),
-        Child::Deployment => json(Some(deployment::build(validated))),
-        Child::DisruptionBudget => json(disruption_budget::build(validated)),
-        Child::Autoscaler => json(autoscaler::build(validated)),
-        Child::Ingress => json(ingress::build(validated)),
-        Child::HttpRoute => json(http_route::build(validated)),
-        Child::ServiceMonitor => json(service_monitor::build(validated)),
+        Child::Namespace => json(namespace::build(resolved)),
+        Child::ServiceAccount => json(Some(service_account::build(resolved))),
+        Child::NetworkPolicy => json(Some(network_policy::build(resolved))),
+        Child::VolumeClaim => json(volume_claim::build(resolved)),
+        Child::Service => json(Some(service::build(resolved))),
+        Child::OpsService => json(Some(service::build_ops(resolved))),
+        Child::Deployment => json(Some(deployment::build(resolved))),
+        Child::DisruptionBudget => json(disruption_budget::build(resolved)),
+        Child::Autoscaler => json(autoscaler::build(resolved)),
+        Child::Ingress => json(ingress::build(resolved)),
+        Child::HttpRoute => json(http_route::build(resolved)),
+        Child::ServiceMonitor => json(service_monitor::build(resolved)),
     }
 }
 
@@ -66,39 +66,39 @@ fn json<K: Serialize>(child: Option<K>) -> serde_json::Result<Option<Value>> {
 }
 
 /// What tells our pods from all others; it can never change.
-pub fn selector(validated: &Validated) -> BTreeMap<String, String> {
+pub fn selector(resolved: &Resolved) -> BTreeMap<String, String> {
     [
         ("app.kubernetes.io/name".to_owned(), "sc-auth".to_owned()),
-        ("app.kubernetes.io/instance".to_owned(), validated.names.scauth.clone()),
+        ("app.kubernetes.io/instance".to_owned(), resolved.names.scauth.clone()),
     ]
     .into()
 }
 
-fn labels(validated: &Validated) -> BTreeMap<String, String> {
-    let mut labels = selector(validated);
+fn labels(resolved: &Resolved) -> BTreeMap<String, String> {
+    let mut labels = selector(resolved);
     labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
-    labels.insert(LABEL_SCAUTH.to_owned(), validated.names.scauth.clone());
+    labels.insert(LABEL_SCAUTH.to_owned(), resolved.names.scauth.clone());
     labels
 }
 
 /// Metadata of what goes with the ScAuth.
-fn owned(validated: &Validated, name: &str) -> ObjectMeta {
+fn owned(resolved: &Resolved, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
-        namespace: Some(validated.names.namespace.clone()),
-        labels: Some(labels(validated)),
-        owner_references: Some(vec![validated.owner.clone()]),
+        namespace: Some(resolved.names.namespace.clone()),
+        labels: Some(labels(resolved)),
+        owner_references: Some(vec![resolved.owner.clone()]),
         ..ObjectMeta::default()
     }
 }
 
 /// Metadata of what stays, unless the policy says otherwise.
-fn kept(validated: &Validated, name: &str) -> ObjectMeta {
-    let mut metadata = owned(validated, name);
-    if validated.policy == DeletionPolicy::Retain {
+fn kept(resolved: &Resolved, name: &str) -> ObjectMeta {
+    let mut metadata = owned(resolved, name);
+    if resolved.policy == DeletionPolicy::Retain {
         metadata.owner_references = None;
         let labels = metadata.labels.get_or_insert_default();
-        labels.insert(LABEL_RETAINED.to_owned(), validated.names.scauth.clone());
+        labels.insert(LABEL_RETAINED.to_owned(), resolved.names.scauth.clone());
     }
     metadata
 }

@@ -12,6 +12,7 @@ use kube::{Api, Client, Resource as _, ResourceExt as _};
 use strum::IntoEnumIterator as _;
 
 use super::hosts::Hosts;
+use super::mounts;
 use super::ownership::counts;
 use crate::api::{ScAuth, ScAuthSpec};
 use crate::scauth::child::Child;
@@ -200,14 +201,7 @@ async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> ku
 
 /// The Secrets that the pods need and that a person, or another operator, makes.
 pub fn referenced_secrets(spec: &ScAuthSpec) -> Vec<String> {
-    let mut names = Vec::new();
-    if let Some(external) = &spec.database.external {
-        names.extend(external.url_from.as_ref().map(|key| key.name.clone()));
-        names.extend(external.credentials_from.as_ref().map(|credentials| credentials.name.clone()));
-        names.extend(external.tls.as_ref().and_then(|tls| tls.ca_from.as_ref()).map(|key| key.name.clone()));
-    }
-    let legacy = spec.auth.as_ref().and_then(|auth| auth.legacy_tokens.as_ref());
-    names.extend(legacy.map(|legacy| legacy.secret_key_from.name.clone()));
+    let mut names: Vec<_> = mounts::referenced(spec).into_iter().map(|mount| mount.secret).collect();
     names.sort();
     names.dedup();
     names

@@ -23,9 +23,9 @@ use super::exposure::url;
 use super::hosts;
 use super::identity::{self, Expectation};
 use super::observe::Observed;
+use super::resolved::Resolved;
 use super::rotation::Stored;
 use super::validate::Refusal;
-use super::validated::Validated;
 use crate::api::{DatabaseStatus, KeyStatus, ScAuth, ScAuthStatus};
 use crate::scauth::child::Child;
 use crate::scauth::names::{FIELD_MANAGER, Names};
@@ -39,12 +39,12 @@ use crate::shared::reasons::Reason;
 #[derive(Debug)]
 pub enum Outcome {
     Applied {
-        validated: Box<Validated>,
+        resolved: Box<Resolved>,
         applied: Box<Applied>,
     },
     /// Nothing was applied, since the spec says so.
     Suspended {
-        validated: Box<Validated>,
+        resolved: Box<Resolved>,
         /// The kinds of the children that are not in the desired state.
         pending: Vec<String>,
     },
@@ -54,7 +54,7 @@ pub enum Outcome {
 
 /// What the conditions are computed from, where the spec could be built.
 pub struct ConditionInput<'a> {
-    pub validated: &'a Validated,
+    pub resolved: &'a Resolved,
     pub observed: &'a Observed,
     pub children: &'a BTreeMap<Child, DynamicObject>,
     pub unknown_kinds: &'a BTreeSet<Child>,
@@ -78,17 +78,17 @@ pub struct KeyInput<'a> {
 
 impl<'a> ConditionInput<'a> {
     fn of(outcome: &'a Outcome, observed: &'a Observed, before: &'a [Condition]) -> Option<Self> {
-        let (validated, children, unknown_kinds, keys) = match outcome {
-            Outcome::Applied { validated, applied } => {
+        let (resolved, children, unknown_kinds, keys) = match outcome {
+            Outcome::Applied { resolved, applied } => {
                 let kids = applied.keys.status.iter().map(|key| key.kid.clone()).collect();
                 let (broken, were_lost) = (applied.keys.broken.as_deref(), applied.keys.were_lost);
                 let keys = KeyInput { broken, were_lost, kids };
-                (validated.as_ref(), &applied.children, &applied.unknown_kinds, keys)
+                (resolved.as_ref(), &applied.children, &applied.unknown_kinds, keys)
             }
-            Outcome::Suspended { validated, .. } => {
+            Outcome::Suspended { resolved, .. } => {
                 let kids = stored_keys(observed).into_iter().map(|key| key.kid).collect();
                 let keys = KeyInput { kids, ..KeyInput::default() };
-                (validated.as_ref(), &observed.children, &observed.unknown_kinds, keys)
+                (resolved.as_ref(), &observed.children, &observed.unknown_kinds, keys)
             }
             Outcome::Refused(_) | Outcome::Failed(_) => return None,
         };
@@ -97,7 +97,7 @@ impl<'a> ConditionInput<'a> {
             _ => None,
         };
         let rollout = children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
-        Some(Self { validated, observed, children, unknown_kinds, keys, not_grown, rollout, before })
+        Some(Self { resolved, observed, children, unknown_kinds, keys, not_grown, rollout, before })
     }
 }
 
@@ -167,7 +167,7 @@ fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTree
 }
 
 fn of_input(input: &ConditionInput<'_>, outcome: &Outcome) -> ScAuthStatus {
-    let validated = input.validated;
+    let resolved = input.resolved;
     let keys = if let Outcome::Applied { applied, .. } = outcome {
         applied.keys.status.clone()
     } else {
@@ -175,18 +175,17 @@ fn of_input(input: &ConditionInput<'_>, outcome: &Outcome) -> ScAuthStatus {
     };
     // While a volume would go with its pod, the Deployment keeps what it has.
     let noted = input.children.get(&Child::Deployment).and_then(release::noted);
-    let (revision, image) = noted.unwrap_or_else(|| (validated.release.revision, validated.release.image.clone()));
-    let selector: Vec<_> =
-        children::selector(validated).iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let (revision, image) = noted.unwrap_or_else(|| (resolved.release.revision, resolved.release.image.clone()));
+    let selector: Vec<_> = children::selector(resolved).iter().map(|(name, value)| format!("{name}={value}")).collect();
     ScAuthStatus {
-        url: Some(validated.url()),
+        url: Some(resolved.url()),
         image: Some(image),
         template_revision: Some(revision),
-        available_update: validated.release.available.clone(),
+        available_update: resolved.release.available.clone(),
         replicas: Some(input.rollout.replicas),
         ready_replicas: Some(input.rollout.ready),
         selector: Some(selector.join(",")),
-        database: database(validated, outcome, input),
+        database: database(resolved, outcome, input),
         keys,
         ..ScAuthStatus::default()
     }
@@ -199,14 +198,14 @@ fn stored_keys(observed: &Observed) -> Vec<KeyStatus> {
 }
 
 /// Which database is expected now: while suspended, it is what the Secret says.
-fn database(validated: &Validated, outcome: &Outcome, input: &ConditionInput<'_>) -> Option<DatabaseStatus> {
+fn database(resolved: &Resolved, outcome: &Outcome, input: &ConditionInput<'_>) -> Option<DatabaseStatus> {
     if matches!(outcome, Outcome::Suspended { .. }) {
         let secret = input.observed.secret.as_ref()?;
         let (identity, accepted) =
             (identity::deployment(secret).and_then(|file| file.database), identity::note(secret));
         return (identity.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity, accepted });
     }
-    let Expectation { database, accepted, .. } = validated.expectation.clone();
+    let Expectation { database, accepted, .. } = resolved.expectation.clone();
     (database.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity: database, accepted })
 }
 

@@ -3,13 +3,18 @@
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
-use crate::api::{Autoscaling, ScAuthSpec};
+use crate::api::ScAuthSpec;
 
 /// Who decides how many pods serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scale {
     Fixed(i32),
-    Auto(Autoscaling),
+    Auto {
+        min: i32,
+        max: i32,
+        /// Target CPU usage, in per cent of the request.
+        cpu: i32,
+    },
     /// A HorizontalPodAutoscaler that somebody else made; the spec has `replicas`.
     Theirs {
         autoscaler: String,
@@ -22,7 +27,7 @@ impl Scale {
     pub fn most(&self) -> i32 {
         match self {
             Self::Fixed(replicas) | Self::Theirs { replicas, .. } => *replicas,
-            Self::Auto(autoscaling) => autoscaling.max,
+            Self::Auto { max, .. } => *max,
         }
     }
 }
@@ -31,7 +36,9 @@ impl Scale {
 pub fn scale(spec: &ScAuthSpec) -> Scale {
     let default = if spec.database.embedded.is_some() { 1 } else { 2 };
     match &spec.autoscaling {
-        Some(autoscaling) => Scale::Auto(autoscaling.clone()),
+        Some(autoscaling) => {
+            Scale::Auto { min: autoscaling.min.unwrap_or(2), max: autoscaling.max, cpu: autoscaling.cpu.unwrap_or(400) }
+        }
         None => Scale::Fixed(spec.replicas.unwrap_or(default)),
     }
 }

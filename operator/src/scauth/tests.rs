@@ -19,8 +19,8 @@ use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
 use super::observe::Observed;
+use super::resolved::Resolved;
 use super::validate::{Environment, Refusal, validate};
-use super::validated::Validated;
 use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::names::LABEL_RETAINED;
@@ -53,7 +53,7 @@ fn external() -> Value {
     json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})
 }
 
-fn validated(spec: Value, observed: &Observed) -> Result<Validated, Refusal> {
+fn resolved(spec: Value, observed: &Observed) -> Result<Resolved, Refusal> {
     validate(&scauth(spec), observed, &environment(), &UpgradeTurn::Now)
 }
 

@@ -9,13 +9,17 @@ use kube::Resource as _;
 use ownership::check_child;
 
 use super::capacity;
-use super::exposure::url;
+use super::exposure::{Exposure, url};
 use super::identity::Expectation;
+use super::mounts;
 use super::observe::Observed;
+use super::resolved::{Admin, Database, Resolved};
+use super::resources::PodResources;
+use super::rotation::algorithm;
 use super::scale::{beside, scale};
-use super::validated::Validated;
+use super::settings::Settings;
 use super::volume;
-use crate::api::ScAuth;
+use crate::api::{ScAuth, ScAuthSpec};
 use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::release::{self, ReleaseDefaults, UpgradeTurn};
@@ -47,7 +51,7 @@ pub fn validate(
     observed: &Observed,
     environment: &Environment,
     turn: &UpgradeTurn,
-) -> Result<Validated, Refusal> {
+) -> Result<Resolved, Refusal> {
     let names = Names::of(scauth);
     let owner = scauth.controller_owner_ref(&()).ok_or_else(|| Refusal {
         reason: Reason::Invalid,
@@ -59,26 +63,45 @@ pub fn validate(
     for (kind, metadata) in observed.owned() {
         check_child(&kind, metadata, &owner, volume::is_going(&observed.children))?;
     }
-    let spec = scauth.spec.clone();
-    Ok(Validated {
+    let spec = &scauth.spec;
+    let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(spec, &names));
+    let keys = spec.keys.clone().unwrap_or_default();
+    Ok(Resolved {
         namespace,
         policy: spec.deletion_policy.unwrap_or_default(),
         release: release::choose(scauth, observed.children.get(&Child::Deployment), &environment.defaults, turn),
-        scale: beside(scale(&spec), &spec, observed.foreign_autoscaler.as_ref()),
-        volume: spec
-            .database
-            .embedded
-            .as_ref()
-            .map(|embedded| capacity::settle(embedded, observed.children.get(&Child::VolumeClaim))),
-        issuer: spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(&spec, &names)),
+        spec_image: spec.image.clone(),
+        scale: beside(scale(spec), spec, observed.foreign_autoscaler.as_ref()),
+        database: database(spec, observed),
+        resources: PodResources::of(spec.resources.as_ref()),
+        pod_template: spec.pod_template.clone().unwrap_or_default(),
+        settings: Settings::of(spec, &issuer),
+        secrets: mounts::generated(&names).into_iter().chain(mounts::referenced(spec)).collect(),
+        algorithm: algorithm(keys.algorithm.unwrap_or_default()),
+        admin: admin(spec),
+        issuer,
+        exposure: Exposure::of(spec, &names),
+        has_trusted_proxies: spec.expose.as_ref().is_some_and(|expose| !expose.trusted_proxies.is_empty()),
         taken: observed.hosts.taken.clone(),
+        network_policy: spec.network_policy.clone().unwrap_or_default(),
+        monitoring: spec.monitoring.clone(),
         had_keys: scauth.status.as_ref().is_some_and(|status| !status.keys.is_empty()),
         expectation: Expectation::of(scauth, observed),
         operator_namespace: environment.namespace.clone(),
         names,
         owner,
-        spec,
     })
+}
+
+fn database(spec: &ScAuthSpec, observed: &Observed) -> Database {
+    let claim = observed.children.get(&Child::VolumeClaim);
+    let embedded = spec.database.embedded.as_ref();
+    embedded.map_or(Database::External, |embedded| Database::Embedded(capacity::settle(embedded, claim)))
+}
+
+fn admin(spec: &ScAuthSpec) -> Admin {
+    let wanted = spec.bootstrap_admin.clone().unwrap_or_default();
+    Admin { username: wanted.username.unwrap_or_else(|| "admin".to_owned()), email: wanted.email }
 }
 
 fn check_image(scauth: &ScAuth, environment: &Environment) -> Result<(), Refusal> {

@@ -17,7 +17,7 @@ use crate::shared::error::{ApplyError, refused};
 /// So does one that was scaled to zero, where no autoscaler acts any more.
 pub fn begin(scale: &Scale, desired: &mut Value, live: Option<&DynamicObject>) {
     let fewest = match scale {
-        Scale::Auto(autoscaling) => autoscaling.fewest(),
+        Scale::Auto { min, .. } => *min,
         Scale::Theirs { replicas, .. } => *replicas,
         Scale::Fixed(_) => return,
     };

@@ -14,46 +14,46 @@ use crate::scauth::children;
 use crate::scauth::identity::{ADMIN_MADE, ADMIN_NOT_MADE, admin_is_made};
 use crate::scauth::names::{ANNOTATION_ADMIN, FIELD_MANAGER, LABEL_RETAINED};
 use crate::scauth::observe::Observed;
+use crate::scauth::resolved::Resolved;
 use crate::scauth::rotation::{self, Stored};
-use crate::scauth::validated::Validated;
 use crate::shared::error::{self, ApplyError};
 
 /// Makes the generated Secrets where they are missing, and rotates the keys where that is due.
 pub async fn make_and_keep(
     context: &ApplyContext<'_>,
-    validated: &Validated,
+    resolved: &Resolved,
     observed: &Observed,
 ) -> Result<Keys, ApplyError> {
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), &validated.names.namespace);
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &resolved.names.namespace);
     // A Deployment means that there were keys, and an Admin, before.
     let is_first = observed.secret.is_none() && !observed.children.contains_key(&Child::Deployment);
     // The first Admin's before the keys': that the latter exist is the mark that the former was made.
     if is_first && observed.admin_secret.is_none() {
-        let secret = children::admin_secret(validated, &mut rand::rng());
+        let secret = children::admin_secret(resolved, &mut rand::rng());
         create(&api, &secret).await?;
     }
     if let Some(metadata) = &observed.admin_secret {
         // The version that was read is gone after a change; the next reconcile does the rest.
-        if !keep(&api, validated, metadata).await? {
+        if !keep(&api, resolved, metadata).await? {
             note_admin(&api, metadata, observed).await?;
         }
     }
     let Some(live) = &observed.secret else {
-        let secret = children::keys_secret(validated, context.now.as_second(), &mut rand::rng())?;
+        let secret = children::keys_secret(resolved, context.now.as_second(), &mut rand::rng())?;
         let made = create(&api, &secret).await?;
-        return Ok(Keys { were_lost: !is_first || validated.had_keys, ..read(&made, context) });
+        return Ok(Keys { were_lost: !is_first || resolved.had_keys, ..read(&made, context) });
     };
-    if keep(&api, validated, &live.metadata).await? {
+    if keep(&api, resolved, &live.metadata).await? {
         return Ok(read(live, context));
     }
-    let live = &expect(&api, validated, live).await?;
+    let live = &expect(&api, resolved, live).await?;
     rotate(&api, context, live).await
 }
 
 /// Brings the file beside the keys up to date.
-async fn expect(api: &Api<Secret>, validated: &Validated, live: &Secret) -> Result<Secret, ApplyError> {
-    let wanted = children::deployment(validated, &mut rand::rng());
-    let Some(change) = validated.expectation.patch(live, &wanted)? else { return Ok(live.clone()) };
+async fn expect(api: &Api<Secret>, resolved: &Resolved, live: &Secret) -> Result<Secret, ApplyError> {
+    let wanted = children::deployment(resolved, &mut rand::rng());
+    let Some(change) = resolved.expectation.patch(live, &wanted)? else { return Ok(live.clone()) };
     tracing::info!(name = live.name_any(), database = wanted.database, "recording the expected database");
     patch(api, &live.name_any(), &change).await
 }
@@ -117,22 +117,22 @@ fn refused(name: &str, source: kube::Error) -> ApplyError {
 
 /// Whether a Secret stays follows `deletionPolicy`; its content and other owners are not touched. Returns whether that
 /// had to be changed.
-async fn keep(api: &Api<Secret>, validated: &Validated, live: &ObjectMeta) -> Result<bool, ApplyError> {
+async fn keep(api: &Api<Secret>, resolved: &Resolved, live: &ObjectMeta) -> Result<bool, ApplyError> {
     let (ours, others): (Vec<_>, Vec<_>) =
-        live.owner_references.iter().flatten().cloned().partition(|owner| owner.uid == validated.owner.uid);
+        live.owner_references.iter().flatten().cloned().partition(|owner| owner.uid == resolved.owner.uid);
     let is_retained = live.labels.iter().flatten().any(|(name, _)| name == LABEL_RETAINED);
-    let is_to_stay = validated.policy == DeletionPolicy::Retain;
+    let is_to_stay = resolved.policy == DeletionPolicy::Retain;
     if is_to_stay == ours.is_empty() && is_to_stay == is_retained {
         return Ok(false);
     }
     let mut owners = others;
     if !is_to_stay {
-        owners.push(validated.owner.clone());
+        owners.push(resolved.owner.clone());
     }
     let metadata = json!({
         "resourceVersion": live.resource_version,
         "ownerReferences": owners,
-        "labels": {LABEL_RETAINED: is_to_stay.then_some(&validated.names.scauth)},
+        "labels": {LABEL_RETAINED: is_to_stay.then_some(&resolved.names.scauth)},
     });
     let name = live.name.clone().unwrap_or_default();
     patch(api, &name, &json!({"metadata": metadata})).await?;

@@ -5,30 +5,28 @@ use k8s_openapi::api::autoscaling::v2::{
     ResourceMetricSource,
 };
 
-use super::{Validated, owned};
+use super::{Resolved, owned};
 use crate::scauth::scale::Scale;
 
-const DEFAULT_CPU: i32 = 400;
-
-pub fn build(validated: &Validated) -> Option<HorizontalPodAutoscaler> {
-    let Scale::Auto(wanted) = &validated.scale else { return None };
+pub fn build(resolved: &Resolved) -> Option<HorizontalPodAutoscaler> {
+    let Scale::Auto { min, max, cpu } = resolved.scale else { return None };
     Some(HorizontalPodAutoscaler {
-        metadata: owned(validated, &validated.names.scauth),
+        metadata: owned(resolved, &resolved.names.scauth),
         spec: Some(HorizontalPodAutoscalerSpec {
             scale_target_ref: CrossVersionObjectReference {
                 api_version: Some("apps/v1".to_owned()),
                 kind: "Deployment".to_owned(),
-                name: validated.names.scauth.clone(),
+                name: resolved.names.scauth.clone(),
             },
-            min_replicas: Some(wanted.fewest()),
-            max_replicas: wanted.max,
+            min_replicas: Some(min),
+            max_replicas: max,
             metrics: Some(vec![MetricSpec {
                 type_: "Resource".to_owned(),
                 resource: Some(ResourceMetricSource {
                     name: "cpu".to_owned(),
                     target: MetricTarget {
                         type_: "Utilization".to_owned(),
-                        average_utilization: Some(wanted.cpu.unwrap_or(DEFAULT_CPU)),
+                        average_utilization: Some(cpu),
                         ..MetricTarget::default()
                     },
                 }),

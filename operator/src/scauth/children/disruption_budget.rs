@@ -5,15 +5,15 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Validated, owned, selector};
+use super::{Resolved, owned, selector};
 
-pub fn build(validated: &Validated) -> Option<PodDisruptionBudget> {
+pub fn build(resolved: &Resolved) -> Option<PodDisruptionBudget> {
     // Of one pod it could only ever forbid the eviction.
-    (validated.scale.most() > 1).then(|| PodDisruptionBudget {
-        metadata: owned(validated, &validated.names.scauth),
+    (resolved.scale.most() > 1).then(|| PodDisruptionBudget {
+        metadata: owned(resolved, &resolved.names.scauth),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
-            selector: Some(LabelSelector { match_labels: Some(selector(validated)), ..LabelSelector::default() }),
+            selector: Some(LabelSelector { match_labels: Some(selector(resolved)), ..LabelSelector::default() }),
             unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
             ..PodDisruptionBudgetSpec::default()
         }),

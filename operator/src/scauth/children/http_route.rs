@@ -3,12 +3,13 @@
 use sc_auth_contract::places::PORT;
 use serde_json::{Value, json};
 
-use super::{Validated, owned};
+use super::{Resolved, owned};
 use crate::scauth::child::Child;
+use crate::scauth::exposure::Exposure;
 
 /// Every field is sent as the API server would fill it in, so that nothing differs afterwards.
-pub fn build(validated: &Validated) -> Option<Value> {
-    let wanted = validated.http_route()?;
+pub fn build(resolved: &Resolved) -> Option<Value> {
+    let Exposure::Route(wanted) = resolved.free() else { return None };
     let resource = Child::HttpRoute.resource();
     let parents: Vec<_> = wanted
         .parent_refs
@@ -30,14 +31,14 @@ pub fn build(validated: &Validated) -> Option<Value> {
         .collect();
     Some(json!({
         "apiVersion": resource.api_version, "kind": resource.kind,
-        "metadata": owned(validated, &validated.names.scauth),
+        "metadata": owned(resolved, &resolved.names.scauth),
         "spec": {
             "parentRefs": parents,
             "hostnames": wanted.hostnames,
             "rules": [{
                 "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
                 "backendRefs": [{
-                    "group": "", "kind": "Service", "name": validated.names.service(), "port": PORT, "weight": 1,
+                    "group": "", "kind": "Service", "name": resolved.names.service(), "port": PORT, "weight": 1,
                 }],
             }],
         },

@@ -6,13 +6,14 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Validated, owned};
+use super::{Resolved, owned};
+use crate::scauth::exposure::Exposure;
 
-pub fn build(validated: &Validated) -> Option<Ingress> {
-    let wanted = validated.ingress()?;
+pub fn build(resolved: &Resolved) -> Option<Ingress> {
+    let Exposure::Ingress(wanted) = resolved.free() else { return None };
     let backend = IngressBackend {
         service: Some(IngressServiceBackend {
-            name: validated.names.service(),
+            name: resolved.names.service(),
             port: Some(ServiceBackendPort { name: Some("http".to_owned()), number: None }),
         }),
         resource: None,
@@ -21,18 +22,17 @@ pub fn build(validated: &Validated) -> Option<Ingress> {
     Some(Ingress {
         metadata: ObjectMeta {
             annotations: (!wanted.annotations.is_empty()).then(|| wanted.annotations.clone()),
-            ..owned(validated, &validated.names.ingress())
+            ..owned(resolved, &resolved.names.ingress())
         },
         spec: Some(IngressSpec {
-            ingress_class_name: wanted.class_name.clone(),
+            ingress_class_name: wanted.class.clone(),
             rules: Some(vec![IngressRule {
                 host: Some(wanted.host.clone()),
                 http: Some(HTTPIngressRuleValue { paths: vec![path] }),
             }]),
-            tls: wanted.tls.as_ref().map(|tls| {
-                let secret = tls.secret_name.clone().unwrap_or_else(|| validated.names.certificate());
-                vec![IngressTLS { hosts: Some(vec![wanted.host.clone()]), secret_name: Some(secret) }]
-            }),
+            tls: wanted
+                .certificate
+                .map(|secret| vec![IngressTLS { hosts: Some(vec![wanted.host.clone()]), secret_name: Some(secret) }]),
             ..IngressSpec::default()
         }),
         ..Ingress::default()

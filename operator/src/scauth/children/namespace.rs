@@ -3,17 +3,17 @@
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Validated, kept, labels};
-use crate::scauth::validated::NamespaceUse;
+use super::{Resolved, kept, labels};
+use crate::scauth::resolved::NamespaceUse;
 
-pub fn build(validated: &Validated) -> Option<Namespace> {
-    let metadata = match validated.namespace {
-        NamespaceUse::Managed => kept(validated, &validated.names.namespace),
+pub fn build(resolved: &Resolved) -> Option<Namespace> {
+    let metadata = match resolved.namespace {
+        NamespaceUse::Managed => kept(resolved, &resolved.names.namespace),
         NamespaceUse::Users => return None,
         // Applied once more without an owner, so that it never goes with us.
         NamespaceUse::Returned => ObjectMeta {
-            name: Some(validated.names.namespace.clone()),
-            labels: Some(labels(validated)),
+            name: Some(resolved.names.namespace.clone()),
+            labels: Some(labels(resolved)),
             ..ObjectMeta::default()
         },
     };

@@ -9,11 +9,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sc_auth_contract::places::{OPS_PORT, PORT};
 
-use super::{Validated, owned, selector};
+use super::{Resolved, owned, selector};
 use crate::scauth::names::FIELD_MANAGER;
 
-pub fn build(validated: &Validated) -> NetworkPolicy {
-    let wanted = validated.spec.network_policy.clone().unwrap_or_default();
+pub fn build(resolved: &Resolved) -> NetworkPolicy {
+    let wanted = resolved.network_policy.clone();
     let mut types = vec!["Ingress".to_owned()];
     let mut egress = None;
     if !wanted.egress_to.is_empty() {
@@ -24,16 +24,16 @@ pub fn build(validated: &Validated) -> NetworkPolicy {
         egress = Some(rules);
     }
     NetworkPolicy {
-        metadata: owned(validated, &validated.names.scauth),
+        metadata: owned(resolved, &resolved.names.scauth),
         spec: Some(NetworkPolicySpec {
-            pod_selector: Some(matching(selector(validated))),
+            pod_selector: Some(matching(selector(resolved))),
             policy_types: Some(types),
             ingress: Some(vec![
                 NetworkPolicyIngressRule {
                     from: (!wanted.ingress_from.is_empty()).then_some(wanted.ingress_from),
                     ports: Some(vec![port("TCP", PORT)]),
                 },
-                NetworkPolicyIngressRule { from: Some(watchers(validated)), ports: Some(vec![port("TCP", OPS_PORT)]) },
+                NetworkPolicyIngressRule { from: Some(watchers(resolved)), ports: Some(vec![port("TCP", OPS_PORT)]) },
             ]),
             egress,
         }),
@@ -41,15 +41,15 @@ pub fn build(validated: &Validated) -> NetworkPolicy {
 }
 
 /// Who may ask for health and metrics.
-fn watchers(validated: &Validated) -> Vec<NetworkPolicyPeer> {
+fn watchers(resolved: &Resolved) -> Vec<NetworkPolicyPeer> {
     let operator = NetworkPolicyPeer {
         namespace_selector: Some(matching(
-            [("kubernetes.io/metadata.name".to_owned(), validated.operator_namespace.clone())].into(),
+            [("kubernetes.io/metadata.name".to_owned(), resolved.operator_namespace.clone())].into(),
         )),
         pod_selector: Some(matching([("app.kubernetes.io/name".to_owned(), FIELD_MANAGER.to_owned())].into())),
         ip_block: None,
     };
-    let others = validated.spec.monitoring.clone().unwrap_or_default().from;
+    let others = resolved.monitoring.iter().flat_map(|monitoring| monitoring.from.iter().cloned());
     std::iter::once(operator).chain(others).collect()
 }
 

@@ -11,18 +11,17 @@ use sc_auth_contract::keys::{KeySet, KeysError};
 use sc_auth_contract::places::KEYS_FILE;
 use secrecy::ExposeSecret as _;
 
-use super::{Validated, kept};
+use super::{Resolved, kept};
 use crate::scauth::names::ANNOTATION_ACCEPTED;
-use crate::scauth::rotation::algorithm;
+use crate::scauth::resolved::Admin;
 
 /// What the pods need: the signing keys.
 /// `now` is in seconds since 1970-01-01 UTC.
-pub fn keys_secret(validated: &Validated, now: i64, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
-    let wanted = validated.spec.keys.clone().unwrap_or_default();
-    let keys = KeySet::generate(algorithm(wanted.algorithm.unwrap_or_default()), now, rng)?.to_json()?;
-    let deployment = deployment(validated, rng).to_json().map_err(|_| KeysError::Generation("scauth.json"))?;
-    let mut metadata = kept(validated, &validated.names.secret());
-    let accepted = validated.expectation.accepted.iter().map(|id| (ANNOTATION_ACCEPTED.to_owned(), id.clone()));
+pub fn keys_secret(resolved: &Resolved, now: i64, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
+    let keys = KeySet::generate(resolved.algorithm, now, rng)?.to_json()?;
+    let deployment = deployment(resolved, rng).to_json().map_err(|_| KeysError::Generation("scauth.json"))?;
+    let mut metadata = kept(resolved, &resolved.names.secret());
+    let accepted = resolved.expectation.accepted.iter().map(|id| (ANNOTATION_ACCEPTED.to_owned(), id.clone()));
     metadata.annotations.get_or_insert_default().extend(accepted);
     let content = [(KEYS_FILE, keys.expose_secret().to_owned()), (DEPLOYMENT_FILE, deployment)];
     Ok(Secret {
@@ -34,8 +33,8 @@ pub fn keys_secret(validated: &Validated, now: i64, rng: &mut impl CryptoRng) ->
 }
 
 /// What the server knows of its ScAuth.
-pub fn deployment(validated: &Validated, rng: &mut impl CryptoRng) -> Deployment {
-    validated.expectation.file(&validated.names.scauth, &validated.owner.uid, || random(rng))
+pub fn deployment(resolved: &Resolved, rng: &mut impl CryptoRng) -> Deployment {
+    resolved.expectation.file(&resolved.names.scauth, &resolved.owner.uid, || random(rng))
 }
 
 fn random(rng: &mut impl CryptoRng) -> String {
@@ -46,18 +45,18 @@ fn random(rng: &mut impl CryptoRng) -> String {
 
 /// The first Admin's name and password, for a person to read. By its `id` the server knows whether it made an Admin with
 /// it.
-pub fn admin_secret(validated: &Validated, rng: &mut impl CryptoRng) -> Secret {
-    let wanted = validated.spec.bootstrap_admin.clone().unwrap_or_default();
+pub fn admin_secret(resolved: &Resolved, rng: &mut impl CryptoRng) -> Secret {
+    let Admin { username, email } = resolved.admin.clone();
     let mut data = BTreeMap::from([
-        ("username".to_owned(), wanted.username.unwrap_or_else(|| "admin".to_owned())),
+        ("username".to_owned(), username),
         ("password".to_owned(), sc_auth_contract::password::generate(rng).expose_secret().to_owned()),
         ("id".to_owned(), random(rng)),
     ]);
-    if let Some(email) = wanted.email {
+    if let Some(email) = email {
         data.insert("email".to_owned(), email);
     }
     Secret {
-        metadata: kept(validated, &validated.names.admin_secret()),
+        metadata: kept(resolved, &resolved.names.admin_secret()),
         type_: Some("Opaque".to_owned()),
         string_data: Some(data),
         ..Secret::default()

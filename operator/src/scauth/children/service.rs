@@ -6,26 +6,26 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sc_auth_contract::places::{OPS_PORT, PORT};
 
-use super::{Validated, owned, selector};
+use super::{Resolved, owned, selector};
 
 /// Tells the two apart, for a ServiceMonitor.
 const COMPONENT: &str = "app.kubernetes.io/component";
 
-pub fn build(validated: &Validated) -> Service {
+pub fn build(resolved: &Resolved) -> Service {
     Service {
-        metadata: owned(validated, &validated.names.service()),
-        spec: Some(spec(validated, "http", PORT)),
+        metadata: owned(resolved, &resolved.names.service()),
+        spec: Some(spec(resolved, "http", PORT)),
         ..Service::default()
     }
 }
 
 /// Without an address of its own, so that each pod can be told from the others.
-pub fn build_ops(validated: &Validated) -> Service {
-    let mut metadata = owned(validated, &validated.names.ops_service());
+pub fn build_ops(resolved: &Resolved) -> Service {
+    let mut metadata = owned(resolved, &resolved.names.ops_service());
     metadata.labels.get_or_insert_default().extend(component());
     Service {
         metadata,
-        spec: Some(ServiceSpec { cluster_ip: Some("None".to_owned()), ..spec(validated, "ops", OPS_PORT) }),
+        spec: Some(ServiceSpec { cluster_ip: Some("None".to_owned()), ..spec(resolved, "ops", OPS_PORT) }),
         ..Service::default()
     }
 }
@@ -34,10 +34,10 @@ pub fn component() -> BTreeMap<String, String> {
     [(COMPONENT.to_owned(), "ops".to_owned())].into()
 }
 
-fn spec(validated: &Validated, name: &str, port: u16) -> ServiceSpec {
+fn spec(resolved: &Resolved, name: &str, port: u16) -> ServiceSpec {
     ServiceSpec {
         type_: Some("ClusterIP".to_owned()),
-        selector: Some(selector(validated)),
+        selector: Some(selector(resolved)),
         ports: Some(vec![ServicePort {
             name: Some(name.to_owned()),
             port: i32::from(port),

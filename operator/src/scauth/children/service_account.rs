@@ -2,11 +2,11 @@
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 
-use super::{Validated, owned};
+use super::{Resolved, owned};
 
-pub fn build(validated: &Validated) -> ServiceAccount {
+pub fn build(resolved: &Resolved) -> ServiceAccount {
     ServiceAccount {
-        metadata: owned(validated, &validated.names.scauth),
+        metadata: owned(resolved, &resolved.names.scauth),
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
     }

@@ -2,25 +2,25 @@
 
 use serde_json::{Value, json};
 
-use super::{Validated, owned, selector, service};
+use super::{Resolved, owned, selector, service};
 use crate::scauth::child::Child;
 
-pub fn build(validated: &Validated) -> Option<Value> {
-    let wanted = validated.spec.monitoring.as_ref()?;
+pub fn build(resolved: &Resolved) -> Option<Value> {
+    let wanted = resolved.monitoring.as_ref()?;
     let resource = Child::ServiceMonitor.resource();
-    let mut metadata = owned(validated, &validated.names.scauth);
+    let mut metadata = owned(resolved, &resolved.names.scauth);
     metadata.labels.get_or_insert_default().extend(wanted.labels.clone());
     let mut endpoint = json!({"port": "ops", "path": "/metrics"});
     if let Some(interval) = &wanted.interval {
         endpoint["interval"] = json!(interval);
     }
-    let mut labels = selector(validated);
+    let mut labels = selector(resolved);
     labels.extend(service::component());
     Some(json!({
         "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata,
         "spec": {
             "selector": {"matchLabels": labels},
-            "namespaceSelector": {"matchNames": [validated.names.namespace]},
+            "namespaceSelector": {"matchNames": [resolved.names.namespace]},
             "endpoints": [endpoint],
         },
     }))

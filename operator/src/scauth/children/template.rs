@@ -20,32 +20,33 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sc_auth_contract::places::{self, Mount, OPS_PORT, PORT};
 
 use super::environment::environment;
-use super::{Validated, labels, selector};
+use super::{Resolved, labels, selector};
 use crate::api::PodTemplate;
 use crate::scauth::names::ANNOTATION_DATABASE;
+use crate::scauth::resources::Amount;
 
 const USER: i64 = 65_532;
 
-pub fn build(validated: &Validated) -> PodTemplateSpec {
-    let extra = validated.spec.pod_template.clone().unwrap_or_default();
-    let mut labels = labels(validated);
+pub fn build(resolved: &Resolved) -> PodTemplateSpec {
+    let extra = resolved.pod_template.clone();
+    let mut labels = labels(resolved);
     labels.extend(extra.labels.clone());
     let mut annotations = extra.annotations.clone();
-    annotations.extend(validated.expectation.template.iter().map(|id| (ANNOTATION_DATABASE.to_owned(), id.clone())));
+    annotations.extend(resolved.expectation.template.iter().map(|id| (ANNOTATION_DATABASE.to_owned(), id.clone())));
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
             annotations: (!annotations.is_empty()).then_some(annotations),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod(validated, extra)),
+        spec: Some(pod(resolved, extra)),
     }
 }
 
-fn pod(validated: &Validated, extra: PodTemplate) -> PodSpec {
-    let server = container(validated, &extra, "server", "serve");
+fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
+    let server = container(resolved, &extra, "server", "serve");
     PodSpec {
-        service_account_name: Some(validated.names.scauth.clone()),
+        service_account_name: Some(resolved.names.scauth.clone()),
         automount_service_account_token: Some(false),
         // A Service sc-auth-svc would otherwise plant SC_AUTH_SVC_… among the server's settings.
         enable_service_links: Some(false),
@@ -60,7 +61,7 @@ fn pod(validated: &Validated, extra: PodTemplate) -> PodSpec {
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
             ..PodSecurityContext::default()
         }),
-        init_containers: Some(vec![container(validated, &extra, "migrate", "migrate")]),
+        init_containers: Some(vec![container(resolved, &extra, "migrate", "migrate")]),
         containers: vec![Container {
             ports: Some(vec![port("http", PORT), port("ops", OPS_PORT)]),
             startup_probe: Some(Probe { period_seconds: Some(1), failure_threshold: Some(60), ..probe("/healthz") }),
@@ -68,8 +69,8 @@ fn pod(validated: &Validated, extra: PodTemplate) -> PodSpec {
             liveness_probe: Some(Probe { period_seconds: Some(10), failure_threshold: Some(3), ..probe("/healthz") }),
             ..server
         }],
-        volumes: Some(volumes(validated, &extra)),
-        topology_spread_constraints: spread(validated, &extra),
+        volumes: Some(volumes(resolved, &extra)),
+        topology_spread_constraints: spread(resolved, &extra),
         node_selector: (!extra.node_selector.is_empty()).then_some(extra.node_selector),
         tolerations: (!extra.tolerations.is_empty()).then_some(extra.tolerations),
         affinity: extra.affinity,
@@ -82,7 +83,7 @@ fn pod(validated: &Validated, extra: PodTemplate) -> PodSpec {
 }
 
 /// Evenly over zones and nodes where that is possible; never a reason for a pod to wait.
-fn spread(validated: &Validated, extra: &PodTemplate) -> Option<Vec<TopologySpreadConstraint>> {
+fn spread(resolved: &Resolved, extra: &PodTemplate) -> Option<Vec<TopologySpreadConstraint>> {
     if !extra.topology_spread_constraints.is_empty() {
         return Some(extra.topology_spread_constraints.clone());
     }
@@ -90,22 +91,22 @@ fn spread(validated: &Validated, extra: &PodTemplate) -> Option<Vec<TopologySpre
         topology_key: key.to_owned(),
         max_skew: 1,
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
-        label_selector: Some(LabelSelector { match_labels: Some(selector(validated)), ..LabelSelector::default() }),
+        label_selector: Some(LabelSelector { match_labels: Some(selector(resolved)), ..LabelSelector::default() }),
         // The pods of one template, so that those that a rollout is about to end do not count.
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
         ..TopologySpreadConstraint::default()
     };
-    (validated.release.revision >= 2).then(|| vec![over("topology.kubernetes.io/zone"), over("kubernetes.io/hostname")])
+    (resolved.release.revision >= 2).then(|| vec![over("topology.kubernetes.io/zone"), over("kubernetes.io/hostname")])
 }
 
-fn container(validated: &Validated, extra: &PodTemplate, name: &str, command: &str) -> Container {
+fn container(resolved: &Resolved, extra: &PodTemplate, name: &str, command: &str) -> Container {
     Container {
         name: name.to_owned(),
-        image: Some(validated.release.image.clone()),
+        image: Some(resolved.release.image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: Some(vec![command.to_owned()]),
-        env: Some(environment(validated, extra, command)),
-        resources: Some(resources(validated)),
+        env: Some(environment(resolved, command)),
+        resources: Some(resources(resolved)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),
@@ -115,7 +116,7 @@ fn container(validated: &Validated, extra: &PodTemplate, name: &str, command: &s
         }),
         // The last lines of the log are what the status shows of a failure.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        volume_mounts: Some(mounts(validated, extra)),
+        volume_mounts: Some(mounts(resolved, extra)),
         ..Container::default()
     }
 }
@@ -141,66 +142,26 @@ fn probe(path: &str) -> Probe {
     }
 }
 
-fn resources(validated: &Validated) -> ResourceRequirements {
-    let wanted = validated.spec.resources.clone().unwrap_or_default();
-    let amounts = |amounts: Option<crate::api::Amounts>, cpu: &str, memory: &str| {
-        let amounts = amounts.unwrap_or_default();
-        Some(BTreeMap::from([
-            ("cpu".to_owned(), Quantity(amounts.cpu.unwrap_or_else(|| cpu.to_owned()))),
-            ("memory".to_owned(), Quantity(amounts.memory.unwrap_or_else(|| memory.to_owned()))),
-        ]))
+fn resources(resolved: &Resolved) -> ResourceRequirements {
+    let amount = |amount: &Amount| {
+        let Amount { cpu, memory } = amount.clone();
+        Some(BTreeMap::from([("cpu".to_owned(), Quantity(cpu)), ("memory".to_owned(), Quantity(memory))]))
     };
     ResourceRequirements {
-        limits: amounts(wanted.limits, "500m", "128Mi"),
-        requests: amounts(wanted.requests, "50m", "64Mi"),
+        limits: amount(&resolved.resources.limits),
+        requests: amount(&resolved.resources.requests),
         claims: None,
     }
 }
 
-/// A folder of the pods that is made of a Secret.
-struct Folder {
-    mount: Mount,
-    secret: String,
-    optional: bool,
-}
-
-fn folders(validated: &Validated) -> Vec<Folder> {
-    let mut folders = vec![
-        Folder { mount: places::KEYS, secret: validated.names.secret(), optional: false },
-        // A person may delete it once the password is noted.
-        Folder { mount: places::ADMIN, secret: validated.names.admin_secret(), optional: true },
-    ];
-    if let Some(external) = &validated.spec.database.external {
-        let url = external.url_from.as_ref().map(|key| &key.name);
-        let credentials = external.credentials_from.as_ref().map(|credentials| &credentials.name);
-        folders.extend(url.or(credentials).map(|name| Folder {
-            mount: places::DATABASE,
-            secret: name.clone(),
-            optional: false,
-        }));
-        let authority = external.tls.as_ref().and_then(|tls| tls.ca_from.as_ref());
-        folders.extend(authority.map(|ca| Folder {
-            mount: places::DATABASE_CA,
-            secret: ca.name.clone(),
-            optional: false,
-        }));
-    }
-    let legacy = validated.spec.auth.as_ref().and_then(|auth| auth.legacy_tokens.as_ref());
-    folders.extend(legacy.map(|legacy| Folder {
-        mount: places::LEGACY,
-        secret: legacy.secret_key_from.name.clone(),
-        optional: false,
-    }));
-    folders
-}
-
-fn volumes(validated: &Validated, extra: &PodTemplate) -> Vec<Volume> {
-    let mut volumes: Vec<_> = folders(validated)
-        .into_iter()
+fn volumes(resolved: &Resolved, extra: &PodTemplate) -> Vec<Volume> {
+    let mut volumes: Vec<_> = resolved
+        .secrets
+        .iter()
         .map(|folder| Volume {
             name: folder.mount.volume.to_owned(),
             secret: Some(SecretVolumeSource {
-                secret_name: Some(folder.secret),
+                secret_name: Some(folder.secret.clone()),
                 default_mode: Some(0o440),
                 optional: Some(folder.optional),
                 items: None,
@@ -208,11 +169,11 @@ fn volumes(validated: &Validated, extra: &PodTemplate) -> Vec<Volume> {
             ..Volume::default()
         })
         .collect();
-    if validated.spec.database.embedded.is_some() {
+    if resolved.database.is_embedded() {
         volumes.push(Volume {
             name: places::DATA.volume.to_owned(),
             persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                claim_name: validated.names.volume_claim(),
+                claim_name: resolved.names.volume_claim(),
                 read_only: None,
             }),
             ..Volume::default()
@@ -232,15 +193,15 @@ fn volumes(validated: &Validated, extra: &PodTemplate) -> Vec<Volume> {
     volumes
 }
 
-fn mounts(validated: &Validated, extra: &PodTemplate) -> Vec<VolumeMount> {
+fn mounts(resolved: &Resolved, extra: &PodTemplate) -> Vec<VolumeMount> {
     let of = |mount: Mount, read_only: bool| VolumeMount {
         name: mount.volume.to_owned(),
         mount_path: mount.path.to_owned(),
         read_only: read_only.then_some(true),
         ..VolumeMount::default()
     };
-    let mut mounts: Vec<_> = folders(validated).into_iter().map(|folder| of(folder.mount, true)).collect();
-    if validated.spec.database.embedded.is_some() {
+    let mut mounts: Vec<_> = resolved.secrets.iter().map(|folder| of(folder.mount, true)).collect();
+    if resolved.database.is_embedded() {
         mounts.push(of(places::DATA, false));
     }
     mounts.extend(extra.volume_mounts.iter().cloned().map(|mount| VolumeMount {

@@ -3,12 +3,12 @@
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::{Validated, kept};
+use super::{Resolved, kept};
 
-pub fn build(validated: &Validated) -> Option<PersistentVolumeClaim> {
-    let volume = validated.volume.as_ref()?;
+pub fn build(resolved: &Resolved) -> Option<PersistentVolumeClaim> {
+    let volume = resolved.database.volume()?;
     Some(PersistentVolumeClaim {
-        metadata: kept(validated, &validated.names.volume_claim()),
+        metadata: kept(resolved, &resolved.names.volume_claim()),
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
             resources: Some(VolumeResourceRequirements {

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
-use super::{NAME, embedded, external, validated};
+use super::{NAME, embedded, external, resolved};
 use crate::scauth::child::Child;
 use crate::scauth::children::{Children, admin_secret, build, keys_secret};
 use crate::scauth::observe::Observed;
 
 fn children(spec: Value) -> Children {
-    build(&validated(spec, &Observed::default()).unwrap()).unwrap()
+    build(&resolved(spec, &Observed::default()).unwrap()).unwrap()
 }
 
 fn child(kind: Child, spec: Value) -> Value {
@@ -58,7 +58,7 @@ fn all_children_carry_the_name_of_their_scauth() {
         assert_eq!(labels["app.kubernetes.io/instance"], NAME, "{kind:?}");
         assert_eq!(labels["app.kubernetes.io/managed-by"], "sc-auth-operator", "{kind:?}");
         assert_eq!(child["kind"], kind.resource().kind);
-        assert_eq!(child["metadata"]["name"], kind.name(&validated(embedded(), &Observed::default()).unwrap().names));
+        assert_eq!(child["metadata"]["name"], kind.name(&resolved(embedded(), &Observed::default()).unwrap().names));
     }
 }
 
@@ -272,9 +272,9 @@ fn no_secret_is_ever_put_into_the_environment() {
 
 #[test]
 fn the_generated_secrets_hold_usable_keys_and_a_password_that_is_no_default() {
-    let validated = validated(embedded(), &Observed::default()).unwrap();
-    let keys = keys_secret(&validated, 0, &mut rand::rng()).unwrap().string_data.unwrap();
+    let resolved = resolved(embedded(), &Observed::default()).unwrap();
+    let keys = keys_secret(&resolved, 0, &mut rand::rng()).unwrap().string_data.unwrap();
     sc_auth_contract::keys::KeySet::parse(&keys["keys.json"].clone().into()).unwrap();
-    let passwords = [0, 1].map(|_| admin_secret(&validated, &mut rand::rng()).string_data.unwrap()["password"].clone());
+    let passwords = [0, 1].map(|_| admin_secret(&resolved, &mut rand::rng()).string_data.unwrap()["password"].clone());
     assert!(passwords[0].len() == 26 && passwords[0] != passwords[1]);
 }

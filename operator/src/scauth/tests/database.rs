@@ -49,9 +49,9 @@ impl Case {
     }
 
     fn status(&self) -> ScAuthStatus {
-        let validated = validate(&self.scauth, &self.observed, &environment(), &UpgradeTurn::Now).unwrap();
+        let resolved = validate(&self.scauth, &self.observed, &environment(), &UpgradeTurn::Now).unwrap();
         let mut children = self.observed.children.clone();
-        let mut deployment = build(&validated).unwrap()[&Child::Deployment].clone();
+        let mut deployment = build(&resolved).unwrap()[&Child::Deployment].clone();
         deployment["metadata"]["generation"] = json!(5);
         deployment["status"] = rollout(self.ready);
         children.insert(Child::Deployment, serde_json::from_value(deployment).unwrap());
@@ -59,11 +59,11 @@ impl Case {
         let outcome = if self.scauth.spec.suspend == Some(true) {
             let mut observed = self.observed.clone();
             observed.children = children;
-            let outcome = Outcome::Suspended { validated: Box::new(validated), pending: Vec::new() };
+            let outcome = Outcome::Suspended { resolved: Box::new(resolved), pending: Vec::new() };
             return report::status(&self.scauth, &observed, &outcome, &UpgradeTurn::Now, Timestamp::UNIX_EPOCH);
         } else {
             Outcome::Applied {
-                validated: Box::new(validated),
+                resolved: Box::new(resolved),
                 applied: Box::new(Applied { children, keys, ..Applied::default() }),
             }
         };

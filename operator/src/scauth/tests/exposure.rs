@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{external, scauth, validated};
+use super::{external, resolved, scauth};
 use crate::scauth::apply::Applied;
 use crate::scauth::apply::succession::stays;
 use crate::scauth::child::Child;
@@ -33,14 +33,14 @@ fn parent(name: &str, generation: i64, accepted: &str, message: &str) -> Value {
 }
 
 fn exposed(parents: Value) -> (String, String, String) {
-    let validated = validated(spec(), &Observed::default()).unwrap();
-    let mut children = build(&validated).unwrap();
+    let resolved = resolved(spec(), &Observed::default()).unwrap();
+    let mut children = build(&resolved).unwrap();
     let mut route = children.remove(&Child::HttpRoute).unwrap();
     route["metadata"]["generation"] = json!(2);
     route["status"] = json!({"parents": parents});
     let children = [(Child::HttpRoute, serde_json::from_value(route).unwrap())].into();
     let outcome = Outcome::Applied {
-        validated: Box::new(validated),
+        resolved: Box::new(resolved),
         applied: Box::new(Applied { children, ..Applied::default() }),
     };
     let status =

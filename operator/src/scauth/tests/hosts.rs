@@ -205,14 +205,14 @@ fn from_a_taken_host_nothing_leads_here_and_from_the_others_it_does() {
     let fleet = [scauth("first", 1, route(&[HOST], edge)), scauth(super::NAME, 2, of_both)];
     let mut observed = Observed { hosts: of(&fleet, super::NAME, None), ..Observed::default() };
     let spec = |scauth: &ScAuth| serde_json::to_value(&scauth.spec).unwrap();
-    let validated = super::validated(spec(&fleet[1]), &observed).unwrap();
-    assert_eq!(build(&validated).unwrap()[&Child::HttpRoute]["spec"]["hostnames"], json!(["free.test"]));
-    assert_eq!(validated.url(), "https://free.test");
-    assert_eq!(validated.issuer, "https://auth.test", "what the tokens say does not change with who has the host");
+    let resolved = super::resolved(spec(&fleet[1]), &observed).unwrap();
+    assert_eq!(build(&resolved).unwrap()[&Child::HttpRoute]["spec"]["hostnames"], json!(["free.test"]));
+    assert_eq!(resolved.url(), "https://free.test");
+    assert_eq!(resolved.issuer, "https://auth.test", "what the tokens say does not change with who has the host");
 
     let only = scauth(super::NAME, 2, ingress(HOST, None));
     observed.hosts = of(&[scauth("first", 1, ingress(HOST, None)), only.clone()], super::NAME, None);
-    let validated = super::validated(spec(&only), &observed).unwrap();
-    assert!(!build(&validated).unwrap().contains_key(&Child::Ingress));
-    assert_eq!(validated.url(), "http://tenant-svc.tenant.svc:8000");
+    let resolved = super::resolved(spec(&only), &observed).unwrap();
+    assert!(!build(&resolved).unwrap().contains_key(&Child::Ingress));
+    assert_eq!(resolved.url(), "http://tenant-svc.tenant.svc:8000");
 }

@@ -6,7 +6,7 @@ use sc_auth_contract::deployment::Deployment;
 use sc_auth_contract::status::Status;
 use serde_json::{Value, json};
 
-use super::{external, live, owned_by, owner, scauth, validated};
+use super::{external, live, owned_by, owner, resolved, scauth};
 use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::children::build;
@@ -138,10 +138,10 @@ fn an_annotation_that_was_left_does_not_accept_the_next_empty_database() {
 /// The pod template as a `scauth` gets it.
 fn template(scauth: &ScAuth, observed: &Observed) -> Value {
     let environment = super::environment();
-    let validated =
+    let resolved =
         crate::scauth::validate::validate(scauth, observed, &environment, &crate::scauth::release::UpgradeTurn::Now)
             .unwrap();
-    build(&validated).unwrap()[&Child::Deployment]["spec"]["template"]["metadata"]["annotations"].clone()
+    build(&resolved).unwrap()[&Child::Deployment]["spec"]["template"]["metadata"]["annotations"].clone()
 }
 
 #[test]
@@ -199,6 +199,6 @@ fn new_secrets_have_what_the_server_looks_for() {
 
     let admin = crate::scauth::children::admin_secret(&lost, &mut rand::rng()).string_data.unwrap();
     assert!(admin["id"].len() >= 16 && admin["id"] != admin["password"]);
-    assert_eq!(validated(external(), &Observed::default()).unwrap().owner.uid, owner("tenant", "our-uid").uid);
+    assert_eq!(resolved(external(), &Observed::default()).unwrap().owner.uid, owner("tenant", "our-uid").uid);
     assert_eq!(deployment(&Secret::default()), None);
 }

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{embedded, external, scauth, validated};
+use super::{embedded, external, resolved, scauth};
 use crate::api::{ScAuth, ScAuthStatus};
 use crate::scauth::apply::Applied;
 use crate::scauth::child::Child;
@@ -24,8 +24,8 @@ fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, now: Timestam
 /// The message of Ready while all pods of the release that it has serve, and another release is there.
 pub fn ready_message(scauth: &ScAuth, turn: &UpgradeTurn) -> String {
     let mut outcome = applied(external(), serving(2));
-    if let Outcome::Applied { validated, .. } = &mut outcome {
-        validated.release.available = Some("9.0.0".into());
+    if let Outcome::Applied { resolved, .. } = &mut outcome {
+        resolved.release.available = Some("9.0.0".into());
     }
     report::status(scauth, &Observed::default(), &outcome, turn, at(0)).conditions[0].message.clone()
 }
@@ -36,12 +36,12 @@ fn at(second: i64) -> Timestamp {
 
 /// What was applied, where the Deployment's status is this one.
 fn applied(spec: Value, live: Value) -> Outcome {
-    let validated = validated(spec, &Observed::default()).unwrap();
-    let mut deployment = build(&validated).unwrap()[&Child::Deployment].clone();
+    let resolved = resolved(spec, &Observed::default()).unwrap();
+    let mut deployment = build(&resolved).unwrap()[&Child::Deployment].clone();
     deployment["metadata"]["generation"] = json!(5);
     deployment["status"] = live;
     let children = [(Child::Deployment, serde_json::from_value(deployment).unwrap())].into();
-    Outcome::Applied { validated: Box::new(validated), applied: Box::new(Applied { children, ..Applied::default() }) }
+    Outcome::Applied { resolved: Box::new(resolved), applied: Box::new(Applied { children, ..Applied::default() }) }
 }
 
 fn serving(replicas: i32) -> Value {
@@ -166,11 +166,11 @@ fn autoscaled(spec: &Value) -> Observed {
 #[test]
 fn an_autoscaler_of_somebody_else_gets_the_number_of_replicas_and_is_named() {
     let observed = autoscaled(&external());
-    let validated = validated(external(), &observed).unwrap();
-    assert_eq!(build(&validated).unwrap()[&Child::Deployment]["spec"]["replicas"], Value::Null);
+    let resolved = resolved(external(), &observed).unwrap();
+    assert_eq!(build(&resolved).unwrap()[&Child::Deployment]["spec"]["replicas"], Value::Null);
     let mut outcome = applied(external(), serving(2));
-    if let Outcome::Applied { validated: stored, .. } = &mut outcome {
-        stored.scale = validated.scale;
+    if let Outcome::Applied { resolved: stored, .. } = &mut outcome {
+        stored.scale = resolved.scale;
     }
     let status = status(&scauth(external()), &observed, &outcome, at(0));
     assert_eq!(condition(&status, "Ready"), pair("True", "Serving"));
@@ -187,8 +187,8 @@ fn without_pods_it_is_not_ready() {
 #[test]
 fn an_embedded_database_keeps_one_pod_whatever_an_autoscaler_wants() {
     let observed = autoscaled(&embedded());
-    let validated = validated(embedded(), &observed).unwrap();
-    assert_eq!(build(&validated).unwrap()[&Child::Deployment]["spec"]["replicas"], 1);
+    let resolved = resolved(embedded(), &observed).unwrap();
+    assert_eq!(build(&resolved).unwrap()[&Child::Deployment]["spec"]["replicas"], 1);
     let status = status(&scauth(embedded()), &observed, &applied(embedded(), serving(1)), at(0));
     let message = &status.conditions[0].message;
     assert!(message.contains("the operator sets it back to 1, since an embedded database has one writer"), "{message}");
@@ -202,8 +202,8 @@ fn one_whose_host_another_has_is_not_ready_and_says_who() {
     let hosts = Hosts { taken: vec![other()], shared: Vec::new() };
     let observed = Observed { hosts, ..Observed::default() };
     let mut outcome = applied(spec.clone(), serving(2));
-    if let Outcome::Applied { validated, .. } = &mut outcome {
-        validated.taken = vec![other()];
+    if let Outcome::Applied { resolved, .. } = &mut outcome {
+        resolved.taken = vec![other()];
     }
     let status = status(&scauth(spec), &observed, &outcome, at(0));
     assert_eq!(condition(&status, "Exposed"), pair("False", "HostTaken"));
@@ -226,8 +226,8 @@ fn of_several_hosts_each_is_told_where_it_leads() {
         |host: &str, scauth: &str| Other { host: host.into(), scauth: scauth.into(), door: "Gateway edge/edge".into() };
     let taken = [other("a.test", "first"), other("c.test", "second"), other("d.test", "first")];
     let mut outcome = applied(spec.clone(), serving(2));
-    if let Outcome::Applied { validated, .. } = &mut outcome {
-        validated.taken = taken.to_vec();
+    if let Outcome::Applied { resolved, .. } = &mut outcome {
+        resolved.taken = taken.to_vec();
     }
     let status = status(&scauth(spec), &Observed::default(), &outcome, at(0));
     assert_eq!(condition(&status, "Ready"), pair("False", "HostTaken"));

@@ -4,7 +4,7 @@
 use sc_auth_contract::settings::{self, DecidedBy};
 use serde_json::{Value, json};
 
-use super::{environment, external, live, validated};
+use super::{environment, external, live, resolved};
 use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::children::build;
@@ -26,8 +26,8 @@ fn rendered(manifest: &str, before: &Value) -> Value {
     .unwrap();
     let deployment = live(Child::Deployment, metadata, json!({"spec": before["spec"]}));
     let observed = Observed { children: [(Child::Deployment, deployment)].into(), ..Observed::default() };
-    let validated = validate(&scauth, &observed, &environment(), &UpgradeTurn::Now).unwrap();
-    build(&validated).unwrap().remove(&Child::Deployment).unwrap()
+    let resolved = validate(&scauth, &observed, &environment(), &UpgradeTurn::Now).unwrap();
+    build(&resolved).unwrap().remove(&Child::Deployment).unwrap()
 }
 
 #[test]
@@ -47,9 +47,9 @@ fn each_revision_is_what_it_was() {
     for manifest in ["embedded", "full", "url"] {
         for revision in 1..=LATEST {
             let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
-            let mut validated = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap();
-            validated.release.revision = revision;
-            let template = build(&validated).unwrap()[&Child::Deployment]["spec"]["template"].clone();
+            let mut resolved = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap();
+            resolved.release.revision = revision;
+            let template = build(&resolved).unwrap()[&Child::Deployment]["spec"]["template"].clone();
             let text = serde_yaml::to_string(&template).unwrap();
             let name = format!("revisions/{revision}/{manifest}");
             if std::env::var_os("UPDATE").is_some() {
@@ -64,7 +64,7 @@ fn each_revision_is_what_it_was() {
 #[test]
 fn pods_are_spread_where_that_is_possible_and_as_the_spec_wants_it() {
     let spread = |spec: Value| {
-        let deployment = build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Child::Deployment);
+        let deployment = build(&resolved(spec, &Observed::default()).unwrap()).unwrap().remove(&Child::Deployment);
         deployment.unwrap()["spec"]["template"]["spec"]["topologySpreadConstraints"].clone()
     };
     let ours = spread(external());
@@ -88,8 +88,7 @@ fn what_the_spec_adds_to_the_pods_is_there_and_ours_stays() {
         "volumes": [{"name": "extra", "configMap": {"name": "extra"}}],
         "volumeMounts": [{"name": "extra", "mountPath": "/extra", "readOnly": true}],
     });
-    let deployment =
-        build(&validated(spec, &Observed::default()).unwrap()).unwrap().remove(&Child::Deployment).unwrap();
+    let deployment = build(&resolved(spec, &Observed::default()).unwrap()).unwrap().remove(&Child::Deployment).unwrap();
     let template = &deployment["spec"]["template"];
     assert_eq!(template["metadata"]["labels"]["team"], "billing");
     assert_eq!(template["metadata"]["labels"]["app.kubernetes.io/name"], "sc-auth");
@@ -110,8 +109,8 @@ fn what_the_spec_adds_to_the_pods_is_there_and_ours_stays() {
 fn no_setting_that_the_operator_sends_is_left_to_the_pod_template() {
     for manifest in ["embedded", "full", "url"] {
         let scauth: ScAuth = serde_yaml::from_str(&read(manifest)).unwrap();
-        let validated = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap();
-        let deployment = build(&validated).unwrap().remove(&Child::Deployment).unwrap();
+        let resolved = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap();
+        let deployment = build(&resolved).unwrap().remove(&Child::Deployment).unwrap();
         let pod = &deployment["spec"]["template"]["spec"];
         let containers = pod["containers"].as_array().unwrap().iter().chain(pod["initContainers"].as_array().unwrap());
         for variable in containers.flat_map(|container| container["env"].as_array().unwrap()) {

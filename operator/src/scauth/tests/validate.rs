@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
 use strum::IntoEnumIterator as _;
 
-use super::{NAME, embedded, environment, external, live, observing, owned_by, owner, retained_by, scauth, validated};
+use super::{NAME, embedded, environment, external, live, observing, owned_by, owner, resolved, retained_by, scauth};
 use crate::api::DeletionPolicy;
 use crate::scauth::child::Child;
 use crate::scauth::children::build;
@@ -14,9 +14,9 @@ use crate::scauth::names::ANNOTATION_ALLOW;
 use crate::scauth::observe::Observed;
 use crate::scauth::ownership::is_wanted;
 use crate::scauth::release::UpgradeTurn;
+use crate::scauth::resolved::NamespaceUse;
 use crate::scauth::scale::Scale;
 use crate::scauth::validate::validate;
-use crate::scauth::validated::NamespaceUse;
 use crate::shared::ownership::{Ownership, ownership};
 use crate::shared::reasons::Reason;
 
@@ -31,23 +31,23 @@ fn allowing(names: &str, metadata: ObjectMeta) -> ObjectMeta {
 
 #[test]
 fn what_the_spec_leaves_out_has_a_default() {
-    let small = validated(embedded(), &Observed::default()).unwrap();
+    let small = resolved(embedded(), &Observed::default()).unwrap();
     assert_eq!((small.names.scauth.as_str(), small.names.namespace.as_str()), (NAME, NAME));
     assert_eq!((small.scale, small.policy), (Scale::Fixed(1), DeletionPolicy::Retain));
     assert_eq!(small.release.image, "registry.test/server:9");
     assert_eq!(small.issuer, "http://tenant-svc.tenant.svc:8000");
-    assert_eq!(validated(external(), &Observed::default()).unwrap().scale, Scale::Fixed(2));
+    assert_eq!(resolved(external(), &Observed::default()).unwrap().scale, Scale::Fixed(2));
 }
 
 #[test]
 fn the_issuer_is_where_clients_reach_the_api() {
     let mut spec = embedded();
     spec["expose"] = json!({"ingress": {"host": "auth.test"}});
-    assert_eq!(validated(spec.clone(), &Observed::default()).unwrap().issuer, "http://auth.test");
+    assert_eq!(resolved(spec.clone(), &Observed::default()).unwrap().issuer, "http://auth.test");
     spec["expose"]["ingress"]["tls"] = json!({"secretName": "cert"});
-    assert_eq!(validated(spec.clone(), &Observed::default()).unwrap().issuer, "https://auth.test");
+    assert_eq!(resolved(spec.clone(), &Observed::default()).unwrap().issuer, "https://auth.test");
     spec["auth"] = json!({"issuer": "https://elsewhere.test"});
-    assert_eq!(validated(spec, &Observed::default()).unwrap().issuer, "https://elsewhere.test");
+    assert_eq!(resolved(spec, &Observed::default()).unwrap().issuer, "https://elsewhere.test");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn an_object_is_ours_by_its_owner_or_by_our_label_and_by_nothing_else() {
 
 #[test]
 fn a_namespace_is_used_if_it_is_ours_or_if_its_owner_lets_us_in() {
-    let uses = |observed: Observed| validated(embedded(), &observed).map(|validated| validated.namespace);
+    let uses = |observed: Observed| resolved(embedded(), &observed).map(|resolved| resolved.namespace);
     assert_eq!(uses(Observed::default()), Ok(NamespaceUse::Managed));
     assert_eq!(uses(with_namespace(owned_by("our-uid"))), Ok(NamespaceUse::Managed));
     assert_eq!(uses(with_namespace(retained_by(NAME))), Ok(NamespaceUse::Managed));
@@ -79,7 +79,7 @@ fn a_namespace_is_used_if_it_is_ours_or_if_its_owner_lets_us_in() {
 #[test]
 fn a_namespace_of_others_is_refused_with_the_command_that_opens_it() {
     for metadata in [ObjectMeta::default(), allowing("another", ObjectMeta::default()), retained_by("another")] {
-        let refusal = validated(embedded(), &with_namespace(metadata)).unwrap_err();
+        let refusal = resolved(embedded(), &with_namespace(metadata)).unwrap_err();
         assert_eq!((refusal.reason, refusal.is_final), (Reason::NamespaceNotAllowed, false));
         assert!(
             refusal.message.ends_with("kubectl annotate namespace tenant sc-auth.io/allow=tenant"),
@@ -93,24 +93,24 @@ fn a_namespace_of_others_is_refused_with_the_command_that_opens_it() {
 fn the_operator_s_own_namespace_is_refused_for_good() {
     let mut spec = embedded();
     spec["namespace"] = json!("system");
-    let refusal = validated(spec, &Observed::default()).unwrap_err();
+    let refusal = resolved(spec, &Observed::default()).unwrap_err();
     assert_eq!((refusal.reason, refusal.is_final), (Reason::NamespaceNotAllowed, true));
 }
 
 #[test]
 fn what_is_about_to_go_is_waited_out() {
     let going = ObjectMeta { deletion_timestamp: Some(Time(Timestamp::UNIX_EPOCH)), ..owned_by("our-uid") };
-    assert_eq!(validated(embedded(), &with_namespace(going.clone())).unwrap_err().reason, Reason::NamespaceTerminating);
+    assert_eq!(resolved(embedded(), &with_namespace(going.clone())).unwrap_err().reason, Reason::NamespaceTerminating);
     assert_eq!(
-        validated(embedded(), &with_namespace(owned_by("an-earlier-uid"))).unwrap_err().reason,
+        resolved(embedded(), &with_namespace(owned_by("an-earlier-uid"))).unwrap_err().reason,
         Reason::GarbageCollecting
     );
     let mut observed = with_namespace(owned_by("our-uid"));
     observed.children.insert(Child::Service, live(Child::Service, going, json!({})));
-    assert_eq!(validated(embedded(), &observed).unwrap_err().reason, Reason::ChildTerminating);
+    assert_eq!(resolved(embedded(), &observed).unwrap_err().reason, Reason::ChildTerminating);
     let former = live(Child::Service, owned_by("an-earlier-uid"), json!({}));
     observed.children.insert(Child::Service, former);
-    assert_eq!(validated(embedded(), &observed).unwrap_err().reason, Reason::GarbageCollecting);
+    assert_eq!(resolved(embedded(), &observed).unwrap_err().reason, Reason::GarbageCollecting);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn an_object_of_others_with_a_child_s_name_is_a_conflict() {
     let mut observed = with_namespace(owned_by("our-uid"));
     let metadata = ObjectMeta { name: Some("tenant-secret".into()), ..ObjectMeta::default() };
     observed.secret = Some(Secret { metadata, ..Secret::default() });
-    let refusal = validated(embedded(), &observed).unwrap_err();
+    let refusal = resolved(embedded(), &observed).unwrap_err();
     assert_eq!((refusal.reason, refusal.is_final), (Reason::NameConflict, false));
     assert!(refusal.message.starts_with("Secret tenant-secret belongs to somebody else"), "{}", refusal.message);
 }
@@ -142,10 +142,10 @@ fn only_images_that_the_operator_allows_are_taken() {
 fn a_route_is_reached_by_https_unless_the_issuer_says_otherwise() {
     let mut spec = external();
     spec["expose"] = json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.test", "b.test"]}});
-    assert_eq!(validated(spec.clone(), &Observed::default()).unwrap().issuer, "https://auth.test");
+    assert_eq!(resolved(spec.clone(), &Observed::default()).unwrap().issuer, "https://auth.test");
     spec["auth"] = json!({"issuer": "http://auth.test"});
-    let validated = validated(spec, &Observed::default()).unwrap();
-    assert_eq!(crate::scauth::exposure::url(&validated.spec, &validated.names), "http://auth.test");
+    let resolved = resolved(spec, &Observed::default()).unwrap();
+    assert_eq!(resolved.exposure.url(&resolved.names, Some(&resolved.issuer)), "http://auth.test");
 }
 
 /// All optional children, by a spec that asks for none of them.
@@ -163,7 +163,7 @@ fn an_object_with_the_name_of_a_child_that_nobody_asks_for_is_left_alone() {
     for kind in OPTIONAL {
         for metadata in [ObjectMeta::default(), owned_by("an-earlier-uid"), retained_by("another")] {
             let observed = taking(kind, metadata, embedded());
-            assert!(validated(embedded(), &observed).is_ok(), "{kind:?}");
+            assert!(resolved(embedded(), &observed).is_ok(), "{kind:?}");
             assert!(!observed.children.contains_key(&kind), "{kind:?} would be deleted");
         }
         let ours = taking(kind, owned_by("our-uid"), embedded());
@@ -185,7 +185,7 @@ fn once_the_spec_asks_for_that_child_it_is_a_conflict() {
     let route = with(json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.test"]}}));
     for kind in OPTIONAL {
         let spec = if kind == Child::HttpRoute { &route } else { &ingress };
-        let refusal = |metadata| validated(spec.clone(), &taking(kind, metadata, spec.clone())).unwrap_err().reason;
+        let refusal = |metadata| resolved(spec.clone(), &taking(kind, metadata, spec.clone())).unwrap_err().reason;
         assert_eq!(refusal(ObjectMeta::default()), Reason::NameConflict, "{kind:?}");
         assert_eq!(refusal(owned_by("an-earlier-uid")), Reason::GarbageCollecting, "{kind:?}");
     }
@@ -201,7 +201,7 @@ fn what_is_wanted_is_what_is_built() {
     route["replicas"] = json!(1);
     route["expose"] = json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.test"]}});
     for spec in [embedded(), external(), full, route] {
-        let children = build(&validated(spec.clone(), &Observed::default()).unwrap()).unwrap();
+        let children = build(&resolved(spec.clone(), &Observed::default()).unwrap()).unwrap();
         for kind in Child::iter() {
             assert_eq!(is_wanted(kind, &scauth(spec.clone()).spec), children.contains_key(&kind), "{kind:?} of {spec}");
         }
@@ -214,11 +214,11 @@ fn the_first_admins_secret_is_wanted_only_before_there_are_keys() {
     let us = owner(NAME, "our-uid");
     let mut fresh = with_namespace(owned_by("our-uid"));
     fresh.take_admin_secret(metadata(), &us);
-    assert_eq!(validated(embedded(), &fresh).unwrap_err().reason, Reason::NameConflict);
+    assert_eq!(resolved(embedded(), &fresh).unwrap_err().reason, Reason::NameConflict);
     let mut later = with_namespace(owned_by("our-uid"));
     later.secret = Some(Secret { metadata: owned_by("our-uid"), ..Secret::default() });
     later.take_admin_secret(metadata(), &us);
-    assert!(validated(embedded(), &later).is_ok() && later.admin_secret.is_none());
+    assert!(resolved(embedded(), &later).is_ok() && later.admin_secret.is_none());
     later.take_admin_secret(owned_by("our-uid"), &us);
     assert!(later.admin_secret.is_some());
 }

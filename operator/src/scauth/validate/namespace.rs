@@ -7,7 +7,7 @@ use kube::core::DynamicObject;
 use super::Refusal;
 use super::ownership::collecting;
 use crate::scauth::names::{ANNOTATION_ALLOW, Names};
-use crate::scauth::validated::NamespaceUse;
+use crate::scauth::resolved::NamespaceUse;
 use crate::shared::ownership::{Ownership, ownership};
 use crate::shared::reasons::Reason;
 

@@ -17,7 +17,7 @@ const KIND: ConditionType = ConditionType::DatabaseReady;
 pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     let missing = &input.observed.missing_secrets;
     if !missing.is_empty() {
-        let (names, namespace) = (missing.join(", "), &input.validated.names.namespace);
+        let (names, namespace) = (missing.join(", "), &input.resolved.names.namespace);
         let message = format!("Secret {names} is missing in namespace {namespace}; the pods cannot start without it");
         return not_ready(Reason::SecretNotFound, message);
     }
@@ -95,7 +95,7 @@ fn said(input: &ConditionInput<'_>, health: &Health) -> ConditionUpdate {
 
 /// Where the identity is known, the database is the expected one: pods can connect, but not without a restart.
 fn unusable(input: &ConditionInput<'_>, offered: &Offered, error: &str) -> String {
-    let names = &input.validated.names;
+    let names = &input.resolved.names;
     if offered.identity.is_some() {
         return format!(
             "running pods cannot switch to the address in the Secret, although it leads to the same database: {error}; they \
@@ -119,13 +119,13 @@ fn fine(input: &ConditionInput<'_>) -> ConditionUpdate {
 
 /// The volume of an embedded database would go with its pod.
 fn at_risk(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
-    let danger = volume::danger(input.children, &input.validated.names)?;
+    let danger = volume::danger(input.children, &input.resolved.names)?;
     Some(not_ready(Reason::VolumeAtRisk, danger))
 }
 
 /// Pods found, or could use, another database than the one that holds the data.
 fn changed(input: &ConditionInput<'_>, health: &Health) -> Option<ConditionUpdate> {
-    let expected = input.validated.expectation.database.as_deref();
+    let expected = input.resolved.expectation.database.as_deref();
     let found = candidates(health, expected);
     let held = health.hold.as_ref().filter(|hold| found.contains(hold.found.as_str()));
     let offered = health.offered.as_ref().and_then(|offered| offered.identity.as_deref());
@@ -138,11 +138,11 @@ fn changed(input: &ConditionInput<'_>, health: &Health) -> Option<ConditionUpdat
     };
     let expected = expected.unwrap_or("none yet");
     if let Some(hold) = held {
-        let is_lost = hold.reason == HoldReason::EmptyDatabase && input.validated.spec.database.embedded.is_some();
+        let is_lost = hold.reason == HoldReason::EmptyDatabase && input.resolved.database.is_embedded();
         if is_lost {
             return Some(lost(input, expected, &hold.found, "The pod answers 503 and changes nothing."));
         }
-        let is_embedded = input.validated.spec.database.embedded.is_some();
+        let is_embedded = input.resolved.database.is_embedded();
         let repair = if is_embedded { "restore the right file" } else { "correct the database's Secret" };
         let serving = if health.served.is_empty() { "no pod serves" } else { "running pods keep using the first" };
         let message = format!(
@@ -154,7 +154,7 @@ fn changed(input: &ConditionInput<'_>, health: &Health) -> Option<ConditionUpdat
         return Some(not_ready(Reason::DatabaseChanged, message));
     }
     // The file was removed under the pod.
-    let is_embedded = input.validated.spec.database.embedded.is_some();
+    let is_embedded = input.resolved.database.is_embedded();
     if let Some(found) = offered.filter(|found| is_embedded && found.starts_with("empty-")) {
         return Some(lost(
             input,
@@ -176,7 +176,7 @@ fn changed(input: &ConditionInput<'_>, health: &Health) -> Option<ConditionUpdat
 }
 
 fn lost(input: &ConditionInput<'_>, expected: &str, found: &str, effect: &str) -> ConditionUpdate {
-    let names = &input.validated.names;
+    let names = &input.resolved.names;
     let message = format!(
         "volume {} no longer has a database: it had {expected}, with all users and sessions. {effect} Restore the file \
          (docs/backup.md), or {}",
@@ -188,8 +188,8 @@ fn lost(input: &ConditionInput<'_>, expected: &str, found: &str, effect: &str) -
 
 /// How to accept that database.
 fn accept(input: &ConditionInput<'_>, found: &str) -> String {
-    let name = &input.validated.names.scauth;
-    match input.validated.expectation.unmet.as_deref() {
+    let name = &input.resolved.names.scauth;
+    match input.resolved.expectation.unmet.as_deref() {
         Some(unmet) if unmet == found => format!(
             "use the other one: its annotation was already used and counts only once; remove it first: kubectl annotate \
               scauth {name} {ANNOTATION_ACCEPT_DATABASE}-"
@@ -206,7 +206,7 @@ fn accept(input: &ConditionInput<'_>, found: &str) -> String {
 
 /// The older one keeps the database: it is the younger that somebody has just made.
 fn is_older(other: &Other, input: &ConditionInput<'_>) -> bool {
-    let (created, uid) = (input.validated.expectation.created, &input.validated.owner.uid);
+    let (created, uid) = (input.resolved.expectation.created, &input.resolved.owner.uid);
     (other.created, &other.uid) < (created, uid)
 }
 
@@ -214,7 +214,7 @@ fn shared(input: &ConditionInput<'_>, other: &Other) -> ConditionUpdate {
     let message = format!(
         "ScAuth {} (uid {}), which is older, uses the same database: both have the same users, and each rejects the \
          tokens of the other; give {} its own database, or delete one of the two",
-        other.name, other.uid, input.validated.names.scauth
+        other.name, other.uid, input.resolved.names.scauth
     );
     not_ready(Reason::DatabaseShared, message)
 }

@@ -4,36 +4,33 @@ use std::collections::BTreeMap;
 
 use super::{ConditionUpdate, update};
 use crate::scauth::child::Child;
-use crate::scauth::exposure::{has_address, is_accepted, words_of_gateways};
+use crate::scauth::exposure::{Exposure, has_address, is_accepted, words_of_gateways};
 use crate::scauth::hosts::Other;
 use crate::scauth::report::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType};
 use crate::shared::reasons::Reason;
 
 pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
-    let spec = &input.validated.spec;
-    if !input.validated.taken.is_empty() {
+    if !input.resolved.taken.is_empty() {
         return update(ConditionType::Exposed, ConditionStatus::False, Reason::HostTaken, host_taken(input));
     }
-    if let Some(wanted) = spec.ingress() {
-        return by_ingress(input, &wanted.host, wanted.class_name.as_deref());
+    match &input.resolved.exposure {
+        Exposure::Ingress(wanted) => by_ingress(input, &wanted.host, wanted.class.as_deref()),
+        Exposure::Route(wanted) => by_route(input, &wanted.hostnames.join(", ")),
+        Exposure::None => update(
+            ConditionType::Exposed,
+            ConditionStatus::False,
+            Reason::NotWanted,
+            "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service",
+        ),
     }
-    if let Some(wanted) = spec.http_route() {
-        return by_route(input, &wanted.hostnames.join(", "));
-    }
-    update(
-        ConditionType::Exposed,
-        ConditionStatus::False,
-        Reason::NotWanted,
-        "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service",
-    )
 }
 
 /// Which hosts lead where.
 fn host_taken(input: &ConditionInput<'_>) -> String {
-    let validated = input.validated;
+    let resolved = input.resolved;
     let mut holders: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for Other { host, scauth, door } in &validated.taken {
+    for Other { host, scauth, door } in &resolved.taken {
         holders.entry((scauth, door)).or_default().push(host);
     }
     let holders = holders.iter().map(|((scauth, door), hosts)| {
@@ -41,13 +38,16 @@ fn host_taken(input: &ConditionInput<'_>) -> String {
         format!("{hosts} {verb} to ScAuth {scauth}, which had {it} first, through {door}")
     });
     let holders = holders.collect::<Vec<_>>().join("; ");
-    let free = validated.http_route().map(|route| route.hostnames).unwrap_or_default();
+    let free = match resolved.free() {
+        Exposure::Route(route) => route.hostnames,
+        Exposure::Ingress(_) | Exposure::None => Vec::new(),
+    };
     let (hosts, verb) =
         if free.is_empty() { ("no host".to_owned(), "leads") } else { (free.join(", "), lead(free.len())) };
     format!(
         "{holders}; {hosts} {verb} to this ScAuth; its pods run and are reached as {}: choose another host, or remove it \
          from the other ScAuth",
-        validated.url()
+        resolved.url()
     )
 }
 
@@ -90,7 +90,7 @@ fn by_route(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
 
 /// Clients come through; whether they can be told apart is said too.
 fn admitted(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
-    let has_proxies = input.validated.spec.expose.as_ref().is_some_and(|expose| !expose.trusted_proxies.is_empty());
+    let has_proxies = input.resolved.has_trusted_proxies;
     let hint = "; client addresses are unknown, so logins are not limited by address, and a stranger who guesses a \
                 user's password can lock that user out; set spec.expose.trustedProxies to the networks of the ingress \
                 controller";

@@ -10,7 +10,7 @@ use crate::shared::reasons::Reason;
 const KIND: ConditionType = ConditionType::KeysReady;
 
 pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
-    let secret = input.validated.names.secret();
+    let secret = input.resolved.names.secret();
     if input.keys.were_lost {
         return Some(lost(format!(
             "Secret {secret} was missing and was created with new keys: every token is invalid, and all users must log \

@@ -7,7 +7,7 @@ use crate::shared::conditions::{ConditionStatus, ConditionType};
 use crate::shared::reasons::Reason;
 
 pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
-    input.validated.spec.monitoring.as_ref()?;
+    input.resolved.monitoring.as_ref()?;
     Some(if input.unknown_kinds.contains(&Child::ServiceMonitor) {
         let message = "the cluster does not have the ServiceMonitor API: install the Prometheus operator, or remove spec.monitoring";
         update(ConditionType::Monitored, ConditionStatus::False, Reason::PrometheusOperatorMissing, message)

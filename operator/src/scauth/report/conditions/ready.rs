@@ -53,7 +53,7 @@ fn about_the_volume(input: &ConditionInput<'_>, mut updates: Vec<ConditionUpdate
     if volume::is_going(input.children) {
         return updates;
     }
-    let unsettled = input.validated.volume.as_ref().and_then(|volume| match &volume.state {
+    let unsettled = input.resolved.database.volume().and_then(|volume| match &volume.state {
         State::Growing(message) => Some((Reason::VolumeResizing, message)),
         State::Pending(message) => Some((Reason::VolumePending, message)),
         State::Settled | State::Kept(_) => None,
@@ -74,13 +74,13 @@ fn about_the_volume(input: &ConditionInput<'_>, mut updates: Vec<ConditionUpdate
 fn serving(input: &ConditionInput<'_>, turn: &UpgradeTurn) -> String {
     let count = input.rollout.wanted;
     let mut message = format!("{count} of {count} replicas serve");
-    if let (UpgradeTurn::After { scauth, reason }, Some(version)) = (turn, &input.validated.release.available) {
+    if let (UpgradeTurn::After { scauth, reason }, Some(version)) = (turn, &input.resolved.release.available) {
         let _ = write!(message, "; the upgrade to release {version} waits for ScAuth {scauth}");
         if let Some(reason) = reason {
             let _ = write!(message, ", which has that release and is not Ready ({reason})");
         }
     }
-    if let Some(State::Kept(volume)) = input.validated.volume.as_ref().map(|volume| &volume.state) {
+    if let Some(State::Kept(volume)) = input.resolved.database.volume().map(|volume| &volume.state) {
         let _ = write!(message, "; {volume}");
     }
     message + &rivalry(input)
@@ -88,7 +88,7 @@ fn serving(input: &ConditionInput<'_>, turn: &UpgradeTurn) -> String {
 
 /// An autoscaler that is not ours and that sets the number of replicas, or tries to.
 fn rivalry(input: &ConditionInput<'_>) -> String {
-    match (&input.validated.scale, &input.observed.foreign_autoscaler) {
+    match (&input.resolved.scale, &input.observed.foreign_autoscaler) {
         (Scale::Theirs { autoscaler, .. }, _) => {
             format!("; HorizontalPodAutoscaler {autoscaler} sets the number of replicas, and spec.replicas is ignored")
         }

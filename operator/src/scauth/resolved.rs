@@ -1,0 +1,116 @@
+//! A ScAuth that can be built, without its spec.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use sc_auth_contract::keys::Algorithm;
+
+use super::capacity::Volume;
+use super::exposure::Exposure;
+use super::hosts::Other;
+use super::identity::Expectation;
+use super::mounts::SecretMount;
+use super::names::Names;
+use super::release::Release;
+use super::resources::PodResources;
+use super::scale::Scale;
+use super::settings::Settings;
+use crate::api::{DeletionPolicy, Monitoring, NetworkPolicy, PodTemplate};
+
+/// A ScAuth that can be built, with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    pub names: Names,
+    pub owner: OwnerReference,
+    pub policy: DeletionPolicy,
+    pub namespace: NamespaceUse,
+    pub release: Release,
+    /// The image in the spec.
+    pub spec_image: Option<String>,
+    pub scale: Scale,
+    pub database: Database,
+    pub resources: PodResources,
+    pub pod_template: PodTemplate,
+    pub settings: Settings,
+    /// All Secrets that the pods mount.
+    pub secrets: Vec<SecretMount>,
+    /// The algorithm of new keys for access tokens.
+    pub algorithm: Algorithm,
+    pub admin: Admin,
+    pub issuer: String,
+    /// How clients are to reach the API, if the hosts are free.
+    pub exposure: Exposure,
+    /// Whether the addresses of clients are known.
+    pub has_trusted_proxies: bool,
+    /// The hosts of the spec that another ScAuth has: nothing leads from them to this one.
+    pub taken: Vec<Other>,
+    pub network_policy: NetworkPolicy,
+    pub monitoring: Option<Monitoring>,
+    /// Whether the status knows of signing keys.
+    pub had_keys: bool,
+    /// Which database the pods are to expect.
+    pub expectation: Expectation,
+    /// The operator's own namespace, from which it asks the pods how they are.
+    pub operator_namespace: String,
+}
+
+/// Where users and sessions are stored; settings and Secrets say how it is reached.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// With the claim of its volume.
+    Embedded(Volume),
+    External,
+}
+
+impl Database {
+    pub fn is_embedded(&self) -> bool {
+        matches!(self, Self::Embedded(_))
+    }
+
+    pub fn volume(&self) -> Option<&Volume> {
+        match self {
+            Self::Embedded(volume) => Some(volume),
+            Self::External => None,
+        }
+    }
+}
+
+/// The first Admin.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    pub username: String,
+    pub email: Option<String>,
+}
+
+impl Resolved {
+    /// The exposure by the hosts that are free.
+    pub fn free(&self) -> Exposure {
+        match &self.exposure {
+            Exposure::Ingress(ingress) if !self.is_taken(&ingress.host) => self.exposure.clone(),
+            Exposure::Route(route) => {
+                let mut route = route.clone();
+                route.hostnames.retain(|host| !self.is_taken(host));
+                if route.hostnames.is_empty() { Exposure::None } else { Exposure::Route(route) }
+            }
+            Exposure::Ingress(_) | Exposure::None => Exposure::None,
+        }
+    }
+
+    fn is_taken(&self, host: &str) -> bool {
+        self.taken.iter().any(|taken| taken.host.eq_ignore_ascii_case(host))
+    }
+
+    /// Where clients reach the API, which is not where they are to reach it while another has the host.
+    pub fn url(&self) -> String {
+        self.free().url(&self.names, Some(&self.issuer))
+    }
+}
+
+/// Whose the namespace is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamespaceUse {
+    /// Ours, there or not yet.
+    Managed,
+    /// The user's, who lets us in.
+    Users,
+    /// The user's, but with an owner reference of ours that must come off.
+    Returned,
+}
