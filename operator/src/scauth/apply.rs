@@ -33,7 +33,7 @@ pub struct Applied {
     pub children: BTreeMap<Child, DynamicObject>,
     /// Kinds that are wanted and that the cluster does not have.
     pub unknown_kinds: BTreeSet<Child>,
-    /// When what something else takes the place of may go.
+    /// How long until a replaced Ingress or HTTPRoute may be deleted.
     pub leaves_in: Option<Duration>,
     /// Why the volume of the embedded database does not grow: a reason and a sentence.
     pub not_grown: Option<(Reason, String)>,
@@ -104,7 +104,7 @@ pub async fn apply(
             refused.get_or_insert(error);
         }
     }
-    // What takes the place of another is there before that goes.
+    // Create the replacement before deleting what it replaces.
     if let Some(error) = refused {
         return Err(error);
     }
@@ -119,7 +119,7 @@ pub async fn apply(
     Ok(applied)
 }
 
-/// The names of the children that are not as they are to be.
+/// The kinds of the children that are not in the desired state.
 ///
 /// # Errors
 /// Where a live object cannot be written as JSON.
@@ -133,7 +133,7 @@ pub fn pending(children: &Children, observed: &Observed) -> Result<Vec<String>, 
     Ok(names)
 }
 
-/// Applies one child, unless it is as it is to be and was applied just so.
+/// Applies one child, if the cluster has its kind.
 async fn one(
     context: &ApplyContext<'_>,
     kind: Child,

@@ -1,5 +1,4 @@
-//! From what is wanted and what is there to what is to be done, or to the reason why not. No client here: these are
-//! pure functions.
+//! Resolves spec and observed state into a plan, or into a reason for refusing. Pure functions.
 
 mod namespace;
 mod ownership;

@@ -91,7 +91,7 @@ mod tests {
         cache.remember("a", &wanted, &object("1", "theirs"));
         assert!(cache.is_known("a", &wanted, &object("1", "theirs")));
         assert!(!cache.is_known("a", &wanted, &object("1", "another")));
-        assert!(!cache.is_known("a", &wanted, &object("2", "theirs")), "it was created anew");
+        assert!(!cache.is_known("a", &wanted, &object("2", "theirs")), "it was recreated");
         cache.remember("a", &wanted, &object("2", "theirs"));
         assert_eq!(cache.0.lock().unwrap()["a"].len(), 1, "the object before it is forgotten");
         cache.keep_only(|owner| owner == "a");
