@@ -14,6 +14,8 @@ pub mod audit;
 pub mod client;
 pub mod database;
 pub mod kube;
+#[cfg(test)]
+mod layers;
 pub mod manifests;
 pub mod shell;
 pub mod tenant;

@@ -157,7 +157,9 @@ fn is_up(scauth: &ScAuth) -> bool {
 
 /// A new pod would lose a volume that is at risk.
 fn may_begin(scauth: &ScAuth) -> bool {
-    if condition(scauth, ConditionType::DatabaseReady).is_some_and(|found| found.reason == Reason::VolumeAtRisk.to_string()) {
+    if condition(scauth, ConditionType::DatabaseReady)
+        .is_some_and(|found| found.reason == Reason::VolumeAtRisk.to_string())
+    {
         return false;
     }
     is_up(scauth) || ready(scauth).is_some_and(|ready| ready.reason.parse().is_ok_and(Reason::is_failed_start))

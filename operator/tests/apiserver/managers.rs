@@ -151,7 +151,7 @@ async fn an_autoscaler_s_number_is_not_touched_and_never_falls_at_the_handover()
     assert_eq!(writes(&client, name).await, [""; 0]);
     assert_eq!(replicas().await, 7);
     // Where an autoscaler does nothing more.
-    edit(&client, "kubectl", Kind::Deployment, name, json!({"spec": {"replicas": 0}})).await;
+    edit(&client, "kubectl", Child::Deployment, name, json!({"spec": {"replicas": 0}})).await;
     settle(&client, name).await;
     assert_eq!(replicas().await, 2, "the fewest");
     apply(&client, manifest(name, fixed)).await;
@@ -184,7 +184,7 @@ async fn an_autoscaler_of_somebody_else_has_the_number_until_it_is_gone() {
     edit(&client, "kube-controller-manager", Child::Deployment, name, json!({"spec": {"replicas": 7}})).await;
     assert_eq!(writes(&client, name).await, [""; 0]);
     assert_eq!(replicas().await, 7);
-    edit(&client, "kubectl", Kind::Deployment, name, json!({"spec": {"replicas": 0}})).await;
+    edit(&client, "kubectl", Child::Deployment, name, json!({"spec": {"replicas": 0}})).await;
     settle(&client, name).await;
     assert_eq!(replicas().await, 4, "no autoscaler acts on zero replicas");
     let names = Names { scauth: name.into(), namespace: name.into() };

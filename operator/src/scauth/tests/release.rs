@@ -168,7 +168,7 @@ fn one_whose_volume_is_at_risk_neither_begins_nor_keeps_the_others_from_it() {
     risk.type_ = "DatabaseReady".into();
     at_risk.status.as_mut().unwrap().conditions.push(risk);
     let fleet = [at_risk, automatic("b", OLD, "True")];
-    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), Turn::Now]);
+    assert_eq!([turn_of("a", &fleet), turn_of("b", &fleet)], [after("a"), UpgradeTurn::Now]);
 }
 
 #[test]
