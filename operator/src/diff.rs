@@ -28,14 +28,14 @@ use crate::scauth::validate::{Environment, validate};
 use crate::scauth::volume;
 use crate::shared::error::explain;
 
-/// What `diff` can be told.
+/// The flags of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The manifest, `-` for standard input. What is no ScAuth in it is passed over.
+    /// The manifest, or `-` for standard input. Objects of other kinds are ignored.
     #[arg(short, long)]
     filename: PathBuf,
-    /// Who will apply it, as a field manager: what this one applied before and the manifest leaves out, goes. Whoever
-    /// applied the ScAuth last by default.
+    /// The field manager that will apply the manifest: fields that it applied before and that the manifest omits are
+    /// removed [default: the last one that applied the ScAuth]
     #[arg(long)]
     field_manager: Option<String>,
     #[command(flatten)]

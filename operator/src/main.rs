@@ -9,7 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Keeps one auth API for each ScAuth object.
+/// Runs one auth service for each ScAuth object.
 #[derive(Debug, Parser)]
 #[command(name = "sc-auth-operator", version, arg_required_else_help = true)]
 struct Cli {
@@ -19,14 +19,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Keep an auth API for each ScAuth, until SIGTERM.
+    /// Reconcile every ScAuth until SIGTERM.
     Run(run::RunArgs),
     /// Print the CustomResourceDefinition.
     Crds,
-    /// Print what a manifest's ScAuths become, without a cluster.
+    /// Print the objects that the ScAuths of a manifest become, without a cluster.
     Render(render::RenderArgs),
     /// Print what applying a manifest would change in the cluster, as a unified diff, and change nothing. Exit code 0:
-    /// nothing would change; 1: something would; 2: it cannot be told, or would be refused.
+    /// nothing would change; 1: something would change; 2: the manifest would be refused, or the cluster cannot be read.
     Diff(diff::DiffArgs),
 }
 

@@ -9,13 +9,13 @@ use crate::scauth::validate::Environment;
 /// What the children depend on beside the ScAuth itself.
 #[derive(Debug, Clone, Args)]
 pub struct ReleaseArgs {
-    /// The image of the server's pods where a ScAuth names none. There is no default, since no public registry has it.
+    /// Image of the server's pods, for a ScAuth without spec.image. It has no default, since no public registry has it.
     #[arg(long, env = "SERVER_IMAGE")]
     server_image: Option<String>,
-    /// The operator's own namespace: the Lease lies there, and no ScAuth may.
+    /// The operator's own namespace, with the Lease. No ScAuth may use it.
     #[arg(long, env = "POD_NAMESPACE", default_value = "sc-auth-system")]
     namespace: String,
-    /// What images a ScAuth may name: those that begin with one of these, separated by commas. Any by default.
+    /// Allowed prefixes of spec.image, separated by commas [default: any image]
     #[arg(long, env = "ALLOWED_IMAGES", value_delimiter = ',')]
     allowed_images: Vec<String>,
 }

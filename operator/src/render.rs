@@ -22,10 +22,10 @@ use crate::scauth::validate::{Environment, validate};
 /// Where a ScAuth has not been stored yet.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What `render` can be told.
+/// The flags of `render`.
 #[derive(Debug, Args)]
 pub struct RenderArgs {
-    /// The manifest, `-` for standard input. What is no ScAuth in it is passed over.
+    /// The manifest, or `-` for standard input. Objects of other kinds are ignored.
     #[arg(short, long)]
     filename: PathBuf,
     #[command(flatten)]

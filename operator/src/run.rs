@@ -32,29 +32,29 @@ const LONGEST_STOP: Duration = Duration::from_secs(20);
 /// Far longer than a reconcile takes.
 const LONGEST_RECONCILE: Duration = Duration::from_secs(25);
 
-/// What `run` can be told.
+/// The flags of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     #[command(flatten)]
     release: ReleaseArgs,
-    /// The operator's own name, to tell candidates apart.
+    /// The operator's own name, which distinguishes the candidates for the Lease.
     #[arg(long, env = "POD_NAME", default_value = "sc-auth-operator")]
     name: String,
-    /// The name of the Lease by which candidates agree on who leads.
+    /// Name of the Lease for leader election.
     #[arg(long, env = "LEASE", default_value = "sc-auth-operator")]
     lease: String,
-    /// Where health and metrics are served.
+    /// Address for health and metrics.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     listen: std::net::SocketAddr,
-    /// How often a ScAuth that is well is looked at again.
+    /// How often to reconcile a healthy ScAuth again.
     #[arg(long, env = "RESYNC", default_value = "5m", value_parser = humantime::parse_duration)]
     resync: Duration,
-    /// How long a signing key is published before it signs: until the pods, and all who verify by the published keys,
-    /// have it.
+    /// How long a signing key is published before it signs, so that the pods and all verifiers that cache the published
+    /// keys have it.
     #[arg(long, env = "PUBLISH_KEYS_FOR", default_value = "15m", value_parser = humantime::parse_duration)]
     publish_keys_for: Duration,
-    /// A connection to the API server on which nothing was heard for so long is given up. It sends something every
-    /// minute, or nearly so.
+    /// Drop a connection to the API server after this long without data; watches receive a bookmark about once a
+    /// minute.
     #[arg(long, env = "LONGEST_SILENCE", default_value = "150s", value_parser = humantime::parse_duration)]
     longest_silence: Duration,
 }
