@@ -15,8 +15,9 @@ pub const PASSWORD: &str = "correct horse battery";
 
 /// A variable that the cluster's environment sets.
 pub fn environment(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set. Run `make test`, or eval \"$(dev/cluster env)\"."))
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set. Run `make test`, or eval \"$(dev/cluster env)\" and \"$(dev/databases env)\".")
+    })
 }
 
 /// Calls the API at one address.

@@ -2,10 +2,7 @@
 
 use std::process::Command;
 
-fn environment(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set. Run `make test`, or eval \"$(dev/databases env)\"."))
-}
+use crate::client::environment;
 
 /// Where a database is, as the pods see it.
 pub struct Server {

@@ -134,6 +134,21 @@ async fn what_is_dropped_from_the_spec_vanishes_from_the_child() {
     assert!(deployment["spec"]["template"]["metadata"]["labels"]["team"].is_null());
 }
 
+async fn replicas(client: &Client, name: &str) -> Value {
+    child(client, Child::Deployment, name).await["spec"]["replicas"].clone()
+}
+
+/// Of four pods, none falls at the handover, and whatever number comes then stays, but for zero, where no autoscaler acts.
+async fn an_autoscaler_decides(client: &Client, name: &str, fewest: i32) {
+    assert_eq!(replicas(client, name).await, 4, "as before, until the autoscaler says otherwise");
+    edit(client, "kube-controller-manager", Child::Deployment, name, json!({"spec": {"replicas": 7}})).await;
+    assert_eq!(writes(client, name).await, [""; 0]);
+    assert_eq!(replicas(client, name).await, 7);
+    edit(client, "kubectl", Child::Deployment, name, json!({"spec": {"replicas": 0}})).await;
+    settle(client, name).await;
+    assert_eq!(replicas(client, name).await, fewest, "the fewest");
+}
+
 #[tokio::test]
 async fn an_autoscaler_s_number_is_not_touched_and_never_falls_at_the_handover() {
     let (client, name) = (admin().await, "scaled");
@@ -145,24 +160,16 @@ async fn an_autoscaler_s_number_is_not_touched_and_never_falls_at_the_handover()
     scaled["autoscaling"] = json!({"min": 2, "max": 9});
     apply(&client, manifest(name, scaled)).await;
     settle(&client, name).await;
-    let replicas = || async { child(&client, Child::Deployment, name).await["spec"]["replicas"].clone() };
-    assert_eq!(replicas().await, 4, "as before, until the autoscaler says otherwise");
-    edit(&client, "kube-controller-manager", Child::Deployment, name, json!({"spec": {"replicas": 7}})).await;
-    assert_eq!(writes(&client, name).await, [""; 0]);
-    assert_eq!(replicas().await, 7);
-    // Where an autoscaler does nothing more.
-    edit(&client, "kubectl", Child::Deployment, name, json!({"spec": {"replicas": 0}})).await;
-    settle(&client, name).await;
-    assert_eq!(replicas().await, 2, "the fewest");
+    an_autoscaler_decides(&client, name, 2).await;
     apply(&client, manifest(name, fixed)).await;
     settle(&client, name).await;
-    assert_eq!(replicas().await, 4, "the spec decides again");
+    assert_eq!(replicas(&client, name).await, 4, "the spec decides again");
     // And over again: nothing is left of the first handover that would be in the way.
     let mut scaled = spec();
     scaled["autoscaling"] = json!({"min": 2, "max": 9});
     apply(&client, manifest(name, scaled)).await;
     settle(&client, name).await;
-    assert_eq!(replicas().await, 4);
+    assert_eq!(replicas(&client, name).await, 4);
 }
 
 /// As `kubectl autoscale deployment NAME --name OTHER` makes one.
@@ -179,14 +186,7 @@ async fn an_autoscaler_of_somebody_else_has_the_number_until_it_is_gone() {
     }))
     .await;
     settle(&client, name).await;
-    let replicas = || async { child(&client, Child::Deployment, name).await["spec"]["replicas"].clone() };
-    assert_eq!(replicas().await, 4, "as before, until the autoscaler says otherwise");
-    edit(&client, "kube-controller-manager", Child::Deployment, name, json!({"spec": {"replicas": 7}})).await;
-    assert_eq!(writes(&client, name).await, [""; 0]);
-    assert_eq!(replicas().await, 7);
-    edit(&client, "kubectl", Child::Deployment, name, json!({"spec": {"replicas": 0}})).await;
-    settle(&client, name).await;
-    assert_eq!(replicas().await, 4, "no autoscaler acts on zero replicas");
+    an_autoscaler_decides(&client, name, 4).await;
     let names = Names { scauth: name.into(), namespace: name.into() };
     Child::Autoscaler
         .api(&client, &names.namespace)
@@ -194,7 +194,7 @@ async fn an_autoscaler_of_somebody_else_has_the_number_until_it_is_gone() {
         .await
         .unwrap();
     settle(&client, name).await;
-    assert_eq!(replicas().await, 4, "the spec decides again");
+    assert_eq!(replicas(&client, name).await, 4, "the spec decides again");
 }
 
 /// A policy that changes each object of that kind in that namespace, so that it then contains `mark`.

@@ -1,13 +1,13 @@
 //! An autoscaler writes down what it measures, every 15 seconds. That is no news to us.
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
 use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
 use serde_json::json;
 
-use crate::harness::{admin, apply, config, eventually, manifest};
+use crate::harness::{admin, apply, config, eventually, make, manifest};
 use crate::operators::{Operator, clean, exists, namespace, settled, spec};
 
 /// How many reconciles have ended.
@@ -40,7 +40,7 @@ async fn what_an_autoscaler_measures_is_no_news_but_what_is_done_to_it_is() {
     eventually("the other autoscaler is there", || exists(&client, Child::Autoscaler, mark)).await;
     settled(|| reconciles(&operator)).await;
 
-    // Secrets are not watched: one that is missing is made again by whoever is reconciled.
+    // Secrets are not watched: the next reconcile recreates a missing one.
     let names = Names { scauth: name.into(), namespace: name.into() };
     let secrets: Api<Secret> = Api::namespaced(client.clone(), name);
     secrets.delete(&names.secret(), &DeleteParams::default()).await.unwrap();
@@ -61,16 +61,19 @@ async fn what_an_autoscaler_measures_is_no_news_but_what_is_done_to_it_is() {
 
 /// A namespace that the ScAuth of its name may use, with the Secret that its spec names.
 async fn lend_namespace_with_database(client: &Client, name: &str) {
-    let params = PatchParams::apply("admin").force();
-    let lent = json!({
+    make(client, "namespaces", json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"sc-auth.io/allow": name}},
-    });
-    Api::<Namespace>::all(client.clone()).patch(name, &params, &Patch::Apply(&lent)).await.unwrap();
-    let database = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"},
-        "stringData": {"uri": "postgres://user:password@database/name"},
-    });
-    Api::<Secret>::namespaced(client.clone(), name).patch("db", &params, &Patch::Apply(&database)).await.unwrap();
+    }))
+    .await;
+    make(
+        client,
+        "secrets",
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": name},
+            "stringData": {"uri": "postgres://user:password@database/name"},
+        }),
+    )
+    .await;
 }
 
 /// Edits the autoscaler and waits for the operator.
