@@ -67,8 +67,10 @@ fn earlier(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
 
 /// The API server reports a volume at risk, whatever the pods said before.
 fn earlier_or_at_risk(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
-    let is_false = |earlier: &ConditionUpdate| earlier.status == ConditionStatus::False;
-    earlier(input).filter(is_false).or_else(|| at_risk(input)).or_else(|| earlier(input))
+    match earlier(input) {
+        Some(earlier) if earlier.status == ConditionStatus::False => Some(earlier),
+        earlier => at_risk(input).or(earlier),
+    }
 }
 
 fn said(input: &ConditionInput<'_>, health: &Health) -> ConditionUpdate {
