@@ -111,7 +111,7 @@ fn of_status(scauth: &ScAuth) -> Option<Chosen> {
 
 /// Whose turn it is among those that upgrade by themselves: one after the other by name, the next one when the one
 /// before is Ready again. One that is not Ready does not begin, and does not keep others from it; unless it is that its
-/// pods do not start, which a new release may mend.
+/// pods do not start, which a new release may fix.
 pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, defaults: &ReleaseDefaults) -> UpgradeTurn {
     let mine = scauth.name_any();
     if scauth.spec.upgrade != Some(Upgrade::Automatic) || is_current(scauth, defaults) {

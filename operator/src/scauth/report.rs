@@ -128,7 +128,7 @@ pub fn status(
     let updates = conditions::updates(outcome, input.as_ref(), turn);
     let mut status = match &input {
         Some(input) => of_input(input, outcome),
-        // What nobody could find out anew is as it was.
+        // Keep what this reconcile could not observe.
         None => old.clone(),
     };
     if matches!(outcome, Outcome::Suspended { .. }) && observed.secret.is_none() {

@@ -43,8 +43,8 @@ pub fn scale(spec: &ScAuthSpec) -> Scale {
     }
 }
 
-/// Two that set the number of replicas would undo each other's work. An embedded database has one writer, whoever else
-/// would like more.
+/// Two controllers that set the number of replicas would undo each other's work. An embedded database has one writer,
+/// even if a foreign autoscaler asks for more.
 pub fn beside(scale: Scale, spec: &ScAuthSpec, foreign: Option<&DynamicObject>) -> Scale {
     match (scale, foreign) {
         (Scale::Fixed(replicas), Some(theirs)) if spec.database.embedded.is_none() => {

@@ -29,7 +29,7 @@ use crate::shared::reasons::Reason;
 pub struct Refusal {
     pub reason: Reason,
     pub message: String,
-    /// Whether only a change of the spec can mend it.
+    /// Whether only a change of the spec can fix it.
     pub is_final: bool,
 }
 

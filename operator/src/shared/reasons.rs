@@ -110,7 +110,7 @@ impl Reason {
         )
     }
 
-    /// Whether new pods do not come up, which another image may mend.
+    /// Whether new pods do not come up, which another image may fix.
     pub fn is_failed_start(self) -> bool {
         matches!(self, Self::MigrationFailed | Self::StartFailed | Self::ImagePullFailed | Self::RolloutStuck)
     }

@@ -1,4 +1,4 @@
-//! What tokens say, whoever has signed them.
+//! The claims of tokens, ours and the legacy service's.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use sc_auth_contract::keys::Purpose;

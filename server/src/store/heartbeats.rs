@@ -56,8 +56,8 @@ impl Store {
     }
 
     /// Other ScAuths whose servers were seen here after `since`: those of another Secret and another object. A Secret
-    /// that was made again does not make a ScAuth another one. And one that was deleted before this one was created,
-    /// such as its predecessor of the same name, was last seen about then: whoever works beside it is seen later.
+    /// that was recreated does not make a ScAuth another one. A ScAuth that was deleted before this one was created, such
+    /// as its predecessor of the same name, was last seen about then; one that still runs is seen later.
     pub async fn others(&self, deployment: &Deployment, since: i64) -> Result<Vec<Other>, StoreError> {
         let since = Ord::max(since, deployment.created.saturating_add(PREDECESSOR));
         let select = Query::select()

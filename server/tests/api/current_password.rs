@@ -1,4 +1,4 @@
-//! The current password, which whoever changes it has to know.
+//! A user who changes the password must know the current one.
 
 use futures::future::join_all;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The generated Secrets. They are made once; while they exist, nothing of them is ever made anew.
+//! The generated Secrets. They are created once; while they exist, their content is never generated again.
 
 use std::collections::BTreeMap;
 

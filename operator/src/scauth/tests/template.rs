@@ -41,7 +41,7 @@ fn an_upgrade_of_the_operator_restarts_no_pod() {
     }
 }
 
-/// Of each revision; `UPDATE=1 cargo test -p sc-auth-operator --lib` writes that of an unreleased one anew.
+/// Of each revision; `UPDATE=1 cargo test --workspace --lib each_revision` writes those of an unreleased one.
 #[test]
 fn each_revision_is_what_it_was() {
     for manifest in ["embedded", "full", "url"] {
