@@ -1,13 +1,17 @@
 # Each rule calls a program or a script; see dev/ for what they do.
-.PHONY: check demo demo-down test bench generated
+.PHONY: check clean-cache demo demo-down test bench generated
 
-# A Kubernetes on this machine, the operator, one ScAuth, and a login through the ingress. In your own cluster:
-# make demo CLUSTER=current REGISTRY=registry.example.com/team, with KUBECONFIG set.
+# A Kubernetes on this machine, the operator, one ScAuth, and a login through the ingress. In the cluster of kubectl's current context:
+# make demo CLUSTER=current IMAGES=load:kind; dev/demo has the other ways.
 demo:
 	@dev/demo
 
 demo-down:
 	@dev/demo down
+
+# Deletes everything that the demo, the tests and the benchmarks downloaded and built.
+clean-cache:
+	@dev/clean-cache
 
 # Format, lints, unit tests and scripts; no root, about a minute.
 check:

@@ -2,9 +2,11 @@
 # shellcheck shell=bash disable=SC2034
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# Everything built or downloaded is in this cache, so that a fresh clone can reuse it.
+# Everything built or downloaded is in this cache, so that a fresh clone can reuse it; `make clean-cache` deletes it.
 CACHE=${SCDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sc-auth}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
+# Go's own caches, too.
+export GOPATH=$CACHE/go GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/modules
 
 # The Debian packages that the databases, our images and the cluster need.
 DATABASE_PACKAGES=(mariadb-server postgresql openssl mmdebstrap debian-archive-keyring)
@@ -45,25 +47,33 @@ fail() {
     exit 1
 }
 
-# step WHAT COMMAND… : runs a command, and prints its description and duration. The output goes to a log; if the command fails,
-# the end of the log is printed.
+# step WHAT COMMAND… : runs a command, and prints its description, a dot every ten seconds, and its duration. The output goes to a log;
+# if the command fails, the end of the log is printed.
 step() {
-    local what=$1 log started
+    local what=$1 log started command dots code=0
     shift
     mkdir -p "$CACHE/log"
     log="$CACHE/log/$(printf '%s' "$what" | tr -cs 'a-zA-Z0-9\n' '-').log"
-    started=$(date +%s%N)
+    started=$SECONDS
     printf '  %-58s ' "$what" >&2
     # In the background, since bash ignores errors inside the condition of an `if`.
     (set -euo pipefail; "$@") >"$log" 2>&1 </dev/null &
-    if wait $!; then
-        say "$(awk -v ns=$(($(date +%s%N) - started)) 'BEGIN { printf "%6.1f s", ns / 1e9 }')"
+    command=$!
+    dots "$command" &
+    dots=$!
+    wait "$command" || code=$?
+    kill "$dots" 2>/dev/null || true
+    if ((code == 0)); then
+        say "$(printf '%4d s' $((SECONDS - started)))"
     else
         say "failed"
         tail -n 40 "$log" >&2
         fail "$what: the whole output is in $log"
     fi
 }
+
+# dots PID : prints a dot every ten seconds while that process runs. The sleep must not keep our caller's pipes open.
+dots() { while sleep 10 >/dev/null 2>&1 && kill -0 "$1" 2>/dev/null; do printf '.' >&2; done; }
 
 # wait_for SECONDS WHAT COMMAND… : retries a command until it succeeds.
 wait_for() {
@@ -76,13 +86,30 @@ wait_for() {
     fail "$what: not within $seconds s"
 }
 
-# need_packages PACKAGE… : fails if Debian packages are missing, and prints the command that installs them.
+# may_install WHAT HOW : fails where this script must not install WHAT, and says HOW to install it by hand.
+may_install() {
+    [[ ${DEMO_INSTALL:-yes} != no ]] || fail "$1 is missing, and DEMO_INSTALL is no: install it $2"
+    command -v apt-get >/dev/null || fail "$1 is missing, and this machine has no apt-get: install it $2"
+    ((EUID == 0)) || fail "$1 is missing: run this as root, or install it $2"
+}
+
+# need_packages PACKAGE… : installs the Debian packages that are missing.
 need_packages() {
     local missing=() package
     for package in "$@"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
-    ((${#missing[@]} == 0)) || fail "missing packages; run: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+    ((${#missing[@]} != 0)) || return 0
+    may_install "${missing[*]}" "with: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+    say "  This needs the Debian packages ${missing[*]}."
+    step "installing them" install_packages "${missing[@]}"
+}
+
+# No service starts because its package is installed: the demo and the tests start their own.
+install_packages() {
+    export RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "$@"
 }
 
 need_root() {

@@ -14,24 +14,51 @@ pub fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// `make demo` in a cluster that is there already, with images of another registry.
-#[test]
-fn the_demo_in_a_cluster_of_one_s_own() {
-    let _alone = alone();
-    let demo = "CLUSTER=current REGISTRY=docker.io/local make demo".to_owned();
-    let said = paste(std::slice::from_ref(&demo));
+const DEMO: &str = "CLUSTER=current REGISTRY=docker.io/local make demo 2>&1";
+const DOWN: &str = "CLUSTER=current make demo-down 2>&1";
+
+fn demo() -> String {
+    let said = paste(&[DEMO.to_owned()]);
     assert!(said.contains("\"access_token\":"), "{said}");
-    let image = ["get", "deployment", "sc-auth-operator", "-n", "sc-auth-system", "-o", "jsonpath={..image}"];
-    assert!(run(&image).starts_with("docker.io/local/sc-auth-operator:"));
+    said
+}
+
+fn image_of_the_operator() -> String {
+    run(&["get", "deployment", "sc-auth-operator", "-n", "sc-auth-system", "-o", "jsonpath={..image}", "--ignore-not-found"])
+}
+
+/// `make demo` in a cluster that is there already.
+#[test]
+fn the_demo_uses_the_operator_of_the_cluster_and_leaves_it_there() {
+    let _alone = alone();
+    let before = image_of_the_operator();
+    let said = demo();
+    assert!(said.contains("with the operator and the images of namespace sc-auth-system"), "{said}");
+    assert_eq!(image_of_the_operator(), before);
+    paste(&[DOWN.to_owned()]);
+    assert_eq!(run(&["get", "scauth", "sc-auth", "--ignore-not-found"]), "");
+    assert_eq!(run(&["get", "namespace", "sc-auth", "--ignore-not-found"]), "");
+    assert_eq!(image_of_the_operator(), before);
+}
+
+#[test]
+fn the_demo_deletes_only_what_it_installed() {
+    let _alone = alone();
+    let names = [("NAME", "sc-auth-operator"), ("NAMESPACE", "sc-auth-system")];
+    paste(&section("docs/uninstall.md", "## Remove a kustomize install", &names));
+    demo();
+    assert!(image_of_the_operator().starts_with("docker.io/local/sc-auth-operator:"));
     assert!(run(&["get", "scauth", "sc-auth", "-o", "jsonpath={.status.image}"]).starts_with("docker.io/local/"));
-    let down = [demo.replace("make demo", "make demo-down")];
-    // Not while it would take others along.
     apply(scauth("e2e-bystander", json!({"database": {"embedded": {}}}))).unwrap();
-    let refusal = std::panic::catch_unwind(|| paste(&down)).unwrap_err();
-    assert!(refusal.downcast_ref::<String>().unwrap().contains("e2e-bystander"));
-    run(&["get", "scauth", "e2e-bystander", "sc-auth"]);
+    let said = paste(&[DOWN.to_owned()]);
+    assert!(said.contains("these ScAuths need them: scauth.sc-auth.io/e2e-bystander"), "{said}");
+    assert_ne!(image_of_the_operator(), "");
     run(&["delete", "scauth", "e2e-bystander"]);
-    paste(&down);
+    paste(&[DOWN.to_owned()]);
+    assert_eq!(image_of_the_operator(), "");
+    assert_eq!(run(&["get", "clusterrole", "sc-auth-operator", "--ignore-not-found"]), "");
+    // The definition was there before the demo.
+    run(&["get", "crd", DEFINITION]);
     run(&["delete", "namespace", "e2e-bystander", "--ignore-not-found", "--wait=false"]);
     run(&["apply", "-k", "../config/overlay"]);
     run(&["rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=240s"]);
