@@ -1,5 +1,5 @@
 # Each rule calls a program or a script; see dev/ for what they do.
-.PHONY: check clean-cache demo demo-down test bench generated
+.PHONY: check clean-cache demo demo-down test bench generated release-rehearsal
 
 # A Kubernetes on this machine, the operator, one ScAuth, and a login through the ingress. In the cluster of kubectl's current context:
 # make demo CLUSTER=current IMAGES=load:kind; dev/demo has the other ways.
@@ -28,3 +28,7 @@ bench:
 # Writes the CustomResourceDefinition, the copies in the chart, the reference pages and the picture.
 generated:
 	@dev/generated
+
+# Pushes, signs and verifies a release in a registry on this machine, and installs it in the development cluster from there.
+release-rehearsal:
+	@dev/release/rehearse

@@ -9,8 +9,9 @@ METRICS_SERVER=v0.8.0
 KUBE_ROUTER=v2.1.0
 # Checks workflows.
 ACTIONLINT=v1.7.12
-# Signs a release.
+# Signs a release, and the registry of a rehearsal.
 COSIGN=v3.1.3
+REGISTRY_SERVER=v3.1.0
 # Later releases do not publish all parts as Go modules.
 FLUX=v1.9.0
 # CustomResourceDefinitions of other projects, for tests with their objects.
