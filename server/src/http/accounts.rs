@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::bearer::{self, Bearer};
-use super::bodies::{ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
+use super::bodies::{AccountView, ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
 use super::body::{Fields, Problems};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
@@ -23,7 +23,7 @@ use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
 use crate::auth::session::{Authenticated, COMPARISONS, LoginIds, SessionError, random_uuid};
 use crate::metrics::Outcome;
-use crate::store::{Actor, Changes, Guard, NewUser, Role, StoreError, User};
+use crate::store::{Actor, Changes, Guard, NewUser, Role, StoreError};
 
 /// What registering and an Admin's `POST /api/v1/users` have in common.
 pub struct NewAccount {
@@ -198,11 +198,11 @@ pub async fn login(
     get,
     path = "/accounts/me",
     tag = "accounts",
-    responses((status = 200, description = "The user", body = Envelope<User>), Refusals),
+    responses((status = 200, description = "The user", body = Envelope<AccountView>), Refusals),
     security(("bearer" = []))
 )]
-pub async fn me(Bearer(bearer): Bearer) -> Data<User> {
-    Data(bearer.user)
+pub async fn me(Bearer(bearer): Bearer) -> Data<AccountView> {
+    Data(bearer.user.into())
 }
 
 /// Changes the user's own name or e-mail address.

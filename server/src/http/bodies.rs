@@ -1,10 +1,10 @@
-//! The bodies of requests. The rules for their fields are in `account`.
+//! The bodies of requests, and users and roles in answers. The rules for the fields are in `account`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::openapi::fields;
-use crate::store::Role;
+use crate::store::{ListedUser, Role, RoleInfo, User};
 
 #[derive(Deserialize, ToSchema)]
 pub struct RegisterBody {
@@ -96,4 +96,82 @@ pub struct ChangeUserBody {
 pub struct DeleteUserBody {
     #[schema(schema_with = fields::user_uuid)]
     pub uuid: String,
+}
+
+/// A user as clients see one; the order of the fields is theirs too.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct AccountView {
+    #[schema(example = "Alice Smith")]
+    name: Option<String>,
+    #[schema(example = "alice@example.com")]
+    email: Option<String>,
+    #[schema(example = 2)]
+    role_id: Option<i32>,
+    /// `None` only in a row of the old service.
+    #[schema(example = "alice")]
+    username: Option<String>,
+    #[schema(example = "0123456789abcdef0123456789abcdef")]
+    uuid: String,
+}
+
+impl From<User> for AccountView {
+    fn from(user: User) -> Self {
+        let User { id: _, name, email, role_id, username, uuid, role_name: _, disabled: _ } = user;
+        Self { name, email, role_id, username, uuid }
+    }
+}
+
+/// A user with the fields that only Admins see.
+#[derive(Serialize, ToSchema)]
+pub struct UserView {
+    #[serde(flatten)]
+    user: AccountView,
+    #[schema(example = "User")]
+    role_name: Option<String>,
+    disabled: bool,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self { role_name: user.role_name.clone(), disabled: user.disabled, user: user.into() }
+    }
+}
+
+/// A user as a list has one: a row of the old service may have no uuid, and is then nobody who could do anything.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedUser)]
+pub struct ListedView {
+    #[schema(example = "Alice Smith")]
+    name: Option<String>,
+    #[schema(example = "alice@example.com")]
+    email: Option<String>,
+    #[schema(example = 2)]
+    role_id: Option<i32>,
+    #[schema(example = "alice")]
+    username: Option<String>,
+    #[schema(example = "0123456789abcdef0123456789abcdef")]
+    uuid: Option<String>,
+}
+
+impl From<ListedUser> for ListedView {
+    fn from(user: ListedUser) -> Self {
+        let ListedUser { id: _, name, email, role_id, username, uuid, role_name: _, disabled: _ } = user;
+        Self { name, email, role_id, username, uuid }
+    }
+}
+
+/// A role as clients see one.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RoleInfo)]
+pub struct RoleView {
+    id: i32,
+    #[schema(example = "Admin")]
+    name: Option<String>,
+}
+
+impl From<RoleInfo> for RoleView {
+    fn from(RoleInfo { id, name }: RoleInfo) -> Self {
+        Self { id, name }
+    }
 }

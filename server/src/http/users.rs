@@ -4,13 +4,11 @@ pub mod listing;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::App;
 use super::accounts::{NewAccount, check_password, hash};
 use super::bearer::AdminBearer;
-use super::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody};
+use super::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody, RoleView, UserView};
 use super::body::{Fields, Problems};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
@@ -23,19 +21,9 @@ use crate::account::{EMAIL, NAME};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
-use crate::store::{Changes, Guard, Role, RoleInfo, User};
+use crate::store::{Changes, Guard, Role, User};
 
 const ROLES: [(&str, Role); 2] = [("Admin", Role::Admin), ("User", Role::User)];
-
-/// A user with the fields that only Admins see.
-#[derive(Serialize, ToSchema)]
-pub struct UserView {
-    #[serde(flatten)]
-    user: User,
-    #[schema(example = "User")]
-    role_name: Option<String>,
-    disabled: bool,
-}
 
 /// Returns one user.
 #[utoipa::path(
@@ -53,8 +41,7 @@ pub struct UserView {
     security(("bearer" = ["Admin"]))
 )]
 pub async fn get(State(app): State<App>, _: AdminBearer, Id(uuid): Id) -> Result<Data<UserView>, ApiError> {
-    let user = find(&app, &uuid).await?;
-    Ok(Data(UserView { role_name: user.role_name.clone(), disabled: user.disabled, user }))
+    Ok(Data(find(&app, &uuid).await?.into()))
 }
 
 /// Creates a user with a role.
@@ -244,11 +231,11 @@ pub async fn clear_failures(
     path = "/roles",
     tag = "users",
     operation_id = "list_roles",
-    responses((status = 200, description = "All roles", body = Envelope<Vec<RoleInfo>>), Refusals, QueryRefusals, AdminRefusals),
+    responses((status = 200, description = "All roles", body = Envelope<Vec<RoleView>>), Refusals, QueryRefusals, AdminRefusals),
     security(("bearer" = ["Admin"]))
 )]
-pub async fn roles(State(app): State<App>, _: AdminBearer, _: NoQuery) -> Result<Data<Vec<RoleInfo>>, ApiError> {
-    Ok(Data(app.sessions.store.roles().await?))
+pub async fn roles(State(app): State<App>, _: AdminBearer, _: NoQuery) -> Result<Data<Vec<RoleView>>, ApiError> {
+    Ok(Data(app.sessions.store.roles().await?.into_iter().map(RoleView::from).collect()))
 }
 
 async fn find(app: &App, uuid: &str) -> Result<User, ApiError> {

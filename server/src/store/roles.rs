@@ -1,9 +1,7 @@
 //! Roles.
 
 use sea_query::{Expr, ExprTrait as _, Func, Order, Query, SubQueryStatement};
-use serde::Serialize;
 use sqlx::FromRow;
-use utoipa::ToSchema;
 
 use super::tables::Roles;
 use super::{Store, StoreError};
@@ -48,11 +46,10 @@ impl Role {
     }
 }
 
-/// A role as clients see one.
-#[derive(Debug, Serialize, FromRow, ToSchema)]
+/// A role with its id.
+#[derive(Debug, FromRow)]
 pub struct RoleInfo {
     pub id: i32,
-    #[schema(example = "Admin")]
     pub name: Option<String>,
 }
 

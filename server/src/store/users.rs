@@ -5,10 +5,8 @@ mod create;
 mod listing;
 
 use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement};
-use serde::Serialize;
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
-use utoipa::ToSchema;
 
 use super::tables::{Roles, Users};
 use super::{Role, Store, StoreError};
@@ -16,25 +14,17 @@ use crate::account::fold;
 pub(super) use change::end_sessions;
 pub use listing::{ListedUser, UserFilter};
 
-/// A user as clients see one; the order of the fields is theirs too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow, ToSchema)]
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct User {
-    #[serde(skip)]
     pub id: i32,
-    #[schema(example = "Alice Smith")]
     pub name: Option<String>,
-    #[schema(example = "alice@example.com")]
     pub email: Option<String>,
-    #[schema(example = 2)]
     pub role_id: Option<i32>,
     /// `None` only in a row of the old service.
-    #[schema(example = "alice")]
     pub username: Option<String>,
-    #[schema(example = "0123456789abcdef0123456789abcdef")]
     pub uuid: String,
-    #[serde(skip)]
     pub role_name: Option<String>,
-    #[serde(skip)]
     pub disabled: bool,
 }
 

@@ -9,6 +9,7 @@ use futures::stream;
 use super::ROLES;
 use crate::http::App;
 use crate::http::bearer::AdminBearer;
+use crate::http::bodies::ListedView;
 use crate::http::envelope::Envelope;
 use crate::http::error::ApiError;
 use crate::http::openapi::answers::{AdminRefusals, QueryRefusals, Refusals};
@@ -28,7 +29,7 @@ const TAIL: &[u8] = b"]}";
     tag = "users",
     operation_id = "list_users",
     params(UserParameters),
-    responses((status = 200, description = "The users, in order of their id", body = Envelope<Vec<ListedUser>>), Refusals, QueryRefusals, AdminRefusals),
+    responses((status = 200, description = "The users, in order of their id", body = Envelope<Vec<ListedView>>), Refusals, QueryRefusals, AdminRefusals),
     security(("bearer" = ["Admin"]))
 )]
 pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> Result<Response, ApiError> {
@@ -83,10 +84,10 @@ impl Pages {
         if self.is_first {
             text.extend_from_slice(HEAD);
         }
-        self.write(&users, &mut text);
         let count = users.len() as u64;
         self.left -= count;
         self.after = users.last().map_or(self.after, |user| user.id);
+        self.write(users, &mut text);
         if count < wanted || self.left == 0 {
             self.left = 0;
             text.extend_from_slice(TAIL);
@@ -94,14 +95,14 @@ impl Pages {
         Ok(text.into())
     }
 
-    fn write(&mut self, users: &[ListedUser], text: &mut Vec<u8>) {
+    fn write(&mut self, users: Vec<ListedUser>, text: &mut Vec<u8>) {
         for user in users {
             if !self.is_first {
                 text.push(b',');
             }
             self.is_first = false;
             // Strings and numbers: nothing that could fail.
-            let _ = serde_json::to_writer(&mut *text, user);
+            let _ = serde_json::to_writer(&mut *text, &ListedView::from(user));
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Many users at once.
 
 use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, SelectStatement};
-use serde::Serialize;
 use sqlx::FromRow;
-use utoipa::ToSchema;
 
 use super::super::tables::{Roles, Users};
 use super::super::{Role, Store, StoreError};
@@ -11,23 +9,15 @@ use super::{User, select_users};
 use crate::account::fold;
 
 /// A user as a list has one: a row of the old service may have no uuid, and is then nobody who could do anything.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct ListedUser {
-    #[serde(skip)]
     pub id: i32,
-    #[schema(example = "Alice Smith")]
     pub name: Option<String>,
-    #[schema(example = "alice@example.com")]
     pub email: Option<String>,
-    #[schema(example = 2)]
     pub role_id: Option<i32>,
-    #[schema(example = "alice")]
     pub username: Option<String>,
-    #[schema(example = "0123456789abcdef0123456789abcdef")]
     pub uuid: Option<String>,
-    #[serde(skip)]
     pub role_name: Option<String>,
-    #[serde(skip)]
     pub disabled: bool,
 }
 
