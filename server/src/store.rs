@@ -23,7 +23,6 @@ mod same_file;
 mod schema;
 mod sessions;
 mod sweep;
-mod tables;
 mod target;
 mod transaction;
 mod transfer;
@@ -56,7 +55,7 @@ use same_file::SameFile;
 pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo};
 pub use target::{Database, Place};
 pub use transaction::Tx;
-pub use transfer::{ExportedUser, ImportedUser, OldRow};
+pub use transfer::{ExportedUser, OldRow};
 pub use users::{Changes, Credentials, ListedUser, NewUser, User, UserFilter};
 
 /// The engines that are equals here. MariaDB speaks MySQL's dialect.

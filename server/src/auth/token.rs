@@ -175,16 +175,7 @@ mod tests {
     }
 
     fn user() -> User {
-        User {
-            id: 7,
-            uuid: "0123456789abcdef0123456789abcdef".into(),
-            email: None,
-            username: Some("alice".into()),
-            name: None,
-            role_id: Some(1),
-            role_name: Some("Admin".into()),
-            disabled: false,
-        }
+        User { uuid: "0123456789abcdef0123456789abcdef".into(), role_name: Some("Admin".into()), ..User::default() }
     }
 
     fn access(keys: &Keys) -> String {

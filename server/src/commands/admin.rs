@@ -128,6 +128,7 @@ impl Admin {
             email: self.email.clone(),
             password_hash,
             role: Role::Admin,
+            ..NewUser::default()
         };
         let result = match secret_id {
             Some(secret_id) => store.create_first_admin(user, secret_id, now).await,

@@ -60,6 +60,7 @@ impl NewAccount {
             email: Some(self.email),
             password_hash,
             role,
+            ..NewUser::default()
         };
         app.sessions.store.create_user(user, actor, (app.clock)()).await?;
         Ok((uuid, self.username))

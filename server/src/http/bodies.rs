@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::openapi::fields;
-use crate::store::{ListedUser, Role, RoleInfo, User};
+use super::body::Problems;
+use crate::account::{EMAIL, NAME};
+use crate::store::{Changes, ListedUser, Role, RoleInfo, User};
 
 #[derive(Deserialize, ToSchema)]
 pub struct RegisterBody {
@@ -92,6 +93,35 @@ pub struct ChangeUserBody {
     pub disabled: Option<bool>,
 }
 
+impl ChangeUserBody {
+    /// Adds what breaks a rule, other than those for passwords.
+    pub fn check(&self, problems: &mut Problems) {
+        for (field, text, rule) in [("name", &self.name, NAME), ("email", &self.email, EMAIL)] {
+            if let Some(text) = text {
+                problems.check(field, text, rule);
+            }
+        }
+    }
+
+    /// The names of the fields that are not left out.
+    pub fn given(&self) -> String {
+        let fields = [
+            ("name", self.name.is_some()),
+            ("email", self.email.is_some()),
+            ("password", self.password.is_some()),
+            ("role_name", self.role_name.is_some()),
+            ("disabled", self.disabled.is_some()),
+        ];
+        fields.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The uuid of the user, and what to change.
+    pub fn changes(self, password_hash: Option<String>) -> (String, Changes) {
+        let Self { uuid, name, email, password: _, role_name, disabled } = self;
+        (uuid, Changes { name, email, password_hash, role: role_name.map(Role::from), disabled, keep_session: None })
+    }
+}
+
 #[derive(Deserialize, ToSchema)]
 pub struct DeleteUserBody {
     #[schema(schema_with = fields::user_uuid)]
@@ -173,5 +203,59 @@ pub struct RoleView {
 impl From<RoleInfo> for RoleView {
     fn from(RoleInfo { id, name }: RoleInfo) -> Self {
         Self { id, name }
+    }
+}
+
+/// The fields of requests, described. Their limits are those that the server enforces.
+mod fields {
+    use utoipa::openapi::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+
+    use crate::account::{self, Rule};
+
+    fn text(description: &str, example: &str) -> ObjectBuilder {
+        ObjectBuilder::new().schema_type(Type::String).description(Some(description)).examples([example])
+    }
+
+    fn with_rule(text: ObjectBuilder, rule: Rule) -> ObjectBuilder {
+        text.min_length((rule.min > 0).then_some(rule.min)).max_length(Some(rule.max))
+    }
+
+    fn password(description: &str, max: usize) -> Schema {
+        let text = text(description, "correct horse battery staple").max_length(Some(max));
+        text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Password))).build().into()
+    }
+
+    pub fn username() -> Schema {
+        with_rule(text("The user name, unique regardless of case.", "alice"), account::USERNAME).build().into()
+    }
+
+    pub fn submitted_username() -> Schema {
+        with_rule(text("The user name.", "alice"), account::CREDENTIAL).build().into()
+    }
+
+    pub fn name() -> Schema {
+        with_rule(text("The full name.", "Alice Smith"), account::NAME).build().into()
+    }
+
+    pub fn email() -> Schema {
+        let text = text("The e-mail address, unique regardless of case.", "alice@example.com");
+        let format = Some(SchemaFormat::KnownFormat(KnownFormat::Email));
+        with_rule(text, account::EMAIL).format(format).build().into()
+    }
+
+    pub fn new_password() -> Schema {
+        password("A password that meets the rules for new passwords.", account::PASSWORD_MAX)
+    }
+
+    pub fn reset_password() -> Schema {
+        password("A new password, which ends all of the user's sessions.", account::PASSWORD_MAX)
+    }
+
+    pub fn present_password() -> Schema {
+        password("The present password.", account::RAW_PASSWORD_MAX)
+    }
+
+    pub fn user_uuid() -> Schema {
+        text("The uuid of the user.", "0123456789abcdef0123456789abcdef").build().into()
     }
 }

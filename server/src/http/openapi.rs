@@ -3,7 +3,6 @@
 
 pub mod answers;
 pub mod examples;
-pub mod fields;
 mod page;
 pub mod parameters;
 

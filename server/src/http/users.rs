@@ -17,11 +17,10 @@ use super::openapi::answers::{
 };
 use super::openapi::examples::failure;
 use super::query::{Id, NoQuery};
-use crate::account::{EMAIL, NAME};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
-use crate::store::{Changes, Guard, Role, User};
+use crate::store::{Guard, Role, User};
 
 const ROLES: [(&str, Role); 2] = [("Admin", Role::Admin), ("User", Role::User)];
 
@@ -105,24 +104,17 @@ pub async fn change(
     client: Client,
     fields: Fields,
 ) -> Result<Done, ApiError> {
-    let (body, mut problems) = fields.read::<ChangeUserBody>()?;
+    let (mut body, mut problems) = fields.read::<ChangeUserBody>()?;
     let user = if problems.has("uuid") { None } else { app.sessions.store.user_by_uuid(&body.uuid).await? };
     check_changes(&body, user.as_ref(), &mut problems, &app);
     problems.refuse()?;
     let user = user.ok_or_else(not_found)?;
-    let ChangeUserBody { uuid, name, email, password, role_name, disabled } = body;
-    let detail = changed_fields(&[
-        ("name", name.is_some()),
-        ("email", email.is_some()),
-        ("password", password.is_some()),
-        ("role_name", role_name.is_some()),
-        ("disabled", disabled.is_some()),
-    ]);
-    let password_hash = match password {
+    let detail = body.given();
+    let password_hash = match body.password.take() {
         Some(password) => Some(hash(&app, password, Standing::Known).await?),
         None => None,
     };
-    let changes = Changes { name, email, password_hash, role: role_name.map(Role::from), disabled, keep_session: None };
+    let (uuid, changes) = body.changes(password_hash);
     let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
     if !app.sessions.store.change_user(user.id, changes, guard, (app.clock)()).await? {
         return Err(not_found());
@@ -135,22 +127,13 @@ pub async fn change(
 
 /// Adds what breaks a rule. The user's own names, present and new, are no passwords.
 fn check_changes(body: &ChangeUserBody, user: Option<&User>, problems: &mut Problems, app: &App) {
-    if let Some(name) = &body.name {
-        problems.check("name", name, NAME);
-    }
-    if let Some(email) = &body.email {
-        problems.check("email", email, EMAIL);
-    }
+    body.check(problems);
     if let (Some(password), Some(user)) = (&body.password, user) {
         let name = problems.given("name", body.name.as_ref()).or(user.name.as_ref());
         let email = problems.given("email", body.email.as_ref()).or(user.email.as_ref());
         let names: Vec<_> = [user.username.as_ref(), name, email].into_iter().flatten().map(String::as_str).collect();
         check_password(problems, app, "password", password, &names);
     }
-}
-
-fn changed_fields(fields: &[(&str, bool)]) -> String {
-    fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 /// Deletes a user and all of the user's sessions.

@@ -3,7 +3,7 @@
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
 use sqlx::FromRow;
 
-use super::tables::Users;
+use super::schema::Users;
 use super::{Store, StoreError};
 
 #[derive(Iden, Clone, Copy)]

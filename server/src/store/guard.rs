@@ -8,7 +8,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
 use sqlx::FromRow;
 
-use super::tables::{Roles, Sessions, Users};
+use super::schema::{Roles, Sessions, Users};
 use super::{Role, StoreError, Tx, old_tokens};
 
 /// Who makes a change, and what it is made with.

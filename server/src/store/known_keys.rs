@@ -9,7 +9,7 @@ use sc_auth_contract::status::KeyStatus;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
 use sqlx::FromRow;
 
-use super::tables::Sessions;
+use super::schema::Sessions;
 use super::{Store, StoreError};
 
 #[derive(Iden, Clone, Copy)]

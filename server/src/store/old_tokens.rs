@@ -2,7 +2,7 @@
 
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UpdateStatement};
 
-use super::tables::Tokens;
+use super::schema::Tokens;
 use super::{Store, StoreError};
 
 impl Store {

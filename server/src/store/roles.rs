@@ -3,13 +3,14 @@
 use sea_query::{Expr, ExprTrait as _, Func, Order, Query, SubQueryStatement};
 use sqlx::FromRow;
 
-use super::tables::Roles;
+use super::schema::Roles;
 use super::{Store, StoreError};
 
 /// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
     Admin,
+    #[default]
     User,
 }
 

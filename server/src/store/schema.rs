@@ -3,6 +3,8 @@
 //! Tables that the old service has too keep its names and types, since it may go on working on them: what is added to
 //! them is nullable or has a default.
 
+use sea_query::Iden;
+
 use crate::account::{EMAIL, KEY_MAX, NAME, PASSWORD_HASH_MAX, USERNAME, width};
 
 /// The version of the schema below. It grows with every change.
@@ -269,6 +271,62 @@ pub const OLD_TABLES: &[(&str, &[&str])] = &[
     ("tokens", &["id", "jti", "token_type", "user_uuid", "revoked", "expires"]),
     ("alembic_version", &["version_num"]),
 ];
+
+// Tables and columns by name, where several files use them.
+
+#[derive(Debug, Iden, Clone, Copy)]
+pub(super) enum Users {
+    Table,
+    Id,
+    Uuid,
+    Email,
+    Username,
+    Password,
+    Name,
+    RoleId,
+    CreatedAt,
+    UpdatedAt,
+    UsernameKey,
+    EmailKey,
+    Disabled,
+    LoginEpoch,
+}
+
+#[derive(Iden, Clone, Copy)]
+pub(super) enum Roles {
+    Table,
+    Id,
+    Name,
+}
+
+/// The old service's tokens; there only in a database that was taken over.
+#[derive(Iden, Clone, Copy)]
+pub(super) enum Tokens {
+    Table,
+    Jti,
+    TokenType,
+    UserUuid,
+    Revoked,
+}
+
+#[derive(Iden, Clone, Copy)]
+pub(super) enum Sessions {
+    Table,
+    Id,
+    Sid,
+    UserId,
+    RefreshJti,
+    RefreshIat,
+    RefreshKid,
+    CreatedAt,
+    ExpiresAt,
+    EndsAt,
+    PreviousJti,
+    RotatedAt,
+    LastUsedAt,
+    Address,
+    UserAgent,
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use super::guard::{self, Actor, Proof};
 use super::old_tokens::revoke_old_tokens;
-use super::tables::{Sessions, Users};
+use super::schema::{Sessions, Users};
 use super::users::{self, end_sessions};
 use super::{Store, StoreError, User};
 

@@ -7,7 +7,7 @@ use super::failures::LoginFailures;
 use super::heartbeats::ScAuthHeartbeats;
 use super::networks::KnownNetworks;
 use super::parties::TokenParties;
-use super::tables::Sessions;
+use super::schema::Sessions;
 use super::{Store, StoreError};
 
 #[derive(Iden, Clone, Copy)]

@@ -6,24 +6,10 @@ use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, Query};
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::tables::Users;
+use super::schema::Users;
 use super::users::{insertion, row, select_users};
-use super::{ListedUser, NewUser, Role, Store, StoreError, Tx};
+use super::{ListedUser, NewUser, Store, StoreError, Tx};
 use crate::account::fold;
-
-/// A user as a file has it.
-#[derive(Debug, Clone)]
-pub struct ImportedUser {
-    pub username: String,
-    pub email: Option<String>,
-    pub name: Option<String>,
-    pub role: Role,
-    pub disabled: bool,
-    /// Given to whoever has none before it is kept.
-    pub uuid: Option<String>,
-    pub password_hash: String,
-    pub created_at: Option<OffsetDateTime>,
-}
 
 /// A user with all that is kept of one.
 #[derive(Debug, FromRow)]
@@ -50,7 +36,7 @@ pub struct OldRow {
 }
 
 /// A user of a file, with the number of its line.
-type Numbered = (u64, ImportedUser);
+type Numbered = (u64, NewUser);
 
 impl Store {
     /// Keeps all users of a batch but those whose names are taken, in one transaction. Returns the numbers of the
@@ -130,7 +116,7 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Resul
     for (field, column, values) in [
         ("username", Users::UsernameKey, keys(&batch, |user| Some(fold(&user.username)))),
         ("email", Users::EmailKey, keys(&batch, |user| user.email.as_deref().map(fold))),
-        ("uuid", Users::Uuid, keys(&batch, |user| user.uuid.clone())),
+        ("uuid", Users::Uuid, keys(&batch, |user| Some(user.uuid.clone()))),
     ] {
         taken.insert(field, existing(tx, column, values).await?);
     }
@@ -139,7 +125,7 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Resul
         let own = [
             ("username", Some(fold(&user.username))),
             ("email", user.email.as_deref().map(fold)),
-            ("uuid", user.uuid.clone()),
+            ("uuid", Some(user.uuid.clone())),
         ];
         let problem = own.iter().find_map(|(field, key)| {
             let key = key.as_ref()?;
@@ -154,9 +140,7 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Resul
                 taken.insert(key);
             }
         }
-        let ImportedUser { disabled, created_at, username, email, name, role, uuid, password_hash } = user;
-        let user = NewUser { uuid: uuid.unwrap_or_default(), username, name, email, password_hash, role };
-        rows.push(row(user, disabled, created_at.unwrap_or(now), now));
+        rows.push(row(user, now));
     }
     if !rows.is_empty() {
         tx.execute(&insertion(rows)).await?;
@@ -164,7 +148,7 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Resul
     Ok(refused)
 }
 
-fn keys(batch: &[Numbered], key: impl Fn(&ImportedUser) -> Option<String>) -> Vec<String> {
+fn keys(batch: &[Numbered], key: impl Fn(&NewUser) -> Option<String>) -> Vec<String> {
     batch.iter().filter_map(|(_, user)| key(user)).collect()
 }
 

@@ -8,25 +8,29 @@ use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement};
 use sqlx::FromRow;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::tables::{Roles, Users};
+use super::schema::{Roles, Users};
 use super::{Role, Store, StoreError};
 use crate::account::fold;
 pub(super) use change::end_sessions;
-pub use listing::{ListedUser, UserFilter};
+pub use listing::UserFilter;
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct User {
+#[cfg_attr(test, derive(Default))]
+pub struct User<Uuid = String> {
     pub id: i32,
     pub name: Option<String>,
     pub email: Option<String>,
     pub role_id: Option<i32>,
     /// `None` only in a row of the old service.
     pub username: Option<String>,
-    pub uuid: String,
+    pub uuid: Uuid,
     pub role_name: Option<String>,
     pub disabled: bool,
 }
+
+/// A user as a list has one: a row of the old service may have no uuid, and is then nobody who could do anything.
+pub type ListedUser = User<Option<String>>;
 
 impl User {
     /// The user name, or nothing.
@@ -40,7 +44,7 @@ impl User {
 }
 
 /// A user who does not exist yet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct NewUser {
     /// 32 hexadecimal digits.
     pub uuid: String,
@@ -49,6 +53,9 @@ pub struct NewUser {
     pub email: Option<String>,
     pub password_hash: String,
     pub role: Role,
+    pub disabled: bool,
+    /// When the user was created, if that was earlier than now.
+    pub created_at: Option<OffsetDateTime>,
 }
 
 /// What to change of a user; `None` leaves a column as it is.
@@ -71,6 +78,20 @@ impl Changes {
 
     fn ends_sessions(&self) -> bool {
         self.password_hash.is_some() || self.disabled == Some(true)
+    }
+
+    /// The columns to change, with their values.
+    fn columns(&self) -> impl Iterator<Item = (Users, Expr)> {
+        let text = |text: &Option<String>| text.as_deref().map(Expr::from);
+        let columns = [
+            (Users::Name, text(&self.name)),
+            (Users::EmailKey, self.email.as_deref().map(fold).map(Expr::from)),
+            (Users::Email, text(&self.email)),
+            (Users::Password, text(&self.password_hash)),
+            (Users::RoleId, self.role.map(Role::id_query)),
+            (Users::Disabled, self.disabled.map(Expr::from)),
+        ];
+        columns.into_iter().filter_map(|(column, value)| Some((column, value?)))
     }
 }
 
@@ -178,22 +199,22 @@ impl Store {
 }
 
 /// The columns of a new row, with their values.
-type Row = [(Users, Expr); 11];
+type Row = Vec<(Users, Expr)>;
 
-pub(super) fn row(user: NewUser, disabled: bool, created_at: OffsetDateTime, now: OffsetDateTime) -> Row {
+pub(super) fn row(user: NewUser, now: OffsetDateTime) -> Row {
     let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
-    [
+    vec![
         (Users::Uuid, user.uuid.into()),
         (Users::Email, user.email.into()),
         (Users::Username, user.username.into()),
         (Users::Password, user.password_hash.into()),
         (Users::Name, user.name.into()),
         (Users::RoleId, user.role.id_query()),
-        (Users::CreatedAt, to_datetime(created_at).into()),
+        (Users::CreatedAt, to_datetime(user.created_at.unwrap_or(now)).into()),
         (Users::UpdatedAt, to_datetime(now).into()),
         (Users::UsernameKey, username_key.into()),
         (Users::EmailKey, email_key.into()),
-        (Users::Disabled, disabled.into()),
+        (Users::Disabled, user.disabled.into()),
     ]
 }
 
@@ -201,7 +222,8 @@ pub(super) fn insertion(rows: Vec<Row>) -> InsertStatement {
     let mut insertion = Query::insert();
     insertion.into_table(Users::Table);
     for row in rows {
-        insertion.columns(row.each_ref().map(|(column, _)| *column)).values_panic(row.map(|(_, value)| value));
+        let (columns, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+        insertion.columns(columns).values_panic(values);
     }
     insertion
 }

@@ -9,11 +9,10 @@ use super::line::Line;
 use crate::auth::audit::{self, AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::password::Caps;
-use crate::auth::session::random_uuid;
 use crate::clock;
 use crate::commands::open;
 use crate::config::UsersArgs;
-use crate::store::{ImportedUser, Store};
+use crate::store::{NewUser, Store};
 use crate::terminal::{say, tell};
 
 /// Users of one transaction.
@@ -52,7 +51,7 @@ impl Import<'_> {
     async fn read(&mut self, source: &mut impl BufRead) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(BATCH);
         while let Some(text) = self.next_line(source)? {
-            match Line::parse(&text, self.caps) {
+            match Line::parse(&text, self.caps, &mut rand::rng()) {
                 Ok(user) => batch.push((self.number, user)),
                 Err(problem) => self.refuse(self.number, &problem),
             }
@@ -84,13 +83,9 @@ impl Import<'_> {
         }
     }
 
-    async fn take(&mut self, batch: &mut Vec<(u64, ImportedUser)>) -> anyhow::Result<()> {
+    async fn take(&mut self, batch: &mut Vec<(u64, NewUser)>) -> anyhow::Result<()> {
         if batch.is_empty() {
             return Ok(());
-        }
-        for (_, user) in batch.iter_mut() {
-            let uuid = || random_uuid(&mut rand::rng()).simple().to_string();
-            user.uuid.get_or_insert_with(uuid);
         }
         let refused = self.store.import(batch, clock::system()).await?;
         let before = self.taken / 10_000;

@@ -1,12 +1,14 @@
 //! One user in a file.
 
+use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::account::{EMAIL, NAME, PASSWORD_HASH_MAX, USERNAME, is_email, key_fits};
 use crate::auth::password::{Caps, Stored};
-use crate::store::{ExportedUser, ImportedUser, Role};
+use crate::auth::session::random_uuid;
+use crate::store::{ExportedUser, ListedUser, NewUser, Role};
 
 /// One line. What is not given takes its default.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,17 +36,19 @@ fn user() -> String {
 }
 
 impl Line {
+    /// The user of a line, with a new uuid if it has none.
+    ///
     /// # Errors
     /// What is wrong with it, never quoting the hash.
-    pub fn parse(text: &str, caps: Caps) -> Result<ImportedUser, String> {
+    pub fn parse(text: &str, caps: Caps, rng: &mut impl CryptoRng) -> Result<NewUser, String> {
         let line: Self = serde_json::from_str(text).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => format!("not a user: {error}"),
             _ => format!("not JSON at column {}", error.column()),
         })?;
-        line.check(caps)
+        line.check(caps, rng)
     }
 
-    fn check(self, caps: Caps) -> Result<ImportedUser, String> {
+    fn check(self, caps: Caps, rng: &mut impl CryptoRng) -> Result<NewUser, String> {
         within("username", &self.username, USERNAME.min, USERNAME.max)?;
         within("username", self.username.trim(), USERNAME.min, USERNAME.max)?;
         if !key_fits(&self.username) {
@@ -66,14 +70,15 @@ impl Line {
         let stored = Stored::parse(&self.password_hash);
         stored.and_then(|stored| stored.check(caps)).map_err(|error| error.to_string())?;
         let created_at = self.created_at.map(|text| OffsetDateTime::parse(&text, &Rfc3339)).transpose();
-        Ok(ImportedUser {
+        let uuid = self.uuid.map(|uuid| uuid.to_ascii_lowercase());
+        Ok(NewUser {
             role: Role::from_name(&self.role).ok_or("role: must be one of Admin, User")?,
             created_at: created_at.map_err(|_| "created_at: not a time such as 2026-01-31T00:00:00Z")?,
             username: self.username,
             email: self.email,
             name: self.name,
             disabled: self.disabled,
-            uuid: self.uuid.map(|uuid| uuid.to_ascii_lowercase()),
+            uuid: uuid.unwrap_or_else(|| random_uuid(rng).simple().to_string()),
             password_hash: self.password_hash,
         })
     }
@@ -90,14 +95,15 @@ fn within(field: &str, text: &str, min: usize, max: usize) -> Result<(), String>
 impl Line {
     /// `None` where the user has no name or no password, as a row of the old service may.
     pub fn of(exported: ExportedUser) -> Option<Self> {
-        let ExportedUser { user, password, created_at } = exported;
+        let ExportedUser { user: listed, password, created_at } = exported;
+        let ListedUser { id: _, name, email, role_id: _, username, uuid, role_name, disabled } = listed;
         Some(Self {
-            role: user.role_name.unwrap_or_else(self::user),
-            username: user.username?,
-            email: user.email,
-            name: user.name,
-            disabled: user.disabled,
-            uuid: user.uuid,
+            role: role_name.unwrap_or_else(user),
+            username: username?,
+            email,
+            name,
+            disabled,
+            uuid,
             password_hash: password?,
             created_at: created_at.and_then(|time| time.assume_utc().format(&Rfc3339).ok()),
         })
@@ -111,10 +117,14 @@ mod tests {
     const CAPS: Caps = Caps { memory_kib: 32 * 1024 };
     const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
 
+    fn parse(text: &str) -> Result<NewUser, String> {
+        Line::parse(text, CAPS, &mut rand::rng())
+    }
+
     #[test]
     fn a_name_and_a_hash_are_enough() {
         let text = format!(r#"{{"username": "alice", "password_hash": "{HASH}"}}"#);
-        let user = Line::parse(&text, CAPS).unwrap();
+        let user = parse(&text).unwrap();
         assert_eq!((user.username.as_str(), user.role, user.disabled), ("alice", Role::User, false));
     }
 
@@ -137,7 +147,7 @@ mod tests {
             (format!(r#"{{"username": "{}", "password_hash": "x"}}"#, "\u{fdfa}".repeat(20)), "username: too long"),
             (r#"{"username": "alice", "password_hash": "s3cret"}"#.to_owned(), "password hash: of an unknown kind"),
         ] {
-            let error = Line::parse(&text, CAPS).unwrap_err();
+            let error = parse(&text).unwrap_err();
             assert!(error.contains(part) && !error.contains("s3cret"), "{error}");
         }
     }

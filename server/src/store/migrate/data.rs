@@ -3,7 +3,7 @@
 use sea_query::{Expr, ExprTrait as _, Order, Query};
 
 use crate::account::fold;
-use crate::store::tables::{Roles, Users};
+use crate::store::schema::{Roles, Users};
 use crate::store::{Engine, Role, StoreError, Tx};
 
 const BATCH: u64 = 500;

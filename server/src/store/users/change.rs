@@ -5,10 +5,9 @@ use time::OffsetDateTime;
 
 use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
-use super::super::tables::{Roles, Sessions, Tokens, Users};
+use super::super::schema::{Roles, Sessions, Tokens, Users};
 use super::super::{Role, Store, StoreError, Tx};
 use super::{Changes, to_datetime};
-use crate::account::fold;
 
 impl Store {
     /// Returns whether there is such a user. A new password and disabling end the user's sessions.
@@ -98,23 +97,12 @@ async fn change(
         refuse_last_admin(tx, user_id).await?;
     }
     let Some(user) = guard.lock(tx, user_id).await? else { return Ok(false) };
-    let mut update = Query::update();
-    update.table(Users::Table).value(Users::UpdatedAt, to_datetime(now)).and_where(Expr::col(Users::Id).eq(user_id));
-    if let Some(name) = &changes.name {
-        update.value(Users::Name, name.as_str());
-    }
-    if let Some(email) = &changes.email {
-        update.value(Users::EmailKey, fold(email)).value(Users::Email, email.as_str());
-    }
-    if let Some(hash) = &changes.password_hash {
-        update.value(Users::Password, hash.as_str());
-    }
-    if let Some(role) = changes.role {
-        update.value(Users::RoleId, role.id_query());
-    }
-    if let Some(disabled) = changes.disabled {
-        update.value(Users::Disabled, disabled);
-    }
+    let update = Query::update()
+        .table(Users::Table)
+        .value(Users::UpdatedAt, to_datetime(now))
+        .values(changes.columns())
+        .and_where(Expr::col(Users::Id).eq(user_id))
+        .to_owned();
     tx.execute(&update).await?;
     if changes.ends_sessions() {
         end_sessions(tx, &user, changes.keep_session.as_deref(), has_old_tables).await?;

@@ -53,6 +53,6 @@ impl Store {
             // One of that name that the old service wrote gets its key now, which then refuses the new one.
             self.credentials(&user.username).await?;
         }
-        Ok(insertion(vec![row(user, false, now, now)]))
+        Ok(insertion(vec![row(user, now)]))
     }
 }

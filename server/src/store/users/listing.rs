@@ -1,25 +1,11 @@
 //! Many users at once.
 
 use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, SelectStatement};
-use sqlx::FromRow;
 
-use super::super::tables::{Roles, Users};
+use super::super::schema::{Roles, Users};
 use super::super::{Role, Store, StoreError};
-use super::{User, select_users};
+use super::{ListedUser, User, select_users};
 use crate::account::fold;
-
-/// A user as a list has one: a row of the old service may have no uuid, and is then nobody who could do anything.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct ListedUser {
-    pub id: i32,
-    pub name: Option<String>,
-    pub email: Option<String>,
-    pub role_id: Option<i32>,
-    pub username: Option<String>,
-    pub uuid: Option<String>,
-    pub role_name: Option<String>,
-    pub disabled: bool,
-}
 
 /// Which users to list.
 #[derive(Debug, Default, Clone)]
