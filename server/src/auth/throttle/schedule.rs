@@ -47,7 +47,9 @@ impl Pace {
     /// Seconds between the slot of this failure and the next: 0 for the free ones, then 1, 2, 4, …
     fn delay(self, failures: i32) -> i64 {
         match u32::try_from(failures.saturating_sub(self.free())) {
-            Ok(beyond) if beyond > 0 => 1_i64.checked_shl(beyond - 1).unwrap_or(LONGEST).clamp(1, LONGEST),
+            Ok(beyond) if beyond > 0 => {
+                1_i64.checked_shl(beyond - 1).filter(|delay| *delay > 0).unwrap_or(LONGEST).min(LONGEST)
+            }
             _ => 0,
         }
     }
@@ -154,7 +156,7 @@ mod tests {
         assert_eq!(delays, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(Pace::Lenient.delay(10), 0);
         assert_eq!(Pace::Lenient.delay(11), 1);
-        for failures in [i32::MAX, i32::MAX - 1] {
+        for failures in [68, 69, 70, i32::MAX, i32::MAX - 1] {
             assert_eq!(Pace::Strict.delay(failures), 300);
             assert_eq!(Pace::Strict.later(failures, RESERVE), 600);
         }
