@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::UnixTime;
+
 /// The file's name, and its key in the Secret.
 pub const DEPLOYMENT_FILE: &str = "scauth.json";
 
@@ -12,8 +14,8 @@ pub struct Deployment {
     pub name: String,
     /// Its `metadata.uid`.
     pub uid: String,
-    /// When it was created, in seconds since 1970-01-01 UTC.
-    pub created: i64,
+    /// When it was created.
+    pub created: UnixTime,
     /// Random; made once with the Secret, so that a server of another Secret has another one.
     pub instance: String,
     /// The identity of the database that holds the data, or the name of an empty one that was accepted in its place;
@@ -48,7 +50,7 @@ mod tests {
     fn a_file_of_a_later_release_is_read_too() {
         let content = r#"{"name":"a","uid":"u","created":7,"instance":"i","later":true}"#;
         let deployment = Deployment::parse(content).unwrap();
-        assert_eq!((deployment.created, &deployment.database), (7, &None));
+        assert_eq!((deployment.created.seconds(), &deployment.database), (7, &None));
         let accepted = Deployment { database: Some("d".into()), ..deployment };
         assert_eq!(Deployment::parse(&accepted.to_json().unwrap()).unwrap(), accepted);
     }

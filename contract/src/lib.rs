@@ -9,3 +9,4 @@ pub mod password;
 pub mod places;
 pub mod settings;
 pub mod status;
+pub mod time;

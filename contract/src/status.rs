@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{Purpose, State};
+use crate::time::UnixTime;
 
 /// How a server is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -98,8 +99,8 @@ pub struct Other {
     pub name: String,
     /// Its `metadata.uid`.
     pub uid: String,
-    /// When it was created, in seconds since 1970-01-01 UTC.
-    pub created: i64,
+    /// When it was created.
+    pub created: UnixTime,
 }
 
 /// A signing key.
@@ -111,8 +112,8 @@ pub struct KeyStatus {
     pub purpose: Purpose,
     /// Where it is in its life.
     pub state: State,
-    /// When it came into that state, in seconds since 1970-01-01 UTC.
-    pub since: i64,
+    /// When it came into that state.
+    pub since: UnixTime,
 }
 
 #[cfg(test)]

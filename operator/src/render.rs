@@ -8,6 +8,7 @@ use clap::Args;
 use kube::Resource as _;
 use sc_auth_contract::deployment::DEPLOYMENT_FILE;
 use sc_auth_contract::places::KEYS_FILE;
+use sc_auth_contract::time::UnixTime;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
@@ -65,7 +66,7 @@ pub fn ensure_image(resolved: &Resolved) -> anyhow::Result<()> {
 
 /// As they would be made, but with nothing in them that is secret.
 fn secrets(resolved: &Resolved) -> anyhow::Result<[Value; 2]> {
-    let mut keys = serde_json::to_value(children::keys_secret(resolved, 0, &mut rand::rng())?)?;
+    let mut keys = serde_json::to_value(children::keys_secret(resolved, UnixTime::EPOCH, &mut rand::rng())?)?;
     for file in [KEYS_FILE, DEPLOYMENT_FILE] {
         keys["stringData"][file] = json!("generated");
     }

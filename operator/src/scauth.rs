@@ -37,6 +37,7 @@ use kube::{Client, ResourceExt as _};
 use kube_runtime::controller::Action;
 use kube_runtime::events::Recorder;
 use kube_runtime::reflector::{ObjectRef, Store};
+use sc_auth_contract::time::UnixTime;
 use strum::IntoEnumIterator as _;
 
 use crate::api::ScAuth;
@@ -200,8 +201,8 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context
     if is_waiting {
         return SOON;
     }
-    let until_step = applied.keys.next_step.map(|step| step.saturating_sub((context.clock)().as_second()).max(1));
-    let until_step = until_step.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    let now = UnixTime::from_seconds((context.clock)().as_second());
+    let until_step = applied.keys.next_step.map(|step| (step - now).max(Duration::from_secs(1)));
     // Autoscalers that are not ours are not watched.
     let while_theirs = observed.foreign_autoscaler.as_ref().map(|_| Duration::from_mins(1));
     [until_step, applied.leaves_in, while_theirs].into_iter().flatten().fold(context.resync, Duration::min)

@@ -28,6 +28,7 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::post;
+use sc_auth_contract::time::UnixTime;
 use tower_http::cors::CorsLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -55,9 +56,8 @@ pub struct App {
 }
 
 impl App {
-    /// In seconds since 1970-01-01 UTC.
-    pub fn now(&self) -> i64 {
-        (self.clock)().unix_timestamp()
+    pub fn now(&self) -> UnixTime {
+        (self.clock)()
     }
 }
 

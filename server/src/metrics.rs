@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use sc_auth_contract::time::UnixTime;
 
 use crate::recent::Recent;
 
@@ -191,14 +192,14 @@ impl Metrics {
     }
 
     /// Each key's purpose, state, and when it came into it.
-    pub fn show_keys(&self, keys: &[(String, String, i64)]) {
+    pub fn show_keys(&self, keys: &[(String, String, UnixTime)]) {
         self.families.keys.clear();
         self.families.key_since.clear();
         for (purpose, state, since) in keys {
             let labels = KeyLabels { purpose: purpose.clone(), state: state.clone() };
             self.families.keys.get_or_create(&labels).inc();
             let latest = self.families.key_since.get_or_create(&labels);
-            latest.set(latest.get().max(*since));
+            latest.set(latest.get().max(since.seconds()));
         }
     }
 

@@ -24,6 +24,7 @@ mod schema;
 mod sessions;
 mod sweep;
 mod target;
+mod times;
 mod transaction;
 mod transfer;
 mod users;

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::{Algorithm, KeysError, Purpose, State};
+use crate::time::UnixTime;
 
 #[derive(Serialize, Deserialize)]
 pub struct File {
@@ -18,7 +19,7 @@ pub struct Jwk {
     #[serde(default)]
     pub state: State,
     #[serde(default)]
-    pub since: i64,
+    pub since: UnixTime,
     pub alg: Algorithm,
     #[serde(flatten)]
     pub members: Members,

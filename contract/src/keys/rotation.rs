@@ -1,16 +1,19 @@
 //! From one key to the next, so that no token ever fails: a key is published before it signs and verifies after.
 
+use std::time::Duration;
+
 use rand::CryptoRng;
 
 use super::{Algorithm, Key, KeySet, KeysError, Purpose, State};
+use crate::time::UnixTime;
 
-/// How long each step takes, in seconds.
+/// How long each step takes.
 #[derive(Debug, Clone, Copy)]
 pub struct RotationRules {
     /// How long a key is published before it signs: until every verifier has fetched it.
-    pub publish_for: i64,
+    pub publish_for: Duration,
     /// How long a key verifies after it has signed its last token: as long as such a token lives.
-    pub retire_for: i64,
+    pub retire_for: Duration,
 }
 
 impl RotationRules {
@@ -18,12 +21,11 @@ impl RotationRules {
     /// minutes. Refresh keys are never published, but other replicas must have read a file before one signs.
     #[must_use]
     pub const fn of(purpose: Purpose) -> Self {
-        const DAY: i64 = 86_400;
         let retire_for = match purpose {
-            Purpose::Access => DAY + 3_600,
-            Purpose::Refresh => 367 * DAY,
+            Purpose::Access => Duration::from_hours(24 + 1),
+            Purpose::Refresh => Duration::from_hours(367 * 24),
         };
-        Self { publish_for: 900, retire_for }
+        Self { publish_for: Duration::from_mins(15), retire_for }
     }
 }
 
@@ -34,8 +36,8 @@ pub enum Rotation {
     Published {
         /// The new key.
         kid: String,
-        /// In seconds since 1970-01-01 UTC.
-        ready_at: i64,
+        /// When it can sign.
+        ready_at: UnixTime,
     },
     /// The published key signs from now on.
     Promoted {
@@ -48,8 +50,8 @@ pub enum Rotation {
     Waiting {
         /// The key that is to sign.
         kid: String,
-        /// In seconds since 1970-01-01 UTC.
-        ready_at: i64,
+        /// When it can sign.
+        ready_at: UnixTime,
     },
 }
 
@@ -64,12 +66,12 @@ impl KeySet {
         purpose: Purpose,
         algorithm: Option<Algorithm>,
         at_once: bool,
-        now: i64,
+        now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<Rotation, KeysError> {
         let rules = RotationRules::of(purpose);
         if let Some(next) = self.find(purpose, State::Next) {
-            let (kid, ready_at) = (next.kid.clone(), next.since.saturating_add(rules.publish_for));
+            let (kid, ready_at) = (next.kid.clone(), next.since + rules.publish_for);
             if now < ready_at && !at_once {
                 return Ok(Rotation::Waiting { kid, ready_at });
             }
@@ -86,7 +88,7 @@ impl KeySet {
         let kid = key.kid.clone();
         self.keys.push(key);
         self.drop_retired(now);
-        Ok(Rotation::Published { kid, ready_at: now.saturating_add(rules.publish_for) })
+        Ok(Rotation::Published { kid, ready_at: now + rules.publish_for })
     }
 
     /// Drops a key at once: every token that it signed is refused. Where it signs, the next one does, or a new one.
@@ -94,7 +96,7 @@ impl KeySet {
     ///
     /// # Errors
     /// Where there is no such key, or the cryptographic library fails.
-    pub fn revoke(&mut self, kid: &str, now: i64, rng: &mut impl CryptoRng) -> Result<Option<String>, KeysError> {
+    pub fn revoke(&mut self, kid: &str, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Option<String>, KeysError> {
         let place =
             self.keys.iter().position(|key| key.kid == kid).ok_or_else(|| KeysError::Unknown(kid.to_owned()))?;
         let revoked = self.keys.remove(place);
@@ -111,7 +113,7 @@ impl KeySet {
     }
 
     /// Returns the kid of the key that signed until now.
-    fn promote(&mut self, purpose: Purpose, now: i64) -> String {
+    fn promote(&mut self, purpose: Purpose, now: UnixTime) -> String {
         let mut retired = String::new();
         for key in self.keys.iter_mut().filter(|key| key.purpose == purpose) {
             match key.state {
@@ -127,11 +129,10 @@ impl KeySet {
     }
 
     /// Drops what has been retired for long enough. Returns whether there was any.
-    pub fn drop_retired(&mut self, now: i64) -> bool {
+    pub fn drop_retired(&mut self, now: UnixTime) -> bool {
         let before = self.keys.len();
-        self.keys.retain(|key| {
-            key.state != State::Retired || now < key.since.saturating_add(RotationRules::of(key.purpose).retire_for)
-        });
+        self.keys
+            .retain(|key| key.state != State::Retired || now < key.since + RotationRules::of(key.purpose).retire_for);
         self.keys.len() < before
     }
 }
@@ -140,7 +141,8 @@ impl KeySet {
 mod tests {
     use super::*;
 
-    const NOW: i64 = 1_700_000_000;
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+    const SECOND: Duration = Duration::from_secs(1);
 
     fn set() -> KeySet {
         KeySet::generate(Algorithm::EdDSA, NOW, &mut rand::rng()).unwrap()
@@ -150,7 +152,7 @@ mod tests {
         set.keys().iter().filter(|key| key.purpose == purpose).map(|key| key.state).collect()
     }
 
-    fn rotate(set: &mut KeySet, now: i64) -> Rotation {
+    fn rotate(set: &mut KeySet, now: UnixTime) -> Rotation {
         set.rotate(Purpose::Access, None, false, now, &mut rand::rng()).unwrap()
     }
 
@@ -159,15 +161,15 @@ mod tests {
         let mut set = set();
         let first = set.keys()[0].kid.clone();
         let Rotation::Published { kid, ready_at } = rotate(&mut set, NOW) else { panic!() };
-        assert_eq!(ready_at, NOW + 900);
-        assert_eq!(rotate(&mut set, NOW + 899), Rotation::Waiting { kid: kid.clone(), ready_at });
-        assert_eq!(rotate(&mut set, NOW + 900), Rotation::Promoted { kid, retired: first.clone() });
+        assert_eq!(ready_at, NOW + 900 * SECOND);
+        assert_eq!(rotate(&mut set, ready_at - SECOND), Rotation::Waiting { kid: kid.clone(), ready_at });
+        assert_eq!(rotate(&mut set, ready_at), Rotation::Promoted { kid, retired: first.clone() });
         assert_eq!(states(&set, Purpose::Access), [State::Retired, State::Current]);
         assert_eq!(states(&set, Purpose::Refresh), [State::Current], "the other purpose is left alone");
         let retire_for = RotationRules::of(Purpose::Access).retire_for;
-        rotate(&mut set, NOW + 900 + retire_for - 1);
+        rotate(&mut set, ready_at + retire_for - SECOND);
         assert!(set.keys().iter().any(|key| key.kid == first));
-        rotate(&mut set, NOW + 1_800 + retire_for);
+        rotate(&mut set, ready_at + retire_for + 900 * SECOND);
         assert!(set.keys().iter().all(|key| key.kid != first));
     }
 

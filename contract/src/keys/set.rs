@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::file::{File, Jwk, Members, encode, not_a_key_set, unusable};
 use super::{Algorithm, KeysError, Material, Purpose, State};
+use crate::time::UnixTime;
 
 pub(crate) const MAX_KEYS: usize = 64;
 
@@ -20,8 +21,8 @@ pub struct Key {
     pub purpose: Purpose,
     /// Where it is in its life.
     pub state: State,
-    /// When it came into that state, in seconds since 1970-01-01 UTC; 0 where nobody wrote it down.
-    pub since: i64,
+    /// When it came into that state; [`UnixTime::EPOCH`] where nobody wrote it down.
+    pub since: UnixTime,
     /// The secret itself.
     pub material: Material,
     members: Members,
@@ -38,7 +39,7 @@ impl Key {
         purpose: Purpose,
         state: State,
         algorithm: Algorithm,
-        now: i64,
+        now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, KeysError> {
         let (members, material) = Material::generate(algorithm, rng)?;
@@ -84,7 +85,7 @@ impl KeySet {
     ///
     /// # Errors
     /// Where the cryptographic library fails, or `algorithm` is symmetric.
-    pub fn generate(algorithm: Algorithm, now: i64, rng: &mut impl CryptoRng) -> Result<Self, KeysError> {
+    pub fn generate(algorithm: Algorithm, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Self, KeysError> {
         if algorithm == Algorithm::HS256 {
             return Err(KeysError::Generation("a symmetric key cannot be published"));
         }
@@ -163,7 +164,7 @@ impl KeySet {
 mod tests {
     use super::*;
 
-    const NOW: i64 = 1_700_000_000;
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 
     fn generated(algorithm: Algorithm) -> SecretString {
         KeySet::generate(algorithm, NOW, &mut rand::rng()).unwrap().to_json().unwrap()

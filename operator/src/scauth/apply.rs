@@ -10,6 +10,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use kube::core::DynamicObject;
 use kube::{Client, ResourceExt as _};
+use sc_auth_contract::time::UnixTime;
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
@@ -44,8 +45,8 @@ pub struct Applied {
 #[derive(Debug, Default)]
 pub struct Keys {
     pub status: Vec<KeyStatus>,
-    /// When a rotation's next step is due, in seconds since 1970-01-01 UTC.
-    pub next_step: Option<i64>,
+    /// When a rotation's next step is due.
+    pub next_step: Option<UnixTime>,
     /// Why the Secret cannot be used.
     pub broken: Option<String>,
     /// Whether the Secret had vanished, and every token with it.

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
+use sc_auth_contract::time::UnixTime;
 use serde_json::{Value, json};
 
 use super::observe::Observed;
@@ -32,8 +33,8 @@ pub struct Expectation {
     pub template: Option<String>,
     /// What the annotation asks for, where that does nothing.
     pub unmet: Option<String>,
-    /// When the ScAuth was created, in seconds since 1970-01-01 UTC.
-    pub created: i64,
+    /// When the ScAuth was created.
+    pub created: UnixTime,
     /// Made once with the Secret.
     instance: Option<String>,
 }
@@ -62,7 +63,7 @@ impl Expectation {
             template: accepted.clone().or_else(|| of_template(observed.children.get(&Child::Deployment))),
             accepted,
             database: accepted_now.or_else(learned).or(known),
-            created: scauth.creation_timestamp().map_or(0, |time| time.0.as_second()),
+            created: scauth.creation_timestamp().map(|time| time.0.as_second().into()).unwrap_or_default(),
             instance: file.map(|file| file.instance),
         }
     }

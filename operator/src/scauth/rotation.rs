@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
 use sc_auth_contract::keys::{Algorithm, Key, KeySet, KeysError, Purpose, Rotation, RotationRules, State};
 use sc_auth_contract::places::KEYS_FILE;
+use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -15,21 +16,20 @@ use crate::api::{KeyAlgorithm, KeyStatus, Keys, ScAuth};
 use crate::scauth::names::{ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED};
 use crate::shared::reasons::Reason;
 
-const DAY: i64 = 24 * 3_600;
 /// How long a key signs where the spec does not say.
-const DEFAULT_PERIOD: i64 = 30 * DAY;
+const DEFAULT_PERIOD: Duration = Duration::from_hours(30 * 24);
 /// The keys of refresh tokens stay for a year after, so they change no more often than this.
-const REFRESH_PERIOD: i64 = 30 * DAY;
+const REFRESH_PERIOD: Duration = Duration::from_hours(30 * 24);
 /// A file may hold 64 keys; requests come to an end before.
 const MOST_KEYS: usize = 60;
 
-/// What is to be done, in seconds.
+/// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// How long a key signs.
-    pub period: i64,
+    pub period: Duration,
     /// How long it is published before.
-    pub publish_for: i64,
+    pub publish_for: Duration,
     pub algorithm: Option<Algorithm>,
     /// What a person asked for by annotation.
     pub rotate: Option<String>,
@@ -42,14 +42,14 @@ impl Plan {
         let annotation = |name: &str| scauth.metadata.annotations.as_ref()?.get(name).cloned();
         Self {
             period: period(&wanted),
-            publish_for: i64::try_from(publish_for.as_secs()).unwrap_or(DAY),
+            publish_for,
             algorithm: wanted.algorithm.map(algorithm),
             rotate: annotation(ANNOTATION_ROTATE),
             revoke: annotation(ANNOTATION_REVOKE),
         }
     }
 
-    fn period_of(&self, purpose: Purpose) -> i64 {
+    fn period_of(&self, purpose: Purpose) -> Duration {
         match purpose {
             Purpose::Access => self.period,
             Purpose::Refresh => self.period.max(REFRESH_PERIOD),
@@ -57,9 +57,9 @@ impl Plan {
     }
 }
 
-fn period(keys: &Keys) -> i64 {
+fn period(keys: &Keys) -> Duration {
     let period = keys.rotation.as_deref().and_then(|text| humantime::parse_duration(text).ok());
-    period.and_then(|period| i64::try_from(period.as_secs()).ok()).unwrap_or(DEFAULT_PERIOD)
+    period.unwrap_or(DEFAULT_PERIOD)
 }
 
 pub fn algorithm(wanted: KeyAlgorithm) -> Algorithm {
@@ -107,7 +107,7 @@ fn key_status(key: &Key) -> KeyStatus {
         purpose: key.purpose.to_string(),
         alg: key.material.algorithm().to_string(),
         state: key.state.to_string(),
-        since: k8s_openapi::jiff::Timestamp::from_second(key.since).unwrap_or_default().into(),
+        since: k8s_openapi::jiff::Timestamp::from_second(key.since.seconds()).unwrap_or_default().into(),
     }
 }
 
@@ -137,11 +137,11 @@ impl Change {
     }
 }
 
-/// Takes the steps that are due at `now`, in seconds since 1970-01-01 UTC. `None` where there is none.
+/// Takes the steps that are due at `now`. `None` where there is none.
 pub fn advance(
     stored: &mut Stored,
     plan: &Plan,
-    now: i64,
+    now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Option<Change>, KeysError> {
     let (mut notes, mut annotations) = (Vec::new(), BTreeMap::new());
@@ -201,15 +201,15 @@ fn step(
     plan: &Plan,
     purpose: Purpose,
     is_requested: bool,
-    now: i64,
+    now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Option<Rotation>, KeysError> {
     let algorithm = if purpose == Purpose::Access { plan.algorithm } else { None };
     let current = keys.find(purpose, State::Current);
     let differs = current.zip(algorithm).is_some_and(|(key, wanted)| key.material.algorithm() != wanted);
-    let ends = current.map_or(now, |key| key.since.saturating_add(plan.period_of(purpose)));
+    let ends = current.map_or(now, |key| key.since + plan.period_of(purpose));
     if let Some(next) = keys.find(purpose, State::Next) {
-        let ready_at = next.since.saturating_add(plan.publish_for);
+        let ready_at = next.since + plan.publish_for;
         if !(is_requested || differs) && now < ends {
             return Ok(None);
         }
@@ -217,7 +217,7 @@ fn step(
             return Ok(Some(Rotation::Waiting { kid: next.kid.clone(), ready_at }));
         }
     } else {
-        let is_due = is_requested || differs || now >= ends.saturating_sub(plan.publish_for);
+        let is_due = is_requested || differs || now >= ends - plan.publish_for;
         if !is_due || keys.keys().len() >= MOST_KEYS {
             return Ok(None);
         }
@@ -225,20 +225,20 @@ fn step(
     keys.rotate(purpose, algorithm, true, now, rng).map(Some)
 }
 
-/// When the next step is due, in seconds since 1970-01-01 UTC.
-pub fn next_step(stored: &Stored, plan: &Plan) -> i64 {
+/// When the next step is due.
+pub fn next_step(stored: &Stored, plan: &Plan) -> UnixTime {
     let is_requested = plan.rotate.is_some() && plan.rotate != stored.rotated;
     let keys = stored.keys.keys().iter();
     let drops = keys.filter(|key| key.state == State::Retired);
-    let drops = drops.map(|key| key.since.saturating_add(RotationRules::of(key.purpose).retire_for));
-    let steps = [Purpose::Access, Purpose::Refresh].map(|purpose| {
+    let drops = drops.map(|key| key.since + RotationRules::of(key.purpose).retire_for);
+    let [access, refresh] = [Purpose::Access, Purpose::Refresh].map(|purpose| {
         let since = |state| stored.keys.find(purpose, state).map(|key| key.since);
-        let ends = since(State::Current).unwrap_or(0).saturating_add(plan.period_of(purpose));
-        match since(State::Next).map(|since| since.saturating_add(plan.publish_for)) {
+        let ends = since(State::Current).unwrap_or_default() + plan.period_of(purpose);
+        match since(State::Next).map(|since| since + plan.publish_for) {
             Some(ready_at) if is_requested => ready_at,
             Some(ready_at) => ready_at.max(ends),
-            None => ends.saturating_sub(plan.publish_for),
+            None => ends - plan.publish_for,
         }
     });
-    drops.chain(steps).min().unwrap_or(i64::MAX)
+    drops.fold(access.min(refresh), UnixTime::min)
 }

@@ -1,5 +1,7 @@
 //! What happened that a security engineer may ask about one day: a row in the database and a line in the log.
 
+use sc_auth_contract::time::UnixTime;
+
 use super::client::Client;
 use crate::store::{AuditEvent, Store, StoreError, User};
 
@@ -106,7 +108,7 @@ impl<'a> Entry<'a> {
 ///
 /// # Errors
 /// Where the row could not be written: what it tells of must then not go unanswered as if it had been.
-pub async fn note(store: &Store, client: &Client, entry: Entry<'_>, now: i64) -> Result<(), StoreError> {
+pub async fn note(store: &Store, client: &Client, entry: Entry<'_>, now: UnixTime) -> Result<(), StoreError> {
     let event = AuditEvent {
         id: 0,
         at: now,

@@ -1,7 +1,10 @@
 //! The claims of tokens, ours and the legacy service's.
 
+use std::time::Duration;
+
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use sc_auth_contract::keys::Purpose;
+use sc_auth_contract::time::UnixTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +73,7 @@ impl From<Vec<String>> for Audience {
     }
 }
 
-/// The claims that both kinds have. Times are seconds since 1970-01-01 UTC.
+/// The claims that both kinds have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
     pub iss: String,
@@ -78,18 +81,18 @@ pub struct Claims {
     pub sub: String,
     pub jti: String,
     pub sid: String,
-    pub iat: i64,
-    pub nbf: i64,
-    pub exp: i64,
+    pub iat: UnixTime,
+    pub nbf: UnixTime,
+    pub exp: UnixTime,
     #[serde(rename = "type")]
     pub kind: Kind,
 }
 
 /// An expired token is never good; one from a clock that is a little ahead is.
-pub fn check_times(exp: i64, begins: i64, now: i64, leeway: i64) -> Result<(), TokenError> {
+pub fn check_times(exp: UnixTime, begins: UnixTime, now: UnixTime, leeway: Duration) -> Result<(), TokenError> {
     if exp <= now {
         Err(TokenError::Expired)
-    } else if begins > now.saturating_add(leeway) {
+    } else if begins > now + leeway {
         Err(TokenError::NotYetValid)
     } else {
         Ok(())

@@ -11,6 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use rand::CryptoRng;
 use sc_auth_contract::keys::{KeySet, Material, Purpose, State};
 use sc_auth_contract::status::KeyStatus;
+use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
@@ -23,8 +24,8 @@ pub struct Key {
     pub kid: String,
     pub purpose: Purpose,
     pub state: State,
-    /// When it came into that state, in seconds since 1970-01-01 UTC.
-    pub since: i64,
+    /// When it came into that state.
+    pub since: UnixTime,
     pub algorithm: Algorithm,
     pub encoding: EncodingKey,
     pub decoding: DecodingKey,
@@ -133,11 +134,11 @@ pub enum Reload {
 }
 
 impl KeyRing {
-    /// Reads the keys file, or makes one where there is none. `now` is in seconds since 1970-01-01 UTC.
+    /// Reads the keys file, or makes one where there is none.
     ///
     /// # Errors
     /// A message with the file's path, and never with any of its content.
-    pub fn load(path: &Path, now: i64, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
+    pub fn load(path: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
         let content = match std::fs::read_to_string(path) {
             Ok(content) => content.into(),
             Err(error) if error.kind() == ErrorKind::NotFound => make(path, now, rng)?,
@@ -187,7 +188,7 @@ fn read(path: &Path, content: &SecretString) -> anyhow::Result<Keys> {
         .with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be used", path.display()))
 }
 
-fn make(path: &Path, now: i64, rng: &mut impl CryptoRng) -> anyhow::Result<SecretString> {
+fn make(path: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> anyhow::Result<SecretString> {
     let content = KeySet::generate(sc_auth_contract::keys::Algorithm::EdDSA, now, rng)?.to_json()?;
     create(path, &content).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be written", path.display()))?;
     tracing::info!(path = %path.display(), "new signing keys were generated");

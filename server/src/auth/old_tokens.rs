@@ -1,7 +1,10 @@
 //! Tokens of the old service (HS256 under its `SECRET_KEY`), on a path of their own: a token is good while a row of its
 //! table says so, and no code here can make one.
 
+use std::time::Duration;
+
 use jsonwebtoken::{Algorithm, DecodingKey};
+use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -24,9 +27,9 @@ pub struct OldClaims {
     pub jti: String,
     #[serde(rename = "type")]
     pub kind: Kind,
-    pub exp: i64,
-    pub nbf: i64,
-    pub iat: i64,
+    pub exp: UnixTime,
+    pub nbf: UnixTime,
+    pub iat: UnixTime,
 }
 
 impl OldTokens {
@@ -52,7 +55,7 @@ impl OldTokens {
 
     /// # Errors
     /// The first reason why the token is no good. Whether its row is still there, only the database knows.
-    pub fn verify(&self, token: &str, wanted: Kind, now: i64, leeway: i64) -> Result<OldClaims, TokenError> {
+    pub fn verify(&self, token: &str, wanted: Kind, now: UnixTime, leeway: Duration) -> Result<OldClaims, TokenError> {
         let claims = self.claims(token)?;
         check_times(claims.exp, claims.nbf.max(claims.iat), now, leeway)?;
         if claims.kind == wanted { Ok(claims) } else { Err(TokenError::WrongKind) }
@@ -75,6 +78,7 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_700_000_000;
+    const LEEWAY: Duration = Duration::from_secs(5);
     const SECRET: &str = "an old secret of thirty-two bytes";
 
     fn signed(secret: &str, kind: &str) -> String {
@@ -89,8 +93,8 @@ mod tests {
         let old = OldTokens::new(&SECRET.into(), false).unwrap();
         let access = signed(SECRET, "access");
         assert!(OldTokens::is_old(&access) && !OldTokens::is_old("a.b.c"));
-        assert_eq!(old.verify(&access, Kind::Access, NOW, 5).unwrap().sub, "u");
-        let error = |token: &str, kind, now| old.verify(token, kind, now, 5).unwrap_err();
+        assert_eq!(old.verify(&access, Kind::Access, NOW.into(), LEEWAY).unwrap().sub, "u");
+        let error = |token: &str, kind, now: i64| old.verify(token, kind, now.into(), LEEWAY).unwrap_err();
         assert_eq!(error(&access, Kind::Refresh, NOW), TokenError::WrongKind);
         assert_eq!(error(&access, Kind::Access, NOW + 60), TokenError::Expired);
         assert_eq!(error(&access, Kind::Access, NOW - 6), TokenError::NotYetValid);

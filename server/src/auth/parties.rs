@@ -6,17 +6,19 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sc_auth_contract::time::UnixTime;
 use sha2::{Digest as _, Sha256};
 
 use super::claims::{Audience, Claims};
 use super::token::{Parties, REFRESH_AUDIENCE};
 use crate::store::{Party, Store, StoreError};
 
-/// How much longer than needed a pair is kept, in seconds, so that not every login writes it.
-const SLACK: i64 = 3_600;
+/// How much longer than needed a pair is kept, so that not every login writes it.
+const SLACK: Duration = Duration::from_hours(1);
 
 pub struct KnownParties {
     issuer: String,
@@ -28,6 +30,7 @@ pub struct KnownParties {
 /// The pair that one kind of token is signed with.
 struct Current {
     audience: Audience,
+    /// The seconds of a [`UnixTime`].
     kept_until: AtomicI64,
 }
 
@@ -46,26 +49,26 @@ impl KnownParties {
     }
 
     /// What an access token that ends at `exp` is to be signed with.
-    pub async fn for_access(&self, store: &Store, exp: i64) -> Result<Parties<'_>, StoreError> {
+    pub async fn for_access(&self, store: &Store, exp: UnixTime) -> Result<Parties<'_>, StoreError> {
         self.keep(store, &self.access, exp).await
     }
 
     /// What a refresh token that ends at `exp` is to be signed with.
-    pub async fn for_refresh(&self, store: &Store, exp: i64) -> Result<Parties<'_>, StoreError> {
+    pub async fn for_refresh(&self, store: &Store, exp: UnixTime) -> Result<Parties<'_>, StoreError> {
         self.keep(store, &self.refresh, exp).await
     }
 
-    async fn keep<'a>(&'a self, store: &Store, current: &'a Current, exp: i64) -> Result<Parties<'a>, StoreError> {
-        if current.kept_until.load(Ordering::Relaxed) < exp {
-            let last_exp = exp.saturating_add(SLACK);
+    async fn keep<'a>(&'a self, store: &Store, current: &'a Current, exp: UnixTime) -> Result<Parties<'a>, StoreError> {
+        if current.kept_until.load(Ordering::Relaxed) < exp.seconds() {
+            let last_exp = exp + SLACK;
             store.keep_party(&party(&self.issuer, &current.audience, last_exp)).await?;
-            current.kept_until.fetch_max(last_exp, Ordering::Relaxed);
+            current.kept_until.fetch_max(last_exp.seconds(), Ordering::Relaxed);
         }
         Ok(Parties { issuer: &self.issuer, audience: &current.audience })
     }
 
     /// Whether tokens were signed for this pair. Only for tokens whose signature is good: it may ask the database.
-    pub async fn accept(&self, store: &Store, claims: &Claims, now: i64) -> Result<bool, StoreError> {
+    pub async fn accept(&self, store: &Store, claims: &Claims, now: UnixTime) -> Result<bool, StoreError> {
         if self.knows(claims) {
             return Ok(true);
         }
@@ -83,7 +86,7 @@ impl KnownParties {
     }
 }
 
-fn party(issuer: &str, audience: &Audience, last_exp: i64) -> Party {
+fn party(issuer: &str, audience: &Audience, last_exp: UnixTime) -> Party {
     let audience = serde_json::json!(audience).to_string();
     let id = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{issuer}\n{audience}")));
     Party { id, issuer: issuer.to_owned(), audience, last_exp }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand::CryptoRng;
 use sc_auth_contract::settings::RefreshTokens;
+use sc_auth_contract::time::UnixTime;
 use uuid::Uuid;
 
 pub use login::LoginIds;
@@ -23,7 +24,7 @@ use super::keys::{KeyRing, Keys};
 use super::old_tokens::OldTokens;
 use super::parties::KnownParties;
 use super::password::Form;
-use super::throttle::{CounterKeys, ThrottleError, Wait};
+use super::throttle::{CounterKeys, ThrottleError};
 use super::token::{self, NewAccess, NewRefresh};
 use crate::metrics::Metrics;
 use crate::store::{Actor, NewSession, Proof, Session, Store, StoreError, User};
@@ -38,7 +39,7 @@ pub enum SessionError {
     BadCredentials,
     /// Too many failures with this name.
     #[error("too many failed logins, to be tried again in {0:?}")]
-    TooMany(Wait),
+    TooMany(Duration),
     /// The password was right, but the account is disabled.
     #[error("the account is disabled")]
     Disabled,
@@ -82,12 +83,12 @@ impl Authenticated {
     }
 
     /// Who makes a change, which takes effect only if the session still lives then.
-    pub fn actor(&self, now: i64) -> Actor {
+    pub fn actor(&self, now: UnixTime) -> Actor {
         Actor { user_id: self.user.id, proof: self.proof.clone(), is_for_admins: false, now }
     }
 
     /// The same for what only an Admin may do.
-    pub fn admin(&self, now: i64) -> Actor {
+    pub fn admin(&self, now: UnixTime) -> Actor {
         Actor { is_for_admins: true, ..self.actor(now) }
     }
 }
@@ -122,13 +123,13 @@ pub struct Sessions {
     pub form: Form,
     /// Whether guessing is slowed down.
     pub throttles: bool,
-    /// How far the clocks of two replicas may differ, in seconds.
-    pub leeway: i64,
+    /// How far the clocks of two replicas may differ.
+    pub leeway: Duration,
 }
 
 impl Sessions {
     /// Who the bearer of an access token is.
-    pub async fn authenticate(&self, token: &str, now: i64) -> Result<Authenticated, SessionError> {
+    pub async fn authenticate(&self, token: &str, now: UnixTime) -> Result<Authenticated, SessionError> {
         if let Some(old_tokens) = self.old_tokens.as_ref().filter(|_| OldTokens::is_old(token)) {
             let claims = old_tokens.verify(token, Kind::Access, now, self.leeway).map_err(SessionError::Token)?;
             let user = self.bearer_of_old_token(&claims.jti, Kind::Access, &claims.sub).await?;
@@ -148,7 +149,7 @@ impl Sessions {
     }
 
     /// A session that has neither ended nor expired, of a user who may have one.
-    async fn live_session(&self, sid: &str, uuid: &str, now: i64) -> Result<Session, SessionError> {
+    async fn live_session(&self, sid: &str, uuid: &str, now: UnixTime) -> Result<Session, SessionError> {
         let session = self.store.session(sid).await?.ok_or(SessionError::Revoked)?;
         let is_over = session.expires_at <= now || session.ends_at.is_some_and(|ends_at| ends_at <= now);
         if session.user.uuid != uuid || session.user.disabled || is_over {
@@ -159,7 +160,7 @@ impl Sessions {
 
     /// Ends the session: all of its tokens are refused from now on, everywhere. With an old service's token, all of
     /// the user's old tokens are.
-    pub async fn logout(&self, bearer: &Authenticated, client: &Client, now: i64) -> Result<(), SessionError> {
+    pub async fn logout(&self, bearer: &Authenticated, client: &Client, now: UnixTime) -> Result<(), SessionError> {
         if let Some(sid) = bearer.sid() {
             self.end(bearer, sid, now).await?;
         } else {
@@ -169,21 +170,21 @@ impl Sessions {
     }
 
     /// Ends one of the bearer's sessions. Returns whether there was one.
-    pub async fn end(&self, bearer: &Authenticated, sid: &str, now: i64) -> Result<bool, SessionError> {
+    pub async fn end(&self, bearer: &Authenticated, sid: &str, now: UnixTime) -> Result<bool, SessionError> {
         Ok(self.store.end_own_session(&bearer.actor(now), sid).await?)
     }
 
     /// Ends all of the bearer's sessions but this one, and returns how many.
-    pub async fn end_others(&self, bearer: &Authenticated, now: i64) -> Result<u64, SessionError> {
+    pub async fn end_others(&self, bearer: &Authenticated, now: UnixTime) -> Result<u64, SessionError> {
         Ok(self.store.end_other_sessions(&bearer.actor(now)).await?)
     }
 
-    pub async fn note(&self, client: &Client, entry: Entry<'_>, now: i64) -> Result<(), SessionError> {
+    pub async fn note(&self, client: &Client, entry: Entry<'_>, now: UnixTime) -> Result<(), SessionError> {
         self.metrics.count_event(entry.event.name(), entry.outcome.name());
         Ok(audit::note(&self.store, client, entry, now).await?)
     }
 
-    async fn verify(&self, keys: &Keys, token: &str, kind: Kind, now: i64) -> Result<Claims, SessionError> {
+    async fn verify(&self, keys: &Keys, token: &str, kind: Kind, now: UnixTime) -> Result<Claims, SessionError> {
         let claims = token::verify(keys, token, kind, now, self.leeway).map_err(SessionError::Token)?;
         if !self.parties.accept(&self.store, &claims, now).await? {
             return Err(SessionError::Token(TokenError::UnknownParty));
@@ -200,10 +201,10 @@ impl Sessions {
         sid: &str,
         jti: &str,
         fresh: bool,
-        now: i64,
-        session_ends: i64,
+        now: UnixTime,
+        session_ends: UnixTime,
     ) -> Result<String, SessionError> {
-        let exp = token::end(now, self.lifetimes.access).min(session_ends);
+        let exp = (now + self.lifetimes.access).min(session_ends);
         let parties = self.parties.for_access(&self.store, exp).await?;
         let new = NewAccess { user, sid, jti, fresh, now, exp };
         token::sign_access(keys, parties, new).map_err(SessionError::Signing)

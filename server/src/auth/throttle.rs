@@ -13,6 +13,9 @@ mod schedule;
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
+use std::time::Duration;
+
+use sc_auth_contract::time::UnixTime;
 
 pub use counter_key::{CounterKey, CounterKeys};
 pub use schedule::FORGET_AFTER;
@@ -23,21 +26,17 @@ use crate::store::{Failures, Proof, Store, StoreError};
 
 /// How often a counter is read again where other requests change it at the same time.
 const RETRIES: usize = 10;
-/// Networks are forgotten after so many seconds without a login.
-pub const FORGET_NETWORK_AFTER: i64 = 90 * 86_400;
-/// How often it is noted that a network is still in use, in seconds.
-const TOUCH_AFTER: i64 = 86_400;
-
-/// How long to wait, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wait(pub i64);
+/// Networks are forgotten after so long without a login.
+pub const FORGET_NETWORK_AFTER: Duration = Duration::from_hours(90 * 24);
+/// How often it is noted that a network is still in use.
+const TOUCH_AFTER: Duration = Duration::from_hours(24);
 
 /// Why an attempt is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ThrottleError {
     /// Too many failures with this name.
     #[error("too many failed logins, to be tried again in {0:?}")]
-    TooMany(Wait),
+    TooMany(Duration),
     /// Too many wrong passwords from somebody who is logged in: the session or the old token is about to end.
     #[error("too many wrong passwords")]
     Spent,
@@ -75,7 +74,7 @@ struct Lane {
 
 struct Network {
     id: String,
-    last_login_at: Option<i64>,
+    last_login_at: Option<UnixTime>,
 }
 
 /// A lane that was open when it was looked at.
@@ -86,7 +85,12 @@ pub struct Slot<'a> {
 }
 
 impl<'a> Throttle<'a> {
-    pub async fn new(store: &'a Store, key: &CounterKey, attempt: Attempt<'_>, now: i64) -> Result<Self, StoreError> {
+    pub async fn new(
+        store: &'a Store,
+        key: &CounterKey,
+        attempt: Attempt<'_>,
+        now: UnixTime,
+    ) -> Result<Self, StoreError> {
         // Failures of another epoch are other counters.
         let (name, epoch) = (fold(attempt.username), attempt.epoch.to_string());
         let digest = |kind: &str, part: &str| key.digest(&[kind, part, &epoch, &name]);
@@ -122,40 +126,40 @@ impl<'a> Throttle<'a> {
     ///
     /// # Errors
     /// [`ThrottleError::TooMany`] where none is open.
-    pub async fn open(&self, now: i64) -> Result<Option<Slot<'_>>, ThrottleError> {
+    pub async fn open(&self, now: UnixTime) -> Result<Option<Slot<'_>>, ThrottleError> {
         let mut shortest = None;
         for lane in &self.lanes {
             let slot = lane.read(self.store).await?;
             let wait = schedule::wait(lane.pace, slot.failures, slot.share(now), now);
-            if wait == 0 {
+            if wait.is_zero() {
                 return Ok(Some(slot));
             }
-            shortest = Some(shortest.map_or(wait, |shortest: i64| shortest.min(wait)));
+            shortest = Some(shortest.map_or(wait, |shortest: Duration| shortest.min(wait)));
         }
-        shortest.map_or(Ok(None), |wait| Err(ThrottleError::TooMany(Wait(wait))))
+        shortest.map_or(Ok(None), |wait| Err(ThrottleError::TooMany(wait)))
     }
 
     /// Counts a failure, which takes an open slot. Several replicas may do so at once.
     ///
     /// # Errors
     /// [`ThrottleError::TooMany`] where others have taken it: then the client must not learn that the password was wrong.
-    pub async fn count(&self, now: i64) -> Result<(), ThrottleError> {
+    pub async fn count(&self, now: UnixTime) -> Result<(), ThrottleError> {
         for _ in 0..RETRIES {
             let Some(slot) = self.open(now).await? else { return Ok(()) };
             if slot.take(self.store, now).await? {
                 return Ok(());
             }
         }
-        Err(ThrottleError::TooMany(Wait(1)))
+        Err(ThrottleError::TooMany(Duration::from_secs(1)))
     }
 
     /// Takes back the failures that led to a success: all of the lane, or those of the own network.
-    pub async fn succeed(&self, slot: Option<&Slot<'_>>, user_id: i32, now: i64) -> Result<(), StoreError> {
+    pub async fn succeed(&self, slot: Option<&Slot<'_>>, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
         if let Some(slot) = slot {
             slot.give_back(self.store).await?;
         }
         match &self.network {
-            Some(Network { last_login_at: Some(at), .. }) if at.saturating_add(TOUCH_AFTER) > now => Ok(()),
+            Some(Network { last_login_at: Some(at), .. }) if *at + TOUCH_AFTER > now => Ok(()),
             Some(network) => self.store.remember_network(&network.id, user_id, now).await,
             None => Ok(()),
         }
@@ -180,7 +184,7 @@ impl Slot<'_> {
         self.lane.pace == Pace::Lenient
     }
 
-    fn share(&self, now: i64) -> Share {
+    fn share(&self, now: UnixTime) -> Share {
         match self.lane.own {
             Some(_) => Share::OfNetwork(schedule::recent(self.own, now).count),
             None => Share::All,
@@ -188,7 +192,7 @@ impl Slot<'_> {
     }
 
     /// Returns whether nobody else was faster.
-    async fn take(&self, store: &Store, now: i64) -> Result<bool, StoreError> {
+    async fn take(&self, store: &Store, now: UnixTime) -> Result<bool, StoreError> {
         let new = schedule::after_failure(self.lane.pace, self.failures, self.share(now), now);
         if !store.replace_failures(&self.lane.id, self.failures, new).await? {
             return Ok(false);
@@ -221,12 +225,12 @@ impl Slot<'_> {
 }
 
 /// Counts one more, and returns how many there are now.
-async fn increment(store: &Store, id: &str, now: i64) -> Result<i32, StoreError> {
+async fn increment(store: &Store, id: &str, now: UnixTime) -> Result<i32, StoreError> {
     let mut count = 0;
     for _ in 0..RETRIES {
         let [old] = store.failures([id]).await?;
         count = schedule::recent(old, now).count.saturating_add(1);
-        let new = Failures { count, last_failed_at: now, retry_at: 0 };
+        let new = Failures { count, last_failed_at: now, retry_at: UnixTime::EPOCH };
         if store.replace_failures(id, old, new).await? {
             break;
         }
@@ -271,7 +275,7 @@ impl<'a> WrongPasswords<'a> {
 
     /// # Errors
     /// [`ThrottleError::Spent`] where there were too many, and the session or the old token is about to end.
-    pub async fn check(&self, now: i64) -> Result<(), ThrottleError> {
+    pub async fn check(&self, now: UnixTime) -> Result<(), ThrottleError> {
         let is_over = async |id: &str, most| {
             let [failures] = self.store.failures([id]).await?;
             Ok::<_, StoreError>(schedule::recent(failures, now).count >= most)
@@ -288,7 +292,7 @@ impl<'a> WrongPasswords<'a> {
     ///
     /// # Errors
     /// As [`Self::check`]: others may have used up what was left.
-    pub async fn count(&self, now: i64) -> Result<Ends, ThrottleError> {
+    pub async fn count(&self, now: UnixTime) -> Result<Ends, ThrottleError> {
         let own = increment(self.store, &self.own, now).await?;
         if own > Self::MOST {
             return Err(ThrottleError::Spent);

@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use jsonwebtoken::Header;
+use sc_auth_contract::time::UnixTime;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -38,9 +39,9 @@ struct AccessClaims<'a> {
     roles: [&'static str; 1],
     jti: &'a str,
     sid: &'a str,
-    iat: i64,
-    nbf: i64,
-    exp: i64,
+    iat: UnixTime,
+    nbf: UnixTime,
+    exp: UnixTime,
     #[serde(rename = "type")]
     kind: Kind,
     fresh: bool,
@@ -54,8 +55,8 @@ pub struct NewAccess<'a> {
     pub jti: &'a str,
     /// Whether the user has just given the password.
     pub fresh: bool,
-    pub now: i64,
-    pub exp: i64,
+    pub now: UnixTime,
+    pub exp: UnixTime,
 }
 
 /// What a new refresh token is to say.
@@ -64,8 +65,8 @@ pub struct NewRefresh<'a> {
     pub user: &'a User,
     pub sid: &'a str,
     pub jti: &'a str,
-    pub iat: i64,
-    pub exp: i64,
+    pub iat: UnixTime,
+    pub exp: UnixTime,
 }
 
 pub fn sign_access(keys: &Keys, parties: Parties<'_>, new: NewAccess<'_>) -> anyhow::Result<String> {
@@ -108,11 +109,11 @@ fn sign(key: &Key, kind: Kind, claims: &impl Serialize) -> anyhow::Result<String
 }
 
 /// Verifies all that a token itself can tell. Whether its session still lives, and whether its parties are known,
-/// only the database knows. `leeway` is how far the clocks of two replicas may differ, in seconds.
+/// only the database knows. `leeway` is how far the clocks of two replicas may differ.
 ///
 /// # Errors
 /// The first reason why the token is no good, in the order in which the old service looked.
-pub fn verify(keys: &Keys, token: &str, wanted: Kind, now: i64, leeway: i64) -> Result<Claims, TokenError> {
+pub fn verify(keys: &Keys, token: &str, wanted: Kind, now: UnixTime, leeway: Duration) -> Result<Claims, TokenError> {
     let claims = claims(keys, token)?;
     check_times(claims.exp, claims.nbf.max(claims.iat), now, leeway)?;
     if claims.kind == wanted { Ok(claims) } else { Err(TokenError::WrongKind) }
@@ -144,11 +145,6 @@ fn verify_signature(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
     if claims.kind == kind { Ok(claims) } else { Err(TokenError::BadSignature) }
 }
 
-/// When a token of this lifetime, signed now, ends.
-pub fn end(now: i64, lifetime: Duration) -> i64 {
-    now.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
@@ -159,8 +155,10 @@ mod tests {
 
     use super::*;
 
-    const NOW: i64 = 1_700_000_000;
-    const LEEWAY: i64 = 5;
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+    const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_mins(1);
+    const LEEWAY: Duration = Duration::from_secs(5);
 
     fn keys_of(algorithm: sc_auth_contract::keys::Algorithm) -> Keys {
         Keys::new(&KeySet::generate(algorithm, NOW, &mut rand::rng()).unwrap()).unwrap()
@@ -170,7 +168,7 @@ mod tests {
         keys_of(sc_auth_contract::keys::Algorithm::EdDSA)
     }
 
-    fn verify(keys: &Keys, token: &str, wanted: Kind, now: i64) -> Result<Claims, TokenError> {
+    fn verify(keys: &Keys, token: &str, wanted: Kind, now: UnixTime) -> Result<Claims, TokenError> {
         super::verify(keys, token, wanted, now, LEEWAY)
     }
 
@@ -180,13 +178,13 @@ mod tests {
 
     fn access(keys: &Keys) -> String {
         let audience = Audience::from(vec!["orders".to_owned()]);
-        let new = NewAccess { user: &user(), sid: "s", jti: "j", fresh: true, now: NOW, exp: NOW + 60 };
+        let new = NewAccess { user: &user(), sid: "s", jti: "j", fresh: true, now: NOW, exp: NOW + MINUTE };
         sign_access(keys, Parties { issuer: "https://auth.test", audience: &audience }, new).unwrap()
     }
 
     fn refresh(keys: &Keys) -> String {
         let audience = Audience::One(REFRESH_AUDIENCE.into());
-        let new = NewRefresh { user: &user(), sid: "s", jti: "j", iat: NOW, exp: NOW + 60 };
+        let new = NewRefresh { user: &user(), sid: "s", jti: "j", iat: NOW, exp: NOW + MINUTE };
         sign_refresh(keys.refresh(), Parties { issuer: "https://auth.test", audience: &audience }, new).unwrap()
     }
 
@@ -203,7 +201,7 @@ mod tests {
             part(&token, 1),
             json!({
                 "iss": "https://auth.test", "aud": "orders", "sub": user().uuid, "client_id": "sc-auth",
-                "roles": ["Admin"], "jti": "j", "sid": "s", "iat": NOW, "nbf": NOW, "exp": NOW + 60,
+                "roles": ["Admin"], "jti": "j", "sid": "s", "iat": NOW, "nbf": NOW, "exp": NOW + MINUTE,
                 "type": "access", "fresh": true,
             })
         );
@@ -218,12 +216,12 @@ mod tests {
         for (token, kind, now, error) in [
             (&refresh, Kind::Access, NOW, TokenError::WrongKind),
             (&access, Kind::Refresh, NOW, TokenError::WrongKind),
-            (&access, Kind::Access, NOW + 60, TokenError::Expired),
-            (&access, Kind::Access, NOW - LEEWAY - 1, TokenError::NotYetValid),
+            (&access, Kind::Access, NOW + MINUTE, TokenError::Expired),
+            (&access, Kind::Access, NOW - LEEWAY - SECOND, TokenError::NotYetValid),
         ] {
             assert_eq!(verify(&keys, token, kind, now).unwrap_err(), error);
         }
-        assert!(verify(&keys, &access, Kind::Access, NOW + 59).is_ok());
+        assert!(verify(&keys, &access, Kind::Access, NOW + MINUTE - SECOND).is_ok());
         assert!(verify(&keys, &access, Kind::Access, NOW - LEEWAY).is_ok());
     }
 

@@ -4,8 +4,8 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use argon2::password_hash::phc::Salt;
+use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
-use time::OffsetDateTime;
 
 use crate::account::{self, Rule};
 use crate::auth::audit::{self, AuditOutcome, Entry, Event};
@@ -71,7 +71,7 @@ impl Admin {
 
     /// Makes the Admin, or makes an existing user of that name one, who is enabled and may log in at once. Returns whether
     /// there was none.
-    pub async fn make_or_reset(&self, store: &Store, hasher: &Hasher, now: OffsetDateTime) -> anyhow::Result<bool> {
+    pub async fn make_or_reset(&self, store: &Store, hasher: &Hasher, now: UnixTime) -> anyhow::Result<bool> {
         let password_hash =
             hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng()), Standing::Known).await?;
         while let Some(user) = store.user_by_username(&self.username).await? {
@@ -86,7 +86,7 @@ impl Admin {
             if store.change_user(user.id, changes, Guard::default(), now).await? {
                 self.note(store, "reset", now).await?;
                 // Last, so that somebody who guesses at the name has the least time to fail again.
-                store.make_room(user.id, now.unix_timestamp()).await?;
+                store.make_room(user.id, now).await?;
                 return Ok(false);
             }
         }
@@ -107,7 +107,7 @@ impl Admin {
         store: &Store,
         hasher: &Hasher,
         secret_id: Option<&str>,
-        now: OffsetDateTime,
+        now: UnixTime,
     ) -> anyhow::Result<()> {
         let password_hash =
             hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng()), Standing::Known).await?;
@@ -119,7 +119,7 @@ impl Admin {
         store: &Store,
         password_hash: String,
         secret_id: Option<&str>,
-        now: OffsetDateTime,
+        now: UnixTime,
     ) -> anyhow::Result<()> {
         let user = NewUser {
             uuid: random_uuid(&mut rand::rng()).simple().to_string(),
@@ -138,13 +138,13 @@ impl Admin {
         self.note(store, "made", now).await
     }
 
-    async fn note(&self, store: &Store, what: &str, now: OffsetDateTime) -> anyhow::Result<()> {
+    async fn note(&self, store: &Store, what: &str, now: UnixTime) -> anyhow::Result<()> {
         let user = store.user_by_username(&self.username).await?;
         let entry = Entry::new(Event::AdminMade, AuditOutcome::Success).detail(what);
         let entry = match &user {
             Some(user) => entry.to(&user.uuid, user.username.as_deref()),
             None => entry,
         };
-        Ok(audit::note(store, &Client::default(), entry, now.unix_timestamp()).await?)
+        Ok(audit::note(store, &Client::default(), entry, now).await?)
     }
 }

@@ -4,8 +4,8 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use sc_auth_contract::time::UnixTime;
 use secrecy::ExposeSecret as _;
-use time::OffsetDateTime;
 
 use super::admin::Admin;
 use crate::auth::hasher::Hasher;
@@ -23,7 +23,7 @@ pub async fn from_folder(
     hasher: &Hasher,
     folder: &Path,
     policy: &Policy,
-    now: OffsetDateTime,
+    now: UnixTime,
 ) -> anyhow::Result<()> {
     if store.has_admin().await? {
         return Ok(());
@@ -49,7 +49,7 @@ pub async fn from_folder(
 }
 
 /// Makes `admin` with a generated password, which is printed to a terminal or else written to a file in `folder`.
-pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: OffsetDateTime) -> anyhow::Result<()> {
+pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: UnixTime) -> anyhow::Result<()> {
     if store.has_admin().await? {
         return Ok(());
     }
@@ -80,7 +80,7 @@ async fn make(
     hasher: &Hasher,
     admin: &Admin,
     secret_id: Option<&str>,
-    now: OffsetDateTime,
+    now: UnixTime,
 ) -> anyhow::Result<()> {
     match admin.make(store, hasher, secret_id, now).await {
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Taken(_))) => {

@@ -7,9 +7,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use sc_auth_contract::keys::{KeySet, Purpose, Rotation};
+use sc_auth_contract::time::UnixTime;
 use secrecy::ExposeSecret as _;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::auth::keys::create;
 use crate::clock;
@@ -17,7 +16,7 @@ use crate::config::KeysAction;
 use crate::terminal::say;
 
 pub fn run(action: KeysAction) -> anyhow::Result<()> {
-    let now = clock::system().unix_timestamp();
+    let now = clock::system();
     match action {
         KeysAction::Generate { algorithm, file } => {
             let path = &file.keys_file;
@@ -60,15 +59,14 @@ fn list(set: &KeySet) -> std::io::Result<()> {
     for key in set.keys() {
         let (purpose, algorithm, state) =
             (key.purpose.to_string(), key.material.algorithm().to_string(), key.state.to_string());
-        let since = if key.since == 0 { "unknown".to_owned() } else { time(key.since) };
+        let since = if key.since == UnixTime::EPOCH { "unknown".to_owned() } else { time(key.since) };
         say(format_args!("{:<44} {purpose:<8} {algorithm:<6} {state:<8} {since}", key.kid))?;
     }
     Ok(())
 }
 
-fn time(seconds: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    time.format(&Rfc3339).unwrap_or_default()
+fn time(time: UnixTime) -> String {
+    clock::to_rfc3339(time).unwrap_or_default()
 }
 
 fn read(path: &Path) -> anyhow::Result<KeySet> {

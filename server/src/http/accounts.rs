@@ -62,7 +62,7 @@ impl NewAccount {
             role,
             ..NewUser::default()
         };
-        app.sessions.store.create_user(user, actor, (app.clock)()).await?;
+        app.sessions.store.create_user(user, actor, app.now()).await?;
         Ok((uuid, self.username))
     }
 }
@@ -244,7 +244,7 @@ pub async fn change_me(
         [name.as_ref().map(|_| "name"), email.as_ref().map(|_| "email")].into_iter().flatten().collect();
     let changes = Changes { name, email, ..Changes::default() };
     let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: None };
-    app.sessions.store.change_user(bearer.user.id, changes, guard, (app.clock)()).await?;
+    app.sessions.store.change_user(bearer.user.id, changes, guard, app.now()).await?;
     let entry = Entry::new(Event::AccountChanged, AuditOutcome::Success).by(&bearer.user);
     app.sessions.note(&client, entry.detail(names.join(", ")), app.now()).await?;
     Ok(Done(StatusCode::OK))
@@ -294,7 +294,7 @@ async fn replace_password(
     let mut comparisons = 1;
     loop {
         let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: Some(compared_hash) };
-        match app.sessions.store.change_user(bearer.user.id, changes.clone(), guard, (app.clock)()).await {
+        match app.sessions.store.change_user(bearer.user.id, changes.clone(), guard, app.now()).await {
             Err(StoreError::PasswordChanged) if comparisons < COMPARISONS => {
                 compared_hash = confirm(app, bearer, old, client).await?;
                 comparisons += 1;

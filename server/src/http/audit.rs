@@ -1,9 +1,8 @@
 //! What happened, for Admins: `GET /api/v1/audit`.
 
 use axum::extract::State;
+use sc_auth_contract::time::UnixTime;
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::well_known;
 use utoipa::ToSchema;
 
 use super::App;
@@ -13,6 +12,7 @@ use super::error::ApiError;
 use super::openapi::answers::{AdminRefusals, QueryRefusals, Refusals};
 use super::openapi::parameters::AuditParameters;
 use super::query::Query;
+use crate::clock::from_rfc3339;
 use crate::store::{AuditEvent, AuditFilter};
 
 const PAGE: u64 = 100;
@@ -91,11 +91,11 @@ pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> R
     Ok(Data(events.into_iter().map(AuditView::from).collect()))
 }
 
-fn time(query: &mut Query, name: &str) -> Option<i64> {
+fn time(query: &mut Query, name: &str) -> Option<UnixTime> {
     let text = query.text(name)?;
-    let time = OffsetDateTime::parse(&text, &well_known::Rfc3339).ok();
+    let time = from_rfc3339(&text);
     if time.is_none() {
         query.fail(name, "Must be a time such as 2026-01-31T00:00:00Z.");
     }
-    time.map(OffsetDateTime::unix_timestamp)
+    time
 }

@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use sc_auth_contract::time::UnixTime;
 use serde::{Serialize, Serializer};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::openapi::answers::Empty;
+use crate::clock::to_rfc3339;
 
 const OK: &str = "ok";
 
@@ -34,13 +35,11 @@ impl<T: Serialize> IntoResponse for Data<T> {
 /// A time in seconds since 1970-01-01 UTC, shown as RFC 3339 has it.
 #[derive(Debug, Clone, Copy, ToSchema)]
 #[schema(value_type = String, format = DateTime)]
-pub struct Rfc3339(pub i64);
+pub struct Rfc3339(pub UnixTime);
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let time = OffsetDateTime::from_unix_timestamp(self.0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let text = time.format(&time::format_description::well_known::Rfc3339);
-        serializer.serialize_str(&text.map_err(serde::ser::Error::custom)?)
+        serializer.serialize_str(&to_rfc3339(self.0).map_err(serde::ser::Error::custom)?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every answer that says no, in one place. The texts are those that existing clients look for.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -13,15 +14,14 @@ use crate::account::Problem;
 use crate::auth::claims::{Kind, TokenError};
 use crate::auth::hasher::HasherError;
 use crate::auth::session::SessionError;
-use crate::auth::throttle::Wait;
 use crate::logging;
 use crate::store::StoreError;
 
 /// What is wrong with each field of a body.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
-/// How long a client is asked to wait where the server is busy, in seconds.
-const RETRY_AFTER: i64 = 1;
+/// How long a client is asked to wait where the server is busy.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// On an answer that turns a request away because too many came at once.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +37,8 @@ pub enum ApiError {
     Fields(FieldErrors),
     /// An error of the token layer, outside of the envelope: `{"msg": …}`.
     Token(StatusCode, &'static str),
-    /// 429: come back in so many seconds.
-    TooMany(i64),
+    /// 429: come back after so long.
+    TooMany(Duration),
     /// 503: come back in a moment.
     Unavailable(&'static str),
     /// The same where too many came at once: nothing is wrong with the server.
@@ -84,7 +84,7 @@ impl ApiError {
             SessionError::BadCredentials => {
                 Self::text(StatusCode::UNPROCESSABLE_ENTITY, "user not found or bad username/password")
             }
-            SessionError::TooMany(Wait(seconds)) => Self::TooMany(seconds),
+            SessionError::TooMany(wait) => Self::TooMany(wait),
             SessionError::Disabled => Self::text(StatusCode::FORBIDDEN, "the account is disabled"),
             SessionError::Hasher(error) => error.into(),
             SessionError::Store(error) => error.into(),
@@ -145,9 +145,9 @@ impl IntoResponse for ApiError {
             }
             Self::Fields(fields) => fail(StatusCode::UNPROCESSABLE_ENTITY, fields),
             Self::Token(status, message) => (status, Json(json!({"msg": message}))).into_response(),
-            Self::TooMany(seconds) => {
-                let text = format!("too many attempts, try again in {seconds} s");
-                retry_after(fail(StatusCode::TOO_MANY_REQUESTS, text), seconds)
+            Self::TooMany(wait) => {
+                let text = format!("too many attempts, try again in {} s", wait.as_secs());
+                retry_after(fail(StatusCode::TOO_MANY_REQUESTS, text), wait)
             }
             Self::Unavailable(text) => retry_after(fail(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER),
             Self::Busy(text) => {
@@ -167,8 +167,8 @@ impl IntoResponse for ApiError {
     }
 }
 
-fn retry_after(mut response: Response, seconds: i64) -> Response {
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+fn retry_after(mut response: Response, wait: Duration) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
     response
 }
 

@@ -74,14 +74,14 @@ impl Buckets {
     }
 
     /// # Errors
-    /// How long to wait, in seconds.
-    fn take(&self, address: IpAddr) -> Result<(), i64> {
+    /// How long to wait, in full seconds.
+    fn take(&self, address: IpAddr) -> Result<(), Duration> {
         if self.limiter.len() >= MAX_ADDRESSES && self.is_crowded() {
             return Ok(());
         }
         self.limiter.check_key(&address).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
-            i64::try_from(wait.as_secs()).unwrap_or(i64::MAX).saturating_add(1)
+            Duration::from_secs(wait.as_secs().saturating_add(1))
         })
     }
 
@@ -112,7 +112,7 @@ mod tests {
             limits.check(Limited::Login, &first).unwrap();
         }
         let Err(ApiError::TooMany(wait)) = limits.check(Limited::Login, &first) else { panic!() };
-        assert!((1..=3).contains(&wait), "{wait}");
+        assert!((1..=3).contains(&wait.as_secs()), "{wait:?}");
         limits.check(Limited::Login, &client("203.0.113.2", true)).unwrap();
         limits.check(Limited::Refresh, &first).unwrap();
         limits.check(Limited::Recognised, &first).unwrap();

@@ -116,7 +116,7 @@ pub async fn change(
     };
     let (uuid, changes) = body.changes(password_hash);
     let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
-    if !app.sessions.store.change_user(user.id, changes, guard, (app.clock)()).await? {
+    if !app.sessions.store.change_user(user.id, changes, guard, app.now()).await? {
         return Err(not_found());
     }
     let entry =

@@ -1,5 +1,6 @@
 //! Who did what, when and from where, and how it ended.
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, Order, Query};
 use sqlx::FromRow;
 
@@ -22,11 +23,12 @@ pub(super) enum AuditEvents {
     Detail,
 }
 
-/// One event. `id` counts upwards; `at` is in seconds since 1970-01-01 UTC.
+/// One event. `id` counts upwards.
 #[derive(Debug, Clone, Default, FromRow)]
 pub struct AuditEvent {
     pub id: i64,
-    pub at: i64,
+    #[sqlx(try_from = "i64")]
+    pub at: UnixTime,
     pub event: String,
     pub outcome: String,
     pub actor_uuid: Option<String>,
@@ -48,9 +50,9 @@ pub struct AuditFilter {
     pub outcome: Option<String>,
     /// By whom or to whom.
     pub user: Option<String>,
-    /// Not earlier and not later, in seconds since 1970-01-01 UTC.
-    pub since: Option<i64>,
-    pub until: Option<i64>,
+    /// Not earlier and not later.
+    pub since: Option<UnixTime>,
+    pub until: Option<UnixTime>,
 }
 
 const COLUMNS: [AuditEvents; 11] = [
@@ -74,7 +76,7 @@ impl Store {
             .into_table(AuditEvents::Table)
             .columns(COLUMNS)
             .values_panic([
-                event.at.into(),
+                event.at.seconds().into(),
                 event.event.into(),
                 event.outcome.into(),
                 event.actor_uuid.into(),
@@ -98,10 +100,10 @@ impl Store {
             select.and_where(Expr::col(AuditEvents::Id).lt(before));
         }
         if let Some(since) = filter.since {
-            select.and_where(Expr::col(AuditEvents::At).gte(since));
+            select.and_where(Expr::col(AuditEvents::At).gte(since.seconds()));
         }
         if let Some(until) = filter.until {
-            select.and_where(Expr::col(AuditEvents::At).lte(until));
+            select.and_where(Expr::col(AuditEvents::At).lte(until.seconds()));
         }
         if let Some(event) = filter.event {
             select.and_where(Expr::col(AuditEvents::Event).eq(event));

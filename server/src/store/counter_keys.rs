@@ -1,5 +1,6 @@
 //! The key of the counters of failed logins, sealed under each refresh key that may open it.
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
 use sqlx::FromRow;
 
@@ -14,7 +15,7 @@ enum CounterKeys {
     SealedAt,
 }
 
-/// One sealed copy. Times are seconds since 1970-01-01 UTC.
+/// One sealed copy.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct SealedKey {
     /// The refresh key that opens it.
@@ -22,8 +23,10 @@ pub struct SealedKey {
     pub kid: String,
     pub sealed: String,
     /// When the key was generated: where replicas have generated two, the older is used.
-    pub born_at: i64,
-    pub sealed_at: i64,
+    #[sqlx(try_from = "i64")]
+    pub born_at: UnixTime,
+    #[sqlx(try_from = "i64")]
+    pub sealed_at: UnixTime,
 }
 
 impl Store {
@@ -43,8 +46,8 @@ impl Store {
             .values_panic([
                 key.kid.as_str().into(),
                 key.sealed.as_str().into(),
-                key.born_at.into(),
-                key.sealed_at.into(),
+                key.born_at.seconds().into(),
+                key.sealed_at.seconds().into(),
             ])
             .on_conflict(OnConflict::column(CounterKeys::Id).do_nothing_on([CounterKeys::Id]).to_owned())
             .to_owned();

@@ -1,5 +1,6 @@
 //! Failed logins, kept under keyed hashes.
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
 use sqlx::FromRow;
 
@@ -15,14 +16,16 @@ pub(super) enum LoginFailures {
     RetryAt,
 }
 
-/// How often a password was wrong. Times are seconds since 1970-01-01 UTC.
+/// How often a password was wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
 pub struct Failures {
     #[sqlx(rename = "failures")]
     pub count: i32,
-    pub last_failed_at: i64,
+    #[sqlx(try_from = "i64")]
+    pub last_failed_at: UnixTime,
     /// When the next attempt may be made.
-    pub retry_at: i64,
+    #[sqlx(try_from = "i64")]
+    pub retry_at: UnixTime,
 }
 
 /// The failures under one id.
@@ -66,11 +69,11 @@ impl Store {
         let update = Query::update()
             .table(LoginFailures::Table)
             .value(LoginFailures::Failures, new.count)
-            .value(LoginFailures::LastFailedAt, new.last_failed_at)
-            .value(LoginFailures::RetryAt, new.retry_at)
+            .value(LoginFailures::LastFailedAt, new.last_failed_at.seconds())
+            .value(LoginFailures::RetryAt, new.retry_at.seconds())
             .and_where(Expr::col(LoginFailures::Id).eq(id))
             .and_where(Expr::col(LoginFailures::Failures).eq(old.count))
-            .and_where(Expr::col(LoginFailures::RetryAt).eq(old.retry_at))
+            .and_where(Expr::col(LoginFailures::RetryAt).eq(old.retry_at.seconds()))
             .to_owned();
         Ok(self.execute(&update).await? == 1)
     }
@@ -93,12 +96,12 @@ impl Store {
     }
 
     /// The same, and notes when: for a while, more failures than usual are free.
-    pub async fn make_room(&self, user_id: i32, now: i64) -> Result<(), StoreError> {
+    pub async fn make_room(&self, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
         let update = Query::update()
             .table(Users::Table)
-            .value(Users::LoginEpoch, now)
+            .value(Users::LoginEpoch, now.seconds())
             .and_where(Expr::col(Users::Id).eq(user_id))
-            .and_where(Expr::col(Users::LoginEpoch).lt(now))
+            .and_where(Expr::col(Users::LoginEpoch).lt(now.seconds()))
             .to_owned();
         // Else it was done within the same second, or by a replica whose clock is ahead.
         if self.execute(&update).await? == 0 { self.clear_failures(user_id).await } else { Ok(()) }

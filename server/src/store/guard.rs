@@ -5,6 +5,7 @@
 //! ends that user's sessions do so one after the other. Only then is looked whether the session still lives.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
 use sqlx::FromRow;
 
@@ -18,8 +19,7 @@ pub struct Actor {
     pub proof: Proof,
     /// Whether only an Admin may do it.
     pub is_for_admins: bool,
-    /// In seconds since 1970-01-01 UTC.
-    pub now: i64,
+    pub now: UnixTime,
 }
 
 /// What a request came with.
@@ -91,7 +91,7 @@ impl Actor {
 }
 
 impl Proof {
-    async fn is_good(&self, tx: &mut Tx, user: &LockedUser, now: i64) -> Result<bool, StoreError> {
+    async fn is_good(&self, tx: &mut Tx, user: &LockedUser, now: UnixTime) -> Result<bool, StoreError> {
         match self {
             Self::Session(sid) => has_session(tx, sid, user.id, now).await,
             Self::OldToken(jti) => is_old_token_good(tx, jti, "access", user.uuid.as_deref()).await,
@@ -120,7 +120,7 @@ pub(super) async fn lock_users(tx: &mut Tx, id: i32, other: Option<i32>) -> Resu
 }
 
 /// The lock makes MySQL read the row as it is now, and not as it was when the transaction began.
-pub(super) async fn has_session(tx: &mut Tx, sid: &str, user_id: i32, now: i64) -> Result<bool, StoreError> {
+pub(super) async fn has_session(tx: &mut Tx, sid: &str, user_id: i32, now: UnixTime) -> Result<bool, StoreError> {
     let select = Query::select()
         .columns([Sessions::ExpiresAt, Sessions::EndsAt])
         .from(Sessions::Table)
@@ -129,6 +129,7 @@ pub(super) async fn has_session(tx: &mut Tx, sid: &str, user_id: i32, now: i64) 
         .lock(LockType::Update)
         .to_owned();
     let session: Option<(i64, Option<i64>)> = tx.fetch_optional(&select).await?;
+    let now = now.seconds();
     Ok(session.is_some_and(|(expires_at, ends_at)| expires_at > now && ends_at.is_none_or(|ends_at| ends_at > now)))
 }
 

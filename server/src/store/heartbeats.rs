@@ -1,7 +1,10 @@
 //! Which ScAuths' servers work on this database: two on one are told from two replicas of one.
 
+use std::time::Duration;
+
 use sc_auth_contract::deployment::Deployment;
 use sc_auth_contract::status::Other;
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Order, Query};
 
 use super::{Store, StoreError};
@@ -16,18 +19,18 @@ pub(super) enum ScAuthHeartbeats {
     LastSeenAt,
 }
 
-/// How long the pods of a deleted ScAuth may still be seen, in seconds: until they are collected and have stopped.
-const PREDECESSOR: i64 = 120;
+/// How long the pods of a deleted ScAuth may still be seen: until they are collected and have stopped.
+const PREDECESSOR: Duration = Duration::from_mins(2);
 
 impl Store {
     /// Notes that a server of `deployment` works here.
-    pub async fn beat(&self, deployment: &Deployment, now: i64) -> Result<(), StoreError> {
+    pub async fn beat(&self, deployment: &Deployment, now: UnixTime) -> Result<(), StoreError> {
         let update = Query::update()
             .table(ScAuthHeartbeats::Table)
             .value(ScAuthHeartbeats::Scauth, deployment.name.as_str())
             .value(ScAuthHeartbeats::Uid, deployment.uid.as_str())
-            .value(ScAuthHeartbeats::CreatedAt, deployment.created)
-            .value(ScAuthHeartbeats::LastSeenAt, now)
+            .value(ScAuthHeartbeats::CreatedAt, deployment.created.seconds())
+            .value(ScAuthHeartbeats::LastSeenAt, now.seconds())
             .and_where(Expr::col(ScAuthHeartbeats::Id).eq(deployment.instance.as_str()))
             .to_owned();
         if self.execute(&update).await? > 0 {
@@ -46,8 +49,8 @@ impl Store {
                 deployment.instance.as_str().into(),
                 deployment.name.as_str().into(),
                 deployment.uid.as_str().into(),
-                deployment.created.into(),
-                now.into(),
+                deployment.created.seconds().into(),
+                now.seconds().into(),
             ])
             // Another replica was faster.
             .on_conflict(OnConflict::column(ScAuthHeartbeats::Id).do_nothing_on([ScAuthHeartbeats::Id]).to_owned())
@@ -58,19 +61,20 @@ impl Store {
     /// Other ScAuths whose servers were seen here after `since`: those of another Secret and another object. A Secret
     /// that was recreated does not make a ScAuth another one. A ScAuth that was deleted before this one was created, such
     /// as its predecessor of the same name, was last seen about then; one that still runs is seen later.
-    pub async fn others(&self, deployment: &Deployment, since: i64) -> Result<Vec<Other>, StoreError> {
-        let since = Ord::max(since, deployment.created.saturating_add(PREDECESSOR));
+    pub async fn others(&self, deployment: &Deployment, since: UnixTime) -> Result<Vec<Other>, StoreError> {
+        let since = Ord::max(since, deployment.created + PREDECESSOR);
         let select = Query::select()
             .columns([ScAuthHeartbeats::Scauth, ScAuthHeartbeats::Uid, ScAuthHeartbeats::CreatedAt])
             .from(ScAuthHeartbeats::Table)
             .and_where(Expr::col(ScAuthHeartbeats::Id).ne(deployment.instance.as_str()))
             .and_where(Expr::col(ScAuthHeartbeats::Uid).ne(deployment.uid.as_str()))
-            .and_where(Expr::col(ScAuthHeartbeats::LastSeenAt).gt(since))
+            .and_where(Expr::col(ScAuthHeartbeats::LastSeenAt).gt(since.seconds()))
             .order_by(ScAuthHeartbeats::CreatedAt, Order::Asc)
             .order_by(ScAuthHeartbeats::Uid, Order::Asc)
             .to_owned();
         let rows: Vec<(String, String, i64)> = self.fetch_all(&select).await?;
-        let mut others: Vec<_> = rows.into_iter().map(|(name, uid, created)| Other { name, uid, created }).collect();
+        let other = |(name, uid, created): (String, String, i64)| Other { name, uid, created: created.into() };
+        let mut others: Vec<_> = rows.into_iter().map(other).collect();
         others.dedup_by(|a, b| a.uid == b.uid);
         Ok(others)
     }

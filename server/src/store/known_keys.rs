@@ -6,10 +6,12 @@
 
 use sc_auth_contract::keys::Purpose;
 use sc_auth_contract::status::KeyStatus;
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
 use sqlx::FromRow;
 
 use super::schema::Sessions;
+use super::times::Nullable;
 use super::{Store, StoreError};
 
 #[derive(Iden, Clone, Copy)]
@@ -23,15 +25,17 @@ enum ScAuthKeys {
 #[derive(Debug, Clone, FromRow)]
 struct Known {
     id: String,
-    first_seen_at: i64,
+    #[sqlx(try_from = "i64")]
+    first_seen_at: UnixTime,
     /// When it was found to be lost, if it was.
-    lost_at: Option<i64>,
+    #[sqlx(try_from = "Nullable")]
+    lost_at: Option<UnixTime>,
 }
 
 impl Store {
     /// Whether sessions live whose keys are lost, as far as `keys` are all that there are. Where nothing is lost, `keys`
-    /// are known from now on. `now` is in seconds since 1970-01-01 UTC.
-    pub async fn are_keys_lost(&self, keys: &[KeyStatus], now: i64) -> Result<bool, StoreError> {
+    /// are known from now on.
+    pub async fn are_keys_lost(&self, keys: &[KeyStatus], now: UnixTime) -> Result<bool, StoreError> {
         let columns = [ScAuthKeys::Id, ScAuthKeys::FirstSeenAt, ScAuthKeys::LostAt];
         let select = Query::select().columns(columns).from(ScAuthKeys::Table).to_owned();
         let mut known: Vec<Known> = self.fetch_all(&select).await?;
@@ -68,13 +72,13 @@ impl Store {
         self.set_lost_at(back, None).await
     }
 
-    async fn set_lost_at(&self, kids: Vec<String>, lost_at: Option<i64>) -> Result<(), StoreError> {
+    async fn set_lost_at(&self, kids: Vec<String>, lost_at: Option<UnixTime>) -> Result<(), StoreError> {
         if kids.is_empty() {
             return Ok(());
         }
         let update = Query::update()
             .table(ScAuthKeys::Table)
-            .value(ScAuthKeys::LostAt, lost_at)
+            .value(ScAuthKeys::LostAt, lost_at.map(UnixTime::seconds))
             .and_where(Expr::col(ScAuthKeys::Id).is_in(kids))
             .to_owned();
         self.execute_varying(&update).await.map(|_| ())
@@ -82,24 +86,24 @@ impl Store {
 
     /// It counts from when its present state began: a replica that still has an older file must not take for new what was
     /// revoked since.
-    async fn note_key(&self, key: &KeyStatus, now: i64) -> Result<(), StoreError> {
+    async fn note_key(&self, key: &KeyStatus, now: UnixTime) -> Result<(), StoreError> {
         let insert = Query::insert()
             .into_table(ScAuthKeys::Table)
             .columns([ScAuthKeys::Id, ScAuthKeys::FirstSeenAt])
-            .values_panic([key.kid.as_str().into(), Ord::min(now, key.since).into()])
+            .values_panic([key.kid.as_str().into(), Ord::min(now, key.since).seconds().into()])
             .on_conflict(OnConflict::column(ScAuthKeys::Id).do_nothing_on([ScAuthKeys::Id]).to_owned())
             .to_owned();
         self.execute(&insert).await.map(|_| ())
     }
 
     /// Whether a session lives whose refresh token was signed with one of `kids`, or with none of them.
-    async fn has_session(&self, kids: &[String], now: i64, with: bool) -> Result<bool, StoreError> {
+    async fn has_session(&self, kids: &[String], now: UnixTime, with: bool) -> Result<bool, StoreError> {
         let kid = Expr::col(Sessions::RefreshKid);
         let is_in = if with { kid.is_in(kids) } else { kid.is_not_in(kids) };
         let select = Query::select()
             .column(Sessions::Id)
             .from(Sessions::Table)
-            .and_where(Expr::col(Sessions::ExpiresAt).gt(now))
+            .and_where(Expr::col(Sessions::ExpiresAt).gt(now.seconds()))
             // Sessions that an old service's token began were signed with none of our keys.
             .and_where(Expr::col(Sessions::RefreshKid).ne(""))
             .and_where(is_in)
@@ -126,9 +130,9 @@ fn missing(keys: &[KeyStatus], known: &[Known]) -> Vec<String> {
     // Whoever revokes the key that signs lets another one sign from then on.
     let refresh = keys.iter().filter(|key| key.purpose == Purpose::Refresh);
     let times = refresh.flat_map(|key| [Some(key.since), seen(&key.kid)]);
-    let newest = times.flatten().max().unwrap_or(i64::MIN);
+    let newest = times.flatten().max();
     let missing = known.iter().filter(|known| known.lost_at.is_none() && !is_in_file(&known.id, keys));
-    missing.filter(|known| is_another || known.first_seen_at > newest).map(|known| known.id.clone()).collect()
+    missing.filter(|known| is_another || Some(known.first_seen_at) > newest).map(|known| known.id.clone()).collect()
 }
 
 #[cfg(test)]
@@ -139,7 +143,7 @@ mod tests {
 
     fn rotate(set: &mut KeySet, now: i64) -> String {
         for _ in 0..2 {
-            let step = set.rotate(Purpose::Refresh, None, true, now, &mut rand::rng()).unwrap();
+            let step = set.rotate(Purpose::Refresh, None, true, now.into(), &mut rand::rng()).unwrap();
             if let Rotation::Promoted { kid, .. } = step {
                 return kid;
             }
@@ -154,7 +158,7 @@ mod tests {
     }
 
     fn file() -> KeySet {
-        KeySet::generate(Algorithm::EdDSA, 100, &mut rand::rng()).unwrap()
+        KeySet::generate(Algorithm::EdDSA, 100.into(), &mut rand::rng()).unwrap()
     }
 
     fn known(set: &KeySet, seen: i64) -> Vec<Known> {
@@ -162,7 +166,7 @@ mod tests {
     }
 
     fn known_key(kid: &str, seen: i64) -> Known {
-        Known { id: kid.into(), first_seen_at: seen, lost_at: None }
+        Known { id: kid.into(), first_seen_at: seen.into(), lost_at: None }
     }
 
     #[test]
@@ -173,7 +177,7 @@ mod tests {
         known.push(known_key(&lost, 210));
         assert_eq!(missing(&keys(&older), &known), std::slice::from_ref(&lost));
         assert_eq!(noted(&known).count(), 0);
-        known[2].lost_at = Some(220);
+        known[2].lost_at = Some(220.into());
         assert_eq!(missing(&keys(&older), &known), Vec::<String>::new());
         assert_eq!(noted(&known).collect::<Vec<_>>(), [lost]);
     }
@@ -191,9 +195,9 @@ mod tests {
         let first = set.find(Purpose::Refresh, State::Current).unwrap().kid.clone();
         let second = rotate(&mut set, 200);
         known.push(known_key(&second, 210));
-        set.revoke(&first, 300, &mut rand::rng()).unwrap();
+        set.revoke(&first, 300.into(), &mut rand::rng()).unwrap();
         assert!(missing(&keys(&set), &known).is_empty(), "one that no longer signs");
-        set.revoke(&second, 400, &mut rand::rng()).unwrap();
+        set.revoke(&second, 400.into(), &mut rand::rng()).unwrap();
         assert!(missing(&keys(&set), &known).is_empty(), "the one that signs");
     }
 
@@ -203,7 +207,7 @@ mod tests {
         let first = set.find(Purpose::Refresh, State::Current).unwrap().kid.clone();
         rotate(&mut set, 200);
         let known = known(&set, 900);
-        set.revoke(&first, 950, &mut rand::rng()).unwrap();
+        set.revoke(&first, 950.into(), &mut rand::rng()).unwrap();
         assert!(missing(&keys(&set), &known).is_empty());
     }
 }

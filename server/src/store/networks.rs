@@ -1,5 +1,6 @@
 //! Networks that a user has logged in from, kept under a keyed hash of the user's name and the network.
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Order, Query};
 
 use super::{Store, StoreError};
@@ -16,21 +17,21 @@ pub(super) enum KnownNetworks {
 const MAX_PER_USER: u64 = 16;
 
 impl Store {
-    /// When somebody last logged in from the network, in seconds since 1970-01-01 UTC; `None` where nobody has.
-    pub async fn known_network(&self, id: &str) -> Result<Option<i64>, StoreError> {
+    /// When somebody last logged in from the network; `None` where nobody has.
+    pub async fn known_network(&self, id: &str) -> Result<Option<UnixTime>, StoreError> {
         let select = Query::select()
             .column(KnownNetworks::LastLoginAt)
             .from(KnownNetworks::Table)
             .and_where(Expr::col(KnownNetworks::Id).eq(id))
             .to_owned();
-        Ok(self.fetch_optional::<(i64,)>(&select).await?.map(|(at,)| at))
+        Ok(self.fetch_optional::<(i64,)>(&select).await?.map(|(at,)| at.into()))
     }
 
     /// Remembers a network that the user has just logged in from.
-    pub async fn remember_network(&self, id: &str, user_id: i32, now: i64) -> Result<(), StoreError> {
+    pub async fn remember_network(&self, id: &str, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
         let update = Query::update()
             .table(KnownNetworks::Table)
-            .value(KnownNetworks::LastLoginAt, now)
+            .value(KnownNetworks::LastLoginAt, now.seconds())
             .and_where(Expr::col(KnownNetworks::Id).eq(id))
             .to_owned();
         if self.execute(&update).await? > 0 {
@@ -39,7 +40,7 @@ impl Store {
         let insert = Query::insert()
             .into_table(KnownNetworks::Table)
             .columns([KnownNetworks::Id, KnownNetworks::UserId, KnownNetworks::LastLoginAt])
-            .values_panic([id.into(), user_id.into(), now.into()])
+            .values_panic([id.into(), user_id.into(), now.seconds().into()])
             .on_conflict(OnConflict::column(KnownNetworks::Id).do_nothing_on([KnownNetworks::Id]).to_owned())
             .to_owned();
         self.execute(&insert).await?;

@@ -1,6 +1,7 @@
 //! The pairs of issuer and audience that tokens were signed with. A token that names one of them is good until it
 //! expires, so that a new host name or audience logs nobody out.
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, Query};
 use sqlx::FromRow;
 
@@ -23,17 +24,17 @@ pub struct Party {
     pub issuer: String,
     /// JSON, as the claim `aud` holds it.
     pub audience: String,
-    /// Seconds since 1970-01-01 UTC.
-    pub last_exp: i64,
+    #[sqlx(try_from = "i64")]
+    pub last_exp: UnixTime,
 }
 
 impl Store {
     /// The pairs whose last token has not ended yet.
-    pub async fn parties(&self, now: i64) -> Result<Vec<Party>, StoreError> {
+    pub async fn parties(&self, now: UnixTime) -> Result<Vec<Party>, StoreError> {
         let select = Query::select()
             .columns([TokenParties::Id, TokenParties::Issuer, TokenParties::Audience, TokenParties::LastExp])
             .from(TokenParties::Table)
-            .and_where(Expr::col(TokenParties::LastExp).gt(now))
+            .and_where(Expr::col(TokenParties::LastExp).gt(now.seconds()))
             .to_owned();
         self.fetch_all(&select).await
     }
@@ -42,9 +43,9 @@ impl Store {
     pub async fn keep_party(&self, party: &Party) -> Result<(), StoreError> {
         let extend = Query::update()
             .table(TokenParties::Table)
-            .value(TokenParties::LastExp, party.last_exp)
+            .value(TokenParties::LastExp, party.last_exp.seconds())
             .and_where(Expr::col(TokenParties::Id).eq(party.id.as_str()))
-            .and_where(Expr::col(TokenParties::LastExp).lt(party.last_exp))
+            .and_where(Expr::col(TokenParties::LastExp).lt(party.last_exp.seconds()))
             .to_owned();
         if self.execute(&extend).await? > 0 {
             return Ok(());
@@ -57,7 +58,7 @@ impl Store {
                 party.id.as_str().into(),
                 party.issuer.as_str().into(),
                 party.audience.as_str().into(),
-                party.last_exp.into(),
+                party.last_exp.seconds().into(),
             ])
             .on_conflict(sea_query::OnConflict::column(TokenParties::Id).do_nothing_on([TokenParties::Id]).to_owned())
             .to_owned();

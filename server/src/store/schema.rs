@@ -40,7 +40,7 @@ pub enum Kind {
     /// A textual primary key of so many characters at most.
     TextId(u16),
     Int,
-    /// Also times, as seconds since 1970-01-01 UTC.
+    /// Also times, as the seconds of a `UnixTime`.
     BigInt,
     Flag,
     /// So many characters at most.

@@ -1,15 +1,17 @@
 //! One row a session: it is there for as long as its tokens are good. No token is in it, only what one is known by.
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{DeleteStatement, Expr, ExprTrait as _, InsertStatement, Order, Query};
 use sqlx::FromRow;
 
 use super::guard::{self, Actor, Proof};
 use super::old_tokens::revoke_old_tokens;
 use super::schema::{Sessions, Users};
+use super::times::Nullable;
 use super::users::{self, end_sessions};
 use super::{Store, StoreError, User};
 
-/// A session that begins now. Times are seconds since 1970-01-01 UTC.
+/// A session that begins now.
 #[derive(Debug, Clone)]
 pub struct NewSession {
     pub sid: String,
@@ -17,9 +19,9 @@ pub struct NewSession {
     pub begin: Begin,
     pub refresh_jti: String,
     pub refresh_kid: String,
-    pub created_at: i64,
-    pub expires_at: i64,
-    pub ends_at: i64,
+    pub created_at: UnixTime,
+    pub expires_at: UnixTime,
+    pub ends_at: UnixTime,
     pub address: Option<String>,
     pub user_agent: Option<String>,
 }
@@ -38,13 +40,18 @@ pub enum Begin {
 pub struct Session {
     pub sid: String,
     pub refresh_jti: String,
-    pub refresh_iat: Option<i64>,
+    #[sqlx(try_from = "Nullable")]
+    pub refresh_iat: Option<UnixTime>,
     pub refresh_kid: Option<String>,
-    pub created_at: i64,
-    pub expires_at: i64,
-    pub ends_at: Option<i64>,
+    #[sqlx(try_from = "i64")]
+    pub created_at: UnixTime,
+    #[sqlx(try_from = "i64")]
+    pub expires_at: UnixTime,
+    #[sqlx(try_from = "Nullable")]
+    pub ends_at: Option<UnixTime>,
     pub previous_jti: Option<String>,
-    pub rotated_at: Option<i64>,
+    #[sqlx(try_from = "Nullable")]
+    pub rotated_at: Option<UnixTime>,
     #[sqlx(flatten)]
     pub user: User,
 }
@@ -56,17 +63,20 @@ pub struct Rotation<'a> {
     pub from_jti: &'a str,
     pub to_jti: &'a str,
     pub kid: &'a str,
-    pub now: i64,
-    pub expires_at: i64,
+    pub now: UnixTime,
+    pub expires_at: UnixTime,
 }
 
 /// A session as its user sees it.
 #[derive(Debug, FromRow)]
 pub struct SessionInfo {
     pub sid: String,
-    pub created_at: i64,
-    pub last_used_at: Option<i64>,
-    pub expires_at: i64,
+    #[sqlx(try_from = "i64")]
+    pub created_at: UnixTime,
+    #[sqlx(try_from = "Nullable")]
+    pub last_used_at: Option<UnixTime>,
+    #[sqlx(try_from = "i64")]
+    pub expires_at: UnixTime,
     pub address: Option<String>,
     pub user_agent: Option<String>,
 }
@@ -125,11 +135,11 @@ impl Store {
             .table(Sessions::Table)
             .value(Sessions::PreviousJti, rotation.from_jti)
             .value(Sessions::RefreshJti, rotation.to_jti)
-            .value(Sessions::RefreshIat, rotation.now)
+            .value(Sessions::RefreshIat, rotation.now.seconds())
             .value(Sessions::RefreshKid, rotation.kid)
-            .value(Sessions::RotatedAt, rotation.now)
-            .value(Sessions::LastUsedAt, rotation.now)
-            .value(Sessions::ExpiresAt, rotation.expires_at)
+            .value(Sessions::RotatedAt, rotation.now.seconds())
+            .value(Sessions::LastUsedAt, rotation.now.seconds())
+            .value(Sessions::ExpiresAt, rotation.expires_at.seconds())
             .and_where(Expr::col(Sessions::Sid).eq(rotation.sid))
             .and_where(Expr::col(Sessions::RefreshJti).eq(rotation.from_jti))
             .to_owned();
@@ -137,17 +147,17 @@ impl Store {
     }
 
     /// Notes that a session was used, where its refresh token stays the same. Returns whether it is still there.
-    pub async fn touch_session(&self, sid: &str, now: i64) -> Result<bool, StoreError> {
+    pub async fn touch_session(&self, sid: &str, now: UnixTime) -> Result<bool, StoreError> {
         let update = Query::update()
             .table(Sessions::Table)
-            .value(Sessions::LastUsedAt, now)
+            .value(Sessions::LastUsedAt, now.seconds())
             .and_where(Expr::col(Sessions::Sid).eq(sid))
             .to_owned();
         Ok(self.execute(&update).await? > 0)
     }
 
     /// A user's sessions, the oldest first.
-    pub async fn sessions(&self, user_id: i32, now: i64) -> Result<Vec<SessionInfo>, StoreError> {
+    pub async fn sessions(&self, user_id: i32, now: UnixTime) -> Result<Vec<SessionInfo>, StoreError> {
         let select = Query::select()
             .columns([
                 Sessions::Sid,
@@ -159,7 +169,7 @@ impl Store {
             ])
             .from(Sessions::Table)
             .and_where(Expr::col(Sessions::UserId).eq(user_id))
-            .and_where(Expr::col(Sessions::ExpiresAt).gt(now))
+            .and_where(Expr::col(Sessions::ExpiresAt).gt(now.seconds()))
             .order_by(Sessions::Id, Order::Asc)
             .limit(1_000)
             .to_owned();
@@ -226,12 +236,12 @@ fn insertion(session: NewSession) -> InsertStatement {
         (Sessions::Sid, session.sid.into()),
         (Sessions::UserId, session.user_id.into()),
         (Sessions::RefreshJti, session.refresh_jti.into()),
-        (Sessions::RefreshIat, session.created_at.into()),
+        (Sessions::RefreshIat, session.created_at.seconds().into()),
         (Sessions::RefreshKid, session.refresh_kid.into()),
-        (Sessions::CreatedAt, session.created_at.into()),
-        (Sessions::ExpiresAt, session.expires_at.into()),
-        (Sessions::EndsAt, session.ends_at.into()),
-        (Sessions::LastUsedAt, session.created_at.into()),
+        (Sessions::CreatedAt, session.created_at.seconds().into()),
+        (Sessions::ExpiresAt, session.expires_at.seconds().into()),
+        (Sessions::EndsAt, session.ends_at.seconds().into()),
+        (Sessions::LastUsedAt, session.created_at.seconds().into()),
         (Sessions::Address, session.address.into()),
         (Sessions::UserAgent, session.user_agent.into()),
     ];

@@ -1,5 +1,8 @@
 //! What is over is deleted, by one replica at a time and a few rows at once.
 
+use std::time::Duration;
+
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Func, Iden, IntoIden, OnConflict, Order, Query};
 
 use super::audit::AuditEvents;
@@ -25,8 +28,8 @@ const BATCHES: usize = 20;
 const MAX_FAILURES: u64 = 200_000;
 
 impl Store {
-    /// Takes over a chore that is due, and makes it due again in `every` seconds. Returns whether it is the caller's.
-    pub async fn claim_chore(&self, name: &str, now: i64, every: i64) -> Result<bool, StoreError> {
+    /// Takes over a chore that is due, and makes it due again after `every`. Returns whether it is the caller's.
+    pub async fn claim_chore(&self, name: &str, now: UnixTime, every: Duration) -> Result<bool, StoreError> {
         let insert = Query::insert()
             .into_table(Chores::Table)
             .columns([Chores::Id, Chores::DueAt])
@@ -35,9 +38,9 @@ impl Store {
             .to_owned();
         let claim = Query::update()
             .table(Chores::Table)
-            .value(Chores::DueAt, now.saturating_add(every))
+            .value(Chores::DueAt, (now + every).seconds())
             .and_where(Expr::col(Chores::Id).eq(name))
-            .and_where(Expr::col(Chores::DueAt).lte(now))
+            .and_where(Expr::col(Chores::DueAt).lte(now.seconds()))
             .to_owned();
         let select = Query::select()
             .column(Chores::DueAt)
@@ -45,7 +48,7 @@ impl Store {
             .and_where(Expr::col(Chores::Id).eq(name))
             .to_owned();
         match self.fetch_optional::<(i64,)>(&select).await? {
-            Some((due_at,)) if due_at > now => return Ok(false),
+            Some((due_at,)) if due_at > now.seconds() => return Ok(false),
             Some(_) => {}
             None => {
                 self.execute(&insert).await?;
@@ -56,7 +59,7 @@ impl Store {
 
     /// Deletes the sessions that have expired of the next few thousand after `after`, in the order of their ids.
     /// Returns where to go on, which is 0 after the last, and how many were deleted.
-    pub async fn sweep_sessions(&self, after: i64, now: i64) -> Result<(i64, u64), StoreError> {
+    pub async fn sweep_sessions(&self, after: i64, now: UnixTime) -> Result<(i64, u64), StoreError> {
         let (mut after, mut deleted) = (after, 0);
         for _ in 0..BATCHES {
             let select = Query::select()
@@ -69,14 +72,14 @@ impl Store {
             let rows: Vec<(i64, i64)> = self.fetch_all(&select).await?;
             let Some((last, _)) = rows.last() else { return Ok((0, deleted)) };
             after = *last;
-            let over = rows.iter().filter(|(_, expires_at)| *expires_at <= now).map(|(id, _)| *id);
+            let over = rows.iter().filter(|(_, expires_at)| *expires_at <= now.seconds()).map(|(id, _)| *id);
             deleted += self.delete_all(Sessions::Table, Sessions::Id, over.collect()).await?;
         }
         Ok((after, deleted))
     }
 
     /// Deletes events older than `before`: they are those with the smallest ids.
-    pub async fn sweep_audit_events(&self, before: i64) -> Result<u64, StoreError> {
+    pub async fn sweep_audit_events(&self, before: UnixTime) -> Result<u64, StoreError> {
         let mut deleted = 0;
         loop {
             let select = Query::select()
@@ -86,7 +89,7 @@ impl Store {
                 .limit(BATCH)
                 .to_owned();
             let rows: Vec<(i64, i64)> = self.fetch_all(&select).await?;
-            let old: Vec<_> = rows.iter().filter(|(_, at)| *at <= before).map(|(id, _)| *id).collect();
+            let old: Vec<_> = rows.iter().filter(|(_, at)| *at <= before.seconds()).map(|(id, _)| *id).collect();
             let is_last = old.len() < rows.len() || rows.is_empty();
             deleted += self.delete_all(AuditEvents::Table, AuditEvents::Id, old).await?;
             if is_last {
@@ -96,7 +99,7 @@ impl Store {
     }
 
     /// Deletes failures older than `before`, and the oldest where there are too many.
-    pub async fn sweep_failures(&self, before: i64) -> Result<u64, StoreError> {
+    pub async fn sweep_failures(&self, before: UnixTime) -> Result<u64, StoreError> {
         let newest_of_too_many = Query::select()
             .column(LoginFailures::LastFailedAt)
             .from(LoginFailures::Table)
@@ -105,34 +108,34 @@ impl Store {
             .limit(1)
             .to_owned();
         let newest: Option<(i64,)> = self.fetch_optional(&newest_of_too_many).await?;
-        let before = newest.map_or(before, |(newest,)| Ord::max(newest, before));
+        let before = newest.map_or(before, |(newest,)| Ord::max(newest.into(), before));
         let (table, id, at) = (LoginFailures::Table, LoginFailures::Id, LoginFailures::LastFailedAt);
         self.sweep::<String>(table, id, at, before).await
     }
 
     /// Deletes networks that nobody has logged in from since `before`.
-    pub async fn sweep_networks(&self, before: i64) -> Result<u64, StoreError> {
+    pub async fn sweep_networks(&self, before: UnixTime) -> Result<u64, StoreError> {
         let (table, id, at) = (KnownNetworks::Table, KnownNetworks::Id, KnownNetworks::LastLoginAt);
         self.sweep::<String>(table, id, at, before).await
     }
 
     /// Deletes pairs of issuer and audience whose last token has ended.
-    pub async fn sweep_parties(&self, now: i64) -> Result<u64, StoreError> {
+    pub async fn sweep_parties(&self, now: UnixTime) -> Result<u64, StoreError> {
         self.sweep::<String>(TokenParties::Table, TokenParties::Id, TokenParties::LastExp, now).await
     }
 
     /// Deletes heartbeats older than `before`.
-    pub async fn sweep_heartbeats(&self, before: i64) -> Result<u64, StoreError> {
+    pub async fn sweep_heartbeats(&self, before: UnixTime) -> Result<u64, StoreError> {
         let (table, id, at) = (ScAuthHeartbeats::Table, ScAuthHeartbeats::Id, ScAuthHeartbeats::LastSeenAt);
         self.sweep::<String>(table, id, at, before).await
     }
 
     /// How many sessions have not expired.
-    pub async fn count_sessions(&self, now: i64) -> Result<i64, StoreError> {
+    pub async fn count_sessions(&self, now: UnixTime) -> Result<i64, StoreError> {
         let select = Query::select()
             .expr(Func::count(Expr::col(Sessions::Id)))
             .from(Sessions::Table)
-            .and_where(Expr::col(Sessions::ExpiresAt).gt(now))
+            .and_where(Expr::col(Sessions::ExpiresAt).gt(now.seconds()))
             .to_owned();
         Ok(self.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count))
     }
@@ -143,7 +146,7 @@ impl Store {
         table: impl IntoIden + Copy,
         id: impl IntoIden + Copy,
         at: impl IntoIden + Copy,
-        until: i64,
+        until: UnixTime,
     ) -> Result<u64, StoreError>
     where
         (K,): super::AnyRow,
@@ -154,7 +157,7 @@ impl Store {
             let select = Query::select()
                 .column(id.into_iden())
                 .from(table.into_iden())
-                .and_where(Expr::col(at.into_iden()).lte(until))
+                .and_where(Expr::col(at.into_iden()).lte(until.seconds()))
                 .limit(BATCH)
                 .to_owned();
             let ids: Vec<(K,)> = self.fetch_all(&select).await?;

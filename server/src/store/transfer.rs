@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, Query};
 use sqlx::FromRow;
-use time::{OffsetDateTime, PrimitiveDateTime};
+use time::PrimitiveDateTime;
 
 use super::schema::Users;
 use super::users::{insertion, row, select_users};
@@ -41,7 +42,7 @@ type Numbered = (u64, NewUser);
 impl Store {
     /// Keeps all users of a batch but those whose names are taken, in one transaction. Returns the numbers of the
     /// others, and why.
-    pub async fn import(&self, batch: &[Numbered], now: OffsetDateTime) -> Result<Vec<(u64, String)>, StoreError> {
+    pub async fn import(&self, batch: &[Numbered], now: UnixTime) -> Result<Vec<(u64, String)>, StoreError> {
         self.transaction(|tx| {
             let batch = batch.to_vec();
             Box::pin(async move { import(tx, batch, now).await })
@@ -111,7 +112,7 @@ fn beginning(text: &str) -> LikeExpr {
     LikeExpr::new(format!("{text}%"))
 }
 
-async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: OffsetDateTime) -> Result<Vec<(u64, String)>, StoreError> {
+async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: UnixTime) -> Result<Vec<(u64, String)>, StoreError> {
     let mut taken = HashMap::new();
     for (field, column, values) in [
         ("username", Users::UsernameKey, keys(&batch, |user| Some(fold(&user.username)))),

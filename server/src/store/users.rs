@@ -4,13 +4,15 @@ mod change;
 mod create;
 mod listing;
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement};
 use sqlx::FromRow;
-use time::{OffsetDateTime, PrimitiveDateTime};
+use time::PrimitiveDateTime;
 
 use super::schema::{Roles, Users};
 use super::{Role, Store, StoreError};
 use crate::account::fold;
+use crate::clock::to_calendar;
 pub(super) use change::end_sessions;
 pub use listing::UserFilter;
 
@@ -55,7 +57,7 @@ pub struct NewUser {
     pub role: Role,
     pub disabled: bool,
     /// When the user was created, if that was earlier than now.
-    pub created_at: Option<OffsetDateTime>,
+    pub created_at: Option<UnixTime>,
 }
 
 /// What to change of a user; `None` leaves a column as it is.
@@ -101,8 +103,8 @@ pub struct Credentials {
     #[sqlx(flatten)]
     pub user: User,
     pub password: Option<String>,
-    /// Grows when the user's failed logins are cleared: to the time in seconds since 1970-01-01 UTC where the password was
-    /// reset on the command line, else by one.
+    /// Grows when the user's failed logins are cleared: to the seconds of the [`UnixTime`] at which the password
+    /// was reset on the command line, else by one.
     pub login_epoch: i64,
     username_key: Option<String>,
 }
@@ -201,7 +203,7 @@ impl Store {
 /// The columns of a new row, with their values.
 type Row = Vec<(Users, Expr)>;
 
-pub(super) fn row(user: NewUser, now: OffsetDateTime) -> Row {
+pub(super) fn row(user: NewUser, now: UnixTime) -> Row {
     let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
     vec![
         (Users::Uuid, user.uuid.into()),
@@ -229,9 +231,7 @@ pub(super) fn insertion(rows: Vec<Row>) -> InsertStatement {
 }
 
 /// The old service's columns hold UTC without saying so.
-fn to_datetime(time: OffsetDateTime) -> PrimitiveDateTime {
-    let utc = time.to_offset(time::UtcOffset::UTC);
+fn to_datetime(time: UnixTime) -> PrimitiveDateTime {
+    let utc = to_calendar(time);
     PrimitiveDateTime::new(utc.date(), utc.time())
-        .replace_nanosecond(0)
-        .unwrap_or_else(|_| PrimitiveDateTime::new(utc.date(), utc.time()))
 }

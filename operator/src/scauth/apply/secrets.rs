@@ -39,7 +39,7 @@ pub async fn make_and_keep(
         }
     }
     let Some(live) = &observed.secret else {
-        let secret = children::keys_secret(resolved, context.now.as_second(), &mut rand::rng())?;
+        let secret = children::keys_secret(resolved, context.now.as_second().into(), &mut rand::rng())?;
         let made = create(&api, &secret).await?;
         return Ok(Keys { were_lost: !is_first || resolved.had_keys, ..read(&made, context) });
     };
@@ -93,7 +93,7 @@ async fn rotate(api: &Api<Secret>, context: &ApplyContext<'_>, live: &Secret) ->
         Ok(stored) => stored,
         Err(problem) => return Ok(broken(live, &problem)),
     };
-    let change = rotation::advance(&mut stored, context.plan, context.now.as_second(), &mut rand::rng())?;
+    let change = rotation::advance(&mut stored, context.plan, context.now.as_second().into(), &mut rand::rng())?;
     let Some(change) = change else { return Ok(found(&stored, context)) };
     tracing::info!(name = live.name_any(), steps = ?change.notes, "rotating keys");
     let patched = patch(api, &live.name_any(), &change.patch()).await?;

@@ -9,6 +9,7 @@ use rand::CryptoRng;
 use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
 use sc_auth_contract::keys::{KeySet, KeysError};
 use sc_auth_contract::places::KEYS_FILE;
+use sc_auth_contract::time::UnixTime;
 use secrecy::ExposeSecret as _;
 
 use super::{Resolved, kept};
@@ -16,8 +17,7 @@ use crate::scauth::names::ANNOTATION_ACCEPTED;
 use crate::scauth::resolved::Admin;
 
 /// What the pods need: the signing keys.
-/// `now` is in seconds since 1970-01-01 UTC.
-pub fn keys_secret(resolved: &Resolved, now: i64, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
+pub fn keys_secret(resolved: &Resolved, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
     let keys = KeySet::generate(resolved.algorithm, now, rng)?.to_json()?;
     let deployment = deployment(resolved, rng).to_json().map_err(|_| KeysError::Generation("scauth.json"))?;
     let mut metadata = kept(resolved, &resolved.names.secret());

@@ -273,7 +273,7 @@ fn no_secret_is_ever_put_into_the_environment() {
 #[test]
 fn the_generated_secrets_hold_usable_keys_and_a_password_that_is_no_default() {
     let resolved = resolved(embedded(), &Observed::default()).unwrap();
-    let keys = keys_secret(&resolved, 0, &mut rand::rng()).unwrap().string_data.unwrap();
+    let keys = keys_secret(&resolved, 0.into(), &mut rand::rng()).unwrap().string_data.unwrap();
     sc_auth_contract::keys::KeySet::parse(&keys["keys.json"].clone().into()).unwrap();
     let passwords = [0, 1].map(|_| admin_secret(&resolved, &mut rand::rng()).string_data.unwrap()["password"].clone());
     assert!(passwords[0].len() == 26 && passwords[0] != passwords[1]);

@@ -284,7 +284,7 @@ fn keys_that_are_gone_are_told_while_sessions_miss_them() {
 
 #[test]
 fn new_keys_are_ready_once_all_pods_use_them() {
-    let set = || KeySet::generate(Algorithm::EdDSA, 0, &mut rand::rng()).unwrap();
+    let set = || KeySet::generate(Algorithm::EdDSA, 0.into(), &mut rand::rng()).unwrap();
     let saying_keys = |set: &KeySet| {
         let keys = set.keys().iter().map(|key| {
             json!({"kid": key.kid, "purpose": key.purpose.to_string(), "state": key.state.to_string(), "since": 0})
@@ -301,7 +301,7 @@ fn new_keys_are_ready_once_all_pods_use_them() {
     is(&case.then(followed.clone()), "KeysReady", "True", "KeysKnown");
     // A rotation, which the pods read later.
     for _ in 0..2 {
-        new.rotate(Purpose::Access, None, true, 0, &mut rand::rng()).unwrap();
+        new.rotate(Purpose::Access, None, true, 0.into(), &mut rand::rng()).unwrap();
     }
     case.hold(&new);
     is(&case.then(followed), "KeysReady", "True", "KeysKnown");

@@ -190,7 +190,7 @@ fn new_secrets_have_what_the_server_looks_for() {
     let mut known = known;
     known.metadata.annotations = Some([(ANNOTATION_ACCEPT_DATABASE.to_owned(), "empty-1".to_owned())].into());
     let lost = crate::scauth::validate::validate(&known, &Observed::default(), &environment, &turn).unwrap();
-    let made = crate::scauth::children::keys_secret(&lost, 0, &mut rand::rng()).unwrap();
+    let made = crate::scauth::children::keys_secret(&lost, 0.into(), &mut rand::rng()).unwrap();
     let content = made.string_data.unwrap();
     let file = Deployment::parse(&content["scauth.json"]).unwrap();
     assert_eq!((file.name.as_str(), file.uid.as_str(), file.database.as_deref()), ("tenant", "our-uid", Some("one")));

@@ -1,5 +1,6 @@
 //! The password once more, from somebody who is logged in.
 
+use sc_auth_contract::time::UnixTime;
 use secrecy::SecretString;
 
 use super::{
@@ -17,7 +18,7 @@ impl Sessions {
         bearer: &Authenticated,
         password: &SecretString,
         client: &Client,
-        now: i64,
+        now: UnixTime,
     ) -> Result<String, SessionError> {
         self.hasher.check_room()?;
         let user = &bearer.user;
@@ -61,7 +62,7 @@ impl Sessions {
         bearer: &Authenticated,
         ends: Ends,
         client: &Client,
-        now: i64,
+        now: UnixTime,
     ) -> Result<(), SessionError> {
         let (user, Proof::Session(id) | Proof::OldToken(id)) = (&bearer.user, &bearer.proof);
         match ends {

@@ -2,6 +2,7 @@
 
 use argon2::password_hash::phc::Salt;
 use rand::CryptoRng;
+use sc_auth_contract::time::UnixTime;
 use secrecy::SecretString;
 
 use super::{
@@ -45,7 +46,7 @@ impl Sessions {
         recognised: Option<Recognised>,
         ids: LoginIds,
         client: &Client,
-        now: i64,
+        now: UnixTime,
     ) -> Result<TokenPair, SessionError> {
         self.hasher.check_room()?;
         let keys = self.keys.get();
@@ -85,7 +86,7 @@ impl Sessions {
         credentials: Option<&Credentials>,
         recognised: Option<&Recognised>,
         client: &Client,
-        now: i64,
+        now: UnixTime,
     ) -> Result<Throttle<'_>, StoreError> {
         if !self.throttles {
             return Ok(Throttle::off(&self.store));
@@ -102,7 +103,13 @@ impl Sessions {
     }
 
     /// Counts a wrong password, and returns what to answer.
-    async fn failed(&self, throttle: &Throttle<'_>, user: Option<&User>, client: &Client, now: i64) -> SessionError {
+    async fn failed(
+        &self,
+        throttle: &Throttle<'_>,
+        user: Option<&User>,
+        client: &Client,
+        now: UnixTime,
+    ) -> SessionError {
         if let Err(error) = throttle.count(now).await {
             return error.into();
         }
@@ -132,7 +139,7 @@ impl Sessions {
         password: &SecretString,
         ids: &LoginIds,
         client: &Client,
-        now: i64,
+        now: UnixTime,
     ) -> Result<(TokenPair, String), SessionError> {
         let (mut hash, mut comparisons) = (stored.to_owned(), 1);
         loop {
@@ -151,7 +158,7 @@ impl Sessions {
     }
 
     /// A full queue only puts it off.
-    async fn replace_hash(&self, user_id: i32, old: &str, password: SecretString, sid: &str, now: i64) {
+    async fn replace_hash(&self, user_id: i32, old: &str, password: SecretString, sid: &str, now: UnixTime) {
         let salt = Salt::from_rng(&mut rand::rng());
         let result = match self.hasher.hash(password, salt, Standing::Known).await {
             Ok(new) => self.store.replace_hash(user_id, old, &new, sid, now).await.map_err(SessionError::from),
@@ -170,10 +177,10 @@ impl Sessions {
         password_hash: &str,
         ids: &LoginIds,
         client: &Client,
-        now: i64,
+        now: UnixTime,
     ) -> Result<Option<TokenPair>, SessionError> {
-        let ends_at = token::end(now, self.lifetimes.session);
-        let expires_at = token::end(now, self.lifetimes.refresh).min(ends_at);
+        let ends_at = now + self.lifetimes.session;
+        let expires_at = (now + self.lifetimes.refresh).min(ends_at);
         let new = NewRefresh { user, sid: &ids.sid, jti: &ids.refresh_jti, iat: now, exp: expires_at };
         let parties = self.parties.for_refresh(&self.store, expires_at).await?;
         let refresh_token = token::sign_refresh(keys.refresh(), parties, new).map_err(SessionError::Signing)?;

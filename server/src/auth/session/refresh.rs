@@ -4,7 +4,10 @@
 //! as the token that it did not get is unused: the same one is signed again. Whoever else comes with a token that was
 //! used has a copy, or is the owner and somebody else has one: the session ends.
 
+use std::time::Duration;
+
 use sc_auth_contract::settings::RefreshTokens;
+use sc_auth_contract::time::UnixTime;
 
 use super::{
     AuditOutcome, Client, Entry, Event, Kind, NewRefresh, NewSession, OldTokens, Session, SessionError, Sessions, token,
@@ -13,8 +16,8 @@ use crate::auth::claims::Claims;
 use crate::auth::keys::Keys;
 use crate::store::{Begin, Rotation, StoreError};
 
-/// For so long a lost answer may be asked for again, in seconds.
-const GRACE: i64 = 60;
+/// For so long a lost answer may be asked for again.
+const GRACE: Duration = Duration::from_mins(1);
 
 /// What a refresh hands out.
 pub struct Refreshed {
@@ -26,8 +29,8 @@ pub struct Refreshed {
 /// The refresh token that follows, in a session's row.
 struct Successor<'a> {
     jti: &'a str,
-    iat: i64,
-    exp: i64,
+    iat: UnixTime,
+    exp: UnixTime,
     kid: Option<&'a str>,
 }
 
@@ -39,7 +42,7 @@ impl Sessions {
         access_jti: &str,
         refresh_jti: &str,
         client: &Client,
-        now: i64,
+        now: UnixTime,
     ) -> Result<Refreshed, SessionError> {
         let keys = self.keys.get();
         if self.old_tokens.is_some() && OldTokens::is_old(token) {
@@ -67,7 +70,7 @@ impl Sessions {
         access_jti: &str,
         refresh_jti: &str,
         client: &Client,
-        now: i64,
+        now: UnixTime,
     ) -> Result<Refreshed, SessionError> {
         if session.refresh_jti == claims.jti {
             let exp = self.next_end(&session, now);
@@ -101,7 +104,7 @@ impl Sessions {
         session: &Session,
         successor: &Successor<'_>,
         access_jti: &str,
-        now: i64,
+        now: UnixTime,
     ) -> Result<Refreshed, SessionError> {
         // A key that was revoked meanwhile must not sign again.
         let key = successor.kid.and_then(|kid| keys.find(kid)).unwrap_or_else(|| keys.refresh());
@@ -120,9 +123,9 @@ impl Sessions {
     }
 
     /// The end of the next refresh token: each refresh puts it off, but not beyond the end of the session.
-    fn next_end(&self, session: &Session, now: i64) -> i64 {
-        let ends_at = session.ends_at.unwrap_or_else(|| token::end(session.created_at, self.lifetimes.session));
-        token::end(now, self.lifetimes.refresh).min(ends_at)
+    fn next_end(&self, session: &Session, now: UnixTime) -> UnixTime {
+        let ends_at = session.ends_at.unwrap_or_else(|| session.created_at + self.lifetimes.session);
+        (now + self.lifetimes.refresh).min(ends_at)
     }
 
     /// An old refresh token stays good until it expires. What it begins is a session of that token's id, so that
@@ -133,7 +136,7 @@ impl Sessions {
         token: &str,
         access_jti: &str,
         client: &Client,
-        now: i64,
+        now: UnixTime,
     ) -> Result<Refreshed, SessionError> {
         let Some(old_tokens) = &self.old_tokens else { return Err(SessionError::Revoked) };
         let claims = old_tokens.verify(token, Kind::Refresh, now, self.leeway).map_err(SessionError::Token)?;
@@ -168,7 +171,7 @@ impl Sessions {
 }
 
 /// Whether this token was exchanged a moment ago, and its successor not yet.
-fn is_lost_answer(session: &Session, jti: &str, now: i64) -> bool {
+fn is_lost_answer(session: &Session, jti: &str, now: UnixTime) -> bool {
     session.previous_jti.as_deref() == Some(jti)
-        && session.rotated_at.is_some_and(|rotated_at| now <= rotated_at.saturating_add(GRACE))
+        && session.rotated_at.is_some_and(|rotated_at| now <= rotated_at + GRACE)
 }

@@ -2,18 +2,20 @@
 //! database, so that it takes both the database and the keys file to learn which names a counter may belong to.
 
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sc_auth_contract::time::UnixTime;
 use secrecy::ExposeSecret as _;
 
 use crate::auth::keys::Keys;
 use crate::auth::seal::{LENGTH, Seal, Secret};
 use crate::store::{SealedKey, Store};
 
-/// How long a copy is kept whose refresh key this replica does not know, in seconds: another may know it already.
-const KEEP_UNKNOWN: i64 = 86_400;
+/// How long a copy is kept whose refresh key this replica does not know: another may know it already.
+const KEEP_UNKNOWN: Duration = Duration::from_hours(24);
 
 /// What names and networks are hashed with.
 #[derive(Debug, Clone)]
@@ -43,7 +45,7 @@ impl CounterKey {
 }
 
 struct Born {
-    at: i64,
+    at: UnixTime,
     secret: Secret,
 }
 
@@ -51,12 +53,11 @@ struct Born {
 pub struct CounterKeys(RwLock<Born>);
 
 impl CounterKeys {
-    /// Reads the key, or generates it from `random` where there is none that the keys open. `now` is in seconds since
-    /// 1970-01-01 UTC.
+    /// Reads the key, or generates it from `random` where there is none that the keys open.
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn load(store: &Store, keys: &Keys, random: [u8; LENGTH], now: i64) -> anyhow::Result<Self> {
+    pub async fn load(store: &Store, keys: &Keys, random: [u8; LENGTH], now: UnixTime) -> anyhow::Result<Self> {
         let copies = store.sealed_keys().await?;
         if let Some(born) = oldest(&copies, keys.seals()) {
             let loaded = Self(RwLock::new(born));
@@ -80,7 +81,7 @@ impl CounterKeys {
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn sync(&self, store: &Store, keys: &Keys, now: i64) -> anyhow::Result<()> {
+    pub async fn sync(&self, store: &Store, keys: &Keys, now: UnixTime) -> anyhow::Result<()> {
         let copies = store.sealed_keys().await?;
         if let Some(found) = oldest(&copies, keys.seals()) {
             *self.0.write().unwrap_or_else(PoisonError::into_inner) = found;
@@ -99,7 +100,7 @@ impl CounterKeys {
         }
         let is_known = |kid: &str| keys.seals().iter().any(|seal| seal.kid() == kid);
         for copy in copies.iter().filter(|copy| !is_known(&copy.kid)) {
-            if copy.sealed_at.saturating_add(KEEP_UNKNOWN) < now {
+            if copy.sealed_at + KEEP_UNKNOWN < now {
                 store.delete_sealed_key(copy).await?;
             }
         }
@@ -117,7 +118,7 @@ impl CounterKeys {
         seal.open(&copy.sealed).is_some_and(|secret| secret.expose_secret() == born.secret.expose_secret())
     }
 
-    fn copy(&self, seal: &Seal, now: i64) -> anyhow::Result<SealedKey> {
+    fn copy(&self, seal: &Seal, now: UnixTime) -> anyhow::Result<SealedKey> {
         let born = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let sealed = seal.seal(&born.secret)?;
         Ok(SealedKey { kid: seal.kid().to_owned(), sealed, born_at: born.at, sealed_at: now })
@@ -144,7 +145,7 @@ mod tests {
 
     fn copy(seal: &Seal, born_at: i64, byte: u8) -> SealedKey {
         let sealed = seal.seal(&Secret::new(Box::new([byte; LENGTH]))).unwrap();
-        SealedKey { kid: seal.kid().into(), sealed, born_at, sealed_at: 0 }
+        SealedKey { kid: seal.kid().into(), sealed, born_at: born_at.into(), sealed_at: UnixTime::EPOCH }
     }
 
     #[test]
@@ -153,8 +154,8 @@ mod tests {
         let lost = seal("lost", 3);
         let copies = [copy(&lost, 1, 7), copy(&seals[1], 3, 8), copy(&seals[0], 2, 9)];
         let found = oldest(&copies, &seals).unwrap();
-        assert_eq!((found.at, found.secret.expose_secret()), (2, &[9; LENGTH]));
-        assert_eq!(oldest(&copies, &seals[1..]).unwrap().at, 3);
+        assert_eq!((found.at.seconds(), found.secret.expose_secret()), (2, &[9; LENGTH]));
+        assert_eq!(oldest(&copies, &seals[1..]).unwrap().at.seconds(), 3);
         assert!(oldest(&copies[..1], &seals).is_none() && oldest(&[], &seals).is_none());
         let mut broken = copies[2].clone();
         broken.sealed.replace_range(..4, "AAAA");

@@ -4,12 +4,16 @@
 //! 1, 2, 4, … and then 300 seconds after the one before, so that the sum over all networks is bounded. A network that
 //! has failed twice leaves the last two open slots to others: one network alone never uses up what a newcomer needs.
 
+use std::time::Duration;
+
+use sc_auth_contract::time::UnixTime;
+
 use crate::store::Failures;
 
-/// The longest delay, in seconds.
-const LONGEST: i64 = 300;
-/// Failures are forgotten after so many seconds without another one.
-pub const FORGET_AFTER: i64 = 86_400;
+/// The longest delay.
+const LONGEST: Duration = Duration::from_mins(5);
+/// Failures are forgotten after so long without another one.
+pub const FORGET_AFTER: Duration = Duration::from_hours(24);
 /// So many open slots are left to networks that have hardly failed. At most so many unused ones are saved, too.
 const RESERVE: i32 = 2;
 /// Failures after which a network leaves the reserve to others.
@@ -27,13 +31,13 @@ pub enum Pace {
     Roomy,
 }
 
-/// For how long [`Pace::Roomy`] holds, in seconds.
-const ROOMY_FOR: i64 = 600;
+/// For how long [`Pace::Roomy`] holds.
+const ROOMY_FOR: Duration = Duration::from_mins(10);
 
 impl Pace {
     /// Of clients that nothing is known of.
-    pub const fn of_strangers(epoch: i64, now: i64) -> Self {
-        if now < epoch.saturating_add(ROOMY_FOR) { Self::Roomy } else { Self::Strict }
+    pub fn of_strangers(epoch: i64, now: UnixTime) -> Self {
+        if now < UnixTime::from_seconds(epoch) + ROOMY_FOR { Self::Roomy } else { Self::Strict }
     }
 
     const fn free(self) -> i32 {
@@ -44,18 +48,18 @@ impl Pace {
         }
     }
 
-    /// Seconds between the slot of this failure and the next: 0 for the free ones, then 1, 2, 4, …
-    fn delay(self, failures: i32) -> i64 {
+    /// The time between the slot of this failure and the next: none for the free ones, then 1, 2, 4, … seconds.
+    fn delay(self, failures: i32) -> Duration {
         match u32::try_from(failures.saturating_sub(self.free())) {
             Ok(beyond) if beyond > 0 => {
-                1_i64.checked_shl(beyond - 1).filter(|delay| *delay > 0).unwrap_or(LONGEST).min(LONGEST)
+                Duration::from_secs(1_u64.checked_shl(beyond - 1).unwrap_or(u64::MAX)).min(LONGEST)
             }
-            _ => 0,
+            _ => Duration::ZERO,
         }
     }
 
     /// How much later than the next slot the one `ahead` slots after it opens.
-    fn later(self, failures: i32, ahead: i32) -> i64 {
+    fn later(self, failures: i32, ahead: i32) -> Duration {
         (1..=ahead).map(|slot| self.delay(failures.saturating_add(slot))).sum()
     }
 }
@@ -70,15 +74,15 @@ pub enum Share {
 }
 
 /// Failures that are old enough count no more.
-pub fn recent(failures: Failures, now: i64) -> Failures {
-    if failures.last_failed_at.saturating_add(FORGET_AFTER) < now { Failures::default() } else { failures }
+pub fn recent(failures: Failures, now: UnixTime) -> Failures {
+    if failures.last_failed_at + FORGET_AFTER < now { Failures::default() } else { failures }
 }
 
-/// Seconds until an attempt may be made; 0 where it may be made now.
-pub fn wait(pace: Pace, failures: Failures, share: Share, now: i64) -> i64 {
+/// The time until an attempt may be made; zero where it may be made now.
+pub fn wait(pace: Pace, failures: Failures, share: Share, now: UnixTime) -> Duration {
     let failures = recent(failures, now);
-    let opens_at = failures.retry_at.saturating_add(pace.later(failures.count, left_to_others(pace, failures, share)));
-    opens_at.saturating_sub(now).max(0)
+    let opens_at = failures.retry_at + pace.later(failures.count, left_to_others(pace, failures, share));
+    opens_at - now
 }
 
 fn left_to_others(pace: Pace, failures: Failures, share: Share) -> i32 {
@@ -89,15 +93,15 @@ fn left_to_others(pace: Pace, failures: Failures, share: Share) -> i32 {
 }
 
 /// The failures after one more, which has taken a slot.
-pub fn after_failure(pace: Pace, old: Failures, share: Share, now: i64) -> Failures {
+pub fn after_failure(pace: Pace, old: Failures, share: Share, now: UnixTime) -> Failures {
     let old = recent(old, now);
     let count = old.count.saturating_add(1);
     let taken_at = match share {
         Share::All => now,
         // The slots that opened meanwhile stay open, but no more than the reserve.
-        Share::OfNetwork(_) => old.retry_at.max(now.saturating_sub(pace.later(old.count, RESERVE))),
+        Share::OfNetwork(_) => old.retry_at.max(now - pace.later(old.count, RESERVE)),
     };
-    Failures { count, last_failed_at: now, retry_at: taken_at.saturating_add(pace.delay(count)) }
+    Failures { count, last_failed_at: now, retry_at: taken_at + pace.delay(count) }
 }
 
 /// The failures without those of a network that has got in; `None` where nothing is left.
@@ -110,7 +114,12 @@ pub fn without(failures: Failures, own: i32) -> Option<Failures> {
 mod tests {
     use super::*;
 
-    const START: i64 = 1_000_000;
+    const START: UnixTime = UnixTime::from_seconds(1_000_000);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn after(seconds: u32) -> UnixTime {
+        START + seconds * SECOND
+    }
 
     /// One name, guessed at from several networks.
     struct Name {
@@ -123,14 +132,14 @@ mod tests {
             Self { failures: Failures::default(), own: vec![0; networks] }
         }
 
-        fn wait(&self, network: usize, now: i64) -> i64 {
-            wait(Pace::Strict, self.failures, Share::OfNetwork(self.own[network]), now)
+        fn wait(&self, network: usize, now: UnixTime) -> u64 {
+            wait(Pace::Strict, self.failures, Share::OfNetwork(self.own[network]), now).as_secs()
         }
 
         /// A wrong guess, if it may be made.
-        fn guess(&mut self, network: usize, now: i64) -> bool {
+        fn guess(&mut self, network: usize, now: UnixTime) -> bool {
             let share = Share::OfNetwork(self.own[network]);
-            let may = wait(Pace::Strict, self.failures, share, now) == 0;
+            let may = wait(Pace::Strict, self.failures, share, now).is_zero();
             if may {
                 self.failures = after_failure(Pace::Strict, self.failures, share, now);
                 self.own[network] += 1;
@@ -140,10 +149,10 @@ mod tests {
     }
 
     /// The most guesses that somebody to whom every slot is open gets in so many seconds.
-    fn bound(seconds: i64) -> i32 {
+    fn bound(seconds: u32) -> i32 {
         let mut failures = Failures::default();
-        for now in START..START + seconds {
-            while wait(Pace::Strict, failures, Share::All, now) == 0 {
+        for now in (0..seconds).map(after) {
+            while wait(Pace::Strict, failures, Share::All, now).is_zero() {
                 failures = after_failure(Pace::Strict, failures, Share::All, now);
             }
         }
@@ -152,13 +161,13 @@ mod tests {
 
     #[test]
     fn delays_grow_and_end() {
-        let delays: Vec<_> = (1..=16).map(|failures| Pace::Strict.delay(failures)).collect();
+        let delays: Vec<_> = (1..=16).map(|failures| Pace::Strict.delay(failures).as_secs()).collect();
         assert_eq!(delays, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(Pace::Lenient.delay(10), 0);
-        assert_eq!(Pace::Lenient.delay(11), 1);
+        assert_eq!(Pace::Lenient.delay(10), Duration::ZERO);
+        assert_eq!(Pace::Lenient.delay(11), SECOND);
         for failures in [68, 69, 70, i32::MAX, i32::MAX - 1] {
-            assert_eq!(Pace::Strict.delay(failures), 300);
-            assert_eq!(Pace::Strict.later(failures, RESERVE), 600);
+            assert_eq!(Pace::Strict.delay(failures), 300 * SECOND);
+            assert_eq!(Pace::Strict.later(failures, RESERVE), 600 * SECOND);
         }
     }
 
@@ -167,11 +176,7 @@ mod tests {
         assert_eq!(bound(1), 6);
         assert_eq!(bound(3_600), 6 + 9 + 10, "6 at once, 9 in growing delays, then 12 an hour");
         let old = Failures { count: 1_000, last_failed_at: START, retry_at: START };
-        assert_eq!(
-            after_failure(Pace::Strict, old, Share::All, START + 900).retry_at,
-            START + 1_200,
-            "nothing is saved"
-        );
+        assert_eq!(after_failure(Pace::Strict, old, Share::All, after(900)).retry_at, after(1_200), "nothing is saved");
     }
 
     #[test]
@@ -182,7 +187,7 @@ mod tests {
             for second in 0..1_200 {
                 for network in 0..networks.min(200) {
                     let network = (network + usize::try_from(second).unwrap() * 200) % networks;
-                    total += i32::from(name.guess(network, START + second));
+                    total += i32::from(name.guess(network, after(second)));
                 }
                 assert!(total <= bound(second + 1), "{networks} networks: {total} after {second} s");
             }
@@ -196,7 +201,7 @@ mod tests {
         let waits: Vec<_> = (0..16)
             .map(|_| {
                 let wait = name.wait(0, now);
-                now += wait;
+                now = now + Duration::from_secs(wait);
                 assert!(name.guess(0, now));
                 wait
             })
@@ -208,11 +213,11 @@ mod tests {
     fn a_guesser_on_one_network_leaves_two_attempts_to_every_newcomer() {
         let mut name = Name::new(2);
         for half_second in 0..4 * 3_600 {
-            let now = START + half_second / 2;
+            let now = after(half_second / 2);
             name.guess(0, now);
             assert!(name.wait(1, now) <= 3, "after {half_second} half seconds");
         }
-        let now = START + 7_200;
+        let now = after(7_200);
         assert!(name.guess(1, now) && name.guess(1, now));
         assert!(name.wait(1, now) > 0);
     }
@@ -222,29 +227,30 @@ mod tests {
         let mut name = Name::new(5);
         for second in 0..7_200 {
             for network in 0..4 {
-                name.guess(network, START + second);
+                name.guess(network, after(second));
             }
         }
-        assert_eq!(name.wait(4, START + 7_200), 0);
+        assert_eq!(name.wait(4, after(7_200)), 0);
     }
 
     #[test]
     fn for_a_while_after_a_reset_there_is_more_room() {
         assert_eq!(Pace::of_strangers(0, START), Pace::Strict);
-        assert_eq!(Pace::of_strangers(START, START + 599), Pace::Roomy);
-        assert_eq!(Pace::of_strangers(START, START + 600), Pace::Strict);
+        assert_eq!(Pace::of_strangers(START.seconds(), after(599)), Pace::Roomy);
+        assert_eq!(Pace::of_strangers(START.seconds(), after(600)), Pace::Strict);
         let guesses = Failures { count: 40, last_failed_at: START, retry_at: START };
-        assert_eq!(wait(Pace::Roomy, guesses, Share::OfNetwork(9), START), 0);
-        assert_eq!(wait(Pace::Strict, guesses, Share::OfNetwork(9), START), 600, "and then none at all");
+        assert_eq!(wait(Pace::Roomy, guesses, Share::OfNetwork(9), START), Duration::ZERO);
+        assert_eq!(wait(Pace::Strict, guesses, Share::OfNetwork(9), START), 600 * SECOND, "and then none at all");
     }
 
     #[test]
     fn failures_are_forgotten_after_a_day_without_another() {
-        let old = Failures { count: 20, last_failed_at: START, retry_at: START + 300 };
+        let old = Failures { count: 20, last_failed_at: START, retry_at: after(300) };
         assert_eq!(after_failure(Pace::Strict, old, Share::All, START + FORGET_AFTER).count, 21);
-        let new = after_failure(Pace::Strict, old, Share::All, START + FORGET_AFTER + 1);
-        assert_eq!((new.count, new.retry_at), (1, START + FORGET_AFTER + 1));
-        assert_eq!(after_failure(Pace::Strict, old, Share::OfNetwork(3), START + FORGET_AFTER + 1).count, 1);
+        let now = START + FORGET_AFTER + SECOND;
+        let new = after_failure(Pace::Strict, old, Share::All, now);
+        assert_eq!((new.count, new.retry_at), (1, now));
+        assert_eq!(after_failure(Pace::Strict, old, Share::OfNetwork(3), now).count, 1);
     }
 
     #[test]

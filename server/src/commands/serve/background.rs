@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sc_auth_contract::time::UnixTime;
 use tokio_util::sync::CancellationToken;
 
 use super::{credentials, deployment, imported};
@@ -23,17 +24,16 @@ use crate::store::StoreError;
 const FILES: Duration = Duration::from_secs(5);
 /// How often what is over is deleted, and sessions are counted.
 const SWEEP: Duration = Duration::from_mins(1);
-const SWEEP_SECONDS: i64 = 55;
-/// How long a heartbeat is kept, in seconds.
-const HEARTBEATS: i64 = 86_400;
+const SWEEP_DUE: Duration = Duration::from_secs(55);
+/// How long a heartbeat is kept.
+const HEARTBEATS: Duration = Duration::from_hours(24);
 
 /// Starts all of it; `stop` ends it.
 pub fn start(app: &App, args: &ServeArgs, file: &Arc<DeploymentFile>, report: &Report, stop: &CancellationToken) {
     let (sessions, metrics, clock) = (&app.sessions, &app.metrics, app.clock);
     show(&sessions.keys, metrics);
     spawn(stop, watch_keys(Arc::clone(sessions), metrics.clone(), clock));
-    let retention = i64::try_from(args.guards.audit_retention.as_secs()).unwrap_or(i64::MAX);
-    spawn(stop, sweep(Arc::clone(sessions), metrics.clone(), clock, retention));
+    spawn(stop, sweep(Arc::clone(sessions), metrics.clone(), clock, args.guards.audit_retention));
     spawn(stop, imported::watch(Arc::clone(sessions)));
     spawn(stop, credentials::watch(Arc::clone(sessions), args.database.clone(), report.clone()));
     spawn(stop, deployment::watch_file(Arc::clone(file)));
@@ -65,7 +65,7 @@ async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {
                 tracing::info!(signs_with = kid, "the keys file has changed and is in use");
                 show(keys, &metrics);
                 // At once, while a key that opens the copy in the database is still there.
-                sync_counter_keys(&sessions, clock().unix_timestamp()).await;
+                sync_counter_keys(&sessions, clock()).await;
             }
             Reload::Broken(error) => {
                 if !was_broken {
@@ -80,7 +80,7 @@ async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {
 }
 
 /// What it cannot do now, it does a minute later.
-async fn sync_counter_keys(sessions: &Sessions, now: i64) {
+async fn sync_counter_keys(sessions: &Sessions, now: UnixTime) {
     if let Err(error) = sessions.counter_keys.sync(&sessions.store, &sessions.keys.get(), now).await {
         tracing::warn!(
             error = logging::chain(error.as_ref()),
@@ -96,16 +96,16 @@ fn show(keys: &KeyRing, metrics: &Metrics) {
     metrics.show_keys(&shown);
 }
 
-async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retention: i64) {
+async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retention: Duration) {
     // Not at once: a start has enough to do.
     tokio::time::sleep(FILES).await;
     let mut place = 0;
     loop {
-        let now = clock().unix_timestamp();
+        let now = clock();
         sync_counter_keys(&sessions, now).await;
         let result = async {
             metrics.show_sessions(sessions.store.count_sessions(now).await?);
-            if sessions.store.claim_chore("sweep", now, SWEEP_SECONDS).await? {
+            if sessions.store.claim_chore("sweep", now, SWEEP_DUE).await? {
                 place = sweep_once(&sessions, place, now, retention).await?;
             }
             Ok::<_, StoreError>(())
@@ -121,14 +121,14 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retentio
 }
 
 /// Begins with the sessions after `place`, and returns where to go on.
-async fn sweep_once(sessions: &Sessions, place: i64, now: i64, retention: i64) -> Result<i64, StoreError> {
+async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, retention: Duration) -> Result<i64, StoreError> {
     let store = &sessions.store;
     let (place, expired) = store.sweep_sessions(place, now).await?;
-    let events = store.sweep_audit_events(now.saturating_sub(retention)).await?;
-    let failures = store.sweep_failures(now.saturating_sub(throttle::FORGET_AFTER)).await?;
-    store.sweep_networks(now.saturating_sub(throttle::FORGET_NETWORK_AFTER)).await?;
+    let events = store.sweep_audit_events(now - retention).await?;
+    let failures = store.sweep_failures(now - throttle::FORGET_AFTER).await?;
+    store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await?;
     store.sweep_parties(now).await?;
-    store.sweep_heartbeats(now.saturating_sub(HEARTBEATS)).await?;
+    store.sweep_heartbeats(now - HEARTBEATS).await?;
     tracing::debug!(expired, events, failures, "deleted what was over");
     Ok(place)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sc_auth_contract::status::KeyStatus;
+use sc_auth_contract::time::UnixTime;
 
 use crate::auth::session::Sessions;
 use crate::clock::Clock;
@@ -28,7 +29,7 @@ pub async fn beat(sessions: Arc<Sessions>, file: Arc<DeploymentFile>, clock: Clo
             tokio::time::sleep(FILES).await;
             continue;
         };
-        if let Err(error) = sessions.store.beat(&deployment, clock().unix_timestamp()).await {
+        if let Err(error) = sessions.store.beat(&deployment, clock()).await {
             tracing::warn!(error = logging::chain(&error), "the heartbeat could not be written");
         }
         tokio::time::sleep(BEAT).await;
@@ -52,7 +53,7 @@ pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
         looks += 1;
         if kids != seen || looks >= LOOKS {
             looks = 0;
-            match look(&sessions, &report, &keys, clock().unix_timestamp()).await {
+            match look(&sessions, &report, &keys, clock()).await {
                 Ok(()) => seen = kids,
                 Err(error) => {
                     tracing::warn!(error = logging::chain(&error), "whether keys were lost could not be looked at");
@@ -63,7 +64,7 @@ pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
     }
 }
 
-async fn look(sessions: &Sessions, report: &Report, keys: &[KeyStatus], now: i64) -> Result<(), StoreError> {
+async fn look(sessions: &Sessions, report: &Report, keys: &[KeyStatus], now: UnixTime) -> Result<(), StoreError> {
     let are_lost = sessions.store.are_keys_lost(keys, now).await?;
     if report.set_keys_lost(are_lost) && are_lost {
         tracing::error!(

@@ -40,7 +40,7 @@ impl<'a> Start<'a> {
             policy: args.password.policy()?,
             old_tokens: args.old_tokens.resolve()?,
             deployment: Arc::new(args.deployment.load()?),
-            keys: Arc::new(KeyRing::load(keys_file, clock::system().unix_timestamp(), &mut rand::rng())?),
+            keys: Arc::new(KeyRing::load(keys_file, clock::system(), &mut rand::rng())?),
         })
     }
 
@@ -63,7 +63,7 @@ impl<'a> Start<'a> {
             identity = store.own_identity(),
             "the database is there and its schema up to date"
         );
-        let now = clock::system().unix_timestamp();
+        let now = clock::system();
         let counter_keys = CounterKeys::load(&store, &self.keys.get(), rand::random(), now).await?;
         let hasher = Hasher::start(args.hash.settings(), self.metrics.hash(), &mut rand::rng())?;
         self.first_admin(&store, &hasher, database).await?;
@@ -86,7 +86,7 @@ impl<'a> Start<'a> {
             old_tokens: self.old_tokens.clone(),
             form: args.hash.form(),
             throttles: args.guards.rate_limits.is_on(),
-            leeway: i64::try_from(args.tokens.leeway.as_secs()).unwrap_or(0),
+            leeway: args.tokens.leeway,
         };
         let settings = Settings {
             policy: self.policy.clone(),

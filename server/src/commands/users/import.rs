@@ -31,7 +31,7 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     }
     let Import { taken, refused, .. } = import;
     let entry = Entry::new(Event::UsersImported, AuditOutcome::Success).detail(format!("{taken} users"));
-    audit::note(&store, &Client::default(), entry, clock::system().unix_timestamp()).await?;
+    audit::note(&store, &Client::default(), entry, clock::system()).await?;
     store.close().await;
     say(format_args!("{taken} users imported, {refused} lines refused."))?;
     anyhow::ensure!(refused == 0, "{refused} lines were refused; the others are imported");

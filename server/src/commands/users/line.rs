@@ -2,12 +2,12 @@
 
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::account::{EMAIL, NAME, PASSWORD_HASH_MAX, USERNAME, is_email, key_fits};
 use crate::auth::password::{Caps, Stored};
 use crate::auth::session::random_uuid;
+use crate::clock::from_rfc3339;
 use crate::store::{ExportedUser, ListedUser, NewUser, Role};
 
 /// One line. What is not given takes its default.
@@ -69,11 +69,13 @@ impl Line {
         within("password_hash", &self.password_hash, 1, PASSWORD_HASH_MAX)?;
         let stored = Stored::parse(&self.password_hash);
         stored.and_then(|stored| stored.check(caps)).map_err(|error| error.to_string())?;
-        let created_at = self.created_at.map(|text| OffsetDateTime::parse(&text, &Rfc3339)).transpose();
+        let created_at = self
+            .created_at
+            .map(|text| from_rfc3339(&text).ok_or("created_at: not a time such as 2026-01-31T00:00:00Z"));
         let uuid = self.uuid.map(|uuid| uuid.to_ascii_lowercase());
         Ok(NewUser {
             role: Role::from_name(&self.role).ok_or("role: must be one of Admin, User")?,
-            created_at: created_at.map_err(|_| "created_at: not a time such as 2026-01-31T00:00:00Z")?,
+            created_at: created_at.transpose()?,
             username: self.username,
             email: self.email,
             name: self.name,

@@ -13,7 +13,7 @@ use crate::store::{Contents, Health, Identity, Store};
 /// How long the database may take to answer.
 const DATABASE_LIMIT: Duration = Duration::from_secs(4);
 /// How long another ScAuth counts as one on this database after it was last seen, in seconds.
-const OTHERS: i64 = 300;
+const OTHERS: Duration = Duration::from_mins(5);
 
 /// Always 200: it is the server that is asked.
 pub async fn status(State(ops): State<Ops>) -> Json<Status> {
@@ -73,7 +73,7 @@ fn parts(identity: Option<Identity>) -> (Option<String>, Option<String>) {
 
 async fn others(ops: &Ops) -> Vec<Other> {
     let (Some(sessions), Some(deployment)) = (ops.sessions.get(), ops.deployment.get()) else { return Vec::new() };
-    let since = (ops.clock)().unix_timestamp().saturating_sub(OTHERS);
+    let since = (ops.clock)() - OTHERS;
     let others = sessions.store.others(&deployment, since);
     tokio::time::timeout(DATABASE_LIMIT, others).await.ok().and_then(Result::ok).unwrap_or_default()
 }

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use sc_auth_contract::time::UnixTime;
+
 use crate::store::Role;
 
 /// The longest list of roles, in characters.
@@ -75,8 +77,8 @@ pub fn wanted(query: &str) -> Result<Wanted, Problem> {
 pub struct Warnings(Mutex<(i64, u32)>);
 
 impl Warnings {
-    /// Logs why nobody passes, unless it was logged often enough in this minute. `now` is in seconds.
-    pub fn log(&self, problem: &Problem, now: i64) {
+    /// Logs why nobody passes, unless it was logged often enough in this minute.
+    pub fn log(&self, problem: &Problem, now: UnixTime) {
         if self.take(now) {
             tracing::warn!(
                 %problem,
@@ -86,9 +88,9 @@ impl Warnings {
         }
     }
 
-    fn take(&self, now: i64) -> bool {
+    fn take(&self, now: UnixTime) -> bool {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = now.div_euclid(60);
+        let minute = now.seconds().div_euclid(60);
         if logged.0 != minute {
             *logged = (minute, 0);
         }
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn warnings_are_few_in_each_minute() {
         let warnings = Warnings::default();
-        let count = |now| (0..1_000).filter(|_| warnings.take(now)).count();
+        let count = |now: i64| (0..1_000).filter(|_| warnings.take(now.into())).count();
         assert_eq!((count(60), count(119), count(120)), (10, 0, 10));
     }
 }

@@ -1,7 +1,7 @@
 //! Changing and deleting users, with what has to happen at the same time.
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
-use time::OffsetDateTime;
 
 use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
@@ -20,7 +20,7 @@ impl Store {
         user_id: i32,
         changes: Changes,
         guard: Guard,
-        now: OffsetDateTime,
+        now: UnixTime,
     ) -> Result<bool, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
@@ -64,7 +64,7 @@ impl Store {
         old: &str,
         new: &str,
         sid: &str,
-        now: i64,
+        now: UnixTime,
     ) -> Result<bool, StoreError> {
         self.transaction(|tx| {
             let (old, new, sid) = (old.to_owned(), new.to_owned(), sid.to_owned());
@@ -90,7 +90,7 @@ async fn change(
     user_id: i32,
     changes: &Changes,
     guard: &Guard,
-    now: OffsetDateTime,
+    now: UnixTime,
     has_old_tables: bool,
 ) -> Result<bool, StoreError> {
     if changes.takes_power() {

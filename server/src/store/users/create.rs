@@ -1,7 +1,7 @@
 //! New users.
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::InsertStatement;
-use time::OffsetDateTime;
 
 use super::{NewUser, insertion, row};
 use crate::store::{Actor, Store, StoreError, identity};
@@ -12,12 +12,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Taken`] where the name or the address belongs to another user, [`StoreError::SessionOver`] and
     /// [`StoreError::NotAdmin`] where the actor may not do so any longer.
-    pub async fn create_user(
-        &self,
-        user: NewUser,
-        actor: Option<&Actor>,
-        now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
+    pub async fn create_user(&self, user: NewUser, actor: Option<&Actor>, now: UnixTime) -> Result<(), StoreError> {
         let insertion = self.insertion_of(user, now).await?;
         let Some(actor) = actor else { return self.execute(&insertion).await.map(|_| ()) };
         self.transaction(|tx| {
@@ -31,12 +26,7 @@ impl Store {
     }
 
     /// Makes the first Admin, with the `id` of the Secret that has the password.
-    pub async fn create_first_admin(
-        &self,
-        user: NewUser,
-        secret_id: &str,
-        now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
+    pub async fn create_first_admin(&self, user: NewUser, secret_id: &str, now: UnixTime) -> Result<(), StoreError> {
         let insertion = self.insertion_of(user, now).await?;
         self.transaction(|tx| {
             let (insertion, secret_id) = (insertion.clone(), secret_id.to_owned());
@@ -48,7 +38,7 @@ impl Store {
         .await
     }
 
-    async fn insertion_of(&self, user: NewUser, now: OffsetDateTime) -> Result<InsertStatement, StoreError> {
+    async fn insertion_of(&self, user: NewUser, now: UnixTime) -> Result<InsertStatement, StoreError> {
         if self.has_old_tables() {
             // One of that name that the old service wrote gets its key now, which then refuses the new one.
             self.credentials(&user.username).await?;
