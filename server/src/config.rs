@@ -7,11 +7,13 @@ mod database;
 mod page;
 mod passwords;
 mod serve;
+mod service_links;
 mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Parser, Subcommand};
 
 use sc_auth_contract::settings;
@@ -20,6 +22,7 @@ pub use commands::{AdminAction, AdminCreateArgs, DeploymentArgs, KeysAction, Mig
 pub use database::{DatabaseArgs, read_secret, secret};
 pub use passwords::{HashArgs, PasswordArgs};
 pub use serve::ServeArgs;
+pub use service_links::Environment;
 
 /// Accounts, sessions, roles and tokens over HTTP.
 #[derive(Debug, Parser)]
@@ -119,6 +122,17 @@ fn find_env(command: &Command, flag: &str) -> Option<String> {
     own.or_else(|| command.get_subcommands().find_map(|sub| find_env(sub, flag)))
 }
 
+/// Makes clap ignore these variables: they describe a Service and are not meant as settings.
+fn without(command: Command, ignored: &[&str]) -> Command {
+    let own = command.get_arguments().filter(|arg| {
+        let name = arg.get_env().and_then(|name| name.to_str());
+        name.is_some_and(|name| ignored.contains(&name))
+    });
+    let own: Vec<_> = own.map(|arg| arg.get_id().clone()).collect();
+    let command = own.into_iter().fold(command, |command, id| command.mut_arg(id, |arg| arg.env(Resettable::Reset)));
+    command.mut_subcommands(|sub| without(sub, ignored))
+}
+
 /// Parses the command line and the environment.
 ///
 /// # Errors
@@ -126,31 +140,30 @@ fn find_env(command: &Command, flag: &str) -> Option<String> {
 pub fn parse(
     command: Command,
     arguments: impl Iterator<Item = std::ffi::OsString>,
-    environment: impl Iterator<Item = String>,
+    environment: &Environment,
 ) -> Result<(Cli, ArgMatches), clap::Error> {
     use clap::FromArgMatches as _;
     use clap::error::ErrorKind;
 
-    let mut command = command;
+    let links = service_links::names(environment);
+    let mut command = without(command, &links);
     let matches: ArgMatches =
         command.try_get_matches_from_mut(arguments).map_err(|error| match name_of_invalid(&command, &error) {
             Some(name) => clap::Error::raw(error.kind(), format!("{name}: {}\n", in_one_line(&error))),
             None => error,
         })?;
-    let unknown = unknown_names(&command, environment);
+    let names = environment.keys().filter(|name| !links.contains(&name.as_str()));
+    let unknown = unknown_names(&command, names.cloned());
     if !unknown.is_empty() {
-        let message = format!(
-            "no setting is called {}; the settings are {}\n",
-            unknown.join(", "),
-            known_names(&command)
-                .into_iter()
-                .filter(|name| name.starts_with("SC_AUTH_"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        );
-        return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
+        return Err(clap::Error::raw(ErrorKind::UnknownArgument, unknown_message(&command, &unknown)));
     }
     Cli::from_arg_matches(&matches).map(|cli| (cli, matches))
+}
+
+fn unknown_message(command: &Command, unknown: &[String]) -> String {
+    let known = known_names(command);
+    let known: Vec<_> = known.iter().map(String::as_str).filter(|name| name.starts_with("SC_AUTH_")).collect();
+    format!("no setting is called {}; the settings are {}\n", unknown.join(", "), known.join(", "))
 }
 
 /// What is wrong and which values are possible, without clap's hint about `--help`.
@@ -168,8 +181,9 @@ mod tests {
 
     fn parsed(arguments: &[&str], environment: &[&str]) -> Result<Cli, String> {
         let arguments = arguments.iter().map(Into::into);
-        let environment = environment.iter().map(ToString::to_string);
-        parse(Cli::command(), arguments, environment).map(|(cli, _)| cli).map_err(|error| error.to_string())
+        let pair = |variable: &&str| variable.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment = environment.iter().filter_map(pair).collect();
+        parse(Cli::command(), arguments, &environment).map(|(cli, _)| cli).map_err(|error| error.to_string())
     }
 
     fn serve(arguments: &[&str]) -> ServeArgs {
@@ -199,11 +213,33 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_refused_and_named() {
-        let error = parsed(&["sc-auth-server", "serve"], &["SC_AUTH_ISSUER", "SC_AUTH_ISUER", "PATH"]).unwrap_err();
+        let error = parsed(&["sc-auth-server", "serve"], &["SC_AUTH_ISSUER=", "SC_AUTH_ISUER=", "PATH="]).unwrap_err();
         assert!(
             error.contains("no setting is called SC_AUTH_ISUER; the settings are SC_AUTH_ACCESS_TOKEN_TTL"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn service_links_are_no_settings_and_look_alikes_are_refused() {
+        let service = ["SC_AUTH_SVC_SERVICE_HOST=10.0.0.1", "SC_AUTH_SVC_SERVICE_PORT=8000"];
+        for command in [&["sc-auth-server", "serve"][..], &["sc-auth-server", "migrate"]] {
+            parsed(command, &[&service[..], &["SC_AUTH_SVC_PORT=tcp://10.0.0.1:8000"]].concat()).unwrap();
+        }
+        for (name, value) in [("SC_AUTH_LISTEN_PORT", "8000"), ("SC_AUTH_SVC_PORT", "8000"), ("SC_AUTH_SVC_HOST", "x")]
+        {
+            let variable = format!("{name}={value}");
+            let error = parsed(&["sc-auth-server", "serve"], &[&service[..], &[&variable]].concat()).unwrap_err();
+            assert!(error.contains(&format!("no setting is called {name};")), "{error}");
+        }
+    }
+
+    /// Those of a Service `db`. A new setting with such a name is ignored beside a Service of its own name too.
+    #[test]
+    fn a_setting_with_the_name_of_a_service_link_is_not_read_from_it() {
+        let ignored = ["DB_PORT"];
+        let (before, after) = (known_names(&Cli::command()), known_names(&without(Cli::command(), &ignored)));
+        assert_eq!(before.into_iter().filter(|name| !after.contains(name)).collect::<Vec<_>>(), ignored);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod report;
 mod store;
 mod terminal;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
@@ -24,8 +25,10 @@ use clap::CommandFactory as _;
 use config::{Action, AdminAction, Cli, ConfigAction};
 
 fn main() -> ExitCode {
-    let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let (cli, matches) = match config::parse(Cli::command(), std::env::args_os(), environment) {
+    let variable =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()));
+    let environment = std::env::vars_os().filter_map(variable).collect();
+    let (cli, matches) = match config::parse(Cli::command(), std::env::args_os(), &environment) {
         Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };

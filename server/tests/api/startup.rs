@@ -71,6 +71,44 @@ async fn an_unknown_or_bad_setting_stops_the_start_and_is_named() {
     assert!(text.contains("SC_AUTH_LISTEN: 203.0.113.7:8000 cannot be listened on"), "{text}");
 }
 
+/// In a pod that Kubernetes has described the Services `sc-auth-svc` and `db` to.
+#[tokio::test]
+async fn the_services_of_a_namespace_are_no_settings() {
+    let links = |name: &str, port: &str| {
+        let address = format!("10.0.0.1:{port}");
+        [
+            (format!("{name}_SERVICE_HOST"), "10.0.0.1".to_owned()),
+            (format!("{name}_SERVICE_PORT"), port.to_owned()),
+            (format!("{name}_SERVICE_PORT_HTTP"), port.to_owned()),
+            (format!("{name}_PORT"), format!("tcp://{address}")),
+            (format!("{name}_PORT_{port}_TCP"), format!("tcp://{address}")),
+            (format!("{name}_PORT_{port}_TCP_PROTO"), "tcp".to_owned()),
+            (format!("{name}_PORT_{port}_TCP_PORT"), port.to_owned()),
+            (format!("{name}_PORT_{port}_TCP_ADDR"), "10.0.0.1".to_owned()),
+        ]
+    };
+    let links = [links("SC_AUTH_SVC", "8000"), links("DB", "3306")].concat();
+    let links: Vec<_> = links.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let database = Database::create(Engine::Sqlite).await;
+    let output = run(&database, &["migrate"], &links).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    drop(Server::start(&database, &links).await);
+
+    // A port in `DB_PORT` is a setting, and replaces the Service's variable in a pod.
+    for (own, row) in [(None, "DB_PORT -"), (Some(("DB_PORT", "1")), "DB_PORT 1 environment")] {
+        let settings = [("DB_HOST", "127.0.0.1"), ("DB_USER", "u"), ("DB_PASS", "p"), ("DB_NAME", "n")];
+        let all: Vec<_> = links.iter().copied().chain(settings).chain(own).collect();
+        let output = command(&database, &["config", "check"], &all).env_remove("DATABASE_URL").output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let rows: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert!(rows.iter().any(|found| found == row), "{text}");
+    }
+
+    let misspelt = [&links[..], &[("SC_AUTH_LISTEN_PORT", "8000")]].concat();
+    assert!(refusal(&["serve"], &misspelt).await.contains("no setting is called SC_AUTH_LISTEN_PORT"));
+}
+
 #[tokio::test]
 async fn a_keys_file_that_cannot_be_used_stops_the_start() {
     let database = Database::create(Engine::Sqlite).await;
