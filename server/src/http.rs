@@ -27,7 +27,7 @@ use axum::Extension;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::post;
+use axum::routing::{any, post};
 use sc_auth_contract::time::UnixTime;
 use tower_http::cors::CorsLayer;
 use utoipa::OpenApi as _;
@@ -69,7 +69,7 @@ pub struct Settings {
     /// `None` where they are off.
     pub rate_limits: Option<RateLimits>,
     pub cors_origins: Vec<HeaderValue>,
-    /// Of queries to `verify` that are not understood.
+    /// Of addresses below `verify` that are not understood.
     pub verify_warnings: verify::Warnings,
 }
 
@@ -113,10 +113,19 @@ fn with_verify() -> OpenApiRouter<App> {
 
 /// What proxies ask, and no browser.
 fn verify_routes() -> OpenApiRouter<App> {
+    // Envoy asks with any method that its client sends, and with its path behind ours.
+    let (schemas, path_of_any, _) = routes!(verify::verify_any);
+    let (more_schemas, path_of_role, _) = routes!(verify::verify_role);
     let routes = OpenApiRouter::new()
         .routes(routes!(verify::verify))
         // Some proxies ask with the method of the request that they are to forward.
         .route("/verify", post(verify::verify).put(verify::verify).patch(verify::verify).delete(verify::verify))
+        .routes((schemas, path_of_any, any(verify::verify_any)))
+        .route("/verify/any/{*path}", any(verify::verify_any))
+        .routes((more_schemas, path_of_role, any(verify::verify_role)))
+        .route("/verify/role/{roles}/{*path}", any(verify::verify_role))
+        .route("/verify/", any(verify::verify_below))
+        .route("/verify/{*path}", any(verify::verify_below))
         .layer(from_fn(layers::no_store));
     OpenApiRouter::new().nest("/api/v1", routes)
 }

@@ -1,14 +1,16 @@
-//! `GET /api/v1/verify`: may the bearer pass? For ingress controllers that ask before they forward a request:
-//! Traefik's forwardAuth and nginx's auth_request. They know four answers: 200, 401, 403, and 503 where we cannot
-//! tell; anything else nginx would turn into a 500.
+//! `GET /api/v1/verify`: may the bearer pass? For proxies that ask before they forward a request: Traefik's and
+//! Caddy's forward auth, nginx's auth_request, Envoy's ext_authz. They know four answers: 200, 401, 403, and 503 where
+//! we cannot tell; anything else nginx would turn into a 500.
 //!
 //! The query is the proxy's own configuration. One that is not understood was meant to keep somebody out: it refuses
-//! everybody, and the log says why.
+//! everybody, and the log says why. Envoy asks with the method, the path and the query of its client, and puts a path
+//! of its own in front: below `verify/`, the first segments are its configuration, and all else is its client's.
 
-mod query;
+mod wanted;
+mod warnings;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -17,8 +19,11 @@ use super::bearer;
 use crate::auth::session::SessionError;
 use crate::logging;
 use crate::store::User;
-pub use query::Warnings;
+use wanted::{Problem, Wanted};
+pub use warnings::Warnings;
 
+/// What the paths begin with that end with a client's own, within `/api/v1`.
+const BELOW: &str = "/verify/";
 const USER: HeaderName = HeaderName::from_static("x-auth-user");
 const UUID: HeaderName = HeaderName::from_static("x-auth-uuid");
 const ROLE: HeaderName = HeaderName::from_static("x-auth-role");
@@ -47,14 +52,68 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
     security(("bearer" = []))
 )]
 pub async fn verify(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    let Ok(token) = bearer::token(&headers) else {
+    answer(&app, &headers, wanted::in_query(query.as_deref().unwrap_or_default())).await
+}
+
+/// Verifies an access token for a proxy that appends the path and the query of its client, such as Envoy. Allows every
+/// user. Any method, any further path and any query have the same answer. The answers have no body.
+#[utoipa::path(
+    get,
+    path = "/verify/any",
+    tag = "verify",
+    responses(
+        (status = 200, description = "The user is allowed", headers(
+            ("X-Auth-User" = String, description = "The user name; characters that a header cannot hold are percent-encoded"),
+            ("X-Auth-Uuid" = String),
+            ("X-Auth-Role" = String),
+        )),
+        (status = 401, description = "The token is missing, invalid, expired or revoked"),
+        (status = 503, description = "The database is unavailable"),
+    ),
+    security(("bearer" = []))
+)]
+pub async fn verify_any(state: State<App>, headers: HeaderMap, uri: Uri) -> Response {
+    verify_below(state, headers, uri).await
+}
+
+/// Verifies an access token for a proxy that appends the path and the query of its client, such as Envoy. Allows only
+/// users with one of the roles. Any method, any further path and any query have the same answer. The answers have no
+/// body.
+#[utoipa::path(
+    get,
+    path = "/verify/role/{roles}",
+    tag = "verify",
+    params(("roles" = String, Path, description = "The allowed roles, separated by commas", example = "Admin")),
+    responses(
+        (status = 200, description = "The user is allowed", headers(
+            ("X-Auth-User" = String, description = "The user name; characters that a header cannot hold are percent-encoded"),
+            ("X-Auth-Uuid" = String),
+            ("X-Auth-Role" = String),
+        )),
+        (status = 401, description = "The token is missing, invalid, expired or revoked"),
+        (status = 403, description = "The user has none of the roles, or the path is invalid"),
+        (status = 503, description = "The database is unavailable"),
+    ),
+    security(("bearer" = []))
+)]
+pub async fn verify_role(state: State<App>, headers: HeaderMap, uri: Uri) -> Response {
+    verify_below(state, headers, uri).await
+}
+
+/// For all paths below `verify`: what they ask for does not depend on which of our routes they match.
+pub async fn verify_below(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
+    answer(&app, &headers, wanted::in_path(uri.path().strip_prefix(BELOW).unwrap_or_default())).await
+}
+
+async fn answer(app: &App, headers: &HeaderMap, wanted: Result<Wanted, Problem>) -> Response {
+    let Ok(token) = bearer::token(headers) else {
         return refuse(StatusCode::UNAUTHORIZED, "Bearer");
     };
     let user = match app.sessions.authenticate(token, app.now()).await {
         Ok(bearer) => bearer.user,
         Err(error) => return no_bearer(&error),
     };
-    match query::wanted(query.as_deref().unwrap_or_default()) {
+    match wanted {
         Ok(wanted) if wanted.allows(user.role()) => pass(&user),
         Ok(_) => forbid(),
         Err(problem) => {

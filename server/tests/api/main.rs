@@ -44,6 +44,7 @@ mod transfer;
 mod turns;
 mod users;
 mod verify;
+mod verify_paths;
 
 /// Makes each of the named functions a test on each engine.
 #[macro_export]

@@ -54,6 +54,8 @@ async fn every_call_is_described_and_every_reference_leads_somewhere() {
             "GET /api/v1/users",
             "GET /api/v1/users/{uuid}",
             "GET /api/v1/verify",
+            "GET /api/v1/verify/any",
+            "GET /api/v1/verify/role/{roles}",
             "PATCH /api/v1/accounts/me",
             "PATCH /api/v1/users",
             "POST /api/v1/accounts/login",

@@ -1,0 +1,49 @@
+//! The log lines about proxies that are configured wrongly.
+
+use std::sync::{Mutex, PoisonError};
+
+use sc_auth_contract::time::UnixTime;
+
+use super::wanted::Problem;
+
+/// Warnings that are logged in a minute at most: whoever is logged in can cause them.
+const WARNINGS: u32 = 10;
+
+/// How many warnings were logged in the present minute.
+#[derive(Debug, Default)]
+pub struct Warnings(Mutex<(i64, u32)>);
+
+impl Warnings {
+    /// Logs why nobody passes, unless it was logged often enough in this minute.
+    pub fn log(&self, problem: &Problem, now: UnixTime) {
+        if self.take(now) {
+            tracing::warn!(
+                %problem,
+                "verify refuses everybody: the address that a proxy asks is not understood; it is /api/v1/verify, with \
+                 ?role=ROLES or without a query, or begins with /api/v1/verify/any or /api/v1/verify/role/ROLES"
+            );
+        }
+    }
+
+    fn take(&self, now: UnixTime) -> bool {
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = now.seconds().div_euclid(60);
+        if logged.0 != minute {
+            *logged = (minute, 0);
+        }
+        logged.1 = logged.1.saturating_add(1);
+        logged.1 <= WARNINGS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_few_in_each_minute() {
+        let warnings = Warnings::default();
+        let count = |now: i64| (0..1_000).filter(|_| warnings.take(now.into())).count();
+        assert_eq!((count(60), count(119), count(120)), (10, 0, 10));
+    }
+}
