@@ -10,8 +10,8 @@ export GOPATH=$CACHE/go GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/modules
 
 # The Debian packages that the databases, our images and the cluster need.
 DATABASE_PACKAGES=(mariadb-server postgresql openssl mmdebstrap debian-archive-keyring)
-# Proxies that call the server, in addition to Traefik, which is built from source.
-PROXY_PACKAGES=(nginx)
+# Proxies that call the server, in addition to Traefik, which is built from source, and Envoy, a Python wheel.
+PROXY_PACKAGES=(caddy nginx)
 # Reads our metrics, and tests our alerts.
 MONITORING_PACKAGES=(prometheus)
 IMAGE_PACKAGES=(buildah busybox-static debian-archive-keyring gcc libc6-dev mmdebstrap)

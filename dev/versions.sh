@@ -1,10 +1,13 @@
-# Versions of the development cluster's parts; to be sourced. The go.mod files in tools/ pin the same versions.
+# Versions of the development cluster's parts; to be sourced. The go.mod files in tools/, and tools/envoy/requirements.txt, pin
+# the same versions.
 # shellcheck shell=bash disable=SC2034
 KUBERNETES=v1.35.4
 HELM=v3.20.2
 ETCD=v3.6.6
 COREDNS=v1.12.4
 TRAEFIK=v3.6.12
+# A proxy, for the tests only.
+ENVOY=v1.40.0
 METRICS_SERVER=v0.8.0
 KUBE_ROUTER=v2.1.0
 # Checks workflows.

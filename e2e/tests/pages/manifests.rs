@@ -9,10 +9,18 @@ use sc_auth_e2e::manifests::{objects, root};
 use serde_json::{Value, json};
 
 /// Kinds whose definitions this cluster does not have.
-const ELSEWHERE: [&str; 6] =
-    ["Application", "ExternalSecret", "GitRepository", "HelmRelease", "Kustomization", "OCIRepository"];
+const ELSEWHERE: [&str; 8] = [
+    "Application",
+    "ClientTrafficPolicy",
+    "ExternalSecret",
+    "GitRepository",
+    "HelmRelease",
+    "Kustomization",
+    "OCIRepository",
+    "SecurityPolicy",
+];
 
-/// The blocks marked `yaml`, and what commands read after `<<'YAML'`.
+/// The blocks marked `yaml`, and what commands read after `<<'YAML'`. Those marked `yml` are files of other programs.
 fn manifests(page: &str) -> Vec<String> {
     let between = |start: &str, end: &str| {
         let parts = page.split(start).skip(1).map(|part| part.split(end).next().unwrap().to_owned());

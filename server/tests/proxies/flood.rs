@@ -93,6 +93,16 @@ async fn nginx_with_900_clients_answers_no_502() {
 }
 
 #[tokio::test]
+async fn caddy_with_900_clients_answers_no_502() {
+    many_clients_are_all_served(Kind::Caddy).await;
+}
+
+#[tokio::test]
+async fn envoy_with_900_clients_answers_no_502() {
+    many_clients_are_all_served(Kind::Envoy).await;
+}
+
+#[tokio::test]
 async fn waves_through_traefik_do_not_kill() {
     waves_through_a_proxy_do_not_kill(Kind::Traefik).await;
 }
@@ -100,4 +110,14 @@ async fn waves_through_traefik_do_not_kill() {
 #[tokio::test]
 async fn waves_through_nginx_do_not_kill() {
     waves_through_a_proxy_do_not_kill(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn waves_through_caddy_do_not_kill() {
+    waves_through_a_proxy_do_not_kill(Kind::Caddy).await;
+}
+
+#[tokio::test]
+async fn waves_through_envoy_do_not_kill() {
+    waves_through_a_proxy_do_not_kill(Kind::Envoy).await;
 }

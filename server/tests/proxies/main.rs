@@ -1,20 +1,27 @@
-//! Behind a real Traefik and a real nginx: who may pass to another app, and whose address counts.
-//! `make test` builds the one and needs the other installed.
+//! Behind a real Traefik, nginx, Caddy and Envoy: who may pass to another app, and whose address counts.
+//! `make test` builds or downloads the first and the last, and needs the others installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 #![allow(clippy::needless_pass_by_value, reason = "the harness is shared with the tests of the API")]
 #![allow(dead_code, reason = "the harness is shared with the tests of the API, which use all of it")]
 
+mod caddy;
 #[path = "../api/cgroup.rs"]
 mod cgroup;
 #[path = "../api/database.rs"]
 mod database;
+mod envoy;
 mod flood;
 #[path = "../api/harness.rs"]
 mod harness;
+mod nginx;
+mod page;
 mod proxy;
+mod traefik;
 
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use database::Engine;
 use harness::{PASSWORD, Server, Tokens};
@@ -99,6 +106,88 @@ async fn nginx_lets_only_those_pass_who_may() {
     only_who_may_passes_and_the_app_is_told_who(Kind::Nginx).await;
 }
 
+#[tokio::test]
+async fn caddy_lets_only_those_pass_who_may() {
+    only_who_may_passes_and_the_app_is_told_who(Kind::Caddy).await;
+}
+
+#[tokio::test]
+async fn envoy_lets_only_those_pass_who_may() {
+    only_who_may_passes_and_the_app_is_told_who(Kind::Envoy).await;
+}
+
+/// Neither on a path that is protected nor on one that is not, nor under a name that some apps take for the same.
+async fn no_forged_header_reaches_the_app(kind: Kind) {
+    let setup = Setup::new(kind).await;
+    let alice = setup.server.login("alice").await.access;
+    for path in ["/app", "/public"] {
+        let request = |names: [&str; 2]| {
+            let request = Client::new().get(format!("{}{path}", setup.proxy.address)).bearer_auth(&alice);
+            names.into_iter().fold(request, |request, name| request.header(name, "Admin")).send()
+        };
+        let told: Value = request(["X-Auth-Role", "X-Auth-Role"]).await.unwrap().json().await.unwrap();
+        assert_eq!(told["x-auth-role"], if path == "/app" { json!("User") } else { Value::Null }, "{path}");
+        let response = request(["X_Auth_Role", "X-Auth_Role"]).await.unwrap();
+        if response.status() != 400 {
+            assert_eq!(response.status(), 200, "{path}");
+            let told: Value = response.json().await.unwrap();
+            let forged = told.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("x_auth_role"));
+            assert_eq!(forged.count(), 0, "{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_forged_header_passes_traefik() {
+    no_forged_header_reaches_the_app(Kind::Traefik).await;
+}
+
+#[tokio::test]
+async fn no_forged_header_passes_nginx() {
+    no_forged_header_reaches_the_app(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn no_forged_header_passes_caddy() {
+    no_forged_header_reaches_the_app(Kind::Caddy).await;
+}
+
+#[tokio::test]
+async fn no_forged_header_passes_envoy() {
+    no_forged_header_reaches_the_app(Kind::Envoy).await;
+}
+
+/// Envoy asks with the method, the path and the query of its client.
+#[tokio::test]
+async fn what_a_client_of_envoy_asks_for_does_not_change_who_may_pass() {
+    let setup = Setup::new(Kind::Envoy).await;
+    let (root, alice) = (setup.server.login("root").await.access, setup.server.login("alice").await.access);
+    let ask = async |method: &str, path: &str, token: &str| {
+        let mut stream = TcpStream::connect(setup.proxy.address.trim_start_matches("http://")).await.unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\
+             Authorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+        for path in
+            ["/admin", "/admin/x?role=User", "/admin/role/User", "//admin//x", "/app/../admin/x", "/app/%2e%2e/admin"]
+        {
+            assert_eq!(ask(method, path, &root).await, "200", "{method} {path}");
+            assert_eq!(ask(method, path, &alice).await, "403", "{method} {path}");
+            assert_eq!(ask(method, path, "a.b.c").await, "401", "{method} {path}");
+        }
+        assert_eq!(ask(method, "/app/x?role=Admin", &alice).await, "200", "{method}");
+    }
+    for path in ["/app/..%2fadmin", "/admin/..%2F..%2fany", "/app/..%5cadmin"] {
+        assert_eq!(ask("GET", path, &alice).await, "400", "{path}");
+    }
+}
+
 /// A query that is not understood, the method of a request, and what its headers say open nothing; the proxy answers
 /// what a browser asks beforehand.
 async fn preflights_are_answered_by_the_proxy_and_open_nothing(kind: Kind) {
@@ -145,6 +234,16 @@ async fn nginx_answers_preflights_and_they_open_nothing() {
     preflights_are_answered_by_the_proxy_and_open_nothing(Kind::Nginx).await;
 }
 
+#[tokio::test]
+async fn caddy_answers_preflights_and_they_open_nothing() {
+    preflights_are_answered_by_the_proxy_and_open_nothing(Kind::Caddy).await;
+}
+
+#[tokio::test]
+async fn envoy_answers_preflights_and_they_open_nothing() {
+    preflights_are_answered_by_the_proxy_and_open_nothing(Kind::Envoy).await;
+}
+
 async fn two_clients_have_two_buckets(kind: Kind) {
     let setup = Setup::new(kind).await;
     let login = async |address: &str| {
@@ -177,4 +276,14 @@ async fn two_clients_through_traefik_have_two_buckets() {
 #[tokio::test]
 async fn two_clients_through_nginx_have_two_buckets() {
     two_clients_have_two_buckets(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn two_clients_through_caddy_have_two_buckets() {
+    two_clients_have_two_buckets(Kind::Caddy).await;
+}
+
+#[tokio::test]
+async fn two_clients_through_envoy_have_two_buckets() {
+    two_clients_have_two_buckets(Kind::Envoy).await;
 }
