@@ -128,7 +128,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         patience: LONGEST_RECONCILE,
         publish_keys_for: args.publish_keys_for,
         fleet: fleet.clone(),
-        health_cache: HealthCache::asking(),
+        health_cache: HealthCache::asking(now),
         attempts: Attempts::default(),
         apply_cache: ApplyCache::default(),
     };

@@ -4,6 +4,7 @@ mod cache;
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::status::{Hold, Offered, Other, Status};
 
 use crate::api::ScAuthStatus;
@@ -11,21 +12,29 @@ use crate::shared::conditions::{ConditionStatus, ConditionType, find};
 pub use cache::{Ask, HealthCache};
 
 /// What is known from the pods themselves.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
     /// They have not been asked since they last changed.
     NotAsked,
     /// They were asked more than once and none answers: only their probes tell how they are.
-    #[default]
-    Silent,
+    Silent {
+        /// When the first of these questions was asked, where any was.
+        since: Option<Timestamp>,
+    },
     Said(Box<Health>),
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Self::Silent { since: None }
+    }
 }
 
 impl Word {
     pub fn health(&self) -> Option<&Health> {
         match self {
             Self::Said(health) => Some(health),
-            Self::NotAsked | Self::Silent => None,
+            Self::NotAsked | Self::Silent { .. } => None,
         }
     }
 }

@@ -54,6 +54,7 @@ pub enum Reason {
     VolumePending,
     DatabaseUnreachable,
     ServerErrors,
+    PodsUnreachable,
     KeysUnreadable,
     NotWanted,
     NoAddress,

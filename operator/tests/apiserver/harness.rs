@@ -263,6 +263,11 @@ pub fn say(name: &str, answers: Value) {
     SAID.lock().unwrap().insert(name.to_owned(), Health::of(&answers).unwrap());
 }
 
+/// From now on no pod of that ScAuth answers.
+pub fn silence(name: &str) {
+    SAID.lock().unwrap().remove(name);
+}
+
 /// One reconcile of what is stored now; `None` where the process ended in it.
 pub async fn once(client: &Client, name: &str, line: &Arc<Line>) -> Option<Result<(), Error>> {
     let scauth = Arc::new(scauths(client).get(name).await.unwrap());

@@ -10,7 +10,7 @@ use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 
-use crate::harness::{Line, admin, apply, eventually, make, manifest, once, say, scauths, settle};
+use crate::harness::{Line, admin, apply, eventually, make, manifest, once, say, scauths, settle, silence};
 use crate::refusals::condition;
 
 fn external() -> Value {
@@ -316,4 +316,21 @@ async fn what_pods_say_makes_each_condition_and_each_passes_by_itself() {
         is(&client, name, "Ready", ["True", "Serving"]).await;
         is(&client, name, "DatabaseReady", ["True", "Migrated"]).await;
     }
+}
+
+#[tokio::test]
+async fn what_pods_said_is_unknown_once_none_of_them_answers() {
+    let (client, name) = (admin().await, "unreachable-pods");
+    started(&client, name, external()).await;
+    hear(&client, name, json!([{"database": {"identity": "one"}}])).await;
+    is(&client, name, "Ready", ["False", "DatabaseUnreachable"]).await;
+    silence(name);
+    settle(&client, name).await;
+    for kind in ["Ready", "DatabaseReady", "KeysReady"] {
+        is(&client, name, kind, ["Unknown", "PodsUnreachable"]).await;
+    }
+    is(&client, name, "Reconciling", ["True", "PodsUnreachable"]).await;
+    hear(&client, name, json!([serving("one")])).await;
+    is(&client, name, "Ready", ["True", "Serving"]).await;
+    is(&client, name, "DatabaseReady", ["True", "Migrated"]).await;
 }

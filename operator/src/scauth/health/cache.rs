@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{Health, Word};
@@ -23,7 +24,8 @@ const TRIES: u32 = 3;
 pub struct HealthCache {
     known: Arc<Mutex<HashMap<String, Entry>>>,
     wanted: Arc<Notify>,
-    is_asking: bool,
+    /// Tells the time where the pods are asked.
+    clock: Option<fn() -> Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ struct Entry {
     version: u64,
     word: Word,
     silences: u32,
+    /// When the first of these silences was noticed.
+    silent_since: Option<Timestamp>,
     delay: Duration,
     /// `None` is at once.
     next: Option<Instant>,
@@ -57,8 +61,8 @@ pub struct Ask {
 
 impl HealthCache {
     /// For an operator whose pods are asked by [`crate::scauth::poll::run`].
-    pub fn asking() -> Self {
-        Self { is_asking: true, ..Self::default() }
+    pub fn asking(clock: fn() -> Timestamp) -> Self {
+        Self { clock: Some(clock), ..Self::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
@@ -74,7 +78,7 @@ impl HealthCache {
         };
         let mut known = self.known();
         let entry = known.entry(name.to_owned()).or_default();
-        if self.is_asking && (entry.version == 0 || entry.pods != pods) {
+        if self.clock.is_some() && (entry.version == 0 || entry.pods != pods) {
             let version = entry.version + 1;
             let is_being_asked = entry.is_being_asked;
             *entry = Entry { pods, version, word: Word::NotAsked, delay: SOON, is_being_asked, ..Entry::default() };
@@ -117,7 +121,7 @@ impl HealthCache {
             // The pods have changed meanwhile: they are asked at once.
             return false;
         }
-        let is_news = entry.take(answer, status);
+        let is_news = entry.take(answer, status, self.clock);
         if is_news {
             entry.delay = SOON;
         }
@@ -133,20 +137,22 @@ impl Entry {
         self.pods.are_all_ready && self.word.health().is_some_and(Health::is_well)
     }
 
-    fn take(&mut self, answer: Option<Health>, status: &ScAuthStatus) -> bool {
+    fn take(&mut self, answer: Option<Health>, status: &ScAuthStatus, clock: Option<fn() -> Timestamp>) -> bool {
         let Some(health) = answer else {
             // That says nothing of the database: the probes will tell of the pod.
             self.silences = self.silences.saturating_add(1);
-            let is_news = self.word != Word::Silent && self.silences >= TRIES;
+            self.silent_since = self.silent_since.or_else(|| clock.map(|clock| clock()));
+            let is_news = !matches!(self.word, Word::Silent { .. }) && self.silences >= TRIES;
             if is_news {
-                self.word = Word::Silent;
+                self.word = Word::Silent { since: self.silent_since };
             }
             return is_news;
         };
         self.silences = 0;
+        self.silent_since = None;
         let is_news = match &self.word {
             Word::Said(before) => **before != health,
-            Word::NotAsked | Word::Silent => !health.is_told_by(status),
+            Word::NotAsked | Word::Silent { .. } => !health.is_told_by(status),
         };
         self.word = Word::Said(Box::new(health));
         is_news
@@ -159,6 +165,10 @@ mod tests {
 
     fn serving() -> Rollout {
         Rollout { is_observed: true, wanted: 1, replicas: 1, updated: 1, ready: 1, available: 1, ..Rollout::default() }
+    }
+
+    fn silent() -> Word {
+        Word::Silent { since: Some(Timestamp::UNIX_EPOCH) }
     }
 
     fn health(database_reachable: bool) -> Health {
@@ -177,7 +187,7 @@ mod tests {
 
     #[test]
     fn only_a_change_has_a_scauth_reconciled() {
-        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        let (health_cache, mut now) = (HealthCache::asking(|| Timestamp::UNIX_EPOCH), Instant::now());
         assert_eq!(health_cache.of("a", &serving()), Word::NotAsked);
         let answers = [true, true, false, false, true];
         let news = answers.map(|reachable| answer(&health_cache, &mut now, Some(health(reachable))));
@@ -188,7 +198,7 @@ mod tests {
 
     #[test]
     fn those_that_are_well_are_asked_every_half_minute_and_others_sooner() {
-        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        let (health_cache, mut now) = (HealthCache::asking(|| Timestamp::UNIX_EPOCH), Instant::now());
         health_cache.of("a", &serving());
         answer(&health_cache, &mut now, Some(health(true)));
         assert_eq!(health_cache.due("a", now + Duration::from_secs(29)), None);
@@ -205,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_earlier_pods_said_is_forgotten() {
-        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        let (health_cache, mut now) = (HealthCache::asking(|| Timestamp::UNIX_EPOCH), Instant::now());
         health_cache.of("a", &serving());
         answer(&health_cache, &mut now, Some(health(true)));
         let later = || Rollout { available_since: Some("later".into()), ..serving() };
@@ -221,31 +231,31 @@ mod tests {
 
     #[test]
     fn pods_that_cannot_be_asked_are_taken_at_their_probes_word() {
-        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        let (health_cache, mut now) = (HealthCache::asking(|| Timestamp::UNIX_EPOCH), Instant::now());
         health_cache.of("a", &serving());
         let news = [(); 4].map(|()| answer(&health_cache, &mut now, None));
         assert_eq!(news, [false, false, true, false]);
-        assert_eq!(health_cache.of("a", &serving()), Word::Silent);
-        assert_eq!(HealthCache::default().of("a", &serving()), Word::Silent, "where nobody asks");
+        assert_eq!(health_cache.of("a", &serving()), silent());
+        assert_eq!(HealthCache::default().of("a", &serving()), Word::default(), "where nobody asks");
     }
 
     #[test]
     fn the_last_word_of_pods_that_fall_silent_does_not_count_for_good() {
-        let (health_cache, mut now) = (HealthCache::asking(), Instant::now());
+        let (health_cache, mut now) = (HealthCache::asking(|| Timestamp::UNIX_EPOCH), Instant::now());
         health_cache.of("a", &serving());
         let mut hear = |word: Option<Health>| answer(&health_cache, &mut now, word);
         assert!(hear(Some(health(false))));
         assert_eq!([(); 2].map(|()| hear(None)), [false, false], "it may pass");
         assert!(!hear(Some(health(false))), "it did");
         assert_eq!([(); 4].map(|()| hear(None)), [false, false, true, false]);
-        assert_eq!(health_cache.of("a", &serving()), Word::Silent);
+        assert_eq!(health_cache.of("a", &serving()), silent());
         assert!(hear(Some(health(false))), "it answers again");
         assert_eq!(health_cache.of("a", &serving()), Word::Said(Box::new(health(false))));
     }
 
     #[test]
     fn what_a_status_says_already_is_no_news() {
-        let health_cache = HealthCache::asking();
+        let health_cache = HealthCache::asking(|| Timestamp::UNIX_EPOCH);
         health_cache.of("a", &serving());
         let condition = |kind: &str| {
             serde_json::json!({"type": kind, "status": "True", "reason": "Done", "message": "",

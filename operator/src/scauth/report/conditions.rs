@@ -8,6 +8,8 @@ mod monitored;
 mod ready;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::Timestamp;
+use sc_auth_contract::places::OPS_PORT;
 
 use super::{ConditionInput, Outcome};
 use crate::scauth::release::UpgradeTurn;
@@ -65,6 +67,20 @@ fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<ConditionUpdate
 fn before(input: &ConditionInput<'_>, kind: ConditionType) -> Option<ConditionUpdate> {
     let old = find(input.before, kind)?;
     Some(update(kind, old.status.parse().ok()?, old.reason.parse().ok()?, old.message.clone()))
+}
+
+/// What becomes of what pods said once they answer no more, as of the conditions of a node whose kubelet falls silent.
+fn unreachable(earlier: ConditionUpdate, since: Option<Timestamp>) -> ConditionUpdate {
+    if earlier.reason == Reason::PodsUnreachable {
+        return earlier;
+    }
+    let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+    let message = format!(
+        "no pod has answered the operator on port {OPS_PORT}{since}, so it is unknown whether {} still holds; check that \
+         NetworkPolicies allow the connection, and the logs of the pods",
+        earlier.reason
+    );
+    update(earlier.kind, ConditionStatus::Unknown, Reason::PodsUnreachable, message)
 }
 
 fn trouble<'a>(input: &'a ConditionInput<'_>) -> Option<&'a Trouble> {

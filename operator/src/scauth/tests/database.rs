@@ -1,5 +1,7 @@
 //! What is said of the database, the sessions' keys and the first Admin, and whether it is Ready then.
 
+mod silence;
+
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -81,6 +83,11 @@ impl Case {
 fn saying(answers: Value) -> Word {
     let answers: Vec<Status> = serde_json::from_value(answers).unwrap();
     Health::of(&answers).map_or(Word::NotAsked, |health| Word::Said(Box::new(health)))
+}
+
+/// Nobody has answered since ten seconds after midnight.
+fn silent() -> Word {
+    Word::Silent { since: Some(Timestamp::from_second(10).unwrap()) }
 }
 
 fn rollout(ready: i32) -> Value {
@@ -175,7 +182,7 @@ fn an_embedded_database_that_is_gone_is_lost_and_another_one_in_its_place_is_a_c
     is(&lost, "Ready", "False", "DatabaseLost");
     // After a restart of the operator, and before the pod was asked.
     is(&case.then(Word::NotAsked), "Ready", "False", "DatabaseLost");
-    is(&case.then(Word::Silent), "Ready", "False", "DatabaseLost");
+    is(&case.then(silent()), "Ready", "Unknown", "PodsUnreachable");
     is(&case.then(saying(json!([serving()]))), "Ready", "True", "Serving");
     let status = Case::new(embedded(), json!([held("AnotherDatabase", "two")])).status();
     is(&status, "DatabaseReady", "False", "DatabaseChanged");
@@ -234,7 +241,7 @@ fn it_is_never_ready_while_clients_meet_errors_and_recovers_by_itself() {
 fn pods_that_have_just_become_ready_are_asked_first() {
     let mut case = Case::new(external(), json!([]));
     is(&case.status(), "Ready", "False", "RollingOut");
-    is(&case.then(Word::Silent), "Ready", "True", "Serving");
+    is(&case.then(Word::default()), "Ready", "True", "Serving");
     is(&case.then(Word::NotAsked), "Ready", "True", "Serving");
 }
 
@@ -317,7 +324,7 @@ fn a_password_that_is_nobodys_is_not_called_one() {
     is(&case.then(saying(json!([with("admin", json!({"made": true}))]))), "AdminReady", "True", "AdminMade");
     // Nobody can be asked, and the status is lost: the Secret says it.
     case.scauth.status = None;
-    case.observed.word = Word::Silent;
+    case.observed.word = Word::default();
     for (note, status, reason) in [("made", "True", "AdminMade"), ("not-made", "False", "AdminNotMade")] {
         let annotations = Some([("sc-auth.io/admin".to_owned(), note.to_owned())].into());
         case.observed.admin_secret = Some(ObjectMeta { annotations, ..owned_by("our-uid") });
@@ -364,7 +371,7 @@ fn a_claim_that_is_being_deleted_under_its_pod_stops_nothing_but_is_told() {
     is(&case.then(Word::NotAsked), "DatabaseReady", "False", "VolumeAtRisk");
     is(&case.status(), "Ready", "True", "Serving");
     // Pods that cannot be asked have no say in it.
-    for word in [Word::NotAsked, Word::Silent] {
+    for word in [Word::NotAsked, Word::default()] {
         let mut case = Case { observed: claim(before, "Bound", false), ..Case::new(embedded(), json!([])) };
         is(&case.status(), "DatabaseReady", "True", "Migrated");
         case.scauth.status = Some(case.status());

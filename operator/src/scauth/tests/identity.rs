@@ -104,7 +104,7 @@ fn another_database_is_accepted_only_by_its_identity() {
     // Nobody has found it.
     let well = observed(Some(secret(Some("one"), None)), json!([serving("one")]));
     assert_eq!(database(&annotated("two"), &well).as_deref(), Some("one"));
-    let silent = Observed { word: Word::Silent, ..well };
+    let silent = Observed { word: Word::default(), ..well };
     assert_eq!(database(&annotated("two"), &silent).as_deref(), Some("one"));
 }
 

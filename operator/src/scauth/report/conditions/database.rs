@@ -1,8 +1,9 @@
 //! DatabaseReady: whether the pods serve from the database that holds the data, and reach it.
 
+use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::status::{HoldReason, Offered, Other};
 
-use super::{ConditionUpdate, before, trouble, update};
+use super::{ConditionUpdate, before, trouble, unreachable, update};
 use crate::scauth::health::{Health, Word};
 use crate::scauth::identity::candidates;
 use crate::scauth::names::ANNOTATION_ACCEPT_DATABASE;
@@ -34,10 +35,19 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     match &input.observed.word {
         Word::Said(health) => said(input, health),
         Word::NotAsked => earlier_or_at_risk(input).unwrap_or_else(starting),
-        Word::Silent if input.rollout.available == 0 => starting(),
-        Word::Silent => {
-            let earlier = earlier_or_at_risk(input).filter(|earlier| earlier.status != ConditionStatus::Unknown);
-            earlier.unwrap_or_else(|| fine(input))
+        Word::Silent { .. } if input.rollout.available == 0 => starting(),
+        Word::Silent { since } => at_risk(input).unwrap_or_else(|| silent(input, *since)),
+    }
+}
+
+/// What the pods complained of may have passed. Where they did not, their migration and their probes vouch for them.
+fn silent(input: &ConditionInput<'_>, since: Option<Timestamp>) -> ConditionUpdate {
+    match earlier(input) {
+        Some(earlier) if earlier.status != ConditionStatus::True => unreachable(earlier, since),
+        _ => {
+            let message = "the database was migrated, and the pods are ready; no pod answers the operator, which cannot \
+                           check the connection";
+            update(KIND, ConditionStatus::True, Reason::Migrated, message)
         }
     }
 }
@@ -59,6 +69,7 @@ fn earlier(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
             Reason::DatabaseShared,
             Reason::DatabaseUnreachable,
             Reason::AddressUnusable,
+            Reason::PodsUnreachable,
         ];
         reasons.contains(&earlier.reason) || earlier.reason == Reason::Migrated && input.rollout.available > 0
     };

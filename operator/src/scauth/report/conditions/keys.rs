@@ -1,8 +1,8 @@
 //! KeysReady: whether the keys of the sessions in the database are still there, and all pods use those of the Secret.
 //! The pods tell; those of release 0.2 do not, and then there is no such condition.
 
-use super::{ConditionUpdate, before, update};
-use crate::scauth::health::Health;
+use super::{ConditionUpdate, before, unreachable, update};
+use crate::scauth::health::{Health, Word};
 use crate::scauth::report::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType};
 use crate::shared::reasons::Reason;
@@ -17,7 +17,11 @@ pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
              in again; to avoid that, restore the Secret from a backup"
         )));
     }
-    let Some(health) = input.observed.word.health() else { return before(input, KIND) };
+    let health = match &input.observed.word {
+        Word::Said(health) => health,
+        Word::NotAsked => return before(input, KIND),
+        Word::Silent { since } => return before(input, KIND).map(|earlier| unreachable(earlier, *since)),
+    };
     Some(if health.keys_lost? {
         lost(format!(
             "the database has sessions whose refresh tokens were signed with a key that Secret {secret} does not hold: \

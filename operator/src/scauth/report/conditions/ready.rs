@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kube::ResourceExt as _;
 
-use super::{ConditionUpdate, before, trouble, update};
+use super::{ConditionUpdate, before, trouble, unreachable, update};
 use crate::scauth::capacity::State;
 use crate::scauth::health::Word;
 use crate::scauth::release::UpgradeTurn;
@@ -31,7 +31,7 @@ fn about_the_pods(
 ) -> Vec<ConditionUpdate> {
     match obstacle(input, database, exposed) {
         Some((reason, message)) => vec![
-            update(ConditionType::Ready, ConditionStatus::False, reason, message.clone()),
+            update(ConditionType::Ready, unless_unknown(reason), reason, message.clone()),
             update(ConditionType::Reconciling, ConditionStatus::True, reason, message),
             update(ConditionType::Stalled, ConditionStatus::False, Reason::Done, ""),
         ],
@@ -43,9 +43,18 @@ fn about_the_pods(
     }
 }
 
+/// The status of what is not True for that reason.
+fn unless_unknown(reason: Reason) -> ConditionStatus {
+    if reason == Reason::PodsUnreachable { ConditionStatus::Unknown } else { ConditionStatus::False }
+}
+
 /// What does not keep clients from being served.
 fn see(database: &ConditionUpdate) -> &'static str {
-    if database.status == ConditionStatus::False { "; see DatabaseReady" } else { "" }
+    if database.status == ConditionStatus::False || database.reason == Reason::PodsUnreachable {
+        "; see DatabaseReady"
+    } else {
+        ""
+    }
 }
 
 /// The volume is not what the spec asks for: Ready goes on telling of the pods, and the other two tell of the volume.
@@ -152,16 +161,26 @@ fn refusing(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(R
         Word::NotAsked => match before(input, ConditionType::Ready) {
             Some(ready) if ready.status == ConditionStatus::True => None,
             Some(ready) if ready.reason == Reason::ServerErrors => Some((ready.reason, ready.message)),
+            Some(ready) if ready.status == ConditionStatus::Unknown => Some(still_unknown(&ready)),
             Some(ready) if ready.reason == database.reason => because_of_database(),
             _ => Some((
                 Reason::RollingOut,
                 "all replicas are ready; the operator is about to query their status".to_owned(),
             )),
         },
-        Word::Silent => before(input, ConditionType::Ready)
-            .filter(|ready| ready.reason == database.reason)
-            .and_then(|_| because_of_database()),
+        Word::Silent { since } => match before(input, ConditionType::Ready) {
+            Some(ready) if ready.status == ConditionStatus::True => None,
+            Some(ready) if ready.status == ConditionStatus::Unknown => Some(still_unknown(&ready)),
+            Some(ready) if ready.reason == Reason::ServerErrors => Some(still_unknown(&unreachable(ready, *since))),
+            _ => because_of_database().filter(|(reason, _)| *reason == Reason::PodsUnreachable),
+        },
     }
+}
+
+/// Ready is Unknown for one reason, which `Suspended` may hide.
+fn still_unknown(ready: &ConditionUpdate) -> (Reason, String) {
+    let message = ready.message.strip_prefix(PAUSED).unwrap_or(&ready.message);
+    (Reason::PodsUnreachable, message.to_owned())
 }
 
 /// Pods that serve are not enough where the host that the spec names leads nowhere, or to somebody else.
@@ -175,6 +194,9 @@ fn progress(input: &ConditionInput<'_>) -> String {
     let (wanted, available, updated) = (rollout.wanted, rollout.available, rollout.updated);
     format!("{available} of {wanted} replicas are available, {updated} have the current spec{}", rivalry(input))
 }
+
+/// How the message of Ready begins while suspended.
+const PAUSED: &str = "spec.suspend is set: the operator changes nothing; ";
 
 /// While suspended, Ready is about what is there.
 pub fn asleep(
@@ -190,15 +212,15 @@ pub fn asleep(
             ConditionStatus::False,
             format!("spec.suspend is set, and changes to these are pending: {}", pending.join(", ")),
         )
-    } else if let Some((_, message)) = problem() {
-        (ConditionStatus::False, format!("spec.suspend is set: the operator changes nothing; {message}"))
+    } else if let Some((reason, message)) = problem() {
+        (unless_unknown(reason), format!("{PAUSED}{message}"))
     } else if input.rollout.is_done() {
         (
             ConditionStatus::True,
             format!("{count} of {count} replicas serve; spec.suspend is set: the operator changes nothing"),
         )
     } else {
-        (ConditionStatus::False, format!("spec.suspend is set: the operator changes nothing; {}", progress(input)))
+        (ConditionStatus::False, format!("{PAUSED}{}", progress(input)))
     };
     vec![
         update(ConditionType::Ready, ready, Reason::Suspended, message.clone()),
