@@ -37,6 +37,8 @@ pub struct Observed {
     pub admin_secret: Option<ObjectMeta>,
     /// Somebody else's autoscaler of our Deployment, which the spec does not ask for.
     pub foreign_autoscaler: Option<DynamicObject>,
+    /// Whether somebody else made a PodDisruptionBudget; looked for only beside such an autoscaler.
+    pub has_foreign_budget: bool,
     /// The Secrets that the spec names and that are not there.
     pub missing_secrets: Vec<String>,
     /// Why pods do not run, in the order of how much each says.
@@ -84,17 +86,26 @@ fn scales(autoscaler: &DynamicObject, owner: &OwnerReference) -> bool {
         && ownership(&autoscaler.metadata, owner) == Ownership::Foreign
 }
 
-/// Looks for somebody else's autoscaler of our Deployment under any name, unless the spec has one of its own.
+/// Looks for somebody else's autoscaler of our Deployment under any name, unless the spec has one of its own, and for a
+/// budget beside it.
 pub async fn find_foreign_autoscaler(
     client: &Client,
     scauth: &ScAuth,
     names: &Names,
     observed: &mut Observed,
 ) -> kube::Result<()> {
-    let is_settled = scauth.spec.autoscaling.is_some() || observed.foreign_autoscaler.is_some();
-    let Some(owner) = scauth.controller_owner_ref(&()).filter(|_| !is_settled) else { return Ok(()) };
-    let all = Child::Autoscaler.api(client, &names.namespace).list(&ListParams::default()).await?.items;
-    observed.foreign_autoscaler = all.into_iter().find(|autoscaler| scales(autoscaler, &owner));
+    let owner = scauth.controller_owner_ref(&()).filter(|_| scauth.spec.autoscaling.is_none());
+    let Some(owner) = owner else { return Ok(()) };
+    let list = async |kind: Child| kind.api(client, &names.namespace).list(&ListParams::default()).await;
+    if observed.foreign_autoscaler.is_none() {
+        let all = list(Child::Autoscaler).await?.items;
+        observed.foreign_autoscaler = all.into_iter().find(|autoscaler| scales(autoscaler, &owner));
+    }
+    if observed.foreign_autoscaler.is_some() {
+        let budgets = list(Child::DisruptionBudget).await?.items;
+        let is_foreign = |budget: &DynamicObject| ownership(&budget.metadata, &owner) == Ownership::Foreign;
+        observed.has_foreign_budget = budgets.iter().any(is_foreign);
+    }
     Ok(())
 }
 

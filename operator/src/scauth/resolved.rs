@@ -26,6 +26,8 @@ pub struct Resolved {
     /// The image in the spec.
     pub spec_image: Option<String>,
     pub scale: Scale,
+    /// Whether a PodDisruptionBudget guards the pods.
+    pub has_budget: bool,
     pub database: Database,
     pub resources: PodResources,
     pub pod_template: PodTemplate,

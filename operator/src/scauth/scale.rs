@@ -23,13 +23,20 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// The most pods that there may be.
+    /// The most pods that the spec allows.
     pub fn most(&self) -> i32 {
         match self {
             Self::Fixed(replicas) | Self::Theirs { replicas, .. } => *replicas,
             Self::Auto { max, .. } => *max,
         }
     }
+}
+
+/// Whether the pods have a PodDisruptionBudget: of one pod that stays the only one it says nothing. How many pods an
+/// autoscaler of somebody else makes, only that one knows; a budget of theirs beside it is enough, since Kubernetes evicts
+/// no pod that has two.
+pub fn has_budget(scale: &Scale, has_foreign_budget: bool) -> bool {
+    scale.most() > 1 || (matches!(scale, Scale::Theirs { .. }) && !has_foreign_budget)
 }
 
 /// What the spec asks for.

@@ -15,7 +15,7 @@ use super::observe::Observed;
 use super::resolved::{Admin, Database, Resolved};
 use super::resources::PodResources;
 use super::rotation::algorithm;
-use super::scale::{beside, scale};
+use super::scale::{beside, has_budget, scale};
 use super::settings::Settings;
 use super::volume;
 use crate::api::{ScAuth, ScAuthSpec};
@@ -65,12 +65,14 @@ pub fn validate(
     let spec = &scauth.spec;
     let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(spec, &names));
     let keys = spec.keys.clone().unwrap_or_default();
+    let scale = beside(scale(spec), spec, observed.foreign_autoscaler.as_ref());
     Ok(Resolved {
         namespace,
         policy: spec.deletion_policy.unwrap_or_default(),
         release: release::choose(scauth, observed.children.get(&Child::Deployment), &environment.defaults, turn),
         spec_image: spec.image.clone(),
-        scale: beside(scale(spec), spec, observed.foreign_autoscaler.as_ref()),
+        has_budget: has_budget(&scale, observed.has_foreign_budget),
+        scale,
         database: database(spec, observed),
         resources: PodResources::of(spec.resources.as_ref()),
         pod_template: spec.pod_template.clone().unwrap_or_default(),

@@ -153,6 +153,35 @@ async fn once_the_spec_asks_for_it_it_is_in_the_way() {
     }
 }
 
+/// How many pods there are, the spec does not say then. One budget for a pod is enough: of two, Kubernetes evicts no pod.
+#[tokio::test]
+async fn beside_an_autoscaler_of_somebody_else_there_is_one_budget_whatever_the_spec_s_replicas() {
+    let (client, name) = (admin().await, "budgets");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    assert!(live(&client, Child::DisruptionBudget, name).await.is_null(), "one pod has none");
+    for (kind, object) in strangers(name).into_iter().filter(|(kind, _)| *kind == Child::Autoscaler) {
+        make(&client, &kind.resource().plural, object).await;
+    }
+    settle(&client, name).await;
+    let budget = live(&client, Child::DisruptionBudget, name).await;
+    assert_eq!(budget["spec"]["maxUnavailable"], 1, "it never keeps the only pod from being evicted: {budget}");
+
+    let theirs = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "their-own",
+        "namespace": name}, "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app.kubernetes.io/instance": name}}}});
+    make(&client, "poddisruptionbudgets", theirs).await;
+    settle(&client, name).await;
+    assert!(live(&client, Child::DisruptionBudget, name).await.is_null(), "theirs is enough");
+
+    let budgets = Child::DisruptionBudget.api(&client, name);
+    budgets.delete("their-own", &DeleteParams::default()).await.unwrap();
+    settle(&client, name).await;
+    assert!(!live(&client, Child::DisruptionBudget, name).await.is_null());
+    Child::Autoscaler.api(&client, name).delete(name, &DeleteParams::default()).await.unwrap();
+    settle(&client, name).await;
+    assert!(live(&client, Child::DisruptionBudget, name).await.is_null(), "one pod has none");
+}
+
 /// A person noted the first Admin's password, deleted the Secret, and keeps another one under that name.
 #[tokio::test]
 async fn a_secret_in_the_place_of_the_first_admins_is_left_alone() {

@@ -1,5 +1,5 @@
 //! The PodDisruptionBudget: whoever drains nodes takes one pod at a time, and a pod that is not well never keeps a node
-//! from being drained.
+//! from being drained. With `maxUnavailable` that holds for any number of pods, even for one.
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -8,8 +8,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{Resolved, owned, selector};
 
 pub fn build(resolved: &Resolved) -> Option<PodDisruptionBudget> {
-    // Of one pod it could only ever forbid the eviction.
-    (resolved.scale.most() > 1).then(|| PodDisruptionBudget {
+    resolved.has_budget.then(|| PodDisruptionBudget {
         metadata: owned(resolved, &resolved.names.scauth),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),

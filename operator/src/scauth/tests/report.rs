@@ -179,6 +179,19 @@ fn an_autoscaler_of_somebody_else_gets_the_number_of_replicas_and_is_named() {
 }
 
 #[test]
+fn the_budget_beside_an_autoscaler_of_somebody_else_does_not_follow_the_replicas_of_the_spec() {
+    let budget = |spec: &Value, observed: &Observed| build(&resolved(spec.clone(), observed).unwrap()).unwrap();
+    let mut spec = external();
+    spec["replicas"] = json!(1);
+    let mut observed = autoscaled(&spec);
+    assert_eq!(budget(&spec, &observed)[&Child::DisruptionBudget]["spec"]["maxUnavailable"], 1);
+    assert!(!budget(&spec, &Observed::default()).contains_key(&Child::DisruptionBudget));
+    assert!(!budget(&embedded(), &autoscaled(&embedded())).contains_key(&Child::DisruptionBudget), "it has one pod");
+    observed.has_foreign_budget = true;
+    assert!(!budget(&spec, &observed).contains_key(&Child::DisruptionBudget), "of two, Kubernetes evicts no pod");
+}
+
+#[test]
 fn without_pods_it_is_not_ready() {
     let none = status(&scauth(external()), &Observed::default(), &applied(external(), serving(0)), at(0));
     assert_eq!(condition(&none, "Ready"), pair("False", "RollingOut"));
