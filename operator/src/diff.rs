@@ -103,6 +103,7 @@ async fn changes(
     let resolved = validate(&wanted, &observed, environment, &UpgradeTurn::Now)
         .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;
     render::ensure_image(&resolved)?;
+    render::warn(&resolved);
     if wanted.spec.suspend != Some(true) {
         changes.extend(children(client, &resolved, &build(&resolved)?, &observed).await?);
     }

@@ -1,6 +1,6 @@
 //! `render`: what a manifest's ScAuths become, without a cluster; the generated Secrets hold placeholders.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
@@ -49,6 +49,7 @@ fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String
     let resolved = validate(scauth, &Observed::default(), environment, &UpgradeTurn::Now)
         .map_err(|refusal| anyhow::anyhow!("{}: {}", refusal.reason, refusal.message))?;
     ensure_image(&resolved)?;
+    warn(&resolved);
     let mut text = String::new();
     for child in build(&resolved)?.into_values().chain(secrets(&resolved)?) {
         text.push_str("---\n");
@@ -62,6 +63,13 @@ fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String
 pub fn ensure_image(resolved: &Resolved) -> anyhow::Result<()> {
     ensure!(!resolved.release.image.is_empty(), "{NO_SERVER_IMAGE}; or name one in spec.image");
     Ok(())
+}
+
+/// Tells on standard error what would be reported and refused by nobody.
+pub fn warn(resolved: &Resolved) {
+    if let Some(note) = &resolved.unknown_upgrade {
+        let _ = writeln!(std::io::stderr(), "warning: ScAuth {}: {note}", resolved.names.scauth);
+    }
 }
 
 /// As they would be made, but with nothing in them that is secret.

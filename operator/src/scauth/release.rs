@@ -5,6 +5,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
+use semver::Version;
 use serde_json::Value;
 
 use crate::api::{ScAuth, Upgrade};
@@ -76,6 +77,24 @@ pub fn choose(
         image: chosen.image,
         available: (!is_latest).then(|| defaults.version.clone()),
     }
+}
+
+/// Why the annotation for an upgrade can have no effect, where that is certain. One that names an earlier release may be
+/// what an operator of that release accepted, and a manifest in Git keeps it; the name of a release that never was looks
+/// the same.
+pub fn unknown_upgrade(scauth: &ScAuth, defaults: &ReleaseDefaults) -> Option<String> {
+    let named = scauth.annotations().get(ANNOTATION_UPGRADE_TO).filter(|named| **named != defaults.version)?;
+    let quoted = named.chars().take(64).collect::<String>();
+    let problem = match (Version::parse(named), Version::parse(&defaults.version)) {
+        _ if named.is_empty() => "is empty".to_owned(),
+        (Err(_), _) => format!("is {quoted:?}, which is not the name of a release"),
+        (Ok(named), Ok(ours)) if named.cmp_precedence(&ours).is_gt() => {
+            format!("is {quoted:?}, a release later than this operator's")
+        }
+        _ => return None,
+    };
+    let version = &defaults.version;
+    Some(format!("annotation {ANNOTATION_UPGRADE_TO} has no effect: it {problem}; this operator has release {version}"))
 }
 
 /// Release 0.1.0 wrote no annotation: it had the first revision, and only the container tells the image.

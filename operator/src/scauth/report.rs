@@ -241,6 +241,14 @@ async fn write(scauth: &ScAuth, status: ScAuthStatus, client: &Client) -> kube::
     }
 }
 
+/// The message of Ready had it already where it is no news.
+fn new_upgrade_note(old: &[Condition], outcome: &Outcome) -> Option<(EventType, String, String)> {
+    let (Outcome::Applied { resolved, .. } | Outcome::Suspended { resolved, .. }) = outcome else { return None };
+    let note = resolved.unknown_upgrade.as_ref()?;
+    let is_known = find(old, ConditionType::Ready).is_some_and(|ready| ready.message.ends_with(note.as_str()));
+    (!is_known).then(|| (EventType::Warning, Reason::UpgradeUnknown.to_string(), note.clone()))
+}
+
 /// An event for each condition whose status or reason has changed, and for each step of a rotation.
 async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context: &Context) {
     let old = scauth.status.as_ref().map_or(&[][..], |status| &status.conditions);
@@ -260,6 +268,7 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
             (type_, new.reason.clone(), format!("{}={}: {}", new.type_, new.status, new.message))
         })
         .collect();
+    events.extend(new_upgrade_note(old, outcome));
     if let Outcome::Applied { applied, .. } = outcome {
         let keys = &applied.keys;
         if keys.were_lost {

@@ -23,6 +23,8 @@ pub struct Resolved {
     pub policy: DeletionPolicy,
     pub namespace: NamespaceUse,
     pub release: Release,
+    /// Why the annotation for an upgrade has no effect.
+    pub unknown_upgrade: Option<String>,
     /// The image in the spec.
     pub spec_image: Option<String>,
     pub scale: Scale,

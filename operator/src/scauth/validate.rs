@@ -70,6 +70,7 @@ pub fn validate(
         namespace,
         policy: spec.deletion_policy.unwrap_or_default(),
         release: release::choose(scauth, observed.children.get(&Child::Deployment), &environment.defaults, turn),
+        unknown_upgrade: release::unknown_upgrade(scauth, &environment.defaults),
         spec_image: spec.image.clone(),
         has_budget: has_budget(&scale, observed.has_foreign_budget),
         scale,

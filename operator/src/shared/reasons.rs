@@ -71,6 +71,8 @@ pub enum Reason {
     KeyPromoted,
     KeyRevoked,
     KeyUnknown,
+    // And of releases.
+    UpgradeUnknown,
 }
 
 impl Reason {

@@ -178,3 +178,24 @@ async fn no_right_to_secrets_is_needed() {
     let error = told(&impersonating("nobody").await, manifest(name, spec(name))).await.unwrap_err();
     assert!(format!("{error:#}").contains("is forbidden"), "{error:#}");
 }
+
+#[tokio::test]
+async fn both_programs_warn_of_an_upgrade_that_is_not_known() {
+    drop(admin().await);
+    let mut scauth = manifest("diff-warned", spec("diff-warned"));
+    scauth["metadata"]["annotations"] = json!({"sc-auth.io/upgrade-to": ""});
+    let file = std::env::temp_dir().join(format!("sc-auth-warned-{}", std::process::id()));
+    std::fs::write(&file, scauth.to_string()).unwrap();
+    for (command, code) in [("render", 0), ("diff", 1)] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_sc-auth-operator"))
+            .args([command, "--server-image", "registry.test/server:9", "-f", file.to_str().unwrap()])
+            .env("KUBECONFIG", std::env::var("SCDEV_API_KUBECONFIG").unwrap())
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        let beginning = "warning: ScAuth diff-warned: annotation sc-auth.io/upgrade-to has no effect: it is empty";
+        assert!(told.starts_with(beginning), "{command}: {told}");
+    }
+    std::fs::remove_file(file).unwrap();
+}

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use kube::Client;
-use kube::api::DeleteParams;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client};
 use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
 use sc_auth_operator::scauth::reconcile;
 use serde_json::{Value, json};
 
 use crate::harness::{admin, apply, manifest, operator, scauths, settle};
+use crate::refusals::condition;
 
 /// The default of release 0.2, which no later one has.
 const OLD_DEFAULT: &str = "docker.io/sc-auth/sc-auth-server:0.2.0";
@@ -38,4 +40,47 @@ async fn a_scauth_keeps_the_image_that_was_once_the_default() {
     deployments.delete(&Child::Deployment.name(&names), &DeleteParams::background()).await.unwrap();
     settle(&client, name).await;
     assert_eq!(image(&client, &names).await, OLD_DEFAULT, "the status still knows it");
+}
+
+async fn annotate(client: &Client, name: &str, release: Option<&str>) {
+    let patch = json!({"metadata": {"annotations": {"sc-auth.io/upgrade-to": release}}});
+    scauths(client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    settle(client, name).await;
+}
+
+/// The notes of the warnings about it.
+async fn warnings(client: &Client, name: &str) -> Vec<String> {
+    let events: Api<Event> = Api::all(client.clone());
+    let events = events.list(&ListParams::default()).await.unwrap().items;
+    let is_ours = |event: &Event| {
+        event.reason.as_deref() == Some("UpgradeUnknown")
+            && event.type_.as_deref() == Some("Warning")
+            && event.regarding.as_ref().is_some_and(|object| object.name.as_deref() == Some(name))
+    };
+    events.into_iter().filter(is_ours).filter_map(|event| event.note).collect()
+}
+
+#[tokio::test]
+async fn an_annotation_that_names_no_release_is_reported_and_an_earlier_one_is_not() {
+    let (client, name) = (admin().await, "upgrade-unknown");
+    apply(&client, manifest(name, json!({"database": {"embedded": {}}}))).await;
+    settle(&client, name).await;
+    for (count, (value, words)) in
+        [("", "is empty"), ("v0.2.0", "is \"v0.2.0\""), ("99.0.0", "later than")].into_iter().enumerate()
+    {
+        annotate(&client, name, Some(value)).await;
+        let (_, _, message) = condition(&client, name, "Ready").await;
+        assert!(message.contains("; annotation sc-auth.io/upgrade-to has no effect: it "), "{message}");
+        assert!(message.contains(words) && message.ends_with("this operator has release 0.2.0"), "{message}");
+        let warnings = warnings(&client, name).await;
+        assert_eq!(warnings.len(), count + 1, "one for each value: {warnings:?}");
+        assert!(warnings.iter().any(|warning| warning.contains(words)), "{warnings:?}");
+    }
+    // What an earlier operator accepted stays, and so does the manifest in Git.
+    for value in [Some("0.2.0"), Some("0.1.0"), None] {
+        annotate(&client, name, value).await;
+        let (_, _, message) = condition(&client, name, "Ready").await;
+        assert!(!message.contains("sc-auth.io/upgrade-to"), "{message}");
+    }
+    assert_eq!(warnings(&client, name).await.len(), 3);
 }

@@ -12,6 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::places::OPS_PORT;
 
 use super::{ConditionInput, Outcome};
+use crate::scauth::names::ANNOTATION_UPGRADE_TO;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::rollout::Trouble;
 use crate::shared::conditions::{ConditionStatus, ConditionType, find};
@@ -49,6 +50,9 @@ pub fn updates(outcome: &Outcome, input: Option<&ConditionInput<'_>>, turn: &Upg
         Outcome::Suspended { pending, .. } => ready::asleep(input, &database, &exposed, pending),
         _ => ready::awake(input, &database, &exposed, turn),
     };
+    if let (Some(note), Some(ready)) = (&input.resolved.unknown_upgrade, updates.first_mut()) {
+        ready.message = format!("{}; {note}", ready.message);
+    }
     updates.extend([database, exposed]);
     updates.extend([keys::find(input), admin::find(input), monitored::find(input)].into_iter().flatten());
     updates
@@ -66,7 +70,9 @@ fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<ConditionUpdate
 /// A condition as it was, while the pods have not been asked since.
 fn before(input: &ConditionInput<'_>, kind: ConditionType) -> Option<ConditionUpdate> {
     let old = find(input.before, kind)?;
-    Some(update(kind, old.status.parse().ok()?, old.reason.parse().ok()?, old.message.clone()))
+    // What `updates` adds, it adds again.
+    let message = old.message.split(&format!("; annotation {ANNOTATION_UPGRADE_TO} ")).next().unwrap_or_default();
+    Some(update(kind, old.status.parse().ok()?, old.reason.parse().ok()?, message))
 }
 
 /// What becomes of what pods said once they answer no more, as of the conditions of a node whose kubelet falls silent.

@@ -238,6 +238,25 @@ fn it_is_never_ready_while_clients_meet_errors_and_recovers_by_itself() {
 }
 
 #[test]
+fn an_upgrade_that_is_not_known_is_told_once_whatever_else_is_told_and_for_no_longer_than_it_is_so() {
+    let annotated = |case: &mut Case, value: &str| {
+        case.scauth.metadata.annotations = Some([("sc-auth.io/upgrade-to".to_owned(), value.to_owned())].into());
+    };
+    let note = "; annotation sc-auth.io/upgrade-to has no effect: ";
+    for (answer, status, reason) in
+        [(serving(), "True", "Serving"), (with("server_errors", json!(1)), "False", "ServerErrors")]
+    {
+        let mut case = Case::new(external(), json!([answer]));
+        annotated(&mut case, "latest");
+        let first = is(&case.status(), "Ready", status, reason);
+        assert_eq!(first.matches(note).count(), 1, "{first}");
+        assert_eq!(is(&case.then(Word::NotAsked), "Ready", status, reason), first);
+        annotated(&mut case, "9.0.0");
+        assert_eq!(is(&case.then(Word::NotAsked), "Ready", status, reason), first.split(note).next().unwrap());
+    }
+}
+
+#[test]
 fn pods_that_have_just_become_ready_are_asked_first() {
     let mut case = Case::new(external(), json!([]));
     is(&case.status(), "Ready", "False", "RollingOut");

@@ -8,7 +8,7 @@ use super::{environment, external, live, scauth};
 use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::names::ANNOTATION_UPGRADE_TO;
-use crate::scauth::release::{LATEST, Release, UpgradeTurn, choose, turn};
+use crate::scauth::release::{LATEST, Release, UpgradeTurn, choose, turn, unknown_upgrade};
 
 const OLD: &str = "registry.test/server:1";
 const NEW: &str = "registry.test/server:9";
@@ -82,6 +82,37 @@ fn an_annotation_that_names_the_release_moves_both_and_another_one_nothing() {
     };
     assert_eq!(chosen(&annotated("9.0.0"), Some(&by_a_pinning_operator())), moves(NEW));
     assert_eq!(chosen(&annotated("8.0.0"), Some(&by_a_pinning_operator())), stays());
+}
+
+/// An older release may be the one that an earlier operator accepted: it is not told.
+#[test]
+fn an_annotation_that_can_be_no_release_of_this_operator_or_an_earlier_one_is_told() {
+    let told = |value: &str| {
+        let mut scauth = scauth(external());
+        scauth.metadata.annotations = Some([(ANNOTATION_UPGRADE_TO.to_owned(), value.to_owned())].into());
+        unknown_upgrade(&scauth, &environment().defaults)
+    };
+    for (value, words) in [
+        ("", "is empty"),
+        ("v9.0.0", "is \"v9.0.0\", which is not the name of a release"),
+        ("9.0", "is \"9.0\", which"),
+        ("9.O.0", "is \"9.O.0\", which"),
+        (" 9.0.0", "is \" 9.0.0\", which"),
+        ("9.0.1", "is \"9.0.1\", a release later than this operator's"),
+        ("10.0.0-rc.1", "is \"10.0.0-rc.1\", a release later than"),
+    ] {
+        let message = told(value).unwrap_or_default();
+        assert!(
+            message.contains(words) && message.ends_with("; this operator has release 9.0.0"),
+            "{value}: {message}"
+        );
+        assert!(message.starts_with("annotation sc-auth.io/upgrade-to has no effect: it "), "{message}");
+    }
+    for value in ["9.0.0", "8.9.9", "0.1.0", "9.0.0-rc.1", "9.0.0+build.1"] {
+        assert_eq!(told(value), None, "{value}");
+    }
+    assert_eq!(unknown_upgrade(&scauth(external()), &environment().defaults), None);
+    assert!(told(&"x".repeat(100_000)).unwrap().len() < 300);
 }
 
 #[test]
