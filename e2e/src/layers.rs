@@ -26,8 +26,7 @@ const SERVER: &[&str] = &[
     "clock",
 ];
 /// The parts of the operator.
-const OPERATOR: &[&str] =
-    &["main", "diff", "render", "run", "probes", "release_args", "scauth", "client", "metrics", "shared", "api"];
+const OPERATOR: &[&str] = &["main", "diff", "render", "run", "release_args", "scauth", "api", "shared"];
 
 type Module = Vec<String>;
 

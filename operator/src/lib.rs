@@ -3,10 +3,7 @@
 #![allow(missing_docs, clippy::must_use_candidate, reason = "nobody builds on it; what users read is in api/")]
 
 pub mod api;
-pub mod client;
 pub mod diff;
-pub mod metrics;
-pub mod probes;
 pub mod release_args;
 pub mod render;
 pub mod run;

@@ -13,19 +13,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::client;
-use crate::metrics::Metrics;
-use crate::probes::{self, Probes};
 use crate::release_args::ReleaseArgs;
 use crate::scauth::controller::{self, Feeds};
 use crate::scauth::health::HealthCache;
 use crate::scauth::{self, Context, DEFINITION, poll};
 use crate::shared::attempts::Attempts;
 use crate::shared::cache::ApplyCache;
+use crate::shared::client;
 use crate::shared::definitions::{self, Definitions};
 use crate::shared::freshness::Freshness;
 use crate::shared::leader::{self, Candidate};
+use crate::shared::metrics::Metrics;
 use crate::shared::names::FIELD_MANAGER;
+use crate::shared::probes::{self, Probes};
 
 /// How long reconciles may take to end after SIGTERM; Kubernetes kills after 30 s.
 const LONGEST_STOP: Duration = Duration::from_secs(20);
@@ -86,16 +86,16 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
 /// As [`run`].
 pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     args.release.ensure_image()?;
-    let (metrics, freshness) = (Metrics::default(), Freshness::default());
-    let client = client::client(config, args.longest_silence, &metrics, &freshness)?;
     let (fleet, writer) = reflector::store();
+    let (metrics, freshness) = (Metrics::new([scauth::fleet(fleet.clone())]), Freshness::default());
+    let client = client::client(config, args.longest_silence, &metrics, &freshness)?;
     let (known, mut definitions) = watch::channel(Definitions::new());
     let probes = Probes {
         freshness: freshness.clone(),
         longest_silence: args.longest_silence * 3,
         definitions: definitions.clone(),
+        needed: &[DEFINITION],
         metrics: metrics.clone(),
-        fleet: fleet.clone(),
     };
     let listener = tokio::net::TcpListener::bind(args.listen).await.context("LISTEN")?;
     // All of them end with this function.

@@ -45,6 +45,7 @@ use crate::shared::attempts::Attempts;
 use crate::shared::cache::ApplyCache;
 pub use crate::shared::error::{ApplyError, Error};
 use crate::shared::jitter::jittered;
+use crate::shared::metrics::Fleet;
 use apply::{ApplyContext, pending};
 use child::Child;
 use health::HealthCache;
@@ -59,6 +60,14 @@ use validate::Environment;
 
 /// The CustomResourceDefinition.
 pub const DEFINITION: &str = "scauths.sc-auth.io";
+
+/// The plural of the kind, by which metrics are told apart.
+pub const PLURAL: &str = "scauths";
+
+/// All ScAuths, for the metrics.
+pub fn fleet(store: Store<ScAuth>) -> Fleet {
+    Fleet::of(PLURAL, store, |scauth| scauth.status.as_ref().map_or(&[], |status| &status.conditions))
+}
 
 /// Whether a CustomResourceDefinition matters to this kind.
 pub fn needs_definition(name: &str) -> bool {

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod attempts;
 pub mod cache;
+pub mod client;
 pub mod conditions;
 pub mod definitions;
 pub mod difference;
@@ -10,8 +11,10 @@ pub mod error;
 pub mod freshness;
 pub mod jitter;
 pub mod leader;
+pub mod metrics;
 pub mod names;
 pub mod ownership;
+pub mod probes;
 pub mod quantity;
 pub mod reasons;
 pub mod watches;

@@ -22,12 +22,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::Child;
 use super::names::LABEL_SCAUTH;
-use super::{Context, reconcile, retry};
+use super::{Context, PLURAL, reconcile, retry};
 use crate::api::ScAuth;
-use crate::metrics::Metrics;
 use crate::shared::definitions::Definitions;
 use crate::shared::error::{ApplyError, Error};
 use crate::shared::freshness::Freshness;
+use crate::shared::metrics::Metrics;
 use crate::shared::watches::{self, Optional, PAGE};
 use neighbours::Neighbours;
 
@@ -63,7 +63,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
         .applied_objects()
         .filter(move |result| {
             match result {
-                Ok(scauth) => seen.seen(&scauth.name_any()),
+                Ok(scauth) => seen.seen(PLURAL, &scauth.name_any()),
                 Err(error) => tracing::warn!(%error, kind = "ScAuth", "watch failed"),
             }
             ready(result.is_ok())
@@ -80,7 +80,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     let mut controller = Controller::for_stream(objects, store).with_config(config);
     let counted = metrics.clone();
     let changed = move |name: &str| {
-        counted.seen(name);
+        counted.seen(PLURAL, name);
         ObjectRef::new(name)
     };
     for resource in watched() {
@@ -117,7 +117,7 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
 }
 
 async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -> Result<Action, Error> {
-    metrics.begun(&scauth.name_any());
+    metrics.begun(PLURAL, &scauth.name_any());
     context.forget_deleted();
     let started = Instant::now();
     let result = reconcile(scauth, context).await;

@@ -257,14 +257,6 @@ fn an_upgrade_that_is_not_known_is_told_once_whatever_else_is_told_and_for_no_lo
 }
 
 #[test]
-fn pods_that_have_just_become_ready_are_asked_first() {
-    let mut case = Case::new(external(), json!([]));
-    is(&case.status(), "Ready", "False", "RollingOut");
-    is(&case.then(Word::default()), "Ready", "True", "Serving");
-    is(&case.then(Word::NotAsked), "Ready", "True", "Serving");
-}
-
-#[test]
 fn an_address_that_does_not_work_is_named_and_keeps_nobody_from_being_served() {
     let status = Case::new(external(), json!([offering(json!({"error": "password authentication failed"}))])).status();
     let message = is(&status, "DatabaseReady", "False", "AddressUnusable");

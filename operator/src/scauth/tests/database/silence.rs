@@ -1,4 +1,4 @@
-//! What is said once no pod answers any more.
+//! What is said before the pods were asked, and once none of them answers any more.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -58,4 +58,12 @@ fn pods_that_were_well_and_fall_silent_stay_ready_and_it_is_told_what_is_not_kno
     let message = is(&status, "DatabaseReady", "True", "Migrated");
     assert!(message.contains("no pod answers the operator"), "{message}");
     assert!(is(&status, "KeysReady", "Unknown", "PodsUnreachable").contains("KeysKnown"));
+}
+
+#[test]
+fn pods_that_have_just_become_ready_are_asked_first() {
+    let mut case = Case::new(external(), json!([]));
+    is(&case.status(), "Ready", "False", "RollingOut");
+    is(&case.then(Word::default()), "Ready", "True", "Serving");
+    is(&case.then(Word::NotAsked), "Ready", "True", "Serving");
 }

@@ -10,8 +10,8 @@ use kube::client::Body;
 use kube::{Client, Config};
 use tower::{BoxError, service_fn};
 
-use crate::metrics::Metrics;
-use crate::shared::freshness::Freshness;
+use super::freshness::Freshness;
+use super::metrics::Metrics;
 
 /// A client that gives a connection up on which nothing was heard for `silence`, and never tries a call again by itself:
 /// each object has delays of its own.

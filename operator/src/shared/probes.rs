@@ -6,14 +6,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use kube_runtime::reflector::Store;
 use tokio::sync::watch;
 
-use crate::api::ScAuth;
-use crate::metrics::Metrics;
-use crate::scauth::DEFINITION;
-use crate::shared::definitions::Definitions;
-use crate::shared::freshness::Freshness;
+use super::definitions::Definitions;
+use super::freshness::Freshness;
+use super::metrics::Metrics;
 
 /// What the answers are made of.
 #[derive(Clone)]
@@ -22,8 +19,9 @@ pub struct Probes {
     /// A watch that has neither asked nor heard for this long is dead.
     pub longest_silence: Duration,
     pub definitions: watch::Receiver<Definitions>,
+    /// The names of the CustomResourceDefinitions without which there is nothing to do.
+    pub needed: &'static [&'static str],
     pub metrics: Metrics,
-    pub fleet: Store<ScAuth>,
 }
 
 pub fn router(probes: Probes) -> Router {
@@ -44,17 +42,20 @@ async fn healthz(State(probes): State<Probes>) -> (StatusCode, String) {
     }
 }
 
-async fn readyz(State(probes): State<Probes>) -> (StatusCode, &'static str) {
-    if probes.definitions.borrow().contains(DEFINITION) {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the CustomResourceDefinition scauths.sc-auth.io is missing: apply crds/\n")
+async fn readyz(State(probes): State<Probes>) -> (StatusCode, String) {
+    let missing = probes.needed.iter().find(|needed| !probes.definitions.borrow().contains(**needed));
+    match missing {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(missing) => {
+            let text = format!("the CustomResourceDefinition {missing} is missing: apply crds/\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
     }
 }
 
 async fn metrics(State(probes): State<Probes>) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
     let kind = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
-    match probes.metrics.encode(Some(&probes.fleet), &probes.freshness) {
+    match probes.metrics.encode(&probes.freshness) {
         Ok(text) => Ok((kind, text)),
         Err(error) => {
             tracing::error!(%error, "could not encode the metrics");
@@ -67,19 +68,30 @@ async fn metrics(State(probes): State<Probes>) -> Result<([(&'static str, &'stat
 mod tests {
     use super::*;
 
+    fn probes(longest_silence: Duration) -> Probes {
+        let freshness = Freshness::default();
+        freshness.touch("deployments");
+        Probes {
+            freshness,
+            longest_silence,
+            definitions: watch::channel(Definitions::from(["scauths.sc-auth.io".to_owned()])).1,
+            needed: &["scauths.sc-auth.io"],
+            metrics: Metrics::new([]),
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_with_all_definitions_that_it_needs() {
+        let mut probes = probes(Duration::ZERO);
+        assert_eq!(readyz(State(probes.clone())).await, (StatusCode::OK, "ok\n".to_owned()));
+        probes.needed = &["scauths.sc-auth.io", "others.sc-auth.io"];
+        let (status, text) = readyz(State(probes)).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(text, "the CustomResourceDefinition others.sc-auth.io is missing: apply crds/\n");
+    }
+
     #[tokio::test]
     async fn a_watch_that_is_silent_for_too_long_fails_the_liveness() {
-        let probes = |longest_silence| {
-            let freshness = Freshness::default();
-            freshness.touch("deployments");
-            Probes {
-                freshness,
-                longest_silence,
-                definitions: watch::channel(Definitions::new()).1,
-                metrics: Metrics::default(),
-                fleet: kube_runtime::reflector::store().0,
-            }
-        };
         assert_eq!(healthz(State(probes(Duration::from_mins(5)))).await.0, StatusCode::OK);
         let (status, text) = healthz(State(probes(Duration::ZERO))).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

@@ -1,0 +1,267 @@
+//! Prometheus metrics, in OpenMetrics text. Labels have a bounded number of values.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{Resource, ResourceExt as _};
+use kube_runtime::reflector::Store;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::freshness::Freshness;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    verb: &'static str,
+    code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerbLabels {
+    verb: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConditionLabels {
+    condition: String,
+    status: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResourceLabels {
+    resource: String,
+}
+
+/// All objects of one kind, as the watch knows them.
+#[derive(Clone)]
+pub struct Fleet {
+    /// The plural of the kind, which names the metric.
+    plural: &'static str,
+    known: Arc<dyn Fn() -> Vec<Known> + Send + Sync>,
+}
+
+/// One object, with the types and statuses of its conditions.
+struct Known {
+    name: String,
+    conditions: Vec<ConditionLabels>,
+}
+
+impl Fleet {
+    /// Of a kind without namespaces.
+    pub fn of<K>(plural: &'static str, store: Store<K>, conditions: fn(&K) -> &[Condition]) -> Self
+    where
+        K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+    {
+        let labels = |condition: &Condition| ConditionLabels {
+            condition: condition.type_.clone(),
+            status: condition.status.clone(),
+        };
+        let known = move || {
+            let all = store.state().into_iter();
+            let all = all.map(|object| {
+                let conditions = conditions(&object).iter().map(labels).collect();
+                Known { name: object.name_any(), conditions }
+            });
+            all.collect()
+        };
+        Self { plural, known: Arc::new(known) }
+    }
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Fleet").field(&self.plural).finish()
+    }
+}
+
+/// What the operator counts. Clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    reconciles: Family<OutcomeLabels, Counter>,
+    reconcile_time: Histogram,
+    running: Gauge,
+    waiting: Gauge,
+    /// By the plural of the kind, and name.
+    queue: Arc<Mutex<HashSet<(&'static str, String)>>>,
+    fleets: Vec<(Fleet, Family<ConditionLabels, Gauge>)>,
+    calls: Family<CallLabels, Counter>,
+    call_time: Family<VerbLabels, Histogram>,
+    leader: Gauge,
+    watch_age: Family<ResourceLabels, Gauge>,
+}
+
+fn buckets() -> Histogram {
+    Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
+}
+
+impl Metrics {
+    /// For the kinds with these objects.
+    pub fn new(fleets: impl IntoIterator<Item = Fleet>) -> Self {
+        let mut metrics = Self {
+            registry: Arc::default(),
+            reconciles: Family::default(),
+            reconcile_time: buckets(),
+            running: Gauge::default(),
+            waiting: Gauge::default(),
+            queue: Arc::default(),
+            fleets: fleets.into_iter().map(|fleet| (fleet, Family::default())).collect(),
+            calls: Family::default(),
+            call_time: Family::new_with_constructor(buckets),
+            leader: Gauge::default(),
+            watch_age: Family::default(),
+        };
+        metrics.registry = Arc::new(metrics.register());
+        metrics
+    }
+
+    fn register(&self) -> Registry {
+        let mut registry = Registry::with_prefix("sc_auth_operator");
+        registry.register("build", "The release", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register("reconciles", "Reconciles by how they ended", self.reconciles.clone());
+        registry.register("reconcile_duration_seconds", "How long a reconcile took", self.reconcile_time.clone());
+        registry.register("reconciles_running", "Reconciles under way", self.running.clone());
+        registry.register(
+            "queue",
+            "Objects whose change was seen and whose reconcile has not begun",
+            self.waiting.clone(),
+        );
+        for (fleet, objects) in &self.fleets {
+            registry.register(fleet.plural, "Objects by condition", objects.clone());
+        }
+        registry.register(
+            "api_requests",
+            "Calls of the API server by verb and code, 0 where it did not answer",
+            self.calls.clone(),
+        );
+        registry.register("api_request_duration_seconds", "How long it took to answer", self.call_time.clone());
+        registry.register("leader", "Whether this instance leads", self.leader.clone());
+        registry.register(
+            "watch_silence_seconds",
+            "Since a watch last asked or heard something",
+            self.watch_age.clone(),
+        );
+        registry
+    }
+
+    /// A call of the API server was answered, or was not (0).
+    pub fn called(&self, verb: &'static str, code: u16, took: Duration) {
+        self.calls.get_or_create(&CallLabels { verb, code }).inc();
+        self.call_time.get_or_create(&VerbLabels { verb }).observe(took.as_secs_f64());
+    }
+
+    /// Something of this object has changed.
+    pub fn seen(&self, plural: &'static str, name: &str) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).insert((plural, name.to_owned()));
+    }
+
+    /// Its reconcile begins.
+    pub fn begun(&self, plural: &'static str, name: &str) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).remove(&(plural, name.to_owned()));
+        self.running.inc();
+    }
+
+    /// Its reconcile has ended so.
+    pub fn ended(&self, outcome: &'static str, took: Duration) {
+        self.running.dec();
+        self.reconciles.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.reconcile_time.observe(took.as_secs_f64());
+    }
+
+    /// Children outlive their owner for a moment: of one that is gone nothing waits.
+    fn waiting(&self, exists: impl Fn(&(&'static str, String)) -> bool) -> usize {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.retain(exists);
+        queue.len()
+    }
+
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(leads.into());
+    }
+
+    /// The text that Prometheus reads.
+    ///
+    /// # Errors
+    /// Where a label cannot be written.
+    pub fn encode(&self, freshness: &Freshness) -> Result<String, fmt::Error> {
+        let mut names = HashSet::new();
+        for (fleet, objects) in &self.fleets {
+            objects.clear();
+            for known in (fleet.known)() {
+                names.insert((fleet.plural, known.name));
+                for labels in &known.conditions {
+                    objects.get_or_create(labels).inc();
+                }
+            }
+        }
+        self.watch_age.clear();
+        for (resource, age) in freshness.ages() {
+            let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            self.watch_age.get_or_create(&ResourceLabels { resource }).set(seconds);
+        }
+        let waiting = self.waiting(|object| names.contains(object));
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use k8s_openapi::api::core::v1::Namespace;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+    use kube_runtime::reflector;
+    use kube_runtime::watcher::Event;
+
+    use super::*;
+
+    static READY: LazyLock<Vec<Condition>> = LazyLock::new(|| {
+        let condition = serde_json::json!({"type": "Ready", "status": "True", "reason": "Serving", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        vec![serde_json::from_value(condition).unwrap()]
+    });
+
+    fn fleet(plural: &'static str, names: &[&str]) -> Fleet {
+        let (store, mut writer) = reflector::store::<Namespace>();
+        for name in names {
+            let metadata = ObjectMeta { name: Some((*name).to_owned()), ..ObjectMeta::default() };
+            writer.apply_watcher_event(&Event::Apply(Namespace { metadata, ..Namespace::default() }));
+        }
+        Fleet::of(plural, store, |_| &READY)
+    }
+
+    #[test]
+    fn each_kind_has_its_own_metric_and_all_have_one_queue() {
+        let metrics = Metrics::new([fleet("scauths", &["a", "b"]), fleet("scauthclients", &["a"])]);
+        for (plural, name) in [("scauths", "a"), ("scauthclients", "a"), ("scauths", "gone"), ("scauths", "b")] {
+            metrics.seen(plural, name);
+        }
+        metrics.begun("scauths", "b");
+        metrics.ended("done", Duration::from_millis(1));
+        let text = metrics.encode(&Freshness::default()).unwrap();
+        for line in [
+            "sc_auth_operator_scauths{condition=\"Ready\",status=\"True\"} 2",
+            "sc_auth_operator_scauthclients{condition=\"Ready\",status=\"True\"} 1",
+            "sc_auth_operator_queue 2",
+            "sc_auth_operator_reconciles_total{outcome=\"done\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+    }
+}
