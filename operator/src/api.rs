@@ -11,7 +11,7 @@ mod status;
 mod workload;
 
 pub use auth::*;
-pub use crd::to_yaml;
+pub use crd::{schema, to_yaml};
 pub use database::*;
 pub use expose::*;
 pub use references::*;

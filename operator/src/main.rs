@@ -23,7 +23,9 @@ enum Action {
     Run(run::RunArgs),
     /// Print the CustomResourceDefinition.
     Crds,
-    /// Print the objects that the ScAuths of a manifest become, without a cluster.
+    /// Print the objects that the ScAuths of a manifest become, without a cluster. What the schema forbids is an error:
+    /// unknown and missing fields, values out of range, fields that exclude each other. Rules (CEL) about the entries of
+    /// a list, amounts, durations and changes are checked only by the API server, which `diff` asks.
     Render(render::RenderArgs),
     /// Print what applying a manifest would change in the cluster, as a unified diff, and change nothing. Exit code 0:
     /// nothing would change; 1: something would change; 2: the manifest would be refused, or the cluster cannot be read.

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use kube::Resource as _;
 use sc_auth_contract::deployment::DEPLOYMENT_FILE;
@@ -12,13 +12,14 @@ use sc_auth_contract::time::UnixTime;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use crate::api::ScAuth;
+use crate::api::{self, ScAuth};
 use crate::release_args::{NO_SERVER_IMAGE, ReleaseArgs};
 use crate::scauth::children::{self, build};
 use crate::scauth::observe::Observed;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::resolved::Resolved;
 use crate::scauth::validate::{Environment, validate};
+use crate::shared::schema::{problems, unknown_fields};
 
 /// Where a ScAuth has not been stored yet.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
@@ -38,7 +39,7 @@ pub struct RenderArgs {
 pub fn render(args: RenderArgs) -> anyhow::Result<String> {
     let environment = args.release.environment();
     let mut text = String::new();
-    for mut scauth in read(&args.filename)? {
+    for mut scauth in read_checked(&args.filename, problems)? {
         scauth.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
         text.push_str(&children(&scauth, &environment)?);
     }
@@ -85,21 +86,29 @@ fn secrets(resolved: &Resolved) -> anyhow::Result<[Value; 2]> {
     Ok([keys, admin])
 }
 
-/// The ScAuths of a manifest. A field that does not exist is an error, as it is for the API server.
+/// The ScAuths of a manifest, for the API server to judge. A field that does not exist is an error, as it is there.
 ///
 /// # Errors
 /// Where the file cannot be read or holds none.
 pub fn read(path: &PathBuf) -> anyhow::Result<Vec<ScAuth>> {
+    read_checked(path, unknown_fields)
+}
+
+/// What is wrong with an object, by the schema that it is to have.
+type Check = fn(&Value, &Value) -> Vec<String>;
+
+fn read_checked(path: &PathBuf, check: Check) -> anyhow::Result<Vec<ScAuth>> {
     let mut text = String::new();
     if path.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text).context("standard input")?;
     } else {
         text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     }
-    parse(&text).with_context(|| path.display().to_string())
+    parse(&text, check).with_context(|| path.display().to_string())
 }
 
-fn parse(text: &str) -> anyhow::Result<Vec<ScAuth>> {
+fn parse(text: &str, check: Check) -> anyhow::Result<Vec<ScAuth>> {
+    let schema = api::schema()?;
     let mut found = Vec::new();
     for document in serde_yaml::Deserializer::from_str(text) {
         let value = Value::deserialize(document)?;
@@ -112,41 +121,12 @@ fn parse(text: &str) -> anyhow::Result<Vec<ScAuth>> {
             value["apiVersion"],
             ScAuth::api_version(&())
         );
-        let scauth: ScAuth = serde_json::from_value(value.clone())?;
-        if let Some(path) = unknown(&value["spec"], &serde_json::to_value(&scauth.spec)?, "spec") {
-            bail!("unknown field \"{path}\"");
-        }
-        found.push(scauth);
+        let problems = check(&schema, &value);
+        ensure!(problems.is_empty(), "{}", problems.join("; "));
+        found.push(serde_json::from_value(value)?);
     }
     ensure!(!found.is_empty(), "there is no ScAuth in it");
     Ok(found)
-}
-
-/// The first field that was written and not understood.
-fn unknown(written: &Value, understood: &Value, path: &str) -> Option<String> {
-    match (written, understood) {
-        (Value::Object(written), understood) => written.iter().find_map(|(name, written)| {
-            let path = format!("{path}.{name}");
-            match understood.get(name) {
-                Some(understood) => unknown(written, understood, &path),
-                // What is empty is left out.
-                None if is_empty(written) => None,
-                None => Some(path),
-            }
-        }),
-        (Value::Array(written), Value::Array(understood)) => written
-            .iter()
-            .zip(understood)
-            .enumerate()
-            .find_map(|(place, (written, understood))| unknown(written, understood, &format!("{path}[{place}]"))),
-        _ => None,
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.is_null()
-        || value.as_array().is_some_and(Vec::is_empty)
-        || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 #[cfg(test)]
@@ -213,6 +193,18 @@ spec: {database: {embedded: {}}}
     }
 
     #[test]
+    fn the_samples_are_accepted() {
+        let folders = ["../config/samples", "tests/releases"].map(|folder| std::fs::read_dir(folder).unwrap());
+        let files = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+        let files: Vec<_> =
+            files.filter(|file| file.extension().is_some_and(|extension| extension == "yaml")).collect();
+        assert!(files.len() > 10, "{files:?}");
+        for file in files {
+            read_checked(&file, problems).unwrap();
+        }
+    }
+
+    #[test]
     fn an_image_is_needed_where_the_scauth_names_none() {
         let error = rendered_with(&[], SMALLEST).unwrap_err().to_string();
         assert!(error.contains("--server-image") && error.contains("spec.image"), "{error}");
@@ -223,11 +215,25 @@ spec: {database: {embedded: {}}}
     #[test]
     fn what_the_operator_would_refuse_is_an_error_that_says_why() {
         let error = |manifest: &str| format!("{:#}", rendered(manifest).unwrap_err());
-        assert!(error(&SMALLEST.replace("database:", "databse:")).contains("missing field `database`"));
-        assert!(
-            error(&SMALLEST.replace("{embedded: {}}", "{embedded: {sise: 1Gi}}"))
-                .contains("unknown field \"spec.database.embedded.sise\"")
-        );
+        for (part, other, words) in [
+            ("database:", "databse:", "unknown field \"spec.databse\"; spec.database: is required"),
+            ("embedded: {}", "embedded: {sise: 1Gi}", "unknown field \"spec.database.embedded.sise\""),
+            // What is empty is unknown too.
+            ("embedded: {}", "embeded: {}", "unknown field \"spec.database.embeded\""),
+            ("embedded: {}", "embedded: {sise: []}", "unknown field \"spec.database.embedded.sise\""),
+            ("{database:", "{sized: null, database:", "unknown field \"spec.sized\""),
+            ("spec:", "spce: {}\nspec:", "unknown field \"spce\""),
+            ("{name: tenant}", "{name: tenant, lables: {}}", "unknown field \"metadata.lables\""),
+            ("embedded: {}", "", "spec.database: set exactly one of spec.database.embedded and spec.database.external"),
+            ("{name: tenant}", "{name: Tenant}", "metadata.name also names the Service"),
+            ("{database:", "{replicas: 0, database:", "spec.replicas: must be at least 1"),
+            ("{database:", "{replicas: 2, database:", "spec: an embedded database has one writer"),
+            ("{database:", "{upgrade: Never, database:", "spec.upgrade: must be one of \"Manual\", \"Automatic\""),
+            ("{database:", "{expose: {}, database:", "spec.expose: "),
+        ] {
+            let told = error(&SMALLEST.replace(part, other));
+            assert!(told.contains(words), "{words}: {told}");
+        }
         assert!(error(&SMALLEST.replace("{name: tenant}", "{name: sc-auth-system}")).contains("NamespaceNotAllowed"));
         assert!(error(&SMALLEST.replace("kind: ScAuth", "kind: Other")).contains("there is no ScAuth in it"));
     }

@@ -17,4 +17,6 @@ pub mod ownership;
 pub mod probes;
 pub mod quantity;
 pub mod reasons;
+pub mod rules;
+pub mod schema;
 pub mod watches;

@@ -17,6 +17,14 @@ pub fn crd() -> serde_json::Result<Value> {
     Ok(value)
 }
 
+/// The schema of the whole object.
+///
+/// # Errors
+/// As [`crd`].
+pub fn schema() -> serde_json::Result<Value> {
+    Ok(crd()?["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take())
+}
+
 /// kstatus takes an object without a status for one that is done: Flux would go on before the operator has looked. With
 /// this default it waits, as for Flux' own kinds.
 fn mark_as_unseen(definition: &mut Value) {

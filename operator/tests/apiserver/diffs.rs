@@ -199,3 +199,79 @@ async fn both_programs_warn_of_an_upgrade_that_is_not_known() {
     }
     std::fs::remove_file(file).unwrap();
 }
+
+/// Specs, and the field that the message names where the API server refuses one.
+fn judged() -> Vec<(&'static str, Value)> {
+    let external = |more: Value| {
+        let mut external = json!({"urlFrom": {"name": "db", "key": "uri"}});
+        external.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"database": {"external": external}})
+    };
+    let with = |field: &str, value: Value| {
+        let mut spec = external(json!({}));
+        spec[field] = value;
+        spec
+    };
+    let volume = |volume: Value| with("podTemplate", json!({"volumes": [volume]}));
+    vec![
+        ("", external(json!({}))),
+        ("", json!({"database": {"embedded": {"size": "2Gi"}}})),
+        ("", with("expose", json!({"none": {}}))),
+        ("", with("podTemplate", json!({"annotations": {"a": "b"}, "env": [{"name": "A", "value": ""}]}))),
+        ("", volume(json!({"name": "a", "emptyDir": {"sizeLimit": 5}}))),
+        ("", with("networkPolicy", json!({"egressTo": [{"ports": [{"port": "dns"}, {"port": 53}]}]}))),
+        ("spec.database", json!({})),
+        ("spec.database.embeded", json!({"database": {"embeded": {}}})),
+        ("spec.database", json!({"database": {}})),
+        ("spec.database", json!({"database": {"embedded": {}, "external": {"urlFrom": {"name": "a", "key": "b"}}}})),
+        ("spec.database.embedded.size", json!({"database": {"embedded": {"size": "1G"}}})),
+        ("spec.database.external", external(json!({"host": "db"}))),
+        ("spec.database.external", external(json!({"port": 5432}))),
+        ("spec.database.external", json!({"database": {"external": {"host": "db"}}})),
+        ("spec.database.external.urlFrom.key", json!({"database": {"external": {"urlFrom": {"name": "a"}}}})),
+        ("spec.database.external.tls.mode", external(json!({"tls": {"mode": "maybe"}}))),
+        ("spec.replicas", with("replicas", json!(0))),
+        ("spec.replicas", with("replicas", json!("2"))),
+        ("spec.replicas", with("replicas", json!(51))),
+        ("spec.replicas", with("replicas", json!(2.5))),
+        ("spec", json!({"database": {"embedded": {}}, "replicas": 2})),
+        ("spec", json!({"database": {"embedded": {}}, "autoscaling": {"max": 3}})),
+        ("spec.autoscaling.max", with("autoscaling", json!({}))),
+        ("spec.expose", with("expose", json!({}))),
+        ("spec.expose", with("expose", json!({"none": {}, "ingress": {"host": "a.test"}}))),
+        ("spec.expose.nome", with("expose", json!({"none": {}, "nome": []}))),
+        ("spec.expose.ingress.host", with("expose", json!({"ingress": {"host": "https://a.test"}}))),
+        ("spec.namespace", with("namespace", json!("default"))),
+        ("spec.image", with("image", json!(""))),
+        ("spec.auth", with("auth", json!({"registration": "Domains"}))),
+        ("spec.podTemplate.volumes[0]", volume(json!({"name": "a"}))),
+        ("spec.podTemplate.volumes[0].name", volume(json!({"name": "A", "emptyDir": {}}))),
+        ("spec.podTemplate.volumes[0].emptyDirs", volume(json!({"name": "a", "emptyDir": {}, "emptyDirs": {}}))),
+        ("spec.podTemplate.annotations.a", with("podTemplate", json!({"annotations": {"a": 1}}))),
+        ("spec.suspend", with("suspend", json!("yes"))),
+        ("spec.suspend", with("suspend", Value::Null)),
+        ("spec.podTemplate", with("podTemplate", Value::Null)),
+    ]
+}
+
+#[tokio::test]
+async fn render_refuses_what_the_schema_forbids_and_nothing_else() {
+    let client = admin().await;
+    let params = PatchParams { dry_run: true, ..PatchParams::apply("person") }.validation_strict();
+    let file = std::env::temp_dir().join(format!("sc-auth-judged-{}", std::process::id()));
+    for (field, spec) in judged() {
+        let scauth = manifest("judged", spec);
+        std::fs::write(&file, scauth.to_string()).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_sc-auth-operator"))
+            .args(["render", "--server-image", "registry.test/server:9", "-f", file.to_str().unwrap()])
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        let answer = scauths(&client).patch("judged", &params, &Patch::Apply(&scauth)).await;
+        assert_eq!(output.status.success(), answer.is_ok(), "{scauth}: {told}: {answer:?}");
+        assert_eq!(output.status.success(), field.is_empty(), "{scauth}: {told}");
+        let is_named = [format!(": {field}: "), format!("; {field}: "), format!("unknown field \"{field}\"")];
+        assert!(field.is_empty() || is_named.iter().any(|name| told.contains(name)), "{field}: {told}");
+    }
+    std::fs::remove_file(file).unwrap();
+}
