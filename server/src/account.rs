@@ -1,5 +1,5 @@
-//! The rules for names, e-mail addresses and passwords, and the widths of the columns that hold them. Whatever reads or
-//! writes accounts takes them from here: HTTP, the commands and the schema.
+//! The rules for names, e-mail addresses and passwords, and the widths of the columns that hold them. HTTP, the
+//! commands and the schema all use these.
 
 mod problem;
 
@@ -35,11 +35,11 @@ pub const USERNAME: Rule =
 /// The full name, for people.
 pub const NAME: Rule = Rule { min: 3, max: 125, is_email: false, is_unique: false };
 pub const EMAIL: Rule = Rule { min: 0, max: limits::EMAIL_MAX, is_email: true, is_unique: true };
-/// What a login takes as user name and as password: either can be older than the rules for new ones.
+/// The user name and the password of a login: either can be older than the rules for new ones.
 pub const CREDENTIAL: Rule = Rule { min: 0, max: RAW_PASSWORD_MAX, is_email: false, is_unique: false };
 
 impl Rule {
-    /// What breaks the rule.
+    /// The ways in which the text breaks the rule.
     pub fn problems(self, text: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !self.is_long_enough(text) {
@@ -59,20 +59,20 @@ impl Rule {
         text.chars().count() >= self.min
     }
 
-    /// Whether the text has as many characters as it may have, with the spaces around it.
+    /// Whether the length is allowed, counting the spaces around the text.
     pub fn allows_length(self, text: &str) -> bool {
         (self.min..=self.max).contains(&text.chars().count())
     }
 }
 
-/// The width of a column for so many characters.
+/// The width of a column for `max` characters.
 #[expect(clippy::cast_possible_truncation, reason = "each limit is far below 65,536, and this is for constants")]
 pub const fn width(max: usize) -> u16 {
     max as u16
 }
 
-/// The key under which a name is unique: compatibility form (NFKC), lower case, no space around it. The same on
-/// all engines, whatever their collations say.
+/// The key under which a name is unique: compatibility form (NFKC), lower case, without surrounding spaces. It is the
+/// same on all engines, regardless of their collations.
 pub fn fold(name: &str) -> String {
     name.trim().nfkc().collect::<String>().to_lowercase().nfkc().collect()
 }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_told_from_other_text() {
+    fn addresses_are_distinguished_from_other_text() {
         for good in ["a@example.com", "a.b+c@sub.example.org", "root@localhost", "ü@example.com"] {
             assert!(is_email(good), "{good}");
         }

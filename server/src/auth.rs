@@ -1,4 +1,4 @@
-//! What the service is about, free of HTTP and SQL dialects: passwords, tokens, sessions.
+//! The domain logic, independent of HTTP and SQL dialects: passwords, tokens, sessions.
 
 pub mod audit;
 pub mod claims;

@@ -1,11 +1,11 @@
-//! What happened that a security engineer may ask about one day: a row in the database and a line in the log.
+//! Security-relevant events: each is a row in the database and a line in the log.
 
 use sc_auth_contract::time::UnixTime;
 
 use super::client::Client;
 use crate::store::{AuditEvent, Store, StoreError, User};
 
-/// What happened.
+/// The kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     Registered,
@@ -47,13 +47,13 @@ impl Event {
     }
 }
 
-/// How it ended.
+/// How the event ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditOutcome {
     Success,
-    /// The client did not prove who it is.
+    /// The client failed to authenticate.
     Failure,
-    /// It was known, and may not.
+    /// The client was authenticated, but not allowed to do it.
     Denied,
 }
 
@@ -67,14 +67,14 @@ impl AuditOutcome {
     }
 }
 
-/// One event, put together by whoever saw it.
+/// One event, before it has an id and the client's data.
 #[derive(Debug)]
 pub struct Entry<'a> {
     pub event: Event,
     pub outcome: AuditOutcome,
     /// Uuid and name of the user who did it.
     pub actor: Option<(&'a str, Option<&'a str>)>,
-    /// Uuid and name of the user whom it was done to, if that is another one.
+    /// Uuid and name of the affected user, if that is not the actor.
     pub subject: Option<(&'a str, Option<&'a str>)>,
     pub detail: Option<String>,
 }
@@ -104,10 +104,11 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Notes an event. The log line is written even where the database does not answer.
+/// Records an event. The log line is written even if the database is unavailable.
 ///
 /// # Errors
-/// Where the row could not be written: what it tells of must then not go unanswered as if it had been.
+/// If the row could not be written. The caller must then fail the request: an action without an audit row must not
+/// look successful.
 pub async fn note(store: &Store, client: &Client, entry: Entry<'_>, now: UnixTime) -> Result<(), StoreError> {
     let event = AuditEvent {
         id: 0,
@@ -135,7 +136,7 @@ pub async fn note(store: &Store, client: &Client, entry: Entry<'_>, now: UnixTim
     store.add_audit_event(event).await
 }
 
-/// What fits the column, in characters.
+/// The first `length` characters: the rest does not fit the column.
 fn shortened(text: &str, length: usize) -> String {
     text.chars().take(length).collect()
 }

@@ -8,7 +8,7 @@ use sc_auth_contract::time::UnixTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Which of the two kinds a token is; the claim `type`.
+/// The two kinds of token; the claim `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -46,13 +46,13 @@ impl Kind {
 pub enum TokenError {
     /// Not a JSON Web Token.
     Malformed,
-    /// Not signed by a key of ours, or not as that key signs.
+    /// Not signed by one of our keys, or with another algorithm than the key's.
     BadSignature,
     Expired,
     NotYetValid,
     /// A refresh token where an access token belongs, or vice versa.
     WrongKind,
-    /// Issued under a name that this service does not know.
+    /// An issuer and audience that this service has never signed for.
     UnknownParty,
 }
 
@@ -88,7 +88,7 @@ pub struct Claims {
     pub kind: Kind,
 }
 
-/// An expired token is never good; one from a clock that is a little ahead is.
+/// Refuses every expired token, but accepts one from a clock that is at most `leeway` seconds ahead.
 pub fn check_times(exp: UnixTime, begins: UnixTime, now: UnixTime, leeway: Duration) -> Result<(), TokenError> {
     if exp <= now {
         Err(TokenError::Expired)
@@ -99,7 +99,7 @@ pub fn check_times(exp: UnixTime, begins: UnixTime, now: UnixTime, leeway: Durat
     }
 }
 
-/// Verifies the signature, and nothing else: times and parties are checked by a clock that is passed in.
+/// Verifies the signature only: the callers check times, against the clock that they are given, and parties.
 pub fn decode<T: DeserializeOwned>(token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<T, TokenError> {
     let mut validation = Validation::new(algorithm);
     validation.validate_exp = false;

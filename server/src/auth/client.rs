@@ -1,22 +1,22 @@
-//! Who a request came from, as far as the network knows.
+//! The client of a request, as seen from the network.
 
 use std::net::IpAddr;
 
 use super::network;
 
-/// What is noted of a request.
+/// The data of a request that sessions and audit events record.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
-    /// The client's own address, where a proxy that is trusted has told it.
+    /// The address that the request came from.
     pub address: Option<IpAddr>,
-    /// Whether that address is the client's own, and not that of a proxy that many share.
+    /// Whether that address is the client's own, and not that of a proxy that many clients share.
     pub is_own_address: bool,
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
 }
 
 impl Client {
-    /// The client's own network, where it is known.
+    /// The client's own network, if known.
     pub fn network(&self) -> Option<IpAddr> {
         self.address.filter(|_| self.is_own_address).map(network::of)
     }

@@ -1,7 +1,7 @@
-//! Hashing on threads of its own, with memory that is allocated once, behind a bounded queue with a deadline.
+//! Hashing on dedicated threads, with memory that is allocated once, behind a bounded queue with a deadline.
 //!
-//! A hash takes 19 MiB and some 20 ms of a core. Tokio's blocking pool would run hundreds at once; here a storm of
-//! logins waits in the queue, and what no longer fits is refused before any work is done.
+//! A hash takes 19 MiB and about 20 ms of a core. Tokio's blocking pool would run hundreds at once; here a storm of
+//! logins waits in the queue, and logins that no longer fit are refused before any work is done.
 
 mod decoys;
 mod pace;
@@ -27,22 +27,23 @@ use pace::Pace;
 pub use queue::Standing;
 use queue::{Queue, Weight};
 
-/// About two seconds of work at half a core: who waits longer is better told to come back.
+/// The places in the queue: about two seconds of work at half a core. Further jobs are answered with 503.
 const QUEUE: usize = 64;
-/// Who has waited so long is told to come back, since the client has most likely gone.
+/// Jobs that have waited longer are answered with 503: the client has most likely gone.
 const DEADLINE: Duration = Duration::from_secs(5);
 const MAX_THREADS: usize = 4;
-/// The longest that a failed login is put off so that its time tells nothing.
+/// The longest that the answer to a failed login is delayed to hide how long its hash took.
 const SLOWEST: Duration = Duration::from_secs(2);
-/// A hash of another service is costly where it is more work than so many of ours: some 160 ms of a core.
+/// An imported hash is costly if it takes more work than this many of ours: about 160 ms of a core.
 const COSTLY: u64 = 8;
-/// What the rest of the server needs in a storm, and at the least, in bytes.
-const REST: u64 = 48 << 20;
-const LEAST: u64 = 24 << 20;
+/// Memory for the rest of the server under heavy load, in bytes.
+const RESERVED: u64 = 48 << 20;
+/// Memory for the rest of the server without which it does not start, in bytes.
+const RESERVED_MIN: u64 = 24 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HasherError {
-    /// The queue is full, or was for too long.
+    /// The queue is full, or the job waited in it for too long.
     #[error("too many logins at once")]
     Busy,
     /// The server is stopping.
@@ -54,16 +55,15 @@ pub enum HasherError {
 
 type Answer<T> = Result<T, HasherError>;
 
-/// What can be set.
 #[derive(Debug, Clone, Copy)]
 pub struct HasherSettings {
-    /// How many threads; `None` for as many as fit.
+    /// The number of threads; `None` for as many as fit.
     pub threads: Option<usize>,
     pub form: Form,
     pub caps: Caps,
 }
 
-/// How a comparison ended, and when its turn came.
+/// The verdict of a comparison, and when it began.
 #[derive(Debug, Clone, Copy)]
 pub struct Compared {
     pub verdict: Verdict,
@@ -80,12 +80,12 @@ struct Queued {
     since: Instant,
 }
 
-/// What the threads share.
+/// The state that all threads share.
 struct Shared {
     queue: Queue<Queued>,
     metrics: HashMetrics,
     settings: HasherSettings,
-    /// The longest that a comparison with such a hash has taken, in microseconds.
+    /// The longest that a comparison with an imported hash has taken, in microseconds.
     slowest: AtomicU64,
 }
 
@@ -93,13 +93,13 @@ struct Shared {
 #[derive(Clone)]
 pub struct Hasher {
     handle: Arc<Handle>,
-    /// How many the queue holds.
+    /// The places in the queue.
     room: i64,
-    /// What stands for names that nobody has.
+    /// The hashes to compare with for user names that do not exist.
     pub decoys: Arc<Decoys>,
 }
 
-/// Ends the threads when the last handle goes.
+/// Ends the threads when the last handle is dropped.
 struct Handle {
     shared: Arc<Shared>,
 }
@@ -111,10 +111,10 @@ impl Drop for Handle {
 }
 
 impl Hasher {
-    /// Starts as many threads as fit the container, or as many as are asked for.
+    /// Starts the threads: the number from the settings, or as many as fit the container.
     ///
     /// # Errors
-    /// Where not one fits, or not as many as are asked for.
+    /// If that number, or a single thread, does not fit.
     pub fn start(settings: HasherSettings, metrics: HashMetrics, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
         let limits = Limits::read();
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -152,10 +152,10 @@ impl Hasher {
         Ok(Self { handle, room: i64::try_from(queue).unwrap_or(i64::MAX), decoys: Arc::new(Decoys::new(rng)) })
     }
 
-    /// To be asked before any other work for a request that will hash.
+    /// Call this before any other work for a request that will hash a password.
     ///
     /// # Errors
-    /// Where the queue is full.
+    /// If the queue is full.
     pub fn check_room(&self) -> Result<(), HasherError> {
         let metrics = &self.shared().metrics;
         if metrics.waiting.get() < self.room {
@@ -181,8 +181,9 @@ impl Hasher {
         answer.await.map_err(|_| HasherError::Stopped)?
     }
 
-    /// Does the work of a comparison for a name that nobody has, and answers no. `place` depends on nothing but the name.
-    pub async fn verify_nobody(&self, password: SecretString, place: u64, standing: Standing) -> Answer<Compared> {
+    /// Does the work of a comparison for a user name that does not exist; it never matches. `place` depends on nothing
+    /// but the name.
+    pub async fn verify_unknown(&self, password: SecretString, place: u64, standing: Standing) -> Answer<Compared> {
         let mut compared = self.verify(password, self.decoys.at(place), standing).await?;
         compared.verdict = Verdict { matches: false, may_replace: false };
         Ok(compared)
@@ -192,7 +193,7 @@ impl Hasher {
         self.shared().settings.caps
     }
 
-    /// How long the slowest kind of hash that was met so far takes.
+    /// The time of the slowest imported hash so far.
     pub fn slowest(&self) -> Duration {
         Duration::from_micros(self.shared().slowest.load(Ordering::Relaxed))
     }
@@ -212,7 +213,7 @@ impl Hasher {
     }
 }
 
-/// One that cannot be used is refused before any work.
+/// A hash that cannot be used counts as our own: it is refused before any work.
 fn weight(stored: &str, caps: Caps) -> Weight {
     if stored.starts_with(password::OURS) {
         return Weight::Own;
@@ -225,17 +226,17 @@ fn weight(stored: &str, caps: Caps) -> Weight {
     }
 }
 
-/// max(1, min(quota, cores, 4, what fits the memory)).
+/// max(1, min(quota, cores, 4, number that fits the memory)).
 fn threads(wanted: Option<usize>, limits: Limits, cores: usize) -> anyhow::Result<usize> {
     let each = u64::from(password::MEMORY_KIB) << 10;
     let fit = limits
         .memory
-        .map_or(usize::MAX, |memory| usize::try_from(memory.saturating_sub(REST) / each).unwrap_or(usize::MAX));
+        .map_or(usize::MAX, |memory| usize::try_from(memory.saturating_sub(RESERVED) / each).unwrap_or(usize::MAX));
     let memory_mib = limits.memory.unwrap_or(0) >> 20;
     anyhow::ensure!(
-        limits.memory.is_none_or(|memory| memory >= LEAST + each),
-        "the memory limit of {memory_mib} MiB is too small to hash one password; give {} MiB at the least",
-        (LEAST + each).div_ceil(1 << 20)
+        limits.memory.is_none_or(|memory| memory >= RESERVED_MIN + each),
+        "the memory limit of {memory_mib} MiB is too small to hash one password; set it to at least {} MiB",
+        (RESERVED_MIN + each).div_ceil(1 << 20)
     );
     let fit = fit.max(1);
     if let Some(wanted) = wanted {
@@ -250,7 +251,7 @@ fn threads(wanted: Option<usize>, limits: Limits, cores: usize) -> anyhow::Resul
     Ok(quota.min(cores).min(MAX_THREADS).min(fit).max(1))
 }
 
-/// The quota, where there is one that could be exhausted.
+/// The CPU quota, if the process can exhaust it.
 fn quota(limits: Limits, cores: usize) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a small number")]
     let cores = cores as f64;
@@ -258,11 +259,11 @@ fn quota(limits: Limits, cores: usize) -> Option<f64> {
 }
 
 fn run(shared: &Shared, mut pace: Pace) {
-    pace::give_way();
-    // Only once there is something to hash: an idle server stays small.
+    pace::lower_priority();
+    // Allocated with the first job, so that an idle server stays small.
     let mut memory: Option<Memory> = None;
     loop {
-        // Before taking anything out: another thread may be free to do it now.
+        // Rest before taking a job: another thread may be free to do it now.
         pace.rest();
         let Some((weight, Queued { work, since })) = shared.queue.take() else { return };
         let began = Instant::now();
@@ -271,7 +272,7 @@ fn run(shared: &Shared, mut pace: Pace) {
         let is_late = since.elapsed() > DEADLINE;
         shared.metrics.refused.inc_by(u64::from(is_late));
         let memory = memory.get_or_insert_with(Memory::allocate);
-        // Whoever has gone away meanwhile needs no answer; a send that fails means the same.
+        // A closed reply, or a send that fails, means that the client has gone.
         pace.work(|| match work {
             Work::Hash { reply, .. } if reply.is_closed() => {}
             Work::Verify { reply, .. } if reply.is_closed() => {}
@@ -303,7 +304,7 @@ fn verify(
     let began = Instant::now();
     let verdict = password::verify(password, stored, shared.settings.caps, memory)?;
     if is_imported {
-        // By the wall clock: on a busy machine it may be much more than the hash needs.
+        // This is wall-clock time: on a busy machine it may be much more than the hash needs.
         let took = u64::try_from(began.elapsed().min(SLOWEST).as_micros()).unwrap_or(u64::MAX);
         shared.slowest.fetch_max(took, Ordering::Relaxed);
     }

@@ -1,4 +1,5 @@
-//! The signing keys as the token library wants them, and the file they come from, which may change at any time.
+//! The signing keys in the form that the token library needs, and the file they come from, which may change at any
+//! time.
 
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ impl Key {
     }
 }
 
-/// All keys in use, and what is published of them.
+/// All keys in use, and their public parts.
 pub struct Keys {
     all: Vec<Key>,
     access: usize,
@@ -94,7 +95,8 @@ impl Keys {
         &self.all[self.refresh]
     }
 
-    /// Any key that verifies: those to come as well, since another replica may have read the file before this one.
+    /// Any key that verifies. This includes the next keys: another replica may have read a newer file and sign with
+    /// them.
     pub fn find(&self, kid: &str) -> Option<&Key> {
         self.all.iter().find(|key| key.kid == kid)
     }
@@ -103,7 +105,7 @@ impl Keys {
         &self.all
     }
 
-    /// Without their secrets.
+    /// The keys without their secrets.
     pub fn status(&self) -> Vec<KeyStatus> {
         let keys = self.all.iter();
         keys.map(|key| KeyStatus { kid: key.kid.clone(), purpose: key.purpose, state: key.state, since: key.since })
@@ -120,28 +122,28 @@ impl Keys {
 pub struct KeyRing {
     path: PathBuf,
     keys: RwLock<Arc<Keys>>,
-    /// The content that was looked at last, good or bad.
+    /// The digest of the last content that was loaded.
     seen: Mutex<[u8; 32]>,
 }
 
-/// What a look at the file has found.
+/// The result of checking the file.
 #[derive(Debug)]
 pub enum Reload {
     Unchanged,
     Changed,
-    /// The keys from before stay in use.
+    /// The previous keys stay in use.
     Broken(anyhow::Error),
 }
 
 impl KeyRing {
-    /// Reads the keys file, or makes one where there is none.
+    /// Reads the keys file, or creates it if it does not exist.
     ///
     /// # Errors
-    /// A message with the file's path, and never with any of its content.
+    /// A message with the file's path, never with its content.
     pub fn load(path: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
         let content = match std::fs::read_to_string(path) {
             Ok(content) => content.into(),
-            Err(error) if error.kind() == ErrorKind::NotFound => make(path, now, rng)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => generate(path, now, rng)?,
             Err(error) => {
                 return Err(error).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be read", path.display()));
             }
@@ -151,12 +153,12 @@ impl KeyRing {
         Ok(Self { path: path.to_owned(), keys: RwLock::new(Arc::new(keys)), seen })
     }
 
-    /// The keys as they are now. Whoever works on one request asks once.
+    /// The current keys. Call it once per request, so that the whole request uses the same keys.
     pub fn get(&self) -> Arc<Keys> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks whether the file has changed, and takes its keys up if so.
+    /// Loads the keys if the file has changed.
     pub fn reload(&self) -> Reload {
         let content: SecretString = match std::fs::read_to_string(&self.path) {
             Ok(content) => content.into(),
@@ -188,14 +190,14 @@ fn read(path: &Path, content: &SecretString) -> anyhow::Result<Keys> {
         .with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be used", path.display()))
 }
 
-fn make(path: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> anyhow::Result<SecretString> {
+fn generate(path: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> anyhow::Result<SecretString> {
     let content = KeySet::generate(sc_auth_contract::keys::Algorithm::EdDSA, now, rng)?.to_json()?;
     create(path, &content).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be written", path.display()))?;
-    tracing::info!(path = %path.display(), "new signing keys were generated");
+    tracing::info!(path = %path.display(), "generated new signing keys");
     Ok(content)
 }
 
-/// Writes a new file that only its owner can read; never over an existing one.
+/// Writes a new file that only its owner can read; fails if it exists.
 pub fn create(path: &Path, content: &SecretString) -> std::io::Result<()> {
     let mut file = create_private(path)?;
     file.write_all(content.expose_secret().as_bytes())?;

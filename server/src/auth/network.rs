@@ -1,8 +1,8 @@
-//! What counts as one place that requests come from.
+//! The network that failures and known clients are counted by.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The network that stands for an address: one subscriber has a whole /64 of IPv6, but only one address of IPv4.
+/// The network of an address: a subscriber usually has a whole IPv6 /64, but only one IPv4 address.
 pub fn of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),

@@ -1,5 +1,5 @@
-//! Tokens of the old service (HS256 under its `SECRET_KEY`), on a path of their own: a token is good while a row of its
-//! table says so, and no code here can make one.
+//! Old tokens: those of the legacy service (HS256 under its `SECRET_KEY`). They are verified separately from ours. A
+//! token is valid while its row is in the legacy service's table and not revoked. Nothing here can issue one.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::claims::{Kind, TokenError, check_times, decode};
 
-/// The shortest secret that is taken, in bytes: RFC 7518, 3.2.
+/// The shortest secret that is accepted by default, in bytes: RFC 7518, 3.2.
 const MIN_SECRET: usize = 32;
 
 /// Verifies old tokens.
@@ -19,7 +19,7 @@ pub struct OldTokens {
     key: DecodingKey,
 }
 
-/// What an old token says.
+/// The claims of an old token.
 #[derive(Debug, Deserialize)]
 pub struct OldClaims {
     /// The user's uuid.
@@ -34,37 +34,40 @@ pub struct OldClaims {
 
 impl OldTokens {
     /// # Errors
-    /// Where the secret is so short that it can be guessed, unless `allow_weak`.
+    /// If the secret is so short that it can be guessed, unless `allow_weak` is set.
     pub fn new(secret: &SecretString, allow_weak: bool) -> anyhow::Result<Self> {
         let secret = secret.expose_secret().as_bytes();
         if secret.len() < MIN_SECRET {
             anyhow::ensure!(
                 allow_weak,
-                "SECRET_KEY has fewer than {MIN_SECRET} bytes, so that tokens can be forged by guessing it; set \
-                 SC_AUTH_LEGACY_TOKENS=weak to honour old tokens all the same until they expire, or leave SECRET_KEY out"
+                "SECRET_KEY is shorter than {MIN_SECRET} bytes, so tokens can be forged by guessing it; to accept the \
+                 legacy service's tokens anyway until they expire, set SC_AUTH_LEGACY_TOKENS=weak; otherwise, remove \
+                 SECRET_KEY"
             );
-            tracing::warn!("SECRET_KEY is short enough to be guessed; leave it out as soon as old tokens have expired");
+            tracing::warn!(
+                "SECRET_KEY is short enough to be guessed; remove it as soon as the legacy service's tokens have expired"
+            );
         }
         Ok(Self { key: DecodingKey::from_secret(secret) })
     }
 
-    /// Whether a token looks like one of the old service: ours always name their key.
+    /// Whether a token looks like one of the legacy service: ours always have a `kid`.
     pub fn is_old(token: &str) -> bool {
         jsonwebtoken::decode_header(token).is_ok_and(|header| header.alg == Algorithm::HS256 && header.kid.is_none())
     }
 
     /// # Errors
-    /// The first reason why the token is no good. Whether its row is still there, only the database knows.
+    /// The first reason why the token is invalid. The caller checks its row in the database.
     pub fn verify(&self, token: &str, wanted: Kind, now: UnixTime, leeway: Duration) -> Result<OldClaims, TokenError> {
         let claims = self.claims(token)?;
         check_times(claims.exp, claims.nbf.max(claims.iat), now, leeway)?;
         if claims.kind == wanted { Ok(claims) } else { Err(TokenError::WrongKind) }
     }
 
-    /// What an old token says, expired or not.
+    /// The claims of an old token, expired or not.
     ///
     /// # Errors
-    /// Where it was not signed with the secret.
+    /// If it was not signed with the secret.
     pub fn claims(&self, token: &str) -> Result<OldClaims, TokenError> {
         decode(token, Algorithm::HS256, &self.key)
     }
@@ -89,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_token_is_good_in_its_place_and_time_only() {
+    fn an_old_token_is_valid_only_for_its_purpose_and_time() {
         let old = OldTokens::new(&SECRET.into(), false).unwrap();
         let access = signed(SECRET, "access");
         assert!(OldTokens::is_old(&access) && !OldTokens::is_old("a.b.c"));
@@ -102,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_can_be_guessed_is_refused_unless_it_is_wanted() {
+    fn a_weak_secret_is_refused_unless_allowed() {
         let error = OldTokens::new(&"secret".into(), false).err().unwrap().to_string();
         assert!(error.contains("SC_AUTH_LEGACY_TOKENS=weak") && !error.contains("\"secret\""), "{error}");
         assert!(OldTokens::new(&"secret".into(), true).is_ok());

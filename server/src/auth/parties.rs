@@ -1,7 +1,7 @@
-//! Whom tokens come from and whom they are for, now and in the past.
+//! The issuers and audiences of tokens, current and previous.
 //!
-//! A new host name or audience must log nobody out: each pair that was once signed with stays good until its last
-//! token ends, on every replica. The database keeps the pairs, this keeps a copy.
+//! A new host name or audience must not log users out: each pair of issuer and audience stays accepted, on every
+//! replica, until the last token that was signed for it expires. The database keeps the pairs; this is a cache.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,7 +17,7 @@ use super::claims::{Audience, Claims};
 use super::token::{Parties, REFRESH_AUDIENCE};
 use crate::store::{Party, Store, StoreError};
 
-/// How much longer than needed a pair is kept, so that not every login writes it.
+/// How much longer than needed a pair is kept, in seconds, so that not every login updates its row.
 const SLACK: Duration = Duration::from_hours(1);
 
 pub struct KnownParties {
@@ -27,7 +27,7 @@ pub struct KnownParties {
     known: RwLock<HashSet<(String, Audience)>>,
 }
 
-/// The pair that one kind of token is signed with.
+/// The audience that one kind of token is signed for.
 struct Current {
     audience: Audience,
     /// The seconds of a [`UnixTime`].
@@ -48,12 +48,12 @@ impl KnownParties {
         Self { issuer, access: Current::new(access), refresh: Current::new(refresh), known: RwLock::new(known) }
     }
 
-    /// What an access token that ends at `exp` is to be signed with.
+    /// The issuer and audience for an access token that expires at `exp`.
     pub async fn for_access(&self, store: &Store, exp: UnixTime) -> Result<Parties<'_>, StoreError> {
         self.keep(store, &self.access, exp).await
     }
 
-    /// What a refresh token that ends at `exp` is to be signed with.
+    /// The issuer and audience for a refresh token that expires at `exp`.
     pub async fn for_refresh(&self, store: &Store, exp: UnixTime) -> Result<Parties<'_>, StoreError> {
         self.keep(store, &self.refresh, exp).await
     }
@@ -67,7 +67,7 @@ impl KnownParties {
         Ok(Parties { issuer: &self.issuer, audience: &current.audience })
     }
 
-    /// Whether tokens were signed for this pair. Only for tokens whose signature is good: it may ask the database.
+    /// Whether tokens were signed for this pair. Verify the signature first: this may query the database.
     pub async fn accept(&self, store: &Store, claims: &Claims, now: UnixTime) -> Result<bool, StoreError> {
         if self.knows(claims) {
             return Ok(true);

@@ -1,5 +1,5 @@
-//! How a password becomes a hash, and how one is compared with it: Argon2id (RFC 9106) in PHC strings. Hashes of other
-//! services verify too, and are replaced at the next login.
+//! Hashes passwords and verifies them: Argon2id (RFC 9106) in PHC strings. Hashes of other services verify too, and are
+//! replaced at the next login.
 
 pub mod imported;
 pub mod policy;
@@ -11,12 +11,12 @@ use unicode_normalization::UnicodeNormalization as _;
 
 pub use imported::{Caps, Stored};
 
-/// Memory for one hash, in KiB. With [`PASSES`], the second of OWASP's equally strong choices.
+/// Memory for one hash, in KiB. With [`PASSES`], the second of the equally strong configurations that OWASP recommends.
 pub const MEMORY_KIB: u32 = 19_456;
 pub const PASSES: u32 = 2;
 pub const LANES: u32 = 1;
 
-/// What every hash of ours begins with.
+/// The prefix of every hash of ours.
 pub const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 
 /// A stored hash that cannot be used, or a failure of the library.
@@ -24,7 +24,7 @@ pub const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 #[error("password hash: {0}")]
 pub struct HashError(pub &'static str);
 
-/// Memory for one hash at a time, used again and again.
+/// Memory for one hash at a time, which is reused.
 pub struct Memory(Vec<Block>);
 
 impl Memory {
@@ -33,20 +33,20 @@ impl Memory {
     }
 }
 
-/// How new passwords are written.
+/// The format that new passwords are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Argon2id,
-    /// As the old service reads them, while it still works on the same database.
+    /// The format of the legacy service, while it still uses the same database.
     OldService,
 }
 
-/// How a comparison ended.
+/// The result of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     pub matches: bool,
-    /// Whether the hash is another than ours, and the password that matched may be hashed in its place: not where other
-    /// passwords match too.
+    /// Whether the hash is imported and may be replaced by a hash of the password that matched: not if other passwords
+    /// match it too.
     pub may_replace: bool,
 }
 
@@ -58,7 +58,7 @@ pub fn normalized(password: &SecretString) -> SecretString {
 /// Hashes a new password. Takes about 20 ms of one core.
 pub fn hash(password: &SecretString, salt: &Salt, form: Form, memory: &mut Memory) -> Result<String, HashError> {
     if form == Form::OldService {
-        // It compares the bytes as they come, and so do we with hashes of its kind.
+        // The legacy service hashes the bytes without normalisation, and `verify` tries them first for such hashes.
         return Ok(imported::hash_as_old_service(password, salt));
     }
     let password = normalized(password);
@@ -77,13 +77,13 @@ pub fn hash(password: &SecretString, salt: &Salt, form: Form, memory: &mut Memor
 /// Compares a password with a stored hash, in constant time once the hash is computed.
 ///
 /// # Errors
-/// Where the stored hash cannot be read, or costs more than `caps` allow.
+/// If the stored hash cannot be parsed, or costs more than `caps` allow.
 pub fn verify(password: &SecretString, stored: &str, caps: Caps, memory: &mut Memory) -> Result<Verdict, HashError> {
     let is_imported = !stored.starts_with(OURS);
     let parsed = Stored::parse(stored)?;
     parsed.check(caps)?;
     let normalized = normalized(password);
-    // Another service may have hashed the bytes as they came; ours never does.
+    // Another service may have hashed the bytes without normalisation; ours never does.
     let (first, second) = if is_imported { (password, &normalized) } else { (&normalized, password) };
     let mut matching = None;
     if parsed.matches(first, memory)? {
@@ -110,7 +110,7 @@ fn derive(
     let result = if params.block_count() <= memory.len() {
         argon2.hash_password_into_with_memory(password, salt, &mut output, memory.as_mut_slice())
     } else {
-        // Given back at once: such hashes are few, and soon replaced.
+        // Freed at once: such hashes are few, and soon replaced.
         let mut own = vec![Block::default(); params.block_count()];
         argon2.hash_password_into_with_memory(password, salt, &mut output, own.as_mut_slice())
     };

@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// Whose word counts on where a request comes from.
+/// The proxies that are trusted to report a client's address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum TrustedProxies {
-    /// Nobody has said: the peer may be a proxy that all clients share.
+    /// Not configured: the peer may be a proxy that all clients share.
     #[default]
     Unknown,
-    /// Clients connect by themselves.
+    /// Clients connect directly.
     Direct,
     /// Proxies in these networks.
     Networks(Vec<IpNet>),
@@ -33,12 +33,12 @@ fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let single = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(|_| single()).map_err(|_| {
-        format!("{text:?} is no network; write networks such as 10.0.0.0/8, separated by commas, or the word direct")
+        format!("{text:?} is not a network; write networks such as 10.0.0.0/8, separated by commas, or `direct`")
     })
 }
 
 impl TrustedProxies {
-    /// Whether it is the address of a proxy that was declared.
+    /// Whether it is the address of a configured proxy.
     pub fn is_proxy(&self, address: IpAddr) -> bool {
         matches!(self, Self::Networks(networks) if networks.iter().any(|network| network.contains(&address)))
     }
@@ -53,7 +53,7 @@ impl TrustedProxies {
         };
         let is_trusted = |address: &IpAddr| networks.iter().any(|network| network.contains(address));
         let mut address = peer;
-        // From the right: each proxy adds whom it was called by, and only a trusted one's word counts.
+        // From the right: each proxy appends its peer's address, and only trusted proxies are believed.
         for hop in hops.rev() {
             if !is_trusted(&address) {
                 return (address, true);
@@ -73,8 +73,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_that_is_none_is_refused_by_name() {
+    fn an_invalid_network_is_named_in_the_error() {
         let error = "10.0.0.0/8, proxy".parse::<TrustedProxies>().unwrap_err();
-        assert!(error.starts_with("\"proxy\" is no network; write networks such as 10.0.0.0/8"), "{error}");
+        assert!(error.starts_with("\"proxy\" is not a network; write networks such as 10.0.0.0/8"), "{error}");
     }
 }

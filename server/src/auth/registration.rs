@@ -1,4 +1,4 @@
-//! Who may make an account.
+//! Who may register.
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use crate::account::fold;
 pub enum Registration {
     Open,
     Closed,
-    /// Whoever gives an address of one of these domains.
+    /// Only with an e-mail address of one of these domains.
     Domains(Vec<String>),
 }
 
@@ -36,7 +36,7 @@ impl Registration {
         matches!(self, Self::Closed)
     }
 
-    /// Whether an address may be a user's own.
+    /// Whether a user may register with this address.
     pub fn allows(&self, email: &str) -> bool {
         match self {
             Self::Open | Self::Closed => true,
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_domain_is_the_whole_of_what_stands_behind_the_last_at() {
+    fn the_whole_domain_after_the_last_at_is_compared() {
         let Ok(registration) = " Example.com, @example.org".parse::<Registration>();
         for good in ["a@example.com", "A@EXAMPLE.ORG"] {
             assert!(registration.allows(good), "{good}");

@@ -1,4 +1,4 @@
-//! A secret in the database that the keys file opens: a copy of the database alone is of no use.
+//! Secrets in the database, encrypted under the refresh keys: a copy of the database alone does not reveal them.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
@@ -19,7 +19,7 @@ pub struct Seal {
 
 impl Seal {
     /// # Errors
-    /// Where the library refuses the derived key, which it never does.
+    /// If the library refuses the derived key, which it never does.
     pub fn new(kid: &str, refresh_secret: &[u8]) -> anyhow::Result<Self> {
         let derived = |purpose: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, refresh_secret), purpose);
         let key = derived(b"sc-auth/seal/key\n");
@@ -45,7 +45,7 @@ impl Seal {
         Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat()))
     }
 
-    /// `None` where the text was not sealed by this key.
+    /// `None` if the text was not sealed with this key.
     pub fn open(&self, sealed: &str) -> Option<Secret> {
         let mut bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, text) = bytes.split_at_mut_checked(NONCE_LEN)?;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_same_key_opens_what_it_has_sealed() {
+    fn only_the_sealing_key_opens_a_sealed_secret() {
         let secret = |byte| Secret::new(Box::new([byte; LENGTH]));
         let seal = Seal::new("one", &[7; 32]).unwrap();
         let sealed = seal.seal(&secret(9)).unwrap();

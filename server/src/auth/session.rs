@@ -1,4 +1,4 @@
-//! Logging in, staying in and logging out.
+//! Sessions: login, refresh and logout.
 
 mod confirm;
 mod login;
@@ -29,23 +29,23 @@ use super::token::{self, NewAccess, NewRefresh};
 use crate::metrics::Metrics;
 use crate::store::{Actor, NewSession, Proof, Session, Store, StoreError, User};
 
-/// How often a password is compared where its hash is replaced meanwhile.
+/// How often a password is compared if another request replaces its hash meanwhile.
 pub const COMPARISONS: usize = 3;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// No such user, or another password: nobody is told which.
-    #[error("no such user, or another password")]
+    /// The client is not told which.
+    #[error("no such user, or wrong password")]
     BadCredentials,
     /// Too many failures with this name.
-    #[error("too many failed logins, to be tried again in {0:?}")]
+    #[error("too many failed logins, try again in {0:?}")]
     TooMany(Duration),
     /// The password was right, but the account is disabled.
     #[error("the account is disabled")]
     Disabled,
-    #[error("the token is no good: {0:?}")]
+    #[error("the token is invalid: {0:?}")]
     Token(TokenError),
-    /// The session was ended, or there never was one.
+    /// The session has ended or does not exist.
     #[error("the session has ended")]
     Revoked,
     #[error(transparent)]
@@ -66,7 +66,7 @@ impl From<ThrottleError> for SessionError {
     }
 }
 
-/// Who a request comes from.
+/// The user of a request, and the proof of it.
 #[derive(Debug)]
 pub struct Authenticated {
     pub user: User,
@@ -74,7 +74,7 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    /// The id of the session; `None` for the bearer of an old service's token.
+    /// The id of the session; `None` for the bearer of an old token.
     pub fn sid(&self) -> Option<&str> {
         match &self.proof {
             Proof::Session(sid) => Some(sid),
@@ -82,12 +82,12 @@ impl Authenticated {
         }
     }
 
-    /// Who makes a change, which takes effect only if the session still lives then.
+    /// The actor of a change. The change takes effect only if the session is still alive by then.
     pub fn actor(&self, now: UnixTime) -> Actor {
         Actor { user_id: self.user.id, proof: self.proof.clone(), is_for_admins: false, now }
     }
 
-    /// The same for what only an Admin may do.
+    /// The same for changes that only an Admin may make.
     pub fn admin(&self, now: UnixTime) -> Actor {
         Actor { is_for_admins: true, ..self.actor(now) }
     }
@@ -102,9 +102,9 @@ pub fn random_uuid(rng: &mut impl CryptoRng) -> Uuid {
 
 pub struct Lifetimes {
     pub access: Duration,
-    /// Of a refresh token; a session that is not refreshed ends with it.
+    /// Of a refresh token. A session that is not refreshed ends with it.
     pub refresh: Duration,
-    /// The longest that a session lasts.
+    /// The longest lifetime of a session.
     pub session: Duration,
 }
 
@@ -112,23 +112,23 @@ pub struct Sessions {
     pub store: Store,
     pub hasher: Hasher,
     pub keys: Arc<KeyRing>,
-    /// What failed logins are counted under.
+    /// The keys that failed logins are counted under.
     pub counter_keys: CounterKeys,
     pub parties: KnownParties,
     pub metrics: Metrics,
     pub lifetimes: Lifetimes,
     pub refresh_tokens: RefreshTokens,
     pub old_tokens: Option<OldTokens>,
-    /// How new passwords are written.
+    /// The format that new passwords are stored in.
     pub form: Form,
-    /// Whether guessing is slowed down.
+    /// Whether failed logins are throttled.
     pub throttles: bool,
     /// How far the clocks of two replicas may differ.
     pub leeway: Duration,
 }
 
 impl Sessions {
-    /// Who the bearer of an access token is.
+    /// Authenticates the bearer of an access token.
     pub async fn authenticate(&self, token: &str, now: UnixTime) -> Result<Authenticated, SessionError> {
         if let Some(old_tokens) = self.old_tokens.as_ref().filter(|_| OldTokens::is_old(token)) {
             let claims = old_tokens.verify(token, Kind::Access, now, self.leeway).map_err(SessionError::Token)?;
@@ -141,14 +141,14 @@ impl Sessions {
     }
 
     async fn bearer_of_old_token(&self, jti: &str, kind: Kind, uuid: &str) -> Result<User, SessionError> {
-        if !self.store.is_old_token_good(jti, kind.name(), uuid).await? {
+        if !self.store.is_old_token_valid(jti, kind.name(), uuid).await? {
             return Err(SessionError::Revoked);
         }
         let user = self.store.user_by_uuid(uuid).await?.filter(|user| !user.disabled);
         user.ok_or(SessionError::Revoked)
     }
 
-    /// A session that has neither ended nor expired, of a user who may have one.
+    /// The session, if it has neither ended nor expired and its user is not disabled.
     async fn live_session(&self, sid: &str, uuid: &str, now: UnixTime) -> Result<Session, SessionError> {
         let session = self.store.session(sid).await?.ok_or(SessionError::Revoked)?;
         let is_over = session.expires_at <= now || session.ends_at.is_some_and(|ends_at| ends_at <= now);
@@ -158,8 +158,8 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Ends the session: all of its tokens are refused from now on, everywhere. With an old service's token, all of
-    /// the user's old tokens are.
+    /// Ends the session: all replicas refuse all of its tokens from now on. With an old token, revokes all of the
+    /// user's old tokens.
     pub async fn logout(&self, bearer: &Authenticated, client: &Client, now: UnixTime) -> Result<(), SessionError> {
         if let Some(sid) = bearer.sid() {
             self.end(bearer, sid, now).await?;
@@ -169,12 +169,12 @@ impl Sessions {
         self.note(client, Entry::new(Event::Logout, AuditOutcome::Success).by(&bearer.user), now).await
     }
 
-    /// Ends one of the bearer's sessions. Returns whether there was one.
+    /// Ends one of the bearer's sessions. Returns whether it existed.
     pub async fn end(&self, bearer: &Authenticated, sid: &str, now: UnixTime) -> Result<bool, SessionError> {
         Ok(self.store.end_own_session(&bearer.actor(now), sid).await?)
     }
 
-    /// Ends all of the bearer's sessions but this one, and returns how many.
+    /// Ends all of the bearer's sessions except this one. Returns how many.
     pub async fn end_others(&self, bearer: &Authenticated, now: UnixTime) -> Result<u64, SessionError> {
         Ok(self.store.end_other_sessions(&bearer.actor(now)).await?)
     }
@@ -193,7 +193,7 @@ impl Sessions {
     }
 
     /// An access token never outlives its session.
-    #[expect(clippy::too_many_arguments, reason = "they are what a token says")]
+    #[expect(clippy::too_many_arguments, reason = "they are the contents of a token")]
     async fn sign_access(
         &self,
         keys: &Keys,

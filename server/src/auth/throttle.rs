@@ -1,12 +1,12 @@
-//! Guessing slowed down: each failure makes the next attempt wait longer, on every replica.
+//! Slows down guessing: each failure delays the next attempt longer, on every replica.
 //!
 //! A login is counted in the first of these *lanes* that is open to it:
-//! - by the session whose refresh token it sends along, if that is the same user's;
+//! - by the session whose refresh token it sends, if the token is the same user's;
 //! - by its network, if the user has logged in from there before;
 //! - by the submitted name, together with all other networks.
 //!
-//! So a stranger who knows a name closes only the last one. Names are kept under a keyed hash, known or not, so that
-//! neither the table nor the answers say who exists. Attempts that come too early make no delay longer.
+//! So a stranger who knows a name can close only the last lane. Names, existing or not, are stored under a keyed hash,
+//! so that neither the table nor the answers reveal which names exist. Attempts that come too early extend no delay.
 
 mod counter_key;
 mod schedule;
@@ -24,43 +24,43 @@ use schedule::{Pace, Share};
 use crate::account::fold;
 use crate::store::{Failures, Proof, Store, StoreError};
 
-/// How often a counter is read again where other requests change it at the same time.
+/// How often a counter is read again if other requests change it at the same time.
 const RETRIES: usize = 10;
-/// Networks are forgotten after so long without a login.
+/// Networks are forgotten after this time without a login.
 pub const FORGET_NETWORK_AFTER: Duration = Duration::from_hours(90 * 24);
-/// How often it is noted that a network is still in use.
+/// The time between two updates of a network's last login.
 const TOUCH_AFTER: Duration = Duration::from_hours(24);
 
 /// Why an attempt is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ThrottleError {
     /// Too many failures with this name.
-    #[error("too many failed logins, to be tried again in {0:?}")]
+    #[error("too many failed logins, try again in {0:?}")]
     TooMany(Duration),
-    /// Too many wrong passwords from somebody who is logged in: the session or the old token is about to end.
+    /// Too many wrong passwords of a logged-in user: the session or the old token is about to end.
     #[error("too many wrong passwords")]
     Spent,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Who tries to log in, as far as is known.
+/// A login attempt, as far as its origin is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
     /// The name as it was submitted.
     pub username: &'a str,
-    /// Changes when the failures of the user of that name are cleared; 0 where nobody has it.
+    /// Changes when an Admin clears the user's failures; 0 if the user does not exist.
     pub epoch: i64,
-    /// The client's own network, where it is known.
+    /// The client's own network, if known.
     pub network: Option<IpAddr>,
     /// The session that the same user's refresh token belongs to.
     pub session: Option<&'a str>,
 }
 
-/// What one attempt is counted by.
+/// The counters of one attempt.
 pub struct Throttle<'a> {
     store: &'a Store,
-    /// None where guessing is not slowed down.
+    /// Empty if throttling is off.
     lanes: Vec<Lane>,
     network: Option<Network>,
 }
@@ -68,7 +68,7 @@ pub struct Throttle<'a> {
 struct Lane {
     pace: Pace,
     id: String,
-    /// The failures of the client's own network in a lane that it shares with others.
+    /// The id of the client's own failures in a lane that it shares with other networks.
     own: Option<String>,
 }
 
@@ -77,7 +77,7 @@ struct Network {
     last_login_at: Option<UnixTime>,
 }
 
-/// A lane that was open when it was looked at.
+/// A lane that was open when it was read.
 pub struct Slot<'a> {
     lane: &'a Lane,
     failures: Failures,
@@ -91,7 +91,7 @@ impl<'a> Throttle<'a> {
         attempt: Attempt<'_>,
         now: UnixTime,
     ) -> Result<Self, StoreError> {
-        // Failures of another epoch are other counters.
+        // Each epoch has its own counters.
         let (name, epoch) = (fold(attempt.username), attempt.epoch.to_string());
         let digest = |kind: &str, part: &str| key.digest(&[kind, part, &epoch, &name]);
         let lane = |pace, id| Lane { pace, id, own: None };
@@ -117,15 +117,15 @@ impl<'a> Throttle<'a> {
         Ok(Self { store, lanes, network })
     }
 
-    /// One that lets everything pass.
+    /// A throttle that never delays.
     pub const fn off(store: &'a Store) -> Self {
         Self { store, lanes: Vec::new(), network: None }
     }
 
-    /// The lane that an attempt may use now; `None` where guessing is not slowed down.
+    /// The lane that an attempt may use now; `None` if throttling is off.
     ///
     /// # Errors
-    /// [`ThrottleError::TooMany`] where none is open.
+    /// [`ThrottleError::TooMany`] if no lane is open.
     pub async fn open(&self, now: UnixTime) -> Result<Option<Slot<'_>>, ThrottleError> {
         let mut shortest = None;
         for lane in &self.lanes {
@@ -142,7 +142,7 @@ impl<'a> Throttle<'a> {
     /// Counts a failure, which takes an open slot. Several replicas may do so at once.
     ///
     /// # Errors
-    /// [`ThrottleError::TooMany`] where others have taken it: then the client must not learn that the password was wrong.
+    /// [`ThrottleError::TooMany`] if others have taken it: then the client must not learn that the password was wrong.
     pub async fn count(&self, now: UnixTime) -> Result<(), ThrottleError> {
         for _ in 0..RETRIES {
             let Some(slot) = self.open(now).await? else { return Ok(()) };
@@ -153,7 +153,7 @@ impl<'a> Throttle<'a> {
         Err(ThrottleError::TooMany(Duration::from_secs(1)))
     }
 
-    /// Takes back the failures that led to a success: all of the lane, or those of the own network.
+    /// Clears the failures that preceded a success: all of the lane, or those of the client's own network.
     pub async fn succeed(&self, slot: Option<&Slot<'_>>, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
         if let Some(slot) = slot {
             slot.give_back(self.store).await?;
@@ -179,7 +179,7 @@ impl Lane {
 }
 
 impl Slot<'_> {
-    /// Whether it is open to a client that was let in before.
+    /// Whether the lane is one of a client that has logged in before.
     pub fn is_of_known_client(&self) -> bool {
         self.lane.pace == Pace::Lenient
     }
@@ -191,7 +191,7 @@ impl Slot<'_> {
         }
     }
 
-    /// Returns whether nobody else was faster.
+    /// Returns `false` if another request was faster.
     async fn take(&self, store: &Store, now: UnixTime) -> Result<bool, StoreError> {
         let new = schedule::after_failure(self.lane.pace, self.failures, self.share(now), now);
         if !store.replace_failures(&self.lane.id, self.failures, new).await? {
@@ -224,7 +224,7 @@ impl Slot<'_> {
     }
 }
 
-/// Counts one more, and returns how many there are now.
+/// Adds a failure, and returns the new count.
 async fn increment(store: &Store, id: &str, now: UnixTime) -> Result<i32, StoreError> {
     let mut count = 0;
     for _ in 0..RETRIES {
@@ -238,7 +238,7 @@ async fn increment(store: &Store, id: &str, now: UnixTime) -> Result<i32, StoreE
     Ok(count)
 }
 
-/// Wrong passwords from somebody who is logged in.
+/// The wrong passwords of a logged-in user.
 pub struct WrongPasswords<'a> {
     store: &'a Store,
     /// Of the session or the old token.
@@ -247,7 +247,7 @@ pub struct WrongPasswords<'a> {
     of_old_tokens: Option<String>,
 }
 
-/// What wrong passwords end.
+/// What a wrong password ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ends {
     Nothing,
@@ -258,13 +258,14 @@ pub enum Ends {
 }
 
 impl<'a> WrongPasswords<'a> {
-    /// As many end the session or the old token.
-    pub const MOST: i32 = 5;
-    /// As many with any of a user's old tokens end all of them: beside us, the old service issues more.
-    pub const MOST_OF_OLD_TOKENS: i32 = 20;
+    /// This many wrong passwords end the session or the old token.
+    pub const MAX: i32 = 5;
+    /// This many, with any of a user's old tokens, end all of them: the legacy service may issue more meanwhile.
+    pub const MAX_OF_OLD_TOKENS: i32 = 20;
 
-    /// Tokens of the old service have no session: each of them is counted by itself, so that one client does not keep the
-    /// user's others out, and all of them together; `is_old` also for a session that an old refresh token began.
+    /// Old tokens have no session. Each has its own counter, so that one client does not lock out the user's others,
+    /// and all of a user's old tokens share another one. `is_old` is also true for a session that an old refresh token
+    /// began.
     pub fn new(store: &'a Store, key: &CounterKey, proof: &Proof, is_old: bool, user_uuid: &str) -> Self {
         let own = match proof {
             Proof::Session(sid) => key.digest(&["password", sid, user_uuid]),
@@ -274,42 +275,42 @@ impl<'a> WrongPasswords<'a> {
     }
 
     /// # Errors
-    /// [`ThrottleError::Spent`] where there were too many, and the session or the old token is about to end.
+    /// [`ThrottleError::Spent`] after too many: the session or the old token is about to end.
     pub async fn check(&self, now: UnixTime) -> Result<(), ThrottleError> {
         let is_over = async |id: &str, most| {
             let [failures] = self.store.failures([id]).await?;
             Ok::<_, StoreError>(schedule::recent(failures, now).count >= most)
         };
-        let is_over = is_over(&self.own, Self::MOST).await?
+        let is_over = is_over(&self.own, Self::MAX).await?
             || match &self.of_old_tokens {
-                Some(id) => is_over(id, Self::MOST_OF_OLD_TOKENS).await?,
+                Some(id) => is_over(id, Self::MAX_OF_OLD_TOKENS).await?,
                 None => false,
             };
         if is_over { Err(ThrottleError::Spent) } else { Ok(()) }
     }
 
-    /// Counts one more. Returns what has to end.
+    /// Counts a wrong password. Returns what has to end.
     ///
     /// # Errors
-    /// As [`Self::check`]: others may have used up what was left.
+    /// Like [`Self::check`]: other requests may have used the remaining attempts.
     pub async fn count(&self, now: UnixTime) -> Result<Ends, ThrottleError> {
         let own = increment(self.store, &self.own, now).await?;
-        if own > Self::MOST {
+        if own > Self::MAX {
             return Err(ThrottleError::Spent);
         }
         let of_old_tokens = match &self.of_old_tokens {
             Some(id) => increment(self.store, id, now).await?,
             None => 0,
         };
-        match of_old_tokens.cmp(&Self::MOST_OF_OLD_TOKENS) {
+        match of_old_tokens.cmp(&Self::MAX_OF_OLD_TOKENS) {
             Ordering::Greater => Err(ThrottleError::Spent),
             Ordering::Equal => Ok(Ends::OldTokens),
-            Ordering::Less if own == Self::MOST => Ok(Ends::Bearer),
+            Ordering::Less if own == Self::MAX => Ok(Ends::Bearer),
             Ordering::Less => Ok(Ends::Nothing),
         }
     }
 
-    /// After a right password, or once all old tokens are revoked.
+    /// Clears the counters, after a right password or once all old tokens are revoked.
     pub async fn forget(&self) -> Result<(), StoreError> {
         if let Some(id) = &self.of_old_tokens {
             self.store.forget_failures(id).await?;

@@ -1,5 +1,5 @@
-//! Access and refresh tokens: JSON Web Tokens (RFC 7519) that old clients can read and that a stock verifier cannot
-//! mistake for each other.
+//! Access and refresh tokens: JSON Web Tokens (RFC 7519) that clients of the legacy service can read, and that a
+//! standard verifier cannot confuse.
 //!
 //! | | access token (RFC 9068) | refresh token |
 //! | --- | --- | --- |
@@ -18,12 +18,12 @@ use super::claims::{Audience, Claims, Kind, TokenError, check_times, decode};
 use super::keys::{Key, Keys};
 use crate::store::User;
 
-/// The audience of refresh tokens: this service, and nobody else.
+/// The audience of refresh tokens: this service only.
 pub const REFRESH_AUDIENCE: &str = "sc-auth/refresh";
-/// The claim `client_id` (RFC 9068); the API has no registered clients to tell apart.
+/// The claim `client_id` (RFC 9068). It is constant: the API has no registered clients.
 const CLIENT_ID: &str = "sc-auth";
 
-/// Who a token comes from and whom it is for.
+/// The issuer and audience of a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Parties<'a> {
     pub issuer: &'a str,
@@ -47,7 +47,7 @@ struct AccessClaims<'a> {
     fresh: bool,
 }
 
-/// What a new access token is to say.
+/// The contents of a new access token.
 #[derive(Debug, Clone, Copy)]
 pub struct NewAccess<'a> {
     pub user: &'a User,
@@ -59,7 +59,7 @@ pub struct NewAccess<'a> {
     pub exp: UnixTime,
 }
 
-/// What a new refresh token is to say.
+/// The contents of a new refresh token.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRefresh<'a> {
     pub user: &'a User,
@@ -87,7 +87,7 @@ pub fn sign_access(keys: &Keys, parties: Parties<'_>, new: NewAccess<'_>) -> any
     sign(keys.access(), Kind::Access, &claims)
 }
 
-/// The same key, names and times give the same token: HMAC has no randomness.
+/// The same input gives the same token: HMAC is deterministic.
 pub fn sign_refresh(key: &Key, parties: Parties<'_>, new: NewRefresh<'_>) -> anyhow::Result<String> {
     let claims = Claims {
         iss: parties.issuer.to_owned(),
@@ -108,21 +108,21 @@ fn sign(key: &Key, kind: Kind, claims: &impl Serialize) -> anyhow::Result<String
     Ok(jsonwebtoken::encode(&header, claims, &key.encoding)?)
 }
 
-/// Verifies all that a token itself can tell. Whether its session still lives, and whether its parties are known,
-/// only the database knows. `leeway` is how far the clocks of two replicas may differ.
+/// Verifies the token itself. The caller checks its session and its parties in the database. `leeway` is how far the
+/// clocks of two replicas may differ, in seconds.
 ///
 /// # Errors
-/// The first reason why the token is no good, in the order in which the old service looked.
+/// The first reason why the token is invalid, in the legacy service's order of checks.
 pub fn verify(keys: &Keys, token: &str, wanted: Kind, now: UnixTime, leeway: Duration) -> Result<Claims, TokenError> {
     let claims = claims(keys, token)?;
     check_times(claims.exp, claims.nbf.max(claims.iat), now, leeway)?;
     if claims.kind == wanted { Ok(claims) } else { Err(TokenError::WrongKind) }
 }
 
-/// What a token of ours says, expired or not.
+/// The claims of a token of ours, expired or not.
 ///
 /// # Errors
-/// Where none of our keys has signed it.
+/// If none of our keys has signed it.
 pub fn claims(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
     let digest = Sha256::digest(token).into();
     match keys.verified.get(&digest) {
@@ -131,17 +131,17 @@ pub fn claims(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
     }
 }
 
-/// What a token says, if one of our keys has signed it for what it says to be.
+/// The claims of a token, if one of our keys has signed it and is meant for that kind of token.
 fn verify_signature(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
     let key = header.kid.as_deref().and_then(|kid| keys.find(kid)).ok_or(TokenError::BadSignature)?;
     let kind = Kind::of(key.purpose);
-    // The algorithm is the key's, whatever the token says.
+    // The key determines the algorithm, not the token.
     if header.alg != key.algorithm || header.typ.as_deref() != Some(kind.typ()) {
         return Err(TokenError::BadSignature);
     }
     let claims: Claims = decode(token, key.algorithm, &key.decoding)?;
-    // It cannot be otherwise, unless a key was used for another purpose.
+    // They can differ only if a key was used for another purpose.
     if claims.kind == kind { Ok(claims) } else { Err(TokenError::BadSignature) }
 }
 
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_token_holds_what_rfc_9068_and_old_clients_ask_for() {
+    fn an_access_token_has_the_claims_of_rfc_9068_and_of_the_legacy_service() {
         let keys = keys();
         let token = access(&keys);
         assert_eq!(part(&token, 0), json!({"alg": "EdDSA", "typ": "at+jwt", "kid": keys.access().kid}));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_good_only_where_it_belongs_and_only_in_its_time() {
+    fn each_kind_is_valid_only_for_its_purpose_and_time() {
         let keys = keys();
         let (access, refresh) = (access(&keys), refresh(&keys));
         assert_eq!(verify(&keys, &access, Kind::Access, NOW).unwrap().sid, "s");
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_signed_by_our_keys_is_refused() {
+    fn a_token_not_signed_by_our_keys_is_refused() {
         let keys = keys();
         let other = self::keys();
         assert_eq!(verify(&keys, &access(&other), Kind::Access, NOW).unwrap_err(), TokenError::BadSignature);
@@ -254,10 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn the_algorithm_is_the_keys_own_whatever_the_token_says() {
+    fn the_key_determines_the_algorithm_not_the_token() {
         let keys = keys();
         let claims = part(&access(&keys), 1);
-        // The classic: the published key used as an HMAC secret, under the access key's kid.
+        // Algorithm confusion: the published key used as an HMAC secret, under the access key's kid.
         let header = Header {
             typ: Some("at+jwt".into()),
             kid: Some(keys.access().kid.clone()),

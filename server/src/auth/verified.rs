@@ -1,5 +1,5 @@
-//! A cache of tokens whose signature is valid for one set of keys: an access token comes many times in its hour, and
-//! verifying Ed25519 is a fifth of a request. Times and sessions are checked each time.
+//! A cache of tokens with a valid signature, for one set of keys: clients send the same access token many times, and
+//! verifying Ed25519 takes a fifth of a request's time. Times and sessions are checked every time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use super::claims::Claims;
 #[derive(Default)]
 pub struct Verified(Mutex<HashMap<[u8; 32], Claims>>);
 
-/// The most tokens in the cache, of some 500 bytes each.
+/// The most tokens in the cache, of about 500 bytes each.
 const MAX_VERIFIED: usize = 4_096;
 
 impl Verified {

@@ -1,8 +1,8 @@
-//! What must still be so when a change takes effect. A request looks at its session first and may then hash for a second:
-//! meanwhile an Admin may have ended the session, or somebody has changed the password.
+//! Conditions that must still hold when a change takes effect. A request checks its session first, and may then hash
+//! for a second: meanwhile an Admin may end the session, or somebody may change the password.
 //!
-//! Rows of users are locked before anything else, in the order of their ids, so that whoever changes a user and whoever
-//! ends that user's sessions do so one after the other. Only then is looked whether the session still lives.
+//! Rows of users are locked before anything else, in the order of their ids, so that two requests that change a user or
+//! end that user's sessions run one after the other. Only then is the session checked again.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sc_auth_contract::time::UnixTime;
@@ -12,26 +12,26 @@ use sqlx::FromRow;
 use super::schema::{Roles, Sessions, Users};
 use super::{Role, StoreError, Tx, old_tokens};
 
-/// Who makes a change, and what it is made with.
+/// The user who makes a change, and the proof of it.
 #[derive(Debug, Clone)]
 pub struct Actor {
     pub user_id: i32,
     pub proof: Proof,
-    /// Whether only an Admin may do it.
+    /// Whether only an Admin may make the change.
     pub is_for_admins: bool,
     pub now: UnixTime,
 }
 
-/// What a request came with.
+/// How a request was authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     /// The id of a session.
     Session(String),
-    /// The id of an access token of the old service.
+    /// The id of an access token of the legacy service.
     OldToken(String),
 }
 
-/// What must still be so; by default, nothing.
+/// The conditions of a change; empty by default.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     pub actor: Option<Actor>,
@@ -50,11 +50,11 @@ pub(super) struct LockedUser {
 }
 
 impl Guard {
-    /// Locks the user with the id `target`, and whoever makes the change. Returns the user, if there is one.
+    /// Locks the user with the id `target`, and the actor. Returns the user, if it exists.
     ///
     /// # Errors
-    /// [`StoreError::SessionOver`], [`StoreError::NotAdmin`] and [`StoreError::PasswordChanged`], where something is so no
-    /// longer.
+    /// [`StoreError::SessionOver`], [`StoreError::NotAdmin`] or [`StoreError::PasswordChanged`] if a condition no
+    /// longer holds.
     pub(super) async fn lock(&self, tx: &mut Tx, target: i32) -> Result<Option<LockedUser>, StoreError> {
         let actor_id = self.actor.as_ref().map(|actor| actor.user_id);
         let locked = lock_users(tx, target, actor_id).await?;
@@ -73,14 +73,14 @@ impl Guard {
 }
 
 impl Actor {
-    /// Locks the one who makes a change that is about no other user.
+    /// Locks the actor of a change that affects no other user.
     pub(super) async fn lock(&self, tx: &mut Tx) -> Result<LockedUser, StoreError> {
         let guard = Guard { actor: Some(self.clone()), compared_hash: None };
         guard.lock(tx, self.user_id).await?.ok_or(StoreError::SessionOver)
     }
 
     async fn check(&self, tx: &mut Tx, user: &LockedUser) -> Result<(), StoreError> {
-        if user.disabled || !self.proof.is_good(tx, user, self.now).await? {
+        if user.disabled || !self.proof.is_valid(tx, user, self.now).await? {
             return Err(StoreError::SessionOver);
         }
         if self.is_for_admins && !is_admin(tx, user).await? {
@@ -91,16 +91,16 @@ impl Actor {
 }
 
 impl Proof {
-    async fn is_good(&self, tx: &mut Tx, user: &LockedUser, now: UnixTime) -> Result<bool, StoreError> {
+    async fn is_valid(&self, tx: &mut Tx, user: &LockedUser, now: UnixTime) -> Result<bool, StoreError> {
         match self {
             Self::Session(sid) => has_session(tx, sid, user.id, now).await,
-            Self::OldToken(jti) => is_old_token_good(tx, jti, "access", user.uuid.as_deref()).await,
+            Self::OldToken(jti) => is_old_token_valid(tx, jti, "access", user.uuid.as_deref()).await,
         }
     }
 }
 
 impl LockedUser {
-    /// To the letter, whatever a collation says.
+    /// Compares byte by byte, regardless of collations.
     pub fn has_hash(&self, hash: &str) -> bool {
         let own = self.password.as_deref().unwrap_or_default();
         self.password.is_some() && verify_slices_are_equal(own.as_bytes(), hash.as_bytes()).is_ok()
@@ -119,7 +119,7 @@ pub(super) async fn lock_users(tx: &mut Tx, id: i32, other: Option<i32>) -> Resu
     tx.fetch_all(&select).await
 }
 
-/// The lock makes MySQL read the row as it is now, and not as it was when the transaction began.
+/// The lock makes MySQL read the current row, not the one from the beginning of the transaction.
 pub(super) async fn has_session(tx: &mut Tx, sid: &str, user_id: i32, now: UnixTime) -> Result<bool, StoreError> {
     let select = Query::select()
         .columns([Sessions::ExpiresAt, Sessions::EndsAt])
@@ -133,8 +133,8 @@ pub(super) async fn has_session(tx: &mut Tx, sid: &str, user_id: i32, now: UnixT
     Ok(session.is_some_and(|(expires_at, ends_at)| expires_at > now && ends_at.is_none_or(|ends_at| ends_at > now)))
 }
 
-/// Whether a token of the old service was issued to that user and not revoked.
-pub(super) async fn is_old_token_good(
+/// Whether a token of the legacy service was issued to that user and not revoked.
+pub(super) async fn is_old_token_valid(
     tx: &mut Tx,
     jti: &str,
     kind: &str,

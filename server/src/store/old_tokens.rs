@@ -1,4 +1,4 @@
-//! The old service's tokens, one row each; only in a database that was taken over.
+//! The legacy service's tokens, one row each. Only a database that was taken over has them.
 
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UpdateStatement};
 
@@ -7,7 +7,7 @@ use super::{Store, StoreError};
 
 impl Store {
     /// Whether a token of that id, kind and user was issued and not revoked.
-    pub async fn is_old_token_good(&self, jti: &str, kind: &str, user_uuid: &str) -> Result<bool, StoreError> {
+    pub async fn is_old_token_valid(&self, jti: &str, kind: &str, user_uuid: &str) -> Result<bool, StoreError> {
         if !self.has_old_tables() {
             return Ok(false);
         }
@@ -34,7 +34,7 @@ impl Store {
     }
 }
 
-/// Whether a token of the old service was revoked; the row must match its user and type too.
+/// Whether a token of the legacy service was revoked; the row must match its user and type too.
 pub(super) fn revocation(jti: &str, kind: &str, user_uuid: &str) -> SelectStatement {
     Query::select()
         .column(Tokens::Revoked)

@@ -1,4 +1,4 @@
-//! One row a session: it is there for as long as its tokens are good. No token is in it, only what one is known by.
+//! Sessions, one row each: the row exists as long as the session's tokens are valid. It contains no token, only ids.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{DeleteStatement, Expr, ExprTrait as _, InsertStatement, Order, Query};
@@ -26,16 +26,16 @@ pub struct NewSession {
     pub user_agent: Option<String>,
 }
 
-/// What a session is begun with: it must still be good when the session begins.
+/// What a session begins with. It must still be valid when the session is created.
 #[derive(Debug, Clone)]
 pub enum Begin {
     /// The hash that the password was compared with.
     Password { compared_hash: String },
-    /// The id of a refresh token of the old service.
+    /// The id of a refresh token of the legacy service.
     OldToken { jti: String },
 }
 
-/// A session with the user whose it is.
+/// A session and its user.
 #[derive(Debug, Clone, FromRow)]
 pub struct Session {
     pub sid: String,
@@ -67,7 +67,7 @@ pub struct Rotation<'a> {
     pub expires_at: UnixTime,
 }
 
-/// A session as its user sees it.
+/// A session, as listed to its user.
 #[derive(Debug, FromRow)]
 pub struct SessionInfo {
     pub sid: String,
@@ -82,25 +82,25 @@ pub struct SessionInfo {
 }
 
 impl Store {
-    /// Begins a session, unless the user was disabled or deleted meanwhile, or what it is begun with is no longer good.
-    /// Returns whether it was begun.
+    /// Creates a session, unless the user was disabled or deleted meanwhile, or the password or token is no longer
+    /// valid. Returns whether it was created.
     pub async fn create_session(&self, session: NewSession) -> Result<bool, StoreError> {
         self.transaction(|tx| {
             let session = session.clone();
             Box::pin(async move {
-                // The lock makes it wait for whoever is changing the user.
+                // The lock waits for concurrent changes of the user.
                 let user = guard::lock_users(tx, session.user_id, None).await?.pop();
                 let Some(user) = user.filter(|user| !user.disabled) else { return Ok(false) };
-                let is_good = match &session.begin {
+                let is_valid = match &session.begin {
                     Begin::Password { compared_hash } => user.has_hash(compared_hash),
                     Begin::OldToken { jti } => {
-                        guard::is_old_token_good(tx, jti, "refresh", user.uuid.as_deref()).await?
+                        guard::is_old_token_valid(tx, jti, "refresh", user.uuid.as_deref()).await?
                     }
                 };
-                if is_good {
+                if is_valid {
                     tx.execute_prepared(&insertion(session)).await?;
                 }
-                Ok(is_good)
+                Ok(is_valid)
             })
         })
         .await
@@ -129,7 +129,7 @@ impl Store {
         self.fetch_optional(select).await
     }
 
-    /// Exchanges a refresh token. Returns whether it was this caller who did.
+    /// Exchanges a refresh token. Returns `false` if another request was faster.
     pub async fn rotate(&self, rotation: Rotation<'_>) -> Result<bool, StoreError> {
         let update = Query::update()
             .table(Sessions::Table)
@@ -146,7 +146,7 @@ impl Store {
         Ok(self.execute(&update).await? == 1)
     }
 
-    /// Notes that a session was used, where its refresh token stays the same. Returns whether it is still there.
+    /// Records that a session was used without changing its refresh token. Returns whether it still exists.
     pub async fn touch_session(&self, sid: &str, now: UnixTime) -> Result<bool, StoreError> {
         let update = Query::update()
             .table(Sessions::Table)
@@ -176,24 +176,24 @@ impl Store {
         self.fetch_all(&select).await
     }
 
-    /// Ends a session: its tokens are refused by every replica from the next request on. Returns whether it was one
-    /// of that user's.
+    /// Ends a session: every replica refuses its tokens from the next request on. Returns whether the user had such a
+    /// session.
     pub async fn end_session(&self, user_id: i32, sid: &str) -> Result<bool, StoreError> {
         Ok(self.execute(&deletion(user_id, sid)).await? > 0)
     }
 
-    /// Ends one of the sessions of whoever asks. Where it was begun with a refresh token of the old service, all old tokens
-    /// of that user are revoked: it would begin it again. Returns whether there was such a session.
+    /// Ends one of the actor's sessions. If an old refresh token began it, all old tokens of the user are revoked,
+    /// because they could begin it again. Returns whether the session existed.
     ///
     /// # Errors
-    /// [`StoreError::SessionOver`] where the session in which it was asked for has ended meanwhile.
+    /// [`StoreError::SessionOver`] if the actor's own session has ended meanwhile.
     pub async fn end_own_session(&self, actor: &Actor, sid: &str) -> Result<bool, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
             let (actor, sid) = (actor.clone(), sid.to_owned());
             Box::pin(async move {
                 let user = actor.lock(tx).await?;
-                if has_old_tables && guard::is_old_token_good(tx, &sid, "refresh", user.uuid.as_deref()).await? {
+                if has_old_tables && guard::is_old_token_valid(tx, &sid, "refresh", user.uuid.as_deref()).await? {
                     tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
                 }
                 Ok(tx.execute(&deletion(user.id, &sid)).await? > 0)
@@ -202,11 +202,11 @@ impl Store {
         .await
     }
 
-    /// Ends all other sessions of whoever asks, and revokes that user's old tokens where it is not asked for with one of
-    /// them. Returns how many were ended.
+    /// Ends all other sessions of the actor, and revokes the user's old tokens unless the actor uses one of them.
+    /// Returns how many sessions were ended.
     ///
     /// # Errors
-    /// [`StoreError::SessionOver`] where the session in which it was asked for has ended meanwhile.
+    /// [`StoreError::SessionOver`] if the actor's own session has ended meanwhile.
     pub async fn end_other_sessions(&self, actor: &Actor) -> Result<u64, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {

@@ -1,8 +1,8 @@
-//! What a password is compared with where nobody has the submitted name, so that both cases take the same time.
+//! The hash that a password is compared with if the user name does not exist, so that both cases take the same time.
 //!
-//! A hash of another service waits elsewhere in the queue than one of ours, and may be refused sooner. So names that
-//! nobody has are spread over the kinds of hashes as the users are: how a login with a name is treated says nothing
-//! about whether the name exists.
+//! Imported hashes wait in another part of the queue than ours, and may be refused sooner. So unknown names are spread
+//! over the kinds of hashes in the same proportions as the users: the treatment of a login does not reveal whether its
+//! name exists.
 
 use std::cmp::Reverse;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,18 +13,18 @@ use tokio::sync::Notify;
 use super::queue::Weight;
 use crate::auth::password::{self, Caps, Stored};
 
-/// How many kinds of hashes of other services are told apart. Some services vary the work from hash to hash.
-const MOST: usize = 64;
+/// The most kinds of imported hashes to distinguish. Some services vary the work from hash to hash.
+const MAX_KINDS: usize = 64;
 
-/// The hashes of all users that a password can be compared with.
+/// The kinds of hashes that the users have.
 #[derive(Debug, Default)]
 pub struct Kinds {
     own: u64,
-    /// Those with the most work first.
+    /// Sorted, the most work first.
     imported: Vec<Kind>,
 }
 
-/// Hashes of another service that take the same time.
+/// Imported hashes that take the same time.
 #[derive(Debug)]
 struct Kind {
     name: String,
@@ -35,12 +35,12 @@ struct Kind {
 }
 
 impl Kinds {
-    /// So many hashes of ours, and none of another service.
+    /// `own` hashes of ours, and no imported ones.
     pub const fn new(own: u64) -> Self {
         Self { own, imported: Vec::new() }
     }
 
-    /// Adds a user's hash. One that cannot be used is treated as a name that nobody has.
+    /// Adds a user's hash. A hash that cannot be used is ignored: its user is treated like an unknown name.
     pub fn add(&mut self, hash: String, caps: Caps) {
         let Ok(stored) = Stored::parse(&hash) else { return };
         if stored.check(caps).is_err() {
@@ -48,7 +48,7 @@ impl Kinds {
         }
         let (name, work) = (stored.kind(), stored.work());
         let same = self.imported.iter().position(|kind| kind.name == name);
-        let like = || (self.imported.len() >= MOST).then(|| self.nearest(work)).flatten();
+        let like = || (self.imported.len() >= MAX_KINDS).then(|| self.nearest(work)).flatten();
         if let Some(kind) = same.or_else(like).and_then(|place| self.imported.get_mut(place)) {
             kind.count += 1;
             return;
@@ -57,17 +57,17 @@ impl Kinds {
         self.imported.sort_by_key(|kind| Reverse(kind.work));
     }
 
-    /// The kind whose work differs least from that.
+    /// The kind whose work is closest.
     fn nearest(&self, work: u64) -> Option<usize> {
         (0..self.imported.len()).min_by_key(|place| self.imported[*place].work.abs_diff(work))
     }
 
-    /// Whether a kind of another service is among these, or is taken for the one that is most like it.
-    fn stands_for(&self, name: &str) -> bool {
-        self.imported.len() >= MOST || self.imported.iter().any(|kind| kind.name == name)
+    /// Whether these kinds include the named one, or are so many that it counts as the most similar one.
+    fn covers(&self, name: &str) -> bool {
+        self.imported.len() >= MAX_KINDS || self.imported.iter().any(|kind| kind.name == name)
     }
 
-    /// The hash at a place between 0 and all users, where `place` counts in parts of 2^64; `None` for one of ours.
+    /// The hash of the user at `place`, a fraction of all users in units of 2^-64; `None` for one of ours.
     fn at(&self, place: u64) -> Option<&str> {
         let total = self.own + self.imported.iter().map(|kind| kind.count).sum::<u64>();
         let mut rest = (u128::from(place) * u128::from(total)) >> u64::BITS;
@@ -81,10 +81,10 @@ impl Kinds {
     }
 }
 
-/// The hashes in use.
+/// The hashes for unknown names.
 pub struct Decoys {
     own: Arc<str>,
-    /// None until they were counted.
+    /// `None` until the users' hashes have been counted.
     kinds: RwLock<Option<Kinds>>,
     unknown: Notify,
 }
@@ -94,13 +94,13 @@ impl Decoys {
         Self { own: own(rng).into(), kinds: RwLock::default(), unknown: Notify::new() }
     }
 
-    /// From now on names that nobody has are spread over these.
+    /// Spreads unknown names over these kinds from now on.
     pub fn replace(&self, kinds: Kinds) {
         *self.kinds.write().unwrap_or_else(PoisonError::into_inner) = Some(kinds);
     }
 
-    /// So many kinds of other services by their names, with a hash of each, those with the most work first; `None` until
-    /// they were counted.
+    /// The names of the `count` imported kinds with the most work, with a hash of each, the most work first; `None`
+    /// until the users' hashes have been counted.
     pub fn most_work(&self, count: usize) -> Option<Vec<(String, String)>> {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         let most_work = kinds.as_ref()?.imported.iter().take(count);
@@ -112,25 +112,25 @@ impl Decoys {
         kinds.as_ref().and_then(|kinds| kinds.at(place)).unwrap_or(&self.own).to_owned()
     }
 
-    /// Notices a hash of a kind that was not there when they were counted.
+    /// Wakes [`Self::unknown`] if the hash is of a kind that did not exist at the last count.
     pub(super) fn notice(&self, hash: &str, weight: Weight) {
         if weight == Weight::Own {
             return;
         }
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
-        let is_known = |kinds: &Kinds| Stored::parse(hash).is_ok_and(|stored| kinds.stands_for(&stored.kind()));
+        let is_known = |kinds: &Kinds| Stored::parse(hash).is_ok_and(|stored| kinds.covers(&stored.kind()));
         if !kinds.as_ref().is_some_and(is_known) {
             self.unknown.notify_one();
         }
     }
 
-    /// Waits for such a hash.
+    /// Waits for a hash of a kind that has not been counted.
     pub async fn unknown(&self) {
         self.unknown.notified().await;
     }
 }
 
-/// A hash of ours that no password has: its value is random.
+/// A hash of ours that no password matches: its value is random.
 pub fn own(rng: &mut impl CryptoRng) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -150,14 +150,14 @@ mod tests {
         format!("pbkdf2:sha256:{iterations}$salt${}", "aa".repeat(32))
     }
 
-    /// How many of so many names get a hash with such a prefix.
+    /// How many of `names` names get a hash with this prefix.
     fn share(kinds: &Kinds, prefix: &str, names: u64) -> u64 {
         let places = (0..names).map(|name| u64::MAX / names * name);
         places.filter(|place| kinds.at(*place).unwrap_or("ours").starts_with(prefix)).count() as u64
     }
 
     #[test]
-    fn names_are_spread_over_the_kinds_as_users_are() {
+    fn unknown_names_are_spread_over_the_kinds_as_users_are() {
         let mut kinds = Kinds::new(50);
         for iterations in [[150_000; 30].as_slice(), &[1_000_000; 20]].concat() {
             kinds.add(pbkdf2(iterations), CAPS);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_users_have_one_kind_every_name_has_it() {
+    fn every_name_gets_the_kind_that_all_users_have() {
         let mut kinds = Kinds::new(0);
         kinds.add(pbkdf2(1_000_000), CAPS);
         assert_eq!(share(&kinds, "pbkdf2", 100), 100);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_kind_that_was_not_counted_is_noticed() {
+    async fn a_kind_that_has_not_been_counted_is_noticed() {
         let decoys = Decoys::new(&mut rand::rng());
         let is_noticed = async || futures::poll!(std::pin::pin!(decoys.unknown())).is_ready();
         decoys.notice(&pbkdf2(150_000), Weight::Imported);
@@ -207,16 +207,16 @@ mod tests {
         }
         decoys.replace(kinds);
         decoys.notice(&pbkdf2(200_000), Weight::Imported);
-        assert!(!is_noticed().await, "one more would not be told apart");
+        assert!(!is_noticed().await, "one more would not be distinguished");
     }
 
     #[test]
-    fn no_more_kinds_than_memory_is_meant_for() {
+    fn the_number_of_kinds_is_bounded() {
         let mut kinds = Kinds::new(0);
         for number in 0..1_000 {
             kinds.add(pbkdf2(100_000 + number), CAPS);
         }
-        assert_eq!(kinds.imported.len(), MOST);
+        assert_eq!(kinds.imported.len(), MAX_KINDS);
         assert_eq!(kinds.imported.iter().map(|kind| kind.count).sum::<u64>(), 1_000);
     }
 }

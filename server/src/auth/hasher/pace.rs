@@ -1,8 +1,8 @@
-//! Threads that leave the rest of the server its share of the processor.
+//! Hashing threads leave CPU time to the rest of the server.
 //!
-//! Where a container has a CPU quota, one busy thread eats it up, and then every thread of the container stands still
-//! until the next period of 100 ms. A thread that rests by itself leaves room for the others: it waits until the whole
-//! process has taken no more than the quota since its last work began.
+//! In a container with a CPU quota, one busy thread exhausts it, and then the kernel stops every thread of the
+//! container until the next period of 100 ms. A hashing thread therefore rests on its own: it waits until the whole
+//! process is within the quota again, counted from the start of the thread's last job.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use rustix::process::setpriority_process;
 use rustix::time::{ClockId, clock_gettime};
 
-/// How much of the quota the process is to take: the kernel hands it out in slices, of which some are left over.
-const OF_QUOTA: f64 = 0.9;
-/// How much of it hashing may take whatever the others do, so that a storm of other requests cannot stop all logins.
-const AT_LEAST: f64 = 0.4;
+/// The part of the quota that the process aims for: the kernel assigns it in slices, some of which stay unused.
+const TARGET: f64 = 0.9;
+/// The part of the quota that hashing may always take, so that a storm of other requests cannot stop all logins.
+const GUARANTEED: f64 = 0.4;
 
-/// How much hashing steps back: on Linux a thread has a nice value of its own.
+/// The nice value of a hashing thread: Linux has one for each thread.
 const NICE: i32 = 10;
 
 pub struct Pace {
-    /// In cores; `None` where there is no quota that could be exhausted.
+    /// In cores; `None` without a quota that the process can exhaust.
     quota: Option<f64>,
-    /// What the last work was, and how much this thread took for it.
+    /// The last job: when it began, the CPU time of the process until then, and the thread's CPU time for the job.
     last: Option<(Instant, Duration, Duration)>,
 }
 
@@ -39,12 +39,12 @@ impl Pace {
             if pause.is_zero() {
                 return;
             }
-            // The others go on working meanwhile.
+            // Other threads use CPU time meanwhile, so check again.
             thread::sleep(pause);
         }
     }
 
-    /// Works, and notes what it took.
+    /// Runs the job and measures its CPU time.
     pub fn work(&mut self, work: impl FnOnce()) {
         let (began, before) = (Instant::now(), cpu_time(ClockId::ProcessCPUTime));
         let own = cpu_time(ClockId::ThreadCPUTime);
@@ -53,20 +53,20 @@ impl Pace {
     }
 }
 
-/// How long after its last work began a thread may work again, where it has taken `own` of the processor since then and
-/// the whole process `taken`.
+/// How long after the start of its last job a thread may take another, if the job has used `own` CPU time and the whole
+/// process has used `taken` since.
 fn wait(quota: f64, taken: Duration, own: Duration) -> Duration {
-    taken.div_f64(quota * OF_QUOTA).min(own.div_f64(quota * AT_LEAST))
+    taken.div_f64(quota * TARGET).min(own.div_f64(quota * GUARANTEED))
 }
 
-/// Lets other threads go first where all want the processor at once.
-pub fn give_way() {
+/// Gives other threads precedence when the CPU is busy.
+pub fn lower_priority() {
     if let Err(error) = setpriority_process(None, NICE) {
-        tracing::debug!(%error, "the priority of a hashing thread stays as it is");
+        tracing::debug!(%error, "could not lower the priority of a hashing thread");
     }
 }
 
-/// What this thread or this process has taken of the processor so far.
+/// The CPU time that this thread or this process has used so far.
 fn cpu_time(clock: ClockId) -> Duration {
     clock_gettime(clock).try_into().unwrap_or_default()
 }
@@ -78,18 +78,18 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn work_is_followed_by_as_much_rest_as_the_quota_asks_for() {
+    fn a_job_is_followed_by_the_rest_that_the_quota_requires() {
         assert_eq!(wait(0.5, 18 * MS, 18 * MS), 40 * MS);
     }
 
     #[test]
-    fn others_can_put_it_off_but_not_for_ever() {
+    fn other_work_delays_hashing_only_up_to_a_limit() {
         assert_eq!(wait(0.5, 27 * MS, 18 * MS), 60 * MS);
         assert_eq!(wait(0.5, 1_000 * MS, 18 * MS), 90 * MS);
     }
 
     #[test]
-    fn a_thread_that_worked_rests_and_one_without_a_quota_does_not() {
+    fn a_thread_rests_after_a_job_only_if_it_has_a_quota() {
         let mut pace = Pace::new(Some(0.25));
         let began = Instant::now();
         pace.work(|| while cpu_time(ClockId::ThreadCPUTime) < 20 * MS {});

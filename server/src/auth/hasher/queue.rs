@@ -1,38 +1,38 @@
-//! What waits for a hashing thread. Hashes of other services that cost many times what ours do have a few places of their
-//! own and a small share of the threads' time, and all hashes of other services have half of the places, so that logins
-//! with them do not hold up all others. A part of the places is kept for clients that were let in before: strangers who
-//! fill theirs, be it with names that nobody has, lock no owner out.
+//! The jobs that wait for a hashing thread. Imported hashes may take half of the places; those that cost many times as
+//! much as ours, a few places and a small share of the threads' time, so that logins with them do not delay all others.
+//! Some places are reserved for clients that have logged in before: strangers who fill the other places, with existing
+//! names or not, do not lock out an account's owner.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a piece of work is like.
+/// The cost of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// It works in memory that is there already.
+    /// A hash of ours, which uses the thread's own memory.
     Own,
-    /// A hash of another service, which may take memory of its own: one at a time.
+    /// An imported hash, which may allocate memory: only one at a time.
     Imported,
-    /// The same, and many times the work.
+    /// An imported hash with many times the work.
     Costly,
 }
 
-/// Whom a piece of work is done for.
+/// Who a job is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     Stranger,
-    /// A client that was let in before, or somebody who is logged in.
+    /// A client that has logged in before, or a logged-in user.
     Known,
 }
 
-/// One in so many places is for costly work.
+/// One in this many places is for costly jobs.
 const COSTLY_PLACES: usize = 8;
-/// One in so many places is for hashes of other services, costly or not.
+/// One in this many places is for imported hashes, costly or not.
 const IMPORTED_PLACES: usize = 2;
-/// One in so many places of each kind is kept for clients that are known.
+/// One in this many places of each kind is reserved for known clients.
 const KNOWN_PLACES: usize = 4;
-/// For each second of costly work, so many seconds of other work that waits.
+/// The seconds of other waiting work that are due after each second of costly work.
 const OTHERS: u32 = 3;
 
 struct Waiting<T> {
@@ -41,21 +41,21 @@ struct Waiting<T> {
     item: T,
 }
 
-/// Work by its order, without any threads. Strangers and known clients take turns where both wait.
+/// The order of the jobs, without any threads. Strangers and known clients take turns while both wait.
 struct Lanes<T> {
     places: usize,
     ordinary: VecDeque<Waiting<T>>,
     costly: VecDeque<Waiting<T>>,
-    /// Whether a hash of another service is compared now.
+    /// Whether an imported hash is being compared.
     is_imported_running: bool,
-    /// Other work that comes before the next costly one.
+    /// The time for other jobs before the next costly one.
     owed: Duration,
-    /// Who has the next turn.
+    /// Whose turn is next.
     turn: Standing,
 }
 
 impl<T> Lanes<T> {
-    /// Gives back what finds no place.
+    /// Returns the item if there is no place for it.
     fn push(&mut self, weight: Weight, standing: Standing, item: T) -> Result<(), T> {
         if !self.has_room(weight, standing) {
             return Err(item);
@@ -76,7 +76,7 @@ impl<T> Lanes<T> {
             && (weight != Weight::Costly || is_free(self.costly.len(), COSTLY_PLACES))
     }
 
-    /// What is to be done now, if anything.
+    /// The next job, if one may run now.
     fn take(&mut self) -> Option<(Weight, T)> {
         let may_import = !self.is_imported_running;
         let has_turn = may_import && (self.owed.is_zero() || self.ordinary.is_empty());
@@ -107,7 +107,7 @@ impl Standing {
     }
 }
 
-/// Takes out the first that may be done of those who have the turn, or else of the others.
+/// Removes the first job that may run: one of those whose turn it is, or else another one.
 fn next<T>(lane: &mut VecDeque<Waiting<T>>, turn: Standing, may_import: bool) -> Option<Waiting<T>> {
     let may_run = |waiting: &Waiting<T>| may_import || waiting.weight == Weight::Own;
     let has_turn = lane.iter().position(|waiting| may_run(waiting) && waiting.standing == turn);
@@ -115,7 +115,7 @@ fn next<T>(lane: &mut VecDeque<Waiting<T>>, turn: Standing, may_import: bool) ->
     lane.remove(place)
 }
 
-/// Work that threads wait for.
+/// The queue that the threads take jobs from.
 pub struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -127,7 +127,7 @@ struct State<T> {
 }
 
 impl<T> Queue<T> {
-    /// For so many pieces of work.
+    /// A queue for `places` jobs.
     pub fn new(places: usize) -> Self {
         let (ordinary, costly) = (VecDeque::new(), VecDeque::new());
         let (owed, turn) = (Duration::ZERO, Standing::Known);
@@ -135,14 +135,14 @@ impl<T> Queue<T> {
         Self { state: Mutex::new(State { lanes, is_closed: false }), changed: Condvar::new() }
     }
 
-    /// Gives back what finds no place.
+    /// Returns the item if there is no place for it.
     pub fn push(&self, weight: Weight, standing: Standing, item: T) -> Result<(), T> {
         self.lock().lanes.push(weight, standing, item)?;
         self.changed.notify_one();
         Ok(())
     }
 
-    /// Waits for something to do; `None` once there will be nothing any more.
+    /// Waits for a job; `None` once the queue is closed and empty.
     pub fn take(&self) -> Option<(Weight, T)> {
         let mut state = self.lock();
         loop {
@@ -156,13 +156,13 @@ impl<T> Queue<T> {
         }
     }
 
-    /// To be called after each piece of work.
+    /// Call this after each job.
     pub fn done(&self, weight: Weight, took: Duration) {
         self.lock().lanes.done(weight, took);
         self.changed.notify_all();
     }
 
-    /// What waits is still done.
+    /// Ends the threads once the waiting jobs are done.
     pub fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_work_is_done_in_its_order() {
+    fn ordinary_jobs_are_done_in_order() {
         let mut lanes = lanes(8);
         for (item, weight) in [Own, Imported, Own, Imported].into_iter().enumerate() {
             lanes.push(weight, Stranger, u32::try_from(item).unwrap()).unwrap();
@@ -203,27 +203,27 @@ mod tests {
         assert_eq!(items(&mut lanes, |_| MS), [0, 1, 2, 3]);
     }
 
-    /// How many of so many are given a place.
+    /// How many of `count` jobs get a place.
     fn kept(lanes: &mut Lanes<u32>, weight: Weight, standing: Standing, count: u32) -> usize {
         (0..count).filter(|item| lanes.push(weight, standing, *item).is_ok()).count()
     }
 
     #[test]
-    fn work_that_is_not_ours_has_few_places() {
+    fn imported_hashes_have_fewer_places() {
         let mut lanes = lanes(64);
         assert_eq!(kept(&mut lanes, Costly, Known, 10), 8);
-        assert_eq!(kept(&mut lanes, Imported, Known, 100), 24, "half of all, with the costly ones");
-        assert_eq!(kept(&mut lanes, Own, Known, 100), 32, "the places of all together are bounded too");
+        assert_eq!(kept(&mut lanes, Imported, Known, 100), 24, "half of the places, including the costly ones");
+        assert_eq!(kept(&mut lanes, Own, Known, 100), 32, "the total is bounded too");
     }
 
     #[test]
-    fn strangers_leave_places_of_each_kind_to_known_clients() {
+    fn places_of_each_kind_are_reserved_for_known_clients() {
         let mut lanes = lanes(64);
         for (weight, strangers, known) in [(Costly, 6, 2), (Imported, 16, 8), (Own, 16, 16)] {
             assert_eq!(kept(&mut lanes, weight, Stranger, 100), strangers, "{weight:?}");
             assert_eq!(kept(&mut lanes, weight, Known, 100), known, "{weight:?}");
         }
-        assert_eq!(kept(&mut self::lanes(1), Own, Stranger, 2), 1, "there is always a place");
+        assert_eq!(kept(&mut self::lanes(1), Own, Stranger, 2), 1, "at least one place");
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn costly_work_gets_a_quarter_of_the_time_while_other_work_waits() {
+    fn costly_jobs_get_a_quarter_of_the_time_while_others_wait() {
         let mut lanes = lanes(64);
         for item in 0..3 {
             lanes.push(Costly, Stranger, 100 + item).unwrap();
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn costly_work_waits_for_nothing_but_work() {
+    fn costly_jobs_wait_only_for_other_jobs() {
         let mut lanes = lanes(64);
         for item in 0..3 {
             lanes.push(Costly, Stranger, item).unwrap();
@@ -271,7 +271,7 @@ mod tests {
             }
             let first = lanes.take().unwrap();
             let second = lanes.take();
-            assert_eq!(second, Some((Own, 2)), "another thread has something to do meanwhile");
+            assert_eq!(second, Some((Own, 2)), "another thread has a job meanwhile");
             assert_eq!(lanes.take(), None);
             lanes.done(first.0, MS);
             assert!(lanes.take().is_some_and(|(weight, _)| weight != Own));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_done_after_the_end() {
+    fn waiting_jobs_are_done_after_the_queue_is_closed() {
         let queue = Queue::new(4);
         queue.push(Own, Stranger, 1).unwrap();
         queue.close();

@@ -18,15 +18,15 @@ fn hasher(threads: usize, queue: usize, metrics: HashMetrics) -> Hasher {
 #[tokio::test]
 async fn an_unknown_user_is_compared_with_a_hash_that_nothing_matches() {
     let hasher = hasher(1, 4, HashMetrics::default());
-    assert!(!hasher.verify_nobody("anything".into(), 0, Stranger).await.unwrap().verdict.matches);
+    assert!(!hasher.verify_unknown("anything".into(), 0, Stranger).await.unwrap().verdict.matches);
     let hash = hasher.hash("anything".into(), salt(), Stranger).await.unwrap();
     assert!(hasher.verify("anything".into(), hash, Stranger).await.unwrap().verdict.matches);
 }
 
 #[tokio::test]
-async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
+async fn a_full_queue_refuses_at_once() {
     let metrics = HashMetrics::default();
-    // No thread takes anything out.
+    // Without threads, no job is taken out of the queue.
     let hasher = hasher(0, 1, metrics.clone());
     let waiting = tokio::spawn({
         let hasher = hasher.clone();
@@ -41,7 +41,7 @@ async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn costly_hashes_of_others_leave_room_in_the_queue() {
+async fn costly_hashes_leave_room_in_the_queue() {
     let hasher = hasher(0, QUEUE, HashMetrics::default());
     let costly = format!("pbkdf2:sha256:600001$salt${}", "aa".repeat(32));
     let cheap = costly.replace("600001", "600000");
@@ -52,7 +52,7 @@ async fn costly_hashes_of_others_leave_room_in_the_queue() {
         let mut refused = 0;
         for _ in 0..30 {
             let compared = hasher.verify("x".into(), stored.to_owned(), standing);
-            // It is submitted when it is asked for the first time, and then waits.
+            // The first poll submits the job, which then waits.
             refused += usize::from(futures::poll!(std::pin::pin!(compared)).is_ready());
         }
         refused
@@ -64,7 +64,7 @@ async fn costly_hashes_of_others_leave_room_in_the_queue() {
 }
 
 #[test]
-fn as_many_threads_as_fit() {
+fn the_number_of_threads_fits_the_limits() {
     let limits = |cpu, mib: u64| Limits { cpu: Some(cpu), memory: Some(mib * MIB) };
     assert_eq!(threads(None, limits(0.5, 128), 8).unwrap(), 1);
     assert_eq!(threads(None, limits(2.0, 1024), 8).unwrap(), 2);
@@ -75,11 +75,11 @@ fn as_many_threads_as_fit() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_what_would() {
+fn an_error_names_the_limit_that_would_do() {
     let small = |mib: u64| Limits { cpu: None, memory: Some(mib * MIB) };
     assert_eq!(threads(None, small(64), 2).unwrap(), 1);
     let error = threads(None, small(42), 2).unwrap_err().to_string();
-    assert_eq!(error, "the memory limit of 42 MiB is too small to hash one password; give 43 MiB at the least");
+    assert_eq!(error, "the memory limit of 42 MiB is too small to hash one password; set it to at least 43 MiB");
     let error = threads(Some(5), Limits { cpu: None, memory: Some(128 * MIB) }, 2).unwrap_err().to_string();
     assert_eq!(error, "SC_AUTH_HASH_THREADS: 5 do not fit the memory limit of 128 MiB, 4 do");
 }

@@ -1,5 +1,5 @@
-//! Hashes that other services have made: werkzeug's PBKDF2 and scrypt, bcrypt, and Argon2 with other parameters.
-//! A stored hash says itself how much work it is: what would exhaust a small pod is refused before any of it is done.
+//! Imported hashes, of other services: werkzeug's PBKDF2 and scrypt, bcrypt, and Argon2 with other parameters. A stored
+//! hash contains its own parameters: one that would exhaust a small pod is refused before any work is done.
 
 use std::num::NonZeroU32;
 
@@ -16,20 +16,20 @@ const MAX_BCRYPT_COST: u32 = 14;
 const MAX_ARGON2_PASSES: u32 = 10;
 const MAX_ARGON2_LANES: u32 = 64;
 const MAX_SCRYPT_PARALLELISM: u32 = 8;
-/// What scrypt may take beyond the cap, as a part of it: with werkzeug's default parameters it takes just over 32 MiB.
+/// scrypt may take one part in this many more than the cap: with werkzeug's defaults it takes just over 32 MiB.
 const SLACK: u64 = 32;
-/// bcrypt reads so many bytes of a password, and ignores the rest.
+/// bcrypt reads this many bytes of a password, and ignores the rest.
 const BCRYPT_BYTES: usize = 72;
-/// What the old service writes.
+/// The iterations of the legacy service.
 const OLD_SERVICE_ITERATIONS: NonZeroU32 = NonZeroU32::new(150_000).unwrap();
 
-/// What a stored hash may cost at the most.
+/// The most that a stored hash may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Caps {
     pub memory_kib: u32,
 }
 
-/// A stored hash, taken apart.
+/// A parsed hash.
 pub enum Stored {
     Argon2 { algorithm: Algorithm, version: Version, params: Params, salt: Vec<u8>, expected: Output },
     Pbkdf2 { algorithm: pbkdf2::Algorithm, iterations: NonZeroU32, salt: String, expected: Vec<u8> },
@@ -44,19 +44,19 @@ impl Stored {
         } else if stored.starts_with("$2") {
             bcrypt(stored)
         } else if let Some((method, salt, hex)) = werkzeug(stored) {
-            let expected = from_hex(hex).ok_or(HashError("its value is not hexadecimal"))?;
+            let expected = from_hex(hex).ok_or(HashError("the value is not hexadecimal"))?;
             match method.split(':').collect::<Vec<_>>().as_slice() {
                 ["pbkdf2", digest, iterations] => pbkdf2(digest, iterations, salt, expected),
                 ["scrypt", n, r, p] => scrypt([n, r, p], salt, expected),
-                _ => Err(HashError("of an unknown kind")),
+                _ => Err(HashError("unknown algorithm")),
             }
         } else {
-            Err(HashError("of an unknown kind"))
+            Err(HashError("unknown algorithm"))
         }
     }
 
     /// # Errors
-    /// Where it costs more than allowed.
+    /// If it costs more than allowed.
     pub fn check(&self, caps: Caps) -> Result<(), HashError> {
         let is_fine = match self {
             Self::Argon2 { params, .. } => {
@@ -71,7 +71,7 @@ impl Stored {
             }
             Self::Bcrypt { cost, .. } => *cost <= MAX_BCRYPT_COST,
         };
-        if is_fine { Ok(()) } else { Err(HashError("dearer than this server allows")) }
+        if is_fine { Ok(()) } else { Err(HashError("costs more than this server allows")) }
     }
 
     pub fn matches(&self, password: &SecretString, memory: &mut Memory) -> Result<bool, HashError> {
@@ -90,19 +90,20 @@ impl Stored {
                     .map_err(|_| HashError("scrypt refused the input"))?;
                 Ok(verify_slices_are_equal(&output, expected).is_ok())
             }
-            // It ends a password with a NUL and repeats it: with one inside, others would match too.
+            // bcrypt terminates a password with a NUL and repeats it: with a NUL inside, other passwords would match
+            // too.
             Self::Bcrypt { hash, .. } => Ok(!bytes.contains(&0)
                 && bcrypt::verify(bytes, hash).map_err(|_| HashError("bcrypt refused the input"))?),
         }
     }
 
-    /// Whether the whole of the password was compared. Where it was not, other passwords match too, and none of them may
-    /// become the only one.
+    /// Whether the whole password was compared. If not, other passwords match too, and none of them may replace the
+    /// hash.
     pub fn reads_whole(&self, password: &SecretString) -> bool {
         !matches!(self, Self::Bcrypt { .. }) || password.expose_secret().len() <= BCRYPT_BYTES
     }
 
-    /// How much work a comparison is, where one of our own hashes is 1: roughly, and independent of the machine.
+    /// The approximate work of a comparison, in units of one of our own hashes; independent of the machine.
     pub fn work(&self) -> u64 {
         match self {
             Self::Argon2 { params, .. } => {
@@ -119,7 +120,7 @@ impl Stored {
         }
     }
 
-    /// What it is, without salt and value: hashes of one kind take the same time.
+    /// The algorithm and its parameters, without salt and value: hashes of one kind take the same time.
     pub fn kind(&self) -> String {
         match self {
             Self::Argon2 { algorithm, params, .. } => {
@@ -132,9 +133,9 @@ impl Stored {
     }
 }
 
-/// Hashes as the old service does.
+/// Hashes a password in the format of the legacy service.
 pub fn hash_as_old_service(password: &SecretString, salt: &Salt) -> String {
-    // It reads the salt as text.
+    // The legacy service reads the salt as text.
     let salt = to_hex(salt.as_ref()).chars().take(16).collect::<String>();
     let mut output = [0; 32];
     let password = password.expose_secret().as_bytes();
@@ -144,22 +145,22 @@ pub fn hash_as_old_service(password: &SecretString, salt: &Salt) -> String {
 
 fn argon2(stored: &str) -> Result<Stored, HashError> {
     let hash = PasswordHash::new(stored).map_err(|_| HashError("not a PHC string"))?;
-    let algorithm = Algorithm::new(hash.algorithm.as_str()).map_err(|_| HashError("of an unknown kind"))?;
+    let algorithm = Algorithm::new(hash.algorithm.as_str()).map_err(|_| HashError("unknown algorithm"))?;
     let version = match hash.version {
-        Some(version) => Version::try_from(version).map_err(|_| HashError("of an unknown version"))?,
+        Some(version) => Version::try_from(version).map_err(|_| HashError("unknown version"))?,
         None => Version::V0x10,
     };
     let params = Params::try_from(&hash).map_err(|_| HashError("bad parameters"))?;
     let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else {
-        return Err(HashError("without salt or value"));
+        return Err(HashError("missing salt or value"));
     };
     Ok(Stored::Argon2 { algorithm, version, params, salt: salt.as_ref().to_vec(), expected })
 }
 
 fn bcrypt(stored: &str) -> Result<Stored, HashError> {
     if !["$2a$", "$2b$", "$2y$"].iter().any(|prefix| stored.starts_with(prefix)) {
-        // $2x$ marks hashes of a crypt_blowfish that computed them wrongly for other than ASCII characters.
-        return Err(HashError("bcrypt of a kind that cannot be verified; $2a$, $2b$ and $2y$ can"));
+        // $2x$ marks hashes of an old crypt_blowfish that mishandled non-ASCII characters.
+        return Err(HashError("an unsupported version of bcrypt; supported are $2a$, $2b$ and $2y$"));
     }
     let parts: bcrypt::HashParts = stored.parse().map_err(|_| HashError("not a bcrypt hash"))?;
     Ok(Stored::Bcrypt { hash: stored.to_owned(), cost: parts.get_cost() })
@@ -185,7 +186,7 @@ fn scrypt(numbers: [&str; 3], salt: &str, expected: Vec<u8>) -> Result<Stored, H
     if n < 2 || !n.is_power_of_two() || !(16..=64).contains(&expected.len()) {
         return Err(bad);
     }
-    // RFC 7914, 2. The library multiplies without looking for an overflow.
+    // RFC 7914, 2. The library does not check for an overflow.
     if u64::from(r) * u64::from(p) >= 1 << 30 {
         return Err(bad);
     }
@@ -194,7 +195,7 @@ fn scrypt(numbers: [&str; 3], salt: &str, expected: Vec<u8>) -> Result<Stored, H
     Ok(Stored::Scrypt { params, salt: salt.to_owned(), expected })
 }
 
-/// In bytes: N blocks that are written, p that are mixed one after the other, and one to work in, of 128 r bytes each.
+/// In bytes: N blocks that are written, p that are mixed one after another, and one working block, of 128 r bytes each.
 fn scrypt_memory(params: &scrypt::Params) -> u64 {
     let blocks = params.n().saturating_add(u64::from(params.p())).saturating_add(1);
     blocks.saturating_mul(128 * u64::from(params.r()))
@@ -260,10 +261,10 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_hash_cannot_ask_for_more_than_the_caps() {
+    fn a_stored_hash_that_exceeds_the_caps_is_refused() {
         let mut memory = Memory::allocate();
         let value = "aa".repeat(32);
-        for dear in [
+        for costly in [
             "$argon2id$v=19$m=65536,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".to_owned(),
             "$argon2id$v=19$m=19456,t=99,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".to_owned(),
             format!("pbkdf2:sha256:2000001$salt${value}"),
@@ -276,13 +277,13 @@ mod tests {
             "$argon2id$v=19$m=8192,t=2,p=65$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".to_owned(),
             "$2b$15$abcdefghijklmnopqrstuuG3n0bkKJBHaAqzC8UHJ5bU8jjbvJe3G".to_owned(),
         ] {
-            let error = verify(&"x".into(), &dear, CAPS, &mut memory).unwrap_err();
-            assert!(error.to_string().contains("dearer"), "{dear}: {error}");
+            let error = verify(&"x".into(), &costly, CAPS, &mut memory).unwrap_err();
+            assert!(error.to_string().contains("costs more"), "{costly}: {error}");
         }
     }
 
     #[test]
-    fn what_is_no_hash_is_refused() {
+    fn an_invalid_hash_is_refused() {
         let mut memory = Memory::allocate();
         let value = "aa".repeat(32);
         for bad in [
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn werkzeug_s_default_fits_a_pod_of_128_mib_and_little_more_does() {
+    fn a_pod_of_128_mib_has_room_for_the_defaults_of_werkzeug_and_little_more() {
         let value = "aa".repeat(32);
         let check = |numbers: &str| Stored::parse(&format!("scrypt:{numbers}$a${value}")).unwrap().check(CAPS);
         for fits in ["32768:8:1", "32768:8:8", "16384:16:1", "1024:256:1", "16384:8:2"] {
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn all_writings_of_bcrypt_that_are_computed_alike_are_taken() {
+    fn all_equivalent_versions_of_bcrypt_are_accepted() {
         let mut memory = Memory::allocate();
         for prefix in ["$2a$", "$2b$", "$2y$"] {
             let stored = format!("{prefix}06$9WvkBPcy4a7TIrTuIb.rp.EjAlgRaMdAvwdlQ3MMaPF8h6uu8/sa.");
@@ -327,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_bcrypt_has_cut_off_does_not_become_the_new_one() {
+    fn a_password_that_bcrypt_truncates_does_not_replace_the_hash() {
         let mut memory = Memory::allocate();
         let stored = bcrypt::hash("x".repeat(80), 4).unwrap();
         for (length, matches, may_replace) in
@@ -337,14 +338,14 @@ mod tests {
             assert_eq!(verdict.matches, matches, "{length}");
             assert_eq!(verdict.may_replace, matches && may_replace, "{length}");
         }
-        // 36 characters of two bytes each, or of three as they are typed: only the latter are cut off.
+        // 36 characters of two bytes each, or of three if they are decomposed: only the latter are truncated.
         let stored = bcrypt::hash("ü".repeat(36), 4).unwrap();
         assert!(verify(&"ü".repeat(36).into(), &stored, CAPS, &mut memory).unwrap().may_replace);
         assert!(verify(&"u\u{308}".repeat(36).into(), &stored, CAPS, &mut memory).unwrap().may_replace);
     }
 
     #[test]
-    fn work_is_about_what_it_is_on_a_machine() {
+    fn the_work_is_estimated_from_the_parameters() {
         let work = |stored: &str| Stored::parse(stored).unwrap().work();
         let value = "aa".repeat(32);
         assert_eq!(work(HASHES[0]), 2);

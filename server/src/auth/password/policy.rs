@@ -1,5 +1,5 @@
-//! What a new password must be like: after OWASP ASVS 5.0 (6.2) and NIST SP 800-63B-4 (3.1.1): long enough, not known to
-//! be common, not the user's own name. No rules of composition, no expiry.
+//! The rules for new passwords, after OWASP ASVS 5.0 (6.2) and NIST SP 800-63B-4 (3.1.1): long enough, not a common
+//! password, not the user's own name. No composition rules, no expiry.
 
 use std::path::Path;
 
@@ -9,22 +9,22 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::normalized;
 use crate::account::{Problem, fold};
 
-/// 19,640 passwords, from Royce Williams' list as Django 5.2 carries it (BSD licence), in NFKC, lower case and order.
+/// 19,640 passwords, from Royce Williams' list as shipped with Django 5.2 (BSD licence), in NFKC, lower case, sorted.
 const COMMON: &str = include_str!("common.txt");
 
-/// Which passwords are too common.
+/// The list of passwords that are refused as too common.
 #[derive(Debug, Clone, Default)]
 pub enum Blocklist {
     #[default]
     Common,
     Off,
-    /// One a line; kept folded and sorted.
+    /// From a file with one password per line; kept folded and sorted.
     Own(String),
 }
 
 impl Blocklist {
     /// # Errors
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("SC_AUTH_PASSWORD_BLOCKLIST: {}", path.display()))?;
@@ -42,7 +42,7 @@ impl Blocklist {
     }
 }
 
-/// The rules for new passwords, each of which can be set.
+/// The rules for new passwords; each can be configured.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// In characters.
@@ -76,13 +76,13 @@ impl Policy {
     }
 }
 
-/// Whether it is the name, or what stands before the @ of an address.
+/// Whether it is the name, or the part of an address before the @.
 fn is_name(folded: &str, name: &str) -> bool {
     let name = fold(name);
     !name.is_empty() && (folded == name || name.split_once('@').is_some_and(|(local, _)| folded == local))
 }
 
-/// Whether a line of a sorted text is `wanted`. The text stays as it is: as a set it would take a megabyte.
+/// Whether a line of a sorted text is `wanted`. A binary search in the text saves the megabyte that a set would take.
 fn holds(text: &str, wanted: &str) -> bool {
     let (mut low, mut high) = (0, text.len());
     while low < high {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_long_sorted_and_every_line_of_it_is_found() {
+    fn the_list_is_long_and_sorted_and_every_line_is_found() {
         let lines: Vec<_> = COMMON.lines().collect();
         assert!(lines.len() > 10_000 && lines.is_sorted());
         assert!(lines.iter().all(|line| holds(COMMON, line)));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_says_what_it_wants() {
+    fn each_rule_reports_its_problem() {
         assert_eq!(problems("correct horse battery"), []);
         assert_eq!(problems("short"), [Problem::TooShort(8)]);
         assert_eq!(problems(&"long".repeat(65)), [Problem::TooLong(256)]);
@@ -130,7 +130,7 @@ mod tests {
         for name in ["alice smith", "ALICE.smith", "a.smith@example.com", "A.Smith"] {
             assert!(problems(name).contains(&Problem::OwnName), "{name}");
         }
-        assert_eq!(problems("a ü"), [Problem::TooShort(8)], "every rule that is broken, and no other");
+        assert_eq!(problems("a ü"), [Problem::TooShort(8)], "every broken rule, and no other");
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_can_be_set() {
+    fn each_rule_can_be_configured() {
         let lax = Policy { min_length: 1, max_length: 256, blocklist: Blocklist::Off, refuses_names: false };
         assert!(lax.problems(&"123456".into(), &["123456"]).is_empty());
         let folder = tempfile::tempdir().unwrap();

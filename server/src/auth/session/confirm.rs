@@ -1,4 +1,4 @@
-//! The password once more, from somebody who is logged in.
+//! Confirms the password of a logged-in user.
 
 use sc_auth_contract::time::UnixTime;
 use secrecy::SecretString;
@@ -10,9 +10,9 @@ use crate::account::fold;
 use crate::auth::throttle::{Ends, WrongPasswords};
 
 impl Sessions {
-    /// Whether it is the user's password, asked of somebody who is logged in. Returns the hash that it was compared with.
-    /// Strangers who guess at logins don't get in its way: wrong passwords are counted by the session or the old token,
-    /// which ends after [`WrongPasswords::MOST`].
+    /// Verifies the password of a logged-in user. Returns the hash that it was compared with. Strangers who guess at
+    /// logins don't interfere: wrong passwords are counted by the session or the old token, which ends after
+    /// [`WrongPasswords::MAX`].
     pub async fn confirm_password(
         &self,
         bearer: &Authenticated,
@@ -30,7 +30,7 @@ impl Sessions {
         let stored = self.store.password_hash(user.id).await?;
         let compared = self.compare(user.username(), password, stored.clone(), Standing::Known).await?;
         if self.throttles {
-            // Others may have failed meanwhile: then not even the right password tells anything.
+            // Others may have failed meanwhile: then the answer must not reveal that the password was right.
             wrong.check(now).await?;
         }
         if let (Some(stored), true) = (stored, compared.verdict.matches) {
@@ -41,22 +41,22 @@ impl Sessions {
         self.note(client, Entry::new(Event::PasswordChanged, AuditOutcome::Failure).by(user), now).await?;
         self.end_for_guessing(bearer, ends, client, now).await?;
         if ends == Ends::OldTokens {
-            // What the user gets from the old service from now on was in nobody else's hands.
+            // Tokens that the legacy service issues from now on have not been stolen: they start with a new count.
             wrong.forget().await?;
         }
         Err(SessionError::BadCredentials)
     }
 
-    /// The id of a session that an old refresh token began is that token's.
+    /// A session that an old refresh token began has that token's id.
     async fn has_begun_with_old_token(&self, bearer: &Authenticated) -> Result<bool, SessionError> {
         match &bearer.proof {
-            Proof::Session(sid) => Ok(self.store.is_old_token_good(sid, "refresh", &bearer.user.uuid).await?),
+            Proof::Session(sid) => Ok(self.store.is_old_token_valid(sid, "refresh", &bearer.user.uuid).await?),
             Proof::OldToken(_) => Ok(true),
         }
     }
 
-    /// Ends the session whose token somebody guesses the password with, or the old token: most likely it was stolen. An old
-    /// refresh token that began the session would begin it again, and goes first.
+    /// Ends the session or the old token that a client guesses the password with: it was most likely stolen. An old
+    /// refresh token that began the session could begin it again, so it is revoked first.
     async fn end_for_guessing(
         &self,
         bearer: &Authenticated,
@@ -77,8 +77,8 @@ impl Sessions {
         self.note(client, entry.detail("too many wrong passwords"), now).await
     }
 
-    /// Compares the password that came with a name. Where there is no hash, or one that cannot be used, nothing matches,
-    /// after the same work.
+    /// Compares the password that was submitted with a user name. Without a usable hash it does the same work, and
+    /// nothing matches.
     pub(super) async fn compare(
         &self,
         username: &str,
@@ -89,12 +89,12 @@ impl Sessions {
         if let Some(stored) = stored {
             match self.hasher.verify(password.clone(), stored, standing).await {
                 Err(HasherError::Hash(error)) => {
-                    tracing::error!(%error, "a stored password hash cannot be used; the user needs a new password");
+                    tracing::error!(%error, "cannot use a stored password hash; the user needs a new password");
                 }
                 result => return Ok(result?),
             }
         }
         let place = self.counter_keys.get().place(&fold(username));
-        Ok(self.hasher.verify_nobody(password.clone(), place, standing).await?)
+        Ok(self.hasher.verify_unknown(password.clone(), place, standing).await?)
     }
 }

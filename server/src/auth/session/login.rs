@@ -1,4 +1,4 @@
-//! A password for a session.
+//! Logs in: exchanges a password for a session.
 
 use argon2::password_hash::phc::Salt;
 use rand::CryptoRng;
@@ -13,13 +13,13 @@ use crate::auth::keys::Keys;
 use crate::auth::throttle::{Attempt, Slot, Throttle};
 use crate::store::{Begin, Credentials, StoreError, User};
 
-/// What a login hands out.
+/// The tokens that a login returns.
 pub struct TokenPair {
     pub access_token: String,
     pub refresh_token: String,
 }
 
-/// The random names of one login.
+/// The random ids of one login.
 #[derive(Debug)]
 pub struct LoginIds {
     sid: String,
@@ -38,7 +38,7 @@ impl LoginIds {
 }
 
 impl Sessions {
-    /// Begins a session for whoever knows the password.
+    /// Begins a session if the password is right.
     pub async fn login(
         &self,
         username: &str,
@@ -55,7 +55,7 @@ impl Sessions {
         let standing = standing(throttle.open(now).await?.as_ref());
         let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), found.password));
         let compared = self.compare(username, &password, stored.clone(), standing).await?;
-        // Others may have failed meanwhile: then not even the right password tells anything.
+        // Others may have failed meanwhile: then the answer must not reveal that the password was right.
         let slot = match throttle.open(now).await {
             Ok(slot) => slot,
             Err(error) => return self.even_out(&compared, Err(error.into())).await,
@@ -71,7 +71,10 @@ impl Sessions {
         let (pair, compared_hash) = self.begin_with(&keys, user, stored, &password, &ids, client, now).await?;
         if let Err(error) = throttle.succeed(slot.as_ref(), user.id, now).await {
             // The user may have been deleted meanwhile. The session has begun in any case.
-            tracing::warn!(error = crate::logging::chain(&error), "a network was not noted as one of the user's");
+            tracing::warn!(
+                error = crate::logging::chain(&error),
+                "could not record the network of a login"
+            );
         }
         if compared.verdict.may_replace && self.form == Form::Argon2id && compared_hash == *stored {
             self.replace_hash(user.id, stored, password, &ids.sid, now).await;
@@ -102,7 +105,7 @@ impl Sessions {
         Throttle::new(&self.store, &self.counter_keys.get(), attempt, now).await
     }
 
-    /// Counts a wrong password, and returns what to answer.
+    /// Counts a wrong password, and returns the error to answer with.
     async fn failed(
         &self,
         throttle: &Throttle<'_>,
@@ -114,7 +117,7 @@ impl Sessions {
             return error.into();
         }
         let entry = Entry::new(Event::Login, AuditOutcome::Failure);
-        // A name that nobody has may be a password that was typed into the wrong field.
+        // The audit log does not contain unknown names: one may be a password that was typed into the wrong field.
         let entry = user.map_or_else(
             || Entry::new(Event::Login, AuditOutcome::Failure).detail("no such user"),
             |user| entry.by(user),
@@ -122,15 +125,15 @@ impl Sessions {
         self.note(client, entry, now).await.err().unwrap_or(SessionError::BadCredentials)
     }
 
-    /// Hashes of other services take longer than ours: nobody is to tell by the time whose hash it was.
+    /// Delays a failure as long as the slowest imported hash takes, so that the time does not reveal the kind of hash.
     async fn even_out<T>(&self, compared: &Compared, result: T) -> T {
         tokio::time::sleep_until((compared.began + self.hasher.slowest()).into()).await;
         result
     }
 
-    /// Begins a session with a password that was compared with `stored`. Another login may have replaced an imported hash
-    /// meanwhile: then the password is compared again. Returns the hash that counted.
-    #[expect(clippy::too_many_arguments, reason = "they are what a login is about")]
+    /// Begins a session with a password that was compared with `stored`. If another login has replaced an imported hash
+    /// meanwhile, it compares the password again. Returns the hash that matched last.
+    #[expect(clippy::too_many_arguments, reason = "they are the parts of a login")]
     async fn begin_with(
         &self,
         keys: &Keys,
@@ -157,16 +160,16 @@ impl Sessions {
         Err(SessionError::BadCredentials)
     }
 
-    /// A full queue only puts it off.
+    /// Replaces an imported hash; if the queue is full, a later login does.
     async fn replace_hash(&self, user_id: i32, old: &str, password: SecretString, sid: &str, now: UnixTime) {
         let salt = Salt::from_rng(&mut rand::rng());
         let result = match self.hasher.hash(password, salt, Standing::Known).await {
             Ok(new) => self.store.replace_hash(user_id, old, &new, sid, now).await.map_err(SessionError::from),
             Err(error) => Err(error.into()),
         };
-        // Not replaced without an error: the password was changed or the session ended meanwhile, which wins.
+        // It is no error if the password was changed or the session ended meanwhile: then the hash stays.
         if let Err(error) = result {
-            tracing::warn!(%error, "an imported password hash was not replaced; the next login tries again");
+            tracing::warn!(%error, "could not replace an imported password hash; the next login tries again");
         }
     }
 
@@ -204,8 +207,8 @@ impl Sessions {
     }
 }
 
-/// What places a login may take while many wait. It says nothing about whether the name exists: nobody is known to a name
-/// that nobody has.
+/// The places that a login may take in a full queue. A client is known only by a user's existing name, so strangers
+/// cannot learn from it whether a name exists.
 fn standing(slot: Option<&Slot<'_>>) -> Standing {
     if slot.is_some_and(Slot::is_of_known_client) { Standing::Known } else { Standing::Stranger }
 }

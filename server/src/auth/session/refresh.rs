@@ -1,8 +1,8 @@
-//! A refresh token for an access token, and for the next refresh token.
+//! Exchanges a refresh token for an access token and the next refresh token.
 //!
-//! A refresh token is good once (RFC 9700, 4.14.2). A client whose answer was lost may ask again for a minute, as long
-//! as the token that it did not get is unused: the same one is signed again. Whoever else comes with a token that was
-//! used has a copy, or is the owner and somebody else has one: the session ends.
+//! A refresh token can be used once (RFC 9700, 4.14.2). A client that lost the answer may repeat the request within a
+//! minute, as long as the new token is unused: the server signs the same token again. Any other use of a used token
+//! means that a copy exists, in the hands of the sender or of somebody else, so the session ends.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::auth::claims::Claims;
 use crate::auth::keys::Keys;
 use crate::store::{Begin, Rotation, StoreError};
 
-/// For so long a lost answer may be asked for again.
+/// How long a client may repeat a request whose answer it lost, in seconds.
 const GRACE: Duration = Duration::from_mins(1);
 
-/// What a refresh hands out.
+/// The tokens that a refresh returns.
 pub struct Refreshed {
     pub access_token: String,
-    /// The next refresh token; `None` where the one at hand stays good.
+    /// The next refresh token; `None` if the present one stays valid.
     pub refresh_token: Option<String>,
 }
 
-/// The refresh token that follows, in a session's row.
+/// The next refresh token, as a session's row describes it.
 struct Successor<'a> {
     jti: &'a str,
     iat: UnixTime,
@@ -61,7 +61,7 @@ impl Sessions {
         self.exchange(&keys, &claims, session, access_jti, refresh_jti, client, now).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are what a refresh is about")]
+    #[expect(clippy::too_many_arguments, reason = "they are the parts of a refresh")]
     async fn exchange(
         &self,
         keys: &Keys,
@@ -82,7 +82,7 @@ impl Sessions {
                 return self.hand_out(keys, &session, &successor, access_jti, now).await;
             }
         }
-        // Used before, or by somebody who was faster just now: what counts is the row as it is.
+        // The token was used before, or another request was faster: read the row again.
         let session = self.live_session(&claims.sid, &claims.sub, now).await?;
         if is_lost_answer(&session, &claims.jti, now) {
             let successor = Successor {
@@ -106,7 +106,7 @@ impl Sessions {
         access_jti: &str,
         now: UnixTime,
     ) -> Result<Refreshed, SessionError> {
-        // A key that was revoked meanwhile must not sign again.
+        // If the key was revoked meanwhile, the current one signs.
         let key = successor.kid.and_then(|kid| keys.find(kid)).unwrap_or_else(|| keys.refresh());
         let new = NewRefresh {
             user: &session.user,
@@ -122,14 +122,14 @@ impl Sessions {
         Ok(Refreshed { access_token, refresh_token: Some(refresh_token) })
     }
 
-    /// The end of the next refresh token: each refresh puts it off, but not beyond the end of the session.
+    /// The expiry of the next refresh token: each refresh extends it, up to the end of the session.
     fn next_end(&self, session: &Session, now: UnixTime) -> UnixTime {
         let ends_at = session.ends_at.unwrap_or_else(|| session.created_at + self.lifetimes.session);
         (now + self.lifetimes.refresh).min(ends_at)
     }
 
-    /// An old refresh token stays good until it expires. What it begins is a session of that token's id, so that
-    /// it can be seen and ended as any other.
+    /// An old refresh token stays valid until it expires. Its first use begins a session with the token's id, which can
+    /// be listed and ended like any other.
     async fn refresh_with_old_token(
         &self,
         keys: &Keys,
@@ -170,7 +170,7 @@ impl Sessions {
     }
 }
 
-/// Whether this token was exchanged a moment ago, and its successor not yet.
+/// Whether this token was exchanged a moment ago, and its successor is unused.
 fn is_lost_answer(session: &Session, jti: &str, now: UnixTime) -> bool {
     session.previous_jti.as_deref() == Some(jti)
         && session.rotated_at.is_some_and(|rotated_at| now <= rotated_at + GRACE)

@@ -1,5 +1,5 @@
 //! The key of all counters. It is generated once, and outlives the refresh keys: each of them seals a copy of it in the
-//! database, so that it takes both the database and the keys file to learn which names a counter may belong to.
+//! database, so that guessing the name behind a counter takes both the database and the keys file.
 
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -14,20 +14,20 @@ use crate::auth::keys::Keys;
 use crate::auth::seal::{LENGTH, Seal, Secret};
 use crate::store::{SealedKey, Store};
 
-/// How long a copy is kept whose refresh key this replica does not know: another may know it already.
+/// How long a copy under an unknown refresh key is kept, in seconds: another replica may already know that key.
 const KEEP_UNKNOWN: Duration = Duration::from_hours(24);
 
-/// What names and networks are hashed with.
+/// The key that names and networks are hashed with.
 #[derive(Debug, Clone)]
 pub struct CounterKey(hmac::Key);
 
 impl CounterKey {
-    /// A digest that nobody can compute or reverse without the key. Only the last part may contain a line break.
+    /// A digest that cannot be computed or reversed without the key. Only the last part may contain a line break.
     pub fn digest(&self, parts: &[&str]) -> String {
         URL_SAFE_NO_PAD.encode(self.tag(parts))
     }
 
-    /// A number that is always the same for a name, evenly spread and just as secret.
+    /// A number that is constant for a name, uniformly distributed and as secret as a digest.
     pub fn place(&self, name: &str) -> u64 {
         let tag = self.tag(&["place", name]);
         tag.as_ref().iter().take(8).fold(0, |place, byte| place << 8 | u64::from(*byte))
@@ -44,19 +44,20 @@ impl CounterKey {
     }
 }
 
-struct Born {
+struct Generated {
     at: UnixTime,
     secret: Secret,
 }
 
 /// The key in use, which is shared by all replicas on a database.
-pub struct CounterKeys(RwLock<Born>);
+pub struct CounterKeys(RwLock<Generated>);
 
 impl CounterKeys {
-    /// Reads the key, or generates it from `random` where there is none that the keys open.
+    /// Reads the key, or generates it from `random` if the refresh keys open none. `now` is in seconds since
+    /// 1970-01-01 UTC.
     ///
     /// # Errors
-    /// Where the database does not answer.
+    /// If the database is unavailable.
     pub async fn load(store: &Store, keys: &Keys, random: [u8; LENGTH], now: UnixTime) -> anyhow::Result<Self> {
         let copies = store.sealed_keys().await?;
         if let Some(born) = oldest(&copies, keys.seals()) {
@@ -66,21 +67,21 @@ impl CounterKeys {
         }
         if !copies.is_empty() {
             tracing::warn!(
-                "no refresh key opens the key of the counters of failed logins: they start from zero, and no network \
-                 is known"
+                "no refresh key opens the key of the failed-login counters; all counters start from zero, and all known \
+                 networks are forgotten"
             );
         }
-        let generated = Self(RwLock::new(Born { at: now, secret: Secret::new(Box::new(random)) }));
-        // Another replica may have been faster: then both use its key.
+        let generated = Self(RwLock::new(Generated { at: now, secret: Secret::new(Box::new(random)) }));
+        // The second call reads the key of another replica that was faster: then both use that key.
         generated.sync(store, keys, now).await?;
         generated.sync(store, keys, now).await?;
         Ok(generated)
     }
 
-    /// Takes over the oldest key that the refresh keys open, and stores a copy for each refresh key that has none.
+    /// Uses the oldest key that the refresh keys open, and stores a copy for each refresh key that has none.
     ///
     /// # Errors
-    /// Where the database does not answer.
+    /// If the database is unavailable.
     pub async fn sync(&self, store: &Store, keys: &Keys, now: UnixTime) -> anyhow::Result<()> {
         let copies = store.sealed_keys().await?;
         if let Some(found) = oldest(&copies, keys.seals()) {
@@ -89,7 +90,7 @@ impl CounterKeys {
         for seal in keys.seals() {
             let right = self.copy(seal, now)?;
             match copies.iter().find(|copy| copy.kid == seal.kid()) {
-                // Of a replica that generated another key at the same time: all use the oldest.
+                // Another replica generated another key at the same time: all use the oldest.
                 Some(copy) if !self.is_same(seal, copy) => {
                     store.delete_sealed_key(copy).await?;
                     store.add_sealed_key(&right).await?;
@@ -125,13 +126,13 @@ impl CounterKeys {
     }
 }
 
-/// Where replicas have generated two, all of them choose the same.
-fn oldest(copies: &[SealedKey], seals: &[Seal]) -> Option<Born> {
+/// The oldest key: if replicas have generated several, all of them choose the same.
+fn oldest(copies: &[SealedKey], seals: &[Seal]) -> Option<Generated> {
     let mut copies: Vec<_> = copies.iter().collect();
     copies.sort_by_key(|copy| (copy.born_at, &copy.kid));
     copies.into_iter().find_map(|copy| {
         let seal = seals.iter().find(|seal| seal.kid() == copy.kid)?;
-        Some(Born { at: copy.born_at, secret: seal.open(&copy.sealed)? })
+        Some(Generated { at: copy.born_at, secret: seal.open(&copy.sealed)? })
     })
 }
 
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_replica_takes_the_oldest_key_that_it_can_open() {
+    fn every_replica_uses_the_oldest_key_that_it_can_open() {
         let seals = [seal("one", 1), seal("two", 2)];
         let lost = seal("lost", 3);
         let copies = [copy(&lost, 1, 7), copy(&seals[1], 3, 8), copy(&seals[0], 2, 9)];

@@ -1,8 +1,8 @@
-//! When the next guess may be made: a pure function of the failures so far.
+//! Decides when the next attempt may be made, as a pure function of the failures so far.
 //!
 //! Failures with one name open *slots*: one attempt each. The first slots are open from the start, the later ones open
-//! 1, 2, 4, … and then 300 seconds after the one before, so that the sum over all networks is bounded. A network that
-//! has failed twice leaves the last two open slots to others: one network alone never uses up what a newcomer needs.
+//! 1, 2, 4, … and then 300 seconds after the previous one, so that the sum over all networks is bounded. A network that
+//! has failed twice leaves the last two open slots to others, so that one network alone never blocks a newcomer.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::store::Failures;
 
 /// The longest delay.
 const LONGEST: Duration = Duration::from_mins(5);
-/// Failures are forgotten after so long without another one.
+/// Failures are forgotten after this many seconds without another one.
 pub const FORGET_AFTER: Duration = Duration::from_hours(24);
-/// So many open slots are left to networks that have hardly failed. At most so many unused ones are saved, too.
+/// The open slots that are reserved for networks that have hardly failed; also the most unused slots that are saved.
 const RESERVE: i32 = 2;
 /// Failures after which a network leaves the reserve to others.
 const NEWCOMER: i32 = 2;
@@ -22,20 +22,20 @@ const NEWCOMER: i32 = 2;
 /// How failures are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Clients that nothing is known of: 5 failures without any delay, since people mistype.
+    /// Unknown clients: 5 failures without any delay, since people mistype.
     Strict,
-    /// Clients that were let in before: 10.
+    /// Clients that have logged in before: 10.
     Lenient,
-    /// Anybody, shortly after the password was reset on the command line: 50, so that the user gets in before somebody who
-    /// goes on guessing has closed the name again.
+    /// Unknown clients shortly after the password was reset on the command line: 50, so that the user can log in before
+    /// an attacker who continues to guess closes the name again.
     Roomy,
 }
 
-/// For how long [`Pace::Roomy`] holds.
+/// How long [`Pace::Roomy`] applies, in seconds.
 const ROOMY_FOR: Duration = Duration::from_mins(10);
 
 impl Pace {
-    /// Of clients that nothing is known of.
+    /// The pace of unknown clients.
     pub fn of_strangers(epoch: i64, now: UnixTime) -> Self {
         if now < UnixTime::from_seconds(epoch) + ROOMY_FOR { Self::Roomy } else { Self::Strict }
     }
@@ -58,27 +58,27 @@ impl Pace {
         }
     }
 
-    /// How much later than the next slot the one `ahead` slots after it opens.
+    /// The seconds between the opening of the next slot and of the one `ahead` slots later.
     fn later(self, failures: i32, ahead: i32) -> Duration {
         (1..=ahead).map(|slot| self.delay(failures.saturating_add(slot))).sum()
     }
 }
 
-/// What a client shares the failures of a name with.
+/// Who a client shares a name's failures with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
     /// Nobody, as far as is known: it may take every slot.
     All,
-    /// Other networks; this one has failed so often.
+    /// Other networks. The number is how often this one has failed.
     OfNetwork(i32),
 }
 
-/// Failures that are old enough count no more.
+/// Failures expire after [`FORGET_AFTER`].
 pub fn recent(failures: Failures, now: UnixTime) -> Failures {
     if failures.last_failed_at + FORGET_AFTER < now { Failures::default() } else { failures }
 }
 
-/// The time until an attempt may be made; zero where it may be made now.
+/// The seconds until an attempt may be made.
 pub fn wait(pace: Pace, failures: Failures, share: Share, now: UnixTime) -> Duration {
     let failures = recent(failures, now);
     let opens_at = failures.retry_at + pace.later(failures.count, left_to_others(pace, failures, share));
@@ -92,19 +92,19 @@ fn left_to_others(pace: Pace, failures: Failures, share: Share) -> i32 {
     }
 }
 
-/// The failures after one more, which has taken a slot.
+/// The failures including a new one, which takes a slot.
 pub fn after_failure(pace: Pace, old: Failures, share: Share, now: UnixTime) -> Failures {
     let old = recent(old, now);
     let count = old.count.saturating_add(1);
     let taken_at = match share {
         Share::All => now,
-        // The slots that opened meanwhile stay open, but no more than the reserve.
+        // Slots that have opened meanwhile stay open, up to the reserve.
         Share::OfNetwork(_) => old.retry_at.max(now - pace.later(old.count, RESERVE)),
     };
     Failures { count, last_failed_at: now, retry_at: taken_at + pace.delay(count) }
 }
 
-/// The failures without those of a network that has got in; `None` where nothing is left.
+/// The failures without those of a network that has logged in; `None` if none are left.
 pub fn without(failures: Failures, own: i32) -> Option<Failures> {
     let count = failures.count.saturating_sub(own);
     (count > 0).then_some(Failures { count, ..failures })
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// The most guesses that somebody to whom every slot is open gets in so many seconds.
+    /// The most guesses in `seconds` seconds of a client to which every slot is open.
     fn bound(seconds: u32) -> i32 {
         let mut failures = Failures::default();
         for now in (0..seconds).map(after) {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_grow_and_end() {
+    fn delays_grow_up_to_a_limit() {
         let delays: Vec<_> = (1..=16).map(|failures| Pace::Strict.delay(failures).as_secs()).collect();
         assert_eq!(delays, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(Pace::Lenient.delay(10), Duration::ZERO);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_share_an_unknown_network_are_one() {
+    fn clients_behind_an_unknown_network_share_one_counter() {
         assert_eq!(bound(1), 6);
         assert_eq!(bound(3_600), 6 + 9 + 10, "6 at once, 9 in growing delays, then 12 an hour");
         let old = Failures { count: 1_000, last_failed_at: START, retry_at: START };
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn one_network_alone_mistypes_five_times_and_then_waits_longer_and_longer() {
+    fn one_network_alone_has_five_attempts_before_the_delays_grow() {
         let mut name = Name::new(1);
         let mut now = START;
         let waits: Vec<_> = (0..16)
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_guessers_that_have_failed_before_leave_them_as_well() {
+    fn several_guessers_leave_attempts_to_newcomers_too() {
         let mut name = Name::new(5);
         for second in 0..7_200 {
             for network in 0..4 {
@@ -234,17 +234,17 @@ mod tests {
     }
 
     #[test]
-    fn for_a_while_after_a_reset_there_is_more_room() {
+    fn more_attempts_are_allowed_for_a_while_after_a_reset() {
         assert_eq!(Pace::of_strangers(0, START), Pace::Strict);
         assert_eq!(Pace::of_strangers(START.seconds(), after(599)), Pace::Roomy);
         assert_eq!(Pace::of_strangers(START.seconds(), after(600)), Pace::Strict);
         let guesses = Failures { count: 40, last_failed_at: START, retry_at: START };
         assert_eq!(wait(Pace::Roomy, guesses, Share::OfNetwork(9), START), Duration::ZERO);
-        assert_eq!(wait(Pace::Strict, guesses, Share::OfNetwork(9), START), 600 * SECOND, "and then none at all");
+        assert_eq!(wait(Pace::Strict, guesses, Share::OfNetwork(9), START), 600 * SECOND, "none without the reset");
     }
 
     #[test]
-    fn failures_are_forgotten_after_a_day_without_another() {
+    fn failures_are_forgotten_after_a_day() {
         let old = Failures { count: 20, last_failed_at: START, retry_at: after(300) };
         assert_eq!(after_failure(Pace::Strict, old, Share::All, START + FORGET_AFTER).count, 21);
         let now = START + FORGET_AFTER + SECOND;
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gets_in_takes_back_own_failures_only() {
+    fn a_successful_login_clears_only_its_own_failures() {
         let failures = Failures { count: 9, last_failed_at: START, retry_at: START };
         assert_eq!(without(failures, 2).unwrap().count, 7);
         assert_eq!(without(failures, 9), None);
