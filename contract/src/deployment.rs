@@ -1,4 +1,4 @@
-//! What a server knows of the ScAuth that it belongs to: a file beside the keys' file, written by the operator.
+//! The deployment file, which tells a server its ScAuth. The operator writes it next to the keys file.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::time::UnixTime;
 /// The file's name, and its key in the Secret.
 pub const DEPLOYMENT_FILE: &str = "scauth.json";
 
-/// Which ScAuth this is, and which database its data is in. Unknown members are tolerated.
+/// The ScAuth and its database. Unknown members are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
     /// The name of the ScAuth.
@@ -16,10 +16,10 @@ pub struct Deployment {
     pub uid: String,
     /// When it was created.
     pub created: UnixTime,
-    /// Random; made once with the Secret, so that a server of another Secret has another one.
+    /// Random; generated once with the Secret, so that servers with another Secret have another value.
     pub instance: String,
-    /// The identity of the database that holds the data, or the name of an empty one that was accepted in its place;
-    /// `None` until one is known.
+    /// The identity of the ScAuth's database, or the name of an empty one that was accepted instead; `None` until it is
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
 }
@@ -28,7 +28,7 @@ impl Deployment {
     /// Reads the file's content.
     ///
     /// # Errors
-    /// Where it is no JSON, or a member is missing.
+    /// If it is not JSON, or a member is missing.
     pub fn parse(content: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(content)
     }
@@ -36,7 +36,7 @@ impl Deployment {
     /// The file's content.
     ///
     /// # Errors
-    /// Where it cannot be written as JSON.
+    /// If it cannot be written as JSON.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_a_later_release_is_read_too() {
+    fn a_file_of_a_later_release_can_be_read() {
         let content = r#"{"name":"a","uid":"u","created":7,"instance":"i","later":true}"#;
         let deployment = Deployment::parse(content).unwrap();
         assert_eq!((deployment.created.seconds(), &deployment.database), (7, &None));

@@ -1,9 +1,9 @@
-//! The signing keys' file: a JSON Web Key Set (RFC 7517) with private keys.
+//! The keys file: a JSON Web Key Set (RFC 7517) with private keys.
 //!
-//! Each key in the file carries three members of our own. `purpose`: access tokens are signed with an asymmetric key
-//! whose public half is published, refresh tokens under a symmetric key that never leaves the file, so that nobody who
-//! verifies with the published set can take a refresh token for an access token. `state`: a key is published before
-//! it signs, and verifies for a while after. `since`: when it came into that state.
+//! Each key in the file has three members of our own. `purpose`: access tokens are signed with an asymmetric key whose
+//! public part is published, refresh tokens with a symmetric key that never leaves the file, so that a verifier with
+//! the published set cannot accept a refresh token as an access token. `state`: a key is published before it signs, and
+//! verifies for a while afterwards. `since`: when it entered that state.
 
 mod file;
 mod material;
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Purpose {
-    /// Access tokens; the public half is published.
+    /// Access tokens; the public part is published.
     Access,
     /// Refresh tokens; never published.
     Refresh,
@@ -38,7 +38,7 @@ impl fmt::Display for Purpose {
     }
 }
 
-/// Where a key is in its life.
+/// The state of a key in a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -47,7 +47,7 @@ pub enum State {
     /// Signs.
     #[default]
     Current,
-    /// Verifies what it has signed.
+    /// Only verifies the tokens that it has signed.
     Retired,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for State {
     }
 }
 
-/// How a key signs; the member `alg` (RFC 7518, RFC 8037).
+/// The algorithm of a key; the member `alg` (RFC 7518, RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {
     /// Ed25519.
@@ -85,7 +85,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// What can be wrong with a keys file. No message holds any part of a key.
+/// Problems of a keys file. No message contains any part of a key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// Not a JSON Web Key Set as this module writes it.
@@ -98,27 +98,27 @@ pub enum KeysError {
         purpose: Purpose,
         /// The state in question.
         state: State,
-        /// How many keys of it the file holds.
+        /// The number of such keys in the file.
         found: usize,
     },
     /// Two keys have the same identifier.
-    #[error("two keys are called \"{0}\"")]
+    #[error("two keys have the kid \"{0}\"")]
     DoubledKid(String),
-    /// More keys than anybody needs.
-    #[error("{0} keys, there may be {max} at most", max = set::MAX_KEYS)]
+    /// Too many keys.
+    #[error("{0} keys, there must be at most {max}", max = set::MAX_KEYS)]
     TooMany(usize),
     /// A key that cannot be used for its purpose.
     #[error("key \"{kid}\": {problem}")]
     Unusable {
         /// The key's identifier.
         kid: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
-    /// A key that is not there.
-    #[error("there is no key \"{0}\"")]
+    /// A key that does not exist.
+    #[error("key \"{0}\" does not exist")]
     Unknown(String),
     /// The cryptographic library failed.
-    #[error("a key could not be made: {0}")]
+    #[error("could not generate a key: {0}")]
     Generation(&'static str),
 }

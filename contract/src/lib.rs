@@ -1,6 +1,6 @@
-//! What operator and server must agree on over a process boundary, and nothing else: the files that the operator mounts
-//! and the server reads, what the server reports about itself, and the names, paths and limits that stand in both
-//! the custom resource and the server's settings.
+//! The contract between the operator and the server, two processes: the files that the operator mounts and the server
+//! reads, the status that the server reports, and the names, paths and limits that the custom resource and the server's
+//! settings share.
 
 pub mod deployment;
 pub mod keys;

@@ -1,9 +1,9 @@
-//! Passwords that are generated, and not chosen.
+//! Generates passwords.
 
 use rand::CryptoRng;
 use secrecy::SecretString;
 
-/// A password for a person to copy: 130 bits of randomness in letters and digits that cannot be mistaken for each other.
+/// A password for a person to copy: 130 random bits, in letters and digits that are easy to distinguish.
 #[must_use]
 pub fn generate(rng: &mut impl CryptoRng) -> SecretString {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn generated_passwords_are_long_and_never_alike() {
+    fn generated_passwords_are_long_and_differ() {
         let passwords = [generate(&mut rand::rng()), generate(&mut rand::rng())];
         assert_eq!(passwords[0].expose_secret().len(), 26);
         assert_ne!(passwords[0].expose_secret(), passwords[1].expose_secret());

@@ -1,4 +1,4 @@
-//! Where things are in a pod: ports, folders and files.
+//! The ports, folders and files of a pod.
 
 /// The port of the API.
 pub const PORT: u16 = 8000;
@@ -42,5 +42,5 @@ pub const LEGACY: Mount = Mount { volume: "legacy", path: "/run/sc-auth/legacy" 
 /// The embedded database.
 pub const DATA: Mount = Mount { volume: "data", path: "/var/lib/sc-auth" };
 
-/// All of them. A pod template cannot add a volume of one of these names, or mount one at these folders.
+/// All mounts. A pod template cannot add a volume with one of these names, or mount one at these folders.
 pub const MOUNTS: [Mount; 6] = [KEYS, ADMIN, DATABASE, DATABASE_CA, LEGACY, DATA];

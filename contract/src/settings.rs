@@ -1,4 +1,4 @@
-//! The server's settings, each once: the name of its environment variable, who decides it in a pod, and its default.
+//! The server's settings: the environment variable, the source of the value in a pod, and the default.
 
 mod values;
 
@@ -9,18 +9,18 @@ pub use values::{Blocklist, Engine, LegacyTokens, PasswordNames, RefreshTokens, 
 pub struct Setting {
     /// The environment variable.
     pub name: &'static str,
-    /// Who decides it in a pod.
+    /// The source of the value in a pod.
     pub decided_by: DecidedBy,
-    /// What it is where nobody sets it, in the words of the variable; empty where the server decides.
+    /// The default, as a value of the variable; empty if the server decides.
     pub default: &'static str,
 }
 
-/// Who decides a setting in a pod.
+/// The source of a setting's value in a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecidedBy {
     /// This field of the custom resource.
     Spec(&'static str),
-    /// The operator, which lays out the pods.
+    /// The operator.
     Operator,
     /// `spec.podTemplate.env`.
     PodTemplate,
@@ -34,7 +34,7 @@ macro_rules! settings {
             #[doc = concat!("`", $name, "`")]
             pub const $constant: Setting = Setting { name: $name, decided_by: $decided_by, default: $default };
         )*
-        /// All of them.
+        /// All settings.
         pub const ALL: &[Setting] = &[$($constant),*];
     };
 }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_stands_twice_and_only_the_legacy_service_s_lack_the_prefix() {
+    fn names_are_unique_and_only_those_of_the_legacy_service_lack_the_prefix() {
         let mut names: Vec<_> = ALL.iter().map(|setting| setting.name).collect();
         names.sort_unstable();
         names.dedup();

@@ -1,29 +1,29 @@
-//! What `/status` on port 8001 answers: the server writes it, the operator reads it. A server of another release may
-//! answer less or more; what it does not say has its default.
+//! The answer of `/status` on port 8001: the server writes it, the operator reads it. A server of another release may
+//! have fewer or more members; missing ones have their defaults.
 
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{Purpose, State};
 use crate::time::UnixTime;
 
-/// How a server is.
+/// The status of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
     /// The server's version.
     pub version: String,
-    /// The database that it works on, or would.
+    /// The database that it uses, or that it refuses to use.
     pub database: DatabaseStatus,
-    /// Why it serves nobody; `None` where it serves.
+    /// Why it serves no requests; `None` if it does.
     pub hold: Option<Hold>,
     /// The first Admin.
     pub admin: AdminStatus,
-    /// Whether sessions live whose refresh tokens were signed with keys that are gone.
+    /// Whether there are live sessions whose refresh tokens were signed with lost keys.
     pub keys_lost: bool,
-    /// Other ScAuths whose servers worked on the same database within the last five minutes.
+    /// Other ScAuths whose servers used the same database within the last five minutes.
     pub others: Vec<Other>,
-    /// How many requests were answered with a 5xx status within the last minute, other than those that were turned
-    /// away because too many came at once.
+    /// The number of requests that were answered with a 5xx status within the last minute, except those that were
+    /// refused because of too many at once.
     pub server_errors: u64,
     /// The signing keys, without their secrets.
     pub keys: Vec<KeyStatus>,
@@ -31,23 +31,23 @@ pub struct Status {
     pub draining: bool,
 }
 
-/// How the database is.
+/// The state of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DatabaseStatus {
-    /// As its makers write it.
+    /// The official name of the engine.
     pub engine: String,
-    /// Whether its tables can be read and the schema is one that this server can work on.
+    /// Whether its tables can be read and this server supports the schema.
     pub reachable: bool,
-    /// Whether it was taken over from the service before this one.
+    /// Whether it was taken over from the legacy service.
     pub taken_over: bool,
-    /// The version of the schema that was found.
+    /// The version of the schema.
     pub schema: Option<i32>,
     /// The database's identity.
     pub identity: Option<String>,
-    /// The name that it was accepted under while it was empty, or only the old service's.
+    /// The name that it was accepted under while it was empty, or had only the legacy service's tables.
     pub accepted_as: Option<String>,
-    /// Where the settings now lead to another database, which is not used.
+    /// Another database that the settings now lead to, and that is not used.
     pub offered: Option<Offered>,
 }
 
@@ -57,38 +57,38 @@ pub struct DatabaseStatus {
 pub struct Offered {
     /// Its identity, or the name that an empty one is accepted under.
     pub identity: Option<String>,
-    /// Why it cannot be looked at; never with a secret in it.
+    /// Why it cannot be inspected; without secrets.
     pub error: Option<String>,
 }
 
-/// Why a server serves nobody: it was started on another database than the one that holds its data.
+/// Why a server serves no requests: it was started with another database than its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// What kind of database it found.
+    /// The kind of database that it found.
     pub reason: HoldReason,
-    /// The identity that it was to find.
+    /// The identity that it expected.
     pub expected: String,
     /// The identity that it found, or the name that an empty database is accepted under.
     pub found: String,
 }
 
-/// What kind of database a server found in place of its own.
+/// The kind of database that a server found instead of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HoldReason {
-    /// One with another identity, or one that only the old service has written to.
+    /// A database with another identity, or one with only the legacy service's tables.
     AnotherDatabase,
-    /// One with no tables, or none at all.
+    /// A database without tables, or none.
     EmptyDatabase,
 }
 
-/// Whether the password in the Secret is somebody's.
+/// Whether the password in the Secret belongs to an Admin.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AdminStatus {
     /// The `id` in the mounted Secret.
     pub secret_id: Option<String>,
-    /// Whether this database's first Admin was made with that Secret; `None` where it has no `id`, is not mounted, or
-    /// the database cannot be asked.
+    /// Whether this database's first Admin was created from that Secret; `None` if it has no `id`, is not mounted, or
+    /// the database is unavailable.
     pub made: Option<bool>,
 }
 
@@ -110,9 +110,9 @@ pub struct KeyStatus {
     pub kid: String,
     /// What it signs.
     pub purpose: Purpose,
-    /// Where it is in its life.
+    /// Its state.
     pub state: State,
-    /// When it came into that state.
+    /// When it entered that state, in seconds since 1970-01-01 UTC.
     pub since: UnixTime,
 }
 
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_release_0_2_is_read() {
+    fn an_answer_of_release_0_2_can_be_read() {
         let text = r#"{"version":"0.2.0","database":{"engine":"SQLite","reachable":true,"taken_over":false},
             "keys":[{"kid":"k","purpose":"access","state":"current","since":7}],"draining":false,"later":[]}"#;
         let status: Status = serde_json::from_str(text).unwrap();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_status_can_be_read() {
         let hold = Hold { reason: HoldReason::EmptyDatabase, expected: "a".into(), found: "empty-b".into() };
         let status = Status { hold: Some(hold), ..Status::default() };
         let text = serde_json::to_string(&status).unwrap();

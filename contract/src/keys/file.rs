@@ -1,4 +1,4 @@
-//! The file's own form: JSON Web Keys. Never printed: `Debug` is left out on purpose.
+//! The format of the file: JSON Web Keys. These types do not implement `Debug`, so that they are never printed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,7 +25,7 @@ pub struct Jwk {
     pub members: Members,
 }
 
-/// What makes up a key, by its type: all base64url.
+/// The members of a key, by its type: all base64url.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kty")]
 pub enum Members {
@@ -51,7 +51,7 @@ pub fn unusable(kid: &str, problem: &'static str) -> KeysError {
     KeysError::Unusable { kid: kid.to_owned(), problem }
 }
 
-/// serde_json's message may quote the input, which is secret: only the kind and the place are kept.
+/// serde_json's message may quote the input, which is secret: only the kind and the position are kept.
 pub fn not_a_key_set(error: &serde_json::Error) -> KeysError {
     let kind = match error.classify() {
         serde_json::error::Category::Eof => "it ends too early",

@@ -1,4 +1,4 @@
-//! The secret part of a key, by the way it signs.
+//! The secret part of a key, by algorithm.
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin, Pkcs8V1Der};
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::file::{Members, decode, encode, unusable};
 use super::{Algorithm, KeysError};
 
-/// A secret key, in the form in which token libraries want it. Never printed: `Debug` is left out on purpose.
+/// A secret key, in the form that token libraries need. It does not implement `Debug`, so that it is never printed.
 pub enum Material {
     /// PKCS #8 (RFC 5958), and the public point `x` (RFC 8037), base64url.
     EdDSA {
@@ -66,32 +66,31 @@ impl Material {
     }
 
     /// # Errors
-    /// Where the members do not make up a key of that algorithm.
+    /// If the members are not a key of that algorithm.
     pub(crate) fn read(kid: &str, algorithm: Algorithm, members: &Members) -> Result<Self, KeysError> {
         match (algorithm, members) {
             (Algorithm::EdDSA, Members::Okp { crv, x, d }) if crv == "Ed25519" => read_ed25519(kid, x, d),
             (Algorithm::ES256, Members::Ec { crv, x, y, d }) if crv == "P-256" => read_p256(kid, x, y, d),
             (Algorithm::RS256, Members::Rsa { n, e, .. }) => {
                 let pkcs1 = pkcs1(kid, members)?;
-                let pair =
-                    RsaKeyPair::from_der(&pkcs1).map_err(|_| unusable(kid, "its members do not belong together"))?;
+                let pair = RsaKeyPair::from_der(&pkcs1).map_err(|_| unusable(kid, "its members do not match"))?;
                 if pair.public_modulus_len() < 256 {
-                    return Err(unusable(kid, "an RSA key must have 2048 bits or more"));
+                    return Err(unusable(kid, "an RSA key must have at least 2048 bits"));
                 }
                 Ok(Self::RS256 { pkcs1, n: n.clone(), e: e.clone() })
             }
             (Algorithm::HS256, Members::Oct { k }) => {
                 let secret = decode(kid, k)?;
                 if secret.len() < 32 {
-                    return Err(unusable(kid, "member k must hold 32 bytes or more"));
+                    return Err(unusable(kid, "member k must have at least 32 bytes"));
                 }
                 Ok(Self::HS256(secret))
             }
-            _ => Err(unusable(kid, "kty, crv and alg do not belong together")),
+            _ => Err(unusable(kid, "kty, crv and alg do not match")),
         }
     }
 
-    /// How it signs.
+    /// The algorithm.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         match self {
@@ -102,7 +101,7 @@ impl Material {
         }
     }
 
-    /// The public members of the key (RFC 7517); none of a symmetric one.
+    /// The public members of the key (RFC 7517); `None` for a symmetric key.
     #[must_use]
     pub fn public_members(&self) -> Option<Value> {
         match self {
@@ -127,7 +126,7 @@ impl Material {
 
 fn read_ed25519(kid: &str, x: &str, d: &str) -> Result<Material, KeysError> {
     let pair = Ed25519KeyPair::from_seed_and_public_key(&decode(kid, d)?, &decode(kid, x)?)
-        .map_err(|_| unusable(kid, "members d and x do not belong together"))?;
+        .map_err(|_| unusable(kid, "members d and x do not match"))?;
     let pkcs8 = pair.to_pkcs8().map_err(|_| unusable(kid, "it cannot be encoded as PKCS #8"))?;
     Ok(Material::EdDSA { pkcs8: pkcs8.as_ref().to_vec(), x: x.to_owned() })
 }
@@ -137,7 +136,7 @@ fn read_p256(kid: &str, x: &str, y: &str, d: &str) -> Result<Material, KeysError
     let point = [vec![4], decode(kid, x)?, decode(kid, y)?].concat();
     let pair =
         EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, &decode(kid, d)?, &point)
-            .map_err(|_| unusable(kid, "members d, x and y do not belong together"))?;
+            .map_err(|_| unusable(kid, "members d, x and y do not match"))?;
     let pkcs8 = pair.to_pkcs8v1().map_err(|_| unusable(kid, "it cannot be encoded as PKCS #8"))?;
     Ok(Material::ES256 { pkcs8: pkcs8.as_ref().to_vec(), x: x.to_owned(), y: y.to_owned() })
 }
@@ -148,15 +147,15 @@ fn ec_members() -> Result<Members, KeysError> {
     let d: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().map_err(failed)?;
     let point = pair.public_key().as_ref();
     let (Some(x), Some(y)) = (point.get(1..33), point.get(33..65)) else {
-        return Err(KeysError::Generation("P-256 gave no point"));
+        return Err(KeysError::Generation("P-256 returned no point"));
     };
     Ok(Members::Ec { crv: "P-256".into(), x: encode(x), y: encode(y), d: encode(d.as_ref()) })
 }
 
 fn rsa_members() -> Result<Members, KeysError> {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeysError::Generation("RSA failed"))?;
-    let pkcs8: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeysError::Generation("RSA gave no key"))?;
-    let bad = |_| KeysError::Generation("RSA gave no PKCS #8");
+    let pkcs8: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeysError::Generation("RSA returned no key"))?;
+    let bad = |_| KeysError::Generation("RSA returned no PKCS #8");
     let info = pkcs8::PrivateKeyInfoRef::from_der(pkcs8.as_ref()).map_err(bad)?;
     let key: pkcs1::RsaPrivateKey<pkcs1::UintRef<'_>> =
         pkcs1::RsaPrivateKey::from_der(info.private_key.as_bytes()).map_err(bad)?;
@@ -175,11 +174,11 @@ fn rsa_members() -> Result<Members, KeysError> {
 /// An RSA key as PKCS #1.
 fn pkcs1(kid: &str, members: &Members) -> Result<Vec<u8>, KeysError> {
     let Members::Rsa { n, e, d, p, q, dp, dq, qi } = members else {
-        return Err(unusable(kid, "it is no RSA key"));
+        return Err(unusable(kid, "it is not an RSA key"));
     };
     let bytes: Vec<Vec<u8>> =
         [n, e, d, p, q, dp, dq, qi].into_iter().map(|text| decode(kid, text)).collect::<Result<_, _>>()?;
-    let bad = |_| unusable(kid, "a member is no number");
+    let bad = |_| unusable(kid, "a member is not a number");
     let number = |place: usize| pkcs1::UintRef::new(&bytes[place]).map_err(bad);
     let key = pkcs1::RsaPrivateKey {
         modulus: number(0)?,

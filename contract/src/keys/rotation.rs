@@ -1,4 +1,4 @@
-//! From one key to the next, so that no token ever fails: a key is published before it signs and verifies after.
+//! Rotates keys without invalidating tokens: a key is published before it signs, and verifies afterwards.
 
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use crate::time::UnixTime;
 pub struct RotationRules {
     /// How long a key is published before it signs: until every verifier has fetched it.
     pub publish_for: Duration,
-    /// How long a key verifies after it has signed its last token: as long as such a token lives.
+    /// How long a key verifies after it has signed its last token: the lifetime of such a token.
     pub retire_for: Duration,
 }
 
 impl RotationRules {
-    /// Access tokens live a day at most, refresh tokens 366; verifiers' caches and mounted Secrets follow within 15
-    /// minutes. Refresh keys are never published, but other replicas must have read a file before one signs.
+    /// Access tokens are valid for at most one day, refresh tokens for 366; verifiers' caches and mounted Secrets are
+    /// updated within 15 minutes. Refresh keys are never published, but all replicas must have read one before it
+    /// signs.
     #[must_use]
     pub const fn of(purpose: Purpose) -> Self {
         let retire_for = match purpose {
@@ -29,10 +30,10 @@ impl RotationRules {
     }
 }
 
-/// What one call of [`KeySet::rotate`] has done.
+/// The result of [`KeySet::rotate`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// A new key is published; it is not to sign before `ready_at`.
+    /// A new key is published; it must not sign before `ready_at`.
     Published {
         /// The new key.
         kid: String,
@@ -48,7 +49,7 @@ pub enum Rotation {
     },
     /// The published key is too young; nothing was changed.
     Waiting {
-        /// The key that is to sign.
+        /// The waiting key.
         kid: String,
         /// When it can sign.
         ready_at: UnixTime,
@@ -56,11 +57,11 @@ pub enum Rotation {
 }
 
 impl KeySet {
-    /// Takes the next step: publishes a new key where none waits, else lets the one that waits sign, and drops what
-    /// has been retired for long enough. With `at_once`, the key that waits need not be old enough.
+    /// Takes the next step: publishes a new key if none is waiting, otherwise starts to sign with the waiting key.
+    /// Deletes keys that have been retired long enough. With `at_once`, the waiting key can be of any age.
     ///
     /// # Errors
-    /// Where the cryptographic library fails or `algorithm` does not suit the purpose.
+    /// If the cryptographic library fails or `algorithm` does not suit the purpose.
     pub fn rotate(
         &mut self,
         purpose: Purpose,
@@ -76,26 +77,26 @@ impl KeySet {
                 return Ok(Rotation::Waiting { kid, ready_at });
             }
             let retired = self.promote(purpose, now);
-            self.drop_retired(now);
+            self.delete_retired(now);
             return Ok(Rotation::Promoted { kid, retired });
         }
         let current = self.find(purpose, State::Current).map(|key| key.material.algorithm());
         let algorithm = algorithm.or(current).unwrap_or(Algorithm::EdDSA);
         if (purpose == Purpose::Refresh) != (algorithm == Algorithm::HS256) {
-            return Err(KeysError::Generation("alg HS256 is for purpose refresh, and for it alone"));
+            return Err(KeysError::Generation("purpose refresh requires alg HS256, and no other purpose supports it"));
         }
         let key = Key::generate(purpose, State::Next, algorithm, now, rng)?;
         let kid = key.kid.clone();
         self.keys.push(key);
-        self.drop_retired(now);
+        self.delete_retired(now);
         Ok(Rotation::Published { kid, ready_at: now + rules.publish_for })
     }
 
-    /// Drops a key at once: every token that it signed is refused. Where it signs, the next one does, or a new one.
-    /// Returns the kid of the key that took its place, if it needed one.
+    /// Deletes a key at once: every token that it signed is refused. The current key is replaced with the next one, or
+    /// a new one. Returns the kid of the replacement, if any.
     ///
     /// # Errors
-    /// Where there is no such key, or the cryptographic library fails.
+    /// If the key does not exist, or the cryptographic library fails.
     pub fn revoke(&mut self, kid: &str, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Option<String>, KeysError> {
         let place =
             self.keys.iter().position(|key| key.kid == kid).ok_or_else(|| KeysError::Unknown(kid.to_owned()))?;
@@ -112,7 +113,7 @@ impl KeySet {
         Ok(self.find(revoked.purpose, State::Current).map(|key| key.kid.clone()))
     }
 
-    /// Returns the kid of the key that signed until now.
+    /// Promotes the next key. Returns the kid of the key that signed until now.
     fn promote(&mut self, purpose: Purpose, now: UnixTime) -> String {
         let mut retired = String::new();
         for key in self.keys.iter_mut().filter(|key| key.purpose == purpose) {
@@ -128,8 +129,8 @@ impl KeySet {
         retired
     }
 
-    /// Drops what has been retired for long enough. Returns whether there was any.
-    pub fn drop_retired(&mut self, now: UnixTime) -> bool {
+    /// Deletes keys that have been retired long enough. Returns whether there were any.
+    pub fn delete_retired(&mut self, now: UnixTime) -> bool {
         let before = self.keys.len();
         self.keys
             .retain(|key| key.state != State::Retired || now < key.since + RotationRules::of(key.purpose).retire_for);
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_published_then_signs_then_verifies_then_goes() {
+    fn a_key_is_published_then_signs_then_verifies_then_is_deleted() {
         let mut set = set();
         let first = set.keys()[0].kid.clone();
         let Rotation::Published { kid, ready_at } = rotate(&mut set, NOW) else { panic!() };
@@ -165,7 +166,7 @@ mod tests {
         assert_eq!(rotate(&mut set, ready_at - SECOND), Rotation::Waiting { kid: kid.clone(), ready_at });
         assert_eq!(rotate(&mut set, ready_at), Rotation::Promoted { kid, retired: first.clone() });
         assert_eq!(states(&set, Purpose::Access), [State::Retired, State::Current]);
-        assert_eq!(states(&set, Purpose::Refresh), [State::Current], "the other purpose is left alone");
+        assert_eq!(states(&set, Purpose::Refresh), [State::Current], "the other purpose does not change");
         let retire_for = RotationRules::of(Purpose::Access).retire_for;
         rotate(&mut set, ready_at + retire_for - SECOND);
         assert!(set.keys().iter().any(|key| key.kid == first));
@@ -174,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn a_leaked_key_goes_at_once_and_something_always_signs() {
+    fn a_revoked_key_is_deleted_at_once_and_another_one_signs() {
         let mut set = set();
         let first = set.keys()[0].kid.clone();
         let second = set.revoke(&first, NOW, &mut rand::rng()).unwrap().unwrap();
         assert_eq!(states(&set, Purpose::Access), [State::Current]);
         let Rotation::Published { kid: third, .. } = rotate(&mut set, NOW) else { panic!() };
-        assert_eq!(set.revoke(&second, NOW, &mut rand::rng()).unwrap(), Some(third.clone()), "the one that waits");
+        assert_eq!(set.revoke(&second, NOW, &mut rand::rng()).unwrap(), Some(third.clone()), "the waiting key");
         assert_eq!(states(&set, Purpose::Access), [State::Current]);
         assert!(matches!(set.revoke(&first, NOW, &mut rand::rng()), Err(KeysError::Unknown(_))));
         KeySet::parse(&set.to_json().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! All keys of a file.
+//! The set of keys in a file.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,9 +19,9 @@ pub struct Key {
     pub kid: String,
     /// What it signs.
     pub purpose: Purpose,
-    /// Where it is in its life.
+    /// Its state.
     pub state: State,
-    /// When it came into that state; [`UnixTime::EPOCH`] where nobody wrote it down.
+    /// When it entered that state, in seconds since 1970-01-01 UTC; 0 if unknown.
     pub since: UnixTime,
     /// The secret itself.
     pub material: Material,
@@ -56,14 +56,14 @@ impl Key {
             return Err(unusable(&jwk.kid.chars().take(64).collect::<String>(), "kid must have 1 to 64 characters"));
         }
         if (jwk.purpose == Purpose::Refresh) != (jwk.alg == Algorithm::HS256) {
-            return Err(unusable(&jwk.kid, "alg HS256 is for purpose refresh, and for it alone"));
+            return Err(unusable(&jwk.kid, "purpose refresh requires alg HS256, and no other purpose supports it"));
         }
         let material = Material::read(&jwk.kid, jwk.alg, &jwk.members)?;
         let Jwk { kid, purpose, state, since, members, .. } = jwk;
         Ok(Self { kid, purpose, state, since, material, members })
     }
 
-    /// The public half as a JSON Web Key (RFC 7517); none of a symmetric key.
+    /// The public part as a JSON Web Key (RFC 7517); `None` for a symmetric key.
     #[must_use]
     pub fn to_public_jwk(&self) -> Option<Value> {
         let mut jwk = self.material.public_members()?;
@@ -74,17 +74,17 @@ impl Key {
     }
 }
 
-/// All that a keys file holds.
+/// The contents of a keys file.
 #[derive(Debug)]
 pub struct KeySet {
     pub(crate) keys: Vec<Key>,
 }
 
 impl KeySet {
-    /// A current key of each purpose; that for access tokens signs with `algorithm`.
+    /// Generates a current key for each purpose. The algorithm is that of the key for access tokens.
     ///
     /// # Errors
-    /// Where the cryptographic library fails, or `algorithm` is symmetric.
+    /// If the cryptographic library fails, or `algorithm` is symmetric.
     pub fn generate(algorithm: Algorithm, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Self, KeysError> {
         if algorithm == Algorithm::HS256 {
             return Err(KeysError::Generation("a symmetric key cannot be published"));
@@ -97,7 +97,7 @@ impl KeySet {
     /// Reads a keys file's content.
     ///
     /// # Errors
-    /// [`KeysError`] says what is wrong with it.
+    /// [`KeysError`] names the problem.
     pub fn parse(content: &SecretString) -> Result<Self, KeysError> {
         let file: File = serde_json::from_str(content.expose_secret()).map_err(|error| not_a_key_set(&error))?;
         if file.keys.len() > MAX_KEYS {
@@ -111,7 +111,7 @@ impl KeySet {
     /// The content of a keys file.
     ///
     /// # Errors
-    /// Where it cannot be written as JSON.
+    /// If it cannot be written as JSON.
     pub fn to_json(&self) -> Result<SecretString, KeysError> {
         let jwk = |key: &Key| {
             let mut value = serde_json::to_value(&key.members)?;
@@ -128,13 +128,13 @@ impl KeySet {
             .map_err(|_| KeysError::Generation("it cannot be written as JSON"))
     }
 
-    /// All keys, as they stand in the file.
+    /// All keys, in the order of the file.
     #[must_use]
     pub fn keys(&self) -> &[Key] {
         &self.keys
     }
 
-    /// The key of that purpose that is in that state; the first of several.
+    /// The first key with this purpose and state.
     #[must_use]
     pub fn find(&self, purpose: Purpose, state: State) -> Option<&Key> {
         self.keys.iter().find(|key| (key.purpose, key.state) == (purpose, state))
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_can_be_read_whatever_the_algorithm() {
+    fn a_written_file_can_be_read_for_each_algorithm() {
         for algorithm in [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256] {
             let content = generated(algorithm);
             let keys = KeySet::parse(&content).unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_private_is_in_the_public_key_or_in_debug_output() {
+    fn neither_public_keys_nor_debug_output_contain_secrets() {
         let content = generated(Algorithm::RS256);
         let keys = KeySet::parse(&content).unwrap();
         let shown = format!("{keys:?}{:?}", keys.keys[0].to_public_jwk());
@@ -205,7 +205,7 @@ mod tests {
             assert!(!shown.contains(value["keys"][0][secret].as_str().unwrap()), "{secret}");
         }
         assert!(!shown.contains(value["keys"][1]["k"].as_str().unwrap()));
-        assert!(keys.keys[1].to_public_jwk().is_none(), "a refresh key has no public half");
+        assert!(keys.keys[1].to_public_jwk().is_none(), "a refresh key has no public part");
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_refused_with_a_reason_that_holds_no_secret() {
+    fn the_error_of_a_broken_file_contains_no_secret() {
         assert_eq!(
             KeySet::parse(&"{".to_owned().into()).unwrap_err().to_string(),
             "not a JSON Web Key Set: it ends too early at line 1, column 1"
@@ -228,12 +228,12 @@ mod tests {
         let error = edited(|file| drop(file["keys"].as_array_mut().unwrap().remove(1)));
         assert_eq!(error, "0 current keys with purpose \"refresh\", there must be exactly one");
         let error = edited(|file| file["keys"][0]["x"] = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".into());
-        assert!(error.ends_with("members d and x do not belong together"), "{error}");
+        assert!(error.ends_with("members d and x do not match"), "{error}");
         let error = edited(|file| file["keys"][1]["k"] = "c2hvcnQ".into());
-        assert!(error.ends_with("member k must hold 32 bytes or more"), "{error}");
+        assert!(error.ends_with("member k must have at least 32 bytes"), "{error}");
         let error = edited(|file| file["keys"][1]["kid"] = file["keys"][0]["kid"].clone());
-        assert!(error.starts_with("two keys are called"), "{error}");
+        assert!(error.starts_with("two keys have the kid"), "{error}");
         let error = edited(|file| file["keys"][1]["purpose"] = "access".into());
-        assert!(error.ends_with("alg HS256 is for purpose refresh, and for it alone"), "{error}");
+        assert!(error.ends_with("purpose refresh requires alg HS256, and no other purpose supports it"), "{error}");
     }
 }

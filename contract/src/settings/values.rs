@@ -1,4 +1,4 @@
-//! What a setting may be where it is one of a few words. The custom resource has the words in its own spelling.
+//! The values of settings that are one of a few words. The custom resource has its own spelling of the words.
 
 use serde::{Deserialize, Serialize};
 

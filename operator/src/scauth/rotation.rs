@@ -1,5 +1,5 @@
-//! The signing keys by the clock: published in time, promoted, retired, dropped. All that is known about where a
-//! rotation is stands in the Secret itself, so that whoever comes next goes on from there. Pure functions.
+//! The scheduled rotation of the signing keys: publish, promote, retire and delete. The Secret itself has the whole
+//! state of a rotation, so that the next leader continues from there. Pure functions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -145,7 +145,7 @@ pub fn advance(
     rng: &mut impl CryptoRng,
 ) -> Result<Option<Change>, KeysError> {
     let (mut notes, mut annotations) = (Vec::new(), BTreeMap::new());
-    let mut has_changed = stored.keys.drop_retired(now);
+    let mut has_changed = stored.keys.delete_retired(now);
     if let Some(kid) = plan.revoke.clone().filter(|kid| stored.revoked.as_ref() != Some(kid)) {
         match stored.keys.revoke(&kid, now, rng) {
             Ok(successor) => {
