@@ -1,7 +1,7 @@
-//! What is kept, on three engines behind one face.
+//! Storage in a database, with one interface to three engines.
 //!
-//! Statements are written once, with sea-query, and rendered in the dialect of the engine in use. Their texts are
-//! few and constant, so that each is prepared once a connection.
+//! Statements are written once, with sea-query, and rendered in the dialect of the engine in use. Their texts are few
+//! and constant, so that each is prepared once per connection.
 
 mod audit;
 mod connect;
@@ -59,7 +59,7 @@ pub use transaction::Tx;
 pub use transfer::{ExportedUser, OldRow};
 pub use users::{Changes, Credentials, ListedUser, NewUser, User, UserFilter};
 
-/// The engines that are equals here. MariaDB speaks MySQL's dialect.
+/// The supported engines. MariaDB uses MySQL's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
@@ -76,7 +76,7 @@ impl Engine {
         }
     }
 
-    /// The engine's name as its makers write it.
+    /// The official name of the engine.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
@@ -93,18 +93,18 @@ enum Pool {
     Postgres(PgPool),
 }
 
-/// Connections to one database, of whichever engine.
+/// Connections to one database.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: Pool,
-    /// Whether the old service's tables are here; known once the schema was looked at.
+    /// Whether the database has the legacy service's tables; known once the schema was inspected.
     has_old_tables: Arc<AtomicBool>,
     same: SameDatabase,
     file: SameFile,
 }
 
-/// Renders a statement in the dialect of the engine and runs it there; the first argument is an enum of what to run
-/// it on, with one variant an engine.
+/// Renders a statement in the dialect of the engine and runs it; the first argument is an enum of pools or
+/// transactions, with one variant per engine.
 macro_rules! on_engine {
     ($kind:ident, $on:expr, $statement:expr, |$sql:ident, $values:ident, $target:ident| $run:expr) => {
         match $on {
@@ -136,7 +136,7 @@ impl<T> AnyRow for T where
 {
 }
 
-/// When a statement that the engine gave up is sent again.
+/// The delays before a statement that the engine aborted is sent again.
 fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::default().with_jitter().with_min_delay(Duration::from_millis(5)).with_max_times(8)
 }
@@ -150,12 +150,12 @@ impl Store {
         }
     }
 
-    /// Whether this database was taken over from the old service, which may still work on it.
+    /// Whether this database was taken over from the legacy service, which may still use it.
     pub fn has_old_tables(&self) -> bool {
         self.has_old_tables.load(Ordering::Relaxed)
     }
 
-    /// How many connections are open, and how many of them wait for something to do.
+    /// The numbers of open and of idle connections.
     pub fn connections(&self) -> (u32, usize) {
         match &self.pool {
             Pool::Sqlite(pool) => (pool.size(), pool.num_idle()),
@@ -184,15 +184,15 @@ impl Store {
         })
     }
 
-    /// The same for a statement whose text varies with what is asked for: it is not kept prepared, since a full cache
-    /// costs MySQL 40 ms a statement.
+    /// The same for a statement whose text varies with its parameters. It is not kept prepared: with a full cache, each
+    /// statement takes 40 ms on MySQL.
     async fn fetch_varying<R: AnyRow>(&self, statement: &(impl SqlxBinder + Sync)) -> Result<Vec<R>, StoreError> {
         on_engine!(Pool, &self.pool, statement, |sql, values, pool| {
             Ok(sqlx::query_as_with(AssertSqlSafe(sql), values).persistent(false).fetch_all(pool).await?)
         })
     }
 
-    /// Runs a statement that writes, again if the engine gave it up, and returns how many rows it matched.
+    /// Runs a statement that writes, and retries it if the engine aborted it. Returns the number of matched rows.
     async fn execute(&self, statement: &(impl SqlxBinder + Sync)) -> Result<u64, StoreError> {
         self.execute_as(statement, true).await
     }

@@ -1,4 +1,4 @@
-//! `admin create`: the way in when nobody is an Admin, or the only one has forgotten the password.
+//! `admin create`: gives access if there is no Admin, or the only one has forgotten the password.
 
 use std::io::Read as _;
 
@@ -28,13 +28,13 @@ pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
     admin.check(&args.password.policy()?)?;
     let store = super::open::migrated(&args.database, &args.deployment).await?;
     let hasher = Hasher::start(args.hash.settings(), HashMetrics::default(), &mut rand::rng())?;
-    let is_new = admin.make_or_reset(&store, &hasher, crate::clock::system()).await?;
+    let is_new = admin.create_or_reset(&store, &hasher, crate::clock::system()).await?;
     store.close().await;
-    let what = if is_new { "made" } else { "reset" };
+    let action = if is_new { "created" } else { "reset" };
     if is_generated {
-        say(format_args!("Admin {} was {what}. Password: {}", admin.username, admin.password.expose_secret()))?;
+        say(format_args!("Admin {} was {action}. Password: {}", admin.username, admin.password.expose_secret()))?;
     } else {
-        say(format_args!("Admin {} was {what}.", admin.username))?;
+        say(format_args!("Admin {} was {action}.", admin.username))?;
     }
     Ok(())
 }
@@ -45,7 +45,7 @@ fn from_stdin() -> anyhow::Result<SecretString> {
     Ok(text.trim_end_matches(['\r', '\n']).into())
 }
 
-/// An Admin who is to be.
+/// An Admin to create.
 pub struct Admin {
     pub username: String,
     pub email: Option<String>,
@@ -54,7 +54,7 @@ pub struct Admin {
 
 impl Admin {
     /// # Errors
-    /// What is wrong with the name, the address or the password.
+    /// The problems of the name, the address or the password.
     pub fn check(&self, policy: &Policy) -> anyhow::Result<()> {
         let Rule { min, max, .. } = account::USERNAME;
         let is_allowed = account::USERNAME.allows_length(self.username.trim());
@@ -69,9 +69,9 @@ impl Admin {
         Ok(())
     }
 
-    /// Makes the Admin, or makes an existing user of that name one, who is enabled and may log in at once. Returns whether
-    /// there was none.
-    pub async fn make_or_reset(&self, store: &Store, hasher: &Hasher, now: UnixTime) -> anyhow::Result<bool> {
+    /// Creates the Admin. An existing user with that name becomes an Admin, is enabled and can log in at once. Returns
+    /// whether the user is new.
+    pub async fn create_or_reset(&self, store: &Store, hasher: &Hasher, now: UnixTime) -> anyhow::Result<bool> {
         let password_hash =
             hasher.hash(self.password.clone(), Salt::from_rng(&mut rand::rng()), Standing::Known).await?;
         while let Some(user) = store.user_by_username(&self.username).await? {
@@ -82,27 +82,27 @@ impl Admin {
                 disabled: Some(false),
                 ..Changes::default()
             };
-            // Where the user was deleted meanwhile, there is nobody to reset.
+            // If the user was deleted meanwhile, create it instead.
             if store.change_user(user.id, changes, Guard::default(), now).await? {
                 self.note(store, "reset", now).await?;
-                // Last, so that somebody who guesses at the name has the least time to fail again.
-                store.make_room(user.id, now).await?;
+                // Last, so that an attacker who guesses at the name has the least time to fail again.
+                store.clear_failures_after_reset(user.id, now).await?;
                 return Ok(false);
             }
         }
         self.insert(store, password_hash, None, now).await?;
-        // Somebody may have guessed at the name before it existed.
+        // Guesses at the name before it existed must not delay the Admin.
         if let Some(user) = store.user_by_username(&self.username).await? {
             store.clear_failures(user.id).await?;
         }
         Ok(true)
     }
 
-    /// Makes the Admin, from the Secret with that `id` if it has one.
+    /// Creates the Admin. `secret_id` is the id of the Secret that the password comes from, if any.
     ///
     /// # Errors
-    /// Where the name or the address is taken.
-    pub async fn make(
+    /// If the name or the address is taken.
+    pub async fn create(
         &self,
         store: &Store,
         hasher: &Hasher,
@@ -134,7 +134,7 @@ impl Admin {
             Some(secret_id) => store.create_first_admin(user, secret_id, now).await,
             None => store.create_user(user, None, now).await,
         };
-        result.with_context(|| format!("making the Admin {:?}", self.username))?;
+        result.with_context(|| format!("creating the Admin {:?}", self.username))?;
         self.note(store, "made", now).await
     }
 

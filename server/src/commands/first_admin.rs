@@ -1,4 +1,4 @@
-//! The first Admin, made where there is none. There is no default password, ever.
+//! Creates the first Admin if there is no Admin. There is never a default password.
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -16,8 +16,8 @@ use crate::files::secret_id;
 use crate::store::{Store, StoreError};
 use crate::terminal::say;
 
-/// Makes the Admin whose name and password lie in `folder`, as the operator mounts them. The folder may be gone: a
-/// person who has noted the password deletes it.
+/// Creates the Admin whose name and password are in `folder`, where the operator mounts its Secret. The folder may be
+/// missing: a person who has saved the password may delete the Secret.
 pub async fn from_folder(
     store: &Store,
     hasher: &Hasher,
@@ -31,7 +31,7 @@ pub async fn from_folder(
     if !folder.join("password").exists() {
         tracing::warn!(
             folder = %folder.display(),
-            "there is no Admin, and no credentials to make one; run `sc-auth-server admin create NAME`"
+            "no Admin exists, and the folder has no credentials to create one; run `sc-auth-server admin create NAME`"
         );
         return Ok(());
     }
@@ -45,10 +45,10 @@ pub async fn from_folder(
         password: read("password")?,
     };
     admin.check(policy).context("SC_AUTH_BOOTSTRAP_ADMIN")?;
-    make(store, hasher, &admin, secret_id(folder).as_deref(), now).await
+    create(store, hasher, &admin, secret_id(folder).as_deref(), now).await
 }
 
-/// Makes `admin` with a generated password, which is printed to a terminal or else written to a file in `folder`.
+/// Creates `admin` with a generated password, which is printed to a terminal or else written to a file in `folder`.
 pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: UnixTime) -> anyhow::Result<()> {
     if store.has_admin().await? {
         return Ok(());
@@ -56,11 +56,11 @@ pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: UnixT
     let password = sc_auth_contract::password::generate(&mut rand::rng());
     let admin = Admin { username: "admin".into(), email: None, password };
     if std::io::stdout().is_terminal() {
-        make(store, hasher, &admin, None, now).await?;
-        say(format_args!("\n  The first Admin is `admin`, the password {}\n", admin.password.expose_secret()))?;
+        create(store, hasher, &admin, None, now).await?;
+        say(format_args!("\n  The first Admin is `admin`, with the password {}\n", admin.password.expose_secret()))?;
         return Ok(());
     }
-    // The file first: a password that nobody can read would lock everybody out.
+    // Write the file first: an Admin whose password is lost would lock everybody out.
     let path = folder.join("admin-password");
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -69,22 +69,25 @@ pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: UnixT
         _ => {}
     }
     keys::create(&path, &admin.password).with_context(|| format!("writing {}", path.display()))?;
-    make(store, hasher, &admin, None, now).await?;
-    tracing::info!(username = "admin", password_file = %path.display(), "the first Admin was made");
+    create(store, hasher, &admin, None, now).await?;
+    tracing::info!(username = "admin", password_file = %path.display(), "created the first Admin");
     Ok(())
 }
 
-/// Two replicas may try at once: then one of them finds the name taken, which is as good.
-async fn make(
+/// If two replicas try at once, one of them finds the name taken, which is fine.
+async fn create(
     store: &Store,
     hasher: &Hasher,
     admin: &Admin,
     secret_id: Option<&str>,
     now: UnixTime,
 ) -> anyhow::Result<()> {
-    match admin.make(store, hasher, secret_id, now).await {
+    match admin.create(store, hasher, secret_id, now).await {
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Taken(_))) => {
-            tracing::warn!(username = admin.username, "the first Admin was not made: the name or the address is taken");
+            tracing::warn!(
+                username = admin.username,
+                "did not create the first Admin: the name or the address is taken"
+            );
             Ok(())
         }
         result => result,

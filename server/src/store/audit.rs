@@ -1,4 +1,4 @@
-//! Who did what, when and from where, and how it ended.
+//! Audit events.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, Order, Query};
@@ -41,14 +41,14 @@ pub struct AuditEvent {
     pub detail: Option<String>,
 }
 
-/// Which events to list.
+/// The events to list.
 #[derive(Debug, Default)]
 pub struct AuditFilter {
     /// Only those with a smaller id.
     pub before: Option<i64>,
     pub event: Option<String>,
     pub outcome: Option<String>,
-    /// By whom or to whom.
+    /// The uuid of the actor or the subject.
     pub user: Option<String>,
     /// Not earlier and not later.
     pub since: Option<UnixTime>,
@@ -70,7 +70,7 @@ const COLUMNS: [AuditEvents; 11] = [
 ];
 
 impl Store {
-    /// Keeps an event; its `id` is given by the database.
+    /// Adds an event; the database assigns its `id`.
     pub async fn add_audit_event(&self, event: AuditEvent) -> Result<(), StoreError> {
         let insert = Query::insert()
             .into_table(AuditEvents::Table)

@@ -1,4 +1,4 @@
-//! Connections to a database: one at first, so that whatever is wrong is known and said, then a pool.
+//! Connects to a database: first with one connection, so that the reason of a failure is known, then with a pool.
 
 use std::future::Future;
 use std::path::Path;
@@ -18,26 +18,26 @@ use crate::files::{create_private, real_path};
 /// Half a core serves about 4,000 requests a second: a few connections keep it busy, and many pods share one
 /// database server.
 const CONNECTIONS: u32 = 8;
-/// How long a start waits for the first of them.
+/// How long the start waits for the first connection.
 const WAIT: Duration = Duration::from_secs(10);
-/// After so long a start looks for the reason.
+/// How long the start waits before it looks for the reason.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a request waits for one of them: a client is better told soon that the database is away.
+/// How long a request waits for a connection. A client should learn soon that the database is unavailable.
 const ACQUIRE: Duration = Duration::from_secs(3);
-/// How long a look at a database waits for its answer.
+/// How long an inspection waits for the database.
 const LOOK: Duration = Duration::from_secs(5);
 
 type ConnectOptionsOf<DB> = <<DB as sqlx::Database>::Connection as Connection>::Options;
 
 impl Store {
     /// # Errors
-    /// [`StoreError::Unavailable`] where the database does not answer within ten seconds, any other at once.
+    /// [`StoreError::Unavailable`] if the database does not answer within ten seconds; other errors at once.
     pub async fn connect(database: &Database) -> Result<Self, StoreError> {
         let same = SameDatabase::default();
         let pool = match database {
             Database::Sqlite(options) => {
                 make_private(options.get_filename());
-                // The last handle on a file that was removed is the last way to what was in it.
+                // If the file is removed, open handles are the only way to its data: keep the connections.
                 let pool = same.watch(PoolOptions::new()).idle_timeout(None).max_lifetime(None);
                 EnginePool::Sqlite(open(pool, options.as_ref()).await?)
             }
@@ -51,11 +51,11 @@ impl Store {
         Ok(Self { pool, has_old_tables: Arc::default(), same, file: SameFile::of(database) })
     }
 
-    /// What is in a database, by one connection of its own that writes nothing. A file that is not there is empty, and
-    /// is not made.
+    /// The contents of a database, over a separate connection that writes nothing. A file that does not exist counts as
+    /// empty, and is not created.
     ///
     /// # Errors
-    /// Where it cannot be reached, after one attempt, or is neither empty nor ours.
+    /// If it cannot be reached at the first attempt, or is neither empty nor ours.
     pub async fn look_at(database: &Database) -> Result<Contents, StoreError> {
         let pool = match database {
             Database::Sqlite(_) => match database.file().as_deref().and_then(read_only) {
@@ -72,29 +72,29 @@ impl Store {
         contents
     }
 
-    /// From now on new connections that lead to another database than this one are not used, and a file that was
-    /// removed is not made again. Called once the schema is there.
+    /// From now on, refuses new connections that lead to another database, and does not recreate a removed file. Call
+    /// it once the schema exists.
     ///
     /// # Errors
-    /// Where the database does not answer.
+    /// If the database is unavailable.
     pub async fn hold_on(&self, database: &Database) -> Result<(), StoreError> {
         match self.identity().await {
             Ok(Some(identity)) => self.same.set(identity.id),
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
-            // A later schema that keeps it elsewhere.
+            // A later schema may store the identity elsewhere.
             Ok(None) | Err(_) => {}
         }
         self.use_options(database);
         Ok(())
     }
 
-    /// The identity of the database that is in use.
+    /// The identity of the database in use.
     pub fn own_identity(&self) -> Option<&str> {
         self.same.identity()
     }
 
     /// # Errors
-    /// Where the file of an embedded database was removed or replaced.
+    /// If the file of an embedded database was removed or replaced.
     pub fn check_file(&self) -> Result<(), StoreError> {
         self.file.check()
     }
@@ -104,19 +104,19 @@ impl Store {
         self.same.has_strayed()
     }
 
-    /// Makes further connections as `database` says; those that are open stay.
+    /// Uses the address in `database` for new connections; open ones stay.
     ///
     /// # Errors
-    /// Where it is another engine.
+    /// If the engine is another one.
     pub fn reconnect_as(&self, database: &Database) -> Result<(), String> {
         if self.use_options(database) {
             self.same.is_back();
             return Ok(());
         }
-        Err(format!("it is a {} database now; restart the server", Engine::of(database).name()))
+        Err(format!("the engine has changed to {}; restart the server", Engine::of(database).name()))
     }
 
-    /// Returns whether it is the same engine.
+    /// Returns `false` if the engine is another one.
     fn use_options(&self, database: &Database) -> bool {
         match (&self.pool, database) {
             (EnginePool::Sqlite(pool), Database::Sqlite(options)) => {
@@ -132,13 +132,13 @@ impl Store {
     }
 }
 
-/// Options that neither make a file nor change one; `None` where there is none.
+/// Options that neither create nor change the file; `None` if it is empty or does not exist.
 fn read_only(path: &Path) -> Option<SqliteConnectOptions> {
     let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     if size == 0 {
         return None;
     }
-    // With a log beside it, the file alone is not the whole; without one, SQLite would make one.
+    // With a write-ahead log, the file alone is incomplete. Without one, `immutable` keeps SQLite from creating it.
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     let is_whole = !Path::new(&log).exists();
@@ -147,7 +147,7 @@ fn read_only(path: &Path) -> Option<SqliteConnectOptions> {
 
 async fn open_one<DB: sqlx::Database>(options: &ConnectOptionsOf<DB>) -> Result<Pool<DB>, StoreError> {
     let options = quiet(options);
-    // A pool hides why it cannot connect.
+    // Connect without the pool first, which would hide the reason of a failure.
     match tokio::time::timeout(LOOK, options.connect()).await {
         Ok(connection) => connection?.close().await?,
         Err(_) => return Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
@@ -166,10 +166,10 @@ async fn open<DB: sqlx::Database>(
     let options = quiet(options);
     let pool = pool.max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
     let pool = pool.connect_lazy_with(options.clone());
-    // Where all is well, one connection is made, which is kept: with TLS it is most of a start.
+    // Normally this makes one connection, which is kept: with TLS, it takes most of the start.
     if let Ok(Ok(connection)) = tokio::time::timeout(PATIENCE, pool.acquire()).await {
         drop(connection);
-        // It goes back on a task of its own: whoever asks before it is there would have another one made.
+        // A separate task returns it to the pool. Wait for that, or the next request would open another connection.
         for _ in 0..20 {
             if pool.num_idle() > 0 {
                 break;
@@ -178,23 +178,23 @@ async fn open<DB: sqlx::Database>(
         }
         return Ok(pool);
     }
-    // A pool hides why it cannot connect.
+    // Connect without the pool, which would hide the reason of the failure.
     first(|| async { options.connect().await?.close().await }).await?;
     Ok(pool)
 }
 
-/// Makes the file of a new embedded database, so that only its owner can read it: it will hold hashes of passwords.
-/// Whatever goes wrong here goes wrong again when SQLite opens the file, and is told then.
+/// Creates the file of a new embedded database so that only its owner can read it: it will contain password hashes.
+/// Errors are ignored: SQLite reports them when it opens the file.
 fn make_private(path: &Path) {
-    // A database in memory has a name that is no path.
+    // The name of an in-memory database is not a path.
     if path.to_string_lossy().starts_with("file:") {
         return;
     }
     let result = create_private(&real_path(path.to_owned()));
-    tracing::debug!(path = %path.display(), made = result.is_ok(), "the database's file");
+    tracing::debug!(path = %path.display(), created = result.is_ok(), "tried to create the database file");
 }
 
-/// Tries for ten seconds: a database may start at the same time as we do.
+/// Tries for ten seconds: the database may be starting at the same time.
 async fn first<F, R>(connect: F) -> Result<(), StoreError>
 where
     F: Fn() -> R,
@@ -209,13 +209,13 @@ where
     let every_second = ConstantBuilder::default().with_delay(Duration::from_secs(1)).with_max_times(10);
     attempt
         .retry(every_second.with_jitter())
-        .when(may_pass)
+        .when(is_temporary)
         .notify(|error, _| tracing::warn!(error = crate::logging::chain(error), "the database does not answer yet"))
         .await
 }
 
-/// Whether it may be otherwise in a moment. A certificate that is refused stays so; rustls calls it invalid data.
-fn may_pass(error: &StoreError) -> bool {
+/// Whether a retry may help. It does not if the certificate was refused, which rustls reports as invalid data.
+fn is_temporary(error: &StoreError) -> bool {
     match error {
         StoreError::Unavailable(sqlx::Error::Io(error)) => error.kind() != std::io::ErrorKind::InvalidData,
         error => error.is_transient(),

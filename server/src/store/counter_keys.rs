@@ -1,4 +1,4 @@
-//! The key of the counters of failed logins, sealed under each refresh key that may open it.
+//! The key of the failed-login counters, sealed under each refresh key.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
@@ -22,7 +22,7 @@ pub struct SealedKey {
     #[sqlx(rename = "id")]
     pub kid: String,
     pub sealed: String,
-    /// When the key was generated: where replicas have generated two, the older is used.
+    /// When the key was generated: if replicas have generated several, the oldest is used.
     #[sqlx(try_from = "i64")]
     pub born_at: UnixTime,
     #[sqlx(try_from = "i64")]
@@ -38,7 +38,7 @@ impl Store {
         self.fetch_all(&select).await
     }
 
-    /// Stores a copy, unless there is one for that refresh key.
+    /// Stores a copy, unless the refresh key already has one.
     pub async fn add_sealed_key(&self, key: &SealedKey) -> Result<(), StoreError> {
         let insert = Query::insert()
             .into_table(CounterKeys::Table)
@@ -54,7 +54,7 @@ impl Store {
         self.execute(&insert).await.map(|_| ())
     }
 
-    /// Deletes the copy for one refresh key, if it is still this one.
+    /// Deletes this copy, unless it was replaced meanwhile.
     pub async fn delete_sealed_key(&self, key: &SealedKey) -> Result<(), StoreError> {
         let delete = Query::delete()
             .from_table(CounterKeys::Table)

@@ -1,4 +1,4 @@
-//! What can go wrong in a database, in our own words: an engine's message never reaches a client.
+//! Database errors, with our own messages: an engine's message never reaches a client.
 
 use sqlx::error::DatabaseError;
 
@@ -24,53 +24,53 @@ impl UniqueField {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another user has that value already.
+    /// Another user already has that value.
     #[error("{} is taken", .0.as_str())]
     Taken(UniqueField),
     /// The database cannot be reached, or all connections were busy for too long.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
-    /// What MySQL's `caching_sha2_password` asks for.
+    /// MySQL's `caching_sha2_password` requires TLS.
     #[error(
-        "the database server takes a password over an encrypted connection only; set DB_TLS, or ssl-mode in the URL, to \
-         preferred or higher, and where it is that already, turn TLS on in the database server"
+        "the database server accepts a password only over an encrypted connection; set DB_TLS, or ssl-mode in the URL, \
+         to preferred or higher, and enable TLS in the database server"
     )]
     Unencrypted,
-    /// The database gave up a statement that may succeed when sent again.
-    #[error("the database gave up a statement")]
+    /// The database aborted a statement that may succeed when sent again.
+    #[error("the database aborted a statement")]
     Transient(#[source] sqlx::Error),
     /// Anything else is a bug or a broken database.
     #[error("the database refused a statement")]
     Other(#[source] sqlx::Error),
-    /// The last Admin who can log in must stay one.
+    /// The change would leave no Admin who can log in.
     #[error("it is the last Admin who can log in")]
     LastAdmin,
-    /// The session in which a change was asked for has ended meanwhile.
+    /// The session of the change's actor has ended meanwhile.
     #[error("the session has ended")]
     SessionOver,
-    /// Whoever asked for a change is an Admin no longer.
+    /// The actor of a change is no longer an Admin.
     #[error("not an Admin")]
     NotAdmin,
     /// The password was changed since it was compared.
     #[error("the password was changed meanwhile")]
     PasswordChanged,
-    /// The first of the tables that are there.
+    /// The first of the existing tables.
     #[error(
-        "the database is neither empty nor one of this service or of the one before it (it has the tables {0}); give \
-         an empty database"
+        "the database is not empty, and belongs neither to this service nor to the legacy service (it has the tables \
+         {0}); use an empty database"
     )]
     ForeignTables(String),
-    /// A column of the old service in which not every name can be kept.
+    /// A column of the legacy service that cannot store every name.
     #[error(
-        "the column users.{column} has the character set {charset} and cannot be widened: {why}; change it by hand to a \
-         VARCHAR of at most 768 characters with the character set utf8mb4"
+        "the column users.{column} has the character set {charset} and cannot be converted: {why}; change it manually to \
+         a VARCHAR of at most 768 characters with the character set utf8mb4"
     )]
     Narrow { column: String, charset: String, why: &'static str },
-    /// The oldest release that may work on the schema.
-    #[error("a newer server has brought the schema to where only {0} or later may work on it; start that one")]
+    /// The oldest release that may use the schema.
+    #[error("a newer server has migrated the schema, which now requires release {0} or later; use that release")]
     SchemaTooNew(String),
-    /// Seconds that another one's migration was waited for.
-    #[error("another migration has not ended within {0} s")]
+    /// The seconds spent waiting for another server's migration.
+    #[error("another migration did not finish within {0} s")]
     MigrationLock(u32),
 }
 
@@ -83,7 +83,7 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            // A connection that is closed in the middle of its greeting is told as an error of the protocol.
+            // A connection that is closed during the handshake is reported as a protocol error.
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
@@ -95,7 +95,7 @@ impl From<sqlx::Error> for StoreError {
                     Self::Taken(field)
                 } else if is_transient(database.as_ref()) {
                     Self::Transient(error)
-                } else if is_going_away(database.as_ref()) {
+                } else if is_unavailable(database.as_ref()) {
                     Self::Unavailable(error)
                 } else {
                     Self::Other(error)
@@ -106,8 +106,8 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Only PostgreSQL names the constraint; the others have it, or the column, at the end of their message.
-/// MySQL's message also quotes the value, which a client chose: what stands before the last `for key` is dropped.
+/// Only PostgreSQL reports the constraint separately; the others have it, or the column, at the end of their message.
+/// MySQL's message also quotes the value, which a client chose: the part before the last `for key` is ignored.
 fn taken(error: &dyn DatabaseError) -> Option<UniqueField> {
     if !error.is_unique_violation() {
         return None;
@@ -134,9 +134,9 @@ fn is_transient(error: &dyn DatabaseError) -> bool {
     error.code().is_some_and(|code| matches!(code.as_ref(), "40P01" | "40001" | "5" | "261" | "517"))
 }
 
-/// A server that shuts down or has no connection left: PostgreSQL classes 57P and 53, MySQL 1040, 1053, 1203 and 3169.
-/// A file that is gone: SQLite `CANTOPEN` (14) and `READONLY_DBMOVED` (1032).
-fn is_going_away(error: &dyn DatabaseError) -> bool {
+/// A server that shuts down or has no free connection: PostgreSQL classes 57P and 53, MySQL 1040, 1053, 1203 and 3169.
+/// A file that was removed: SQLite `CANTOPEN` (14) and `READONLY_DBMOVED` (1032).
+fn is_unavailable(error: &dyn DatabaseError) -> bool {
     if let Some(mysql) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         return matches!(mysql.number(), 1040 | 1053 | 1203 | 3169);
     }

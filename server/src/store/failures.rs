@@ -1,4 +1,4 @@
-//! Failed logins, kept under keyed hashes.
+//! Failed logins, stored under keyed hashes.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
@@ -16,7 +16,7 @@ pub(super) enum LoginFailures {
     RetryAt,
 }
 
-/// How often a password was wrong.
+/// The number of wrong passwords. Times are seconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
 pub struct Failures {
     #[sqlx(rename = "failures")]
@@ -95,15 +95,15 @@ impl Store {
         self.execute(&update).await.map(|_| ())
     }
 
-    /// The same, and notes when: for a while, more failures than usual are free.
-    pub async fn make_room(&self, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
+    /// The same, and records the time: for a while, more failures than usual have no delay.
+    pub async fn clear_failures_after_reset(&self, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
         let update = Query::update()
             .table(Users::Table)
             .value(Users::LoginEpoch, now.seconds())
             .and_where(Expr::col(Users::Id).eq(user_id))
             .and_where(Expr::col(Users::LoginEpoch).lt(now.seconds()))
             .to_owned();
-        // Else it was done within the same second, or by a replica whose clock is ahead.
+        // If no row matched, it was done within the same second, or by a replica whose clock is ahead.
         if self.execute(&update).await? == 0 { self.clear_failures(user_id).await } else { Ok(()) }
     }
 }

@@ -1,23 +1,23 @@
-//! Whether the database can be worked on, by looking and not by remembering.
+//! Checks whether the database can be used.
 
 use sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement, UnionType};
 
 use super::schema::{TABLES, Table, VERSION, VERSIONS};
 use super::{Identity, Store, StoreError};
 
-/// What a look at the database has found.
+/// The result of the check.
 #[derive(Debug)]
 pub struct Health {
     /// The version of the schema.
     pub schema: Option<i32>,
     pub identity: Option<Identity>,
-    /// Whether the tables can be read. A server that runs goes on where a later one has changed the schema.
+    /// Whether the tables can be read. A running server continues after a later one has changed the schema.
     pub is_usable: bool,
 }
 
 impl Store {
     /// # Errors
-    /// Where the database does not answer.
+    /// If the database is unavailable.
     pub async fn health(&self) -> Result<Health, StoreError> {
         let version = match self.version().await {
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
@@ -40,13 +40,13 @@ impl Store {
         self.fetch_optional(&select).await
     }
 
-    /// Asks for a row of the users, and for each column of all tables.
+    /// Reads a row of the users, and checks that each column of all tables exists.
     async fn can_read(&self, version: i32) -> bool {
         let user = Query::select().column(Alias::new("id")).from(Alias::new("users")).limit(1).to_owned();
         if self.file.check().is_err() || self.fetch_optional::<(i32,)>(&user).await.is_err() {
             return false;
         }
-        // A later schema may do without some of them.
+        // A later schema may lack some of the other tables.
         let needed = |table: &&Table| version <= VERSION || ["users", "roles", "sessions"].contains(&table.name);
         let columns = TABLES.iter().filter(needed).map(columns_of).reduce(|mut all, table| {
             all.union(UnionType::All, table);
@@ -59,7 +59,7 @@ impl Store {
     }
 }
 
-/// Finds nothing, and fails where a column is missing.
+/// A query that returns no rows, and fails if a column is missing.
 fn columns_of(table: &Table) -> SelectStatement {
     let mut select = Query::select();
     select.expr(Expr::cust("1")).from(Alias::new(table.name)).and_where(Expr::cust("1 = 0"));

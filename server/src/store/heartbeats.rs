@@ -1,4 +1,4 @@
-//! Which ScAuths' servers work on this database: two on one are told from two replicas of one.
+//! The ScAuths whose servers use this database: distinguishes two ScAuths on one database from two replicas of one.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ pub(super) enum ScAuthHeartbeats {
     LastSeenAt,
 }
 
-/// How long the pods of a deleted ScAuth may still be seen: until they are collected and have stopped.
+/// How long the pods of a deleted ScAuth may still run, in seconds: until they are garbage-collected and have stopped.
 const PREDECESSOR: Duration = Duration::from_mins(2);
 
 impl Store {
-    /// Notes that a server of `deployment` works here.
+    /// Records that a server of `deployment` uses this database.
     pub async fn beat(&self, deployment: &Deployment, now: UnixTime) -> Result<(), StoreError> {
         let update = Query::update()
             .table(ScAuthHeartbeats::Table)
@@ -58,9 +58,9 @@ impl Store {
         self.execute(&insert).await.map(|_| ())
     }
 
-    /// Other ScAuths whose servers were seen here after `since`: those of another Secret and another object. A Secret
-    /// that was recreated does not make a ScAuth another one. A ScAuth that was deleted before this one was created, such
-    /// as its predecessor of the same name, was last seen about then; one that still runs is seen later.
+    /// Other ScAuths with heartbeats here after `since`: those with another Secret and another object. Recreating its
+    /// Secret does not make a ScAuth another one. A ScAuth that was deleted before this one was created, such as its
+    /// predecessor of the same name, is ignored, because its heartbeats ended about then.
     pub async fn others(&self, deployment: &Deployment, since: UnixTime) -> Result<Vec<Other>, StoreError> {
         let since = Ord::max(since, deployment.created + PREDECESSOR);
         let select = Query::select()

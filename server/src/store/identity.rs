@@ -1,4 +1,4 @@
-//! Which database this is: a random identity, written once, that dumps, standbys and restores keep. It tells a new
+//! The identity of the database: random, written once, and kept by dumps, standbys and restores. It distinguishes a new
 //! address of the same data from another database.
 
 use sea_query::{Expr, ExprTrait as _, Iden, Query};
@@ -17,33 +17,33 @@ pub(super) enum ScAuthIdentity {
 
 pub(super) const TABLE: &str = "sc_auth_identity";
 
-/// A database's identity, and what goes with it.
+/// A database's identity, and related data.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Identity {
     #[sqlx(rename = "identity")]
     pub id: String,
-    /// The name that it was accepted under while it was empty, or only the old service's.
+    /// The name that it was accepted under while it was empty, or had only the legacy service's tables.
     pub accepted_as: Option<String>,
-    /// The `id` of the Secret that its first Admin was made with.
+    /// The `id` of the Secret that its first Admin was created from.
     pub bootstrap_id: Option<String>,
 }
 
-/// What a database without an identity gets.
+/// The identity for a database that has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIdentity {
     pub identity: String,
     pub accepted_as: Option<String>,
 }
 
-/// Whose a database is.
+/// The kind of data in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contents {
-    /// No tables, or no database at all.
+    /// No tables, or no file.
     Empty,
-    /// Only those of the service before this one.
+    /// Only tables of the legacy service.
     OldService,
     Ours {
-        /// The version of the schema; `None` where the first migration was cut short.
+        /// The version of the schema; `None` if the first migration was interrupted.
         schema: Option<i32>,
         /// `None` in a database of release 0.2 or earlier.
         identity: Option<Identity>,
@@ -51,15 +51,15 @@ pub enum Contents {
 }
 
 impl Store {
-    /// What is in the database; changes nothing.
+    /// The contents of the database; changes nothing.
     ///
     /// # Errors
-    /// As [`Store::migrate`].
+    /// Like [`Store::migrate`].
     pub async fn contents(&self) -> Result<Contents, StoreError> {
         Ok(self.plan().await?.contents())
     }
 
-    /// The database's identity, as it stands there now.
+    /// The identity that is currently in the database.
     pub async fn identity(&self) -> Result<Option<Identity>, StoreError> {
         self.fetch_optional(&select()).await
     }
@@ -77,7 +77,7 @@ pub(super) async fn read(tx: &mut Tx) -> Result<Option<Identity>, StoreError> {
     tx.fetch_optional(&select()).await
 }
 
-/// The migration's lock is held: replicas that start together agree.
+/// Call this with the migration's lock held, so that replicas that start together agree.
 pub(super) async fn write(tx: &mut Tx, new: &NewIdentity) -> Result<(), StoreError> {
     let insert = Query::insert()
         .into_table(ScAuthIdentity::Table)
@@ -85,11 +85,11 @@ pub(super) async fn write(tx: &mut Tx, new: &NewIdentity) -> Result<(), StoreErr
         .values_panic([1.into(), new.identity.as_str().into(), new.accepted_as.clone().into()])
         .to_owned();
     tx.execute(&insert).await?;
-    tracing::info!(identity = new.identity, accepted_as = new.accepted_as, "the database has an identity now");
+    tracing::info!(identity = new.identity, accepted_as = new.accepted_as, "assigned an identity to the database");
     Ok(())
 }
 
-/// Notes which Secret the first Admin was made with.
+/// Records the Secret that the first Admin was created from.
 pub(super) async fn set_bootstrap(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     let update = Query::update()
         .table(ScAuthIdentity::Table)

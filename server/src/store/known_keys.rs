@@ -1,8 +1,9 @@
-//! Which keys servers had here. The keys were lost where live sessions were signed with keys that are gone and the file
-//! is an older one, or has none of the known keys. A rotation or a revocation leaves a file that is newer than what went.
+//! The keys that servers of this database have used. Keys are lost if live sessions were signed with missing keys and
+//! the keys file is an older one, or has none of the known keys. After a rotation or a revocation, the file is newer
+//! than the missing keys.
 //!
-//! A loss is noted with each lost key, since later rotations make an older file look newer. It ends when the keys are
-//! back or their last session is over. A key that was rotated out or revoked is deleted here as well.
+//! A loss is recorded with each lost key, because later rotations make an older file look newer. It ends when the keys
+//! are back or their last session ends. A key that was rotated out or revoked is deleted here as well.
 
 use sc_auth_contract::keys::Purpose;
 use sc_auth_contract::status::KeyStatus;
@@ -27,42 +28,42 @@ struct Known {
     id: String,
     #[sqlx(try_from = "i64")]
     first_seen_at: UnixTime,
-    /// When it was found to be lost, if it was.
+    /// When its loss was detected.
     #[sqlx(try_from = "Nullable")]
     lost_at: Option<UnixTime>,
 }
 
 impl Store {
-    /// Whether sessions live whose keys are lost, as far as `keys` are all that there are. Where nothing is lost, `keys`
-    /// are known from now on.
+    /// Whether live sessions have lost keys. `keys` are all keys of the file; if nothing is lost, they are known from
+    /// now on.
     pub async fn are_keys_lost(&self, keys: &[KeyStatus], now: UnixTime) -> Result<bool, StoreError> {
         let columns = [ScAuthKeys::Id, ScAuthKeys::FirstSeenAt, ScAuthKeys::LostAt];
         let select = Query::select().columns(columns).from(ScAuthKeys::Table).to_owned();
         let mut known: Vec<Known> = self.fetch_all(&select).await?;
-        self.note_returned(&mut known, keys).await?;
+        self.restore_returned(&mut known, keys).await?;
         let missing = missing(keys, &known);
-        let lost: Vec<_> = noted(&known).chain(missing.iter().cloned()).collect();
+        let lost: Vec<_> = recorded(&known).chain(missing.iter().cloned()).collect();
         if !lost.is_empty() && self.has_session(&lost, now, true).await? {
             self.set_lost_at(missing, Some(now)).await?;
             return Ok(true);
         }
         let kids: Vec<_> = keys.iter().map(|key| key.kid.clone()).collect();
-        // A server of release 0.2 has noted no keys; then it is lost unless one session at least is ours.
+        // Release 0.2 recorded no keys. Then they are lost if there are sessions, but none of them is ours.
         if known.is_empty() && self.has_session(&kids, now, false).await? && !self.has_session(&kids, now, true).await?
         {
             return Ok(true);
         }
-        // What is missing without a session may be a key that another replica's newer file has.
+        // A missing key without a session is kept: another replica may have it in a newer file.
         let gone = known.iter().filter(|key| !kids.contains(&key.id) && !missing.contains(&key.id));
         self.delete_all(ScAuthKeys::Table, ScAuthKeys::Id, gone.map(|key| key.id.clone()).collect()).await?;
         for key in keys.iter().filter(|key| known.iter().all(|known| known.id != key.kid)) {
-            self.note_key(key, now).await?;
+            self.add_key(key, now).await?;
         }
         Ok(false)
     }
 
-    /// Lost keys that are back in the file are lost no more.
-    async fn note_returned(&self, known: &mut [Known], keys: &[KeyStatus]) -> Result<(), StoreError> {
+    /// Clears the loss of keys that are in the file again.
+    async fn restore_returned(&self, known: &mut [Known], keys: &[KeyStatus]) -> Result<(), StoreError> {
         let is_back = |known: &Known| known.lost_at.is_some() && is_in_file(&known.id, keys);
         let mut back = Vec::new();
         for key in known.iter_mut().filter(|known| is_back(known)) {
@@ -84,9 +85,9 @@ impl Store {
         self.execute_varying(&update).await.map(|_| ())
     }
 
-    /// It counts from when its present state began: a replica that still has an older file must not take for new what was
-    /// revoked since.
-    async fn note_key(&self, key: &KeyStatus, now: UnixTime) -> Result<(), StoreError> {
+    /// Records a key as seen since its present state began: otherwise, a key that was revoked meanwhile would look new
+    /// when a replica with an older file records it.
+    async fn add_key(&self, key: &KeyStatus, now: UnixTime) -> Result<(), StoreError> {
         let insert = Query::insert()
             .into_table(ScAuthKeys::Table)
             .columns([ScAuthKeys::Id, ScAuthKeys::FirstSeenAt])
@@ -96,7 +97,8 @@ impl Store {
         self.execute(&insert).await.map(|_| ())
     }
 
-    /// Whether a session lives whose refresh token was signed with one of `kids`, or with none of them.
+    /// Whether there is a live session whose refresh token was signed with one of `kids`, or (`with` is false) with
+    /// none.
     async fn has_session(&self, kids: &[String], now: UnixTime, with: bool) -> Result<bool, StoreError> {
         let kid = Expr::col(Sessions::RefreshKid);
         let is_in = if with { kid.is_in(kids) } else { kid.is_not_in(kids) };
@@ -104,7 +106,7 @@ impl Store {
             .column(Sessions::Id)
             .from(Sessions::Table)
             .and_where(Expr::col(Sessions::ExpiresAt).gt(now.seconds()))
-            // Sessions that an old service's token began were signed with none of our keys.
+            // Sessions that an old token began were not signed with our keys.
             .and_where(Expr::col(Sessions::RefreshKid).ne(""))
             .and_where(is_in)
             .limit(1)
@@ -117,17 +119,17 @@ fn is_in_file(kid: &str, keys: &[KeyStatus]) -> bool {
     keys.iter().any(|key| key.kid == kid)
 }
 
-/// The keys whose loss was noted.
-fn noted(known: &[Known]) -> impl Iterator<Item = String> {
+/// The keys whose loss is recorded.
+fn recorded(known: &[Known]) -> impl Iterator<Item = String> {
     known.iter().filter(|key| key.lost_at.is_some()).map(|key| key.id.clone())
 }
 
-/// The known keys whose loss was not noted yet and that cannot have been revoked: they are newer than all that the file
-/// has, as when an older file was restored, or the file has no known key at all.
+/// The known keys that are missing but cannot have been revoked, and whose loss is not yet recorded: they are newer
+/// than all keys in the file, which is then an older one, or the file has no known key at all.
 fn missing(keys: &[KeyStatus], known: &[Known]) -> Vec<String> {
     let seen = |kid: &str| known.iter().find(|known| known.id == kid).map(|known| known.first_seen_at);
     let is_another = keys.iter().all(|key| seen(&key.kid).is_none());
-    // Whoever revokes the key that signs lets another one sign from then on.
+    // Revoking the current key promotes another one at that time.
     let refresh = keys.iter().filter(|key| key.purpose == Purpose::Refresh);
     let times = refresh.flat_map(|key| [Some(key.since), seen(&key.kid)]);
     let newest = times.flatten().max();
@@ -148,7 +150,7 @@ mod tests {
                 return kid;
             }
         }
-        panic!("nothing was promoted");
+        panic!("no key was promoted");
     }
 
     fn keys(set: &KeySet) -> Vec<KeyStatus> {
@@ -170,16 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_newer_than_the_file_are_missing_and_noted_ones_are_not_found_again() {
+    fn keys_newer_than_the_file_are_missing_until_their_loss_is_recorded() {
         let (mut newer, older) = (file(), file());
         let mut known = known(&older, 110);
         let lost = rotate(&mut newer, 200);
         known.push(known_key(&lost, 210));
         assert_eq!(missing(&keys(&older), &known), std::slice::from_ref(&lost));
-        assert_eq!(noted(&known).count(), 0);
+        assert_eq!(recorded(&known).count(), 0);
         known[2].lost_at = Some(220.into());
         assert_eq!(missing(&keys(&older), &known), Vec::<String>::new());
-        assert_eq!(noted(&known).collect::<Vec<_>>(), [lost]);
+        assert_eq!(recorded(&known).collect::<Vec<_>>(), [lost]);
     }
 
     #[test]
@@ -196,13 +198,13 @@ mod tests {
         let second = rotate(&mut set, 200);
         known.push(known_key(&second, 210));
         set.revoke(&first, 300.into(), &mut rand::rng()).unwrap();
-        assert!(missing(&keys(&set), &known).is_empty(), "one that no longer signs");
+        assert!(missing(&keys(&set), &known).is_empty(), "a key that no longer signs");
         set.revoke(&second, 400.into(), &mut rand::rng()).unwrap();
-        assert!(missing(&keys(&set), &known).is_empty(), "the one that signs");
+        assert!(missing(&keys(&set), &known).is_empty(), "the current key");
     }
 
     #[test]
-    fn release_0_2_noted_no_keys_and_a_later_revocation_is_no_loss() {
+    fn a_revocation_after_an_upgrade_from_release_0_2_is_not_a_loss() {
         let mut set = file();
         let first = set.find(Purpose::Refresh, State::Current).unwrap().kid.clone();
         rotate(&mut set, 200);

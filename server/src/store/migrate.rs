@@ -1,8 +1,8 @@
-//! The schema, brought to this version under a lock that dies with its connection, so that replicas may all try.
+//! Migrates the schema to this version, under a lock that ends with its connection, so that all replicas may try.
 //!
-//! What is missing is found by looking, not by remembering: an empty database, one of an earlier version, one of the
-//! service that this one succeeds, and one whose migration was cut short are all brought to the same form. SQLite and
-//! PostgreSQL do it in one transaction; on MySQL each statement stands for itself and the next attempt goes on.
+//! The migration inspects the database and adds what is missing. So an empty database, one of an earlier version, one
+//! of the legacy service and one whose migration was interrupted all reach the same schema. SQLite and PostgreSQL
+//! migrate in one transaction; MySQL commits each statement, and the next attempt continues.
 
 mod charset;
 mod data;
@@ -23,28 +23,28 @@ use super::schema::{OLDEST_SERVER, OLDEST_VERSION, VERSION, VERSIONS};
 use super::{Engine, Store, StoreError, Tx, identity};
 use inspect::Found;
 
-/// How long another one's migration is waited for, in seconds.
+/// How long to wait for another server's migration, in seconds.
 const LOCK_TIMEOUT: u32 = 600;
 
 /// What a migration would do.
 #[derive(Debug)]
 pub struct Plan {
     pub origin: Origin,
-    /// The version of the schema that is there.
+    /// The present version of the schema.
     pub from: Option<i32>,
-    /// Which database it is; `None` for one of release 0.2 or earlier, too.
+    /// The database's identity; `None` also in a database of release 0.2 or earlier.
     pub identity: Option<Identity>,
     pub statements: Vec<String>,
 }
 
 impl Plan {
-    /// Whether the schema is at this version, or beyond it.
+    /// Whether the schema has this version or a later one.
     pub fn is_done(&self) -> bool {
         let is_complete = self.statements.is_empty() && self.identity.is_some();
         self.from.is_some_and(|from| from > VERSION || (from == VERSION && is_complete))
     }
 
-    /// Whose the database is.
+    /// The kind of data in the database.
     pub fn contents(&self) -> Contents {
         match self.origin {
             Origin::Empty => Contents::Empty,
@@ -55,13 +55,13 @@ impl Plan {
 }
 
 impl Store {
-    /// Brings the schema to this version, and writes `identity` where the database has none. A schema that is newer
-    /// already is left as it is.
+    /// Migrates the schema to this version, and writes `identity` if the database has none. A newer schema stays
+    /// unchanged.
     ///
     /// # Errors
-    /// [`StoreError::ForeignTables`] where the tables are somebody else's, [`StoreError::Narrow`] where a column
-    /// has to be changed by hand, [`StoreError::SchemaTooNew`] where a newer server has brought the schema to where this
-    /// one may not work on it.
+    /// [`StoreError::ForeignTables`] if the tables belong to another service, [`StoreError::Narrow`] if a column has to
+    /// be changed manually, [`StoreError::SchemaTooNew`] if a newer server has migrated the schema beyond what this one
+    /// supports.
     pub async fn migrate(&self, identity: &NewIdentity) -> Result<(), StoreError> {
         let plan = self.plan().await?;
         if plan.is_done() && !self.has_old_tables() {
@@ -76,7 +76,7 @@ impl Store {
     /// What [`Self::migrate`] would do; changes nothing.
     ///
     /// # Errors
-    /// As there.
+    /// Like [`Self::migrate`].
     pub async fn plan(&self) -> Result<Plan, StoreError> {
         let mut tx = self.begin_read().await?;
         let (plan, found) = look(&mut tx).await?;
@@ -88,8 +88,8 @@ impl Store {
     async fn migrate_once(&self, identity: &NewIdentity) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         lock(&mut tx).await?;
-        let result = bring_up(&mut tx, identity).await;
-        // A connection goes back into the pool, with the lock if it is not given back.
+        let result = run(&mut tx, identity).await;
+        // Always unlock: the connection returns to the pool, where it would keep the lock.
         unlock(&mut tx).await?;
         result?;
         tx.commit().await
@@ -113,7 +113,7 @@ async fn look(tx: &mut Tx) -> Result<(Plan, Found), StoreError> {
     Ok((Plan { origin, from, identity, statements }, found))
 }
 
-/// The version that the database says it has.
+/// The recorded version of the schema.
 async fn version(tx: &mut Tx, found: &Found) -> Result<Option<i32>, StoreError> {
     if !found.has_table(VERSIONS.name) {
         return Ok(None);
@@ -127,7 +127,7 @@ async fn version(tx: &mut Tx, found: &Found) -> Result<Option<i32>, StoreError> 
     Ok(Some(version))
 }
 
-async fn bring_up(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError> {
+async fn run(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError> {
     let (plan, found) = look(tx).await?;
     if plan.from.is_some_and(|from| from > VERSION) {
         return Ok(());
@@ -136,13 +136,13 @@ async fn bring_up(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError>
         tracing::info!(statement, "migrating");
         tx.raw(statement).await?;
     }
-    // Before the rest, which on MySQL commits it while the lock is held: another replica's insert would fail.
+    // Before the other rows: on MySQL those commit it while the lock is held, so that no other replica inserts one too.
     if plan.identity.is_none() {
         identity::write(tx, identity).await?;
     }
     data::complete(tx).await?;
     if plan.from != Some(VERSION) {
-        // Last, so that a migration that is cut short is not taken for done.
+        // Last, so that an interrupted migration does not look complete.
         tx.raw("DELETE FROM sc_auth_schema").await?;
         let insert = format!(
             "INSERT INTO sc_auth_schema (id, version, oldest_version, oldest_server) \
@@ -154,9 +154,9 @@ async fn bring_up(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError>
     Ok(())
 }
 
-/// MySQL's locks are the server's and not the database's, and their names have at most 64 characters. The digest is the
-/// one that releases before 0.3 asked the database for, so that they and we wait for each other; MySQL 9.6 and later have
-/// no function SHA1 without a component.
+/// MySQL's locks belong to the server, not to a database, and their names have at most 64 characters. The digest is the
+/// same that releases before 0.3 computed in the database, so that old and new servers wait for each other. MySQL 9.6
+/// and later have no SHA1 function without a component.
 async fn mysql_lock(tx: &mut Tx) -> Result<String, StoreError> {
     let database: Vec<(Option<String>,)> = tx.raw_rows("SELECT DATABASE()").await?;
     let name = database.into_iter().next().and_then(|(name,)| name).unwrap_or_default();

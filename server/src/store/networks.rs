@@ -1,4 +1,4 @@
-//! Networks that a user has logged in from, kept under a keyed hash of the user's name and the network.
+//! Networks that a user has logged in from, stored under a keyed hash of the user's name and the network.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Order, Query};
@@ -13,11 +13,11 @@ pub(super) enum KnownNetworks {
     LastLoginAt,
 }
 
-/// As many are remembered of one user; the least recently used go first.
+/// The most networks to remember per user; the least recently used are deleted first.
 const MAX_PER_USER: u64 = 16;
 
 impl Store {
-    /// When somebody last logged in from the network; `None` where nobody has.
+    /// The last login from the network, in seconds since 1970-01-01 UTC; `None` without a login.
     pub async fn known_network(&self, id: &str) -> Result<Option<UnixTime>, StoreError> {
         let select = Query::select()
             .column(KnownNetworks::LastLoginAt)

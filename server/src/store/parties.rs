@@ -1,5 +1,5 @@
-//! The pairs of issuer and audience that tokens were signed with. A token that names one of them is good until it
-//! expires, so that a new host name or audience logs nobody out.
+//! The pairs of issuer and audience that tokens were signed for. A token with one of these pairs stays valid until it
+//! expires, so that a new host name or audience does not log users out.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, Query};
@@ -16,20 +16,20 @@ pub(super) enum TokenParties {
     LastExp,
 }
 
-/// An issuer, its audience and the end of the last token that was signed with them.
+/// An issuer, its audience and the expiry of the last token that was signed for them.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Party {
     /// A digest of the other two, short enough for a primary key.
     pub id: String,
     pub issuer: String,
-    /// JSON, as the claim `aud` holds it.
+    /// JSON, like the claim `aud`.
     pub audience: String,
     #[sqlx(try_from = "i64")]
     pub last_exp: UnixTime,
 }
 
 impl Store {
-    /// The pairs whose last token has not ended yet.
+    /// The pairs whose last token has not expired.
     pub async fn parties(&self, now: UnixTime) -> Result<Vec<Party>, StoreError> {
         let select = Query::select()
             .columns([TokenParties::Id, TokenParties::Issuer, TokenParties::Audience, TokenParties::LastExp])
@@ -39,7 +39,7 @@ impl Store {
         self.fetch_all(&select).await
     }
 
-    /// Keeps a pair until `party.last_exp`, or longer where it is kept longer already.
+    /// Keeps a pair until `party.last_exp` at least.
     pub async fn keep_party(&self, party: &Party) -> Result<(), StoreError> {
         let extend = Query::update()
             .table(TokenParties::Table)
@@ -50,7 +50,7 @@ impl Store {
         if self.execute(&extend).await? > 0 {
             return Ok(());
         }
-        // Not there yet, or kept longer by another replica: then the insertion finds it and changes nothing.
+        // The pair does not exist, or another replica keeps it longer: then the insertion changes nothing.
         let insert = Query::insert()
             .into_table(TokenParties::Table)
             .columns([TokenParties::Id, TokenParties::Issuer, TokenParties::Audience, TokenParties::LastExp])

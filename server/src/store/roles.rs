@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::schema::Roles;
 use super::{Store, StoreError};
 
-/// What a user may do.
+/// The role of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
     Admin,
@@ -17,7 +17,7 @@ pub enum Role {
 impl Role {
     pub const ALL: [Self; 2] = [Self::Admin, Self::User];
 
-    /// The id where we make the role; a database that was taken over may have another one.
+    /// The id in a new database; a database that was taken over may have another one.
     pub const fn usual_id(self) -> i32 {
         match self {
             Self::Admin => 1,
@@ -36,7 +36,7 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// Where a database has the role twice, new users get the first.
+    /// If a database has the role twice, new users get the first.
     pub(super) fn id_query(self) -> Expr {
         let select = Query::select()
             .expr(Func::min(Expr::col(Roles::Id)))
@@ -47,7 +47,7 @@ impl Role {
     }
 }
 
-/// A role with its id.
+/// A role, as returned to clients.
 #[derive(Debug, FromRow)]
 pub struct RoleInfo {
     pub id: i32,

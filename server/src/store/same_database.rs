@@ -1,5 +1,5 @@
-//! Each new connection is asked which database it leads to: a host name may lead to another server from one moment to
-//! the next, and a file may be replaced. One that leads elsewhere is not used.
+//! Checks each new connection for the database's identity: a host name may suddenly lead to another server, and a file
+//! may be replaced. A connection to another database is refused.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,10 +8,10 @@ use sqlx::database::HasStatementCache;
 use sqlx::pool::PoolOptions;
 use sqlx::{Database, Executor, FromRow, IntoArguments};
 
-/// What new connections are compared with.
+/// The identity that new connections are compared with.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SameDatabase {
-    /// Known once the database is in use.
+    /// Set once the database is in use.
     identity: Arc<OnceLock<String>>,
     has_strayed: Arc<AtomicBool>,
 }
@@ -19,7 +19,7 @@ pub(super) struct SameDatabase {
 const SELECT: &str = "SELECT identity FROM sc_auth_identity WHERE id = 1";
 
 impl SameDatabase {
-    /// From now on only connections to the database with this identity are used.
+    /// From now on, accepts only connections to the database with this identity.
     pub fn set(&self, identity: String) {
         // It never changes.
         let _ = self.identity.set(identity);
@@ -34,7 +34,7 @@ impl SameDatabase {
         self.has_strayed.load(Ordering::Relaxed)
     }
 
-    /// A look has found it where it is expected.
+    /// Records that the settings lead to the database again.
     pub fn is_back(&self) {
         self.has_strayed.store(false, Ordering::Relaxed);
     }

@@ -1,12 +1,12 @@
-//! The file of an embedded database. SQLite goes on with a file that was removed or replaced, and whatever it writes
-//! there is lost at the next start.
+//! Detects that the file of an embedded database was removed or replaced. SQLite would continue to use the old file,
+//! and everything that it writes there would be lost at the next start.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Database, StoreError};
 
-/// The file as it was when the server opened it; none for a database server and for a database in memory.
+/// The file that the server opened; `None` for a database server and for an in-memory database.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SameFile(Option<(PathBuf, FileId)>);
 
@@ -14,13 +14,13 @@ pub(super) struct SameFile(Option<(PathBuf, FileId)>);
 type FileId = (u64, u64);
 
 impl SameFile {
-    /// Called once the file exists.
+    /// Call this once the file exists.
     pub fn of(database: &Database) -> Self {
         Self(database.file().and_then(|path| id(&path).map(|id| (path, id))))
     }
 
     /// # Errors
-    /// [`StoreError::Unavailable`] where another file, or none, is in its place.
+    /// [`StoreError::Unavailable`] if the file was replaced or removed.
     pub fn check(&self) -> Result<(), StoreError> {
         let Some((path, opened)) = &self.0 else { return Ok(()) };
         let problem = match id(path) {

@@ -1,7 +1,7 @@
-//! The tables, written down once for all engines. `migrate` brings any database that it knows to this form.
+//! The tables, defined once for all engines. `migrate` brings every known database to this schema.
 //!
-//! Tables that the old service has too keep its names and types, since it may go on working on them: what is added to
-//! them is nullable or has a default.
+//! Tables that the legacy service also has keep its names and types, because it may still use them: new columns are
+//! nullable or have a default.
 
 use sea_query::Iden;
 
@@ -9,8 +9,8 @@ use crate::account::{EMAIL, KEY_MAX, NAME, PASSWORD_HASH_MAX, USERNAME, width};
 
 /// The version of the schema below. It grows with every change.
 pub const VERSION: i32 = 2;
-/// The version that a server must know, at the least, to work on the schema below. It follows [`VERSION`] a release
-/// late: columns are added in one release and relied upon in the next.
+/// The lowest version that a server must know to use the schema below. It follows [`VERSION`] one release later:
+/// columns are added in one release and required in the next.
 pub const OLDEST_VERSION: i32 = 1;
 /// The first release that knows [`OLDEST_VERSION`].
 pub const OLDEST_SERVER: &str = "0.1.0";
@@ -31,25 +31,25 @@ pub struct Column {
 
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// A primary key that counts by itself.
+    /// A primary key that the database assigns.
     Counter,
     /// The same with 64 bits.
     BigCounter,
-    /// A primary key that is given.
+    /// A primary key that the server assigns.
     Id,
-    /// A textual primary key of so many characters at most.
+    /// A textual primary key with this maximum length.
     TextId(u16),
     Int,
     /// Also times, as the seconds of a `UnixTime`.
     BigInt,
     Flag,
-    /// So many characters at most.
+    /// Text with this maximum length.
     Text(u16),
     /// The same, compared byte by byte.
     Key(u16),
-    /// The old service's form of a time, UTC without saying so.
+    /// The legacy service's type for times: UTC, without a time zone.
     DateTime,
-    /// The `id` of a user, who takes the row along when deleted.
+    /// The `id` of a user. Deleting the user deletes the row.
     UserId,
     /// The `id` of a role.
     RoleId,
@@ -59,7 +59,7 @@ pub enum Kind {
 pub enum Presence {
     Required,
     Optional,
-    /// This number where nothing is given.
+    /// Defaults to this number.
     Default(i32),
 }
 
@@ -85,7 +85,7 @@ const fn unique(name: &'static str, columns: &'static str) -> Index {
     Index { name, columns, unique: true }
 }
 
-/// Says which schema this is. It comes first: from then on the database is known as ours.
+/// The version of the schema. This table comes first: it marks the database as ours.
 pub const VERSIONS: Table = Table {
     name: "sc_auth_schema",
     columns: &[
@@ -112,8 +112,8 @@ pub const TABLES: &[Table] = &[
             column("role_id", RoleId, Required),
             column("created_at", DateTime, Optional),
             column("updated_at", DateTime, Optional),
-            // Names and addresses are unique by these, the same on all engines whatever their collations say. NULL in
-            // rows that the old service has written.
+            // Names and addresses are unique by these keys, on all engines and regardless of collations. NULL in rows
+            // that the legacy service has written.
             column("username_key", Key(width(KEY_MAX)), Optional),
             column("email_key", Key(width(KEY_MAX)), Optional),
             column("disabled", Flag, Default(0)),
@@ -133,16 +133,16 @@ pub const TABLES: &[Table] = &[
             column("id", BigCounter, Required),
             column("sid", Key(36), Required),
             column("user_id", UserId, Required),
-            // The refresh token that is good now: its `jti`, `iat`, `exp` and the key that signed it. None of it is a
-            // token, but a lost answer can be signed again from it.
+            // The current refresh token: its `jti`, `iat`, `exp` and the key that signed it. It is not the token
+            // itself, but enough to sign it again after a lost answer.
             column("refresh_jti", Key(36), Required),
             column("refresh_iat", BigInt, Optional),
             column("refresh_kid", Key(64), Optional),
             column("created_at", BigInt, Required),
-            // The end without a refresh, which is the refresh token's `exp`, and the end in any case.
+            // `expires_at` is the end without a refresh, which is the refresh token's `exp`; `ends_at` the latest end.
             column("expires_at", BigInt, Required),
             column("ends_at", BigInt, Optional),
-            // The refresh token before, and when it was exchanged.
+            // The previous refresh token, and when it was exchanged.
             column("previous_jti", Key(36), Optional),
             column("rotated_at", BigInt, Optional),
             column("last_used_at", BigInt, Optional),
@@ -151,11 +151,11 @@ pub const TABLES: &[Table] = &[
         ],
         indexes: &[
             unique("uq_sessions_sid", "sid"),
-            // None on the end, which each refresh moves: what is over is found by going through the table.
+            // No index on the end, which each refresh updates: a scan of the table finds expired sessions.
             index("ix_sessions_user_id", "user_id"),
         ],
     },
-    // Every pair of issuer and audience that tokens were signed with, until the last of them ends.
+    // Every pair of issuer and audience that tokens were signed for, until the last of them expires.
     Table {
         name: "token_parties",
         columns: &[
@@ -166,8 +166,8 @@ pub const TABLES: &[Table] = &[
         ],
         indexes: &[],
     },
-    // Failed logins by a keyed hash of the submitted name, whether there is such a user or not, and of what else they
-    // are counted by: a network or a session.
+    // Failed logins by a keyed hash of the submitted name, whether the user exists or not, and of the network or
+    // session that they are counted by.
     Table {
         name: "login_failures",
         columns: &[
@@ -191,7 +191,7 @@ pub const TABLES: &[Table] = &[
             index("ix_known_networks_last_login_at", "last_login_at"),
         ],
     },
-    // The key of those hashes, sealed under each refresh key, whose id it stands under.
+    // The key of those hashes, sealed under each refresh key. The id is the refresh key's.
     Table {
         name: "counter_keys",
         columns: &[
@@ -202,7 +202,7 @@ pub const TABLES: &[Table] = &[
         ],
         indexes: &[],
     },
-    // Who did what to whom, from where, and how it ended. No reference to users: it outlives them.
+    // Audit events. They do not reference users, because they outlive them.
     Table {
         name: "audit_events",
         columns: &[
@@ -221,20 +221,20 @@ pub const TABLES: &[Table] = &[
         ],
         indexes: &[],
     },
-    // One row: which database this is. It is random, and dumps, standbys and restores keep it.
+    // One row: the database's random identity, which dumps, standbys and restores keep.
     Table {
         name: "sc_auth_identity",
         columns: &[
             column("id", Id, Required),
             column("identity", Key(64), Required),
-            // The name that the database had while it was empty, where an acceptance let it be filled.
+            // The name that the database was accepted under while it was empty.
             column("accepted_as", Key(64), Optional),
-            // The Secret that the first Admin was made with.
+            // The Secret that the first Admin was created from.
             column("bootstrap_id", Key(64), Optional),
         ],
         indexes: &[],
     },
-    // Which ScAuths' servers work on this database, and when each was last seen.
+    // The ScAuths whose servers use this database, and when each was last seen.
     Table {
         name: "sc_auth_heartbeats",
         columns: &[
@@ -246,7 +246,7 @@ pub const TABLES: &[Table] = &[
         ],
         indexes: &[],
     },
-    // The identifiers of all keys that servers had here, so that a loss is told from a rotation.
+    // The identifiers of all keys that servers have used here, to distinguish a loss from a rotation.
     Table {
         name: "sc_auth_keys",
         columns: &[
@@ -256,7 +256,7 @@ pub const TABLES: &[Table] = &[
         ],
         indexes: &[],
     },
-    // What only one replica is to do at a time, and when it is due.
+    // Tasks that only one replica at a time runs, and when each is due.
     Table {
         name: "chores",
         columns: &[column("id", TextId(32), Required), column("due_at", BigInt, Required)],
@@ -264,7 +264,7 @@ pub const TABLES: &[Table] = &[
     },
 ];
 
-/// What the old service's tables hold; a database that has all of it is one of its own.
+/// The legacy service's tables and columns; a database that has all of them belongs to it.
 pub const OLD_TABLES: &[(&str, &[&str])] = &[
     ("roles", &["id", "name"]),
     ("users", &["id", "uuid", "email", "username", "password", "name", "role_id", "created_at", "updated_at"]),
@@ -333,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_added_to_the_old_service_s_tables_does_not_hinder_it() {
+    fn columns_added_to_the_legacy_service_s_tables_are_optional() {
         for (name, old) in OLD_TABLES {
             let Some(table) = TABLES.iter().find(|table| table.name == *name) else { continue };
             for column in table.columns.iter().filter(|column| !old.contains(&column.name)) {

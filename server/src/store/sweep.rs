@@ -1,4 +1,4 @@
-//! What is over is deleted, by one replica at a time and a few rows at once.
+//! Deletes expired rows, in small batches and on one replica at a time.
 
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ enum Chores {
     DueAt,
 }
 
-/// Rows that are deleted by one statement.
+/// The most rows to delete in one statement.
 const BATCH: u64 = 500;
-/// Batches of sessions that are looked at in one go: some 600,000 sessions an hour.
+/// The batches of sessions to check in one sweep: about 600,000 sessions an hour.
 const BATCHES: usize = 20;
-/// Counters of failures that are kept at most, two for a name and a network: the oldest go first.
+/// The most counters of failures to keep, two for each name and network; the oldest are deleted first.
 const MAX_FAILURES: u64 = 200_000;
 
 impl Store {
-    /// Takes over a chore that is due, and makes it due again after `every`. Returns whether it is the caller's.
+    /// Claims a chore that is due; it is due again in `every` seconds. Returns whether the caller has claimed it.
     pub async fn claim_chore(&self, name: &str, now: UnixTime, every: Duration) -> Result<bool, StoreError> {
         let insert = Query::insert()
             .into_table(Chores::Table)
@@ -57,8 +57,8 @@ impl Store {
         Ok(self.execute(&claim).await? == 1)
     }
 
-    /// Deletes the sessions that have expired of the next few thousand after `after`, in the order of their ids.
-    /// Returns where to go on, which is 0 after the last, and how many were deleted.
+    /// Checks the next few thousand sessions after the id `after`, and deletes the expired ones. Returns the id to
+    /// continue after, which is 0 after the last session, and how many were deleted.
     pub async fn sweep_sessions(&self, after: i64, now: UnixTime) -> Result<(i64, u64), StoreError> {
         let (mut after, mut deleted) = (after, 0);
         for _ in 0..BATCHES {
@@ -72,13 +72,13 @@ impl Store {
             let rows: Vec<(i64, i64)> = self.fetch_all(&select).await?;
             let Some((last, _)) = rows.last() else { return Ok((0, deleted)) };
             after = *last;
-            let over = rows.iter().filter(|(_, expires_at)| *expires_at <= now.seconds()).map(|(id, _)| *id);
-            deleted += self.delete_all(Sessions::Table, Sessions::Id, over.collect()).await?;
+            let expired = rows.iter().filter(|(_, expires_at)| *expires_at <= now.seconds()).map(|(id, _)| *id);
+            deleted += self.delete_all(Sessions::Table, Sessions::Id, expired.collect()).await?;
         }
         Ok((after, deleted))
     }
 
-    /// Deletes events older than `before`: they are those with the smallest ids.
+    /// Deletes events older than `before`, which have the smallest ids.
     pub async fn sweep_audit_events(&self, before: UnixTime) -> Result<u64, StoreError> {
         let mut deleted = 0;
         loop {
@@ -98,7 +98,7 @@ impl Store {
         }
     }
 
-    /// Deletes failures older than `before`, and the oldest where there are too many.
+    /// Deletes failures older than `before`, and the oldest if there are too many.
     pub async fn sweep_failures(&self, before: UnixTime) -> Result<u64, StoreError> {
         let newest_of_too_many = Query::select()
             .column(LoginFailures::LastFailedAt)
@@ -113,13 +113,13 @@ impl Store {
         self.sweep::<String>(table, id, at, before).await
     }
 
-    /// Deletes networks that nobody has logged in from since `before`.
+    /// Deletes networks without a login since `before`.
     pub async fn sweep_networks(&self, before: UnixTime) -> Result<u64, StoreError> {
         let (table, id, at) = (KnownNetworks::Table, KnownNetworks::Id, KnownNetworks::LastLoginAt);
         self.sweep::<String>(table, id, at, before).await
     }
 
-    /// Deletes pairs of issuer and audience whose last token has ended.
+    /// Deletes pairs of issuer and audience whose last token has expired.
     pub async fn sweep_parties(&self, now: UnixTime) -> Result<u64, StoreError> {
         self.sweep::<String>(TokenParties::Table, TokenParties::Id, TokenParties::LastExp, now).await
     }
@@ -130,7 +130,7 @@ impl Store {
         self.sweep::<String>(table, id, at, before).await
     }
 
-    /// How many sessions have not expired.
+    /// The number of sessions that have not expired.
     pub async fn count_sessions(&self, now: UnixTime) -> Result<i64, StoreError> {
         let select = Query::select()
             .expr(Func::count(Expr::col(Sessions::Id)))
@@ -140,7 +140,7 @@ impl Store {
         Ok(self.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count))
     }
 
-    /// Deletes the rows of a table whose time has come, in batches by primary key: long locks would hold up logins.
+    /// Deletes the expired rows of a table, in batches by primary key: long locks would delay logins.
     async fn sweep<K>(
         &self,
         table: impl IntoIden + Copy,

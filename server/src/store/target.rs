@@ -20,20 +20,20 @@ pub enum Database {
 }
 
 impl Database {
-    /// The file of an embedded database; `None` for a database server and for one in memory.
+    /// The file of an embedded database; `None` for a database server and for an in-memory database.
     pub fn file(&self) -> Option<PathBuf> {
         let Self::Sqlite(options) = self else { return None };
         let name = options.get_filename().to_str()?;
-        // The library's name for a database in memory. An empty one means a temporary file.
+        // The library's name for an in-memory database. An empty name means a temporary file.
         if name.is_empty() || name.starts_with("file:sqlx-in-memory") {
             return None;
         }
-        // SQLite takes URIs too.
+        // SQLite accepts URIs too.
         let path = name.strip_prefix("file://").or_else(|| name.strip_prefix("file:")).unwrap_or(name);
         Some(PathBuf::from(path))
     }
 
-    /// The folder that an embedded database lies in; `None` for a database server.
+    /// The folder of an embedded database; `None` for a database server.
     pub fn folder(&self) -> Option<PathBuf> {
         match self {
             Self::Sqlite(options) => {
@@ -53,15 +53,14 @@ impl Database {
             }
             Self::Postgres(options) => {
                 let (host, port) = (options.get_host().to_lowercase(), options.get_port().to_string());
-                // As PostgreSQL has it, the user's name is the default.
+                // In PostgreSQL, the default name is the user's.
                 Place::of(&["postgres", &host, &port, options.get_database().unwrap_or(options.get_username())])
             }
         }
     }
 }
 
-/// Twelve hexadecimal digits that stand for engine, host, port and name, or for the path of a file. Credentials are no
-/// part of it.
+/// Twelve hexadecimal digits, a digest of engine, host, port and name, or of the path of a file; not of credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place(String);
 
@@ -71,12 +70,12 @@ impl Place {
         format!("{EMPTY}{}", self.0)
     }
 
-    /// The name of the old service's database there.
+    /// The name of the legacy service's database there.
     pub fn old_service(&self) -> String {
         format!("{OLD}{}", self.0)
     }
 
-    /// Whether it is such a name, and not an identity.
+    /// Whether the text is such a name, not an identity.
     pub fn is_name(text: &str) -> bool {
         text.starts_with(EMPTY) || text.starts_with(OLD)
     }
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_do_not_change_a_name_and_anything_else_does() {
+    fn everything_except_credentials_changes_a_name() {
         let name = empty("mysql://u:p@db:3306/n");
         assert!(name.len() == 18 && Place::is_name(&name), "{name}");
         assert_eq!(empty("mysql://other:secret@DB/n"), name);

@@ -1,4 +1,4 @@
-//! Several statements that take effect together or not at all.
+//! Transactions.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, MySql, Postgres, Sqlite, Transaction};
 
 use super::{AnyRow, Engine, Pool, Store, StoreError, backoff, on_engine};
 
-/// A transaction on one engine. Dropped, it is rolled back.
+/// A transaction on one engine. It is rolled back when it is dropped.
 #[derive(Debug)]
 pub enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
@@ -18,7 +18,7 @@ pub enum Tx {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// What a transaction's work returns: boxed, since it borrows the transaction.
+/// The future of a transaction's work: boxed, because it borrows the transaction.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 impl Store {
@@ -26,7 +26,7 @@ impl Store {
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         self.file.check()?;
         Ok(match &self.pool {
-            // Else two of them could both read first, and neither could then write.
+            // Otherwise two transactions could both read first, and neither could then write.
             Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Pool::MySql(pool) => Tx::MySql(pool.begin().await?),
             Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
@@ -41,7 +41,7 @@ impl Store {
         }
     }
 
-    /// Runs `work` in a transaction, all of it again if the engine gave it up.
+    /// Runs `work` in a transaction, and retries all of it if the engine aborted it.
     pub(super) async fn transaction<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send,
@@ -100,7 +100,7 @@ impl Tx {
         })
     }
 
-    /// Runs a statement, not kept prepared, and returns how many rows it matched.
+    /// Runs a statement without keeping it prepared. Returns the number of matched rows.
     pub async fn execute(&mut self, statement: &(impl SqlxBinder + Sync)) -> Result<u64, StoreError> {
         on_engine!(Self, self, statement, |sql, values, tx| {
             Ok(sqlx::query_with(AssertSqlSafe(sql), values).persistent(false).execute(&mut **tx).await?.rows_affected())

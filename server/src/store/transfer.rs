@@ -1,4 +1,4 @@
-//! Users from and to files, many at once.
+//! Imports and exports many users at once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use super::users::{insertion, row, select_users};
 use super::{ListedUser, NewUser, Store, StoreError, Tx};
 use crate::account::fold;
 
-/// A user with all that is kept of one.
+/// A user with all data.
 #[derive(Debug, FromRow)]
 pub struct ExportedUser {
     #[sqlx(flatten)]
@@ -21,7 +21,7 @@ pub struct ExportedUser {
     pub created_at: Option<PrimitiveDateTime>,
 }
 
-/// What a database of the old service has of a user too.
+/// The columns of a user that the legacy service's table also has.
 #[derive(Debug, FromRow)]
 pub struct OldRow {
     pub id: i32,
@@ -31,7 +31,7 @@ pub struct OldRow {
     pub password: Option<String>,
     pub name: Option<String>,
     pub role_id: Option<i32>,
-    /// Whether the column is NULL: what else is in it may be no time.
+    /// Whether the column is NULL. Its value is not read, because it may not be a valid time.
     pub no_created_at: bool,
     pub no_updated_at: bool,
 }
@@ -40,8 +40,8 @@ pub struct OldRow {
 type Numbered = (u64, NewUser);
 
 impl Store {
-    /// Keeps all users of a batch but those whose names are taken, in one transaction. Returns the numbers of the
-    /// others, and why.
+    /// Creates all users of a batch except those whose names are taken, in one transaction. Returns the line numbers of
+    /// the others, and the reasons.
     pub async fn import(&self, batch: &[Numbered], now: UnixTime) -> Result<Vec<(u64, String)>, StoreError> {
         self.transaction(|tx| {
             let batch = batch.to_vec();
@@ -61,7 +61,7 @@ impl Store {
         self.fetch_all(&select).await
     }
 
-    /// Users as they are before a migration too.
+    /// Users, readable before a migration too.
     pub async fn old_rows(&self, after: i32, limit: u64) -> Result<Vec<OldRow>, StoreError> {
         let select = Query::select()
             .columns([
@@ -96,7 +96,7 @@ impl Store {
         self.fetch_all(&select).await
     }
 
-    /// How many users have a hash that begins with `ours`.
+    /// The number of users with a hash that begins with `ours`.
     pub async fn count_own_hashes(&self, ours: &str) -> Result<u64, StoreError> {
         let select = Query::select()
             .expr(Func::count(Expr::col(Users::Id)))

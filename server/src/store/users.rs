@@ -16,7 +16,7 @@ use crate::clock::to_calendar;
 pub(super) use change::end_sessions;
 pub use listing::UserFilter;
 
-/// A user.
+/// A user, as returned to clients: existing clients expect this order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 #[cfg_attr(test, derive(Default))]
 pub struct User<Uuid = String> {
@@ -24,7 +24,7 @@ pub struct User<Uuid = String> {
     pub name: Option<String>,
     pub email: Option<String>,
     pub role_id: Option<i32>,
-    /// `None` only in a row of the old service.
+    /// `None` only in a row of the legacy service.
     pub username: Option<String>,
     pub uuid: Uuid,
     pub role_name: Option<String>,
@@ -60,7 +60,7 @@ pub struct NewUser {
     pub created_at: Option<UnixTime>,
 }
 
-/// What to change of a user; `None` leaves a column as it is.
+/// Changes of a user; `None` leaves a column unchanged.
 #[derive(Debug, Default, Clone)]
 pub struct Changes {
     pub name: Option<String>,
@@ -68,12 +68,12 @@ pub struct Changes {
     pub password_hash: Option<String>,
     pub role: Option<Role>,
     pub disabled: Option<bool>,
-    /// The session that outlives a new password: the one that it was set in.
+    /// The session that a new password does not end: the one that sets it.
     pub keep_session: Option<String>,
 }
 
 impl Changes {
-    /// Whether an Admin who is changed so is an Admin no more.
+    /// Whether an Admin would lose that role or the ability to log in.
     fn takes_power(&self) -> bool {
         self.role == Some(Role::User) || self.disabled == Some(true)
     }
@@ -97,19 +97,19 @@ impl Changes {
     }
 }
 
-/// A user and the hash of that user's password; a row of the old service may have none.
+/// A user and the hash of that user's password; a row of the legacy service may have none.
 #[derive(Debug, FromRow)]
 pub struct Credentials {
     #[sqlx(flatten)]
     pub user: User,
     pub password: Option<String>,
-    /// Grows when the user's failed logins are cleared: to the seconds of the [`UnixTime`] at which the password
+    /// Grows when the user's failed logins are cleared: to the time in seconds since 1970-01-01 UTC where the password
     /// was reset on the command line, else by one.
     pub login_epoch: i64,
     username_key: Option<String>,
 }
 
-/// Selects what [`User`] holds.
+/// Selects the columns of [`User`].
 pub(super) fn columns(select: &mut SelectStatement) -> &mut SelectStatement {
     for column in [Users::Id, Users::Name, Users::Email, Users::RoleId, Users::Username, Users::Uuid, Users::Disabled] {
         select.column((Users::Table, column));
@@ -117,7 +117,7 @@ pub(super) fn columns(select: &mut SelectStatement) -> &mut SelectStatement {
     select.expr_as(Expr::col((Roles::Table, Roles::Name)), "role_name").left_join(Roles::Table, of_user())
 }
 
-/// Which role is a user's.
+/// Joins users with their roles.
 fn of_user() -> Expr {
     Expr::col((Roles::Table, Roles::Id)).equals((Users::Table, Users::RoleId))
 }
@@ -126,7 +126,7 @@ pub(super) fn select_users() -> SelectStatement {
     columns(Query::select().from(Users::Table)).to_owned()
 }
 
-/// Rows that the old service wrote have no key yet: those match by the name itself.
+/// Rows that the legacy service has written have no key yet: they match by the name itself.
 fn by_username(username: &str) -> SelectStatement {
     let key = Expr::col((Users::Table, Users::UsernameKey));
     let by_name = key.clone().is_null().and(Expr::col((Users::Table, Users::Username)).eq(username));
@@ -143,7 +143,7 @@ fn by_uuid(uuid: &str) -> SelectStatement {
     select_users().and_where(Expr::col((Users::Table, Users::Uuid)).eq(uuid)).to_owned()
 }
 
-/// The old service's column may hold ASCII only: MySQL refuses to compare it with anything else.
+/// The legacy service's column may be ASCII: MySQL refuses to compare it with other characters.
 pub(super) fn may_be_uuid(text: &str) -> bool {
     text.is_ascii()
 }
@@ -152,7 +152,7 @@ impl Store {
     /// The user of that name with the hash of the password.
     pub async fn credentials(&self, username: &str) -> Result<Option<Credentials>, StoreError> {
         let mut found: Vec<Credentials> = self.fetch_all(&by_username(username)).await?;
-        // The name to the letter goes before one that is only alike.
+        // An exact match takes precedence over one that differs in case or form.
         found.sort_by_key(|found| found.user.username() != username);
         let found = found.into_iter().next();
         if let Some(Credentials { user, username_key: None, .. }) = &found {
@@ -161,7 +161,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Fills in the keys of a row that the old service has written, unless another row has them.
+    /// Fills in the keys of a row that the legacy service has written, unless another row has them.
     async fn complete_keys(&self, user: &User) -> Result<(), StoreError> {
         let email_key = user.email.as_deref().map(fold);
         for (column, key) in [(Users::UsernameKey, user.username.as_deref().map(fold)), (Users::EmailKey, email_key)] {
@@ -230,7 +230,7 @@ pub(super) fn insertion(rows: Vec<Row>) -> InsertStatement {
     insertion
 }
 
-/// The old service's columns hold UTC without saying so.
+/// The legacy service's columns contain UTC, without a time zone.
 fn to_datetime(time: UnixTime) -> PrimitiveDateTime {
     let utc = to_calendar(time);
     PrimitiveDateTime::new(utc.date(), utc.time())

@@ -1,18 +1,18 @@
-//! Columns of the old service that cannot hold all of Unicode, since its database was made with latin1 or utf8mb3. On
-//! MySQL they get utf8mb4, so that a name is neither refused nor compared wrongly. One that cannot is refused before the
-//! server starts: each login and registration would be answered with an error.
+//! Converts columns of the legacy service that cannot store all of Unicode, because its database was created with
+//! latin1 or utf8mb3. On MySQL they get utf8mb4, so that no name is refused or compared wrongly. If a column cannot be
+//! converted, the server does not start: each login and registration would fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::store::{Engine, StoreError, Tx};
 
-/// What people write into the old service's tables.
+/// The columns of the legacy service for text that people enter.
 const COLUMNS: &str = "'username', 'email', 'name'";
 /// The most bytes of an index entry.
 const INDEX: i64 = 3_072;
-/// The most bytes of a row, without what `TEXT` and `BLOB` hold.
+/// The most bytes of a row, without the contents of `TEXT` and `BLOB`.
 const ROW: i64 = 65_535;
-/// What our own columns take of it, at the most.
+/// The most bytes of our own columns in a row.
 const OUR_COLUMNS: i64 = 2 * (255 * 4 + 2) + 16;
 
 /// A column with another character set.
@@ -24,17 +24,17 @@ struct Narrow {
     column_type: String,
     is_nullable: String,
     default: Option<String>,
-    /// Words about the default, and about columns that are computed.
+    /// The column `extra`, about defaults and computed columns.
     extra: String,
     collation: String,
     comment: String,
 }
 
-/// The statements that widen them, where there are any. They come before those that add something: where the database
-/// refuses one all the same, nothing was changed.
+/// The statements that convert such columns. They come before those that add columns: if the database refuses one,
+/// nothing has changed yet.
 ///
 /// # Errors
-/// [`StoreError::Narrow`] where a column has to be changed by hand.
+/// [`StoreError::Narrow`] if a column has to be changed manually.
 pub async fn statements(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
     if tx.engine() != Engine::MySql {
         return Ok(Vec::new());
@@ -57,8 +57,8 @@ pub async fn statements(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
     Ok(vec![format!("ALTER TABLE users {}", changes.join(", "))])
 }
 
-/// What has to come before all other statements: in the oldest row formats an index holds 767 bytes of a column, which are
-/// too few for a long name and for the keys that we add.
+/// The statement that must come before all others: in the oldest row formats, an index contains at most 767 bytes of a
+/// column, too few for a long name and for the keys that we add.
 pub async fn row_format(tx: &mut Tx) -> Result<Option<String>, StoreError> {
     if tx.engine() != Engine::MySql {
         return Ok(None);
@@ -87,7 +87,7 @@ async fn narrow(tx: &mut Tx) -> Result<Vec<Narrow>, StoreError> {
     tx.raw_rows(&select).await
 }
 
-/// The bytes of a text column once it is widened; `chars` are its characters, or those that an index has.
+/// The bytes of a text column after the conversion; `chars` is the length of the column, or of its part in an index.
 fn widened(chars: &str) -> String {
     format!(
         "CASE WHEN c.character_set_name IS NULL THEN COALESCE({chars}, 8) \
@@ -98,7 +98,7 @@ fn widened(chars: &str) -> String {
 const OF_USERS: &str = "FROM information_schema.columns c \
                         LEFT JOIN information_schema.character_sets k ON k.character_set_name = c.character_set_name";
 
-/// Columns in an index that would have too many bytes. Others than B-trees have no such bound.
+/// Columns in an index that would have too many bytes. Only B-trees have this limit.
 async fn in_long_indexes(tx: &mut Tx) -> Result<BTreeSet<String>, StoreError> {
     let bytes = widened("COALESCE(s.sub_part, c.character_maximum_length)");
     let select = format!(
@@ -116,7 +116,7 @@ async fn in_long_indexes(tx: &mut Tx) -> Result<BTreeSet<String>, StoreError> {
     Ok(rows.iter().filter(|(index, ..)| is_long(index)).map(|(_, column, _)| column.clone()).collect())
 }
 
-/// How many bytes a row has once all columns are widened, at the most.
+/// The most bytes of a row after the conversion of all columns.
 async fn row_size(tx: &mut Tx) -> Result<i64, StoreError> {
     let bytes = widened("c.character_maximum_length");
     let select = format!(
@@ -141,8 +141,8 @@ async fn is_mariadb(tx: &mut Tx) -> Result<bool, StoreError> {
     Ok(versions.iter().any(|(version,)| version.to_lowercase().contains("mariadb")))
 }
 
-/// The collation that compares as the column does now, as far as the values that are there can tell: a unique index
-/// must not find two of them equal that were not.
+/// The collation that compares like the column's present one, judging by the existing values: a unique index must not
+/// treat two of them as equal that were different.
 async fn collation(tx: &mut Tx, column: &Narrow) -> Result<&'static str, StoreError> {
     const BYTEWISE: &str = "utf8mb4_bin";
     if !column.collation.ends_with("_ci") {
@@ -157,7 +157,7 @@ async fn collation(tx: &mut Tx, column: &Narrow) -> Result<&'static str, StoreEr
     Ok(if counts.iter().all(|(before, after)| before == after) { candidate } else { BYTEWISE })
 }
 
-/// What bounds the length of columns.
+/// The limits on the length of columns.
 #[derive(Debug, Default)]
 struct Fits {
     in_long_indexes: BTreeSet<String>,
@@ -166,23 +166,23 @@ struct Fits {
 }
 
 impl Narrow {
-    /// Why it has to be changed by hand, if it has.
+    /// The reason why the column has to be changed manually, if any.
     fn obstacle(&self, fits: &Fits) -> Option<&'static str> {
         if !["varchar", "char", "tinytext", "text", "mediumtext", "longtext"].contains(&self.data_type.as_str()) {
-            return Some("its type is none that holds any text");
+            return Some("its type is not a text type");
         }
         if self.extra.to_uppercase().replace("DEFAULT_GENERATED", "").contains("GENERATED") {
             return Some("it is computed from other columns");
         }
         if fits.in_long_indexes.contains(&self.name) {
-            return Some("an index that it is in would have more than 3,072 bytes");
+            return Some("one of its indexes would have more than 3,072 bytes");
         }
         let is_in_row = !self.data_type.ends_with("text");
         (is_in_row && fits.row > ROW).then_some("a row would have more than 65,535 bytes")
     }
 
     fn change(&self, collation: &str, is_mariadb: bool) -> String {
-        // 255 bytes are fewer than the longest value has.
+        // The 255 bytes of `tinytext` are too few for the longest value.
         let column_type = if self.data_type == "tinytext" { "text" } else { &self.column_type };
         let presence = if self.is_nullable == "NO" { "NOT NULL" } else { "NULL" };
         let default = self.default(is_mariadb).map(|value| format!(" DEFAULT {value}")).unwrap_or_default();
@@ -197,7 +197,8 @@ impl Narrow {
         )
     }
 
-    /// The default as SQL, which MariaDB keeps. MySQL keeps the text alone; as digits it means the same in every mode.
+    /// The default as SQL, as MariaDB stores it. MySQL stores the plain text, which hexadecimal digits can express in
+    /// every SQL mode.
     fn default(&self, is_mariadb: bool) -> Option<String> {
         let value = self.default.as_deref()?;
         if is_mariadb {
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_keeps_all_but_its_character_set() {
+    fn only_the_character_set_of_a_column_changes() {
         let mut column = email();
         let text = "MODIFY COLUMN email varchar(120) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
         assert_eq!(column.change("utf8mb4_bin", true), format!("{text} NULL"));
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_stays_what_it_is() {
+    fn a_default_is_preserved() {
         let with = |default: &str, extra: &str, is_mariadb| {
             Narrow { default: Some(default.into()), extra: extra.into(), ..email() }.default(is_mariadb)
         };
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_statement_can_widen_is_told() {
+    fn columns_that_cannot_be_converted_are_reported() {
         let with =
             |data_type: &str, extra: &str| Narrow { data_type: data_type.into(), extra: extra.into(), ..email() };
         let fits = || Fits { in_long_indexes: BTreeSet::from(["name".into()]), row: ROW };

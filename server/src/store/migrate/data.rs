@@ -1,4 +1,4 @@
-//! The rows that must be there, and what is missing in rows that the old service has written.
+//! Creates required rows, and completes rows that the legacy service has written.
 
 use sea_query::{Expr, ExprTrait as _, Order, Query};
 
@@ -9,12 +9,12 @@ use crate::store::{Engine, Role, StoreError, Tx};
 const BATCH: u64 = 500;
 
 pub async fn complete(tx: &mut Tx) -> Result<(), StoreError> {
-    make_roles(tx).await?;
+    create_roles(tx).await?;
     fill_keys(tx).await
 }
 
-/// The old service may have them already, under other ids or twice.
-async fn make_roles(tx: &mut Tx) -> Result<(), StoreError> {
+/// Creates missing roles. The legacy service may have them under other ids, or twice.
+async fn create_roles(tx: &mut Tx) -> Result<(), StoreError> {
     let select = Query::select().columns([Roles::Id, Roles::Name]).from(Roles::Table).to_owned();
     let mut found: Vec<(i32, Option<String>)> = tx.fetch_all(&select).await?;
     for role in Role::ALL {
@@ -34,11 +34,12 @@ async fn make_roles(tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Where two rows fold to one key, the older has it; the other is found by its exact name only.
+/// Fills in missing keys. If two rows have the same folded key, the older gets it; the other is found only by its exact
+/// name.
 async fn fill_keys(tx: &mut Tx) -> Result<(), StoreError> {
     let (mut last, mut count) = (0, 0_u64);
     loop {
-        stand(tx).await?;
+        commit_batch(tx).await?;
         let rows = without_key(tx, last).await?;
         let Some((id, ..)) = rows.last() else { return Ok(()) };
         last = *id;
@@ -46,21 +47,21 @@ async fn fill_keys(tx: &mut Tx) -> Result<(), StoreError> {
             for (column, value) in [(Users::UsernameKey, username), (Users::EmailKey, email)] {
                 let Some(value) = value else { continue };
                 if !set_key(tx, *id, column, &fold(value)).await? {
-                    tracing::warn!(user_id = id, ?column, "two users have the same name or address but for its case");
+                    tracing::warn!(user_id = id, ?column, "two users have names or addresses that differ only in case");
                 }
             }
         }
         let before = count / 10_000;
         count += rows.len() as u64;
         if count / 10_000 > before {
-            tracing::info!(count, "users completed so far");
+            tracing::info!(count, "filling in the keys of users");
         }
     }
 }
 
-/// On MySQL, where a change of the schema has ended the transaction, each batch is one: a flush to the disk for every
-/// row would take hours.
-async fn stand(tx: &mut Tx) -> Result<(), StoreError> {
+/// On MySQL, where schema changes have ended the transaction, makes each batch a transaction: flushing every row to
+/// disk would take hours.
+async fn commit_batch(tx: &mut Tx) -> Result<(), StoreError> {
     if tx.engine() == Engine::MySql {
         tx.raw("COMMIT").await?;
         tx.raw("START TRANSACTION").await?;
@@ -83,8 +84,8 @@ async fn without_key(tx: &mut Tx, after: i32) -> Result<Vec<Names>, StoreError> 
     tx.fetch_all(&select).await
 }
 
-/// Returns whether the key is now this row's. It is asked for first, since a violated constraint would end a
-/// transaction on PostgreSQL; the lock keeps other migrations away.
+/// Sets a row's key unless another row has it, and returns whether this row has it now. It queries the key first,
+/// because a violated constraint would abort a transaction on PostgreSQL; the lock excludes other migrations.
 async fn set_key(tx: &mut Tx, id: i32, column: Users, key: &str) -> Result<bool, StoreError> {
     let owner = Query::select().column(Users::Id).from(Users::Table).and_where(Expr::col(column).eq(key)).to_owned();
     let owner: Option<(i32,)> = tx.fetch_optional(&owner).await?;

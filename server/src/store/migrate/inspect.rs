@@ -1,4 +1,4 @@
-//! What is in a database.
+//! Inspects the tables of a database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +12,12 @@ pub struct Found {
     pub indexes: BTreeSet<String>,
 }
 
-/// Whose a database is.
+/// The service that a database belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     Empty,
     Ours,
-    /// The service that this one succeeds.
+    /// The legacy service.
     OldService,
     Unknown,
 }
@@ -58,7 +58,7 @@ impl Found {
         self.tables.get(table).is_some_and(|columns| columns.contains(column))
     }
 
-    /// Whether the old service's tables are here, whoever works on them now.
+    /// Whether the database has the legacy service's tables, even if it was already taken over.
     pub fn has_old_tables(&self) -> bool {
         OLD_TABLES.iter().all(|(table, columns)| columns.iter().all(|column| self.has_column(table, column)))
     }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_known_by_its_tables() {
+    fn the_tables_determine_the_origin() {
         assert_eq!(found(&[]).origin(), Origin::Empty);
         assert_eq!(found(OLD_TABLES).origin(), Origin::OldService);
         assert_eq!(found(&[(VERSIONS.name, &["id"])]).origin(), Origin::Ours);

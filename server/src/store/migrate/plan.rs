@@ -1,11 +1,11 @@
-//! The steps from what is there to what is to be. Each can be taken again, and the plan is made anew from what is
-//! there: whoever is interrupted goes on where it was.
+//! Plans the steps from the present schema to the desired one. Each attempt plans again from the present schema, so an
+//! interrupted migration continues where it stopped.
 
 use super::inspect::Found;
 use crate::store::Engine;
 use crate::store::schema::TABLES;
 
-/// The statements that a schema still lacks, in their order.
+/// The missing statements, in order.
 pub fn statements(engine: Engine, found: &Found) -> Vec<String> {
     let mut statements = Vec::new();
     for table in TABLES {
@@ -37,13 +37,16 @@ mod tests {
     #[test]
     fn an_empty_database_gets_every_table() {
         let statements = statements(Engine::Postgres, &Found::default());
-        assert!(statements[0].starts_with("CREATE TABLE sc_auth_schema"), "the mark comes first");
+        assert!(
+            statements[0].starts_with("CREATE TABLE sc_auth_schema"),
+            "the table that marks the database as ours comes first"
+        );
         let tables = statements.iter().filter(|statement| statement.starts_with("CREATE TABLE")).count();
         assert_eq!(tables, TABLES.len());
     }
 
     #[test]
-    fn the_old_service_s_tables_are_only_added_to() {
+    fn the_legacy_service_s_tables_only_get_additions() {
         let statements = statements(Engine::MySql, &old_service());
         let touching: Vec<_> = statements
             .iter()
@@ -66,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_not_planned_again() {
+    fn a_complete_schema_needs_no_statements() {
         let mut found = Found::default();
         for table in TABLES {
             let columns = table.columns.iter().map(|column| column.name.to_owned()).collect();

@@ -1,4 +1,4 @@
-//! The schema in an engine's own words.
+//! Renders the schema in an engine's dialect.
 
 use crate::store::Engine;
 use crate::store::schema::{Column, Index, Kind, Presence, Table};
@@ -7,7 +7,7 @@ impl Engine {
     pub(super) fn create_table(self, table: &Table) -> String {
         let columns: Vec<_> = table.columns.iter().map(|column| self.column(column)).collect();
         let options = match self {
-            // In the oldest formats, which a server may have as its default, an index holds 767 bytes of a column.
+            // In the oldest formats, which may be a server's default, an index contains only 767 bytes of a column.
             Self::MySql => " ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
             Self::Sqlite | Self::Postgres => "",
         };
@@ -57,7 +57,7 @@ impl Engine {
         }
     }
 
-    /// Compared byte by byte, whatever the database's own collation is.
+    /// Makes the column compare byte by byte, regardless of the database's collation.
     const fn bytewise(self) -> &'static str {
         match self {
             Self::Sqlite => "",
@@ -66,7 +66,7 @@ impl Engine {
         }
     }
 
-    /// MySQL reads a column's own REFERENCES and ignores it.
+    /// MySQL ignores REFERENCES in the definition of a column.
     fn foreign_key(self, table: &Table, column: &Column) -> Option<String> {
         let references = match column.kind {
             Kind::UserId => "users (id) ON DELETE CASCADE",

@@ -1,4 +1,4 @@
-//! Changing and deleting users, with what has to happen at the same time.
+//! Changes and deletes users, together with their sessions and tokens.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
@@ -10,11 +10,11 @@ use super::super::{Role, Store, StoreError, Tx};
 use super::{Changes, to_datetime};
 
 impl Store {
-    /// Returns whether there is such a user. A new password and disabling end the user's sessions.
+    /// Returns whether the user exists. A new password, and disabling the user, end the user's sessions.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where the address belongs to another user, [`StoreError::LastAdmin`] where nobody would
-    /// be left to undo it, and what [`Guard`] refuses.
+    /// [`StoreError::Taken`] if the address belongs to another user, [`StoreError::LastAdmin`] if no Admin could log in
+    /// afterwards, and the errors of [`Guard`].
     pub async fn change_user(
         &self,
         user_id: i32,
@@ -30,10 +30,10 @@ impl Store {
         .await
     }
 
-    /// Deletes a user with all of that user's sessions. Returns whether there was one.
+    /// Deletes a user with all of that user's sessions. Returns whether the user existed.
     ///
     /// # Errors
-    /// [`StoreError::LastAdmin`] where nobody would be left to manage users, and what [`Guard`] refuses.
+    /// [`StoreError::LastAdmin`] if no Admin could log in afterwards, and the errors of [`Guard`].
     pub async fn delete_user(&self, user_id: i32, guard: Guard) -> Result<bool, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
@@ -56,8 +56,8 @@ impl Store {
         .await
     }
 
-    /// Replaces a hash by a stronger one of the same password, which was compared to begin the session `sid`. Returns
-    /// whether it was replaced: not if the password was changed or the session ended meanwhile.
+    /// Replaces a hash with a stronger one of the same password, which was compared to begin the session `sid`. Returns
+    /// `false` if the password was changed or the session ended meanwhile.
     pub async fn replace_hash(
         &self,
         user_id: i32,
@@ -110,7 +110,7 @@ async fn change(
     Ok(true)
 }
 
-/// After the row of the user was locked, which whoever begins a session has to wait for.
+/// Call this with the user's row locked, so that no other request creates a session meanwhile.
 pub(in crate::store) async fn end_sessions(
     tx: &mut Tx,
     user: &LockedUser,
@@ -129,8 +129,8 @@ pub(in crate::store) async fn end_sessions(
     Ok(count)
 }
 
-/// Locks all Admins who can log in, so that two who each take the other's power do so one after the other. Roles are not
-/// locked: whoever gives a user a role needs them.
+/// Locks all Admins who can log in, so that two Admins who remove each other do so one after the other. Roles are not
+/// locked, because giving a user a role needs them.
 async fn refuse_last_admin(tx: &mut Tx, user_id: i32) -> Result<(), StoreError> {
     let roles = Query::select()
         .column(Roles::Id)
@@ -146,7 +146,7 @@ async fn refuse_last_admin(tx: &mut Tx, user_id: i32) -> Result<(), StoreError> 
         .and_where(Expr::col(Users::Disabled).eq(false))
         .order_by(Users::Id, Order::Asc)
         .lock(LockType::Update);
-    // In a table of the old service they may be missing: nobody logs in without them.
+    // In a table of the legacy service these may be NULL: such users cannot log in.
     for column in [Users::Uuid, Users::Username, Users::Password] {
         admins.and_where(Expr::col(column).is_not_null());
     }

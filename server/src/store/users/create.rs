@@ -1,4 +1,4 @@
-//! New users.
+//! Creates users.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::InsertStatement;
@@ -7,11 +7,11 @@ use super::{NewUser, insertion, row};
 use crate::store::{Actor, Store, StoreError, identity};
 
 impl Store {
-    /// Makes a user, for `actor` or for whoever asks.
+    /// Creates a user. `actor` is the Admin who does it; `None` for a registration or a command.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] where the name or the address belongs to another user, [`StoreError::SessionOver`] and
-    /// [`StoreError::NotAdmin`] where the actor may not do so any longer.
+    /// [`StoreError::Taken`] if the name or the address belongs to another user, [`StoreError::SessionOver`] or
+    /// [`StoreError::NotAdmin`] if the actor is no longer allowed to.
     pub async fn create_user(&self, user: NewUser, actor: Option<&Actor>, now: UnixTime) -> Result<(), StoreError> {
         let insertion = self.insertion_of(user, now).await?;
         let Some(actor) = actor else { return self.execute(&insertion).await.map(|_| ()) };
@@ -25,7 +25,7 @@ impl Store {
         .await
     }
 
-    /// Makes the first Admin, with the `id` of the Secret that has the password.
+    /// Creates the first Admin, and records the `id` of the Secret with the password.
     pub async fn create_first_admin(&self, user: NewUser, secret_id: &str, now: UnixTime) -> Result<(), StoreError> {
         let insertion = self.insertion_of(user, now).await?;
         self.transaction(|tx| {
@@ -40,7 +40,7 @@ impl Store {
 
     async fn insertion_of(&self, user: NewUser, now: UnixTime) -> Result<InsertStatement, StoreError> {
         if self.has_old_tables() {
-            // One of that name that the old service wrote gets its key now, which then refuses the new one.
+            // An existing user of that name, written by the legacy service, gets its key now: then the insertion fails.
             self.credentials(&user.username).await?;
         }
         Ok(insertion(vec![row(user, now)]))

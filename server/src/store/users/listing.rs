@@ -1,4 +1,4 @@
-//! Many users at once.
+//! Lists users.
 
 use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, SelectStatement};
 
@@ -7,7 +7,7 @@ use super::super::{Role, Store, StoreError};
 use super::{ListedUser, User, select_users};
 use crate::account::fold;
 
-/// Which users to list.
+/// The users to list.
 #[derive(Debug, Default, Clone)]
 pub struct UserFilter {
     /// Part of a user name, a name or an address.
@@ -41,7 +41,7 @@ fn matching(filter: &UserFilter) -> SelectStatement {
 }
 
 impl Store {
-    /// Users in order of their id, of those that come after `after`.
+    /// The users with ids after `after`, in order of their id.
     pub async fn users(&self, filter: &UserFilter, after: i32, limit: u64) -> Result<Vec<ListedUser>, StoreError> {
         let select = matching(filter)
             .and_where(Expr::col((Users::Table, Users::Id)).gt(after))
@@ -54,7 +54,7 @@ impl Store {
     pub async fn has_admin(&self) -> Result<bool, StoreError> {
         let filter = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
         let mut select = matching(&filter);
-        // Rows of the old service in which one is missing are nobody's who could log in.
+        // In rows of the legacy service these may be NULL: such users cannot log in.
         for column in [Users::Uuid, Users::Username, Users::Password] {
             select.and_where(Expr::col((Users::Table, column)).is_not_null());
         }
