@@ -1,14 +1,14 @@
-//! The one place that asks the system for the time, and that knows the calendar.
+//! The only place that reads the system clock.
 
 use sc_auth_contract::time::UnixTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Tells the time; passed to whoever needs it.
+/// Returns the current time; passed as an argument to code that needs it.
 pub type Clock = fn() -> UnixTime;
 
 /// The system's clock.
-#[expect(clippy::disallowed_methods, reason = "everything else is given a Clock")]
+#[expect(clippy::disallowed_methods, reason = "all other code receives a Clock")]
 pub fn system() -> UnixTime {
     OffsetDateTime::now_utc().unix_timestamp().into()
 }

@@ -1,5 +1,5 @@
-//! Every setting once, with its default, its meaning and its environment name. Flags and environment are the same
-//! settings; a secret can also be given as the path of a file, under its name with `_FILE` behind it.
+//! Every setting, with its default, its meaning and its environment variable. Each setting has a flag and a variable; a
+//! secret can also be read from a file, whose path is the variable with the suffix `_FILE`.
 
 mod commands;
 mod database;
@@ -88,7 +88,7 @@ pub struct BootstrapArgs {
     pub bootstrap_admin: Option<PathBuf>,
 }
 
-/// Names in the environment that look like settings and are none: a typo there must not go unnoticed.
+/// Environment variables that look like settings but are not, so that typos are reported.
 pub fn unknown_names(command: &Command, names: impl Iterator<Item = String>) -> Vec<String> {
     let known = known_names(command);
     let mut unknown: Vec<_> =
@@ -136,7 +136,7 @@ fn without(command: Command, ignored: &[&str]) -> Command {
 /// Parses the command line and the environment.
 ///
 /// # Errors
-/// A message that names the setting at fault, in one line: the last line of a pod's log is what its ScAuth shows.
+/// A message in one line that names the invalid setting: the status of a ScAuth shows the last line of a pod's log.
 pub fn parse(
     command: Command,
     arguments: impl Iterator<Item = std::ffi::OsString>,
@@ -163,10 +163,10 @@ pub fn parse(
 fn unknown_message(command: &Command, unknown: &[String]) -> String {
     let known = known_names(command);
     let known: Vec<_> = known.iter().map(String::as_str).filter(|name| name.starts_with("SC_AUTH_")).collect();
-    format!("no setting is called {}; the settings are {}\n", unknown.join(", "), known.join(", "))
+    format!("unknown settings: {}; the settings are {}\n", unknown.join(", "), known.join(", "))
 }
 
-/// What is wrong and which values are possible, without clap's hint about `--help`.
+/// The problem and the possible values, without clap's hint about `--help`.
 fn in_one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let paragraph = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn no_settings_at_all_are_enough() {
+    fn no_settings_are_required() {
         let args = serve(&[]);
         assert_eq!(args.listen.to_string(), "0.0.0.0:8000");
         assert_eq!(args.audience(), ["http://localhost:8000"]);
@@ -215,7 +215,7 @@ mod tests {
     fn an_unknown_name_is_refused_and_named() {
         let error = parsed(&["sc-auth-server", "serve"], &["SC_AUTH_ISSUER=", "SC_AUTH_ISUER=", "PATH="]).unwrap_err();
         assert!(
-            error.contains("no setting is called SC_AUTH_ISUER; the settings are SC_AUTH_ACCESS_TOKEN_TTL"),
+            error.contains("unknown settings: SC_AUTH_ISUER; the settings are SC_AUTH_ACCESS_TOKEN_TTL"),
             "{error}"
         );
     }
@@ -230,7 +230,7 @@ mod tests {
         {
             let variable = format!("{name}={value}");
             let error = parsed(&["sc-auth-server", "serve"], &[&service[..], &[&variable]].concat()).unwrap_err();
-            assert!(error.contains(&format!("no setting is called {name};")), "{error}");
+            assert!(error.contains(&format!("unknown settings: {name};")), "{error}");
         }
     }
 
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_refused_under_its_environment_name() {
+    fn an_invalid_value_is_reported_with_its_environment_variable() {
         for (flag, value, name) in [
             ("--listen", "here", "SC_AUTH_LISTEN"),
             ("--ops-listen", "8001", "SC_AUTH_OPS_LISTEN"),

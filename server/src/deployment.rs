@@ -1,5 +1,5 @@
-//! The file that tells which ScAuth this server belongs to. The operator writes it beside the keys; elsewhere there is
-//! none, and then no database is another one.
+//! The deployment file, which names the ScAuth that this server belongs to and its database. The operator writes it
+//! next to the keys file. Without it, the server accepts every database.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
 use sc_auth_contract::places;
 
-/// Where the operator mounts the Secret; init containers have no setting that says so.
+/// Where the operator mounts the Secret; init containers have no setting for it.
 const MOUNTED: &str = places::KEYS.path;
 
 /// The file, read again when it changes.
@@ -19,10 +19,11 @@ pub struct DeploymentFile {
 }
 
 impl DeploymentFile {
-    /// Reads the file that was set, else the one beside the keys file, else the one where the operator mounts it.
+    /// Reads the configured file; without one, the file next to the keys file, or else the one that the operator
+    /// mounts.
     ///
     /// # Errors
-    /// Where it cannot be used, or was set and is missing.
+    /// If the file cannot be used, or is configured and does not exist.
     pub fn load(set: Option<&Path>, keys_file: &Path) -> anyhow::Result<Self> {
         let path = set.map_or_else(|| beside_or_mounted(keys_file), Path::to_owned);
         let deployment = read(&path)?;
@@ -32,29 +33,35 @@ impl DeploymentFile {
         Ok(Self { path, current: RwLock::new(deployment.map(Arc::new)) })
     }
 
-    /// What it said last.
+    /// The content that was last read.
     pub fn get(&self) -> Option<Arc<Deployment>> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The identity, or the name, of the database that holds the data.
+    /// The identity, or the name, of the expected database.
     pub fn expected(&self) -> Option<String> {
         self.get().and_then(|deployment| deployment.database.clone())
     }
 
-    /// Looks at the file again. What is missing or cannot be used changes nothing: an expectation does not go away by
-    /// accident.
+    /// Reads the file again. A missing or invalid file changes nothing, so that the expected database is not forgotten
+    /// by accident.
     pub fn reload(&self) {
         match read(&self.path) {
             Ok(Some(deployment)) => {
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
                 if current.as_deref() != Some(&deployment) {
-                    tracing::info!(scauth = deployment.name, database = deployment.database, "the deployment file");
+                    tracing::info!(
+                        scauth = deployment.name,
+                        database = deployment.database,
+                        "reloaded the deployment file"
+                    );
                     *current = Some(Arc::new(deployment));
                 }
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(error = crate::logging::chain(error.as_ref()), "the deployment file"),
+            Err(error) => {
+                tracing::warn!(error = crate::logging::chain(error.as_ref()), "could not reload the deployment file");
+            }
         }
     }
 }

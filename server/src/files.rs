@@ -1,18 +1,18 @@
-//! Files that hold secrets.
+//! Helpers for files that contain secrets.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Makes a new file that only its owner can read; never over an existing one.
+/// Creates a file that only its owner can read; fails if it exists.
 pub fn create_private(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// How many symbolic links are followed, as the kernel does.
+/// The most symbolic links to follow, as in the kernel.
 const LINKS: usize = 40;
 
-/// Where a file is, or where it would be made: symbolic links may lead to one that does not exist yet.
+/// The path of a file without symbolic links. They may lead to a file that does not exist yet.
 pub fn real_path(mut file: PathBuf) -> PathBuf {
     if let Ok(path) = std::fs::canonicalize(&file) {
         return path;
@@ -29,7 +29,7 @@ pub fn real_path(mut file: PathBuf) -> PathBuf {
     }
 }
 
-/// The `id` of the Secret that is mounted in a folder; `None` where it has none, or is gone.
+/// The `id` of the Secret that is mounted in a folder; `None` if it has no id or does not exist.
 pub fn secret_id(folder: &Path) -> Option<String> {
     let id = std::fs::read_to_string(folder.join("id")).ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty() && id.len() <= 64)

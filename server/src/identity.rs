@@ -1,21 +1,21 @@
-//! Whether a database is the one that holds this ScAuth's data: a pure decision from what is expected and what is
-//! there.
+//! Decides whether a database is the one that holds this ScAuth's data, from the expected identity and the database's
+//! contents. Pure functions.
 
 use sc_auth_contract::status::{Hold, HoldReason};
 
 use crate::store::{Contents, NewIdentity, Place};
 
-/// What becomes of a database.
+/// Whether to use a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It is used, and gets this identity if it has none.
+    /// Use it, and give it this identity if it has none.
     Use(NewIdentity),
-    /// It is left untouched.
+    /// Don't touch it.
     Hold(Hold),
 }
 
-/// Without an expectation every database is used. With one, it is used if it has that identity, was accepted under that
-/// name, or is ours without an identity: release 0.2 wrote none. `random` is a new identity.
+/// Without an expected identity, every database is used. Otherwise a database is used if it has that identity, was
+/// accepted under that name, or is ours without an identity: release 0.2 wrote none. `random` is a new identity.
 pub fn decide(expected: Option<&str>, contents: &Contents, place: &Place, random: String) -> Decision {
     let Some(expected) = expected else {
         return Decision::Use(NewIdentity { identity: random, accepted_as: None });
@@ -41,7 +41,7 @@ pub fn decide(expected: Option<&str>, contents: &Contents, place: &Place, random
     Decision::Hold(Hold { reason, expected: expected.to_owned(), found })
 }
 
-/// The identity of what is there, or the name that it is accepted under; `None` where it is ours and has none.
+/// The identity of the database, or the name that it can be accepted under; `None` if it is ours without an identity.
 pub fn name(contents: &Contents, place: &Place) -> Option<String> {
     match contents {
         Contents::Empty => Some(place.empty()),
@@ -50,7 +50,7 @@ pub fn name(contents: &Contents, place: &Place) -> Option<String> {
     }
 }
 
-/// What a person is told who starts a command on such a database.
+/// The error of a command on such a database.
 pub fn refusal(hold: &Hold, scauth: &str) -> String {
     let what = match hold.reason {
         HoldReason::AnotherDatabase => "another database",
@@ -58,8 +58,8 @@ pub fn refusal(hold: &Hold, scauth: &str) -> String {
     };
     let Hold { expected, found, .. } = hold;
     format!(
-        "the settings lead to {what} ({found}) and not to the one that holds the data of ScAuth {scauth} ({expected}); \
-         nothing was changed. Correct the database's address or restore its data. To use {found} from now on, run \
+        "the settings lead to {what} ({found}), not to the database of ScAuth {scauth} ({expected}); nothing was \
+         changed. Correct the database's address or restore its data. To use {found} from now on, run \
          `kubectl annotate scauth {scauth} sc-auth.io/accept-database={found} --overwrite`"
     )
 }
@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn without_an_expectation_everything_is_used() {
+    fn without_an_expected_identity_every_database_is_used() {
         for contents in [Contents::Empty, Contents::OldService, ours(None), ours(Some(("a", None)))] {
             assert_eq!(decided(None, &contents), used("random", None));
         }
     }
 
     #[test]
-    fn what_is_expected_is_used_and_nothing_else() {
+    fn only_the_expected_database_is_used() {
         assert!(matches!(decided(Some("a"), &ours(Some(("a", None)))), Decision::Use(_)));
         assert_eq!(decided(Some("a"), &ours(None)), used("a", None), "release 0.2 wrote none");
         assert_eq!(decided(Some("a"), &ours(Some(("b", None)))), held(HoldReason::AnotherDatabase, "a", "b"));
@@ -121,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn an_accepted_database_is_used_under_its_name_from_then_on() {
+    fn an_accepted_database_is_used_from_then_on() {
         let (empty, old) = (place().empty(), place().old_service());
         assert_eq!(decided(Some(&empty), &Contents::Empty), used("random", Some(&empty)));
         assert_eq!(decided(Some(&old), &Contents::OldService), used("random", Some(&old)));
-        assert_eq!(decided(Some(&empty), &ours(None)), used("random", Some(&empty)), "the migration was cut short");
+        assert_eq!(decided(Some(&empty), &ours(None)), used("random", Some(&empty)), "the migration was interrupted");
         assert!(matches!(decided(Some(&empty), &ours(Some(("b", Some(&empty))))), Decision::Use(_)));
         assert!(matches!(decided(Some("b"), &ours(Some(("b", Some(&empty))))), Decision::Use(_)));
-        // Another empty one was not accepted.
+        // Another empty database has not been accepted.
         assert!(matches!(decided(Some("empty-000000000000"), &Contents::Empty), Decision::Hold(_)));
         assert!(matches!(decided(Some(&empty), &Contents::OldService), Decision::Hold(_)));
     }

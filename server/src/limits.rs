@@ -1,9 +1,9 @@
-//! What the container may use: the cgroup's CPU quota and memory limit, version 2 or 1.
+//! The container's limits: the CPU quota and the memory limit of the cgroup, version 2 or 1.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-/// Both limits; `None` where there is none.
+/// Both limits; `None` means unlimited.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Limits {
     /// In cores.
@@ -37,7 +37,7 @@ impl Limits {
         limits
     }
 
-    /// Takes the smallest limit between the group and the root; what a container cannot see is skipped.
+    /// Applies the smallest limit between the group and the root; files that a container cannot see are skipped.
     fn tighten(
         &mut self,
         root: &Path,
@@ -65,7 +65,7 @@ fn cpu_v1(folder: &Path) -> Option<f64> {
     cores(&read("cpu.cfs_quota_us")?, &read("cpu.cfs_period_us")?)
 }
 
-/// No number, or -1, is no limit.
+/// `None` if the quota is `max` (version 2) or -1 (version 1).
 fn cores(quota: &str, period: &str) -> Option<f64> {
     let (quota, period): (f64, f64) = (quota.trim().parse().ok()?, period.trim().parse().ok()?);
     (quota > 0.0 && period > 0.0).then(|| quota / period)
@@ -76,7 +76,7 @@ fn memory_v2(folder: &Path) -> Option<u64> {
 }
 
 fn memory_v1(folder: &Path) -> Option<u64> {
-    // Without a limit it is the largest number of pages.
+    // Without a limit, the file contains the largest possible number.
     const NONE: u64 = 1 << 62;
     read_to_string(folder.join("memory.limit_in_bytes")).ok()?.trim().parse().ok().filter(|limit| *limit < NONE)
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn version_2_takes_the_tightest_of_all_groups_above() {
+    fn version_2_applies_the_smallest_limit_of_all_parent_groups() {
         let root = tree(&[
             ("pod/cpu.max", "50000 100000\n"),
             ("pod/c/cpu.max", "max 100000\n"),

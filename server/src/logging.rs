@@ -1,4 +1,4 @@
-//! Logs: JSON lines on standard error, or plain lines where that is a terminal. `RUST_LOG` sets the level.
+//! Logs to standard error, as JSON lines, or as plain text on a terminal. `RUST_LOG` sets the level.
 
 use std::error::Error;
 use std::io::IsTerminal as _;
@@ -18,9 +18,9 @@ pub fn start() {
     }
 }
 
-/// `RUST_LOG` as levels of targets, such as `debug` or `info,sqlx=debug`; what cannot be read counts for nothing.
+/// Parses `RUST_LOG`, such as `debug` or `info,sqlx=debug`; an invalid value is ignored.
 fn filter(wanted: &str) -> Targets {
-    // Below that, sqlx passes on every notice of the database.
+    // Below WARN, sqlx logs every notice of the database.
     let default = Targets::new().with_default(LevelFilter::INFO).with_target("sqlx", LevelFilter::WARN);
     match wanted.parse::<Targets>() {
         Ok(targets) if !wanted.trim().is_empty() => match targets.default_level() {
@@ -31,7 +31,7 @@ fn filter(wanted: &str) -> Targets {
     }
 }
 
-/// An error with its causes, in one line. Libraries often repeat a cause in the text of its effect: that is left out.
+/// An error with its causes, in one line. Libraries often include a cause in the error's own text: it is not repeated.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_that_its_effect_already_tells_is_not_told_again() {
+    fn a_cause_that_the_error_includes_is_not_repeated() {
         let error = anyhow!("refused").context("it failed: refused").context("connecting");
         assert_eq!(chain(error.as_ref()), "connecting: it failed: refused");
     }

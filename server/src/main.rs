@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     logging::start();
-    // One thread does more than two at half a core; hashing has threads of its own.
+    // With half a core, one thread is faster than two. Hashing has its own threads.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),

@@ -39,17 +39,17 @@ struct LoginLabels {
 pub enum Outcome {
     /// With tokens.
     Accepted,
-    /// No such user, or another password.
+    /// No such user, or wrong password.
     Refused,
     /// The right password of a disabled account.
     Disabled,
     /// Too many failures before.
     Delayed,
-    /// The server could not tell.
+    /// The server failed to check the password.
     Failed,
 }
 
-/// What the hashing threads count.
+/// The metrics of the hashing threads.
 #[derive(Debug, Clone)]
 pub struct HashMetrics {
     pub waiting: Gauge,
@@ -75,7 +75,7 @@ struct EventLabels {
     outcome: &'static str,
 }
 
-/// All that is counted. Cheap to clone: each request takes one along.
+/// All metrics. Cheap to clone: each request has its own handle.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -104,10 +104,10 @@ fn latency_buckets() -> Histogram {
 impl Families {
     fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("sc_auth");
-        registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("http_requests", "Requests answered", self.requests.clone());
         registry.register("http_request_duration_seconds", "Time until the answer", self.durations.clone());
-        registry.register("logins", "Logins by how they ended", self.logins.clone());
+        registry.register("logins", "Logins by outcome", self.logins.clone());
         registry.register(
             "security_events",
             "Audit events: logins, revocations, changes of users",
@@ -117,15 +117,15 @@ impl Families {
         registry.register("keys", "Signing keys in use", self.keys.clone());
         registry.register(
             "key_since_timestamp_seconds",
-            "When the latest key of that state came into it",
+            "When the latest key entered the state",
             self.key_since.clone(),
         );
         registry.register("keys_broken", "1 while the keys file cannot be used", self.keys_broken.clone());
-        registry.register("database_connections", "Connections open", self.connections.clone());
-        registry.register("database_connections_idle", "Connections with nothing to do", self.idle_connections.clone());
+        registry.register("database_connections", "Open connections", self.connections.clone());
+        registry.register("database_connections_idle", "Idle connections", self.idle_connections.clone());
         registry.register("hash_waiting", "Passwords waiting to be hashed", self.hash.waiting.clone());
         registry.register("hash_refused", "Passwords refused because too many waited", self.hash.refused.clone());
-        registry.register("hash_wait_seconds", "Time until a password's turn came", self.hash.wait.clone());
+        registry.register("hash_wait_seconds", "Time that passwords waited to be hashed", self.hash.wait.clone());
         registry
     }
 }
@@ -149,7 +149,7 @@ impl Metrics {
         Self { registry: Arc::new(families.registry()), families: Arc::new(families) }
     }
 
-    /// What the hashing threads count.
+    /// The metrics of the hashing threads.
     pub fn hash(&self) -> HashMetrics {
         self.families.hash.clone()
     }
@@ -168,7 +168,7 @@ impl Metrics {
         self.families.durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
     }
 
-    /// Answers with a 5xx status, but for those that turn a request away because too many came at once.
+    /// Answers with a 5xx status, except those that refuse a request because of too many at once.
     pub fn server_errors(&self) -> &Recent {
         &self.families.server_errors
     }
@@ -177,7 +177,7 @@ impl Metrics {
         self.families.logins.get_or_create(&LoginLabels { outcome }).inc();
     }
 
-    /// Both are of the few that `auth::audit` knows.
+    /// Both are names from `auth::audit`, so the number of labels is bounded.
     pub fn count_event(&self, event: &'static str, outcome: &'static str) {
         self.families.events.get_or_create(&EventLabels { event, outcome }).inc();
     }
@@ -191,7 +191,7 @@ impl Metrics {
         self.families.idle_connections.set(i64::try_from(idle).unwrap_or(i64::MAX));
     }
 
-    /// Each key's purpose, state, and when it came into it.
+    /// Each key's purpose, its state, and when it entered that state.
     pub fn show_keys(&self, keys: &[(String, String, UnixTime)]) {
         self.families.keys.clear();
         self.families.key_since.clear();

@@ -1,11 +1,11 @@
-//! How often something happened within the last minute.
+//! Counts events of the last minute.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const WINDOW: Duration = Duration::from_mins(1);
-/// Events of so long a time are counted together, so that no storm of them takes memory.
+/// Events within this time share one entry, so that a burst of events takes little memory.
 const STEP: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]

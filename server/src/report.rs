@@ -1,4 +1,4 @@
-//! What the server has noticed and tells at `/status`.
+//! The conditions that the server reports at `/status`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use sc_auth_contract::status::{Hold, Offered};
 
 use crate::store::{Contents, Engine};
 
-/// Why it serves nobody, and what is in the database in question.
+/// The reason why the server serves no requests, and the contents of the database that it found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     pub hold: Hold,
@@ -15,12 +15,12 @@ pub struct Held {
     pub contents: Contents,
 }
 
-/// Shared by those that notice and the one that tells.
+/// Shared by the tasks that detect conditions and the endpoint that reports them.
 #[derive(Debug, Clone, Default)]
-pub struct Report(Arc<Noticed>);
+pub struct Report(Arc<Conditions>);
 
 #[derive(Debug, Default)]
-struct Noticed {
+struct Conditions {
     held: Mutex<Option<Held>>,
     offered: Mutex<Option<Offered>>,
     keys_lost: AtomicBool,
@@ -31,7 +31,7 @@ impl Report {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns whether it is news.
+    /// Returns whether it has changed.
     pub fn set_held(&self, held: Option<Held>) -> bool {
         replace(&self.0.held, held)
     }
@@ -40,7 +40,7 @@ impl Report {
         self.0.offered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns whether it is news.
+    /// Returns whether it has changed.
     pub fn set_offered(&self, offered: Option<Offered>) -> bool {
         replace(&self.0.offered, offered)
     }
@@ -49,7 +49,7 @@ impl Report {
         self.0.keys_lost.load(Ordering::Relaxed)
     }
 
-    /// Returns whether it is news.
+    /// Returns whether it has changed.
     pub fn set_keys_lost(&self, are_lost: bool) -> bool {
         self.0.keys_lost.swap(are_lost, Ordering::Relaxed) != are_lost
     }
@@ -57,7 +57,7 @@ impl Report {
 
 fn replace<T: PartialEq>(place: &Mutex<T>, value: T) -> bool {
     let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_news = *place != value;
+    let has_changed = *place != value;
     *place = value;
-    is_news
+    has_changed
 }

@@ -1,22 +1,22 @@
-//! What commands say, on standard output and standard error.
+//! The output of commands, on standard output and standard error.
 
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// A line on standard output.
+/// Writes a line to standard output.
 ///
 /// # Errors
-/// Where nobody can read it: what is said may be a password that is shown once.
+/// If it cannot be written: the text may be a password that is shown only once.
 pub fn say(text: impl Display) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}")
 }
 
-/// A line of progress, or of a report, on standard error. Whether anybody reads it makes no difference.
+/// Writes a line of progress, or of a report, to standard error. Errors are ignored.
 pub fn tell(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Whether an error only says that the reader has gone, such as `head` does.
+/// Whether the error means only that the reader has closed the pipe, as `head` does.
 pub fn is_gone(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

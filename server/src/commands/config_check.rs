@@ -7,7 +7,7 @@ use crate::config::{Cli, ServeArgs};
 use crate::terminal::say;
 
 /// # Errors
-/// What is wrong with the settings, after they were printed.
+/// The first problem of the settings, after they are printed.
 pub fn run(args: &ServeArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     if let Some(matches) = matches.subcommand_matches("config").and_then(|config| config.subcommand_matches("check")) {
         say(format_args!("{}", table(matches)))?;
@@ -17,10 +17,10 @@ pub fn run(args: &ServeArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     args.password.policy()?;
     args.old_tokens.resolve()?;
     if let Some(deployment) = args.deployment.load()?.get() {
-        let database = deployment.database.as_deref().unwrap_or("not known yet");
-        say(format_args!("\nIt is for ScAuth {}. The identity of its database: {database}.", deployment.name))?;
+        let database = deployment.database.as_deref().unwrap_or("not yet known");
+        say(format_args!("\nThe settings are for ScAuth {}, with database identity: {database}.", deployment.name))?;
     }
-    say("\nThe settings can be used.")?;
+    say("\nThe settings are valid.")?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// # Errors
-/// Where the server does not answer 200.
+/// If the server does not answer 200.
 pub fn run(listen: SocketAddr) -> anyhow::Result<()> {
     let address = SocketAddr::new(reachable(listen.ip()), listen.port());
     let mut stream =
@@ -22,7 +22,7 @@ pub fn run(listen: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server that listens on all addresses is reached on the loopback one.
+/// The loopback address, for a server that listens on all addresses.
 fn reachable(listen: IpAddr) -> IpAddr {
     match listen {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,4 +1,4 @@
-//! `keys`: make, rotate and revoke the signing keys of a file that servers take up while they run.
+//! `keys`: generates, rotates and revokes the signing keys in a file, which running servers reload.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -21,35 +21,35 @@ pub fn run(action: KeysAction) -> anyhow::Result<()> {
         KeysAction::Generate { algorithm, file } => {
             let path = &file.keys_file;
             let set = KeySet::generate(algorithm.into(), now, &mut rand::rng())?;
-            create(path, &set.to_json()?).with_context(|| format!("making {}", path.display()))?;
-            say(format_args!("{} was made.", path.display()))?;
+            create(path, &set.to_json()?).with_context(|| format!("creating {}", path.display()))?;
+            say(format_args!("{} was created.", path.display()))?;
             Ok(())
         }
         KeysAction::Rotate { purpose, algorithm, now: at_once, file } => change(&file.keys_file, |set| {
             let step = set.rotate(purpose, algorithm.map(Into::into), at_once, now, &mut rand::rng())?;
-            Ok(told(&step, purpose))
+            Ok(describe(&step, purpose))
         }),
         KeysAction::Revoke { kid, file } => change(&file.keys_file, |set| {
             let successor = set.revoke(&kid, now, &mut rand::rng())?;
             Ok(match successor {
-                Some(successor) => format!("{kid} was dropped; {successor} signs now."),
-                None => format!("{kid} was dropped."),
+                Some(successor) => format!("{kid} was revoked; {successor} signs now."),
+                None => format!("{kid} was revoked."),
             })
         }),
         KeysAction::List { file } => Ok(list(&read(&file.keys_file)?)?),
     }
 }
 
-fn told(step: &Rotation, purpose: Purpose) -> String {
+fn describe(step: &Rotation, purpose: Purpose) -> String {
     match step {
         Rotation::Published { kid, ready_at } => {
             format!("{kid} is published; rotate again after {}, and it signs {purpose} tokens.", time(*ready_at))
         }
         Rotation::Promoted { kid, retired } => {
-            format!("{kid} signs {purpose} tokens now; {retired} verifies those that it has signed.")
+            format!("{kid} signs {purpose} tokens now; {retired} still verifies the tokens that it signed.")
         }
         Rotation::Waiting { kid, ready_at } => {
-            format!("{kid} waits until {}; nothing was changed. With --now it signs at once.", time(*ready_at))
+            format!("{kid} waits until {}; nothing was changed. To sign with it at once, use --now.", time(*ready_at))
         }
     }
 }
@@ -74,13 +74,13 @@ fn read(path: &Path) -> anyhow::Result<KeySet> {
     KeySet::parse(&content.into()).with_context(|| format!("{} cannot be used", path.display()))
 }
 
-/// Replaces the file as a whole, so that nobody ever reads half of it, and one change after the other.
+/// Replaces the file atomically, so that no reader sees half of it, and under a lock, so that changes do not overlap.
 fn change(path: &Path, change: impl FnOnce(&mut KeySet) -> anyhow::Result<String>) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let lock = File::open(folder).with_context(|| format!("opening {}", folder.display()))?;
     lock.lock().with_context(|| format!("locking {}", folder.display()))?;
     let mut set = read(path)?;
-    let told = change(&mut set)?;
+    let message = change(&mut set)?;
     let temporary = path.with_extension("new");
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
@@ -90,6 +90,6 @@ fn change(path: &Path, change: impl FnOnce(&mut KeySet) -> anyhow::Result<String
         lock.sync_all()
     };
     write().with_context(|| format!("writing {}", path.display()))?;
-    say(format_args!("{told}"))?;
+    say(message)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `migrate`: run before new servers start, so that they find the schema they know.
+//! `migrate`: migrates the schema before new servers start.
 
 mod surprises;
 
@@ -25,7 +25,7 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
         let plan = store.plan().await?;
         print(&plan, &store)?;
         if plan.origin != Origin::Empty {
-            Surprises::look(&store, args.hash.caps(), plan.origin).await?.print()?;
+            Surprises::find(&store, args.hash.caps(), plan.origin).await?.print()?;
         }
         store.close().await;
         return Ok(());
@@ -41,31 +41,31 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// As the first process of a pod's init container, it leaves it to `serve`, which comes after it, to hold and to tell
-/// why: what an init container has to say is heard by nobody who could ask.
+/// In a pod's init container, where it is the first process, `migrate` succeeds and leaves it to `serve` to wait for
+/// the expected database: the operator can read the reason only from a running server's status.
 fn is_init_container() -> bool {
     std::process::id() == 1
 }
 
 fn print(plan: &Plan, store: &Store) -> std::io::Result<()> {
-    let what = match plan.origin {
-        Origin::Empty => "empty",
-        Origin::Ours => "one of this service",
-        Origin::OldService => "one of the service before this one, and is taken over in place",
-        Origin::Unknown => "unknown",
+    let origin = match plan.origin {
+        Origin::Empty => "is empty",
+        Origin::Ours => "belongs to this service",
+        Origin::OldService => "belongs to the legacy service, and is taken over in place",
+        Origin::Unknown => "is unknown",
     };
-    say(format_args!("The {} database is {what}.", store.engine().name()))?;
+    say(format_args!("The {} database {origin}.", store.engine().name()))?;
     let version = plan.from.map_or_else(|| "none".to_owned(), |version| version.to_string());
     let identity = plan.identity.as_ref().map_or("none yet", |identity| &identity.id);
     say(format_args!("Schema version: {version}. Identity: {identity}."))?;
     if plan.is_done() {
-        return say("Nothing is to be done.");
+        return say("There is nothing to migrate.");
     }
-    say("These statements would be run:")?;
+    say("The migration would run these statements:")?;
     for statement in &plan.statements {
         say(format_args!("  {statement};"))?;
     }
     say(
-        "Then roles that are missing are made, each user gets the keys of name and address, and the database an identity.",
+        "Then it creates missing roles, fills in each user's keys of name and address, and gives the database an identity.",
     )
 }

@@ -8,21 +8,21 @@ use crate::identity::{self, Decision};
 use crate::report::Held;
 use crate::store::{Contents, Database, Engine, NewIdentity, Store, StoreError};
 
-/// What a look at the database leads to.
+/// The result of checking the database.
 pub enum Opened {
     Ready(Ready),
-    /// It is another one, and was left untouched.
+    /// It is another database, and was not changed.
     Held(Held),
 }
 
-/// A database that may be used, with the identity that it gets if it has none.
+/// A database that may be used, with the identity to assign if it has none.
 pub struct Ready {
     pub store: Store,
     pub identity: NewIdentity,
 }
 
 impl Ready {
-    /// Brings the schema to this version.
+    /// Migrates the schema to this version.
     pub async fn migrate(self, database: &Database) -> Result<Store, StoreError> {
         self.store.migrate(&self.identity).await?;
         self.store.hold_on(database).await?;
@@ -31,12 +31,12 @@ impl Ready {
 }
 
 /// # Errors
-/// Where it cannot be reached, or is neither empty nor ours.
+/// If it cannot be reached, or is neither empty nor ours.
 pub async fn open(database: &Database, expected: Option<&str>) -> anyhow::Result<Opened> {
     let decide = |contents: &Contents| identity::decide(expected, contents, &database.place(), new_identity());
     if expected.is_some() && database.folder().is_some() {
-        // To open a file for writing is to make it where it is missing.
-        let contents = Store::look_at(database).await.context("looking at the database")?;
+        // Inspect it read-only first: connecting creates a file that does not exist.
+        let contents = Store::look_at(database).await.context("inspecting the database")?;
         if let Decision::Hold(hold) = decide(&contents) {
             return Ok(Opened::Held(Held { hold, engine: Engine::of(database), contents }));
         }
@@ -60,10 +60,10 @@ fn new_identity() -> String {
     random_uuid(&mut rand::rng()).to_string()
 }
 
-/// The same for a command, which has nothing to wait for.
+/// Opens the database for a command, which does not wait for the right one.
 ///
 /// # Errors
-/// Also where it is another database: a sentence that says what to do.
+/// Also if it is another database: the message says what to do.
 pub async fn or_refuse(args: &DatabaseArgs, deployment: &DeploymentArgs) -> anyhow::Result<(Ready, Database)> {
     let database = args.resolve().map_err(anyhow::Error::msg)?;
     let file = deployment.load()?;
@@ -76,16 +76,16 @@ pub async fn or_refuse(args: &DatabaseArgs, deployment: &DeploymentArgs) -> anyh
     }
 }
 
-/// The same, with the schema brought to this version.
+/// Like [`or_refuse`], and migrates the schema to this version.
 ///
 /// # Errors
-/// As there.
+/// Like [`or_refuse`].
 pub async fn migrated(args: &DatabaseArgs, deployment: &DeploymentArgs) -> anyhow::Result<Store> {
     let (ready, database) = or_refuse(args, deployment).await?;
     Ok(ready.migrate(&database).await?)
 }
 
-/// The database is another one.
+/// The database is not the expected one.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Refused(String);

@@ -1,4 +1,4 @@
-//! `serve`: from the settings to a running server, and back to nothing without dropping a request.
+//! `serve`: starts the server from the settings, and stops it without dropping a request.
 
 mod background;
 mod credentials;
@@ -32,8 +32,8 @@ use turn::Turn;
 
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     args.check().map_err(anyhow::Error::msg)?;
-    // Before anything else, so that a stop during a slow start is noticed too: the kernel gives the first process of a
-    // container no signal that it does not ask for.
+    // Before anything else, so that a signal can stop a slow start: the kernel does not deliver signals to the first
+    // process of a container unless it handles them.
     let mut stops = Stops::new()?;
 
     let start = Start::read(&args, Metrics::new())?;
@@ -45,7 +45,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let (turn, opened) = tokio::select! {
         opened = open => opened?,
         _ = stops.next() => {
-            tracing::info!("stopped before it had a database");
+            tracing::info!("stopped before the database was open");
             return Ok(());
         }
     };
@@ -53,14 +53,14 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let app = match opened {
         Opened::Ready(ready) => Some(start.app(ready, &database).await?),
         Opened::Held(held) => {
-            hold::tell(&report, held);
+            hold::report(&report, held);
             None
         }
     };
 
     let (api, ops) = (bind("SC_AUTH_LISTEN", args.listen)?, bind("SC_AUTH_OPS_LISTEN", args.ops.ops_listen)?);
     let room = Room::api(room::raise_files(), Limits::read());
-    tracing::info!(connections = room.places, bytes = room.bytes, "room for clients");
+    tracing::info!(connections = room.places, bytes = room.bytes, "connection limits");
     let (listen, ops_listen) = (api.local_addr()?, ops.local_addr()?);
     let (stop_api, stop_ops) = (CancellationToken::new(), CancellationToken::new());
     let state = Ops {
@@ -91,10 +91,10 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let ops = tokio::spawn(listener::serve_ops(ops, http::ops::router(state), stop_ops.clone()));
 
     let stop = if is_held {
-        tracing::warn!(%listen, %ops_listen, "holding");
+        tracing::warn!(%listen, %ops_listen, "waiting for the expected database");
         tokio::select! {
             (ready, database) = hold::wait(&start, &report) => {
-                // Outside of the select: a migration that has begun is not broken off, as at any other start.
+                // Outside the select: a signal must not interrupt a migration, as during a normal start.
                 let app = start.app(ready, &database).await?;
                 report.set_offered(None);
                 report.set_held(None);
@@ -124,15 +124,15 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What ends a server.
+/// The signal that stops a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
     Terminate,
-    /// From somebody at a terminal, who does not want to wait.
+    /// Ctrl-C at a terminal: stop without draining.
     Interrupt,
 }
 
-/// The signals that end a server. One that arrives while nobody asks is kept.
+/// The signals that stop a server. One that arrives before [`Self::next`] is called is kept.
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
@@ -152,5 +152,5 @@ impl Stops {
 }
 
 fn bind(name: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    listener::bind(address).with_context(|| format!("{name}: {address} cannot be listened on"))
+    listener::bind(address).with_context(|| format!("{name}: cannot listen on {address}"))
 }

@@ -1,4 +1,4 @@
-//! `users import` and `users export`: JSON lines, one user a line, hashes included.
+//! `users import` and `users export`: JSON lines, one user per line, including hashes.
 
 mod export;
 mod import;

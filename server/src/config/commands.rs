@@ -1,4 +1,4 @@
-//! The settings of the commands that run and end.
+//! The settings of the commands other than `serve`.
 
 use std::path::PathBuf;
 
@@ -73,7 +73,7 @@ pub struct UsersArgs {
     pub database: DatabaseArgs,
 }
 
-/// Which ScAuth it is for.
+/// The ScAuth that a process belongs to.
 #[derive(Debug, Args)]
 pub struct DeploymentArgs {
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub struct DeploymentArgs {
 
 impl DeploymentArgs {
     /// # Errors
-    /// Where there is such a file and it cannot be used.
+    /// If the file exists and cannot be used.
     pub fn load(&self) -> anyhow::Result<DeploymentFile> {
         DeploymentFile::load(self.deployment_file.as_deref(), &self.keys.keys_file)
     }

@@ -1,4 +1,4 @@
-//! Where the data is: one URL, or the parts that the old service has in its environment.
+//! The address of the database: one URL, or the separate variables that the legacy service uses.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -57,7 +57,7 @@ pub struct DatabaseArgs {
 
 impl DatabaseArgs {
     /// # Errors
-    /// A message that names the setting at fault and never its value.
+    /// A message that names the invalid setting, but never its value.
     pub fn resolve(&self) -> Result<Database, String> {
         let url = secret("DATABASE_URL", self.database_url.as_ref(), self.database_url_file.as_deref())?;
         let database = match (url, &self.db_host) {
@@ -118,8 +118,8 @@ impl DatabaseArgs {
         }
         Ok(match database {
             Database::Sqlite(_) if self.db_tls.is_some() || self.db_tls_ca_file.is_some() => {
-                return Err("DB_TLS and DB_TLS_CA_FILE are for database servers; an embedded database has no use for \
-                            them"
+                return Err("DB_TLS and DB_TLS_CA_FILE apply only to database servers; remove them for an embedded \
+                            database"
                     .into());
             }
             Database::Sqlite(options) => Database::Sqlite(options),
@@ -166,15 +166,15 @@ const fn postgres_mode(mode: TlsMode) -> PgSslMode {
 }
 
 fn from_url(url: &str) -> Result<Database, String> {
-    // The library's own messages may quote a part of the URL, which holds the password.
+    // The library's own messages may quote a part of the URL, which contains the password.
     const ADVICE: &str = "write sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or \
                           postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters percent-encoded";
-    let bad = || format!("DATABASE_URL cannot be read; {ADVICE}");
+    let bad = || format!("DATABASE_URL is not a valid URL; {ADVICE}");
     match url.split(':').next() {
         Some("sqlite") => {
             let mut options = SqliteConnectOptions::from_str(url).map_err(|_| bad())?;
             if is_in_memory(url) {
-                // Its name would be taken for a file's.
+                // Otherwise the name would be taken as a file name.
                 options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(|_| bad())?;
             }
             Ok(Database::Sqlite(Box::new(
@@ -183,7 +183,7 @@ fn from_url(url: &str) -> Result<Database, String> {
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
-                    // A pod's root file system is read-only: nothing may be written beside the database.
+                    // A pod's root file system is read-only, so SQLite cannot create temporary files.
                     .pragma("temp_store", "memory")
                     .busy_timeout(Duration::from_secs(5)),
             )))
@@ -194,7 +194,7 @@ fn from_url(url: &str) -> Result<Database, String> {
         Some("postgres" | "postgresql") => {
             PgConnectOptions::from_str(url).map(Box::new).map(Database::Postgres).map_err(|_| bad())
         }
-        _ => Err(format!("DATABASE_URL names no database that is known here; {ADVICE}")),
+        _ => Err(format!("DATABASE_URL has an unknown scheme; {ADVICE}")),
     }
 }
 
@@ -213,7 +213,7 @@ pub fn secret(name: &str, value: Option<&SecretString>, file: Option<&Path>) -> 
     }
 }
 
-/// Reads a secret without the line end that editors put behind it.
+/// Reads a secret, without the trailing newline that editors add.
 pub fn read_secret(file: &Path) -> Result<SecretString, String> {
     let content = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let value = content.trim_end_matches(['\r', '\n']);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn without_settings_the_database_is_a_file_in_this_folder() {
+    fn the_default_database_is_a_file_in_this_folder() {
         let database = resolved(&[]).unwrap();
         assert!(matches!(&database, Database::Sqlite(options) if options.get_filename() == Path::new("sc-auth.db")));
         assert_eq!(database.folder(), Some(PathBuf::from(".")));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_the_old_service_mean_mysql() {
+    fn the_variables_of_the_legacy_service_mean_mysql() {
         let parts = ["--db-host", "db", "--db-user", "u", "--db-pass", "p", "--db-name", "n"];
         let Database::MySql(options) = resolved(&parts).unwrap() else { panic!() };
         assert_eq!((options.get_host(), options.get_port(), options.get_database()), ("db", 3306, Some("n")));
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_read_from_its_file_without_the_line_end() {
+    fn a_secret_is_read_from_its_file_without_the_trailing_newline() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("uri");
         std::fs::write(&file, "postgresql://app:s3cret@db-rw:5432/app\n").unwrap();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_together_is_refused_by_name() {
+    fn conflicting_settings_are_named_in_the_error() {
         for (flags, part) in [
             (&["--database-url", "sqlite:a.db", "--db-host", "h"][..], "DATABASE_URL and DB_HOST"),
             (&["--db-port", "1"], "DB_PORT is set but DB_HOST is not"),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn no_part_of_a_bad_url_is_in_the_message() {
+    fn an_error_does_not_quote_an_invalid_url() {
         for url in ["mysql://u:s3cret@[h/n", "postgres://u:s3cret@h:notaport/n", "oracle://u:s3cret@h/n"] {
             let error = resolved(&["--database-url", url]).unwrap_err();
             assert!(error.starts_with("DATABASE_URL") && !error.contains("s3cret"), "{error}");

@@ -13,7 +13,7 @@ fn argument(command: &Command, name: &str) -> Option<Arg> {
     own.or_else(|| command.get_subcommands().find_map(|command| argument(command, name)))
 }
 
-/// What the help says, and the default that it has in brackets.
+/// The meaning, and the default that the help gives in brackets.
 fn split(help: &str) -> (&str, Option<&str>) {
     match help.split_once(" [default: ") {
         Some((meaning, default)) => (meaning, Some(default.trim_end_matches(']'))),

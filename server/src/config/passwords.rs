@@ -40,7 +40,7 @@ pub struct PasswordArgs {
 
 impl PasswordArgs {
     /// # Errors
-    /// Where the list of refused passwords cannot be read.
+    /// If the list of refused passwords cannot be read.
     pub fn policy(&self) -> anyhow::Result<Policy> {
         let blocklist = match self.password_blocklist.as_str() {
             "common" => Blocklist::Common,

@@ -91,7 +91,7 @@ pub struct OldTokenArgs {
 
 impl OldTokenArgs {
     /// # Errors
-    /// Where the secret cannot be read or could be guessed.
+    /// If the secret cannot be read or can be guessed.
     pub fn resolve(&self) -> anyhow::Result<Option<OldTokens>> {
         let secret = secret("SECRET_KEY", self.secret_key.as_ref(), self.secret_key_file.as_deref());
         let secret = secret.map_err(anyhow::Error::msg)?;
@@ -124,13 +124,13 @@ pub struct GuardArgs {
 const DAY: u64 = 86_400;
 
 impl ServeArgs {
-    /// The claim `aud`: the audiences that were set, else the issuer.
+    /// The claim `aud`: the configured audiences, or the issuer.
     pub fn audience(&self) -> Vec<String> {
         if self.tokens.audience.is_empty() { vec![self.tokens.issuer.clone()] } else { self.tokens.audience.clone() }
     }
 
-    /// How long requests are accepted after SIGTERM. With an embedded database nobody else serves them, and the sooner
-    /// this server ends, the sooner the next one begins.
+    /// How long requests are accepted after SIGTERM. With an embedded database no other server can serve them: the
+    /// sooner this one ends, the sooner the next one starts.
     pub fn drain(&self, engine: Engine) -> Duration {
         self.drain.unwrap_or(if engine == Engine::Sqlite { Duration::ZERO } else { Duration::from_secs(10) })
     }
@@ -141,13 +141,13 @@ impl ServeArgs {
         Lifetimes { access: self.tokens.access_token_ttl, refresh, session }
     }
 
-    /// What was set, else what suits the clients that there are.
+    /// The configured mode, or the default that suits the existing clients.
     pub fn refresh_tokens(&self, has_old_clients: bool) -> RefreshTokens {
         let default = if has_old_clients { RefreshTokens::Reusable } else { RefreshTokens::Rotating };
         self.tokens.refresh_tokens.unwrap_or(default)
     }
 
-    /// Checks what one setting alone cannot tell.
+    /// Checks the settings that depend on each other.
     pub fn check(&self) -> Result<(), String> {
         let Lifetimes { access, refresh, session } = self.lifetimes();
         if refresh < access {

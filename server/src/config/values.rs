@@ -1,4 +1,4 @@
-//! How the text of a setting becomes its value. A message says what to write instead.
+//! Parsers for the values of settings. Each error says what to use instead.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub fn duration<const MIN: u64, const MAX: u64>(text: &str) -> Result<Duration, 
     Ok(duration)
 }
 
-/// An address that clients and verifiers can compare letter by letter.
+/// An address that clients and verifiers compare byte by byte.
 pub fn issuer(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) || !is_plain(text, 1024) {
@@ -33,7 +33,7 @@ pub fn audience(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// An origin as browsers send it (RFC 6454): scheme, host and perhaps a port.
+/// An origin as browsers send it (RFC 6454): scheme, host and optional port.
 pub fn origin(text: &str) -> Result<HeaderValue, String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let is_origin = host.is_some_and(|host| !host.is_empty() && !host.contains('/')) && is_plain(text, 256);

@@ -1,4 +1,4 @@
-//! What `migrate --plan` says of the users that are there.
+//! The report of `migrate --plan` about existing users.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -8,30 +8,30 @@ use crate::auth::password::{Caps, Stored};
 use crate::store::{OldRow, Origin, Store, StoreError};
 use crate::terminal::say;
 
-/// Users that are read at once.
+/// The number of users to read at once.
 const PAGE: u64 = 1_000;
-/// How many users of a kind are named.
+/// The most users of a kind to list.
 const NAMED: usize = 20;
 
-/// What may surprise after a migration.
+/// Users for whom the migration has consequences.
 #[derive(Default)]
 pub struct Surprises {
     users: u64,
-    /// Users in whose row a column is NULL without which nobody logs in.
+    /// Users who cannot log in because a required column is NULL.
     incomplete: Lines,
-    /// Users in whose row another column is NULL.
+    /// Users with another column that is NULL.
     sparse: Lines,
     /// Users whose hash cannot be read: they need a new password.
     without_login: Lines,
-    /// Users whose hash costs more than the caps allow: they too.
+    /// Users whose hash costs more than the caps allow: they need a new password too.
     too_costly: Lines,
-    /// Users whose name or address is that of an older user but for its case: they are found by its exact form only.
+    /// Users whose name or address differs from an older user's only in case: only its exact form finds them.
     colliding: Lines,
     /// Users without a role that has a name.
     without_role: Lines,
 }
 
-/// The first lines about users of a kind, and how many such users there are.
+/// The number of users of a kind, and the lines about the first of them.
 #[derive(Default)]
 struct Lines {
     count: u64,
@@ -63,7 +63,7 @@ impl Lines {
 }
 
 impl Surprises {
-    pub async fn look(store: &Store, caps: Caps, origin: Origin) -> Result<Self, StoreError> {
+    pub async fn find(store: &Store, caps: Caps, origin: Origin) -> Result<Self, StoreError> {
         let (mut found, mut seen, mut after) = (Self::default(), HashMap::new(), 0);
         let named: HashSet<i32> =
             store.roles().await?.into_iter().filter(|role| role.name.is_some()).map(|role| role.id).collect();
@@ -73,14 +73,14 @@ impl Surprises {
             after = last.id;
             for row in &page {
                 found.users += 1;
-                found.look_for_nulls(row, origin);
-                found.look_at_hash(row, caps);
+                found.check_nulls(row, origin);
+                found.check_hash(row, caps);
                 if row.role_id.is_some_and(|role| !named.contains(&role)) {
                     found.without_role.push(shown(row));
                 }
                 for (kind, value) in [("name", &row.username), ("address", &row.email)] {
                     let Some(value) = value else { continue };
-                    // A digest takes less room than the text: there may be millions.
+                    // A digest takes less memory than the text: there may be millions.
                     if let Some(owner) = seen.insert((kind, digest(&fold(value))), row.id) {
                         found.colliding.push(format_args!("{value}: the same {kind} as the user with id {owner}"));
                     }
@@ -89,7 +89,7 @@ impl Surprises {
         }
     }
 
-    fn look_for_nulls(&mut self, row: &OldRow, origin: Origin) {
+    fn check_nulls(&mut self, row: &OldRow, origin: Origin) {
         let needed = missing(&[
             ("uuid", row.uuid.is_none()),
             ("username", row.username.is_none()),
@@ -98,7 +98,7 @@ impl Surprises {
         if !needed.is_empty() {
             self.incomplete.push(format_args!("{}: {needed}", shown(row)));
         }
-        // In tables of our own some of them are NULL for good reason.
+        // In our own tables, some of these may be NULL.
         if origin != Origin::OldService {
             return;
         }
@@ -114,7 +114,7 @@ impl Surprises {
         }
     }
 
-    fn look_at_hash(&mut self, row: &OldRow, caps: Caps) {
+    fn check_hash(&mut self, row: &OldRow, caps: Caps) {
         let Some(password) = &row.password else { return };
         match Stored::parse(password) {
             Err(error) => self.without_login.push(format_args!("{}: {error}", shown(row))),
@@ -129,21 +129,21 @@ impl Surprises {
     pub fn print(&self) -> std::io::Result<()> {
         say(format_args!("{} users.", self.users))?;
         self.incomplete.print(
-            "cannot log in, since a column is NULL (without a password, an Admin can set one; without a uuid or a user \
-             name, fill the column in)",
+            "cannot log in, because a column is NULL (an Admin can set a missing password; fill in a missing uuid or \
+             user name in the database)",
         )?;
-        self.sparse.print("have other columns that are NULL, and keep them; without a role they are Users")?;
-        self.without_role.print("have a role without a name, and are Users")?;
-        self.without_login.print("have a hash that cannot be used and need a new password")?;
+        self.sparse.print("have other columns that are NULL, which are kept; users without a role are Users")?;
+        self.without_role.print("have a role without a name, and are treated as Users")?;
+        self.without_login.print("have a hash that cannot be used, and need a new password")?;
         self.too_costly.print(
-            "have a hash that costs more than this server allows and need a new password (SC_AUTH_IMPORTED_HASH_MEMORY \
-             bounds the memory)",
+            "have a hash that costs more than this server allows, and need a new password (SC_AUTH_IMPORTED_HASH_MEMORY \
+             sets the memory limit)",
         )?;
-        self.colliding.print("can log in with the exact form of the name only")
+        self.colliding.print("can log in only with the exact form of the name")
     }
 }
 
-/// The user's name, or the id where there is no name.
+/// The user's name, or the id of a user without a name.
 fn shown(row: &OldRow) -> String {
     row.username.clone().unwrap_or_else(|| format!("id {}", row.id))
 }

@@ -1,4 +1,4 @@
-//! What a server does without being asked: it takes up changed files and deletes what is over.
+//! The server's background tasks: they reload changed files and delete expired rows.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use crate::metrics::Metrics;
 use crate::report::Report;
 use crate::store::StoreError;
 
-/// How often files are looked at. Kubernetes takes a minute to change a mounted one.
+/// How often files are checked. Kubernetes takes about a minute to update a mounted one.
 const FILES: Duration = Duration::from_secs(5);
-/// How often what is over is deleted, and sessions are counted.
+/// How often expired rows are deleted and sessions are counted.
 const SWEEP: Duration = Duration::from_mins(1);
 const SWEEP_DUE: Duration = Duration::from_secs(55);
 /// How long a heartbeat is kept.
 const HEARTBEATS: Duration = Duration::from_hours(24);
 
-/// Starts all of it; `stop` ends it.
+/// Starts all tasks; `stop` ends them.
 pub fn start(app: &App, args: &ServeArgs, file: &Arc<DeploymentFile>, report: &Report, stop: &CancellationToken) {
     let (sessions, metrics, clock) = (&app.sessions, &app.metrics, app.clock);
     show(&sessions.keys, metrics);
@@ -57,20 +57,20 @@ async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {
     loop {
         tokio::time::sleep(FILES).await;
         match keys.reload() {
-            // Perhaps again, after it was broken.
+            // The file may have the loaded content again after it was broken.
             Reload::Unchanged => was_broken = false,
             Reload::Changed => {
                 was_broken = false;
                 let kid = keys.get().access().kid.clone();
-                tracing::info!(signs_with = kid, "the keys file has changed and is in use");
+                tracing::info!(signs_with = kid, "reloaded the keys file");
                 show(keys, &metrics);
-                // At once, while a key that opens the copy in the database is still there.
+                // At once, while a key that opens the copy in the database still exists.
                 sync_counter_keys(&sessions, clock()).await;
             }
             Reload::Broken(error) => {
                 if !was_broken {
                     let error = logging::chain(error.as_ref());
-                    tracing::error!(error, "the keys file has changed and cannot be used; the keys from before are");
+                    tracing::error!(error, "cannot use the changed keys file; keeping the previous keys");
                 }
                 was_broken = true;
             }
@@ -79,12 +79,12 @@ async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {
     }
 }
 
-/// What it cannot do now, it does a minute later.
+/// On failure, the next sweep tries again.
 async fn sync_counter_keys(sessions: &Sessions, now: UnixTime) {
     if let Err(error) = sessions.counter_keys.sync(&sessions.store, &sessions.keys.get(), now).await {
         tracing::warn!(
             error = logging::chain(error.as_ref()),
-            "the key of the counters of failed logins was not stored"
+            "could not store the key of the failed-login counters; retrying in a minute"
         );
     }
 }
@@ -97,7 +97,7 @@ fn show(keys: &KeyRing, metrics: &Metrics) {
 }
 
 async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retention: Duration) {
-    // Not at once: a start has enough to do.
+    // Not at once: the server is busy enough while it starts.
     tokio::time::sleep(FILES).await;
     let mut place = 0;
     loop {
@@ -111,16 +111,13 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retentio
             Ok::<_, StoreError>(())
         };
         if let Err(error) = result.await {
-            tracing::warn!(
-                error = logging::chain(&error),
-                "what is over could not be deleted; the next minute will do"
-            );
+            tracing::warn!(error = logging::chain(&error), "could not delete expired rows; retrying in a minute");
         }
         tokio::time::sleep(SWEEP).await;
     }
 }
 
-/// Begins with the sessions after `place`, and returns where to go on.
+/// Deletes expired rows. Sessions are checked from `place` on; returns the place to continue from.
 async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, retention: Duration) -> Result<i64, StoreError> {
     let store = &sessions.store;
     let (place, expired) = store.sweep_sessions(place, now).await?;
@@ -129,6 +126,6 @@ async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, retention: D
     store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await?;
     store.sweep_parties(now).await?;
     store.sweep_heartbeats(now - HEARTBEATS).await?;
-    tracing::debug!(expired, events, failures, "deleted what was over");
+    tracing::debug!(expired, events, failures, "deleted expired rows");
     Ok(place)
 }

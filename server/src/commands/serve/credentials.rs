@@ -1,6 +1,6 @@
-//! What the settings lead to while the server runs. A new address is tried beside the connections that there are: where
-//! it leads to the same database, new connections use it; where it leads to another one, or to nothing, everything
-//! stays as it is, and the status says so.
+//! Follows changed database settings while the server runs. A new address is tried beside the existing connections. If
+//! it leads to the same database, new connections use it. If it leads to another database, or to none, the server keeps
+//! the previous one and reports that in its status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::logging;
 use crate::report::Report;
 use crate::store::{Contents, Database, NewIdentity, Store};
 
-/// How often files are looked at. Kubernetes takes a minute to change a mounted one.
+/// How often files are checked. Kubernetes takes about a minute to update a mounted one.
 const FILES: Duration = Duration::from_secs(5);
 
 pub async fn watch(sessions: Arc<Sessions>, args: DatabaseArgs, report: Report) {
@@ -32,7 +32,7 @@ pub async fn watch(sessions: Arc<Sessions>, args: DatabaseArgs, report: Report) 
         let offered = match look(&sessions.store, &args).await {
             Ok(None) => {
                 if now != in_use {
-                    tracing::info!("the database's credentials have changed; new connections use them");
+                    tracing::info!("the database credentials have changed; new connections use them");
                 }
                 in_use = now;
                 None
@@ -46,18 +46,19 @@ pub async fn watch(sessions: Arc<Sessions>, args: DatabaseArgs, report: Report) 
             tracing::error!(
                 identity,
                 error,
-                "the settings lead to another database, or to none; the one from before stays in use"
+                "the settings lead to another database, or to none; keeping the previous one"
             );
         }
     }
 }
 
-/// Returns what is there if it is another database. The same one is used from now on.
+/// Checks the database that the settings lead to. Returns it if it is another one; otherwise, new connections use the
+/// new settings.
 async fn look(store: &Store, args: &DatabaseArgs) -> anyhow::Result<Option<Offered>> {
-    let database = args.resolve().map_err(anyhow::Error::msg).context("the settings cannot be used")?;
+    let database = args.resolve().map_err(anyhow::Error::msg).context("invalid database settings")?;
     let mut contents = Store::look_at(&database).await?;
     if let (Contents::Ours { identity: None, .. }, Some(own)) = (&contents, store.own_identity()) {
-        // As release 0.2 left it, such as one that was restored from an old backup: no change.
+        // A database of release 0.2, for instance restored from an old backup, has no identity: treat it as the same.
         adopt(&database, own).await?;
         contents = Store::look_at(&database).await?;
     }

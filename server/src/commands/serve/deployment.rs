@@ -1,5 +1,5 @@
-//! What a server does for the ScAuth that it belongs to: it notes that it is there, and looks whether its keys are
-//! those that signed the sessions.
+//! The server's tasks for its ScAuth: it writes heartbeats, and checks whether it still has the keys that signed the
+//! sessions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::store::StoreError;
 
 /// How often a heartbeat is written.
 const BEAT: Duration = Duration::from_mins(1);
-/// How often files are looked at.
+/// How often files are checked.
 const FILES: Duration = Duration::from_secs(5);
-/// How often a loss of keys is looked for while the file stays the same, every so many looks at the files: another
-/// replica with an older file may have noted a loss that is none.
-const LOOKS: u32 = 12;
+/// After this many checks of an unchanged file, the keys are compared with the database again: another replica with an
+/// older file may have recorded a loss by mistake.
+const CHECKS: u32 = 12;
 
-/// Writes a heartbeat a minute, once there is a deployment file.
+/// Writes a heartbeat every minute, once there is a deployment file.
 pub async fn beat(sessions: Arc<Sessions>, file: Arc<DeploymentFile>, clock: Clock) {
     loop {
         let Some(deployment) = file.get() else {
@@ -30,7 +30,7 @@ pub async fn beat(sessions: Arc<Sessions>, file: Arc<DeploymentFile>, clock: Clo
             continue;
         };
         if let Err(error) = sessions.store.beat(&deployment, clock()).await {
-            tracing::warn!(error = logging::chain(&error), "the heartbeat could not be written");
+            tracing::warn!(error = logging::chain(&error), "could not write the heartbeat");
         }
         tokio::time::sleep(BEAT).await;
     }
@@ -43,20 +43,20 @@ pub async fn watch_file(file: Arc<DeploymentFile>) {
     }
 }
 
-/// Looks at the start, when the keys change, and once a minute.
+/// Checks for lost keys at the start, when the keys change, and once a minute.
 pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
     let mut seen = Vec::new();
-    let mut looks = 0;
+    let mut checks = 0;
     loop {
         let keys = sessions.keys.get().status();
         let kids: Vec<_> = keys.iter().map(|key| key.kid.clone()).collect();
-        looks += 1;
-        if kids != seen || looks >= LOOKS {
-            looks = 0;
-            match look(&sessions, &report, &keys, clock()).await {
+        checks += 1;
+        if kids != seen || checks >= CHECKS {
+            checks = 0;
+            match check(&sessions, &report, &keys, clock()).await {
                 Ok(()) => seen = kids,
                 Err(error) => {
-                    tracing::warn!(error = logging::chain(&error), "whether keys were lost could not be looked at");
+                    tracing::warn!(error = logging::chain(&error), "could not check for lost keys");
                 }
             }
         }
@@ -64,7 +64,7 @@ pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
     }
 }
 
-async fn look(sessions: &Sessions, report: &Report, keys: &[KeyStatus], now: UnixTime) -> Result<(), StoreError> {
+async fn check(sessions: &Sessions, report: &Report, keys: &[KeyStatus], now: UnixTime) -> Result<(), StoreError> {
     let are_lost = sessions.store.are_keys_lost(keys, now).await?;
     if report.set_keys_lost(are_lost) && are_lost {
         tracing::error!(

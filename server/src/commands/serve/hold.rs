@@ -1,5 +1,6 @@
-//! While the settings lead to another database, nobody is served and nothing is written. The files are read again and
-//! the decision is taken again, so that an acceptance, a corrected Secret or a restored file ends it without a restart.
+//! While the settings lead to another database, the server serves no requests and writes nothing. It reads the files
+//! and decides again every few seconds, so that it starts without a restart once the database is accepted, its Secret
+//! is corrected or its file is restored.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::store::Database;
 
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Waits until the database is the one that is expected.
+/// Waits for the expected database.
 pub async fn wait(start: &Start<'_>, report: &Report) -> (Ready, Database) {
     loop {
         tokio::time::sleep(EVERY).await;
@@ -23,12 +24,12 @@ pub async fn wait(start: &Start<'_>, report: &Report) -> (Ready, Database) {
             Ok((Opened::Ready(ready), database)) => return (ready, database),
             Ok((Opened::Held(held), _)) => {
                 report.set_offered(None);
-                tell(report, held);
+                self::report(report, held);
             }
             Err(error) => {
                 let error = logging::chain(error.as_ref());
                 if report.set_offered(Some(Offered { identity: None, error: Some(error.clone()) })) {
-                    tracing::warn!(error, "still holding: the database cannot be looked at");
+                    tracing::warn!(error, "cannot inspect the database; still waiting for the expected one");
                 }
             }
         }
@@ -40,16 +41,16 @@ async fn attempt(start: &Start<'_>) -> anyhow::Result<(Opened, Database)> {
     Ok((start.open(&database).await?, database))
 }
 
-/// Says why, once.
-pub fn tell(report: &Report, held: Held) {
+/// Logs and reports the reason, once.
+pub fn report(report: &Report, held: Held) {
     let why = held.hold.clone();
     if report.set_held(Some(held)) {
         tracing::error!(
             reason = ?why.reason,
             expected = why.expected,
             found = why.found,
-            "this is not the database that holds the data: every request is answered with 503 until it is restored, or \
-             the one that was found is accepted"
+            "this is not the expected database; answering every request with 503 until the expected one is restored or \
+             this one is accepted"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! Hashes of other services, which take other time than ours: neither the time of a failed login nor its answer may say
-//! whose hash it was.
+//! Imported hashes take more time than ours: neither the time of a failed login nor its answer may reveal which kind of
+//! hash a user has.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,20 +11,21 @@ use crate::auth::session::Sessions;
 use crate::logging;
 use crate::store::{Store, StoreError};
 
-/// How often they are counted: logins replace them, and an import brings more.
+/// How often imported hashes are counted: logins replace them, and imports add more.
 const EVERY: Duration = Duration::from_mins(10);
-/// How soon again where a login meets a kind that was not there.
+/// The time until the next count after a login with a new kind.
 const SOON: Duration = Duration::from_secs(5);
-/// How soon again after the first failure; each further one doubles it.
+/// The time until the next count after the first failure; each further failure doubles it.
 const RETRY: Duration = Duration::from_secs(2);
-/// How long the first count may put off the start.
+/// How long the first count may delay the start.
 const AT_START: Duration = Duration::from_secs(10);
-/// Hashes that are read at once.
+/// The number of hashes to read at once.
 const PAGE: u64 = 1_000;
-/// How many kinds are measured: those that are most work, of which each may take a second.
+/// The number of kinds to measure: those with the most work, each of which may take a second.
 const MEASURED: usize = 8;
 
-/// Counts them before anybody is served: until then, names that nobody has are treated as if all hashes were ours.
+/// Counts imported hashes before the server serves requests. Without a count, unknown names are treated as if all
+/// hashes were ours.
 pub async fn count_at_start(sessions: &Sessions) {
     if tokio::time::timeout(AT_START, try_count(sessions)).await.is_err() {
         tracing::warn!("imported hashes are still being counted");
@@ -35,7 +36,7 @@ pub async fn watch(sessions: Arc<Sessions>) {
     let decoys = &sessions.hasher.decoys;
     let mut measured = HashSet::new();
     let mut retry = RETRY;
-    // The start has counted them, unless that failed.
+    // The start has counted them, unless it failed or timed out.
     let mut is_counted = decoys.most_work(MEASURED).is_some();
     loop {
         if !is_counted && !try_count(&sessions).await {
@@ -52,7 +53,7 @@ pub async fn watch(sessions: Arc<Sessions>) {
     }
 }
 
-/// Returns whether they were counted.
+/// Returns whether the count succeeded.
 async fn try_count(sessions: &Sessions) -> bool {
     match count(&sessions.store, &sessions.hasher).await {
         Ok(kinds) => {
@@ -60,7 +61,7 @@ async fn try_count(sessions: &Sessions) -> bool {
             true
         }
         Err(error) => {
-            tracing::warn!(error = logging::chain(&error), "imported hashes could not be counted");
+            tracing::warn!(error = logging::chain(&error), "could not count the imported hashes");
             false
         }
     }
@@ -79,16 +80,16 @@ async fn count(store: &Store, hasher: &Hasher) -> Result<Kinds, StoreError> {
     }
 }
 
-/// Failed logins take as long as the slowest kind: one hash of each is compared once.
+/// Compares one hash of each kind once, so that failed logins take as long as the slowest kind.
 async fn measure(hasher: &Hasher, kinds: Vec<(String, String)>, measured: &mut HashSet<String>) {
     let before = measured.len();
     for (kind, hash) in kinds {
-        // With a full queue the next round tries again.
+        // If the queue is full, the next round tries again.
         if !measured.contains(&kind) && hasher.verify("nobody's".into(), hash, Standing::Stranger).await.is_ok() {
             measured.insert(kind);
         }
     }
     if measured.len() > before {
-        tracing::info!(kinds = ?measured, slowest_ms = hasher.slowest().as_millis(), "imported hashes");
+        tracing::info!(kinds = ?measured, slowest_ms = hasher.slowest().as_millis(), "measured the imported hashes");
     }
 }

@@ -1,4 +1,4 @@
-//! From the settings to the application.
+//! Builds the application from the settings.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::http::{App, Settings};
 use crate::metrics::Metrics;
 use crate::store::{Database, Store};
 
-/// What is read before the database is: a mistake in it is told at once.
+/// The settings and files that are read before the database, so that a mistake in them is reported at once.
 pub struct Start<'a> {
     args: &'a ServeArgs,
     pub metrics: Metrics,
@@ -48,20 +48,19 @@ impl<'a> Start<'a> {
         self.args.database.resolve().map_err(anyhow::Error::msg)
     }
 
-    /// Opens the database, if it is the one that is expected.
+    /// Opens the database, if it is the expected one.
     pub async fn open(&self, database: &Database) -> anyhow::Result<Opened> {
         open::open(database, self.deployment.expected().as_deref()).await
     }
 
-    /// Brings the schema to this version and makes all that answers requests. A migration that has begun is not broken
-    /// off.
+    /// Migrates the schema to this version and builds the application. Do not cancel it: a migration must finish.
     pub async fn app(&self, ready: Ready, database: &Database) -> anyhow::Result<App> {
         let args = self.args;
         let store = ready.migrate(database).await?;
         tracing::info!(
             engine = store.engine().name(),
             identity = store.own_identity(),
-            "the database is there and its schema up to date"
+            "the database is ready and its schema is up to date"
         );
         let now = clock::system();
         let counter_keys = CounterKeys::load(&store, &self.keys.get(), rand::random(), now).await?;
@@ -70,9 +69,9 @@ impl<'a> Start<'a> {
         let refresh_tokens = args.refresh_tokens(self.old_tokens.is_some() || store.has_old_tables());
         tracing::info!(
             ?refresh_tokens,
-            honours_old_tokens = self.old_tokens.is_some(),
+            accepts_legacy_tokens = self.old_tokens.is_some(),
             coexists = args.hash.coexist.is_on(),
-            "for clients of the old service"
+            "compatibility with the legacy service"
         );
         let sessions = Sessions {
             store,

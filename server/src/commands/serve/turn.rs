@@ -1,6 +1,6 @@
-//! An embedded database has one server at a time: the next one waits for its turn. A pod that is replaced and its
-//! successor would otherwise both write for some seconds. The kernel gives the lock back when its holder ends, however
-//! it ends. Commands take no lock: SQLite lets them work beside a server.
+//! Only one server at a time uses an embedded database; the next one waits for its lock. Otherwise a pod and its
+//! replacement would both write for some seconds. The kernel releases the lock when its holder ends for any reason.
+//! Commands take no lock: SQLite lets them run beside a server.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::net::SocketAddr;
@@ -15,28 +15,28 @@ use crate::files;
 use crate::http::{listener, ops};
 use crate::store::Database;
 
-/// How often the lock is tried. A blocking call could not be broken off by SIGTERM.
+/// How often the lock is tried. SIGTERM could not interrupt a blocking call.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Being the only server on a database. It ends with the value, and with the process in any case.
+/// The right to be the only server on a database, until it is dropped.
 #[derive(Debug, Default)]
 pub struct Turn {
     _lock: Option<File>,
 }
 
 impl Turn {
-    /// Waits until no other server works on an embedded database; with a database server there is nothing to wait for.
-    /// Meanwhile `/healthz` on `ops_listen` answers 200 and `/readyz` 503, so that a pod that waits is neither restarted
-    /// nor sent requests.
+    /// Waits until no other server uses an embedded database; with a database server, it returns at once. Meanwhile
+    /// `/healthz` on `ops_listen` answers 200 and `/readyz` 503, so that a waiting pod is not restarted and receives no
+    /// requests.
     ///
     /// # Errors
-    /// Where `ops_listen` cannot be listened on.
+    /// If the server cannot listen on `ops_listen`.
     pub async fn wait(database: &Database, ops_listen: SocketAddr) -> anyhow::Result<Self> {
         let Some(path) = database.file().map(lock_path) else { return Ok(Self::default()) };
         let lock = match open(&path) {
             Ok(lock) => lock,
-            // SQLite says it better in a moment, or can live with it.
-            Err(error) => return Ok(without(&path, &error)),
+            // If this matters, SQLite reports it in a moment.
+            Err(error) => return Ok(without_lock(&path, &error)),
         };
         let mut waiting: Option<Waiting> = None;
         loop {
@@ -46,14 +46,14 @@ impl Turn {
                     if let Some(waiting) = waiting {
                         waiting.end().await?;
                     }
-                    return Ok(without(&path, &error));
+                    return Ok(without_lock(&path, &error));
                 }
                 Err(TryLockError::WouldBlock) => {}
             }
             if waiting.is_none() {
                 tracing::info!(
                     lock = %path.display(),
-                    "another server works on this database; waiting until it has ended"
+                    "another server uses this database; waiting until it stops"
                 );
                 waiting = Some(Waiting::start(ops_listen)?);
             }
@@ -61,36 +61,36 @@ impl Turn {
         }
         if let Some(waiting) = waiting {
             waiting.end().await?;
-            tracing::info!("the other server has ended");
+            tracing::info!("the other server has stopped");
         }
         Ok(Self { _lock: Some(lock) })
     }
 }
 
-/// Beside the file itself, not beside a symbolic link to it.
+/// The path next to the file itself, not next to a symbolic link to it.
 fn lock_path(file: PathBuf) -> PathBuf {
     let mut path = files::real_path(file).into_os_string();
     path.push(".lock");
     path.into()
 }
 
-/// A file of somebody else's is good enough, if it can be read.
+/// Opens the lock file. To lock a file of another owner, reading it is enough.
 fn open(path: &Path) -> std::io::Result<File> {
     let write = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     write.or_else(|error| File::open(path).map_err(|_| error))
 }
 
-/// In a folder that cannot be written, and on file systems without locks.
-fn without(path: &Path, error: &std::io::Error) -> Turn {
+/// Continues without a lock: the folder is read-only, or the file system does not support locks.
+fn without_lock(path: &Path, error: &std::io::Error) -> Turn {
     tracing::warn!(
         lock = %path.display(),
         %error,
-        "the database cannot be locked; make sure that no other server works on it"
+        "could not lock the database; make sure that no other server uses it"
     );
     Turn::default()
 }
 
-/// The answers of a server that waits.
+/// The health endpoints of a waiting server.
 struct Waiting {
     stop: CancellationToken,
     answers: tokio::task::JoinHandle<()>,

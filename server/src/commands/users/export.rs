@@ -1,4 +1,4 @@
-//! `users export`: for a backup, or another service.
+//! `users export`: writes the users to a file, as a backup or for another service.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::store::Store;
 use crate::terminal::tell;
 
 const PAGE: u64 = 1_000;
-/// How many ids of rows that were left out are shown.
+/// The most ids of skipped rows to print.
 const NAMED: usize = 20;
 
 pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
@@ -28,7 +28,7 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     if !left_out.is_empty() {
         let shown: Vec<_> = left_out.iter().take(NAMED).map(i32::to_string).collect();
         tell(format_args!(
-            "{} rows have no user name or no password and were left out; their ids: {}{}",
+            "{} rows without a user name or a password were skipped; their ids: {}{}",
             left_out.len(),
             shown.join(", "),
             if left_out.len() > NAMED { ", …" } else { "" }
@@ -37,7 +37,7 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many users were written, and the ids of those who could not be.
+/// The number of users that were written, and the ids of skipped rows.
 #[derive(Default)]
 struct Exported {
     count: u64,
@@ -45,7 +45,7 @@ struct Exported {
 }
 
 async fn to_file(store: &Store, path: &Path) -> anyhow::Result<Exported> {
-    let mut file = BufWriter::new(create_private(path).with_context(|| format!("making {}", path.display()))?);
+    let mut file = BufWriter::new(create_private(path).with_context(|| format!("creating {}", path.display()))?);
     let exported = write(store, &mut file).await?;
     file.into_inner()?.sync_all()?;
     Ok(exported)

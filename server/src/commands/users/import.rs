@@ -1,4 +1,4 @@
-//! `users import`: a batch is taken whole or not at all; what cannot be taken is left out of it and reported.
+//! `users import`: each batch is one transaction; lines that cannot be imported are skipped and reported.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
@@ -15,9 +15,9 @@ use crate::config::UsersArgs;
 use crate::store::{NewUser, Store};
 use crate::terminal::{say, tell};
 
-/// Users of one transaction.
+/// The number of users in one transaction.
 const BATCH: usize = 500;
-/// Longest line that is read, in bytes.
+/// The longest line, in bytes.
 const LINE: u64 = 16 * 1024;
 
 pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
@@ -34,14 +34,14 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     audit::note(&store, &Client::default(), entry, clock::system()).await?;
     store.close().await;
     say(format_args!("{taken} users imported, {refused} lines refused."))?;
-    anyhow::ensure!(refused == 0, "{refused} lines were refused; the others are imported");
+    anyhow::ensure!(refused == 0, "{refused} lines were refused; the others were imported");
     Ok(())
 }
 
 struct Import<'a> {
     store: &'a Store,
     caps: Caps,
-    /// Of the line that was read last.
+    /// The number of the last line that was read.
     number: u64,
     taken: u64,
     refused: u64,
@@ -73,7 +73,7 @@ impl Import<'_> {
             self.number += 1;
             anyhow::ensure!(
                 bytes.ends_with(b"\n") || (count as u64) < LINE,
-                "line {}: longer than {LINE} bytes; what comes before it is imported",
+                "line {}: longer than {LINE} bytes; the lines before it were imported",
                 self.number
             );
             let text = String::from_utf8_lossy(&bytes).trim().to_owned();

@@ -1,4 +1,4 @@
-//! One user in a file.
+//! One user, as a line of a file.
 
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::auth::session::random_uuid;
 use crate::clock::from_rfc3339;
 use crate::store::{ExportedUser, ListedUser, NewUser, Role};
 
-/// One line. What is not given takes its default.
+/// One line. Missing fields get their defaults.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
@@ -39,7 +39,7 @@ impl Line {
     /// The user of a line, with a new uuid if it has none.
     ///
     /// # Errors
-    /// What is wrong with it, never quoting the hash.
+    /// The problem, without quoting the hash.
     pub fn parse(text: &str, caps: Caps, rng: &mut impl CryptoRng) -> Result<NewUser, String> {
         let line: Self = serde_json::from_str(text).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => format!("not a user: {error}"),
@@ -52,7 +52,7 @@ impl Line {
         within("username", &self.username, USERNAME.min, USERNAME.max)?;
         within("username", self.username.trim(), USERNAME.min, USERNAME.max)?;
         if !key_fits(&self.username) {
-            return Err("username: too long once its characters are brought to one form".into());
+            return Err("username: too long after Unicode normalisation".into());
         }
         if let Some(name) = &self.name {
             within("name", name, 0, NAME.max)?;
@@ -95,7 +95,7 @@ fn within(field: &str, text: &str, min: usize, max: usize) -> Result<(), String>
 }
 
 impl Line {
-    /// `None` where the user has no name or no password, as a row of the old service may.
+    /// `None` for a user without a name or a password, which the legacy service's table may contain.
     pub fn of(exported: ExportedUser) -> Option<Self> {
         let ExportedUser { user: listed, password, created_at } = exported;
         let ListedUser { id: _, name, email, role_id: _, username, uuid, role_name, disabled } = listed;
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_and_no_hash_is_quoted() {
+    fn problems_are_reported_without_quoting_the_hash() {
         let with = |fields: &str| format!(r#"{{"username": "alice", "password_hash": "{HASH}"{fields}}}"#);
         for (text, part) in [
             (r#"{"username": "al"#.to_owned(), "not JSON"),
@@ -147,7 +147,7 @@ mod tests {
                 "username: must have 3 to 64",
             ),
             (format!(r#"{{"username": "{}", "password_hash": "x"}}"#, "\u{fdfa}".repeat(20)), "username: too long"),
-            (r#"{"username": "alice", "password_hash": "s3cret"}"#.to_owned(), "password hash: of an unknown kind"),
+            (r#"{"username": "alice", "password_hash": "s3cret"}"#.to_owned(), "password hash: unknown algorithm"),
         ] {
             let error = parse(&text).unwrap_err();
             assert!(error.contains(part) && !error.contains("s3cret"), "{error}");
