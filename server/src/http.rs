@@ -1,4 +1,4 @@
-//! The HTTP API. One file a resource; what they share lies in `envelope`, `error`, `body`, `query` and `bearer`.
+//! The HTTP API, one file per resource. Shared code is in `envelope`, `error`, `body`, `query` and `bearer`.
 
 pub mod accounts;
 pub mod audit;
@@ -46,7 +46,7 @@ use body::limits;
 use error::ApiError;
 use rate_limits::{Limited, RateLimits};
 
-/// What handlers work with.
+/// The state of all handlers.
 #[derive(Clone)]
 pub struct App {
     pub sessions: Arc<Sessions>,
@@ -61,15 +61,15 @@ impl App {
     }
 }
 
-/// What the API refuses.
+/// The settings by which the API refuses requests.
 pub struct Settings {
     pub policy: Policy,
     pub registration: Registration,
     pub trusted_proxies: TrustedProxies,
-    /// `None` where they are off.
+    /// `None` if they are off.
     pub rate_limits: Option<RateLimits>,
     pub cors_origins: Vec<HeaderValue>,
-    /// Of addresses below `verify` that are not understood.
+    /// Warnings about invalid queries to `verify`.
     pub verify_warnings: verify::Warnings,
 }
 
@@ -79,7 +79,7 @@ impl Settings {
     }
 }
 
-/// All that clients reach, on port 8000.
+/// All routes for clients, on port 8000.
 pub fn router(app: App, draining: layers::Draining) -> Router {
     let (router, _) = described().split_for_parts();
     let router = bounded(router.merge(openapi::router(|| with_verify().split_for_parts().1)));
@@ -87,8 +87,8 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
         [] => router,
         origins => router.layer(cors(origins)),
     };
-    // Outside of CORS, which answers every OPTIONS with 200: to a proxy that would mean that anybody may pass. So would
-    // an address that is nearly right, if the fallback were inside.
+    // `verify` and the fallback are outside of CORS, which answers every OPTIONS with 200: a proxy that asks `verify`,
+    // or a misspelled path, would let everybody pass.
     router
         .merge(bounded(verify_routes().split_for_parts().0))
         .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
@@ -97,7 +97,7 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
         .with_state(app)
 }
 
-/// What every route has: a limit of its time, and an answer to a wrong method.
+/// Adds a time limit and the answer to a wrong method to every route.
 fn bounded(router: Router<App>) -> Router<App> {
     router
         .method_not_allowed_fallback(|method: Method| async move {
@@ -111,14 +111,14 @@ fn with_verify() -> OpenApiRouter<App> {
     described().merge(verify_routes())
 }
 
-/// What proxies ask, and no browser.
+/// The routes that proxies call, not browsers.
 fn verify_routes() -> OpenApiRouter<App> {
     // Envoy asks with any method that its client sends, and with its path behind ours.
     let (schemas, path_of_any, _) = routes!(verify::verify_any);
     let (more_schemas, path_of_role, _) = routes!(verify::verify_role);
     let routes = OpenApiRouter::new()
         .routes(routes!(verify::verify))
-        // Some proxies ask with the method of the request that they are to forward.
+        // Some proxies use the method of the request that they forward.
         .route("/verify", post(verify::verify).put(verify::verify).patch(verify::verify).delete(verify::verify))
         .routes((schemas, path_of_any, any(verify::verify_any)))
         .route("/verify/any/{*path}", any(verify::verify_any))
@@ -130,7 +130,7 @@ fn verify_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().nest("/api/v1", routes)
 }
 
-/// Every route but `verify`, with its description.
+/// Every route except `verify`, with its description.
 fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .nest("/api/v1", api())
@@ -159,7 +159,8 @@ fn api() -> OpenApiRouter<App> {
         .layer(from_fn(layers::no_store))
 }
 
-/// For browsers on other origins (Fetch Standard). Tokens come in a header and not in a cookie: no credentials.
+/// CORS for browsers on other origins (Fetch Standard). It allows no credentials: tokens are sent in a header, not in a
+/// cookie.
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins.to_vec())

@@ -25,7 +25,7 @@ use crate::auth::session::{Authenticated, COMPARISONS, LoginIds, SessionError, r
 use crate::metrics::Outcome;
 use crate::store::{Actor, Changes, Guard, NewUser, Role, StoreError};
 
-/// What registering and an Admin's `POST /api/v1/users` have in common.
+/// The fields that registration and an Admin's `POST /api/v1/users` share.
 pub struct NewAccount {
     pub username: String,
     pub name: String,
@@ -40,7 +40,7 @@ impl From<RegisterBody> for NewAccount {
 }
 
 impl NewAccount {
-    /// Adds what breaks a rule.
+    /// Adds the fields' problems.
     pub fn check(&self, problems: &mut Problems, app: &App) {
         problems.check("username", &self.username, USERNAME);
         problems.check("name", &self.name, NAME);
@@ -48,7 +48,8 @@ impl NewAccount {
         check_password(problems, app, "password", &self.password, &[&self.username, &self.name, &self.email]);
     }
 
-    /// Hashes the password and stores the user, for an Admin or for anybody. Returns the uuid and the user name.
+    /// Hashes the password and creates the user. `actor` is the Admin; `None` for a registration. Returns the uuid and
+    /// the user name.
     pub async fn create(self, app: &App, role: Role, actor: Option<&Actor>) -> Result<(String, String), ApiError> {
         let standing = actor.map_or(Standing::Stranger, |_| Standing::Known);
         let password_hash = hash(app, self.password, standing).await?;
@@ -67,7 +68,7 @@ impl NewAccount {
     }
 }
 
-/// Adds what breaks a rule for new passwords.
+/// Adds the problems of a new password.
 pub fn check_password(problems: &mut Problems, app: &App, field: &str, password: &str, names: &[&str]) {
     if problems.has(field) {
         return;
@@ -82,7 +83,7 @@ pub async fn hash(app: &App, password: String, standing: Standing) -> Result<Str
     Ok(app.sessions.hasher.hash(password.into(), salt, standing).await?)
 }
 
-/// Where registration is limited to domains, an address must be of one of them.
+/// If registration is limited to domains, the address must belong to one of them.
 fn check_domain(problems: &mut Problems, app: &App, email: &str) {
     if !problems.has("email") && !app.settings.registration.allows(email) {
         problems.add("email", Problem::ForeignDomain);
@@ -277,7 +278,7 @@ pub async fn change_password(
     Ok(Done(StatusCode::OK))
 }
 
-/// Where a login replaces an imported hash between the comparison and the change, the password is compared again.
+/// Changes the password. If a login replaces an imported hash between the comparison and the change, it compares again.
 async fn replace_password(
     app: &App,
     bearer: &Authenticated,
@@ -321,8 +322,8 @@ pub struct RefreshedTokens {
     refresh_token: Option<String>,
 }
 
-/// Exchanges a refresh token, sent as the bearer token, for an access token. With rotating refresh tokens, the answer also
-/// has the next refresh token.
+/// Exchanges a refresh token, sent as the bearer token, for an access token. With rotating refresh tokens, the answer
+/// also has the next refresh token.
 #[utoipa::path(
     post,
     path = "/accounts/refresh",

@@ -1,4 +1,4 @@
-//! What happened, for Admins: `GET /api/v1/audit`.
+//! Audit events, for Admins: `GET /api/v1/audit`.
 
 use axum::extract::State;
 use sc_auth_contract::time::UnixTime;
@@ -20,7 +20,7 @@ const MAX_PAGE: u64 = 1_000;
 
 #[derive(Serialize, ToSchema)]
 pub struct AuditView {
-    /// Counts upwards; the next page begins `before` the last one shown.
+    /// Increases with each event. To get the next page, send the last id as `before`.
     id: i64,
     at: Rfc3339,
     #[schema(example = "login")]
@@ -39,7 +39,7 @@ pub struct AuditView {
     detail: Option<String>,
 }
 
-/// A user as of then.
+/// A user, with the name at that time.
 #[derive(Serialize, ToSchema)]
 struct Person {
     #[schema(example = "0123456789abcdef0123456789abcdef")]

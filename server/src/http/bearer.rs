@@ -1,4 +1,4 @@
-//! Who a request comes from, by its `Authorization` header (RFC 6750).
+//! Authenticates requests by their `Authorization` header (RFC 6750).
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -9,7 +9,7 @@ use super::error::ApiError;
 use crate::auth::session::Authenticated;
 use crate::store::Role;
 
-/// The bearer of a good access token.
+/// The bearer of a valid access token.
 pub struct Bearer(pub Authenticated);
 
 impl FromRequestParts<App> for Bearer {
@@ -22,7 +22,7 @@ impl FromRequestParts<App> for Bearer {
     }
 }
 
-/// The bearer of a good access token, who is an Admin.
+/// The bearer of a valid access token, if an Admin.
 pub struct AdminBearer(pub Authenticated);
 
 impl FromRequestParts<App> for AdminBearer {

@@ -1,4 +1,4 @@
-//! Bodies: their size, their time, and the JSON object that each one is.
+//! Reads request bodies, JSON objects, within limits of size and time.
 
 mod fields;
 pub mod limits;
@@ -18,10 +18,10 @@ use crate::account::Problem;
 pub use fields::Problems;
 use limits::Limit;
 
-/// How long a body may take.
+/// How long a body may take to arrive.
 pub const TIME: Duration = Duration::from_secs(10);
 
-/// The fields of a body that is a JSON object. Handlers read them after they know who asks.
+/// The fields of a body that is a JSON object. Handlers check them only after they have authenticated the client.
 pub struct Fields(Map<String, Value>);
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
@@ -32,7 +32,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             return Err(not_an_object());
         }
         let limit = request.extensions().get().copied().unwrap_or(limits::ROUTE_WITHOUT_BODY);
-        // The head goes here, and does not wait for the body.
+        // This drops the head, which need not stay in memory while the body arrives.
         let body = request.into_body();
         let bytes = match tokio::time::timeout(TIME, read(body, limit)).await {
             Ok(bytes) => bytes?,
@@ -42,7 +42,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             Ok(Value::Object(object)) => Ok(Self(object)),
             Ok(_) => Err(not_an_object()),
             Err(error) => {
-                // Not serde_json's own words, which may quote the body: it can hold a password.
+                // Not serde_json's own message, which may quote the body: it can contain a password.
                 let place = format!("line {}, column {}", error.line(), error.column());
                 Err(ApiError::text(StatusCode::BAD_REQUEST, format!("Failed to decode JSON object: {place}")))
             }
@@ -50,7 +50,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
-/// Copies the body into one piece: a client that sends a byte at a time must not make it a list of bytes.
+/// Copies the body into one buffer: with a client that sends single bytes, a list of chunks would take much memory.
 async fn read(body: Body, Limit(limit): Limit) -> Result<Vec<u8>, ApiError> {
     let too_large =
         || ApiError::Unread(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {limit} bytes"));
@@ -84,12 +84,12 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl Fields {
-    /// All fields, and what is wrong with them.
+    /// All fields, and their problems.
     pub fn read<T: DeserializeOwned>(self) -> Result<(T, Problems), ApiError> {
         fields::read(self.0)
     }
 
-    /// Whether the field is there and null.
+    /// Whether the field exists and is null.
     pub fn is_null(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(Value::is_null)
     }

@@ -1,4 +1,4 @@
-//! The client's own address: what stands in `X-Forwarded-For`, as far as the proxies that wrote it are trusted.
+//! The client's own address: from `X-Forwarded-For`, as far as the proxies that wrote it are trusted.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -11,10 +11,10 @@ use super::App;
 use crate::auth::client::Client;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// As many characters as a session's row holds.
+/// The characters that fit in a session's row.
 const USER_AGENT_LENGTH: usize = 255;
 
-/// All hops in all headers, in their order; `None` where one is no address.
+/// All hops of all headers, in order; `None` for a hop that is not an address.
 fn hops(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = Option<IpAddr>> {
     headers.get_all(FORWARDED_FOR).into_iter().flat_map(|value| {
         let text = value.to_str().unwrap_or("unreadable");
@@ -22,17 +22,17 @@ fn hops(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = Option<IpAddr>> 
     })
 }
 
-/// Some proxies add a port.
+/// Parses an address. Some proxies add a port.
 fn address(text: &str) -> Option<IpAddr> {
     let address = text.parse().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip())).ok()?;
     Some(address.to_canonical())
 }
 
-/// Who is at the other end of the connection.
+/// The address at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// The id that stands in the answer and in the log.
+/// The request's id, which is in the answer and in the log.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
@@ -79,17 +79,17 @@ mod tests {
     }
 
     #[test]
-    fn what_an_untrusted_peer_says_does_not_count() {
+    fn the_header_of_an_untrusted_peer_is_ignored() {
         assert_eq!(client("10.0.0.0/8", "203.0.113.9", &["198.51.100.1"]), ("203.0.113.9".into(), true));
         assert_eq!(client("direct", "203.0.113.9", &["198.51.100.1"]), ("203.0.113.9".into(), true));
     }
 
     #[test]
-    fn an_address_that_many_may_share_is_not_the_client_s_own() {
+    fn a_shared_address_is_not_the_client_s_own() {
         assert_eq!(
             client("", "10.1.1.1", &["203.0.113.7"]),
             ("10.1.1.1".into(), false),
-            "nobody has said who is trusted"
+            "trusted proxies are not configured"
         );
         assert_eq!(client("10.0.0.0/8", "10.1.1.1", &[]), ("10.1.1.1".into(), false));
         assert_eq!(client("10.0.0.0/8", "10.1.1.1", &["203.0.113.7, unknown"]), ("10.1.1.1".into(), false));

@@ -1,4 +1,4 @@
-//! Every answer that says no, in one place. The texts are those that existing clients look for.
+//! All error answers. Existing clients look for these texts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::auth::session::SessionError;
 use crate::logging;
 use crate::store::StoreError;
 
-/// What is wrong with each field of a body.
+/// The problems of each field of a body.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
-/// How long a client is asked to wait where the server is busy.
+/// `Retry-After` of a busy server, in seconds.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// On an answer that turns a request away because too many came at once.
+/// Marks an answer that refuses a request because of too many at once.
 #[derive(Debug, Clone, Copy)]
 pub struct BackPressure;
 
@@ -31,19 +31,19 @@ pub struct BackPressure;
 pub enum ApiError {
     /// `{"error": …}` in the envelope.
     Text(StatusCode, String),
-    /// The same where the rest of the body is not read: the connection ends with it.
+    /// The same, for a request whose body was not read to its end: the connection is closed.
     Unread(StatusCode, String),
-    /// 422 with what is wrong with each field.
+    /// 422 with the problems of each field.
     Fields(FieldErrors),
     /// An error of the token layer, outside of the envelope: `{"msg": …}`.
     Token(StatusCode, &'static str),
-    /// 429: come back after so long.
+    /// 429, with the seconds until a retry.
     TooMany(Duration),
-    /// 503: come back in a moment.
+    /// 503, with `Retry-After`.
     Unavailable(&'static str),
-    /// The same where too many came at once: nothing is wrong with the server.
+    /// The same, because of too many requests at once: it does not count as an error of the server.
     Busy(&'static str),
-    /// 500. The cause is for the log, never for the client.
+    /// 500. The cause is logged, and never sent to the client.
     Internal(anyhow::Error),
 }
 
@@ -60,7 +60,7 @@ impl ApiError {
         Self::Fields(BTreeMap::from([(name.to_owned(), vec![problem.to_string()])]))
     }
 
-    /// What the bearer of a token that is no good is told.
+    /// The answer to an invalid token.
     pub fn for_token(error: TokenError, wanted: Kind) -> Self {
         let message = match error {
             TokenError::Expired => return Self::text(StatusCode::UNAUTHORIZED, "The token has expired"),
@@ -104,7 +104,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Taken(field) => Self::text(StatusCode::CONFLICT, format!("{} already exists", field.as_str())),
             StoreError::Unavailable(_) | StoreError::Unencrypted | StoreError::Transient(_) => {
-                tracing::warn!(error = logging::chain(&error), "the database did not answer");
+                tracing::warn!(error = logging::chain(&error), "the database is unavailable");
                 Self::database_unavailable()
             }
             StoreError::LastAdmin => Self::text(

@@ -1,4 +1,4 @@
-//! What clients meet while the server holds: 503 for every path, until its own database is there.
+//! Answers every path with 503 while the server waits for the expected database.
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
@@ -10,12 +10,12 @@ use tower::Service as _;
 
 use super::error::ApiError;
 
-/// Closed at first; open for good once the API is there.
+/// Closed at first; stays open once the API is served.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<OnceLock<Router>>);
 
 impl Gate {
-    /// From now on requests go to `api`.
+    /// Passes requests to `api` from now on.
     pub fn open(&self, api: Router) {
         let _ = self.0.set(api);
     }

@@ -1,4 +1,4 @@
-//! What happens to every request, whatever it asks for.
+//! The layers that apply to every request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use super::error::{ApiError, BackPressure};
 use crate::auth::session::random_uuid;
 use crate::metrics::Metrics;
 
-/// How long a request may take, its body included. Hashing waits about two seconds at most.
+/// How long a request may take, including its body. Hashing waits about two seconds at most.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -33,7 +33,7 @@ impl Draining {
     }
 }
 
-/// While draining, each answer asks its client to connect anew, elsewhere.
+/// While draining, each answer closes its connection, so that the client connects to another replica.
 pub async fn close_while_draining(State(draining): State<Draining>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if draining.is_draining() {
@@ -42,7 +42,7 @@ pub async fn close_while_draining(State(draining): State<Draining>, request: Req
     response
 }
 
-/// What the API answers is for one client only, and some of it is a token.
+/// Forbids caching: answers are for one client only, and some contain tokens.
 pub async fn no_store(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -56,14 +56,14 @@ pub async fn time_limit(request: Request, next: Next) -> Response {
     }
 }
 
-/// Counts and times the request, and gives it an id that stands in the answer and in each of its log lines.
+/// Counts and times the request, and adds an id to the answer and to each of its log lines.
 pub async fn observe(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let id_text = id.to_str().unwrap_or_default().to_owned();
     request.extensions_mut().insert(RequestId(id_text.clone()));
     let method = request.method().clone();
-    // The route and not the path: a client chooses the path, and a label must not grow without bound.
+    // The route, not the path: clients choose paths, and the number of a label's values must be bounded.
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", request_id = id_text);
@@ -84,7 +84,7 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The id that a proxy gave the request, if it is a plain one; else a new one.
+/// The id that a proxy has set, if it is short and plain; otherwise a new one.
 fn request_id(request: &Request) -> HeaderValue {
     let given = request.headers().get(REQUEST_ID).filter(|id| {
         id.len() <= 64

@@ -1,5 +1,5 @@
-//! Accepting connections: as many as there is room for, each with bounded times, and all together with bounded memory.
-//! Where places or memory run out, the connection that matters least is cut, and the new one served.
+//! Accepts a bounded number of connections, each with time limits, and all together with a memory limit. If places or
+//! memory run out, the least important connection is closed and the new one is served.
 
 mod connection;
 mod io;
@@ -30,23 +30,23 @@ use io::{Place, Shared, Stream};
 use room::Room;
 use table::{Cuts, Table};
 
-/// How long requests that are under way may still take once the listener is closed.
+/// How long requests in flight may take once the listener is closed.
 const FINISH: Duration = Duration::from_secs(15);
-/// How often it is looked for connections whose time is over.
+/// How often connections are checked for expired time limits.
 const SWEEP: Duration = Duration::from_millis(500);
-/// How often at the most the log says that connections were cut for others.
+/// The shortest time between two log lines about connections that were closed for others.
 const REPORT: Duration = Duration::from_secs(10);
-/// What the kernel may keep of a connection in each direction, in bytes; it takes the double for itself.
+/// The kernel's buffer for each direction of a connection, in bytes; the kernel allocates twice as much.
 const KERNEL_BUFFER: u32 = 16 << 10;
-/// How many connections the kernel keeps until they are accepted.
+/// The connections that the kernel queues until they are accepted.
 const BACKLOG: u32 = 1_024;
 
-/// For responses whose bytes are in memory anyway, however many clients do not read them.
+/// Marks responses whose bytes are shared in memory, however many clients don't read them.
 #[derive(Clone, Copy)]
 pub struct Kept;
 
 /// # Errors
-/// Where the address cannot be listened on.
+/// If the server cannot listen on the address.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -57,12 +57,12 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The same for port 8001, which has places of its own.
+/// Like [`serve`], for port 8001, which has its own places.
 pub async fn serve_ops(listener: TcpListener, router: Router, stop: CancellationToken) {
     serve(listener, router, Room::ops(), TrustedProxies::Direct, stop).await;
 }
 
-/// Serves until `stop`, then lets what is under way finish.
+/// Serves until `stop`, then lets requests in flight finish.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -86,7 +86,7 @@ pub async fn serve(
     sweeper.abort();
 }
 
-/// Accepts for as long as it is polled.
+/// Accepts connections until it is dropped.
 async fn accept(
     listener: &TcpListener,
     router: &Router,
@@ -99,42 +99,42 @@ async fn accept(
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                // Out of file descriptors, most likely: give the others time to close some.
+                tracing::warn!(%error, "could not accept a connection");
+                // Most likely out of file descriptors: give other connections time to end.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
+            tracing::debug!(%error, "could not set TCP_NODELAY");
         }
         let address = peer.ip().to_canonical();
         let connection = Connection::new(network::of(address), proxies.is_proxy(address), Instant::now());
         let cut = connection.cut.clone();
         let place = place(connection, shared).await;
-        tasks.spawn(talk(stream, place, peer.ip(), router.clone(), cut, stop.clone()));
+        tasks.spawn(serve_connection(stream, place, peer.ip(), router.clone(), cut, stop.clone()));
     }
 }
 
-/// A place for a new connection. While each of the others has a request that is being worked on, it waits.
+/// A place for a new connection. Waits while each of the others has a request in progress.
 async fn place(connection: Connection, shared: &Arc<Shared>) -> Place {
     let mut connection = Box::new(connection);
     loop {
         if shared.with(|table| table.is_full()) {
-            // What has arrived on the others is read first, so that none is taken for idle whose request is there.
+            // Let the other tasks read first, so that no connection counts as idle whose request has arrived.
             tokio::task::yield_now().await;
         }
         match shared.with(|table| table.admit(*connection, Instant::now())) {
             Ok(number) => return Place::new(number, Arc::clone(shared)),
             Err(refused) => connection = refused,
         }
-        // One that goes says so; one that gets stuck does not.
+        // A connection that ends notifies; one that becomes stuck does not.
         let _ = tokio::time::timeout(Duration::from_millis(50), shared.changed.notified()).await;
     }
 }
 
 /// Serves one connection to its end.
-async fn talk(
+async fn serve_connection(
     stream: TcpStream,
     place: Place,
     peer: IpAddr,
@@ -145,7 +145,7 @@ async fn talk(
     let tracked = place.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let place = tracked.clone();
-        place.tell(|connection, now| connection.begin(size(&request), request.body().is_end_stream(), now));
+        place.update(|connection, now| connection.begin(size(&request), request.body().is_end_stream(), now));
         let mut request = request.map(|body| Body::new(io::Request::new(body, place.clone())));
         request.extensions_mut().insert(Peer(peer));
         let answer = router.clone().call(request);
@@ -155,7 +155,7 @@ async fn talk(
             Ok::<_, std::convert::Infallible>(response.map(|body| io::Response::new(body, place, is_counted)))
         }
     });
-    // Times are the listener's, which knows whether places are short.
+    // The listener enforces time limits itself, since they depend on the free places.
     let served = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES)
@@ -173,11 +173,11 @@ async fn talk(
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended early");
+        tracing::debug!(%error, "a connection failed");
     }
 }
 
-/// About how many bytes a request's head had.
+/// The approximate size of a request's head, in bytes.
 fn size<B>(request: &Request<B>) -> usize {
     let uri = request.uri();
     let target = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
@@ -185,7 +185,7 @@ fn size<B>(request: &Request<B>) -> usize {
     request.method().as_str().len() + target + "  HTTP/1.1\r\n\r\n".len() + headers.sum::<usize>()
 }
 
-/// Cuts connections whose time is over, for as long as it is polled.
+/// Closes connections whose time limit has expired, until it is dropped.
 async fn sweep(shared: Arc<Shared>) {
     let mut ticks = tokio::time::interval(SWEEP);
     let mut reported: Option<Instant> = None;
@@ -193,7 +193,7 @@ async fn sweep(shared: Arc<Shared>) {
         ticks.tick().await;
         let now = Instant::now();
         for (peer, why) in shared.with(|table| table.sweep(now)) {
-            tracing::debug!(%peer, why, "a connection was cut");
+            tracing::debug!(%peer, why, "closed a connection");
         }
         if reported.is_some_and(|reported| now.saturating_duration_since(reported) < REPORT) {
             continue;
@@ -204,7 +204,7 @@ async fn sweep(shared: Arc<Shared>) {
             tracing::warn!(
                 for_places = cuts.for_places,
                 for_memory = cuts.for_bytes,
-                "connections were cut to make room for others"
+                "closed connections to make room for others"
             );
         }
     }

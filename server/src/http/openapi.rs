@@ -1,5 +1,5 @@
-//! The API described for machines (OpenAPI 3.1) and for people. Each handler carries its own description, and the
-//! router is built from the same list, so that each route is described and each description has a route.
+//! The description of the API, for machines (OpenAPI 3.1) and for people. Each handler has its own description, and the
+//! router is built from the same list, so that each route has a description and vice versa.
 
 pub mod answers;
 pub mod examples;
@@ -46,7 +46,7 @@ impl Modify for Bearer {
     }
 }
 
-/// The calls in the order in which clients come to need them: by tag, then as the router has them.
+/// The calls in the order of the documentation: by tag, then as in the router.
 fn in_order(openapi: &mut utoipa::openapi::OpenApi) -> Vec<(String, &'static str)> {
     let tags: Vec<_> = openapi.tags.iter().flatten().map(|tag| tag.name.clone()).collect();
     let place = |item: &PathItem| {
@@ -63,8 +63,8 @@ fn methods(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> 
     methods.into_iter().filter_map(|(name, operation)| Some((name, operation.as_ref()?)))
 }
 
-/// `/openapi.json`, and a page for people at `/docs`, which loads nothing from elsewhere. `describe` is called at the first
-/// request: most servers never get one.
+/// `/openapi.json`, and a page for people at `/docs`, which loads no other resources. `describe` is called at the first
+/// request: most servers never receive one.
 pub fn router<S: Clone + Send + Sync + 'static>(describe: fn() -> utoipa::openapi::OpenApi) -> Router<S> {
     let documents = Arc::new(LazyLock::new(move || {
         let mut openapi = describe();

@@ -1,4 +1,4 @@
-//! Health, status and metrics, on port 8001, which the ingress does not reach.
+//! Health, status and metrics, on port 8001, which is not exposed by the ingress.
 
 mod status;
 
@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::report::Report;
 use crate::store::Engine;
 
-/// What these routes tell of.
+/// The state that these routes report.
 #[derive(Clone)]
 pub struct Ops {
     pub metrics: Metrics,
@@ -31,12 +31,13 @@ pub struct Ops {
     /// The folder of the first Admin's Secret.
     pub bootstrap: Option<PathBuf>,
     pub clock: Clock,
-    /// There once the API is served.
+    /// Set once the API is served.
     pub sessions: Arc<OnceLock<Arc<Sessions>>>,
 }
 
-/// Served only once the database has answered: from then on it is ready until it drains. If the database goes away
-/// later, all replicas would leave the ingress together, and clients would see its error page instead of our 503.
+/// These routes are served once the database has answered; the server is then ready until it drains. If readiness
+/// depended on the database, an outage would remove all replicas from the ingress, and clients would see its error page
+/// instead of our 503.
 pub fn router(ops: Ops) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -46,7 +47,7 @@ pub fn router(ops: Ops) -> Router {
         .with_state(ops)
 }
 
-/// While another server still works on the embedded database: alive, and not ready.
+/// The routes while another server still uses the embedded database: alive, but not ready.
 pub fn waiting_router() -> Router {
     Router::new().route("/healthz", get(|| async { "ok\n" })).route(
         "/readyz",
@@ -59,9 +60,9 @@ async fn ready(State(ops): State<Ops>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
     match ops.report.held() {
-        // The only pod of an embedded database: clients are better told by it than by the ingress.
+        // The only pod of an embedded database: its own 503 is better than the ingress's error page.
         Some(held) if held.engine == Engine::Sqlite => "held\n".into_response(),
-        // The pods from before serve on: a rollout must not replace them.
+        // The previous pods still serve: a rollout must not replace them.
         Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "held\n").into_response(),
         None => "ok\n".into_response(),
     }

@@ -1,4 +1,4 @@
-//! What stands in a path and behind its question mark, checked with the same words as bodies are.
+//! Checks ids in paths and parameters in queries, with the same messages as for bodies.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -10,8 +10,7 @@ use axum::http::request::Parts;
 use super::error::{ApiError, FieldErrors};
 use crate::account::fold;
 
-/// A part of a path that names something of ours: letters, digits and dashes. Anything else names nothing, and no
-/// database is asked for it.
+/// An id in a path: letters, digits and dashes. Anything else is not found, without a query to the database.
 #[derive(Debug)]
 pub struct Id(pub String);
 
@@ -28,7 +27,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// The parameters of a query. Each is taken out by name; what is wrong is gathered.
+/// The parameters of a query. Handlers take each one by name; problems are collected.
 #[derive(Debug)]
 pub struct Query {
     parameters: BTreeMap<String, String>,
@@ -43,7 +42,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     }
 }
 
-/// For a route that has no parameters, where one could be taken for a filter.
+/// For a route without parameters: it refuses any, since a client could expect it to filter.
 #[derive(Debug)]
 pub struct NoQuery;
 
@@ -70,7 +69,7 @@ impl Query {
 
     pub fn text(&mut self, name: &str) -> Option<String> {
         let text = self.parameters.remove(name)?;
-        // PostgreSQL stores no NUL.
+        // PostgreSQL cannot store NUL.
         if text.chars().count() > 255 || text.contains('\0') {
             self.fail(name, "Not a valid string.");
             return None;
@@ -78,7 +77,7 @@ impl Query {
         Some(text)
     }
 
-    /// A text to search for. An empty one would find everything.
+    /// A text to search for. It must not be empty: it would match everything.
     pub fn search(&mut self, name: &str) -> Option<String> {
         let text = self.text(name)?;
         if fold(&text).is_empty() {
@@ -118,10 +117,10 @@ impl Query {
         self.errors.entry(name.to_owned()).or_default().push(problem.into());
     }
 
-    /// To be called last: whatever is left over is one too many.
+    /// Call this last: it refuses the remaining parameters.
     ///
     /// # Errors
-    /// All that was found wrong.
+    /// All problems.
     pub fn finish(mut self) -> Result<(), ApiError> {
         for name in std::mem::take(&mut self.parameters).into_keys() {
             self.fail(&name, "Unknown parameter.");
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_has_one_value_and_a_name_that_is_known() {
+    fn a_parameter_has_one_value_and_a_known_name() {
         for good in ["", "&", "q=x", "q=x&", "%71=x", "q=x&limit=9"] {
             assert_eq!(problems(good), json!({}), "{good}");
         }

@@ -1,4 +1,4 @@
-//! How often one address may ask: a token bucket for each address and kind of request, on each replica.
+//! Limits requests by client address: a token bucket for each address and kind of request, on each replica.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -11,10 +11,10 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::error::ApiError;
 use crate::auth::client::Client;
 
-/// So many addresses have a bucket each. Whoever has more of them than that is not held up by buckets anyway, and must
-/// neither fill the memory nor use up a bucket that others share: beyond, nobody is limited by address.
+/// The most addresses that have a bucket. Buckets would not stop an attacker with more addresses, who must neither fill
+/// the memory nor exhaust a shared bucket: further addresses are not limited.
 const MAX_ADDRESSES: usize = 50_000;
-/// How often buckets that are full again are thrown away, where there are too many.
+/// How often full buckets are discarded while there are too many.
 const SHRINK: Duration = Duration::from_secs(1);
 
 pub struct RateLimits {
@@ -24,24 +24,24 @@ pub struct RateLimits {
     refresh: Buckets,
 }
 
-/// One bucket an address.
+/// One bucket per address.
 struct Buckets {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
     shrunk_at: Mutex<Option<Instant>>,
 }
 
-/// Which bucket a request takes from.
+/// The kind of request, which determines its bucket.
 #[derive(Debug, Clone, Copy)]
 pub enum Limited {
     Login,
-    /// A password from a client that has shown a token of ours: strangers on its network don't use up its bucket.
+    /// A password from a client that has sent a token of ours: strangers on its network don't exhaust its bucket.
     Recognised,
     Register,
     Refresh,
 }
 
 impl RateLimits {
-    /// 20 logins, then one every 2 s; 10 registrations, then one every 10 s; 60 refreshes, then one a second.
+    /// 20 logins, then one every 2 s; 10 registrations, then one every 10 s; 60 refreshes, then one per second.
     pub fn new() -> Self {
         Self {
             login: Buckets::new(20, 2),
@@ -52,7 +52,7 @@ impl RateLimits {
     }
 
     /// # Errors
-    /// Where the client has asked too often. One whose own address is not known is not limited: it may share the
+    /// If the client has sent too many requests. A client whose own address is unknown is not limited: it may share the
     /// address of a proxy with all others.
     pub fn check(&self, limited: Limited, client: &Client) -> Result<(), ApiError> {
         let Some(network) = client.network() else { return Ok(()) };
@@ -74,7 +74,7 @@ impl Buckets {
     }
 
     /// # Errors
-    /// How long to wait, in full seconds.
+    /// The seconds to wait.
     fn take(&self, address: IpAddr) -> Result<(), Duration> {
         if self.limiter.len() >= MAX_ADDRESSES && self.is_crowded() {
             return Ok(());
@@ -85,7 +85,7 @@ impl Buckets {
         })
     }
 
-    /// Whether there are too many, after those that are full again were thrown away.
+    /// Discards full buckets, and returns whether there are still too many.
     fn is_crowded(&self) -> bool {
         let mut shrunk_at = self.shrunk_at.lock().unwrap_or_else(PoisonError::into_inner);
         if shrunk_at.is_none_or(|shrunk_at| shrunk_at.elapsed() >= SHRINK) {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_one_subscriber_has_one_bucket() {
+    fn one_subscribers_network_has_one_bucket() {
         let limits = RateLimits::new();
         for number in 0..20 {
             limits.check(Limited::Login, &client(&format!("2001:db8::{number}"), true)).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn more_addresses_than_anybody_has_fill_no_memory_and_hold_up_nobody() {
+    fn the_number_of_buckets_is_bounded_and_further_addresses_are_not_limited() {
         let limits = RateLimits::new();
         for number in 0..u32::try_from(MAX_ADDRESSES).unwrap() + 1_000 {
             let address = std::net::Ipv4Addr::from(number).to_string();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_many_share_is_not_limited() {
+    fn a_shared_address_is_not_limited() {
         let limits = RateLimits::new();
         for _ in 0..100 {
             limits.check(Limited::Register, &client("10.0.0.1", false)).unwrap();

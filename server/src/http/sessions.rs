@@ -16,7 +16,7 @@ use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::store::SessionInfo;
 
-/// A session as its user sees it.
+/// A session, as listed to its user.
 #[derive(Serialize, ToSchema)]
 pub struct SessionView {
     #[schema(example = "6f1d0d5c-2d6b-4c43-9a0c-6c7e1f6f8f0e")]

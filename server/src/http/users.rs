@@ -1,4 +1,4 @@
-//! All users, for Admins: `/api/v1/users`. Every handler asks who is there before it looks at the body.
+//! All users, for Admins: `/api/v1/users`. Every handler authenticates the client before it checks the body.
 
 pub mod listing;
 
@@ -125,7 +125,7 @@ pub async fn change(
     Ok(Done(StatusCode::OK))
 }
 
-/// Adds what breaks a rule. The user's own names, present and new, are no passwords.
+/// Adds the problems of the changes. A password must not be one of the user's own names, present or new.
 fn check_changes(body: &ChangeUserBody, user: Option<&User>, problems: &mut Problems, app: &App) {
     body.check(problems);
     if let (Some(password), Some(user)) = (&body.password, user) {

@@ -1,10 +1,9 @@
-//! `GET /api/v1/verify`: may the bearer pass? For proxies that ask before they forward a request: Traefik's and
-//! Caddy's forward auth, nginx's auth_request, Envoy's ext_authz. They know four answers: 200, 401, 403, and 503 where
-//! we cannot tell; anything else nginx would turn into a 500.
+//! `GET /api/v1/verify`: decides for an ingress controller whether to forward a request, for Traefik's forwardAuth and
+//! nginx's auth_request. The answers are 200, 401, 403, and 503 if the server cannot decide; nginx would turn any other
+//! answer into a 500.
 //!
-//! The query is the proxy's own configuration. One that is not understood was meant to keep somebody out: it refuses
-//! everybody, and the log says why. Envoy asks with the method, the path and the query of its client, and puts a path
-//! of its own in front: below `verify/`, the first segments are its configuration, and all else is its client's.
+//! The query is the proxy's configuration. An invalid query was meant to restrict access, so it refuses everybody, and
+//! the log has the reason.
 
 mod wanted;
 mod warnings;
@@ -27,7 +26,7 @@ const BELOW: &str = "/verify/";
 const USER: HeaderName = HeaderName::from_static("x-auth-user");
 const UUID: HeaderName = HeaderName::from_static("x-auth-uuid");
 const ROLE: HeaderName = HeaderName::from_static("x-auth-role");
-/// What a header cannot hold, and what could be taken for an encoding.
+/// Characters that a header cannot contain, and the character that marks an encoding.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// Verifies an access token for an ingress controller. With `?role=`, only users with one of these roles, separated by
@@ -133,7 +132,7 @@ fn no_bearer(error: &SessionError) -> Response {
             refuse(StatusCode::UNAUTHORIZED, "Bearer error=\"invalid_token\"")
         }
         error => {
-            tracing::warn!(error = logging::chain(error), "a token could not be verified");
+            tracing::warn!(error = logging::chain(error), "could not verify a token");
             let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             response
@@ -146,7 +145,7 @@ fn refuse(status: StatusCode, challenge: &'static str) -> Response {
     (status, [(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))]).into_response()
 }
 
-/// All three headers, always: one that is missing would let through what the client itself has sent.
+/// Always sets all three headers: if one were missing, the proxy would pass on the client's own.
 fn pass(user: &User) -> Response {
     let encoded = |text: &str| {
         let text = utf8_percent_encode(text, ENCODED).to_string();

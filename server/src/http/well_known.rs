@@ -1,4 +1,4 @@
-//! Calls for anybody: the version, and the keys that verify access tokens.
+//! Public calls: the version, and the keys that verify access tokens.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -10,7 +10,7 @@ use super::App;
 use super::envelope::{Data, Envelope};
 use super::openapi::answers::JwkSet;
 
-/// A key is published 15 minutes before it signs: a verifier that asks every five has it in time.
+/// A key is published 15 minutes before it signs: verifiers that fetch the keys every five minutes have it in time.
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 #[derive(Serialize, ToSchema)]

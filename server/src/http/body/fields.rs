@@ -1,5 +1,5 @@
-//! The fields of a body, read into a type of its own. All problems are collected, so that a client gets the complete
-//! list at once.
+//! Reads the fields of a body into a struct. All problems are collected, so that a client gets the complete list at
+//! once.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +12,18 @@ use serde_json::{Map, Value};
 use crate::account::{Problem, Rule};
 use crate::http::error::{ApiError, FieldErrors};
 
-/// What is wrong with the fields of a body.
+/// The problems of a body's fields.
 #[derive(Debug, Default)]
 pub struct Problems {
     errors: FieldErrors,
-    /// Fields without a value of the right type: the body has a placeholder instead.
+    /// Fields without a value of the right type: the struct has a placeholder instead.
     unread: BTreeSet<&'static str>,
 }
 
 /// Reads a body. Missing fields and those of a wrong type get a placeholder, and are among the problems.
 ///
 /// # Errors
-/// Where `T` has a field of a type that no body has.
+/// If `T` has a field of an unsupported type.
 pub fn read<T: DeserializeOwned>(mut object: Map<String, Value>) -> Result<(T, Problems), ApiError> {
     let mut problems = Problems::default();
     let body = T::deserialize(Body { object: &mut object, problems: &mut problems })
@@ -39,24 +39,24 @@ impl Problems {
         self.errors.entry(name.to_owned()).or_default().push(problem.to_string());
     }
 
-    /// Whether a problem with the field was found so far.
+    /// Whether the field has a problem so far.
     pub fn has(&self, name: &str) -> bool {
         self.errors.contains_key(name)
     }
 
-    /// Adds what breaks the rule for the field.
+    /// Adds the ways in which the field breaks the rule.
     pub fn check(&mut self, name: &str, text: &str, rule: Rule) {
         if !self.has(name) {
             rule.problems(text).into_iter().for_each(|problem| self.add(name, problem));
         }
     }
 
-    /// The value of an optional field, if it is there and has the right type.
+    /// The value of an optional field, if it exists and has the right type.
     pub fn given<'a, T>(&self, name: &str, value: Option<&'a T>) -> Option<&'a T> {
         value.filter(|_| !self.unread.contains(name))
     }
 
-    /// To be called before anything is changed.
+    /// Call this before changing anything.
     ///
     /// # Errors
     /// All problems.
@@ -114,7 +114,7 @@ impl<'de> MapAccess<'de> for Access<'_> {
     }
 }
 
-/// One field; its value is `None` where the object does not have it.
+/// One field; its value is `None` if the object does not have it.
 struct Field<'a> {
     name: &'static str,
     value: Option<Value>,
@@ -124,7 +124,7 @@ struct Field<'a> {
 impl Field<'_> {
     fn text(&mut self) -> Option<String> {
         match self.value.take() {
-            // PostgreSQL stores no NUL.
+            // PostgreSQL cannot store NUL.
             Some(Value::String(text)) if !text.contains('\0') => Some(text),
             other => self.fail(other.as_ref(), Problem::NotString),
         }
@@ -176,7 +176,7 @@ impl<'de> Deserializer<'de> for Field<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(Error::custom(format_args!("the field {} has a type that no body has", self.name)))
+        Err(Error::custom(format_args!("the field {} has an unsupported type", self.name)))
     }
 
     forward_to_deserialize_any! {

@@ -1,4 +1,4 @@
-//! How large the body of each route may be: as its longest legal one, however its characters are written.
+//! The size limit of each route's body: that of its longest valid body, even if every character is escaped.
 
 use crate::account::{CREDENTIAL, EMAIL, NAME, RAW_PASSWORD_MAX, USERNAME};
 
@@ -6,9 +6,9 @@ use crate::account::{CREDENTIAL, EMAIL, NAME, RAW_PASSWORD_MAX, USERNAME};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(pub usize);
 
-/// What a character takes at most: two escapes such as `\ud83d\ude00` (RFC 8259, 7).
+/// The most bytes of a character: two escapes such as `\ud83d\ude00` (RFC 8259, 7).
 const CHARACTER: usize = 12;
-/// Names of fields, which can be escaped too, and white space.
+/// Bytes for field names, which can be escaped too, and white space.
 const SYNTAX: usize = 1_024;
 /// An id or the name of a role, in characters.
 const WORD: usize = 64;
@@ -17,9 +17,9 @@ pub const LOGIN: Limit = characters(2 * CREDENTIAL.max);
 pub const REGISTER: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + RAW_PASSWORD_MAX);
 pub const CHANGE_ME: Limit = characters(NAME.max + EMAIL.max);
 pub const CHANGE_PASSWORD: Limit = characters(CREDENTIAL.max + RAW_PASSWORD_MAX);
-/// Users are made, changed and deleted under one path.
+/// Users are created, changed and deleted under one path.
 pub const USERS: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + RAW_PASSWORD_MAX + 2 * WORD);
-/// Nothing that one would have to say.
+/// A small body, which is ignored.
 pub const ROUTE_WITHOUT_BODY: Limit = characters(0);
 
 const fn characters(count: usize) -> Limit {

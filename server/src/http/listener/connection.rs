@@ -1,5 +1,5 @@
-//! One connection as its listener sees it: what it is doing, since when, and what it keeps in memory. Pure: the time
-//! comes in with each event.
+//! The state of a connection: its phase, since when, and its bytes in memory. Pure functions: each event has the time
+//! as an argument.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -8,52 +8,52 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a client may take to send its first request, and the head of each later one.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
-/// How long a connection that carried a request is kept idle. Longer than nginx and Traefik keep theirs (60 s and
-/// 90 s): where the server closes first, a request may be on its way, and its client gets 502 from the proxy.
+/// How long an idle connection is kept after its first request. Longer than in nginx and Traefik (60 s and 90 s): if
+/// the server closed first, a request could already be on its way, and its client would get 502 from the proxy.
 pub const IDLE_TIME: Duration = Duration::from_mins(2);
-/// How long a client that reads nothing may hold up a response.
+/// How long a client may read nothing of a response.
 pub const WRITE_TIME: Duration = Duration::from_secs(20);
-/// How long what a client still sends is thrown away after the last response, so that it can read that response.
+/// How long the server discards what a client sends after the last response, so that it can read that response.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// The largest head of a request, in bytes.
 pub const HEAD_BYTES: usize = 16 << 10;
-/// What each request is taken to have moved when it begins, in bytes.
+/// The bytes that each request is assumed to have transferred when it begins.
 const CREDIT: usize = 4 << 10;
-/// Somewhat longer than [`crate::http::body::TIME`]: the handler has the first word.
+/// Longer than [`crate::http::body::TIME`], so that the handler's limit applies first.
 const BODY_TIME: Duration = Duration::from_secs(12);
-/// How long a new connection is safe from being cut for the next one: its request may be on its way.
+/// How long a new connection is not closed for another one: its request may be on its way.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What a connection is doing.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Accepted, not read from yet.
+    /// Accepted, but not yet read from.
     New,
-    /// Nothing of a request is there.
+    /// No part of a request has arrived.
     Idle,
-    /// Part of a request's head is there.
+    /// A part of a request's head has arrived.
     Head,
     /// A handler waits for the rest of the body.
     Body,
-    /// A handler works.
+    /// A handler is working.
     Working,
     /// The response is being written.
     Answering,
-    /// The last response is written; what still comes is thrown away.
+    /// The last response is written; further input is discarded.
     Closing,
 }
 
-/// How much it matters that a connection stays, when places run out. The first goes first.
+/// The importance of a connection when places run out: the first in this order is closed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Worth {
     Closing,
-    /// It never carried a request, and had time for one.
+    /// Without a request so far, although it had time for one.
     Unused,
-    /// Stuck in a later request, of a peer that has more than its share.
+    /// Stuck in a later request, of a peer with more than its share.
     StuckOfMany,
-    /// Idle, of a peer that has more than its share.
+    /// Idle, of a peer with more than its share.
     IdleOfMany,
-    /// It never carried a request and had no time for one yet, of a peer that has more than its share.
+    /// Too new to have sent a request, of a peer with more than its share.
     NewOfMany,
     Idle,
     /// Stuck in a later request.
@@ -63,32 +63,32 @@ pub enum Worth {
 
 /// See the module.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub struct Connection {
-    /// The address of the client or proxy, without what one subscriber may choose.
+    /// The network of the client or proxy.
     pub peer: IpAddr,
-    /// A proxy that was declared: its connections carry many clients.
+    /// Whether the peer is a configured proxy: its connections serve many clients.
     pub is_proxy: bool,
-    /// To be cancelled when the connection is cut.
+    /// Cancelled when the connection is cut, that is, closed by the listener.
     pub cut: CancellationToken,
     accepted: Instant,
     phase: Phase,
     since: Instant,
     /// When the client stopped reading.
     blocked: Option<Instant>,
-    /// Whether it has carried a whole request and its response.
+    /// Whether it has completed a request and its response.
     has_served: bool,
-    /// Whether the whole of the current request was received.
+    /// Whether the current request was received completely.
     is_whole: bool,
-    /// Whether the end of the current response was handed over for writing.
+    /// Whether the current response was queued completely.
     is_answered: bool,
     /// Bytes of unfinished requests.
     incoming: usize,
-    /// Of those, bytes that belong to the current request; known once its head is there.
+    /// Of those, bytes of the current request; known once its head has arrived.
     current: usize,
-    /// Bytes of responses that are not written yet.
+    /// Bytes of responses that are not yet written.
     outgoing: usize,
-    /// Bytes that were moved since `since`.
+    /// Bytes transferred since `since`.
     moved: usize,
 }
 
@@ -112,12 +112,12 @@ impl Connection {
         }
     }
 
-    /// Bytes that it keeps in memory.
+    /// Its bytes in memory.
     pub const fn held(&self) -> usize {
         self.incoming + self.outgoing
     }
 
-    /// Whether a part of the last request was never read.
+    /// Whether a part of the last request is unread.
     pub fn has_unread(&self) -> bool {
         !self.is_whole || self.phase == Phase::Head
     }
@@ -136,17 +136,17 @@ impl Connection {
         self.moved += count;
     }
 
-    /// All that was there is read.
+    /// All available input has been read.
     pub fn waits_for_more(&mut self, now: Instant) {
         if self.phase == Phase::New {
             self.enter(Phase::Idle, now);
         }
     }
 
-    /// A request's head is there. `size` is what it takes.
+    /// A request's head has arrived; it has `size` bytes.
     pub fn begin(&mut self, size: usize, is_whole: bool, now: Instant) {
         if self.phase == Phase::Head {
-            // What was left of the last request was the beginning of this head.
+            // The rest of the last input was the beginning of this head.
             self.incoming = self.incoming.min(size + self.moved);
         }
         self.enter(Phase::Working, now);
@@ -160,9 +160,9 @@ impl Connection {
         }
     }
 
-    /// The handler got the whole body.
+    /// The handler has received the whole body.
     pub fn has_body(&mut self, now: Instant) {
-        // Chunks have frames, which nobody counts.
+        // The framing of chunks is not counted separately.
         (self.is_whole, self.current) = (true, self.incoming);
         if self.phase == Phase::Body {
             self.enter(Phase::Working, now);
@@ -174,12 +174,12 @@ impl Connection {
         self.enter(Phase::Answering, now);
     }
 
-    /// `count` more bytes of the response are to be written.
+    /// `count` more bytes of the response were queued for writing.
     pub const fn queued(&mut self, count: usize) {
         self.outgoing += count;
     }
 
-    /// All of the response is handed over.
+    /// The whole response is queued.
     pub const fn answered(&mut self) {
         self.is_answered = true;
     }
@@ -194,14 +194,14 @@ impl Connection {
         self.blocked.get_or_insert(now);
     }
 
-    /// All that was handed over is written.
+    /// All queued bytes are written.
     pub fn flushed(&mut self, now: Instant) {
         (self.blocked, self.outgoing) = (None, 0);
         if self.phase != Phase::Answering || !self.is_answered {
             return;
         }
         self.has_served = true;
-        // What is left is of the next request.
+        // The rest belongs to the next request.
         self.incoming = self.incoming.saturating_sub(self.current).min(HEAD_BYTES);
         self.current = 0;
         self.enter(Phase::Idle, now);
@@ -212,7 +212,7 @@ impl Connection {
         self.incoming = 0;
     }
 
-    /// Why its time is over, if it is.
+    /// The time limit that has expired, if any.
     pub fn overdue(&self, now: Instant) -> Option<&'static str> {
         let after = |since: Instant, limit, why| (now.saturating_duration_since(since) >= limit).then_some(why);
         let stuck = self.blocked.and_then(|since| after(since, WRITE_TIME, "the client did not read"));
@@ -222,13 +222,13 @@ impl Connection {
             }
             Phase::Head => after(self.since, HEAD_TIME, "no request in time"),
             Phase::New | Phase::Idle => after(self.since, IDLE_TIME, "idle"),
-            Phase::Body => after(self.since, BODY_TIME, "no whole body in time"),
+            Phase::Body => after(self.since, BODY_TIME, "no complete body in time"),
             Phase::Closing => after(self.since, LINGER_TIME, "the client did not close"),
             Phase::Working | Phase::Answering => None,
         })
     }
 
-    /// How much it matters. `None` where it must stay: its request is being worked on.
+    /// Its importance. `None` if it must stay because its request is in progress.
     pub fn worth(&self, is_of_many: bool, now: Instant) -> Option<Worth> {
         let is_stuck = match self.phase {
             Phase::New | Phase::Working => return None,
@@ -248,26 +248,26 @@ impl Connection {
         }
     }
 
-    /// When it began to do what it does.
+    /// When its phase began.
     pub const fn since(&self) -> Instant {
         self.since
     }
 
-    /// Whether it may be cut because of what it keeps in memory.
+    /// Whether it may be cut to free memory.
     pub fn may_lose_bytes(&self) -> bool {
         self.held() > 0
             && match self.phase {
                 Phase::Head | Phase::Body | Phase::Closing => true,
-                // How long a request was is known roughly only.
+                // The size of a request is known only approximately.
                 Phase::Idle => self.held() >= CREDIT,
                 Phase::Answering | Phase::Working => self.blocked.is_some(),
                 Phase::New => false,
             }
     }
 
-    /// Bytes a second that it moves. One that has just begun is not slow.
+    /// The bytes per second that it transfers. A connection whose phase has just begun does not count as slow.
     pub fn pace(&self, now: Instant) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "it is compared only")]
+        #[expect(clippy::cast_precision_loss, reason = "only for comparison")]
         let moved = (self.moved + CREDIT) as f64;
         moved / now.saturating_duration_since(self.since).as_secs_f64().max(0.001)
     }

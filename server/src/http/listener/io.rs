@@ -1,4 +1,4 @@
-//! A stream that tells its listener what goes through it, and the same for bodies.
+//! A stream, and bodies, that report their progress to the listener.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +15,13 @@ use tokio::sync::Notify;
 use super::connection::Connection;
 use super::table::Table;
 
-/// Most that is thrown away of what a client sends after the last response, in bytes.
+/// The most bytes to discard of what a client sends after the last response.
 const LINGER: usize = 1 << 20;
 
-/// What all connections of a listener share.
+/// The state that all connections of a listener share.
 pub struct Shared {
     table: Mutex<Table>,
-    /// Something changed that may have made a place free.
+    /// Notified when a place may have become free.
     pub changed: Notify,
 }
 
@@ -35,7 +35,7 @@ impl Shared {
     }
 }
 
-/// A connection's entry in the table, which goes with the last clone.
+/// A connection's entry in the table. The last clone removes it.
 #[derive(Clone)]
 pub struct Place(Arc<Inner>);
 
@@ -56,8 +56,8 @@ impl Place {
         Self(Arc::new(Inner { number, shared }))
     }
 
-    pub fn tell<T>(&self, event: impl FnOnce(&mut Connection, Instant) -> T) -> Option<T> {
-        self.0.shared.with(|table| table.tell(self.0.number, Instant::now(), event))
+    pub fn update<T>(&self, event: impl FnOnce(&mut Connection, Instant) -> T) -> Option<T> {
+        self.0.shared.with(|table| table.update(self.0.number, Instant::now(), event))
     }
 }
 
@@ -73,12 +73,12 @@ impl Stream {
         Self { inner, place, closing: None }
     }
 
-    /// What the kernel took of a response, or that it takes no more.
-    fn note_write(&self, result: &Poll<io::Result<usize>>) {
+    /// Records how much of a response the kernel has accepted, or that it accepts no more.
+    fn record_write(&self, result: &Poll<io::Result<usize>>) {
         match result {
-            Poll::Ready(Ok(count)) => self.place.tell(|connection, _| connection.wrote(*count)),
+            Poll::Ready(Ok(count)) => self.place.update(|connection, _| connection.wrote(*count)),
             Poll::Ready(Err(_)) => None,
-            Poll::Pending => self.place.tell(Connection::is_blocked),
+            Poll::Pending => self.place.update(Connection::is_blocked),
         };
     }
 }
@@ -90,11 +90,11 @@ impl AsyncRead for Stream {
         match &result {
             Poll::Ready(Ok(())) => {
                 let count = buf.filled().len() - before;
-                self.place.tell(|connection, now| connection.received(count, now));
+                self.place.update(|connection, now| connection.received(count, now));
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
-                self.place.tell(Connection::waits_for_more);
+                self.place.update(Connection::waits_for_more);
             }
         }
         result
@@ -104,7 +104,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.note_write(&result);
+        self.record_write(&result);
         result
     }
 
@@ -114,7 +114,7 @@ impl AsyncWrite for Stream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.note_write(&result);
+        self.record_write(&result);
         result
     }
 
@@ -123,16 +123,17 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Whoever flushes has written all that there was.
-        self.place.tell(Connection::flushed);
+        // hyper flushes only once it has written everything.
+        self.place.update(Connection::flushed);
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
-    /// Where a client is still sending, a close at once would be a reset, which can overtake the response.
+    /// Discards input for a while: closing the socket of a client that is still sending would reset the connection, and
+    /// the reset could overtake the response.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.closing.is_none() {
             ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
-            let has_unread = self.place.tell(|connection, now| {
+            let has_unread = self.place.update(|connection, now| {
                 let has_unread = connection.has_unread();
                 connection.closes(now);
                 has_unread
@@ -173,9 +174,9 @@ impl<B: Body + Unpin> Body for Request<B> {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let result = Pin::new(&mut self.inner).poll_frame(cx);
         if result.is_pending() {
-            self.place.tell(Connection::waits_for_body);
+            self.place.update(Connection::waits_for_body);
         } else if matches!(result, Poll::Ready(None)) || self.inner.is_end_stream() {
-            self.place.tell(Connection::has_body);
+            self.place.update(Connection::has_body);
         }
         result
     }
@@ -197,9 +198,9 @@ pub struct Response<B> {
 }
 
 impl<B: Body> Response<B> {
-    /// `is_counted`: whether its bytes are its own, and not kept in memory anyway.
+    /// `is_counted`: whether its bytes take memory of their own.
     pub fn new(inner: B, place: Place, is_counted: bool) -> Self {
-        place.tell(Connection::answers);
+        place.update(Connection::answers);
         Self { inner, place, is_counted }
     }
 }
@@ -217,7 +218,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Response<B> {
             && self.is_counted
             && let Some(data) = frame.data_ref()
         {
-            self.place.tell(|connection, _| connection.queued(data.len()));
+            self.place.update(|connection, _| connection.queued(data.len()));
         }
         result
     }
@@ -233,6 +234,6 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Response<B> {
 
 impl<B> Drop for Response<B> {
     fn drop(&mut self) {
-        self.place.tell(|connection, _| connection.answered());
+        self.place.update(|connection, _| connection.answered());
     }
 }

@@ -1,39 +1,39 @@
-//! How many connections there may be, and how much all of them may keep in memory.
+//! The limits of a listener: the number of connections, and their memory.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::limits::Limits;
 
-/// What one connection takes, in bytes, without what it receives and sends.
+/// The memory of one connection, in bytes, without what it receives and sends.
 const COST: u64 = 32 << 10;
-/// Files that are no connections of clients: the other port's, the database's, and some more.
+/// Open files that are not connections of clients: those of the other port, of the database, and some more.
 const OTHER_FILES: u64 = 128;
-/// However large the machine.
-const MOST: usize = 16_384;
-const MOST_BYTES: u64 = 64 << 20;
-/// Where there is no memory limit, in bytes: as with 512 MiB.
-const USUAL_MEMORY: u64 = 512 << 20;
-/// The kubelet, Prometheus, the operator and a few more.
+/// The limits on the largest machines.
+const MAX_PLACES: usize = 16_384;
+const MAX_BYTES: u64 = 64 << 20;
+/// The memory to assume without a memory limit, in bytes.
+const DEFAULT_MEMORY: u64 = 512 << 20;
+/// For the kubelet, Prometheus, the operator and a few more.
 const OPS: Room = Room { places: 64, bytes: 1 << 20 };
 
-/// The bounds of one listener.
+/// The limits of one listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// Connections.
     pub places: usize,
-    /// Bytes of unfinished requests and of responses that were not read.
+    /// Bytes of unfinished requests and of unread responses.
     pub bytes: usize,
 }
 
 impl Room {
     /// For the API.
     pub fn api(files: u64, limits: Limits) -> Self {
-        let memory = limits.memory.unwrap_or(USUAL_MEMORY);
-        // A quarter of the memory for connections, and a sixteenth for what they send and are sent.
+        let memory = limits.memory.unwrap_or(DEFAULT_MEMORY);
+        // A quarter of the memory is for connections, and a sixteenth for what they send and receive.
         let places = files.saturating_sub(OTHER_FILES).min(memory / 4 / COST);
         Self {
-            places: usize::try_from(places).unwrap_or(MOST).clamp(16, MOST),
-            bytes: usize::try_from((memory / 16).clamp(2 << 20, MOST_BYTES)).unwrap_or(usize::MAX),
+            places: usize::try_from(places).unwrap_or(MAX_PLACES).clamp(16, MAX_PLACES),
+            bytes: usize::try_from((memory / 16).clamp(2 << 20, MAX_BYTES)).unwrap_or(usize::MAX),
         }
     }
 
@@ -42,20 +42,20 @@ impl Room {
         OPS
     }
 
-    /// How many connections one peer may have before its own go first.
+    /// The number of connections above which a peer's own are closed first.
     pub const fn share(&self) -> usize {
         self.places / 4
     }
 }
 
-/// Raises the number of files that may be open as far as allowed, and says how many that are.
+/// Raises the limit of open files as far as allowed, and returns it.
 pub fn raise_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum.unwrap_or(u64::MAX),
         Err(error) => {
-            tracing::warn!(%error, "RLIMIT_NOFILE could not be raised");
+            tracing::warn!(%error, "could not raise RLIMIT_NOFILE");
             limit.current.unwrap_or(u64::MAX)
         }
     }
@@ -73,7 +73,7 @@ mod tests {
     fn places_fit_the_memory_and_the_files() {
         assert_eq!(places(1 << 20, Some(128)), 1_024);
         assert_eq!(places(1 << 20, Some(64)), 512);
-        assert_eq!(places(1 << 20, Some(1 << 20)), MOST);
+        assert_eq!(places(1 << 20, Some(1 << 20)), MAX_PLACES);
         assert_eq!(places(1_024, Some(128)), 896);
         assert_eq!(places(1_024, None), 896);
         assert_eq!(places(u64::MAX, None), 4_096);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_received_takes_a_small_part_of_the_memory() {
+    fn requests_and_responses_take_a_small_part_of_the_memory() {
         let bytes = |mib: u64| Room::api(4_096, Limits { cpu: None, memory: Some(mib << 20) }).bytes >> 20;
         assert_eq!((bytes(16), bytes(128), bytes(1 << 20)), (2, 8, 64));
     }

@@ -1,4 +1,4 @@
-//! All connections of a listener, and which of them goes when places or memory run out. Pure.
+//! The connections of a listener, and the choice of those to cut when places or memory run out. Pure functions.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::connection::{Connection, Worth};
 use super::room::Room;
 
-/// What is cut at once where memory runs out: this part of what there is, so that it is not looked for at each byte.
+/// When memory runs out, one part in this many is freed at once, so that the next byte does not cause another search.
 const PART: usize = 32;
 
 /// All open connections by their numbers.
@@ -18,23 +18,22 @@ pub struct Table {
     next: u64,
     connections: HashMap<u64, Connection>,
     peers: HashMap<IpAddr, Sum>,
-    /// Bytes that all of them keep in memory.
+    /// The bytes of all connections in memory.
     held: usize,
-    /// How many of them may be cut because of what they keep. Without any, nothing is looked for, however many bytes there
-    /// are.
+    /// The number of connections that may be cut to free memory. While it is 0, no search is made.
     losable: usize,
-    /// How many were cut for others since somebody asked.
+    /// The number of connections that were cut for others since [`Self::take_cuts`].
     cut: Cuts,
 }
 
-/// What the connections of one peer come to.
+/// The totals of one peer's connections.
 #[derive(Debug, Default, Clone, Copy)]
 struct Sum {
     connections: usize,
     held: usize,
 }
 
-/// How many connections were cut, and why.
+/// The number of cut connections, by reason.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Cuts {
     pub for_places: u64,
@@ -43,7 +42,8 @@ pub struct Cuts {
 
 impl Table {
     pub fn new(room: Room) -> Self {
-        // At once: what grows while connections come lies behind their memory, and keeps it from going back.
+        // Allocate it now: a table that grew later would lie behind the connections' memory in the heap, which could
+        // then not be returned to the kernel.
         let (connections, peers) = (HashMap::with_capacity(room.places + 1), HashMap::new());
         Self { room, next: 0, connections, peers, held: 0, losable: 0, cut: Cuts::default() }
     }
@@ -52,8 +52,8 @@ impl Table {
         self.connections.len() >= self.room.places
     }
 
-    /// Gives a new connection a number, and the place of another one where all are taken. Gives it back where all
-    /// requests are being worked on.
+    /// Gives a new connection a number. If all places are taken, it cuts another connection; if each of them has a
+    /// request in progress, it returns the new one.
     pub fn admit(&mut self, connection: Connection, now: Instant) -> Result<u64, Box<Connection>> {
         if self.is_full() {
             let Some(number) = self.least(now) else { return Err(Box::new(connection)) };
@@ -66,13 +66,13 @@ impl Table {
         Ok(self.next)
     }
 
-    /// The connection that matters least.
+    /// The least important connection.
     fn least(&self, now: Instant) -> Option<u64> {
         let rank = |connection: &Connection| {
-            // A proxy's connections are those of many clients.
+            // A proxy's connections belong to many clients.
             let count = if connection.is_proxy { 0 } else { self.sum(connection).connections };
             let worth = connection.worth(count > self.room.share(), now)?;
-            // Idle connections go by age, no matter whose they are; others first where there are most.
+            // Idle connections are cut by age, regardless of their peers; others first from the peer with the most.
             let count = if matches!(worth, Worth::Idle | Worth::IdleOfMany) { 0 } else { count };
             Some((worth, Reverse(count), connection.since()))
         };
@@ -84,8 +84,8 @@ impl Table {
         self.peers.get(&connection.peer).copied().unwrap_or_default()
     }
 
-    /// Tells a connection what happened to it, and cuts others where all together keep too much in memory.
-    pub fn tell<T>(
+    /// Applies an event to a connection, and cuts others if the connections exceed the memory limit.
+    pub fn update<T>(
         &mut self,
         number: u64,
         now: Instant,
@@ -93,7 +93,7 @@ impl Table {
     ) -> Option<T> {
         let connection = self.connections.get_mut(&number)?;
         let (before, could_lose) = (connection.held(), connection.may_lose_bytes());
-        let told = event(connection, now);
+        let result = event(connection, now);
         let (after, may_lose) = (connection.held(), connection.may_lose_bytes());
         self.losable = self.losable - usize::from(could_lose) + usize::from(may_lose);
         if after != before {
@@ -105,16 +105,15 @@ impl Table {
         if self.has_to_cut() {
             self.cut_slowest(now);
         }
-        Some(told)
+        Some(result)
     }
 
-    /// Whether there is too much in memory, and something that can be done about it. Each look at all connections then cuts
-    /// one at the least.
+    /// Whether the memory limit is exceeded and a connection may be cut, so that each search cuts at least one.
     const fn has_to_cut(&self) -> bool {
         self.held > self.room.bytes && self.losable > 0
     }
 
-    /// Cuts the slowest connections of the peer that keeps most in memory.
+    /// Cuts the slowest connections of the peer with the most bytes in memory.
     fn cut_slowest(&mut self, now: Instant) {
         let may_lose = || self.connections.iter().filter(|(_, connection)| connection.may_lose_bytes());
         let Some(heaviest) = may_lose().max_by_key(|(_, connection)| self.sum(connection).held) else { return };
@@ -134,7 +133,7 @@ impl Table {
         }
     }
 
-    /// Cuts what takes too long. Says whose they were, and why.
+    /// Cuts connections whose time limit has expired. Returns their peers and the reasons.
     pub fn sweep(&mut self, now: Instant) -> Vec<(IpAddr, &'static str)> {
         let overdue: Vec<_> = self
             .connections
@@ -175,7 +174,7 @@ impl Table {
         }
     }
 
-    /// How many were cut for others since this was last asked.
+    /// The number of connections that were cut for others since the last call.
     pub fn take_cuts(&mut self) -> Cuts {
         std::mem::take(&mut self.cut)
     }

@@ -1,4 +1,4 @@
-//! The answers that several calls share, described.
+//! The descriptions of answers that several calls share.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The description as a page, generated once, without scripts.
+//! The description as an HTML page, without scripts.
 
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ fn operation_html(openapi: &Value, path: &str, method: &str, operation: &Value) 
     html
 }
 
-/// Who can make a call: the security requirement has the role that it takes (OpenAPI 3.1, 4.8.30).
+/// Who can make a call: the security requirement names the required role (OpenAPI 3.1, 4.8.30).
 fn caller(operation: &Value) -> &'static str {
     let requirements = operation["security"].as_array().map(Vec::as_slice).unwrap_or_default();
     match requirements {
@@ -85,7 +85,7 @@ fn resolve<'a>(openapi: &'a Value, schema: &'a Value) -> &'a Value {
     target.unwrap_or(schema)
 }
 
-/// Rows of a name, a text and what is HTML already.
+/// Each row has a name, a text, and HTML.
 fn table(title: &str, rows: impl Iterator<Item = [String; 3]>) -> String {
     let rows = rows.map(|[name, text, html]| format!("<tr><td><code>{name}</code><td>{text}<td>{html}"));
     let rows: String = rows.collect();
@@ -97,7 +97,7 @@ fn example(content: &Value) -> String {
     format!("<pre>{}</pre>", escape(&serde_json::to_string_pretty(example).unwrap_or_default()))
 }
 
-/// For the text of elements; nothing of it ever stands in an attribute.
+/// Escapes the text of an element; not for attributes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,4 +1,4 @@
-//! Query parameters, described.
+//! The descriptions of query parameters.
 
 use utoipa::IntoParams;
 

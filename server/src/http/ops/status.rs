@@ -1,4 +1,4 @@
-//! How the server is: for those that watch over it.
+//! `/status`: the server's state, for the operator.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::store::{Contents, Health, Identity, Store};
 
 /// How long the database may take to answer.
 const DATABASE_LIMIT: Duration = Duration::from_secs(4);
-/// How long another ScAuth counts as one on this database after it was last seen, in seconds.
+/// How long another ScAuth is reported after its last heartbeat in this database, in seconds.
 const OTHERS: Duration = Duration::from_mins(5);
 
-/// Always 200: it is the server that is asked.
+/// Always answers 200: the question is about the server, not the database.
 pub async fn status(State(ops): State<Ops>) -> Json<Status> {
     let ((database, identity), others) = tokio::join!(database(&ops), others(&ops));
     let secret_id = ops.bootstrap.as_deref().and_then(secret_id);
@@ -33,7 +33,7 @@ pub async fn status(State(ops): State<Ops>) -> Json<Status> {
     })
 }
 
-/// How the database is, with the identity that was read there if the server works on it.
+/// The state of the database, and the identity that was read from it if the server uses it.
 async fn database(ops: &Ops) -> (DatabaseStatus, Option<Identity>) {
     let offered = ops.report.offered();
     if let Some(held) = ops.report.held() {
@@ -55,7 +55,7 @@ async fn database(ops: &Ops) -> (DatabaseStatus, Option<Identity>) {
         reachable: health.as_ref().is_some_and(|health| health.is_usable),
         taken_over: store.has_old_tables(),
         schema: health.and_then(|health| health.schema),
-        // A database that does not answer is still the one that it was.
+        // While the database does not answer, report its last known identity.
         identity: identity.or_else(|| store.own_identity().map(str::to_owned)),
         accepted_as,
         offered,

@@ -1,4 +1,4 @@
-//! `GET /api/v1/users`: all of them, or a page. However many there are, only a few hundred are in memory.
+//! `GET /api/v1/users`: all users, or a page. Only a few hundred users are in memory at once.
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -47,7 +47,7 @@ pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> R
     }
     query.finish()?;
     let mut pages = Pages { store, filter, after: after.unwrap_or(0), left: limit.unwrap_or(u64::MAX), is_first: true };
-    // The first page before the answer begins: a database that is away is then a clear 503.
+    // Read the first page before the answer begins: if the database is unavailable, the answer is a clear 503.
     let first = pages.next().await?;
     let body = stream::try_unfold((Some(first), pages), |(ready, mut pages)| async move {
         let page = match ready {
@@ -62,12 +62,12 @@ pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> R
     Ok(response)
 }
 
-/// Where the list is.
+/// The position in the list.
 struct Pages {
     store: Store,
     filter: UserFilter,
     after: i32,
-    /// How many users are still asked for; 0 once the end is written.
+    /// The number of users left to write; 0 once the end is written.
     left: u64,
     is_first: bool,
 }
@@ -101,7 +101,7 @@ impl Pages {
                 text.push(b',');
             }
             self.is_first = false;
-            // Strings and numbers: nothing that could fail.
+            // Strings and numbers cannot fail.
             let _ = serde_json::to_writer(&mut *text, &ListedView::from(user));
         }
     }

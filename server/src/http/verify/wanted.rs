@@ -1,4 +1,4 @@
-//! What a proxy asks `verify` for, in the query or in the path.
+//! The roles that a proxy's configuration allows, in the query or in the path of `verify`.
 
 use percent_encoding::percent_decode_str;
 
@@ -6,10 +6,10 @@ use crate::store::Role;
 
 /// The longest list of roles, in characters.
 const MAX_LENGTH: usize = 255;
-/// How much of an unknown name is logged, in characters.
+/// The most characters of an unknown name to log.
 const SHOWN: usize = 40;
 
-/// Who may pass.
+/// The users that the proxy's configuration allows.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wanted {
     Anybody,
@@ -26,7 +26,7 @@ impl Wanted {
     }
 }
 
-/// Why nobody passes.
+/// The reason for refusing everybody.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The name, shortened.
@@ -45,10 +45,10 @@ pub enum Problem {
     TooLong,
 }
 
-/// Reads the query as forms are written (URL Standard, 5.1), but lets nothing pass that this would skip.
+/// Parses the query as a form (URL Standard, 5.1), but refuses what a form parser would skip.
 ///
 /// # Errors
-/// The first parameter that is not understood.
+/// The first invalid parameter.
 pub fn in_query(query: &str) -> Result<Wanted, Problem> {
     let mut wanted = Wanted::Anybody;
     if query.is_empty() {

@@ -1,4 +1,4 @@
-//! The log lines about proxies that are configured wrongly.
+//! Warnings about proxies with an invalid configuration.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,20 +6,20 @@ use sc_auth_contract::time::UnixTime;
 
 use super::wanted::Problem;
 
-/// Warnings that are logged in a minute at most: whoever is logged in can cause them.
+/// The most warnings per minute: every logged-in user can cause them.
 const WARNINGS: u32 = 10;
 
-/// How many warnings were logged in the present minute.
+/// The number of warnings in the current minute.
 #[derive(Debug, Default)]
 pub struct Warnings(Mutex<(i64, u32)>);
 
 impl Warnings {
-    /// Logs why nobody passes, unless it was logged often enough in this minute.
+    /// Logs the reason for refusing everybody, unless there were too many warnings in this minute.
     pub fn log(&self, problem: &Problem, now: UnixTime) {
         if self.take(now) {
             tracing::warn!(
                 %problem,
-                "verify refuses everybody: the address that a proxy asks is not understood; it is /api/v1/verify, with \
+                "verify refuses everybody: the address in the proxy's configuration is invalid; it is /api/v1/verify, with \
                  ?role=ROLES or without a query, or begins with /api/v1/verify/any or /api/v1/verify/role/ROLES"
             );
         }

@@ -1,4 +1,4 @@
-//! Which connection goes, with a clock that stands still.
+//! Which connection is cut, with a clock that the tests control.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ const ROOM: Room = Room { places: 8, bytes: 100_000 };
 const MANY: &str = "203.0.113.1";
 const FEW: &str = "203.0.113.2";
 
-/// A table whose clock stands still until it is moved.
+/// A table with a clock that moves only on request.
 struct Clock {
     table: Table,
     now: Instant,
@@ -22,21 +22,21 @@ impl Clock {
     fn add(&mut self, peer: &str) -> u64 {
         let connection = Connection::new(peer.parse().unwrap(), false, self.now);
         let number = self.table.admit(connection, self.now).unwrap();
-        self.tell(number, Connection::waits_for_more);
+        self.update(number, Connection::waits_for_more);
         number
     }
 
-    fn tell(&mut self, number: u64, event: impl FnOnce(&mut Connection, Instant)) {
-        self.table.tell(number, self.now, event);
+    fn update(&mut self, number: u64, event: impl FnOnce(&mut Connection, Instant)) {
+        self.table.update(number, self.now, event);
     }
 
     fn pass(&mut self, time: Duration) {
         self.now += time;
     }
 
-    /// A whole request and its response.
+    /// Completes a request and its response.
     fn serve(&mut self, number: u64) {
-        self.tell(number, |connection, now| {
+        self.update(number, |connection, now| {
             connection.received(100, now);
             connection.begin(100, true, now);
             connection.answers(now);
@@ -45,9 +45,9 @@ impl Clock {
         });
     }
 
-    /// A request that waits for its body.
+    /// Begins a request that waits for its body.
     fn send_part(&mut self, number: u64, count: usize) {
-        self.tell(number, |connection, now| {
+        self.update(number, |connection, now| {
             connection.received(count, now);
             connection.begin(100, false, now);
             connection.waits_for_body(now);
@@ -62,7 +62,7 @@ impl Clock {
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn who_never_asked_anything_goes_before_who_did() {
+fn connections_without_a_request_are_cut_first() {
     let mut clock = Clock::new();
     let used: Vec<_> = (0..4).map(|_| clock.add(FEW)).collect();
     for number in &used {
@@ -79,7 +79,7 @@ fn who_never_asked_anything_goes_before_who_did() {
 }
 
 #[test]
-fn idle_connections_go_by_age_and_those_of_a_peer_with_many_first() {
+fn idle_connections_are_cut_by_age_and_those_of_a_peer_with_many_first() {
     let mut clock = Clock::new();
     let few = clock.add(FEW);
     clock.serve(few);
@@ -92,14 +92,14 @@ fn idle_connections_go_by_age_and_those_of_a_peer_with_many_first() {
         assert!(clock.has(*gone));
         let added = clock.add(&format!("198.51.100.{other}"));
         clock.serve(added);
-        assert!(!clock.has(*gone) && clock.has(few), "the oldest of the peer with most");
+        assert!(!clock.has(*gone) && clock.has(few), "the oldest of the peer with the most");
     }
     clock.add("198.51.100.9");
     assert!(!clock.has(few), "then the oldest of all");
 }
 
 #[test]
-fn a_peer_with_many_does_not_keep_its_places_by_beginning_a_second_request() {
+fn a_peer_with_many_cannot_keep_its_places_with_a_second_request() {
     let mut clock = Clock::new();
     let few = clock.add(FEW);
     clock.serve(few);
@@ -114,7 +114,7 @@ fn a_peer_with_many_does_not_keep_its_places_by_beginning_a_second_request() {
 }
 
 #[test]
-fn a_declared_proxy_is_no_peer_with_many() {
+fn a_configured_proxy_does_not_count_as_a_peer_with_many() {
     let mut clock = Clock::new();
     let proxy: Vec<_> = (0..5)
         .map(|_| {
@@ -135,11 +135,11 @@ fn a_declared_proxy_is_no_peer_with_many() {
 }
 
 #[test]
-fn a_request_that_is_worked_on_is_never_cut() {
+fn a_request_in_progress_is_never_cut() {
     let mut clock = Clock::new();
     for _ in 0..8 {
         let number = clock.add(MANY);
-        clock.tell(number, |connection, now| connection.begin(100, true, now));
+        clock.update(number, |connection, now| connection.begin(100, true, now));
     }
     clock.pass(60 * SECOND);
     assert!(clock.table.admit(Connection::new(FEW.parse().unwrap(), false, clock.now), clock.now).is_err());
@@ -147,7 +147,7 @@ fn a_request_that_is_worked_on_is_never_cut() {
 }
 
 #[test]
-fn where_memory_runs_out_the_slowest_of_the_heaviest_peer_goes() {
+fn the_slowest_connection_of_the_heaviest_peer_is_cut_to_free_memory() {
     let mut clock = Clock::new();
     let few = clock.add(FEW);
     clock.send_part(few, 10_000);
@@ -157,9 +157,9 @@ fn where_memory_runs_out_the_slowest_of_the_heaviest_peer_goes() {
         clock.send_part(*number, 22_000);
     }
     assert!(many.iter().all(|number| clock.has(*number)));
-    clock.tell(many[0], |connection, now| connection.received(1_000, now));
-    clock.tell(few, |connection, now| connection.received(1_500, now));
-    assert!(clock.has(few), "it is slower, and of a peer that has less");
+    clock.update(many[0], |connection, now| connection.received(1_000, now));
+    clock.update(few, |connection, now| connection.received(1_500, now));
+    assert!(clock.has(few), "it is slower, but its peer has less");
     assert!(clock.has(many[0]) || clock.has(many[1]));
     assert_eq!(many.iter().filter(|number| clock.has(**number)).count(), 3);
     assert!(clock.has(many[3]), "the newest is not the slowest");
@@ -167,18 +167,18 @@ fn where_memory_runs_out_the_slowest_of_the_heaviest_peer_goes() {
 }
 
 #[test]
-fn nothing_is_looked_for_while_nothing_can_be_cut() {
+fn no_search_is_made_while_no_connection_can_be_cut() {
     let mut clock = Clock::new();
     let numbers: Vec<_> = (0..5).map(|_| clock.add(MANY)).collect();
     for number in &numbers {
-        clock.tell(*number, |connection, now| {
+        clock.update(*number, |connection, now| {
             connection.received(30_000, now);
             connection.begin(30_000, true, now);
         });
     }
-    assert!(clock.table.held > ROOM.bytes && !clock.table.has_to_cut(), "all of them are worked on");
+    assert!(clock.table.held > ROOM.bytes && !clock.table.has_to_cut(), "all of them are in progress");
     // One of them stops reading its response.
-    clock.tell(numbers[2], |connection, now| {
+    clock.update(numbers[2], |connection, now| {
         connection.answers(now);
         connection.is_blocked(now);
     });
@@ -187,14 +187,14 @@ fn nothing_is_looked_for_while_nothing_can_be_cut() {
 }
 
 #[test]
-fn times_are_bounded_and_those_of_used_connections_outlast_a_proxy_s() {
+fn time_limits_apply_and_idle_connections_outlast_those_of_proxies() {
     let mut clock = Clock::new();
     let (silent, used, slow, blocked) = (clock.add(FEW), clock.add(FEW), clock.add(FEW), clock.add(FEW));
     clock.serve(used);
     clock.serve(slow);
     clock.serve(blocked);
-    clock.tell(slow, |connection, now| connection.received(1, now));
-    clock.tell(blocked, |connection, now| {
+    clock.update(slow, |connection, now| connection.received(1, now));
+    clock.update(blocked, |connection, now| {
         connection.received(100, now);
         connection.begin(100, true, now);
         connection.answers(now);
@@ -215,12 +215,12 @@ fn times_are_bounded_and_those_of_used_connections_outlast_a_proxy_s() {
 }
 
 #[test]
-fn sums_come_to_nothing_when_all_have_gone() {
+fn the_totals_are_zero_once_all_connections_have_ended() {
     let mut clock = Clock::new();
     let numbers: Vec<_> = (0..20).map(|_| clock.add(MANY)).collect();
     for number in &numbers {
         clock.send_part(*number, 30_000);
-        clock.tell(*number, |connection, _| connection.queued(30_000));
+        clock.update(*number, |connection, _| connection.queued(30_000));
     }
     for number in numbers {
         clock.table.remove(number);
@@ -229,11 +229,11 @@ fn sums_come_to_nothing_when_all_have_gone() {
 }
 
 #[test]
-fn requests_whose_length_is_known_roughly_do_not_add_up() {
+fn approximate_sizes_of_requests_do_not_accumulate() {
     let mut clock = Clock::new();
     let number = clock.add(FEW);
     for _ in 0..1_000 {
-        clock.tell(number, |connection, now| {
+        clock.update(number, |connection, now| {
             connection.received(120, now);
             connection.begin(100, true, now);
             connection.answers(now);
