@@ -1,4 +1,4 @@
-//! Keys and credentials change under load, and nobody is turned away.
+//! Keys and credentials change under load, and no request is refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,7 @@ use tokio::sync::Mutex;
 const NAME: &str = "e2e-rotation";
 const HOST: &str = "rotation.example.com";
 
-/// A client that logs in, and a service that verifies its tokens with the published keys, which it keeps for some
-/// logins.
+/// A client that logs in, and a service that verifies its tokens with published keys, which it caches for some logins.
 struct Verifier {
     client: Client,
     logins: usize,
@@ -84,16 +83,16 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
         run(&["annotate", "scauth", NAME, "sc-auth.io/rotate-keys=e2e"]);
         eventually("the next key is published", || states(&tenant) == ["current", "next"]);
         eventually("it signs", || states(&tenant) == ["current", "retired"]);
-        // Another user of the database, whose password is valid beside the first one's.
+        // Another user of the database; both passwords are valid.
         database::postgres_user("e2e_rotation", "e2e_rotated", "another password");
         let server = database::postgres_server();
         tenant.use_database(&server.uri_of("e2e_rotated", "another%20password", "e2e_rotation"));
         let has_seen = |pod: &Value| {
             let name = pod["metadata"]["name"].as_str().unwrap();
-            run(&["logs", name, "-n", NAME, "-c", "server"]).contains("the database's credentials have changed")
+            run(&["logs", name, "-n", NAME, "-c", "server"]).contains("the database credentials have changed")
         };
         eventually("both pods have seen it", || tenant.pods().iter().all(has_seen));
-        // Connections that are open stay: only a pool that grows shows who opens the next ones.
+        // Open connections stay: only new connections of the pool show the new user.
         loads.extend((0..32).map(|_| Load::of_me(HOST, &access, Duration::from_millis(1))));
         eventually("connections of the other user", || database::connections_of("e2e_rotated") > 0);
     });
@@ -108,7 +107,7 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
         assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0);
     }
 
-    // A leaked key is gone from what is published.
+    // A revoked key is no longer published.
     let status = tenant.status();
     let signs =
         status["keys"].as_array().unwrap().iter().find(|key| key["purpose"] == "access" && key["state"] == "current");
@@ -119,7 +118,7 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
     until("both pods refuse the leaked key and no longer publish it", async || {
         let mut refusals = 0;
         for pod in &each {
-            // By the contract, the status of a signature that cannot be verified.
+            // The contract requires this status for a signature that cannot be verified.
             let is_refused = pod.me(&access).await == 422;
             refusals += usize::from(is_refused && keys(pod).await.find(&leaked).is_none());
         }

@@ -1,5 +1,5 @@
-//! What the pages say is pasted into a shell, block after block, as a reader does. Blocks marked `sh` are; those marked
-//! `console` or `yaml` are for looking at.
+//! Pastes the pages into a shell, block after block, like a reader: blocks marked `sh`, not those marked `console` or
+//! `yaml`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
 mod clients;
@@ -55,7 +55,7 @@ fn day_two() {
     let _turn = with_the_sample();
     let suspend = section("docs/day-two.md", "## Suspend a ScAuth", &[NAME]);
     paste(&suspend[..1]);
-    // Stays as it is for now.
+    // Keep it for now.
     run(&["-n", SAMPLE, "label", "deployment", SAMPLE, "app.kubernetes.io/name-"]);
     eventually("the status names it", || condition(SAMPLE, "Ready")["status"] == "False");
     let said = paste(&suspend[1..]);
@@ -64,7 +64,7 @@ fn day_two() {
 }
 
 #[test]
-fn what_the_status_says() {
+fn conditions() {
     let _turn = with_the_sample();
     let said = paste(&blocks("docs/conditions.md", ""));
     assert!(said.contains("Ready=True Serving: "), "{said}");
@@ -81,7 +81,7 @@ fn keys_in_a_cluster() {
     eventually("it is gone", || !keys().contains(&leaked));
 }
 
-/// On a laptop, in a folder of its own.
+/// On a laptop, in a separate folder.
 #[test]
 fn keys_without_kubernetes() {
     let begin = format!("cd \"$(mktemp -d)\"\nPATH={}:$PATH", programs());
@@ -91,10 +91,10 @@ fn keys_without_kubernetes() {
     let rotate = section("docs/keys.md", "## Rotate keys without Kubernetes", &[]);
     let revoke = section("docs/keys.md", "## Revoke a key without Kubernetes", &[("KID", "\"$KID\"")]);
     let said = paste(&[&[begin][..], &rotate, &[leaked], &revoke, &[end]].concat());
-    assert!(said.contains("is published") && said.contains("was dropped"), "{said}");
+    assert!(said.contains("is published") && said.contains("was revoked"), "{said}");
 }
 
-/// To the other name of the same image, and back.
+/// Upgrades to the other name of the same image, and back.
 #[test]
 fn upgrades() {
     let _turn = with_the_sample();
@@ -119,7 +119,7 @@ async fn passwords_and_guessing() {
         let body = json!({"username": "carol", "password": password});
         client.call("POST", "/api/v1/accounts/login", None, Some(body)).await.0
     };
-    // Five failures are free; after eight the next attempt has to wait for several seconds.
+    // Five failures cause no delay; after eight, the next attempt has to wait for several seconds.
     let started = Instant::now();
     let mut failures = 0;
     while failures < 8 {

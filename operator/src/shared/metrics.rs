@@ -131,7 +131,7 @@ impl Metrics {
     fn register(&self) -> Registry {
         let mut registry = Registry::with_prefix("sc_auth_operator");
         registry.register("build", "The release", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        registry.register("reconciles", "Reconciles by how they ended", self.reconciles.clone());
+        registry.register("reconciles", "Reconciles by outcome", self.reconciles.clone());
         registry.register("reconcile_duration_seconds", "How long a reconcile took", self.reconcile_time.clone());
         registry.register("reconciles_running", "Reconciles under way", self.running.clone());
         registry.register(

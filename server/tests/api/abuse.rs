@@ -1,4 +1,4 @@
-//! What a client that means ill meets.
+//! Defences against hostile clients.
 
 use serde_json::{Value, json};
 
@@ -8,15 +8,15 @@ use crate::harness::{Answer, PASSWORD, Server, account, answer, fail};
 crate::on_every_engine!(
     guessing_is_slowed_down_on_every_replica_and_for_any_name,
     an_admin_clears_the_failures_of_a_user,
-    a_right_password_clears_the_failures,
-    an_address_that_asks_too_often_has_to_wait,
+    a_successful_login_clears_the_failures,
+    an_address_with_too_many_requests_has_to_wait,
 );
 
 async fn guess(server: &Server, name: &str) -> Answer {
     server.login_with(name, "a wrong password").await
 }
 
-/// The delay that an answer tells, in seconds.
+/// The delay in an answer, in seconds.
 fn wait(answer: &Answer) -> i64 {
     assert_eq!(answer.status, 429, "{answer:?}");
     let text = answer.text("error");
@@ -26,7 +26,7 @@ fn wait(answer: &Answer) -> i64 {
 async fn guessing_is_slowed_down_on_every_replica_and_for_any_name(engine: Engine) {
     let (first, database) = Server::with_admin(engine).await;
     let second = first.replica(&database).await;
-    // Whether there is such a user makes no difference.
+    // Existing and unknown names are treated the same.
     for name in ["root", "nobody"] {
         let mut guesses = Vec::new();
         while guesses.len() < 20 && guesses.last().is_none_or(|guessed: &Answer| guessed.status != 429) {
@@ -42,22 +42,22 @@ async fn guessing_is_slowed_down_on_every_replica_and_for_any_name(engine: Engin
         // Other spellings of the name are the same name.
         assert!(wait(&guess(&second, &name.to_uppercase()).await) >= 1);
         let rows = database.texts("SELECT id FROM login_failures").await;
-        assert!(rows.iter().all(|id| !id.contains(name)), "the name itself is not kept");
+        assert!(rows.iter().all(|id| !id.contains(name)), "the name itself is not stored");
     }
     let right = second.login_with("root", PASSWORD).await;
-    assert!(wait(&right) >= 1, "during the delay not even the right password tells anything");
+    assert!(wait(&right) >= 1, "during the delay even the right password is refused");
     let login = json!({"username": "root", "password": PASSWORD});
     let response = second.request("POST", "/api/v1/accounts/login").json(&login).send().await.unwrap();
     assert!(response.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
 
-    // Nobody is locked out for good, and the delay is never longer than five minutes.
+    // Nobody is locked out permanently: the delay is never longer than five minutes.
     database.execute("UPDATE login_failures SET failures = 1000, retry_at = 1").await;
     guess(&first, "root").await;
     let delay = wait(&guess(&first, "root").await);
     assert!((290..=300).contains(&delay), "{delay}");
 }
 
-/// Makes a name wait for long.
+/// Closes a name for a long time.
 async fn block(database: &Database, server: &Server, name: &str) {
     guess(server, name).await;
     database.execute("UPDATE login_failures SET failures = 20, retry_at = 9999999999").await;
@@ -78,7 +78,7 @@ async fn an_admin_clears_the_failures_of_a_user(engine: Engine) {
     assert_eq!(nobody, fail(404, json!("user not found")));
 }
 
-async fn a_right_password_clears_the_failures(engine: Engine) {
+async fn a_successful_login_clears_the_failures(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     for _ in 0..4 {
         guess(&server, "root").await;
@@ -87,7 +87,7 @@ async fn a_right_password_clears_the_failures(engine: Engine) {
     assert_eq!(database.texts("SELECT id FROM login_failures").await.len(), 0);
 }
 
-async fn an_address_that_asks_too_often_has_to_wait(engine: Engine) {
+async fn an_address_with_too_many_requests_has_to_wait(engine: Engine) {
     let (_, database) = Server::with_admin(engine).await;
     let server = Server::start(&database, &[("SC_AUTH_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
     let refresh = |address: &'static str| {
@@ -103,11 +103,11 @@ async fn an_address_that_asks_too_often_has_to_wait(engine: Engine) {
         }
     }
     assert_eq!(wait(&refused.expect("it has to wait in the end")), 1);
-    assert_eq!(refresh("203.0.113.2").await.status, 422, "another client has a bucket of its own");
+    assert_eq!(refresh("203.0.113.2").await.status, 422, "another client has its own bucket");
 }
 
 #[tokio::test]
-async fn behind_a_proxy_that_nobody_declared_nobody_is_limited_by_address() {
+async fn without_trusted_proxies_requests_are_not_limited_by_address() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     for _ in 0..100 {
         let request = server.request("POST", "/api/v1/accounts/refresh").bearer_auth("a.b.c");
@@ -124,7 +124,7 @@ async fn registration_can_be_closed_or_limited_to_domains() {
     let admin = closed.login("root").await.access;
     let mut alice = account("alice");
     alice["role_name"] = json!("User");
-    assert_eq!(closed.call("POST", "/api/v1/users", Some(&admin), Some(alice)).await.status, 201, "Admins still may");
+    assert_eq!(closed.call("POST", "/api/v1/users", Some(&admin), Some(alice)).await.status, 201, "Admins still can");
 
     drop(closed);
     let limited = Server::start(&database, &[("SC_AUTH_REGISTRATION", "example.org,example.net")]).await;
@@ -136,7 +136,7 @@ async fn registration_can_be_closed_or_limited_to_domains() {
 }
 
 #[tokio::test]
-async fn web_pages_of_the_named_origins_may_call_and_no_others() {
+async fn only_web_pages_of_configured_origins_can_call() {
     let (plain, _database) = Server::with_admin(Engine::Sqlite).await;
     let database = Database::create(Engine::Sqlite).await;
     let open = Server::start(&database, &[("SC_AUTH_CORS_ORIGINS", "https://app.example.com")]).await;
@@ -152,7 +152,7 @@ async fn web_pages_of_the_named_origins_may_call_and_no_others() {
 }
 
 #[tokio::test]
-async fn answers_with_tokens_are_not_to_be_kept() {
+async fn answers_with_tokens_must_not_be_cached() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let login = json!({"username": "root", "password": PASSWORD});
     let response = server.request("POST", "/api/v1/accounts/login").json(&login).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! What existing clients do all day.
+//! The everyday calls of existing clients.
 
 use serde_json::json;
 
@@ -41,12 +41,12 @@ async fn logging_out_ends_the_whole_session_and_no_other(engine: Engine) {
     let (first, second) = (server.login("root").await, server.login("root").await);
     server.call("DELETE", "/api/v1/accounts/logout", Some(&first.access), None).await;
 
-    assert!(!server.is_good(&first.access).await);
+    assert!(!server.is_valid(&first.access).await);
     let refresh = server.call("POST", "/api/v1/accounts/refresh", Some(&first.refresh), None).await;
     assert_eq!(refresh, fail(401, json!("The token has revoked")));
     let again = server.call("DELETE", "/api/v1/accounts/logout", Some(&first.access), None).await;
     assert_eq!(again, fail(401, json!("The token has revoked")));
-    assert!(server.is_good(&second.access).await);
+    assert!(server.is_valid(&second.access).await);
 }
 
 async fn user_names_do_not_depend_on_case(engine: Engine) {
@@ -54,7 +54,7 @@ async fn user_names_do_not_depend_on_case(engine: Engine) {
     server.register("Élodie").await;
     let tokens = server.login("élodie").await;
     let me = server.get("/api/v1/accounts/me", &tokens.access).await;
-    assert_eq!(me.body["data"]["username"], "Élodie", "it is kept as it was written");
+    assert_eq!(me.body["data"]["username"], "Élodie", "it is stored as written");
     assert_eq!(
         server.call("DELETE", "/api/v1/accounts/logout", Some(&tokens.access), None).await.status,
         done().status

@@ -1,4 +1,4 @@
-//! Who did what, when and from where, and how it ended.
+//! Audit events.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::database::Engine;
 use crate::harness::{PASSWORD, Server, fail, until};
 
 crate::on_every_engine!(
-    every_security_event_is_noted,
+    every_security_event_is_recorded,
     the_list_is_paged_and_filtered_and_for_admins_only,
     old_events_are_deleted,
 );
@@ -19,7 +19,7 @@ fn events(answer: &Value) -> Vec<(String, String)> {
     events.iter().rev().map(|event| (text(event, "event"), text(event, "outcome"))).collect()
 }
 
-async fn every_security_event_is_noted(engine: Engine) {
+async fn every_security_event_is_recorded(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     server.register("alice").await;
     server.login_with("alice", "a wrong password").await;
@@ -61,14 +61,14 @@ async fn every_security_event_is_noted(engine: Engine) {
     assert_eq!(deleted["subject"], json!({"uuid": uuid, "username": "alice"}));
     assert_eq!(deleted["address"], "127.0.0.1");
     assert!(deleted["request_id"].is_string() && deleted["at"].as_str().unwrap().ends_with('Z'));
-    // What was typed as a name that nobody has may be a password.
+    // An unknown name may be a password that was typed into the wrong field.
     let unknown = &answer["data"][10];
     assert_eq!((&unknown["actor"], &unknown["detail"]), (&Value::Null, &json!("no such user")));
     assert!(!answer.to_string().contains("nobody"));
 
     let log = server.log.text();
     let lines = log.lines().filter(|line| line.contains(r#""message":"audit""#)).count();
-    assert_eq!(lines, expected.len() - 1, "each is a line of the log too; the first is of another process");
+    assert_eq!(lines, expected.len() - 1, "each is also a line of the log; the first is from another process");
 }
 
 async fn the_list_is_paged_and_filtered_and_for_admins_only(engine: Engine) {

@@ -1,4 +1,4 @@
-//! A cgroup with a memory limit, of version 2 or 1: what a pod has.
+//! A cgroup with a memory limit, version 2 or 1, like a pod's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Its folder is removed when the value goes.
+/// Its folder is removed when the value is dropped.
 pub struct Cgroup {
     folder: PathBuf,
     is_v2: bool,
@@ -27,12 +27,12 @@ impl Cgroup {
         Self { folder, is_v2 }
     }
 
-    /// What a shell does to run a program in it.
+    /// A shell script that runs a program in it.
     pub fn script(&self) -> String {
         format!("echo $$ > '{}/cgroup.procs' && exec \"$@\"", self.folder.display())
     }
 
-    /// MiB that its processes have, without the files that they have read.
+    /// The memory of its processes in MiB, without cached files.
     pub fn used(&self) -> u64 {
         let wanted: &[&str] = if self.is_v2 { &["anon", "kernel", "sock"] } else { &["total_rss"] };
         let text = fs::read_to_string(self.folder.join("memory.stat")).unwrap();
@@ -46,7 +46,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // It is empty once its processes have ended, which takes a moment.
+        // It can be removed once its processes have ended, which takes a moment.
         for _ in 0..50 {
             if fs::remove_dir(&self.folder).is_ok() || !self.folder.exists() {
                 break;

@@ -1,4 +1,4 @@
-//! What goes over one connection, byte for byte.
+//! The traffic of one connection, byte by byte.
 
 use std::time::{Duration, Instant};
 
@@ -9,22 +9,22 @@ use tokio::net::TcpStream;
 use crate::database::Engine;
 use crate::harness::{PASSWORD, Server, account, fail, until};
 
-/// Longer than anything here may take.
+/// Longer than anything in these tests takes.
 const LONG: Duration = Duration::from_mins(1);
 
 async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.api.trim_start_matches("http://")).await.unwrap()
 }
 
-/// All that comes until the server closes.
+/// Reads until the server closes the connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    // A reset at the end does not take back what came before it.
+    // A reset at the end does not discard what came before it.
     drop(tokio::time::timeout(LONG, stream.read_to_end(&mut bytes)).await.expect("the server closes"));
     String::from_utf8(bytes).unwrap()
 }
 
-/// What comes until a text is there.
+/// Reads until a text has arrived.
 async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
     let mut bytes = Vec::new();
     while !String::from_utf8_lossy(&bytes).contains(wanted) {
@@ -38,7 +38,7 @@ async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
 
 async fn exchange(server: &Server, request: impl AsRef<[u8]>) -> String {
     let mut stream = connect(server).await;
-    // Where the server has closed already, the answer is there all the same.
+    // If the server has already closed the connection, the answer can still be read.
     drop(stream.write_all(request.as_ref()).await);
     rest(&mut stream).await
 }
@@ -53,7 +53,7 @@ fn login(extra: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_way_to_send_a_body_is_known() {
+async fn bodies_can_be_sent_in_every_form() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let closing = login("Connection: close\r\n");
     assert!(exchange(&server, &closing).await.starts_with("HTTP/1.1 200 OK\r\n"));
@@ -79,7 +79,7 @@ async fn every_way_to_send_a_body_is_known() {
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_wants_is_not_waited_for() {
+async fn the_server_does_not_wait_for_an_unwanted_body() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let large = |line: &str, count: usize, sent: usize| {
         let head = format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {count}");
@@ -104,7 +104,7 @@ async fn a_body_that_nobody_wants_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_head_of_16_kib_is_the_largest() {
+async fn the_largest_head_has_16_kib() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let get = |size: usize| {
         let cookies = format!("Cookie: c={}\r\n", "x".repeat(987)).repeat(size / 1_000);
@@ -116,13 +116,13 @@ async fn a_head_of_16_kib_is_the_largest() {
     }
 }
 
-/// Each character as two escapes, as a client may that keeps to ASCII.
+/// Characters as two escapes each, as from a client that sends only ASCII.
 fn escaped(characters: usize) -> String {
     "\\ud83d\\ude00".repeat(characters)
 }
 
 #[tokio::test]
-async fn the_longest_legal_bodies_are_read() {
+async fn the_longest_valid_bodies_are_read() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let post = async |path: &str, body: String| {
         let request = server.request("POST", path).header("content-type", "application/json").body(body);
@@ -147,7 +147,7 @@ async fn the_longest_legal_bodies_are_read() {
 }
 
 #[tokio::test]
-async fn a_body_has_ten_seconds() {
+async fn a_body_must_arrive_within_ten_seconds() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let mut stream = connect(&server).await;
     let request = login("");
@@ -161,7 +161,7 @@ async fn a_body_has_ten_seconds() {
 }
 
 #[tokio::test]
-async fn a_connection_that_carried_a_request_outlives_one_that_did_not() {
+async fn used_connections_outlive_unused_ones() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut used = connect(&server).await;
@@ -169,7 +169,7 @@ async fn a_connection_that_carried_a_request_outlives_one_that_did_not() {
     read_until(&mut used, "}").await;
     let (mut silent, mut half, mut next) = (connect(&server).await, connect(&server).await, connect(&server).await);
     half.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
-    // The head of a second request is not waited for either.
+    // The server does not wait for the head of a second request either.
     next.write_all(get.as_bytes()).await.unwrap();
     read_until(&mut next, "}").await;
     next.write_all(b"GET / HT").await.unwrap();
@@ -181,7 +181,7 @@ async fn a_connection_that_carried_a_request_outlives_one_that_did_not() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_not_waited_for() {
+async fn the_server_does_not_wait_for_a_client_that_does_not_read() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let mut stream = connect(&server).await;
     let get = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -194,7 +194,7 @@ async fn a_client_that_does_not_read_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_list_is_read_slowly_to_its_end() {
+async fn a_slow_client_can_read_a_whole_list() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     for number in 0..5 {
         let mut body = account(&format!("user-{number}"));

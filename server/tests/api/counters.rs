@@ -1,4 +1,4 @@
-//! What is kept of failed logins, and for how long.
+//! The counters of failed logins, and how long they are kept.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -8,13 +8,13 @@ use crate::guessing::{HOME, STRANGER, addresses, attack, login, right, server, w
 use crate::harness::{PASSWORD, Server, run, until};
 
 crate::on_every_engine!(
-    a_success_takes_back_the_failures_of_its_own_network,
-    few_networks_are_remembered_and_none_in_clear,
+    a_successful_login_clears_the_failures_of_its_own_network,
+    few_networks_are_stored_and_none_in_plain_text,
     counters_outlive_the_refresh_keys,
-    a_database_of_the_release_before_is_completed,
+    a_database_of_the_previous_release_is_completed,
 );
 
-async fn a_success_takes_back_the_failures_of_its_own_network(engine: Engine) {
+async fn a_successful_login_clears_the_failures_of_its_own_network(engine: Engine) {
     let (server, database) = server(engine).await;
     let counts = "SELECT CONCAT('', failures) FROM login_failures ORDER BY failures";
     for _ in 0..2 {
@@ -25,12 +25,12 @@ async fn a_success_takes_back_the_failures_of_its_own_network(engine: Engine) {
     }
     assert_eq!(database.texts(counts).await, ["2", "2", "4"]);
     assert_eq!(right(&server, HOME).await, 200);
-    assert_eq!(database.texts(counts).await, ["2", "2"], "the stranger's stay");
+    assert_eq!(database.texts(counts).await, ["2", "2"], "the stranger's failures stay");
     assert_eq!(right(&server, STRANGER).await, 200);
     assert_eq!(database.texts(counts).await, Vec::<String>::new());
 }
 
-async fn few_networks_are_remembered_and_none_in_clear(engine: Engine) {
+async fn few_networks_are_stored_and_none_in_plain_text(engine: Engine) {
     let (server, database) = server(engine).await;
     for number in 1..=20 {
         assert_eq!(right(&server, &format!("198.51.100.{number}")).await, 200);
@@ -38,21 +38,21 @@ async fn few_networks_are_remembered_and_none_in_clear(engine: Engine) {
     let ids = database.texts("SELECT id FROM known_networks").await;
     assert_eq!(ids.len(), 16);
     assert!(ids.iter().all(|id| id.len() == 43 && !id.contains("198") && !id.contains("root")), "{ids:?}");
-    // A stranger's own account does not make the stranger known to others.
+    // Logging in to an own account does not make a stranger known to other accounts.
     server.register("mallory").await;
     assert_eq!(login(&server, STRANGER, "mallory", PASSWORD, None).await.status, 200);
     attack(&server, "root", &addresses(20)).await;
     database.execute("UPDATE login_failures SET retry_at = 9999999999").await;
     assert_eq!(wrong(&server, STRANGER, "root").await.status, 429);
     let root = login(&server, "198.51.100.20", "root", PASSWORD, None).await;
-    assert_eq!(root.status, 200, "the latest are those that stay");
+    assert_eq!(root.status, 200, "the latest ones are kept");
     let admin = server.request("POST", "/api/v1/accounts/login").header("x-forwarded-for", "198.51.100.20");
     let admin = crate::harness::answer(admin.json(&json!({"username": "root", "password": PASSWORD}))).await;
     let admin = admin.text("access_token");
     let uuid = server.uuid_of(&admin, "mallory").await;
     let deleted = server.call("DELETE", "/api/v1/users", Some(&admin), Some(json!({"uuid": uuid}))).await;
     assert_eq!(deleted.status, 200);
-    assert_eq!(database.texts("SELECT id FROM known_networks").await.len(), 16, "they go with the user");
+    assert_eq!(database.texts("SELECT id FROM known_networks").await.len(), 16, "deleting the user deletes them");
 }
 
 async fn counters_outlive_the_refresh_keys(engine: Engine) {
@@ -79,7 +79,7 @@ async fn counters_outlive_the_refresh_keys(engine: Engine) {
     let next = keys(&["rotate", "--purpose", "refresh", "--now"]).await;
     until("the next key signs", async || kid().await == next).await;
     until("it opens a copy", async || database.texts("SELECT id FROM counter_keys").await.contains(&next)).await;
-    // The key that sealed the first copy is dropped, and so is the server that remembers what it opened.
+    // Revoke the key that sealed the first copy, and stop the server that has opened it.
     keys(&["revoke", &old]).await;
     drop(first);
     let second = Server::start(&database, &[]).await;
@@ -91,18 +91,18 @@ async fn counters_outlive_the_refresh_keys(engine: Engine) {
     assert!(!sealed.is_empty() && !sealed.contains("root"));
 }
 
-async fn a_database_of_the_release_before_is_completed(engine: Engine) {
+async fn a_database_of_the_previous_release_is_completed(engine: Engine) {
     let (_, database) = Server::with_admin(engine).await;
     database.execute("DROP TABLE known_networks; DROP TABLE counter_keys").await;
     database.execute("ALTER TABLE users DROP COLUMN login_epoch").await;
     database.execute("UPDATE sc_auth_schema SET version = 1").await;
-    // An embedded database has one server at a time.
+    // Only one server at a time uses an embedded database.
     let count = if engine == Engine::Sqlite { 1 } else { 2 };
     let servers = join_all((0..count).map(|_| Server::start(&database, &[]))).await;
     for server in &servers {
         server.login_with("root", "a wrong password").await;
     }
-    assert_eq!(database.texts("SELECT id FROM login_failures").await.len(), 1, "they count under one key");
+    assert_eq!(database.texts("SELECT id FROM login_failures").await.len(), 1, "both count under one key");
     servers[0].login("root").await;
     assert_eq!(database.texts("SELECT id FROM counter_keys").await.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! A database of its own for each test, on one of four engines.
+//! A separate database for each test, on one of four engines.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,12 +15,12 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Whether it speaks MySQL's protocol and dialect.
+    /// Whether it uses MySQL's protocol and dialect.
     pub fn is_mysql(self) -> bool {
         matches!(self, Self::MariaDb | Self::MySql)
     }
 
-    /// Where its server is, and for PostgreSQL a database there.
+    /// The address of its server, and for PostgreSQL also a database.
     pub fn server(self) -> String {
         match self {
             Self::Sqlite => panic!("SQLite has no server"),
@@ -30,12 +30,12 @@ impl Engine {
         }
     }
 
-    /// The certificate of the authority that its server's certificate comes from.
+    /// The CA certificate of its server.
     pub fn authority_file(self) -> PathBuf {
         server_url(if self == Self::MySql { "SCDEV_MYSQL_CA" } else { "SCDEV_DB_CA" }).into()
     }
 
-    /// Runs statements of the engine's own as the owner of its server.
+    /// Runs statements in the engine's dialect, as the owner of its server.
     pub async fn execute(self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         if self.is_mysql() {
@@ -61,7 +61,7 @@ impl Engine {
     }
 }
 
-/// An empty database, and a folder for files, that go with the value.
+/// An empty database, and a folder for files; both are removed when the value is dropped.
 pub struct Database {
     pub url: String,
     pub folder: TempDir,
@@ -69,7 +69,7 @@ pub struct Database {
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Where a server for tests is, as `dev/databases env` says.
+/// The address of a test server, from `dev/databases env`.
 fn server_url(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set. Run `dev/databases up` and `eval \"$(dev/databases env)\"`, or `make test`.")
@@ -77,7 +77,7 @@ fn server_url(name: &str) -> String {
 }
 
 impl Database {
-    /// Runs statements of the engine's own.
+    /// Runs statements in the engine's dialect.
     pub async fn execute(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         if self.url.starts_with("sqlite") {
@@ -116,7 +116,7 @@ impl Database {
         if self.url.starts_with("sqlite") {
             let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
             let texts = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
-            // The last connection to close moves the log into the file: not at some later moment.
+            // Close it now: the last connection to close moves the write-ahead log into the file.
             connection.close().await.unwrap();
             texts
         } else if self.url.starts_with("mysql") {

@@ -1,11 +1,11 @@
-//! Reaching a database server: by its parts, and encrypted.
+//! Connecting to a database server: with separate variables, and encrypted.
 
 use std::fs;
 
 use crate::database::{Database, Engine};
 use crate::harness::{Server, run};
 
-/// Host, port, user, password and name out of a URL.
+/// Host, port, user, password and name from a URL.
 fn parts(url: &str) -> [String; 5] {
     let (credentials, place) = url.split_once("://").unwrap().1.split_once('@').unwrap();
     let (user, password) = credentials.split_once(':').unwrap();
@@ -21,12 +21,12 @@ async fn connects(engine: Engine, settings: &[(&str, &str)]) -> Result<(), Strin
 }
 
 crate::on_every_database_server!(
-    the_old_service_s_settings_name_a_database,
+    the_settings_of_the_legacy_service_work,
     the_connection_is_encrypted_and_its_server_verified,
-    a_wrong_password_is_told_without_being_shown,
+    a_wrong_database_password_is_reported_without_showing_it,
 );
 
-async fn the_old_service_s_settings_name_a_database(engine: Engine) {
+async fn the_settings_of_the_legacy_service_work(engine: Engine) {
     let name = if engine.is_mysql() { "mysql" } else { "postgres" };
     let mut database = Database::create(engine).await;
     let [host, port, user, password, db_name] = parts(&database.url);
@@ -55,19 +55,19 @@ async fn the_connection_is_encrypted_and_its_server_verified(engine: Engine) {
     }
     for mode in ["verify-ca", "verify-identity"] {
         let result = connects(engine, &[("DB_TLS", mode), ("DB_TLS_CA_FILE", authority)]).await;
-        // The certificate that MySQL makes by itself names no host.
+        // The certificate that MySQL generates names no host.
         if (engine, mode) == (Engine::MySql, "verify-identity") {
             assert!(result.unwrap_err().contains("certificate not valid for name"));
         } else {
             result.unwrap();
         }
-        // Without the authority the certificate comes from nobody that is known.
+        // Without the CA certificate, the authority is unknown.
         let error = connects(engine, &[("DB_TLS", mode)]).await.unwrap_err();
         assert!(error.contains("certificate"), "{error}");
     }
 }
 
-async fn a_wrong_password_is_told_without_being_shown(engine: Engine) {
+async fn a_wrong_database_password_is_reported_without_showing_it(engine: Engine) {
     let mut database = Database::create(engine).await;
     let [_, _, _, password, _] = parts(&database.url);
     database.url = database.url.replace(&password, "s3cret-and-wrong");
@@ -77,9 +77,9 @@ async fn a_wrong_password_is_told_without_being_shown(engine: Engine) {
     assert!(!text.contains("s3cret-and-wrong"), "{text}");
 }
 
-/// `caching_sha2_password` takes a password that it has not seen yet over TLS only.
+/// `caching_sha2_password` accepts a password for the first time only over TLS.
 #[tokio::test]
-async fn mysql_without_tls_is_told_what_to_do() {
+async fn the_error_of_mysql_without_tls_says_what_to_do() {
     let mut database = Database::create(Engine::MySql).await;
     let [host, port, _, _, name] = parts(&database.url);
     let user = format!("u_{name}");

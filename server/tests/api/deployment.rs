@@ -1,4 +1,4 @@
-//! What a server tells of itself to those that watch over it: its Admin's Secret, its keys, and what went wrong lately.
+//! The server's status for the operator: its Admin's Secret, its keys, and recent errors.
 
 use serde_json::{Value, json};
 
@@ -6,12 +6,12 @@ use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, run, run_with_input, until};
 
 crate::on_every_engine!(
-    it_tells_whose_password_the_secret_holds,
-    lost_keys_are_told_from_rotated_ones,
+    the_status_reports_whether_the_secret_has_the_first_admin_s_password,
+    lost_keys_are_distinguished_from_rotated_ones,
     an_older_keys_file_lacks_the_keys_of_later_sessions,
     the_right_keys_file_after_an_older_one_ends_the_loss,
     a_loss_of_keys_outlives_a_rotation_and_a_restart,
-    errors_and_missing_tables_are_told,
+    errors_and_missing_tables_are_reported,
 );
 
 fn secret(database: &Database, id: Option<&str>) -> String {
@@ -26,25 +26,25 @@ fn secret(database: &Database, id: Option<&str>) -> String {
     folder.to_str().unwrap().to_owned()
 }
 
-async fn it_tells_whose_password_the_secret_holds(engine: Engine) {
+async fn the_status_reports_whether_the_secret_has_the_first_admin_s_password(engine: Engine) {
     let database = Database::create(engine).await;
     let folder = secret(&database, Some("first"));
     let settings = [("SC_AUTH_BOOTSTRAP_ADMIN", folder.as_str())];
     let server = Server::start(&database, &settings).await;
     server.login("root").await;
     assert_eq!(server.status().await["admin"], json!({"secret_id": "first", "made": true}));
-    // The namespace was lost and the database was not: a Secret with another password.
+    // The namespace was recreated, but not the database: the Secret has another password.
     secret(&database, Some("second"));
     assert_eq!(server.status().await["admin"], json!({"secret_id": "second", "made": false}));
     drop(server);
     let server = Server::start(&database, &settings).await;
     assert_eq!(server.status().await["admin"], json!({"secret_id": "second", "made": false}));
-    // One of release 0.2 says nothing.
+    // A Secret of release 0.2 has no id.
     secret(&database, None);
     assert_eq!(server.status().await["admin"], json!({"secret_id": null, "made": null}));
     drop(server);
 
-    // Somebody else made the Admin.
+    // The Admin was created in another way.
     let database = Database::create(engine).await;
     let output = run_with_input(&database, &["admin", "create", "chief", "--password-stdin"], PASSWORD).await;
     assert!(output.status.success());
@@ -53,12 +53,12 @@ async fn it_tells_whose_password_the_secret_holds(engine: Engine) {
     assert_eq!(server.status().await["admin"], json!({"secret_id": "third", "made": false}));
 }
 
-async fn lost_keys_are_told_from_rotated_ones(engine: Engine) {
+async fn lost_keys_are_distinguished_from_rotated_ones(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     server.login("root").await;
     assert_eq!(server.status().await["keys_lost"], false);
     let keys = database.folder.path().join("sc-auth-keys.json");
-    // A revocation makes tokens void too, but nothing was lost.
+    // A revocation invalidates tokens too, but no key is lost.
     let text: Value = serde_json::from_str(&std::fs::read_to_string(&keys).unwrap()).unwrap();
     let refresh = text["keys"].as_array().unwrap().iter().find(|key| key["purpose"] == "refresh").unwrap();
     let kid = refresh["kid"].as_str().unwrap();
@@ -105,7 +105,7 @@ async fn known(database: &Database) -> Vec<String> {
     database.texts("SELECT id FROM sc_auth_keys").await
 }
 
-/// A keys file with the same keys that is a day old, and so are they in the database.
+/// A keys file that is a day old, with the same keys, which the database has also known for a day.
 async fn backup(database: &Database) -> String {
     until("the keys are known", async || known(database).await.len() == 2).await;
     database.execute("UPDATE sc_auth_keys SET first_seen_at = first_seen_at - 86400").await;
@@ -117,7 +117,7 @@ async fn backup(database: &Database) -> String {
     backup.to_string()
 }
 
-/// Another refresh key signs from now on.
+/// Rotates the refresh key.
 async fn rotate(database: &Database) {
     for _ in 0..2 {
         let rotated = run(database, &["keys", "rotate", "--purpose", "refresh", "--now"], &[]).await;
@@ -125,7 +125,7 @@ async fn rotate(database: &Database) {
     }
 }
 
-/// As a container that restarts while its mounted Secret is not yet the one that other pods have.
+/// Like a container that restarts while its mounted Secret is older than that of other pods.
 async fn the_right_keys_file_after_an_older_one_ends_the_loss(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     let path = database.folder.path().join("sc-auth-keys.json");
@@ -135,7 +135,7 @@ async fn the_right_keys_file_after_an_older_one_ends_the_loss(engine: Engine) {
     let is_known = async || known(&database).await.contains(&revoked);
     until("it is known no more", async || !is_known().await).await;
     let right = std::fs::read_to_string(&path).unwrap();
-    // No session was signed with the newer key yet.
+    // No session has been signed with the newer key yet.
     std::fs::write(&path, &older).unwrap();
     until("it is known again", is_known).await;
     std::fs::write(&path, &right).unwrap();
@@ -169,7 +169,7 @@ async fn a_loss_of_keys_outlives_a_rotation_and_a_restart(engine: Engine) {
     until("the loss is remembered", async || server.status().await["keys_lost"] == true).await;
     assert_ne!(kid(&server.login("root").await.refresh), lost);
     drop(server);
-    // When the last session of the lost key is over, it is no loss any more.
+    // The loss ends with the last session of the lost key.
     database.execute(&format!("DELETE FROM sessions WHERE refresh_kid = '{lost}'")).await;
     let server = Server::start(&database, &[]).await;
     until("the new keys are known", async || {
@@ -180,12 +180,12 @@ async fn a_loss_of_keys_outlives_a_rotation_and_a_restart(engine: Engine) {
     assert_eq!(server.status().await["keys_lost"], false);
 }
 
-/// Which key signed a token.
+/// The key that signed a token.
 fn kid(token: &str) -> String {
     jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
 }
 
-async fn errors_and_missing_tables_are_told(engine: Engine) {
+async fn errors_and_missing_tables_are_reported(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     server.login("root").await;
     let status = server.status().await;
@@ -195,11 +195,11 @@ async fn errors_and_missing_tables_are_told(engine: Engine) {
     let status = server.status().await;
     assert_eq!((&status["server_errors"], &status["database"]["reachable"]), (&json!(1), &json!(false)));
     assert_eq!(server.login_with("root", "").await.status, 422);
-    assert_eq!(server.status().await["server_errors"], 1, "a client's own error is none of ours");
+    assert_eq!(server.status().await["server_errors"], 1, "a client's error does not count");
 }
 
 #[tokio::test]
-async fn each_table_that_is_missing_is_noticed() {
+async fn each_missing_table_is_detected() {
     for table in ["chores", "audit_events", "login_failures", "token_parties", "sc_auth_schema", "sc_auth_identity"] {
         let (server, database) = Server::with_admin(Engine::Sqlite).await;
         database.execute(&format!("DROP TABLE {table}")).await;

@@ -1,4 +1,4 @@
-//! Dumps as administrators make them: what is restored into another database is the same database.
+//! Dumps and restores: a restored database has the same identity.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,14 +16,14 @@ crate::on_every_database_server!(
     a_restored_dump_of_a_database_that_was_taken_over_works,
 );
 
-/// A program of the newest PostgreSQL that is installed: an older one dumps no newer server.
+/// A program of the newest installed PostgreSQL: an older one cannot dump a newer server.
 fn postgres_program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap().map(|entry| entry.unwrap().path());
     let newest = versions.max_by_key(|path| path.file_name().unwrap().to_str().unwrap().parse::<u32>().ok());
     newest.unwrap().join("bin").join(name)
 }
 
-/// A client of MariaDB, which speaks to MySQL too, with its database as the last argument.
+/// A client of MariaDB, which also works with MySQL, with the database as its last argument.
 fn mariadb_program(name: &str, database: &Database) -> Command {
     let (server, db) = database.url.strip_prefix("mysql://").unwrap().rsplit_once('/').unwrap();
     let (credentials, address) = server.split_once('@').unwrap();
@@ -51,7 +51,7 @@ async fn restored(engine: Engine, database: &Database) -> Database {
         succeeds(mariadb_program("mariadb-dump", database).stdout(File::create(&dump).unwrap()));
         succeeds(mariadb_program("mariadb", &other).stdin(File::open(&dump).unwrap()));
     }
-    // The same keys, as after a restore of the Secret.
+    // Use the same keys, as after restoring the Secret.
     std::fs::copy(database.folder.path().join("sc-auth-keys.json"), other.folder.path().join("sc-auth-keys.json"))
         .unwrap();
     other
@@ -64,11 +64,11 @@ async fn a_restored_dump_is_the_same_database(engine: Engine) {
     let (identity, other) = (identity_in(&database).await, restored(engine, &database).await);
     drop(server);
     let plan = String::from_utf8(run(&other, &["migrate", "--plan"], &[]).await.stdout).unwrap();
-    assert!(plan.contains("Nothing is to be done."), "{plan}");
+    assert!(plan.contains("There is nothing to migrate."), "{plan}");
     deploy(&other, "auth", Some(&identity));
     let server = Server::start(&other, &[]).await;
     assert_eq!(server.status().await["database"]["identity"], json!(identity));
-    assert!(server.is_good(&tokens.access).await, "sessions live on");
+    assert!(server.is_valid(&tokens.access).await, "sessions continue");
     assert_eq!(server.refresh(&tokens.refresh).await.status, 200);
     server.login("alice").await;
     server.register("bob").await;

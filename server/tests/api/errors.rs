@@ -1,4 +1,4 @@
-//! Every row of the old service's errors, byte for byte where its clients may look at it.
+//! All errors of the legacy service, byte for byte where its clients may compare them.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -7,10 +7,10 @@ use crate::database::Engine;
 use crate::harness::{PASSWORD, Server, account, answer, fail, msg};
 
 crate::on_every_engine!(
-    fields_are_refused_in_the_old_words,
-    bodies_that_are_no_object_are_refused,
+    fields_are_refused_with_the_legacy_service_s_messages,
+    bodies_that_are_not_objects_are_refused,
     names_and_addresses_are_unique,
-    a_failed_login_tells_nobody_who_exists,
+    a_failed_login_does_not_reveal_which_users_exist,
     the_authorization_header_is_explained,
     paths_and_methods_that_do_not_exist_are_answered_in_the_envelope,
 );
@@ -28,7 +28,7 @@ fn without(name: &str) -> Value {
     body
 }
 
-async fn fields_are_refused_in_the_old_words(engine: Engine) {
+async fn fields_are_refused_with_the_legacy_service_s_messages(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let cases = [
         (without("name"), json!({"name": ["Missing data for required field."]})),
@@ -61,7 +61,7 @@ async fn fields_are_refused_in_the_old_words(engine: Engine) {
     assert_eq!(login, fail(422, json!({"password": ["Missing data for required field."]})));
 }
 
-async fn bodies_that_are_no_object_are_refused(engine: Engine) {
+async fn bodies_that_are_not_objects_are_refused(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let register = || server.request("POST", "/api/v1/accounts/register");
     let no_object = fail(422, json!({"_schema": ["Invalid input type."]}));
@@ -97,7 +97,7 @@ async fn names_and_addresses_are_unique(engine: Engine) {
         same_name["username"] = json!(name);
         assert_eq!(again(same_name).await, fail(409, json!("username already exists")), "{name:?}");
     }
-    // A value cannot pass itself off as the constraint that it hit.
+    // A value that contains the name of a constraint is not mistaken for it.
     let mut sly = account("alice");
     sly["username"] = json!("for key email");
     assert_eq!(again(sly.clone()).await.status, 409);
@@ -107,7 +107,7 @@ async fn names_and_addresses_are_unique(engine: Engine) {
     assert_eq!(again(sly).await, fail(409, json!("username already exists")));
 }
 
-async fn a_failed_login_tells_nobody_who_exists(engine: Engine) {
+async fn a_failed_login_does_not_reveal_which_users_exist(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let login = |username: &str, password: &str| {
         let body = json!({"username": username, "password": password});
@@ -145,7 +145,7 @@ async fn the_authorization_header_is_explained(engine: Engine) {
             assert_eq!(with(value).await, msg(StatusCode::UNPROCESSABLE_ENTITY, bad), "{value:?}");
         }
         assert_eq!(with("Bearer word").await, msg(StatusCode::UNPROCESSABLE_ENTITY, "Not enough segments"));
-        // The last character of a signature holds unused bits: change the first.
+        // The last character of a signature has unused bits: change the first.
         let (body, signature) = tokens.access.rsplit_once('.').unwrap();
         let first = if signature.starts_with('A') { 'B' } else { 'A' };
         let forged = format!("{body}.{first}{}", &signature[1..]);

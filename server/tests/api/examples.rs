@@ -1,11 +1,11 @@
-//! The examples of the API's description, beside their schemas and beside real answers.
+//! The examples in the API's description match their schemas and real answers.
 
 use serde_json::{Value, json};
 
 use crate::database::Engine;
 use crate::harness::{Answer, PASSWORD, Server, account};
 
-/// What a reference of the document leads to.
+/// Resolves a reference of the document.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     value["$ref"].as_str().map_or(value, |reference| document.pointer(reference.trim_start_matches('#')).unwrap())
 }
@@ -14,7 +14,7 @@ fn items<'a>(schema: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     schema[name].as_array().into_iter().flatten()
 }
 
-/// Why a value does not have the form of a schema; nothing where it has.
+/// Why a value does not match a schema; `None` if it does.
 fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     let schema = resolve(document, schema);
     for name in ["oneOf", "anyOf"] {
@@ -61,7 +61,7 @@ fn field_misfit(document: &Value, schema: &Value, value: &Value) -> Option<Strin
     fields.find_map(|(name, field)| misfit(document, schema["properties"].get(name)?, field))
 }
 
-/// The names of all fields, at any depth; those of a list's first element stand for all.
+/// The names of all fields, at any depth; of a list, those of the first element.
 fn keys(value: &Value) -> Vec<String> {
     match value {
         Value::Object(fields) => fields
@@ -103,7 +103,7 @@ async fn each_body_and_each_answer_has_an_example_that_fits_its_schema() {
     assert!(count > 100, "{count}");
 }
 
-/// Calls the API as its users do, and compares each answer with what is described.
+/// Calls the API and compares each answer with its description.
 struct Comparison {
     server: Server,
     document: Value,
@@ -111,7 +111,7 @@ struct Comparison {
 }
 
 impl Comparison {
-    /// `path` as the document has it, and the last part that stands for its parameter.
+    /// `path` is the path in the document, `id` the value of its parameter.
     async fn call(&mut self, method: &str, path: &str, id: &str, token: Option<&str>, body: Option<Value>) -> Answer {
         let place = path
             .find('{')

@@ -1,4 +1,4 @@
-//! Clients that take places and memory, against a server that has as little as a pod.
+//! Clients that take places and memory, against a server with the limits of a pod.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::cgroup::Cgroup;
 use crate::database::Engine;
 use crate::harness::{PASSWORD, Server, until};
 
-/// A login may take as long on a slow machine. What it must not do is wait until the others' time is over.
+/// How long a login may take on a slow machine. It must not wait until the other connections time out.
 const SOON: Duration = Duration::from_secs(9);
-/// So many files leave places for 128 connections.
+/// The limit of open files that leaves places for 128 connections.
 const FEW_FILES: &str = "ulimit -n 256 && exec \"$@\"";
 
-/// The clients of a test are files of its process.
+/// The connections of a test's clients are open files of its process.
 pub fn allow_many_files() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }
 
-/// A login as it is begun by somebody who wants to take memory.
+/// The beginning of a login by a client that wants to take memory.
 pub fn large_login(headers: usize, body: usize, sent: usize) -> Vec<u8> {
     let padding = format!("X-Padding: {}\r\n", "a".repeat(4_000)).repeat(headers);
     let head = format!(
@@ -34,20 +34,20 @@ pub fn large_login(headers: usize, body: usize, sent: usize) -> Vec<u8> {
     request
 }
 
-/// Opens connections and sends each as much of the request as goes out at once.
+/// Opens connections, and sends on each as much of the request as can be sent at once.
 pub async fn wave(address: &str, count: usize, request: &[u8]) -> Vec<TcpStream> {
     let address = address.trim_start_matches("http://");
     let mut streams = Vec::new();
     for _ in 0..count {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        // Who is cut or answered while it sends has lost already.
+        // A client that is cut or answered while it sends has already lost.
         drop(tokio::time::timeout(Duration::from_millis(200), stream.write_all(request)).await);
         streams.push(stream);
     }
     streams
 }
 
-/// On a connection of its own: one that is kept may be cut at any moment, since all here come from one address.
+/// Uses a new connection: an idle one may be cut at any moment, because all clients here have one address.
 async fn logs_in_soon(server: &Server, what: &str) {
     let login = server.request("POST", "/api/v1/accounts/login").build().unwrap().url().clone();
     let request = reqwest::Client::new().post(login).json(&json!({"username": "root", "password": PASSWORD}));
@@ -60,7 +60,7 @@ async fn survives_waves(request: &[u8], what: &str) {
     allow_many_files();
     let (_, database) = Server::with_admin(Engine::Sqlite).await;
     let cgroup = Cgroup::with_memory(128);
-    // By default a pod, which has half a core, hashes one password at a time.
+    // A pod with the default limit of half a core hashes one password at a time.
     let mut server = Server::start_under(&cgroup.script(), &database, &[("SC_AUTH_HASH_THREADS", "1")]).await;
     server.login("root").await;
     for _ in 0..3 {
@@ -73,7 +73,7 @@ async fn survives_waves(request: &[u8], what: &str) {
     }
     until("memory comes back", async || cgroup.used() < 75).await;
     server.signal("INT");
-    assert!(server.ended_well().await, "it lived until then");
+    assert!(server.ended_well().await, "it ran until then");
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn large_heads_and_bodies_do_not_kill() {
 }
 
 #[tokio::test]
-async fn heads_and_bodies_that_are_just_allowed_do_not_kill() {
+async fn the_largest_heads_and_bodies_do_not_kill() {
     survives_waves(&large_login(3, 25_600, 25_500), "requests of the largest size").await;
 }
 
@@ -94,7 +94,7 @@ async fn bodies_in_pieces_do_not_kill() {
 }
 
 #[tokio::test]
-async fn whoever_takes_all_places_keeps_nobody_out() {
+async fn a_client_that_takes_all_places_does_not_lock_others_out() {
     allow_many_files();
     let (_, database) = Server::with_admin(Engine::Sqlite).await;
     let server = Server::start_under(FEW_FILES, &database, &[]).await;
@@ -134,7 +134,7 @@ async fn a_used_connection_of_another_client_stays_while_one_takes_all_places() 
 }
 
 #[tokio::test]
-async fn a_stop_is_heard_while_all_places_are_taken() {
+async fn the_server_stops_while_all_places_are_taken() {
     allow_many_files();
     let (_, database) = Server::with_admin(Engine::Sqlite).await;
     for request in [b"".to_vec(), b"GET / HTTP/1.1\r\n".to_vec(), large_login(0, 25_000, 10)] {
@@ -146,7 +146,7 @@ async fn a_stop_is_heard_while_all_places_are_taken() {
 }
 
 #[tokio::test]
-async fn port_8001_has_places_of_its_own() {
+async fn port_8001_has_its_own_places() {
     allow_many_files();
     let (_, database) = Server::with_admin(Engine::Sqlite).await;
     let server = Server::start_under(FEW_FILES, &database, &[]).await;

@@ -1,4 +1,4 @@
-//! A stranger who guesses at a password, and the owner who gets in all the same.
+//! A stranger guesses at a password, and the owner can still log in.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,13 +11,13 @@ use crate::database::{Database, Engine};
 use crate::harness::{Answer, PASSWORD, Server, fail, run_with_input, until};
 
 crate::on_every_engine!(
-    many_networks_do_not_keep_the_owner_out_of_a_known_one,
-    one_network_does_not_keep_the_owner_out_of_an_unknown_one,
+    many_networks_do_not_lock_the_owner_out_of_a_known_one,
+    one_network_does_not_lock_the_owner_out_of_an_unknown_one,
     a_long_attack_from_one_network_leaves_two_attempts_to_others,
-    the_owner_of_a_refresh_token_gets_in,
+    the_owner_of_a_refresh_token_can_log_in,
     known_networks_and_tokens_have_counters_too,
-    names_that_nobody_has_behave_the_same,
-    an_admin_who_is_created_again_gets_in_at_once,
+    unknown_names_behave_like_existing_ones,
+    an_admin_who_is_created_again_can_log_in_at_once,
 );
 
 pub const HOME: &str = "198.51.100.7";
@@ -34,14 +34,14 @@ async fn behind_proxy(database: &Database) -> Server {
     Server::start(database, &[("SC_AUTH_TRUSTED_PROXIES", "127.0.0.0/8")]).await
 }
 
-/// What a login is answered, and the seconds in `Retry-After`.
+/// The status of a login's answer, and the seconds in `Retry-After`.
 #[derive(Debug, PartialEq)]
 pub struct Login {
     pub status: u16,
     pub wait: Option<u64>,
 }
 
-/// Again where a slow machine has no room for one more hash.
+/// Logs in; retries if the queue is full on a slow machine.
 pub async fn login(server: &Server, address: &str, name: &str, password: &str, token: Option<&str>) -> Login {
     loop {
         let answer = login_once(server, address, name, password, token).await;
@@ -70,14 +70,14 @@ pub async fn wrong(server: &Server, address: &str, name: &str) -> Login {
     login(server, address, name, "a wrong password", None).await
 }
 
-/// Addresses of a guesser who has many, each on a network of its own.
+/// The addresses of a guesser, each in another network.
 pub fn addresses(count: usize) -> Vec<String> {
     let v4 = (1..=count / 2).map(|number| format!("203.0.113.{number}"));
     let v6 = (1..=count - count / 2).map(|number| format!("2001:db8:0:{number:x}::1"));
     v4.chain(v6).collect()
 }
 
-/// One guess from each of them; how many were compared.
+/// Guesses once from each address. Returns the number of guesses that were compared.
 pub async fn attack(server: &Server, name: &str, addresses: &[String]) -> usize {
     let mut compared = 0;
     for addresses in addresses.chunks(4) {
@@ -93,8 +93,8 @@ pub async fn attack(server: &Server, name: &str, addresses: &[String]) -> usize 
     compared
 }
 
-/// As many guesses at one name as may be compared within so much time: six, and then after 1, 2, 4, … seconds. The server's
-/// clock has whole seconds, of which one more may begin.
+/// The most guesses at one name within this time: six, and then after 1, 2, 4, … seconds. The server's clock has whole
+/// seconds, so that one more second may begin.
 fn bound(elapsed: Duration) -> usize {
     (0..8).filter(|doubling| (1_u64 << (doubling + 1)) - 1 <= elapsed.as_secs() + 1).count() + 6
 }
@@ -117,7 +117,7 @@ pub fn guess_on(server: &Server, name: &'static str, addresses: Vec<String>) -> 
     })
 }
 
-async fn many_networks_do_not_keep_the_owner_out_of_a_known_one(engine: Engine) {
+async fn many_networks_do_not_lock_the_owner_out_of_a_known_one(engine: Engine) {
     let (server, database) = server(engine).await;
     assert_eq!(right(&server, HOME).await, 200);
     let began = Instant::now();
@@ -128,8 +128,8 @@ async fn many_networks_do_not_keep_the_owner_out_of_a_known_one(engine: Engine) 
     for _ in 0..3 {
         assert_eq!(right(&server, HOME).await, 200);
     }
-    assert_eq!(right(&server, &format!("::ffff:{HOME}")).await, 200, "it is the same address");
-    // What the owner did has opened nothing to the others.
+    assert_eq!(right(&server, &format!("::ffff:{HOME}")).await, 200, "the same address");
+    // The owner's login has not opened anything to the guessers.
     let compared = attack(&server, "root", &addresses(40)).await;
     assert!(compared <= bound(began.elapsed()) - 5, "{compared}");
     database.execute("UPDATE login_failures SET retry_at = 9999999999").await;
@@ -137,7 +137,7 @@ async fn many_networks_do_not_keep_the_owner_out_of_a_known_one(engine: Engine) 
     assert_eq!(right(&server, HOME).await, 200);
 }
 
-async fn one_network_does_not_keep_the_owner_out_of_an_unknown_one(engine: Engine) {
+async fn one_network_does_not_lock_the_owner_out_of_an_unknown_one(engine: Engine) {
     let (server, _database) = server(engine).await;
     let attack = guess_on(&server, "root", vec![STRANGER.into()]);
     until("the guesser has to wait", async || wrong(&server, STRANGER, "root").await.status == 429).await;
@@ -156,7 +156,7 @@ async fn one_network_does_not_keep_the_owner_out_of_an_unknown_one(engine: Engin
 async fn a_long_attack_from_one_network_leaves_two_attempts_to_others(engine: Engine) {
     let (server, database) = server(engine).await;
     wrong(&server, STRANGER, "root").await;
-    // As after many hours, at a moment when the guesser may go on.
+    // As after many hours, when the guesser may make the next attempt.
     let now = seconds_now();
     let sql = format!("UPDATE login_failures SET failures = 1000, last_failed_at = {now}, retry_at = {}", now - 700);
     database.execute(&sql).await;
@@ -165,10 +165,10 @@ async fn a_long_attack_from_one_network_leaves_two_attempts_to_others(engine: En
     assert!(refused.status == 429 && refused.wait.unwrap() > 200, "{refused:?}");
     assert_eq!(wrong(&server, AWAY, "root").await.status, 422, "the owner may mistype once");
     assert_eq!(right(&server, AWAY).await, 200);
-    assert_eq!(right(&server, AWAY).await, 200, "it is known now");
+    assert_eq!(right(&server, AWAY).await, 200, "the network is known now");
 }
 
-async fn the_owner_of_a_refresh_token_gets_in(engine: Engine) {
+async fn the_owner_of_a_refresh_token_can_log_in(engine: Engine) {
     let (server, database) = server(engine).await;
     server.register("mallory").await;
     let (root, mallory) = (server.login("root").await, server.login("mallory").await);
@@ -183,18 +183,18 @@ async fn the_owner_of_a_refresh_token_gets_in(engine: Engine) {
     }
     assert_eq!(login(&server, AWAY, "root", "wrong", Some(&root.refresh)).await.status, 422, "the password counts");
     assert_eq!(with(&root.refresh).await, 200);
-    // Also one that is over.
+    // Also with the token of an ended session.
     database.execute("DELETE FROM known_networks").await;
     assert_eq!(server.call("DELETE", "/api/v1/accounts/logout", Some(&root.access), None).await.status, 200);
     assert_eq!(server.refresh(&root.refresh).await.status, 401);
     assert_eq!(with(&root.refresh).await, 200);
 
-    // Where addresses are not known, too.
+    // Also if addresses are unknown.
     drop(server);
     let blind = Server::start(&database, &[]).await;
     assert_eq!(blind.login_with("root", PASSWORD).await.status, 429);
     assert_eq!(login(&blind, AWAY, "root", PASSWORD, Some(&root.refresh)).await.status, 200);
-    // What was ignored before is not refused: a client may send the same header with every request.
+    // Other values are ignored as before: a client may send the same header with every request.
     for header in ["Basic cm9vdDpyb290", "Bearer", "Bearer a b", "nonsense"] {
         let request = blind.request("POST", "/api/v1/accounts/login").header("authorization", header);
         let request = request.json(&json!({"username": "mallory", "password": PASSWORD}));
@@ -224,7 +224,7 @@ async fn known_networks_and_tokens_have_counters_too(engine: Engine) {
     }
 }
 
-async fn names_that_nobody_has_behave_the_same(engine: Engine) {
+async fn unknown_names_behave_like_existing_ones(engine: Engine) {
     let (server, database) = server(engine).await;
     let login = async |name: &str| {
         let request = server.request("POST", "/api/v1/accounts/login").header("x-forwarded-for", STRANGER);
@@ -236,7 +236,7 @@ async fn names_that_nobody_has_behave_the_same(engine: Engine) {
             assert_eq!(login(name).await, same, "attempt {attempt} with {name}");
         }
     }
-    // Long after.
+    // A long time later.
     let now = seconds_now();
     let sql = format!("UPDATE login_failures SET failures = 1000, last_failed_at = {now}, retry_at = {}", now - 700);
     database.execute(&sql).await;
@@ -253,7 +253,7 @@ async fn names_that_nobody_has_behave_the_same(engine: Engine) {
     assert!(rows.iter().all(|id| id.len() == 43), "{rows:?}");
 }
 
-async fn an_admin_who_is_created_again_gets_in_at_once(engine: Engine) {
+async fn an_admin_who_is_created_again_can_log_in_at_once(engine: Engine) {
     let (server, database) = server(engine).await;
     let create = async |name: &str| {
         let output = run_with_input(&database, &["admin", "create", name, "--password-stdin"], PASSWORD).await;
@@ -265,7 +265,7 @@ async fn an_admin_who_is_created_again_gets_in_at_once(engine: Engine) {
     let disable = json!({"uuid": uuid, "disabled": true});
     let disabled = server.call("PATCH", "/api/v1/users", Some(&root), Some(disable)).await;
     assert_eq!(disabled.status, 200, "{disabled:?}");
-    // One that exists, and one whose name was guessed at before.
+    // An existing user, and a new one whose name was guessed at before.
     for name in ["deputy", "newcomer"] {
         attack(&server, name, &addresses(40)).await;
         database.execute("UPDATE login_failures SET failures = 20, retry_at = 9999999999").await;

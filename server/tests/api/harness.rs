@@ -1,4 +1,4 @@
-//! A server process, and a client that speaks to it as old clients do.
+//! A server process, and a client that uses it like clients of the legacy service.
 
 use std::ops::Deref;
 use std::process::{Output, Stdio};
@@ -13,10 +13,10 @@ use tokio::process::{Child, Command};
 use crate::database::{Database, Engine};
 
 pub const PASSWORD: &str = "correct horse battery";
-/// How long a test waits for what it expects, however slow the machine is.
+/// How long a test waits for a condition on a slow machine.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A running server. It is killed when the value is dropped, and gone then.
+/// A running server. Dropping the value kills it and waits for its end.
 pub struct Server {
     pub api: String,
     pub ops: String,
@@ -35,7 +35,7 @@ impl Log {
     }
 }
 
-/// What a request was answered.
+/// The answer to a request.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
     pub status: u16,
@@ -49,7 +49,7 @@ pub struct Tokens {
     pub refresh: String,
 }
 
-/// The program with nothing in its environment but the database and what is given.
+/// The program, with only the database and the settings in its environment.
 pub fn command(database: &Database, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     command_under("exec \"$@\"", database, arguments, settings)
 }
@@ -75,7 +75,7 @@ pub async fn run(database: &Database, arguments: &[&str], settings: &[(&str, &st
     tokio::time::timeout(PATIENCE, output).await.expect("ends by itself").unwrap()
 }
 
-/// Runs the program with something on its standard input.
+/// Runs the program with input on its standard input.
 pub async fn run_with_input(database: &Database, arguments: &[&str], input: &str) -> Output {
     let mut child = command(database, arguments, &[])
         .stdin(Stdio::piped())
@@ -87,7 +87,7 @@ pub async fn run_with_input(database: &Database, arguments: &[&str], input: &str
     child.wait_with_output().await.unwrap()
 }
 
-/// One more server on the same database. An embedded one has one at a time: there it is the same server again.
+/// Another server on the same database. On an embedded one, which allows one server at a time, it is the same server.
 pub enum Replica<'a> {
     Same(&'a Server),
     Another(Box<Server>),
@@ -124,12 +124,12 @@ impl Server {
         Self::start_under("exec \"$@\"", database, settings).await
     }
 
-    /// One that finds another database than its own and serves nobody.
+    /// Starts a server that finds another database than its own and waits.
     pub async fn start_held(database: &Database, settings: &[(&str, &str)]) -> Self {
-        Self::start_until("holding", "exec \"$@\"", database, settings).await
+        Self::start_until("waiting for the expected database", "exec \"$@\"", database, settings).await
     }
 
-    /// One whose migration of the database has begun, and has to wait for something.
+    /// Starts a server whose migration has begun and is blocked.
     pub async fn start_migrating(database: &Database, settings: &[(&str, &str)]) -> Self {
         Self::start_until("migrating", "exec \"$@\"", database, settings).await
     }
@@ -164,7 +164,7 @@ impl Server {
                 rest.0.lock().unwrap().push(line);
             }
         });
-        // One that is not ready yet has none.
+        // A server that is not ready yet has no address.
         let address = |name: &str| format!("http://{}", ready[name].as_str().unwrap_or_default());
         Self { api: address("listen"), ops: address("ops_listen"), log, child, client: reqwest::Client::new() }
     }
@@ -173,7 +173,7 @@ impl Server {
         self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.api))
     }
 
-    /// A request with a body, and with a token if there is one.
+    /// Sends a request with an optional token and body.
     pub async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
         let mut request = self.request(method, path);
         if let Some(token) = token {
@@ -209,12 +209,12 @@ impl Server {
         self.call("POST", "/api/v1/accounts/refresh", Some(token), None).await
     }
 
-    /// A login with another password than the usual one.
+    /// Logs in with another password than the default one.
     pub async fn login_with(&self, username: &str, password: &str) -> Answer {
         self.post("/api/v1/accounts/login", json!({"username": username, "password": password})).await
     }
 
-    /// The uuid of a user, as an Admin finds it.
+    /// Finds the uuid of a user as an Admin.
     pub async fn uuid_of(&self, admin: &str, username: &str) -> String {
         let found = self.get(&format!("/api/v1/users?q={username}"), admin).await;
         let users = found.body["data"].as_array().unwrap();
@@ -222,8 +222,8 @@ impl Server {
         user["uuid"].as_str().unwrap().to_owned()
     }
 
-    /// Whether an access token is good.
-    pub async fn is_good(&self, access: &str) -> bool {
+    /// Whether an access token is accepted.
+    pub async fn is_valid(&self, access: &str) -> bool {
         let answer = self.get("/api/v1/accounts/me", access).await;
         match answer.status {
             200 => true,
@@ -239,7 +239,7 @@ impl Server {
         self.client.get(format!("{}{path}", self.ops)).send().await
     }
 
-    /// The most memory that the process has had so far, in MiB.
+    /// The peak memory of the process so far, in MiB.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -255,14 +255,14 @@ impl Server {
         assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// Waits for the process and says whether it ended well.
+    /// Waits for the process to end. Returns whether it succeeded.
     pub async fn ended_well(&mut self) -> bool {
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap().success()
     }
 }
 
 impl Drop for Server {
-    /// Waits, since a process that still ends may hold locks and files of the database.
+    /// Waits for the process, which may still hold locks and files of the database.
     fn drop(&mut self) {
         let _ = self.child.start_kill();
         while matches!(self.child.try_wait(), Ok(None)) {
@@ -278,12 +278,12 @@ impl Answer {
     }
 }
 
-/// What a token says, whoever signed it.
+/// The claims of a token, without verifying it.
 pub fn claims(token: &str) -> Value {
     jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap()
 }
 
-/// Waits until something is so.
+/// Waits for a condition.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {

@@ -1,5 +1,5 @@
-//! A server that is started on another database than its own serves nobody and writes nothing, until the right one is
-//! there or the other one is accepted.
+//! A server that is started with another database than its own serves no requests and writes nothing, until the
+//! expected database is restored or the other one is accepted.
 
 use std::path::PathBuf;
 
@@ -13,12 +13,12 @@ use crate::takeover::old_database;
 crate::on_every_engine!(
     another_database_is_held_until_it_is_accepted,
     an_empty_database_is_held_until_it_is_accepted,
-    the_old_service_s_database_is_held_until_it_is_accepted,
+    the_legacy_service_s_database_is_held_until_it_is_accepted,
     commands_refuse_another_database,
-    a_stop_is_heard_while_it_holds,
+    a_held_server_stops,
 );
 
-/// What is in the database, as far as a server could change it.
+/// Everything in the database that a server could change.
 async fn all(database: &Database, engine: Engine) -> Vec<String> {
     if engine == Engine::Sqlite {
         return match std::fs::read(file(database)) {
@@ -43,7 +43,7 @@ fn file(database: &Database) -> PathBuf {
     database.url.strip_prefix("sqlite:").unwrap().into()
 }
 
-async fn serves_nobody(server: &Server, engine: Engine) {
+async fn refuses_requests(server: &Server, engine: Engine) {
     let away = fail(503, json!("the database is unavailable, try again in a moment"));
     assert_eq!(server.login_with("root", "anything").await, away);
     for path in ["/", "/.well-known/jwks.json", "/api/v1/verify", "/nowhere"] {
@@ -52,7 +52,7 @@ async fn serves_nobody(server: &Server, engine: Engine) {
         assert!(response.headers().contains_key("retry-after"));
     }
     assert_eq!(server.ops("/healthz").await.unwrap().status(), 200);
-    // The only pod of an embedded database answers by itself; elsewhere the pods from before must stay.
+    // The only pod of an embedded database answers itself; with other engines, the previous pods must stay.
     let ready = if engine == Engine::Sqlite { 200 } else { 503 };
     assert_eq!(server.ops("/readyz").await.unwrap().status(), ready);
 }
@@ -71,7 +71,7 @@ async fn another_database_is_held_until_it_is_accepted(engine: Engine) {
     deploy(&database, "auth", Some("another-one"));
     let (found, before) = (identity_in(&database).await, all(&database, engine).await);
     let server = Server::start_held(&database, &[]).await;
-    serves_nobody(&server, engine).await;
+    refuses_requests(&server, engine).await;
     let status = server.status().await;
     assert_eq!(status["hold"], json!({"reason": "AnotherDatabase", "expected": "another-one", "found": found}));
     let told = &status["database"];
@@ -88,7 +88,7 @@ async fn an_empty_database_is_held_until_it_is_accepted(engine: Engine) {
     let database = Database::create(engine).await;
     deploy(&database, "auth", Some("the-one-with-the-data"));
     let server = Server::start_held(&database, &[]).await;
-    serves_nobody(&server, engine).await;
+    refuses_requests(&server, engine).await;
     let status = server.status().await;
     let found = status["hold"]["found"].as_str().unwrap().to_owned();
     assert_eq!(status["hold"]["reason"], "EmptyDatabase");
@@ -104,19 +104,19 @@ async fn an_empty_database_is_held_until_it_is_accepted(engine: Engine) {
     assert_eq!((identity.len(), &status["database"]["accepted_as"]), (36, &json!(found)));
     server.register("alice").await;
     drop(server);
-    // Until the identity is written down, and afterwards.
+    // Before the identity is stored, and afterwards.
     for expected in [&found, &identity] {
         deploy(&database, "auth", Some(expected));
         Server::start(&database, &[]).await.login("alice").await;
     }
 }
 
-async fn the_old_service_s_database_is_held_until_it_is_accepted(engine: Engine) {
+async fn the_legacy_service_s_database_is_held_until_it_is_accepted(engine: Engine) {
     let database = old_database(engine).await;
     deploy(&database, "auth", Some("the-one-with-the-data"));
     let before = all(&database, engine).await;
     let server = Server::start_held(&database, &[]).await;
-    serves_nobody(&server, engine).await;
+    refuses_requests(&server, engine).await;
     let status = server.status().await;
     let found = status["hold"]["found"].as_str().unwrap().to_owned();
     assert!(status["hold"]["reason"] == "AnotherDatabase" && found.starts_with("legacy-"), "{status}");
@@ -158,7 +158,7 @@ async fn commands_refuse_another_database(engine: Engine) {
     assert!(all(&empty, engine).await.is_empty());
 }
 
-async fn a_stop_is_heard_while_it_holds(engine: Engine) {
+async fn a_held_server_stops(engine: Engine) {
     let database = Database::create(engine).await;
     deploy(&database, "auth", Some("another-one"));
     let mut server = Server::start_held(&database, &[("SC_AUTH_DRAIN", "5m")]).await;
@@ -167,7 +167,7 @@ async fn a_stop_is_heard_while_it_holds(engine: Engine) {
 }
 
 #[tokio::test]
-async fn a_file_that_was_lost_is_noticed_and_put_back() {
+async fn a_lost_file_is_detected_and_can_be_restored() {
     let (mut server, database) = Server::with_admin(Engine::Sqlite).await;
     deploy(&database, "auth", Some(&identity_in(&database).await));
     server.signal("INT");
@@ -184,7 +184,7 @@ async fn a_file_that_was_lost_is_noticed_and_put_back() {
 }
 
 #[tokio::test]
-async fn a_deployment_file_that_cannot_be_used_stops_the_start() {
+async fn an_invalid_deployment_file_prevents_the_start() {
     let database = Database::create(Engine::Sqlite).await;
     std::fs::write(database.folder.path().join("scauth.json"), "{").unwrap();
     for command in [&["serve"][..], &["migrate"], &["config", "check"]] {
@@ -197,5 +197,5 @@ async fn a_deployment_file_that_cannot_be_used_stops_the_start() {
     deploy(&database, "auth", Some("the-identity"));
     let output = run(&database, &["config", "check"], &[]).await;
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("It is for ScAuth auth. The identity of its database: the-identity."), "{text}");
+    assert!(text.contains("The settings are for ScAuth auth, with database identity: the-identity."), "{text}");
 }

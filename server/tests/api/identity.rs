@@ -1,4 +1,4 @@
-//! Which database it is: an identity, written once, that replicas agree on and copies keep.
+//! The database's identity is written once; replicas agree on it, and copies keep it.
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,11 @@ use crate::harness::{Server, run};
 crate::on_every_engine!(
     replicas_agree_on_an_identity_that_stays,
     a_database_of_release_0_2_gets_the_expected_identity,
-    a_database_of_release_0_2_gets_one_where_none_is_expected,
-    the_plan_tells_version_and_identity,
+    a_database_of_release_0_2_gets_a_new_identity_without_an_expected_one,
+    the_plan_shows_version_and_identity,
 );
 
-/// Tells the server which ScAuth it belongs to, and which database it is to find.
+/// Writes the deployment file, with the ScAuth and the expected database.
 pub fn deploy(database: &Database, name: &str, expected: Option<&str>) {
     let mut file = json!({
         "name": name, "uid": format!("uid-of-{name}"), "created": 1_700_000_000, "instance": format!("instance-of-{name}"),
@@ -27,7 +27,7 @@ pub async fn identity_in(database: &Database) -> String {
     database.texts("SELECT identity FROM sc_auth_identity").await.pop().unwrap()
 }
 
-/// Leaves a database as release 0.2 did.
+/// Turns a database into one of release 0.2.
 pub async fn as_release_0_2(database: &Database) {
     database.execute("DROP TABLE sc_auth_identity; DROP TABLE sc_auth_heartbeats; DROP TABLE sc_auth_keys").await;
     database.execute("UPDATE sc_auth_schema SET version = 1").await;
@@ -59,7 +59,7 @@ async fn a_database_of_release_0_2_gets_the_expected_identity(engine: Engine) {
     server.login("root").await;
 }
 
-async fn a_database_of_release_0_2_gets_one_where_none_is_expected(engine: Engine) {
+async fn a_database_of_release_0_2_gets_a_new_identity_without_an_expected_one(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     drop(server);
     as_release_0_2(&database).await;
@@ -71,14 +71,14 @@ async fn a_database_of_release_0_2_gets_one_where_none_is_expected(engine: Engin
     server.login("root").await;
 }
 
-async fn the_plan_tells_version_and_identity(engine: Engine) {
+async fn the_plan_shows_version_and_identity(engine: Engine) {
     let (_server, database) = Server::with_admin(engine).await;
     let plan = run(&database, &["migrate", "--plan"], &[]).await;
     let text = String::from_utf8(plan.stdout).unwrap();
     let line = format!("Schema version: 2. Identity: {}.", identity_in(&database).await);
-    assert!(text.contains(&line) && text.contains("Nothing is to be done."), "{text}");
+    assert!(text.contains(&line) && text.contains("There is nothing to migrate."), "{text}");
     database.execute("DELETE FROM sc_auth_identity").await;
     let plan = run(&database, &["migrate", "--plan"], &[]).await;
     let text = String::from_utf8(plan.stdout).unwrap();
-    assert!(text.contains("Identity: none yet.") && !text.contains("Nothing is to be done."), "{text}");
+    assert!(text.contains("Identity: none yet.") && !text.contains("There is nothing to migrate."), "{text}");
 }

@@ -1,4 +1,4 @@
-//! From one signing key to the next, while the server runs.
+//! Rotating signing keys while the server runs.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ crate::on_every_engine!(no_token_fails_over_a_rotation, a_revoked_key_is_refused
 
 const JWKS: &str = "/.well-known/jwks.json";
 
-/// Runs `keys …` and returns what it says.
+/// Runs `keys …` and returns its output.
 async fn keys(database: &Database, arguments: &[&str]) -> String {
     let output = run(database, &[&["keys"], arguments].concat(), &[]).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -26,7 +26,7 @@ fn kid(token: &str) -> String {
     jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
 }
 
-/// The first word of what a command said: the key that it is about.
+/// The first word of a command's output, which is the key.
 fn first_word(text: &str) -> String {
     text.split_whitespace().next().unwrap().to_owned()
 }
@@ -37,14 +37,14 @@ async fn no_token_fails_over_a_rotation(engine: Engine) {
     let next = first_word(&keys(&database, &["rotate"]).await);
     until("the next key is published", async || published(&server).await.contains(&next)).await;
     assert_eq!(kid(&server.login("root").await.access), kid(&before.access), "it does not sign yet");
-    assert!(keys(&database, &["rotate"]).await.contains("nothing was changed"), "it is too young to sign");
+    assert!(keys(&database, &["rotate"]).await.contains("nothing was changed"), "it is too new to sign");
 
     keys(&database, &["rotate", "--now"]).await;
     until("the next key signs", async || kid(&server.login("root").await.access) == next).await;
-    assert!(server.is_good(&before.access).await, "what the key before has signed stays good");
+    assert!(server.is_valid(&before.access).await, "tokens of the previous key stay valid");
     assert!(published(&server).await.contains(&kid(&before.access)));
 
-    // Refresh tokens have a key of their own, which rotates in the same way.
+    // Refresh tokens have their own key, which rotates in the same way.
     keys(&database, &["rotate", "--purpose", "refresh"]).await;
     let refresh_key = first_word(&keys(&database, &["rotate", "--purpose", "refresh", "--now"]).await);
     until("the next refresh key signs", async || kid(&server.login("root").await.refresh) == refresh_key).await;
@@ -61,7 +61,7 @@ async fn a_revoked_key_is_refused_at_once(engine: Engine) {
     let refused = server.get("/api/v1/accounts/me", &before.access).await;
     assert_eq!(refused, msg(StatusCode::UNPROCESSABLE_ENTITY, "Signature verification failed"));
     let refreshed = server.refresh(&before.refresh).await;
-    assert!(server.is_good(&refreshed.text("access_token")).await, "its session goes on");
+    assert!(server.is_valid(&refreshed.text("access_token")).await, "its session continues");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn every_algorithm_can_sign() {
         let server = Server::start(&database, &[]).await;
         server.register("alice").await;
         let tokens = server.login("alice").await;
-        assert!(server.is_good(&tokens.access).await, "{algorithm}");
+        assert!(server.is_valid(&tokens.access).await, "{algorithm}");
         let jwk = server.call("GET", JWKS, None, None).await.body["keys"][0].clone();
         assert_eq!((&jwk["alg"], &jwk["use"]), (&json!(algorithm), &json!("sig")));
         assert!(["d", "p", "q", "k"].iter().all(|secret| jwk[secret] == Value::Null));
@@ -80,7 +80,7 @@ async fn every_algorithm_can_sign() {
 }
 
 #[tokio::test]
-async fn a_broken_file_leaves_the_keys_as_they_are_and_is_loud() {
+async fn a_broken_file_is_reported_and_does_not_change_the_keys() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     let before = server.login("root").await;
     let file = database.folder.path().join("sc-auth-keys.json");
@@ -93,14 +93,14 @@ async fn a_broken_file_leaves_the_keys_as_they_are_and_is_loud() {
     until("the metric says so", broken).await;
     until("the log says so", async || {
         let log = server.log.text();
-        log.contains("cannot be used; the keys from before are") && log.contains("it ends too early")
+        log.contains("cannot use the changed keys file; keeping the previous keys") && log.contains("it ends too early")
     })
     .await;
-    assert!(server.is_good(&before.access).await);
+    assert!(server.is_valid(&before.access).await);
     assert_eq!(kid(&server.login("root").await.access), kid(&before.access));
 
     std::fs::write(&file, good).unwrap();
-    until("it is mended", async || !broken().await).await;
+    until("the file is repaired", async || !broken().await).await;
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn keys_are_listed_without_their_secrets() {
     assert!(!listed.contains(file["keys"][0]["d"].as_str().unwrap()));
 
     let output = run(&database, &["keys", "generate"], &[]).await;
-    assert!(String::from_utf8_lossy(&output.stderr).contains("exists"), "never over an existing file");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exists"), "it never overwrites a file");
     let output = run(&database, &["keys", "revoke", "nobody"], &[]).await;
-    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no key \\\"nobody\\\""));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("key \\\"nobody\\\" does not exist"));
 }

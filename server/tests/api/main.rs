@@ -1,6 +1,6 @@
-//! The server as its users meet it: a process, HTTP, and a real database. Each test of the API runs on SQLite,
-//! MariaDB, MySQL and PostgreSQL; `dev/databases up` starts the latter three, `make test` does it by itself.
-#![allow(clippy::needless_pass_by_value, reason = "an expectation is written once, where it is used")]
+//! Tests of the server as a process, over HTTP, and with a real database. Each test of the API runs on SQLite, MariaDB,
+//! MySQL and PostgreSQL; `dev/databases up` starts the latter three, and `make test` does so itself.
+#![allow(clippy::needless_pass_by_value, reason = "expectations are written where they are used")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
 mod cgroup;
@@ -46,7 +46,7 @@ mod users;
 mod verify;
 mod verify_paths;
 
-/// Makes each of the named functions a test on each engine.
+/// Turns each of the named functions into a test on each engine.
 #[macro_export]
 macro_rules! on_every_engine {
     ($($test:ident),+ $(,)?) => {
@@ -57,7 +57,7 @@ macro_rules! on_every_engine {
     };
 }
 
-/// The same without SQLite, which has one server at a time and no network.
+/// The same without SQLite, which supports one server at a time and no network.
 #[macro_export]
 macro_rules! on_every_database_server {
     ($($test:ident),+ $(,)?) => {

@@ -1,4 +1,4 @@
-//! MySQL and MariaDB as their owners have set them up: character sets and modes.
+//! MySQL and MariaDB in various configurations: character sets and modes.
 
 use serde_json::json;
 
@@ -20,18 +20,18 @@ macro_rules! on_both {
 
 on_both!(
     the_database_s_character_set_does_not_matter,
-    a_migration_that_was_cut_short_goes_on_in_any_character_set,
+    an_interrupted_migration_continues_in_any_character_set,
     the_mode_of_the_server_does_not_matter,
     tables_without_a_primary_key_are_not_needed,
     a_taken_over_database_in_any_character_set_works,
     columns_of_other_lengths_and_types_work,
     columns_keep_their_defaults,
-    a_column_that_cannot_be_widened_is_refused_before_anybody_is_served,
+    a_column_that_cannot_be_converted_prevents_the_start,
 );
 
-/// Names that need all of Unicode. The second is the same as the first to many collations.
+/// Names that need all of Unicode. Many collations treat the first two as equal.
 const NAMES: [&str; 4] = ["zoë", "zoe", "日本語", "🦀🦀🦀"];
-/// The old service's own index takes some for equal.
+/// The legacy service's own index treats some names as equal.
 const NAMES_BESIDE_THE_OLD_SERVICE: [&str; 3] = ["zoë", "日本語", "🦀🦀🦀"];
 
 /// Registers, logs in, changes, finds and lists users.
@@ -59,7 +59,7 @@ async fn works(database: &Database, names: &[&str]) {
     for name in &names[1..] {
         server.login(name).await;
     }
-    // Nobody is taken for another one because a character was lost.
+    // No user is mistaken for another because of a lost character.
     for nobody in ["🐙🐙🐙", "???", "zo?"] {
         let answer = server.login_with(nobody, crate::harness::PASSWORD).await;
         assert_eq!(answer, fail(422, json!("user not found or bad username/password")), "{nobody}");
@@ -84,7 +84,7 @@ async fn works(database: &Database, names: &[&str]) {
     let registered: Vec<_> =
         events.body["data"].as_array().unwrap().iter().map(|event| &event["actor"]["username"]).collect();
     assert_eq!(registered, names.iter().rev().collect::<Vec<_>>(), "{events:?}");
-    // What was typed as a name that nobody has may be a password.
+    // An unknown name may be a password that was typed into the wrong field.
     let failed = server.get("/api/v1/audit?limit=100&event=login&outcome=failure", &admin).await;
     assert!(
         failed.body["data"].as_array().unwrap().len() == 3 && !failed.body.to_string().contains("🐙"),
@@ -102,7 +102,7 @@ async fn the_database_s_character_set_does_not_matter(engine: Engine) {
     }
 }
 
-async fn a_migration_that_was_cut_short_goes_on_in_any_character_set(engine: Engine) {
+async fn an_interrupted_migration_continues_in_any_character_set(engine: Engine) {
     let database = Database::create_with(engine, "CHARACTER SET latin1").await;
     assert!(run(&database, &["migrate"], &[]).await.status.success());
     database.execute("DELETE FROM sc_auth_schema; DROP TABLE audit_events; DROP TABLE login_failures").await;
@@ -113,7 +113,7 @@ async fn a_migration_that_was_cut_short_goes_on_in_any_character_set(engine: Eng
     works(&database, &NAMES).await;
 }
 
-/// What each user's connections begin with: `SET GLOBAL init_connect` runs for all who do not own the server.
+/// The first statements of each connection: `SET GLOBAL init_connect` applies to all users except the server's owner.
 const MODES: [(&str, &str); 4] = [
     ("none", ""),
     ("strict", "TRADITIONAL,ONLY_FULL_GROUP_BY"),
@@ -144,7 +144,7 @@ async fn the_mode_of_the_server_does_not_matter(engine: Engine) {
     }
 }
 
-/// Some providers refuse tables without one, which replicate badly.
+/// Some providers refuse tables without a primary key, because they replicate badly.
 async fn tables_without_a_primary_key_are_not_needed(engine: Engine) {
     let database = Database::create(engine).await;
     assert!(run(&database, &["migrate"], &[]).await.status.success());
@@ -154,7 +154,7 @@ async fn tables_without_a_primary_key_are_not_needed(engine: Engine) {
     assert_eq!(database.texts(without).await, Vec::<String>::new());
 }
 
-/// The old service's columns have the character set that its database had.
+/// The legacy service's columns have the character set of its database.
 async fn a_taken_over_database_in_any_character_set_works(engine: Engine) {
     for options in ["CHARACTER SET latin1", "CHARACTER SET utf8mb3"] {
         let database = old_database_with(engine, options).await;
@@ -164,7 +164,7 @@ async fn a_taken_over_database_in_any_character_set_works(engine: Engine) {
     }
 }
 
-/// Changes the table of users as somebody may have done before.
+/// A database of the legacy service in which somebody has changed the table of users.
 async fn old_database_changed(engine: Engine, changes: &str) -> Database {
     let database = old_database_with(engine, "CHARACTER SET latin1").await;
     database.execute(&format!("ALTER TABLE users {changes}")).await;
@@ -174,7 +174,7 @@ async fn old_database_changed(engine: Engine, changes: &str) -> Database {
 async fn columns_of_other_lengths_and_types_work(engine: Engine) {
     for changes in [
         "MODIFY username VARCHAR(255), MODIFY email VARCHAR(320), MODIFY name VARCHAR(500)",
-        // 767 bytes in an index are the most here.
+        // The limit of an index is 767 bytes here.
         "ROW_FORMAT = COMPACT, MODIFY username VARCHAR(255), MODIFY email VARCHAR(700)",
         "ROW_FORMAT = REDUNDANT, MODIFY username VARCHAR(64) CHARACTER SET utf8mb4, MODIFY email VARCHAR(120) CHARACTER SET utf8mb4, \
          MODIFY name VARCHAR(125) CHARACTER SET utf8mb4",
@@ -208,9 +208,9 @@ async fn columns_keep_their_defaults(engine: Engine) {
     assert_eq!(defaults().await, ["ab|it's \\ ë||"]);
 }
 
-async fn a_column_that_cannot_be_widened_is_refused_before_anybody_is_served(engine: Engine) {
+async fn a_column_that_cannot_be_converted_prevents_the_start(engine: Engine) {
     for (changes, why) in [
-        ("MODIFY email VARCHAR(1000)", "the column users.email has the character set latin1 and cannot be widened"),
+        ("MODIFY email VARCHAR(1000)", "the column users.email has the character set latin1 and cannot be converted"),
         ("DROP INDEX email, MODIFY email VARCHAR(2000), ADD INDEX (email(1000))", "more than 3,072 bytes"),
         ("MODIFY email VARCHAR(500), MODIFY name VARCHAR(500), ADD INDEX (email, name)", "more than 3,072 bytes"),
         ("MODIFY name VARCHAR(20000)", "a row would have more than 65,535 bytes"),
@@ -227,7 +227,7 @@ async fn a_column_that_cannot_be_widened_is_refused_before_anybody_is_served(eng
                       AND table_name LIKE 'sc%'";
         assert_eq!(database.texts(tables).await, Vec::<String>::new(), "nothing is changed");
     }
-    // By hand, it becomes one that works.
+    // After a manual change, it works.
     let database = old_database_changed(engine, "MODIFY email VARCHAR(1000)").await;
     database.execute("ALTER TABLE users MODIFY email VARCHAR(120) CHARACTER SET utf8mb4").await;
     works(&database, &NAMES_BESIDE_THE_OLD_SERVICE).await;

@@ -1,4 +1,4 @@
-//! Columns that the table of the service before this one lets be NULL, on every way that a user takes.
+//! Columns that may be NULL in the legacy service's table, in every call that involves a user.
 
 use serde_json::{Value, json};
 
@@ -6,16 +6,16 @@ use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, done, fail, run, run_with_input};
 use crate::takeover::{OLD_PASSWORD, PBKDF2, login, old_database, old_token, server, user};
 
-crate::on_every_engine!(a_column_that_is_null_is_no_error_anywhere);
+crate::on_every_engine!(a_column_that_is_null_never_causes_an_error);
 
-/// What the old service lets be NULL.
+/// The columns that may be NULL in the legacy service's table.
 const COLUMNS: [&str; 8] = ["email", "username", "password", "name", "role_id", "uuid", "created_at", "updated_at"];
 
 fn uuid_without(column: usize) -> String {
     format!("{}{}", "c".repeat(31), column)
 }
 
-/// A user for each column, who lacks it; `empty` lacks all of them but the name.
+/// One user without each of the columns; `empty` has only a name.
 async fn with_nulls(engine: Engine) -> Database {
     let database = old_database(engine).await;
     database.execute("INSERT INTO roles (id, name) VALUES (77, NULL)").await;
@@ -31,14 +31,14 @@ async fn with_nulls(engine: Engine) -> Database {
     database
 }
 
-async fn a_column_that_is_null_is_no_error_anywhere(engine: Engine) {
+async fn a_column_that_is_null_never_causes_an_error(engine: Engine) {
     for coexist in ["off", "on"] {
         let database = with_nulls(engine).await;
         the_plan_lists_nulls(&database).await;
         let server = server(&database, &[("SC_AUTH_COEXIST", coexist), ("SC_AUTH_RATE_LIMITS", "off")]).await;
         let admin = login(&server, "admin").await.text("access_token");
 
-        // Whoever lacks what a login needs is refused as anybody else is, and everybody else gets in.
+        // Users without a value that a login needs are refused like unknown ones; all others can log in.
         for column in ["email", "name", "role_id", "created_at", "updated_at"] {
             let tokens = login(&server, &format!("no-{column}")).await;
             let access = tokens.text("access_token");
@@ -62,13 +62,13 @@ async fn a_column_that_is_null_is_no_error_anywhere(engine: Engine) {
                 assert_eq!(server.login_with(name, password).await, refused, "{name}");
             }
         }
-        // Each of them costs the work of one comparison.
+        // Each of them takes the work of one comparison.
         assert_eq!(hashed(&server).await - before, 2 * names.len() as u64);
 
         an_admin_works_with_nulls(&server, &admin).await;
         old_tokens_of_users_with_nulls(&database, &server).await;
 
-        // What the old service makes NULL while a session lives.
+        // The legacy service sets columns to NULL during a session.
         let access = login(&server, "no-email").await.text("access_token");
         database.execute("UPDATE users SET username = NULL, password = NULL WHERE username = 'no-email'").await;
         assert_eq!(server.get("/api/v1/accounts/me", &access).await.body["data"]["username"], Value::Null);
@@ -87,7 +87,7 @@ async fn a_column_that_is_null_is_no_error_anywhere(engine: Engine) {
     }
 }
 
-/// How many passwords were hashed or compared so far.
+/// The number of passwords that were hashed or compared so far.
 async fn hashed(server: &Server) -> u64 {
     let metrics = server.ops("/metrics").await.unwrap().text().await.unwrap();
     let count = metrics.lines().find_map(|line| line.strip_prefix("sc_auth_hash_wait_seconds_count "));
@@ -98,7 +98,7 @@ async fn the_plan_lists_nulls(database: &Database) {
     let output = run(database, &["migrate", "--plan"], &[]).await;
     let plan = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(plan.contains("5 of them cannot log in, since a column is NULL"), "{plan}");
+    assert!(plan.contains("5 of them cannot log in, because a column is NULL"), "{plan}");
     for line in [
         "no-password: password",
         "no-uuid: uuid",
@@ -126,7 +126,7 @@ async fn an_admin_works_with_nulls(server: &Server, admin: &str) {
     }
     let users = server.get("/api/v1/users", admin).await;
     let users = users.body["data"].as_array().unwrap();
-    assert_eq!(users.len(), 2 + COLUMNS.len() + 3, "nobody is left out");
+    assert_eq!(users.len(), 2 + COLUMNS.len() + 3, "all users are listed");
     assert!(users.iter().any(|user| user["uuid"] == Value::Null && user["username"] == "no-uuid"));
     assert!(users.iter().any(|user| user["uuid"] == Value::Null && user["username"] == Value::Null));
     assert_eq!(server.get("/api/v1/roles", admin).await.status, 200);
@@ -148,7 +148,7 @@ async fn an_admin_works_with_nulls(server: &Server, admin: &str) {
     for path in ["/api/v1/users/null", "/api/v1/users/None"] {
         assert_eq!(server.get(path, admin).await, fail(404, json!("user not found")));
     }
-    // An Admin helps out whoever has no password, and deletes whoever has no name.
+    // An Admin can set the password of a user without one, and delete a user without a name.
     let uuid = uuid_without(2);
     let change = json!({"uuid": uuid, "password": "a new password", "role_name": "User"});
     assert_eq!(server.call("PATCH", "/api/v1/users", Some(admin), Some(change)).await, done());
@@ -178,8 +178,8 @@ async fn exported_with_nulls(database: &Database) {
     for name in ["no-name", "no-uuid", "no-role_id", "no-password", "nameless-role", "admin"] {
         assert!(names.contains(&json!(name)), "{name}: {names:?}");
     }
-    assert!(log.contains("rows have no user name or no password and were left out; their ids: "), "{log}");
-    // What was written can be read.
+    assert!(log.contains("rows without a user name or a password were skipped; their ids: "), "{log}");
+    // The exported file can be imported.
     let other = Database::create(Engine::Sqlite).await;
     let imported = run_with_input(&other, &["users", "import", "-"], &lines).await;
     assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));

@@ -1,4 +1,4 @@
-//! Settings that lead to another database while the server runs: it stays on its own, and says so.
+//! Settings that lead to another database while the server runs: it keeps its own, and reports the other one.
 
 use std::path::PathBuf;
 
@@ -11,11 +11,11 @@ use crate::identity::{as_release_0_2, identity_in};
 
 crate::on_every_engine!(
     another_address_is_used_only_for_the_same_database,
-    a_database_of_release_0_2_is_no_change,
-    a_connection_that_leads_elsewhere_is_not_used,
+    a_database_of_release_0_2_counts_as_the_same,
+    a_connection_to_another_database_is_refused,
 );
 
-/// A server whose database is named by a file.
+/// A server that reads the address of its database from a file.
 struct Named {
     server: Server,
     database: Database,
@@ -39,7 +39,7 @@ impl Named {
     async fn offered(&self, url: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         std::fs::write(&self.file, url).unwrap();
         until(url, async || is_so(&self.server.status().await["database"]["offered"])).await;
-        // It goes on with its own.
+        // It still uses its own database.
         self.server.login("alice").await;
         let status = self.server.status().await;
         assert_eq!((&status["database"]["reachable"], &status["hold"]), (&json!(true), &Value::Null));
@@ -70,35 +70,35 @@ async fn another_address_is_used_only_for_the_same_database(engine: Engine) {
     named.offered(&another.url, |offered| offered["identity"] == identity).await;
 
     named.offered(&named.url, Value::is_null).await;
-    // The same database by another name.
+    // The same database under another name.
     let same = if engine == Engine::Sqlite {
         named.url.replace("sqlite:", "sqlite://")
     } else {
         named.url.replace("127.0.0.1", "localhost")
     };
     std::fs::write(&named.file, &same).unwrap();
-    until("it is taken up", async || named.server.log.text().contains("new connections use them")).await;
+    until("it is used", async || named.server.log.text().contains("new connections use them")).await;
     named.server.login("alice").await;
     assert_eq!(named.server.status().await["database"]["offered"], Value::Null);
     assert!(!named.server.log.text().contains("s3cret"));
 }
 
-async fn a_database_of_release_0_2_is_no_change(engine: Engine) {
+async fn a_database_of_release_0_2_counts_as_the_same(engine: Engine) {
     let named = Named::start(engine).await;
     let identity = named.server.status().await["database"]["identity"].as_str().unwrap().to_owned();
     let (_, restored) = Server::with_admin(engine).await;
     as_release_0_2(&restored).await;
     std::fs::write(&named.file, &restored.url).unwrap();
-    until("it is taken up", async || named.server.log.text().contains("new connections use them")).await;
+    until("it is used", async || named.server.log.text().contains("new connections use them")).await;
     assert_eq!(identity_in(&restored).await, identity);
 }
 
-async fn a_connection_that_leads_elsewhere_is_not_used(engine: Engine) {
+async fn a_connection_to_another_database_is_refused(engine: Engine) {
     let mut named = Named::start(engine).await;
     named.database.url = named.url.clone();
     let identity = identity_in(&named.database).await;
     let access = named.server.login("alice").await.access;
-    // As if the host's name led to another server now.
+    // As if the host name led to another server now.
     named.database.execute("UPDATE sc_auth_identity SET identity = 'elsewhere'").await;
     until("it is noticed", async || {
         join_all((0..16).map(|_| named.server.get("/api/v1/accounts/me", &access))).await;
@@ -107,18 +107,18 @@ async fn a_connection_that_leads_elsewhere_is_not_used(engine: Engine) {
     .await;
     named.database.execute(&format!("UPDATE sc_auth_identity SET identity = '{identity}'")).await;
     until("all is well again", async || named.server.status().await["database"]["offered"].is_null()).await;
-    assert!(named.server.is_good(&access).await);
+    assert!(named.server.is_valid(&access).await);
 }
 
 #[tokio::test]
-async fn a_file_that_is_removed_while_it_serves_is_noticed() {
+async fn removing_the_file_of_a_running_server_is_detected() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     let file: PathBuf = database.url.strip_prefix("sqlite:").unwrap().into();
     let kept = database.folder.path().join("kept");
     std::fs::rename(&file, &kept).unwrap();
     until("it is noticed", async || server.status().await["database"]["offered"]["identity"].is_string()).await;
-    assert!(!file.exists(), "an empty one in its place would be worse");
-    // SQLite would still write to it, and the next start would not find what it wrote.
+    assert!(!file.exists(), "it must not be replaced with an empty one");
+    // SQLite would still write to it, and the next start would not find the data.
     for _ in 0..3 {
         assert_eq!(server.login_with("root", PASSWORD).await.status, 503);
     }
@@ -130,7 +130,7 @@ async fn a_file_that_is_removed_while_it_serves_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_replaced_while_it_serves_is_not_written_to() {
+async fn a_replaced_file_of_a_running_server_is_not_written_to() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     let file: PathBuf = database.url.strip_prefix("sqlite:").unwrap().into();
     let restored = database.folder.path().join("restored");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::database::Engine;
 use crate::harness::{Server, fail};
 
-/// Everything in a document that a reference could name or be.
+/// All references in a document.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
@@ -22,7 +22,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[tokio::test]
-async fn every_call_is_described_and_every_reference_leads_somewhere() {
+async fn every_call_is_described_and_every_reference_resolves() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let document = server.call("GET", "/openapi.json", None, None).await.body;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
@@ -33,7 +33,7 @@ async fn every_call_is_described_and_every_reference_leads_somewhere() {
             calls.push(format!("{} {path}", method.to_uppercase()));
             assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: ids are unique");
             assert!(operation["responses"]["200"].is_object() || operation["responses"]["201"].is_object());
-            assert!(operation["summary"].is_string(), "{method} {path} does not say what it is for");
+            assert!(operation["summary"].is_string(), "{method} {path} has no summary");
         }
     }
     calls.sort();
@@ -69,14 +69,14 @@ async fn every_call_is_described_and_every_reference_leads_somewhere() {
     references(&document, &mut found);
     assert!(!found.is_empty());
     for reference in found {
-        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} does not exist");
     }
     let login = &document["components"]["schemas"]["LoginBody"];
     assert_eq!(login["required"], json!(["username", "password"]));
 }
 
 #[tokio::test]
-async fn the_longest_password_of_a_login_is_the_one_that_is_described() {
+async fn the_documented_maximum_length_of_a_login_s_password_is_right() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let document = server.call("GET", "/openapi.json", None, None).await.body;
     let longest = &document["components"]["schemas"]["LoginBody"]["properties"]["password"]["maxLength"];
@@ -88,7 +88,7 @@ async fn the_longest_password_of_a_login_is_the_one_that_is_described() {
 }
 
 #[tokio::test]
-async fn every_field_that_is_sent_has_a_meaning() {
+async fn every_field_of_a_request_has_a_description() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let document = server.call("GET", "/openapi.json", None, None).await.body;
     let schemas = document["components"]["schemas"].as_object().unwrap();
@@ -101,7 +101,7 @@ async fn every_field_that_is_sent_has_a_meaning() {
     }
 }
 
-/// A refusal that cannot be is not described: login tells nothing of taken names.
+/// Only possible refusals are described: login has none about taken names.
 #[tokio::test]
 async fn each_call_has_its_own_refusals() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
@@ -119,7 +119,7 @@ async fn each_call_has_its_own_refusals() {
 }
 
 #[tokio::test]
-async fn the_page_needs_nothing_from_elsewhere() {
+async fn the_page_loads_no_other_resources() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let response = server.request("GET", "/docs").send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");

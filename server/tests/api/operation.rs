@@ -1,4 +1,4 @@
-//! Running it: health, metrics, logs, load, and stopping.
+//! Operation: health, metrics, logs, load, and stopping.
 
 use futures::future::join_all;
 use reqwest::StatusCode;
@@ -24,7 +24,7 @@ async fn a_graceful_stop_serves_until_the_end(engine: Engine) {
 }
 
 #[tokio::test]
-async fn the_health_check_tells_a_running_server_from_none() {
+async fn the_health_check_distinguishes_a_running_server_from_none() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     let address = server.ops.trim_start_matches("http://").to_owned();
     let settings = [("SC_AUTH_OPS_LISTEN", address.as_str())];
@@ -54,7 +54,7 @@ async fn metrics_count_by_route_and_not_by_path() {
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }
-    assert!(server.call("GET", "/metrics", None, None).await == fail(404, json!("not found")), "not for the public");
+    assert!(server.call("GET", "/metrics", None, None).await == fail(404, json!("not found")), "not public");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_request_has_an_id_in_its_answer_and_in_the_log() {
 }
 
 #[tokio::test]
-async fn more_logins_than_can_wait_are_sent_away_and_the_rest_served() {
+async fn logins_that_do_not_fit_the_queue_are_refused_and_the_rest_served() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let login = json!({"username": "root", "password": PASSWORD});
     let storm = join_all((0..200).map(|_| server.request("POST", "/api/v1/accounts/login").json(&login).send()));
@@ -128,7 +128,7 @@ async fn no_secret_is_ever_logged() {
 }
 
 #[tokio::test]
-async fn the_metrics_tell_what_an_operator_asks_for() {
+async fn the_metrics_include_what_dashboards_need() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     server.login("root").await;
     server.login_with("root", "a wrong password").await;
@@ -153,7 +153,7 @@ async fn the_metrics_tell_what_an_operator_asks_for() {
 }
 
 #[tokio::test]
-async fn the_status_tells_the_database_and_the_keys() {
+async fn the_status_shows_the_database_and_the_keys() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let status: Value = server.ops("/status").await.unwrap().json().await.unwrap();
     let database = &status["database"];
@@ -164,5 +164,5 @@ async fn the_status_tells_the_database_and_the_keys() {
     assert_eq!((&status["version"], &status["draining"]), (&json!(env!("CARGO_PKG_VERSION")), &json!(false)));
     let keys = status["keys"].as_array().unwrap();
     assert_eq!((keys.len(), &keys[0]["state"]), (2, &json!("current")));
-    assert!(server.call("GET", "/status", None, None).await == fail(404, json!("not found")), "not for the public");
+    assert!(server.call("GET", "/status", None, None).await == fail(404, json!("not found")), "not public");
 }

@@ -1,4 +1,4 @@
-//! Two ScAuths on one database notice each other; two replicas of one do not.
+//! Two ScAuths on one database detect each other; two replicas of one do not.
 
 use serde_json::json;
 
@@ -18,7 +18,7 @@ async fn two_on_one_database_see_each_other(engine: Engine) {
     until("they are there", async || !database.texts("SELECT id FROM sc_auth_heartbeats").await.is_empty()).await;
     assert_eq!((others(&first).await, others(&replica).await), (json!([]), json!([])));
 
-    // Another Deployment has another folder.
+    // Each Deployment has its own folder.
     let mut second = Database::create(Engine::Sqlite).await;
     second.url = std::mem::take(&mut database.url);
     deploy(&second, "two", None);
@@ -29,7 +29,7 @@ async fn two_on_one_database_see_each_other(engine: Engine) {
     second.execute("UPDATE sc_auth_heartbeats SET last_seen_at = last_seen_at - 301").await;
     assert_eq!(others(&first).await, json!([]), "it was not seen for five minutes");
 
-    // One that was deleted just before this one was created has left its heartbeats, and one that works on writes more.
+    // One that was deleted just before this one was created has left heartbeats; one that still runs writes more.
     drop(other);
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let file = json!({"name": "one", "uid": "uid-of-one", "created": now, "instance": "instance-of-one"});

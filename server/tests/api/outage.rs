@@ -1,4 +1,4 @@
-//! A database server that goes away and comes back, and one whose password changes.
+//! Outages of a database server, and changes of its password.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,13 +9,13 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::database::{Database, Engine};
 use crate::harness::{Server, answer, fail, until};
 
-crate::on_every_database_server!(it_goes_away_and_comes_back, a_new_password_needs_no_restart);
+crate::on_every_database_server!(the_database_goes_away_and_comes_back, a_new_password_needs_no_restart);
 
-/// A wire to a database server that can be cut.
+/// A TCP proxy to a database server that can be interrupted.
 struct Wire {
     address: String,
     is_cut: Arc<AtomicBool>,
-    /// How many connections it passes on.
+    /// The number of connections that it forwards.
     open: Arc<AtomicUsize>,
 }
 
@@ -57,7 +57,7 @@ impl Wire {
     }
 }
 
-async fn it_goes_away_and_comes_back(engine: Engine) {
+async fn the_database_goes_away_and_comes_back(engine: Engine) {
     let mut database = Database::create(engine).await;
     let target = database.url.split_once('@').unwrap().1.split('/').next().unwrap().to_owned();
     let wire = Wire::to(target.clone()).await;
@@ -73,13 +73,17 @@ async fn it_goes_away_and_comes_back(engine: Engine) {
     assert_eq!(server.login_with("alice", "anything").await, away);
     let verify = server.request("GET", "/api/v1/verify").bearer_auth(&tokens.access).send().await.unwrap();
     assert_eq!(verify.status(), 503);
-    // Else all replicas would leave the ingress together, or be restarted for nothing.
+    // Otherwise all replicas would leave the ingress together, or be restarted in vain.
     for path in ["/readyz", "/healthz"] {
         assert_eq!(server.ops(path).await.unwrap().status(), 200, "{path}");
     }
     let status: Value = server.ops("/status").await.unwrap().json().await.unwrap();
     assert_eq!(status["database"]["reachable"], false);
-    assert_eq!(answer(server.request("GET", "/.well-known/jwks.json")).await.status, 200, "what needs no database");
+    assert_eq!(
+        answer(server.request("GET", "/.well-known/jwks.json")).await.status,
+        200,
+        "this call needs no database"
+    );
 
     wire.is_cut.store(false, Ordering::Relaxed);
     until("it is back by itself", async || server.get("/api/v1/accounts/me", &tokens.access).await.status == 200).await;
@@ -113,12 +117,12 @@ async fn a_new_password_needs_no_restart(engine: Engine) {
     let access = server.login("alice").await.access;
 
     engine.execute(&change).await;
-    assert!(server.is_good(&access).await, "connections that are open stay");
+    assert!(server.is_valid(&access).await, "open connections stay");
     std::fs::write(&file, second).unwrap();
-    until("the file is taken up", async || server.log.text().contains("new connections use them")).await;
+    until("the file is reloaded", async || server.log.text().contains("new connections use them")).await;
     engine.end_connections(&user).await;
     for _ in 0..5 {
-        assert!(server.is_good(&access).await, "new connections are made with the new password");
+        assert!(server.is_valid(&access).await, "new connections use the new password");
     }
     assert!(!server.log.text().contains("second"));
 }

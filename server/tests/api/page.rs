@@ -1,4 +1,4 @@
-//! docs/http-api.md, from the document that the server gives.
+//! Generates docs/http-api.md from the server's OpenAPI document.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,7 +15,7 @@ are JSON in an envelope: `{"status": "ok", "code": 200, "data": …}` or
 `{"status": "fail", "code": 422, "data": {"error": …}}`. A token travels as `Authorization: Bearer TOKEN`.
 "#;
 
-/// What a reference of the document leads to.
+/// Resolves a reference of the document.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -100,7 +100,7 @@ fn call(document: &Value, method: &str, path: &str, operation: &Value) -> String
 }
 
 #[tokio::test]
-async fn the_page_of_the_http_api_is_that_of_today() {
+async fn the_page_of_the_http_api_is_up_to_date() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let text = server.request("GET", "/openapi.json").send().await.unwrap().text().await.unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
@@ -110,7 +110,7 @@ async fn the_page_of_the_http_api_is_that_of_today() {
             operations.as_object().unwrap().iter().map(move |(method, operation)| (path, method, operation))
         })
         .collect();
-    // In the order of the document, which a parsed object does not keep.
+    // Keep the order of the document, which a parsed object loses.
     calls.sort_by_key(|(_, _, operation)| text.find(&format!("\"operationId\":{}", operation["operationId"])).unwrap());
     let mut page = HEAD.to_owned();
     for (path, method, operation) in calls {

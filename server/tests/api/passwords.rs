@@ -1,4 +1,4 @@
-//! What a password must be like, and hashes that other services have made.
+//! The rules for passwords, and imported hashes.
 
 use serde_json::json;
 
@@ -6,14 +6,14 @@ use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, account, fail, run, run_with_input, until};
 
 crate::on_every_engine!(
-    a_new_password_must_keep_the_rules_and_the_answer_says_which,
+    a_new_password_must_meet_the_rules_and_the_answer_names_the_broken_one,
     an_imported_hash_is_replaced_at_the_next_login,
     a_password_is_the_same_however_it_was_typed,
     no_imported_hash_takes_more_memory_than_a_pod_has,
-    a_password_that_bcrypt_cut_off_stays_as_it_is,
+    the_hash_of_a_password_that_bcrypt_truncates_is_not_replaced,
 );
 
-async fn a_new_password_must_keep_the_rules_and_the_answer_says_which(engine: Engine) {
+async fn a_new_password_must_meet_the_rules_and_the_answer_names_the_broken_one(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     for (password, problem) in [
         ("x y z", "Shorter than minimum length 8."),
@@ -29,7 +29,7 @@ async fn a_new_password_must_keep_the_rules_and_the_answer_says_which(engine: En
     }
 }
 
-/// Adds a user as a file has one.
+/// Imports a user.
 async fn import(database: &Database, username: &str, hash: &str) {
     let line = json!({"username": username, "password_hash": hash}).to_string();
     let output = run_with_input(database, &["users", "import", "-"], &line).await;
@@ -96,9 +96,9 @@ async fn no_imported_hash_takes_more_memory_than_a_pod_has(engine: Engine) {
     assert!(plan.contains("1 of them have a hash that cannot be used"), "{plan}");
     assert!(!plan.contains(&value), "no hash is shown: {plan}");
 
-    // At the start one hash of each kind is tried.
+    // At the start, the server compares one hash of each kind.
     drop(server);
-    // As many threads as half a core has.
+    // As many threads as with half a core.
     let server = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "1")]).await;
     until("imported hashes were looked at", async || server.log.text().contains("imported hashes")).await;
     for number in 0..too_much.len() {
@@ -110,9 +110,9 @@ async fn no_imported_hash_takes_more_memory_than_a_pod_has(engine: Engine) {
     assert!(server.peak_memory() < 96, "{} MiB", server.peak_memory());
 }
 
-async fn a_password_that_bcrypt_cut_off_stays_as_it_is(engine: Engine) {
+async fn the_hash_of_a_password_that_bcrypt_truncates_is_not_replaced(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
-    // Of 80 letters x; bcrypt has read 72 of them.
+    // The hash of 80 letters x; bcrypt has read 72 of them.
     let hash = "$2b$06$abcdefghijklmnopqrstuueHLWckpI7Ut91D6aWthlKy4VKsT9yUG";
     import(&database, "alice", hash).await;
     let stored = || database.texts("SELECT password FROM users WHERE username_key = 'alice'");
@@ -121,7 +121,7 @@ async fn a_password_that_bcrypt_cut_off_stays_as_it_is(engine: Engine) {
         assert_eq!(stored().await, [hash], "{length}");
     }
     assert_eq!(server.login_with("alice", &"x".repeat(71)).await.status, 422);
-    // The owner's own choice counts.
+    // The owner can still choose a new password.
     let access = server.login_with("alice", &"x".repeat(80)).await.text("access_token");
     let body = json!({"old_password": "x".repeat(80), "new_password": "y".repeat(80)});
     let changed = server.call("POST", "/api/v1/accounts/password", Some(&access), Some(body)).await;
@@ -131,7 +131,7 @@ async fn a_password_that_bcrypt_cut_off_stays_as_it_is(engine: Engine) {
 }
 
 #[tokio::test]
-async fn which_bcrypt_is_taken() {
+async fn which_versions_of_bcrypt_are_supported() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     let rest = "06$9WvkBPcy4a7TIrTuIb.rp.EjAlgRaMdAvwdlQ3MMaPF8h6uu8/sa.";
     for kind in ["2a", "2b", "2y"] {
@@ -141,14 +141,14 @@ async fn which_bcrypt_is_taken() {
     let line = json!({"username": "alice", "password_hash": format!("$2x${rest}")}).to_string();
     let refused = run_with_input(&database, &["users", "import", "-"], &line).await;
     let error = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && error.contains("bcrypt of a kind that cannot be verified"), "{error}");
+    assert!(!refused.status.success() && error.contains("an unsupported version of bcrypt"), "{error}");
     server.register("alice").await;
     database.execute(&format!("UPDATE users SET password = '$2x${rest}' WHERE username_key = 'alice'")).await;
     assert_eq!(server.login_with("alice", "old passwörd").await.status, 422);
 }
 
 #[tokio::test]
-async fn logins_with_costly_hashes_do_not_keep_the_others_waiting() {
+async fn logins_with_costly_hashes_do_not_delay_others() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     // As werkzeug 3.1 writes them: ten times the work of ours and more.
     let hash = format!("pbkdf2:sha256:1000000$salt${}", "aa".repeat(32));
@@ -166,7 +166,7 @@ async fn logins_with_costly_hashes_do_not_keep_the_others_waiting() {
         let waiting = async || one_thread.ops("/metrics").await.unwrap().text().await.unwrap();
         until("costly ones wait", async || !waiting().await.contains("sc_auth_hash_waiting 0\n")).await;
         for _ in 0..3 {
-            // On a busy machine the one that is being compared may take longer than anybody waits.
+            // On a busy machine, the running comparison may take longer than the time limit.
             let body = json!({"username": "root", "password": PASSWORD});
             let login = async || one_thread.post("/api/v1/accounts/login", body.clone()).await.status;
             until("another user is let in", async || login().await == 200).await;
@@ -174,11 +174,11 @@ async fn logins_with_costly_hashes_do_not_keep_the_others_waiting() {
     };
     let (statuses, ()) = tokio::join!(costly, others);
     let refused = statuses.iter().filter(|status| **status == 503).count();
-    assert!(refused >= 20, "costly ones have few places: {statuses:?}");
+    assert!(refused >= 20, "costly hashes have few places: {statuses:?}");
     assert!(statuses.iter().all(|status| [422, 503].contains(status)), "{statuses:?}");
 }
 
-/// How often each name was refused for want of a place, of 30 logins at once. On a busy machine some take too long.
+/// How many of 30 concurrent logins found no place in the queue. On a busy machine some take too long.
 async fn refusals(server: &Server, name: &str) -> usize {
     let login = |number| {
         let name = if number % 2 == 0 { name.to_owned() } else { name.to_uppercase() };
@@ -193,17 +193,17 @@ fn costly() -> String {
     format!("pbkdf2:sha256:1000000$salt${}", "aa".repeat(32))
 }
 
-/// Whether many logins at once with a name find no place as they would with a hash of ours.
+/// Checks that a name has fewer places in the queue than one with a hash of ours.
 async fn has_few_places(server: &Server, name: &str) {
     let refused = refusals(server, name).await;
     assert!(refused >= 5, "{name}: {refused}");
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_has_is_refused_as_one_with_a_costly_hash_is() {
+async fn an_unknown_name_is_refused_like_one_with_a_costly_hash() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     drop(server);
-    // The only kind of hash there is.
+    // This is the only kind of hash.
     database.execute(&format!("UPDATE users SET password = '{}'", costly())).await;
     let server = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "1")]).await;
     // From the first request on.
@@ -213,7 +213,7 @@ async fn a_name_that_nobody_has_is_refused_as_one_with_a_costly_hash_is() {
 }
 
 #[tokio::test]
-async fn a_kind_of_hash_that_comes_later_is_imitated_soon() {
+async fn unknown_names_soon_imitate_a_new_kind_of_hash() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     drop(server);
     let server = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "1")]).await;
@@ -224,7 +224,7 @@ async fn a_kind_of_hash_that_comes_later_is_imitated_soon() {
 }
 
 #[tokio::test]
-async fn strangers_who_fill_their_places_do_not_lock_a_known_owner_out() {
+async fn strangers_who_fill_the_queue_do_not_lock_a_known_owner_out() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     let token = server.login("root").await.refresh;
     drop(server);
@@ -247,18 +247,18 @@ async fn strangers_who_fill_their_places_do_not_lock_a_known_owner_out() {
 }
 
 #[tokio::test]
-async fn a_hash_that_costs_too_much_is_no_login_and_no_crash() {
+async fn a_hash_that_costs_too_much_fails_the_login_without_a_crash() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     server.register("alice").await;
     let dear = "$argon2id$v=19$m=1048576,t=9,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
     database.execute(&format!("UPDATE users SET password = '{dear}' WHERE username = 'alice'")).await;
     assert_eq!(server.login_with("alice", "anything").await.status, 422);
-    assert!(server.log.text().contains("dearer than this server allows"));
+    assert!(server.log.text().contains("costs more than this server allows"));
     server.login("root").await;
 }
 
 #[tokio::test]
-async fn each_rule_can_be_set() {
+async fn each_rule_can_be_configured() {
     let (_, database) = Server::with_admin(Engine::Sqlite).await;
     let list = database.folder.path().join("list");
     std::fs::write(&list, "acme corporation\n").unwrap();
@@ -282,5 +282,5 @@ async fn each_rule_can_be_set() {
     ];
     drop(server);
     let server = Server::start(&database, &lax).await;
-    assert_eq!(register(&server, "alice").await.status, 201, "old clients' short passwords stay possible");
+    assert_eq!(register(&server, "alice").await.status, 201, "short passwords of existing clients can be allowed");
 }

@@ -1,5 +1,5 @@
-//! What one request does while another takes its right away. Whatever comes first: once an Admin's reset is answered,
-//! nothing that the thief of a session has begun takes effect any more.
+//! Requests that lose their permission while they run. In any order: once an Admin's reset is answered, no request of
+//! a stolen session takes effect.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::harness::{Answer, PASSWORD, Server, account, fail, run_with_input};
 crate::on_every_engine!(
     a_reset_wins_over_the_thief_s_own_change,
     a_reset_wins_over_logins_and_refreshes_in_flight,
-    what_an_ended_session_has_asked_for_does_not_happen,
-    what_an_admin_no_more_has_asked_for_does_not_happen,
-    a_user_who_is_disabled_or_deleted_meanwhile_gets_no_session,
+    requests_of_an_ended_session_have_no_effect,
+    requests_of_a_former_admin_have_no_effect,
+    a_user_who_is_disabled_or_deleted_during_the_login_gets_no_session,
     a_reset_wins_over_the_replacement_of_an_imported_hash,
-    an_imported_hash_that_is_replaced_meanwhile_still_lets_its_user_in,
+    a_user_can_log_in_while_an_imported_hash_is_replaced,
 );
 
 const USERS: &str = "/api/v1/users";
@@ -43,7 +43,7 @@ async fn reset(server: &Server, admin: &str, uuid: &str, password: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// Begins at another moment in each round, before the other or after it.
+/// Varies the moment in each round, from before the other request to after it.
 async fn after(round: u64) {
     tokio::time::sleep(Duration::from_millis(round * 17 % 120)).await;
 }
@@ -72,7 +72,7 @@ async fn a_reset_wins_over_the_thief_s_own_change(engine: Engine) {
         }
         assert_eq!(first.login_with(&name, "the owner's password").await.status, 200, "{round}");
         for thief in &thieves {
-            assert!(!first.is_good(&thief.access).await && !second.is_good(&thief.access).await, "{round}");
+            assert!(!first.is_valid(&thief.access).await && !second.is_valid(&thief.access).await, "{round}");
             assert_eq!(second.refresh(&thief.refresh).await.status, 401, "{round}");
         }
     }
@@ -99,7 +99,7 @@ async fn a_reset_wins_over_logins_and_refreshes_in_flight(engine: Engine) {
         );
         for answer in [login, refreshed] {
             if answer.status == 200 {
-                assert!(!first.is_good(&answer.text("access_token")).await, "{round}");
+                assert!(!first.is_valid(&answer.text("access_token")).await, "{round}");
             } else {
                 assert!([401, 422].contains(&answer.status), "{answer:?}");
             }
@@ -110,7 +110,7 @@ async fn a_reset_wins_over_logins_and_refreshes_in_flight(engine: Engine) {
     }
 }
 
-/// A transaction of somebody else, which holds its locks.
+/// Another transaction, which holds its locks.
 enum Held {
     Sqlite(SqliteConnection),
     MySql(MySqlConnection),
@@ -141,8 +141,8 @@ impl Held {
         }
     }
 
-    /// Lets the others go on, who have come as far as they can meanwhile. Where the machine is slow they come later and
-    /// find it done: what they must answer is the same.
+    /// Releases the other requests, which are blocked by now. On a slow machine they may arrive later: their answers
+    /// must be the same.
     async fn commit(mut self, sql: &str) {
         tokio::time::sleep(Duration::from_millis(700)).await;
         self.run(sql).await;
@@ -153,8 +153,8 @@ impl Held {
 const LOCK_EVE: &str = "UPDATE users SET name = name WHERE username_key = 'eve'";
 const END_EVE: &str = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE username_key = 'eve')";
 
-/// What an Admin may ask for, with a body each.
-fn deeds(bob: &str) -> Vec<(&'static str, &'static str, Value)> {
+/// All changes that only an Admin can make, with their bodies.
+fn admin_requests(bob: &str) -> Vec<(&'static str, &'static str, Value)> {
     let mut mallory = account("mallory");
     mallory["role_name"] = json!("Admin");
     vec![
@@ -173,24 +173,24 @@ async fn make_eve(server: &Server, admin: &str) {
     assert_eq!(server.call("POST", USERS, Some(admin), Some(eve)).await.status, 201);
 }
 
-/// All that could have been changed.
+/// Everything that the requests could change.
 async fn state(server: &Server, admin: &str, database: &Database) -> (Answer, Vec<String>) {
     let hashes = database.texts("SELECT password FROM users ORDER BY id").await;
     (server.get(USERS, admin).await, hashes)
 }
 
-async fn what_an_ended_session_has_asked_for_does_not_happen(engine: Engine) {
+async fn requests_of_an_ended_session_have_no_effect(engine: Engine) {
     let (server, database, admin) = with_admin(engine).await;
     make_eve(&server, &admin).await;
     server.register("bob").await;
     let bob = server.uuid_of(&admin, "bob").await;
     let bob_s = server.login("bob").await.access;
     let own = json!({"old_password": PASSWORD, "new_password": "eve's own password"});
-    let mut deeds = deeds(&bob);
-    deeds.push(("PATCH", "/api/v1/accounts/me", json!({"name": "Adam", "email": "adam@example.org"})));
-    deeds.push(("POST", OWN_PASSWORD, own));
-    deeds.push(("DELETE", "/api/v1/accounts/sessions", json!({})));
-    for (method, path, body) in deeds {
+    let mut requests = admin_requests(&bob);
+    requests.push(("PATCH", "/api/v1/accounts/me", json!({"name": "Adam", "email": "adam@example.org"})));
+    requests.push(("POST", OWN_PASSWORD, own));
+    requests.push(("DELETE", "/api/v1/accounts/sessions", json!({})));
+    for (method, path, body) in requests {
         let eve = server.login("eve").await.access;
         let before = state(&server, &admin, &database).await;
         let held = Held::begin(&database, LOCK_EVE).await;
@@ -199,16 +199,16 @@ async fn what_an_ended_session_has_asked_for_does_not_happen(engine: Engine) {
         assert_eq!(answer, fail(401, json!("The token has revoked")), "{method} {path} {body}");
         assert_eq!(state(&server, &admin, &database).await, before, "{method} {path} {body}");
     }
-    assert!(server.is_good(&bob_s).await);
+    assert!(server.is_valid(&bob_s).await);
 }
 
-async fn what_an_admin_no_more_has_asked_for_does_not_happen(engine: Engine) {
+async fn requests_of_a_former_admin_have_no_effect(engine: Engine) {
     let (server, database, admin) = with_admin(engine).await;
     make_eve(&server, &admin).await;
     server.register("bob").await;
     let bob = server.uuid_of(&admin, "bob").await;
     let eve = server.login("eve").await.access;
-    for (method, path, body) in deeds(&bob) {
+    for (method, path, body) in admin_requests(&bob) {
         database.execute("UPDATE users SET role_id = 1 WHERE username_key = 'eve'").await;
         let hashes = database.texts("SELECT password FROM users ORDER BY id").await;
         let held = Held::begin(&database, LOCK_EVE).await;
@@ -220,7 +220,7 @@ async fn what_an_admin_no_more_has_asked_for_does_not_happen(engine: Engine) {
     }
 }
 
-async fn a_user_who_is_disabled_or_deleted_meanwhile_gets_no_session(engine: Engine) {
+async fn a_user_who_is_disabled_or_deleted_during_the_login_gets_no_session(engine: Engine) {
     let (server, database, admin) = with_admin(engine).await;
     for (name, then) in [
         ("alice", "UPDATE users SET disabled = true WHERE username_key = 'alice'"),
@@ -241,14 +241,14 @@ async fn a_user_who_is_disabled_or_deleted_meanwhile_gets_no_session(engine: Eng
         );
         assert!([403, 422].contains(&login.status), "{login:?}");
         if refreshed.status == 200 {
-            assert!(!server.is_good(&refreshed.text("access_token")).await);
+            assert!(!server.is_valid(&refreshed.text("access_token")).await);
         } else {
             assert_eq!(refreshed.status, 401, "{refreshed:?}");
         }
         let sessions = server.get("/api/v1/audit?event=login&outcome=success", &admin).await;
         let by =
             sessions.body["data"].as_array().unwrap().iter().filter(|event| event["actor"]["uuid"] == uuid.as_str());
-        assert_eq!(by.count(), 1, "only the first");
+        assert_eq!(by.count(), 1, "only the first session");
     }
 }
 
@@ -269,14 +269,14 @@ async fn a_reset_wins_over_the_replacement_of_an_imported_hash(engine: Engine) {
             reset(&first, &admin, &uuid, "the owner's password").await;
         });
         if login.status == 200 {
-            assert!(!first.is_good(&login.text("access_token")).await, "{round}");
+            assert!(!first.is_valid(&login.text("access_token")).await, "{round}");
         }
         assert_eq!(first.login_with(&name, "old passwörd").await.status, 422, "{round}");
         assert_eq!(first.login_with(&name, "the owner's password").await.status, 200, "{round}");
     }
 }
 
-async fn an_imported_hash_that_is_replaced_meanwhile_still_lets_its_user_in(engine: Engine) {
+async fn a_user_can_log_in_while_an_imported_hash_is_replaced(engine: Engine) {
     let (first, database, _) = with_admin(engine).await;
     let second = first.replica(&database).await;
     for round in 0..4 {
@@ -292,7 +292,7 @@ async fn an_imported_hash_that_is_replaced_meanwhile_still_lets_its_user_in(engi
             assert_eq!(login.status, 200, "{round}: {login:?}");
         }
     }
-    // And with one that changes the password meanwhile.
+    // The same while the user changes the password.
     import(&database, "bob").await;
     let tokens = first.login_with("bob", "old passwörd").await;
     database.execute(&format!("UPDATE users SET password = '{PBKDF2}' WHERE username_key = 'bob'")).await;
@@ -303,7 +303,7 @@ async fn an_imported_hash_that_is_replaced_meanwhile_still_lets_its_user_in(engi
     );
     assert_eq!(changed.status, 200, "{changed:?}");
     if login.status == 200 {
-        assert!(!first.is_good(&login.text("access_token")).await);
+        assert!(!first.is_valid(&login.text("access_token")).await);
     }
     assert_eq!(first.login_with("bob", "a new password").await.status, 200);
 }

@@ -1,24 +1,24 @@
-//! Two servers on one database and one keys file, as two pods of one Deployment are.
+//! Two servers on one database and one keys file, like two pods of one Deployment.
 
 use crate::database::{Database, Engine};
 use crate::harness::{Server, run};
 
 crate::on_every_engine!(
-    what_one_replica_says_holds_on_the_other,
-    two_that_migrate_at_once_both_succeed,
-    two_first_starts_at_once_make_one_admin,
+    tokens_and_logouts_of_one_replica_are_valid_on_the_other,
+    two_concurrent_migrations_both_succeed,
+    two_concurrent_first_starts_create_one_admin,
 );
 
-async fn what_one_replica_says_holds_on_the_other(engine: Engine) {
+async fn tokens_and_logouts_of_one_replica_are_valid_on_the_other(engine: Engine) {
     let (first, database) = Server::with_admin(engine).await;
     let second = first.replica(&database).await;
     let tokens = first.login("root").await;
-    assert!(second.is_good(&tokens.access).await);
+    assert!(second.is_valid(&tokens.access).await);
     second.call("DELETE", "/api/v1/accounts/logout", Some(&tokens.access), None).await;
-    assert!(!first.is_good(&tokens.access).await);
+    assert!(!first.is_valid(&tokens.access).await);
 }
 
-async fn two_that_migrate_at_once_both_succeed(engine: Engine) {
+async fn two_concurrent_migrations_both_succeed(engine: Engine) {
     let database = Database::create(engine).await;
     let migrate = || run(&database, &["migrate"], &[]);
     let (first, second) = tokio::join!(migrate(), migrate());
@@ -27,7 +27,7 @@ async fn two_that_migrate_at_once_both_succeed(engine: Engine) {
     }
 }
 
-async fn two_first_starts_at_once_make_one_admin(engine: Engine) {
+async fn two_concurrent_first_starts_create_one_admin(engine: Engine) {
     let database = Database::create(engine).await;
     let folder = database.folder.path().join("admin");
     std::fs::create_dir(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! Which server may work on which schema, and what becomes of a migration that is cut short.
+//! Servers and schemas of different versions, and interrupted migrations.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use crate::database::{Database, Engine};
 use crate::harness::{Server, command, run};
 
 crate::on_every_engine!(
-    a_newer_schema_that_is_compatible_is_left_as_it_is,
-    a_schema_that_only_newer_servers_know_is_refused,
-    a_database_of_somebody_else_is_refused_untouched,
-    a_migration_that_was_cut_short_goes_on,
+    a_compatible_newer_schema_is_not_changed,
+    a_schema_that_requires_a_newer_server_is_refused,
+    a_foreign_database_is_refused_and_not_changed,
+    an_interrupted_migration_continues,
     a_migration_can_be_killed_at_any_moment,
     a_plan_changes_nothing,
 );
@@ -19,10 +19,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-async fn a_newer_schema_that_is_compatible_is_left_as_it_is(engine: Engine) {
+async fn a_compatible_newer_schema_is_not_changed(engine: Engine) {
     let (_, database) = Server::with_admin(engine).await;
     database.execute("UPDATE sc_auth_schema SET version = 99").await;
-    // Such as a newer server has made it.
+    // A schema as a newer server would create it.
     database.execute("DROP TABLE chores").await;
     assert!(run(&database, &["migrate"], &[]).await.status.success());
     assert_eq!(database.texts("SELECT oldest_server FROM sc_auth_schema WHERE version = 99").await, ["0.1.0"]);
@@ -30,17 +30,17 @@ async fn a_newer_schema_that_is_compatible_is_left_as_it_is(engine: Engine) {
     server.login("root").await;
 }
 
-async fn a_schema_that_only_newer_servers_know_is_refused(engine: Engine) {
+async fn a_schema_that_requires_a_newer_server_is_refused(engine: Engine) {
     let (_, database) = Server::with_admin(engine).await;
     database.execute("UPDATE sc_auth_schema SET version = 99, oldest_version = 98, oldest_server = '7.0.0'").await;
     for command in ["migrate", "serve"] {
         let output = run(&database, &[command], &[]).await;
         assert!(!output.status.success());
-        assert!(text(&output.stderr).contains("only 7.0.0 or later may work on it"), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("requires release 7.0.0 or later"), "{}", text(&output.stderr));
     }
 }
 
-async fn a_database_of_somebody_else_is_refused_untouched(engine: Engine) {
+async fn a_foreign_database_is_refused_and_not_changed(engine: Engine) {
     let database = Database::create(engine).await;
     database
         .execute("CREATE TABLE users (id INTEGER PRIMARY KEY, login VARCHAR(20)); CREATE TABLE posts (id INTEGER)")
@@ -49,21 +49,25 @@ async fn a_database_of_somebody_else_is_refused_untouched(engine: Engine) {
         let output = run(&database, command, &[]).await;
         assert!(!output.status.success());
         let error = text(&output.stderr);
-        assert!(error.contains("neither empty nor one of this service") && error.contains("posts, users"), "{error}");
+        assert!(
+            error.contains("belongs neither to this service nor to the legacy service")
+                && error.contains("posts, users"),
+            "{error}"
+        );
     }
     database.execute("INSERT INTO users (id, login) VALUES (1, 'x')").await;
     database.execute("DROP TABLE users; DROP TABLE posts").await;
-    assert!(run(&database, &["migrate"], &[]).await.status.success(), "nothing else was made");
+    assert!(run(&database, &["migrate"], &[]).await.status.success(), "nothing else was created");
 }
 
-async fn a_migration_that_was_cut_short_goes_on(engine: Engine) {
+async fn an_interrupted_migration_continues(engine: Engine) {
     let (_, database) = Server::with_admin(engine).await;
-    // As MySQL leaves it, which cannot undo a part: some tables and columns are there, the version is not.
+    // MySQL cannot roll back a part: some tables and columns exist, but not the version.
     database.execute("DELETE FROM sc_auth_schema; DROP TABLE audit_events; DROP TABLE login_failures").await;
     database.execute("ALTER TABLE sessions DROP COLUMN user_agent").await;
     let output = run(&database, &["migrate"], &[]).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
-    // As a build between two releases leaves it: this version, without a column that came later.
+    // A build between two releases leaves this version, without a column that was added later.
     database.execute("ALTER TABLE sc_auth_keys DROP COLUMN lost_at").await;
     let server = Server::start(&database, &[]).await;
     server.login("root").await;
@@ -77,11 +81,11 @@ async fn a_migration_can_be_killed_at_any_moment(engine: Engine) {
         tokio::time::sleep(Duration::from_millis(millis)).await;
         child.kill().await.unwrap();
     }
-    // None of them has left a lock or a half that the next cannot mend.
+    // None of them has left a lock, or a partial migration that the next one cannot complete.
     let output = run(&database, &["migrate"], &[]).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
     let plan = run(&database, &["migrate", "--plan"], &[]).await;
-    assert!(text(&plan.stdout).contains("Nothing is to be done."), "{}", text(&plan.stdout));
+    assert!(text(&plan.stdout).contains("There is nothing to migrate."), "{}", text(&plan.stdout));
 }
 
 async fn a_plan_changes_nothing(engine: Engine) {
@@ -92,5 +96,5 @@ async fn a_plan_changes_nothing(engine: Engine) {
     database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY); DROP TABLE users").await;
     assert!(run(&database, &["migrate"], &[]).await.status.success());
     let output = run(&database, &["migrate", "--plan"], &[]).await;
-    assert!(text(&output.stdout).contains("Nothing is to be done."), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("There is nothing to migrate."), "{}", text(&output.stdout));
 }

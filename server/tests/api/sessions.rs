@@ -1,4 +1,4 @@
-//! Staying logged in, and what ends it.
+//! Refreshing and ending sessions.
 
 use std::collections::BTreeSet;
 
@@ -9,42 +9,42 @@ use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, claims, done, fail, until};
 
 crate::on_every_engine!(
-    each_refresh_gives_the_next_refresh_token,
-    a_lost_answer_can_be_asked_for_again_until_its_token_is_used,
+    each_refresh_returns_the_next_refresh_token,
+    a_lost_answer_can_be_requested_again_until_its_token_is_used,
     fifty_refreshes_at_once_on_two_replicas_get_one_successor,
-    a_replayed_refresh_token_ends_the_session_and_is_noted,
+    a_replayed_refresh_token_ends_the_session_and_is_recorded,
     old_clients_refresh_with_their_first_token,
     a_session_has_an_idle_and_an_absolute_end,
     sessions_are_listed_and_ended_one_by_one,
     all_other_sessions_can_be_ended,
     a_new_password_ends_the_other_sessions,
     a_user_changes_name_and_address,
-    what_an_admin_does_ends_all_sessions_on_every_replica,
+    changes_by_an_admin_end_all_sessions_on_every_replica,
     expired_sessions_are_deleted,
-    what_another_replica_has_taken_on_is_left_to_it,
+    a_chore_claimed_by_another_replica_is_not_run,
 );
 
 const SESSIONS: &str = "/api/v1/accounts/sessions";
 
-async fn each_refresh_gives_the_next_refresh_token(engine: Engine) {
+async fn each_refresh_returns_the_next_refresh_token(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let mut tokens = server.login("root").await;
     for _ in 0..3 {
         let refreshed = server.refresh(&tokens.refresh).await;
         assert_ne!(refreshed.text("refresh_token"), tokens.refresh);
-        assert!(server.is_good(&refreshed.text("access_token")).await);
-        assert!(server.is_good(&tokens.access).await, "an access token lives until it expires");
+        assert!(server.is_valid(&refreshed.text("access_token")).await);
+        assert!(server.is_valid(&tokens.access).await, "an access token lives until it expires");
         tokens.refresh = refreshed.text("refresh_token");
     }
 }
 
-async fn a_lost_answer_can_be_asked_for_again_until_its_token_is_used(engine: Engine) {
+async fn a_lost_answer_can_be_requested_again_until_its_token_is_used(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let first = server.login("root").await.refresh;
     let second = server.refresh(&first).await.text("refresh_token");
     assert_eq!(server.refresh(&first).await.text("refresh_token"), second, "the very same token again");
     let third = server.refresh(&second).await.text("refresh_token");
-    // The second was used: whoever still has the first is not who lost an answer.
+    // The second token was used, so the sender of the first has not lost an answer.
     assert_eq!(server.refresh(&first).await, fail(401, json!("The token has revoked")));
     assert_eq!(server.refresh(&third).await, fail(401, json!("The token has revoked")));
 }
@@ -65,14 +65,14 @@ async fn fifty_refreshes_at_once_on_two_replicas_get_one_successor(engine: Engin
     assert_eq!(second.refresh(&answers[0].text("refresh_token")).await.status, 200);
 }
 
-async fn a_replayed_refresh_token_ends_the_session_and_is_noted(engine: Engine) {
+async fn a_replayed_refresh_token_ends_the_session_and_is_recorded(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     let stolen = server.login("root").await;
     let next = server.refresh(&stolen.refresh).await;
-    // A minute later it is no lost answer any more.
+    // After a minute, it no longer counts as a lost answer.
     database.execute("UPDATE sessions SET rotated_at = rotated_at - 61").await;
     assert_eq!(server.refresh(&stolen.refresh).await, fail(401, json!("The token has revoked")));
-    assert!(!server.is_good(&stolen.access).await && !server.is_good(&next.text("access_token")).await);
+    assert!(!server.is_valid(&stolen.access).await && !server.is_valid(&next.text("access_token")).await);
     assert_eq!(server.refresh(&next.text("refresh_token")).await.status, 401);
 
     let admin = server.login("root").await.access;
@@ -88,12 +88,12 @@ async fn old_clients_refresh_with_their_first_token(engine: Engine) {
     let mut seen = BTreeSet::from([tokens.access]);
     for _ in 0..3 {
         let answer = server.refresh(&tokens.refresh).await;
-        assert_eq!(answer.body["data"].as_object().unwrap().len(), 1, "just as they know it: {answer:?}");
+        assert_eq!(answer.body["data"].as_object().unwrap().len(), 1, "as in the legacy service: {answer:?}");
         let access = answer.text("access_token");
-        assert!(server.is_good(&access).await);
+        assert!(server.is_valid(&access).await);
         assert!(seen.insert(access), "each access token is a new one");
     }
-    assert!(server.log.text().contains(r#""refresh_tokens":"Reusable""#), "the start says which");
+    assert!(server.log.text().contains(r#""refresh_tokens":"Reusable""#), "the log shows the mode");
 }
 
 async fn a_session_has_an_idle_and_an_absolute_end(engine: Engine) {
@@ -104,13 +104,13 @@ async fn a_session_has_an_idle_and_an_absolute_end(engine: Engine) {
     let tokens = server.login("root").await;
     let began = claims(&tokens.refresh)["iat"].as_i64().unwrap();
     assert_eq!(claims(&tokens.refresh)["exp"], began + 600);
-    // As if five minutes had passed: a refresh puts the idle end off, but not beyond the absolute one.
+    // As if five minutes had passed: a refresh extends the idle end, but not beyond the absolute one.
     database.execute("UPDATE sessions SET created_at = created_at - 300, ends_at = ends_at - 300").await;
     let next = server.refresh(&tokens.refresh).await;
     assert_eq!(claims(&next.text("refresh_token"))["exp"], began - 300 + 720);
 
     database.execute("UPDATE sessions SET expires_at = expires_at - 601").await;
-    assert!(!server.is_good(&next.text("access_token")).await, "too long without a refresh");
+    assert!(!server.is_valid(&next.text("access_token")).await, "too long without a refresh");
 }
 
 async fn sessions_are_listed_and_ended_one_by_one(engine: Engine) {
@@ -135,7 +135,7 @@ async fn sessions_are_listed_and_ended_one_by_one(engine: Engine) {
     let not_hers = server.call("DELETE", &path, Some(&alice), None).await;
     assert_eq!(not_hers, fail(404, json!("session not found")));
     assert_eq!(server.call("DELETE", &path, Some(&phone.access), None).await, done());
-    assert!(!server.is_good(&laptop).await && server.is_good(&phone.access).await);
+    assert!(!server.is_valid(&laptop).await && server.is_valid(&phone.access).await);
     assert_eq!(server.call("DELETE", &path, Some(&phone.access), None).await.status, 404);
 }
 
@@ -145,10 +145,10 @@ async fn all_other_sessions_can_be_ended(engine: Engine) {
     let own = server.login("root").await;
     assert_eq!(server.call("DELETE", SESSIONS, Some(&own.access), None).await, done());
     for other in others {
-        assert!(!server.is_good(&other.access).await);
+        assert!(!server.is_valid(&other.access).await);
         assert_eq!(server.refresh(&other.refresh).await.status, 401);
     }
-    assert!(server.is_good(&own.access).await);
+    assert!(server.is_valid(&own.access).await);
 }
 
 async fn a_new_password_ends_the_other_sessions(engine: Engine) {
@@ -163,10 +163,10 @@ async fn a_new_password_ends_the_other_sessions(engine: Engine) {
     assert_eq!(change("a wrong password", "another password").await, wrong);
     let weak = fail(422, json!({"new_password": ["Shorter than minimum length 8."]}));
     assert_eq!(change(PASSWORD, "x y z").await, weak);
-    assert!(server.is_good(&other.access).await);
+    assert!(server.is_valid(&other.access).await);
 
     assert_eq!(change(PASSWORD, "another password").await, done());
-    assert!(server.is_good(&own.access).await && !server.is_good(&other.access).await);
+    assert!(server.is_valid(&own.access).await && !server.is_valid(&other.access).await);
     assert_eq!(server.refresh(&own.refresh).await.status, 200);
     assert_eq!(server.login_with("root", PASSWORD).await.status, 422);
     assert_eq!(server.login_with("root", "another password").await.status, 200);
@@ -185,7 +185,7 @@ async fn a_user_changes_name_and_address(engine: Engine) {
     assert_eq!(change(json!({"role_id": 1})).await, fail(422, json!({"role_id": ["Unknown field."]})));
 }
 
-async fn what_an_admin_does_ends_all_sessions_on_every_replica(engine: Engine) {
+async fn changes_by_an_admin_end_all_sessions_on_every_replica(engine: Engine) {
     let (first, database) = Server::with_admin(engine).await;
     let second = first.replica(&database).await;
     let admin = first.login("root").await.access;
@@ -200,7 +200,7 @@ async fn what_an_admin_does_ends_all_sessions_on_every_replica(engine: Engine) {
         body["uuid"] = json!(first.uuid_of(&admin, name).await);
         assert_eq!(first.call(method, "/api/v1/users", Some(&admin), Some(body)).await, done());
         for tokens in sessions {
-            assert!(!second.is_good(&tokens.access).await, "{name}");
+            assert!(!second.is_valid(&tokens.access).await, "{name}");
             assert_eq!(second.refresh(&tokens.refresh).await, fail(401, json!("The token has revoked")), "{name}");
         }
     }
@@ -220,17 +220,17 @@ async fn expired_sessions_are_deleted(engine: Engine) {
         database.texts("SELECT sid FROM sessions").await.len() == 1
     })
     .await;
-    assert!(server.is_good(&live.access).await);
+    assert!(server.is_valid(&live.access).await);
 }
 
-async fn what_another_replica_has_taken_on_is_left_to_it(engine: Engine) {
+async fn a_chore_claimed_by_another_replica_is_not_run(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     server.login("root").await;
     drop(server);
     database.execute("UPDATE sessions SET expires_at = 1").await;
     database.execute("DELETE FROM chores; INSERT INTO chores (id, due_at) VALUES ('sweep', 9999999999)").await;
     let server = Server::start(&database, &[]).await;
-    // The count of live sessions is made just before: once it is there, the chore was looked at.
+    // Live sessions are counted before each sweep: the next count shows that the chore was checked.
     until("sessions were counted", async || {
         server.login("root").await;
         let metrics = server.ops("/metrics").await.unwrap().text().await.unwrap();
@@ -243,7 +243,7 @@ async fn what_another_replica_has_taken_on_is_left_to_it(engine: Engine) {
 }
 
 #[tokio::test]
-async fn nothing_at_rest_can_be_used_as_a_token() {
+async fn no_stored_data_can_be_used_as_a_token() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     let tokens = server.login("root").await;
     let next = server.refresh(&tokens.refresh).await;

@@ -1,4 +1,4 @@
-//! From nothing to a running server, and what is said when it cannot be.
+//! First starts, and the errors of failed starts.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, command, run, run_with_input, until};
 
-/// The lines that a failed start ends with.
+/// The last lines of a failed start.
 async fn refusal(arguments: &[&str], settings: &[(&str, &str)]) -> String {
     let database = Database::create(Engine::Sqlite).await;
     let output = run(&database, arguments, settings).await;
@@ -18,7 +18,7 @@ async fn refusal(arguments: &[&str], settings: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn the_first_admin_s_password_lies_in_a_file_and_in_no_log() {
+async fn the_first_admin_s_password_is_in_a_file_and_not_in_the_log() {
     let database = Database::create(Engine::Sqlite).await;
     let server = Server::start(&database, &[]).await;
     let file = database.folder.path().join("admin-password");
@@ -35,18 +35,18 @@ async fn the_first_admin_s_password_lies_in_a_file_and_in_no_log() {
 }
 
 #[tokio::test]
-async fn a_second_start_makes_no_admin_and_keeps_the_keys() {
+async fn a_second_start_creates_no_admin_and_keeps_the_keys() {
     let database = Database::create(Engine::Sqlite).await;
     drop(Server::start(&database, &[]).await);
     let read = |name: &str| std::fs::read_to_string(database.folder.path().join(name)).unwrap();
     let before = (read("admin-password"), read("sc-auth-keys.json"));
     let server = Server::start(&database, &[]).await;
     assert_eq!((read("admin-password"), read("sc-auth-keys.json")), before);
-    assert!(!server.log.text().contains("the first Admin was made"));
+    assert!(!server.log.text().contains("created the first Admin"));
 }
 
 #[tokio::test]
-async fn with_no_settings_at_all_everything_lies_in_the_folder() {
+async fn without_settings_everything_is_in_the_current_folder() {
     let database = Database::create(Engine::Sqlite).await;
     let mut child = command(&database, &["serve", "--listen=127.0.0.1:0", "--ops-listen=127.0.0.1:0"], &[])
         .env_remove("DATABASE_URL")
@@ -59,16 +59,16 @@ async fn with_no_settings_at_all_everything_lies_in_the_folder() {
 }
 
 #[tokio::test]
-async fn an_unknown_or_bad_setting_stops_the_start_and_is_named() {
+async fn an_unknown_or_invalid_setting_prevents_the_start_and_is_named() {
     let text = refusal(&["serve"], &[("SC_AUTH_ISUER", "x")]).await;
-    assert!(text.contains("no setting is called SC_AUTH_ISUER"), "{text}");
+    assert!(text.contains("unknown settings: SC_AUTH_ISUER"), "{text}");
     let text = refusal(&["serve"], &[("SC_AUTH_DRAIN", "long")]).await;
     assert!(text.contains("SC_AUTH_DRAIN: invalid value 'long'"), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
     let text = refusal(&["serve"], &[("SC_AUTH_REFRESH_TOKEN_TTL", "1m")]).await;
     assert!(text.contains("SC_AUTH_REFRESH_TOKEN_TTL is shorter than SC_AUTH_ACCESS_TOKEN_TTL"), "{text}");
     let text = refusal(&["serve"], &[("SC_AUTH_LISTEN", "203.0.113.7:8000")]).await;
-    assert!(text.contains("SC_AUTH_LISTEN: 203.0.113.7:8000 cannot be listened on"), "{text}");
+    assert!(text.contains("SC_AUTH_LISTEN: cannot listen on 203.0.113.7:8000"), "{text}");
 }
 
 /// In a pod that Kubernetes has described the Services `sc-auth-svc` and `db` to.
@@ -110,7 +110,7 @@ async fn the_services_of_a_namespace_are_no_settings() {
 }
 
 #[tokio::test]
-async fn a_keys_file_that_cannot_be_used_stops_the_start() {
+async fn an_invalid_keys_file_prevents_the_start() {
     let database = Database::create(Engine::Sqlite).await;
     std::fs::write(database.folder.path().join("sc-auth-keys.json"), r#"{"keys": [{"d": "s3cret"}]}"#).unwrap();
     let output = run(&database, &["serve"], &[]).await;
@@ -128,14 +128,14 @@ async fn a_server_needs_a_database_that_it_can_reach() {
     assert!(text.contains("unable to open database file"), "{text}");
 }
 
-crate::on_every_engine!(an_admin_is_made_and_reset_from_the_command_line);
+crate::on_every_engine!(an_admin_is_created_and_reset_on_the_command_line);
 
-async fn an_admin_is_made_and_reset_from_the_command_line(engine: Engine) {
+async fn an_admin_is_created_and_reset_on_the_command_line(engine: Engine) {
     let database = Database::create(engine).await;
     let create = ["admin", "create", "root", "--email", "root@example.com"];
     let output = run(&database, &create, &[]).await;
     let text = String::from_utf8(output.stdout).unwrap();
-    let password = text.strip_prefix("Admin root was made. Password: ").expect(&text).trim().to_owned();
+    let password = text.strip_prefix("Admin root was created. Password: ").expect(&text).trim().to_owned();
     assert!(!String::from_utf8_lossy(&output.stderr).contains(&password));
 
     let server = Server::start(&database, &[]).await;
@@ -162,7 +162,7 @@ async fn an_admin_is_made_and_reset_from_the_command_line(engine: Engine) {
 }
 
 #[tokio::test]
-async fn an_admin_with_a_short_password_is_not_made() {
+async fn an_admin_with_a_short_password_is_not_created() {
     let database = Database::create(Engine::Sqlite).await;
     let output = run_with_input(&database, &["admin", "create", "root", "--password-stdin"], "short").await;
     assert!(!output.status.success());
@@ -174,7 +174,7 @@ async fn an_admin_with_a_short_password_is_not_made() {
 }
 
 #[tokio::test]
-async fn without_admin_and_without_credentials_the_way_out_is_logged() {
+async fn without_admin_and_credentials_the_log_says_what_to_do() {
     let database = Database::create(Engine::Sqlite).await;
     let server = Server::start(&database, &[("SC_AUTH_BOOTSTRAP_ADMIN", "/nowhere")]).await;
     assert!(server.log.text().contains("run `sc-auth-server admin create NAME`"));
@@ -185,7 +185,7 @@ async fn without_admin_and_without_credentials_the_way_out_is_logged() {
 }
 
 #[tokio::test]
-async fn the_settings_can_be_looked_at_without_any_secret() {
+async fn the_settings_can_be_printed_without_secrets() {
     let database = Database::create(Engine::Sqlite).await;
     let settings = [("SECRET_KEY", "an old secret of thirty-two bytes"), ("SC_AUTH_DRAIN", "7s")];
     let output = run(&database, &["config", "check", "--issuer", "https://auth.test"], &settings).await;
@@ -201,11 +201,11 @@ async fn the_settings_can_be_looked_at_without_any_secret() {
         (row("SECRET_KEY"), row("DATABASE_URL")),
         ("(a secret) environment".into(), "(a secret) environment".into())
     );
-    assert!(output.status.success() && text.ends_with("The settings can be used.\n"), "{text}");
+    assert!(output.status.success() && text.ends_with("The settings are valid.\n"), "{text}");
     assert!(!text.contains("thirty-two"));
 
     for (name, value, problem) in [
-        ("SECRET_KEY", "short", "SECRET_KEY has fewer than 32 bytes"),
+        ("SECRET_KEY", "short", "SECRET_KEY is shorter than 32 bytes"),
         ("SC_AUTH_SESSION_TTL", "1d", "SC_AUTH_SESSION_TTL is shorter"),
         ("SC_AUTH_PASSWORD_BLOCKLIST", "/nowhere", "SC_AUTH_PASSWORD_BLOCKLIST: /nowhere"),
     ] {
@@ -218,14 +218,14 @@ async fn the_settings_can_be_looked_at_without_any_secret() {
 }
 
 #[tokio::test]
-async fn a_number_of_hashing_threads_can_be_set_and_is_logged() {
+async fn the_number_of_hashing_threads_can_be_configured_and_is_logged() {
     let database = Database::create(Engine::Sqlite).await;
     let server = Server::start(&database, &[("SC_AUTH_HASH_THREADS", "3")]).await;
     assert!(server.log.text().contains(r#""message":"hashing threads started","threads":3"#));
 }
 
 #[tokio::test]
-async fn a_reader_who_goes_away_is_no_panic() {
+async fn a_closed_pipe_causes_no_panic() {
     let database = Database::create(Engine::Sqlite).await;
     let mut child =
         command(&database, &["config", "check"], &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -234,9 +234,9 @@ async fn a_reader_who_goes_away_is_no_panic() {
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A database that takes connections and says nothing, as behind a firewall.
+/// A database that accepts connections but never answers, as behind a firewall.
 #[tokio::test]
-async fn a_stop_is_heard_while_it_waits_for_the_database() {
+async fn a_server_that_waits_for_the_database_stops() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgresql://nobody:nothing@{}/none", silent.local_addr().unwrap());
     let database = Database::create(Engine::Sqlite).await;
@@ -245,6 +245,6 @@ async fn a_stop_is_heard_while_it_waits_for_the_database() {
     let _connection = silent.accept().await.unwrap();
     let id = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    // Where it goes on waiting, it gives up after ten seconds with an error.
+    // Without a signal, it fails after ten seconds.
     assert!(child.wait().await.unwrap().success());
 }

@@ -1,13 +1,16 @@
-//! A stop while the database is migrated.
+//! Stopping a server while it migrates the database.
 
 use crate::database::{Database, Engine};
 use crate::harness::{Server, until};
 use crate::identity::deploy;
 use crate::takeover::old_database;
 
-crate::on_every_database_server!(a_stop_waits_for_a_migration_after_a_hold, a_stop_waits_for_a_migration_at_a_start,);
+crate::on_every_database_server!(
+    a_stop_waits_for_a_migration_after_a_hold,
+    a_stop_waits_for_a_migration_during_a_start,
+);
 
-/// Stops a server that migrates while somebody reads the table of users.
+/// Stops a server whose migration waits for a reader of the table of users.
 async fn a_stop_waits_for_the_migration(mut server: Server, database: &Database, lock: Box<dyn Send>) {
     server.signal("TERM");
     drop(lock);
@@ -27,7 +30,7 @@ async fn a_stop_waits_for_a_migration_after_a_hold(engine: Engine) {
     a_stop_waits_for_the_migration(server, &database, lock).await;
 }
 
-async fn a_stop_waits_for_a_migration_at_a_start(engine: Engine) {
+async fn a_stop_waits_for_a_migration_during_a_start(engine: Engine) {
     let database = old_database(engine).await;
     let lock = database.lock_users().await;
     let server = Server::start_migrating(&database, &[("SC_AUTH_DRAIN", "1s")]).await;

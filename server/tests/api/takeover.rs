@@ -1,4 +1,4 @@
-//! Taking over the database of the service before this one, which may go on working on it meanwhile.
+//! Taking over the database of the legacy service, which may still use it.
 
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
@@ -8,18 +8,18 @@ use crate::harness::{Answer, Server, claims, fail, ok, run};
 
 crate::on_every_engine!(
     everyone_logs_in_with_the_old_password,
-    old_tokens_live_on_until_they_end,
+    old_tokens_are_accepted_until_they_expire,
     logging_out_with_an_old_token_ends_all_old_tokens_of_that_user,
-    an_old_refresh_token_stays_good_and_can_be_ended,
-    wrong_current_passwords_end_the_old_token_that_they_come_with,
+    an_old_refresh_token_stays_valid_and_its_session_can_be_ended,
+    wrong_current_passwords_revoke_the_old_token_of_the_request,
     wrong_current_passwords_end_the_session_of_one_old_refresh_token,
     wrong_current_passwords_with_many_old_tokens_end_all_of_them,
-    an_old_token_whose_row_says_nothing_is_no_good,
-    what_the_old_service_writes_afterwards_is_found_and_completed,
-    while_both_work_passwords_are_written_as_the_old_one_reads_them,
+    an_old_token_with_null_columns_is_refused,
+    rows_that_the_legacy_service_writes_later_are_found_and_completed,
+    with_coexist_passwords_are_written_for_the_legacy_service,
     users_with_old_tokens_can_be_deleted,
-    the_plan_says_what_may_surprise,
-    a_takeover_that_was_cut_short_goes_on,
+    the_plan_lists_surprises,
+    an_interrupted_takeover_continues,
     a_reset_revokes_an_old_refresh_token_that_is_in_use,
 );
 
@@ -32,7 +32,7 @@ const SCRYPT: &str = "scrypt:32768:8:1$ihtafvgaBuJukrg1$253d7fb581f572683a121a3b
 const ADMIN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const ALICE: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
-/// The tables as SQLAlchemy made them, with roles that were seeded twice.
+/// The tables as SQLAlchemy creates them, with roles that were seeded twice.
 pub async fn old_database(engine: Engine) -> Database {
     old_database_with(engine, "").await
 }
@@ -63,7 +63,7 @@ pub async fn old_database_with(engine: Engine, options: &str) -> Database {
     database
 }
 
-/// As the old service writes one.
+/// A user's row, as the legacy service writes it.
 pub fn user(name: &str, uuid: &str, hash: &str, role: i32) -> String {
     format!(
         "INSERT INTO users (uuid, email, username, password, name, role_id, created_at, updated_at) VALUES
@@ -72,7 +72,7 @@ pub fn user(name: &str, uuid: &str, hash: &str, role: i32) -> String {
     )
 }
 
-/// A token of the old service, with its row.
+/// A token of the legacy service, with its row.
 pub async fn old_token(database: &Database, kind: &str, uuid: &str, jti: &str) -> String {
     let row = format!(
         "INSERT INTO tokens (jti, token_type, user_uuid, revoked, expires)
@@ -115,7 +115,7 @@ async fn everyone_logs_in_with_the_old_password(engine: Engine) {
         "name": "Alice", "email": "Alice@example.com", "role_id": 2, "username": "Alice", "uuid": ALICE,
     });
     assert_eq!(users.body["data"][1], alice);
-    assert_eq!(users.body["data"][0]["role_id"], 3, "doubled roles stay, and are the same role");
+    assert_eq!(users.body["data"][0]["role_id"], 3, "duplicate roles are the same role");
     let roles = server.get("/api/v1/roles", &admin).await;
     assert_eq!(roles.body["data"].as_array().unwrap().len(), 4);
     let hashes = database.texts("SELECT password FROM users ORDER BY id").await;
@@ -124,12 +124,12 @@ async fn everyone_logs_in_with_the_old_password(engine: Engine) {
     server.login("bob").await;
 }
 
-async fn old_tokens_live_on_until_they_end(engine: Engine) {
+async fn old_tokens_are_accepted_until_they_expire(engine: Engine) {
     let database = old_database(engine).await;
     let access = old_token(&database, "access", ALICE, "a1").await;
     let refresh = old_token(&database, "refresh", ALICE, "r1").await;
     let server = server(&database, &[]).await;
-    assert!(server.is_good(&access).await);
+    assert!(server.is_valid(&access).await);
     let wrong = |text| crate::harness::msg(reqwest::StatusCode::UNPROCESSABLE_ENTITY, text);
     let me = |token: &str| {
         let (server, token) = (&server, token.to_owned());
@@ -148,7 +148,7 @@ async fn old_tokens_live_on_until_they_end(engine: Engine) {
     drop(server);
     let without = Server::start(&database, &[]).await;
     let refused = without.get("/api/v1/accounts/me", &access).await;
-    assert_eq!(refused, wrong("Signature verification failed"), "only where SECRET_KEY is given");
+    assert_eq!(refused, wrong("Signature verification failed"), "only with SECRET_KEY");
 }
 
 async fn logging_out_with_an_old_token_ends_all_old_tokens_of_that_user(engine: Engine) {
@@ -161,13 +161,13 @@ async fn logging_out_with_an_old_token_ends_all_old_tokens_of_that_user(engine: 
     let logout = server.call("DELETE", "/api/v1/accounts/logout", Some(&tokens[0]), None).await;
     assert_eq!(logout, ok(json!("The token has been revoked")));
     for token in &tokens {
-        assert!(!server.is_good(token).await);
+        assert!(!server.is_valid(token).await);
     }
     assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")));
-    assert!(server.is_good(&other).await && server.is_good(&new).await);
+    assert!(server.is_valid(&other).await && server.is_valid(&new).await);
 }
 
-async fn an_old_refresh_token_stays_good_and_can_be_ended(engine: Engine) {
+async fn an_old_refresh_token_stays_valid_and_its_session_can_be_ended(engine: Engine) {
     let database = old_database(engine).await;
     let refresh = old_token(&database, "refresh", ALICE, "r1").await;
     let server = server(&database, &[]).await;
@@ -176,29 +176,29 @@ async fn an_old_refresh_token_stays_good_and_can_be_ended(engine: Engine) {
         let refreshed = server.refresh(&refresh).await;
         assert_eq!(refreshed.body["data"].as_object().unwrap().len(), 1, "{refreshed:?}");
         access = refreshed.text("access_token");
-        assert!(server.is_good(&access).await);
+        assert!(server.is_valid(&access).await);
     }
     let sessions = server.get("/api/v1/accounts/sessions", &access).await;
-    assert_eq!(sessions.body["data"].as_array().unwrap().len(), 1, "one session, however often it refreshes");
+    assert_eq!(sessions.body["data"].as_array().unwrap().len(), 1, "it is one session");
     server.call("DELETE", "/api/v1/accounts/logout", Some(&access), None).await;
-    assert!(!server.is_good(&access).await);
-    assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")), "and not begun again");
+    assert!(!server.is_valid(&access).await);
+    assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")), "no other session begins");
 }
 
-async fn wrong_current_passwords_end_the_old_token_that_they_come_with(engine: Engine) {
+async fn wrong_current_passwords_revoke_the_old_token_of_the_request(engine: Engine) {
     let database = old_database(engine).await;
     let guessed = old_token(&database, "access", ALICE, "a1").await;
     let others = [old_token(&database, "access", ALICE, "a2").await, old_token(&database, "access", ADMIN, "a3").await];
     let server = server(&database, &[]).await;
     let change = async |token: &str, old: &str| change(&server, token, old).await;
     for _ in 0..5 {
-        assert!(server.is_good(&guessed).await);
+        assert!(server.is_valid(&guessed).await);
         let refused = change(&guessed, "a wrong password").await;
         assert_eq!(refused, fail(422, json!({"old_password": ["Not the present password."]})));
     }
     assert_eq!(change(&guessed, OLD_PASSWORD).await, fail(401, json!("The token has revoked")));
-    assert!(!server.is_good(&guessed).await);
-    // Neither the user's other tokens nor another user's.
+    assert!(!server.is_valid(&guessed).await);
+    // The user's other tokens and other users' tokens stay valid.
     for token in &others {
         assert_eq!(change(token, "a wrong password").await.status, 422);
         let changed = change(token, OLD_PASSWORD).await;
@@ -223,9 +223,9 @@ async fn wrong_current_passwords_end_the_session_of_one_old_refresh_token(engine
     for _ in 0..5 {
         assert_eq!(change(&server, &access, "a wrong password").await.status, 422);
     }
-    assert!(!server.is_good(&access).await);
-    assert_eq!(server.refresh(&guessed).await, fail(401, json!("The token has revoked")), "it begins no other");
-    assert!(server.is_good(&other_access).await && server.is_good(&old_access).await);
+    assert!(!server.is_valid(&access).await);
+    assert_eq!(server.refresh(&guessed).await, fail(401, json!("The token has revoked")), "no other session begins");
+    assert!(server.is_valid(&other_access).await && server.is_valid(&old_access).await);
     assert_eq!(server.refresh(&other).await.status, 200);
 }
 
@@ -236,28 +236,28 @@ async fn wrong_current_passwords_with_many_old_tokens_end_all_of_them(engine: En
     let access = server.refresh(&refresh).await.text("access_token");
     let another = old_token(&database, "access", ALICE, "a0").await;
     let of_admin = old_token(&database, "access", ADMIN, "a9").await;
-    // As the old service issues one after the other for the same refresh token.
+    // The legacy service issues several access tokens for one refresh token.
     for number in 1..=4 {
         let guessed = old_token(&database, "access", ALICE, &format!("a{number}")).await;
-        assert!(server.is_good(&another).await && server.is_good(&access).await);
+        assert!(server.is_valid(&another).await && server.is_valid(&access).await);
         for _ in 0..4 {
             assert_eq!(change(&server, &guessed, "a wrong password").await.status, 422);
         }
     }
     for _ in 0..4 {
-        assert!(server.is_good(&another).await);
+        assert!(server.is_valid(&another).await);
         assert_eq!(change(&server, &access, "a wrong password").await.status, 422, "its session counts too");
     }
-    assert!(!server.is_good(&another).await && !server.is_good(&access).await);
+    assert!(!server.is_valid(&another).await && !server.is_valid(&access).await);
     assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")));
-    assert!(server.is_good(&of_admin).await);
-    // What its owner gets afterwards works.
+    assert!(server.is_valid(&of_admin).await);
+    // Tokens that the owner gets afterwards work.
     let later = old_token(&database, "access", ALICE, "b1").await;
     assert_eq!(change(&server, &later, "a wrong password").await.status, 422);
     assert_eq!(change(&server, &later, OLD_PASSWORD).await.status, 200);
 }
 
-async fn an_old_token_whose_row_says_nothing_is_no_good(engine: Engine) {
+async fn an_old_token_with_null_columns_is_refused(engine: Engine) {
     let database = old_database(engine).await;
     let nullable = match engine {
         Engine::Sqlite => {
@@ -272,21 +272,21 @@ async fn an_old_token_whose_row_says_nothing_is_no_good(engine: Engine) {
     let good = old_token(&database, "access", ALICE, "a2").await;
     database.execute("UPDATE tokens SET revoked = NULL WHERE jti IN ('a1', 'r1')").await;
     let server = server(&database, &[]).await;
-    assert!(!server.is_good(&access).await && server.is_good(&good).await);
+    assert!(!server.is_valid(&access).await && server.is_valid(&good).await);
     assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")));
     let body = json!({"old_password": OLD_PASSWORD, "new_password": "another good password"});
     let change = server.call("POST", "/api/v1/accounts/password", Some(&access), Some(body)).await;
     assert_eq!(change, fail(401, json!("The token has revoked")));
     let logout = server.call("DELETE", "/api/v1/accounts/logout", Some(&good), None).await;
     assert_eq!(logout.status, 200, "{logout:?}");
-    assert!(!server.is_good(&good).await);
+    assert!(!server.is_valid(&good).await);
     let admin = login(&server, "admin").await.text("access_token");
     let deleted = server.call("DELETE", "/api/v1/users", Some(&admin), Some(json!({"uuid": ALICE}))).await;
     assert_eq!(deleted.status, 200, "{deleted:?}");
     assert!(!server.log.text().contains("a request failed"), "{}", server.log.text());
 }
 
-async fn what_the_old_service_writes_afterwards_is_found_and_completed(engine: Engine) {
+async fn rows_that_the_legacy_service_writes_later_are_found_and_completed(engine: Engine) {
     let database = old_database(engine).await;
     let server = server(&database, &[("SC_AUTH_COEXIST", "on")]).await;
     database.execute(&user("Bob", "cccccccccccccccccccccccccccccccc", PBKDF2, 2)).await;
@@ -296,7 +296,7 @@ async fn what_the_old_service_writes_afterwards_is_found_and_completed(engine: E
     assert_eq!(database.texts(keys).await, ["bob"]);
     login(&server, "bob").await;
 
-    // A name that the old service gave away is taken, although nobody has looked at it yet.
+    // A name that the legacy service has assigned is taken, although its key is not yet filled in.
     database.execute(&user("Carol", "dddddddddddddddddddddddddddddddd", PBKDF2, 2)).await;
     let mut carol = crate::harness::account("Carol");
     carol["email"] = json!("another@example.com");
@@ -304,16 +304,16 @@ async fn what_the_old_service_writes_afterwards_is_found_and_completed(engine: E
     assert_eq!(register, fail(409, json!("username already exists")));
 }
 
-async fn while_both_work_passwords_are_written_as_the_old_one_reads_them(engine: Engine) {
+async fn with_coexist_passwords_are_written_for_the_legacy_service(engine: Engine) {
     let database = old_database(engine).await;
     let server = server(&database, &[("SC_AUTH_COEXIST", "on")]).await;
     login(&server, "admin").await;
     server.register("bob").await;
     server.login("bob").await;
     let hashes = database.texts("SELECT password FROM users ORDER BY id").await;
-    assert_eq!(&hashes[..2], [PBKDF2, SCRYPT], "nothing is rehashed");
+    assert_eq!(&hashes[..2], [PBKDF2, SCRYPT], "no hash is replaced");
     assert!(hashes[2].starts_with("pbkdf2:sha256:150000$"), "{hashes:?}");
-    // The old service knows nothing of the new columns.
+    // The legacy service does not know the new columns.
     database.execute(&user("dave", "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee", PBKDF2, 4)).await;
     database.execute("UPDATE users SET name = 'David' WHERE username = 'dave'").await;
     login(&server, "dave").await;
@@ -328,10 +328,10 @@ async fn users_with_old_tokens_can_be_deleted(engine: Engine) {
     login(&server, "alice").await;
     let deleted = server.call("DELETE", "/api/v1/users", Some(&admin), Some(json!({"uuid": ALICE}))).await;
     assert_eq!(deleted.status, 200, "{deleted:?}");
-    assert!(!server.is_good(&access).await);
+    assert!(!server.is_valid(&access).await);
 }
 
-async fn the_plan_says_what_may_surprise(engine: Engine) {
+async fn the_plan_lists_surprises(engine: Engine) {
     let database = old_database(engine).await;
     let dear = "scrypt:1048576:8:1$c2FsdA$".to_owned() + &"aa".repeat(64);
     database.execute(&user("dear", "cccccccccccccccccccccccccccccccc", &dear, 2)).await;
@@ -345,13 +345,13 @@ async fn the_plan_says_what_may_surprise(engine: Engine) {
         plan.contains("taken over in place") && plan.contains("ALTER TABLE users ADD COLUMN username_key"),
         "{plan}"
     );
-    assert!(plan.contains("dear: password hash: dearer than this server allows"), "{plan}");
+    assert!(plan.contains("dear: password hash: costs more than this server allows"), "{plan}");
     assert_eq!(plan.contains("ALICE: the same name as the user with id 2"), !engine.is_mysql(), "{plan}");
     assert!(!plan.contains("DROP") && !plan.contains("alembic"), "{plan}");
     let again = run(&database, &["migrate", "--plan"], &[]).await;
     assert_eq!(String::from_utf8(again.stdout).unwrap(), plan, "it changes nothing");
 
-    // Both of them can log in all the same, by the exact form of their names.
+    // Both users can still log in, with the exact form of their names.
     assert!(run(&database, &["migrate"], &[]).await.status.success());
     let server = server(&database, &[]).await;
     let uuid = |answer: &Answer| claims(&answer.text("access_token"))["sub"].clone();
@@ -361,13 +361,13 @@ async fn the_plan_says_what_may_surprise(engine: Engine) {
     }
 }
 
-async fn a_takeover_that_was_cut_short_goes_on(engine: Engine) {
+async fn an_interrupted_takeover_continues(engine: Engine) {
     let database = old_database(engine).await;
     database.execute("CREATE TABLE sc_auth_schema (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, oldest_version INTEGER NOT NULL, oldest_server VARCHAR(32) NOT NULL)").await;
     database.execute("ALTER TABLE users ADD COLUMN username_key VARCHAR(255)").await;
     let server = server(&database, &[]).await;
     login(&server, "alice").await;
-    assert!(server.log.text().contains(r#""refresh_tokens":"Reusable""#), "its clients are old ones");
+    assert!(server.log.text().contains(r#""refresh_tokens":"Reusable""#), "for legacy clients");
 }
 
 async fn a_reset_revokes_an_old_refresh_token_that_is_in_use(engine: Engine) {
@@ -386,7 +386,7 @@ async fn a_reset_revokes_an_old_refresh_token_that_is_in_use(engine: Engine) {
         );
         assert_eq!(reset.status, 200, "{reset:?}");
         if refreshed.status == 200 {
-            assert!(!server.is_good(&refreshed.text("access_token")).await, "{round}");
+            assert!(!server.is_valid(&refreshed.text("access_token")).await, "{round}");
         }
         assert_eq!(server.refresh(&refresh).await.status, 401, "{round}");
         let sessions = "SELECT sid FROM sessions WHERE user_id = (SELECT id FROM users WHERE username = 'Alice')";

@@ -1,4 +1,4 @@
-//! What tokens are good for, and for how long.
+//! The use and the lifetime of tokens.
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -8,13 +8,13 @@ use crate::database::Engine;
 use crate::harness::{Server, fail, until};
 
 crate::on_every_engine!(
-    a_stock_verifier_takes_access_tokens_and_refuses_refresh_tokens,
-    an_expired_token_is_told_so,
-    a_new_issuer_and_audience_log_nobody_out,
+    a_standard_verifier_accepts_access_tokens_and_refuses_refresh_tokens,
+    an_expired_token_is_refused_as_expired,
+    a_new_issuer_and_audience_do_not_log_users_out,
     an_access_token_never_outlives_its_session,
 );
 
-/// What any service does that only knows the JWKS, the issuer and the audience.
+/// Verifies a token like any service that knows only the JWKS, the issuer and the audience.
 fn verify(jwks: &JwkSet, token: &str) -> Result<Value, jsonwebtoken::errors::Error> {
     let kid = jsonwebtoken::decode_header(token)?.kid.unwrap_or_default();
     let jwk = jwks.find(&kid).unwrap_or(&jwks.keys[0]);
@@ -24,7 +24,7 @@ fn verify(jwks: &JwkSet, token: &str) -> Result<Value, jsonwebtoken::errors::Err
     Ok(jsonwebtoken::decode(token, &DecodingKey::from_jwk(jwk)?, &validation)?.claims)
 }
 
-async fn a_stock_verifier_takes_access_tokens_and_refuses_refresh_tokens(engine: Engine) {
+async fn a_standard_verifier_accepts_access_tokens_and_refuses_refresh_tokens(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let tokens = server.login("root").await;
     let published = server.call("GET", "/.well-known/jwks.json", None, None).await.body;
@@ -43,7 +43,7 @@ async fn a_stock_verifier_takes_access_tokens_and_refuses_refresh_tokens(engine:
     assert_eq!(claims["fresh"], json!(false), "no password was given");
 }
 
-async fn an_expired_token_is_told_so(engine: Engine) {
+async fn an_expired_token_is_refused_as_expired(engine: Engine) {
     let (_, database) = Server::with_admin(engine).await;
     let short = [("SC_AUTH_ACCESS_TOKEN_TTL", "1s"), ("SC_AUTH_REFRESH_TOKEN_TTL", "2s")];
     let server = Server::start(&database, &short).await;
@@ -63,11 +63,11 @@ async fn wait_until(server: &Server, path: &str, method: &str, token: &str) {
     .await;
 }
 
-async fn a_new_issuer_and_audience_log_nobody_out(engine: Engine) {
+async fn a_new_issuer_and_audience_do_not_log_users_out(engine: Engine) {
     let (old, database) = Server::with_admin(engine).await;
     let before = old.login("root").await;
     let moved = [("SC_AUTH_ISSUER", "https://new.example.com"), ("SC_AUTH_AUDIENCE", "orders,billing")];
-    // An embedded database has one server at a time.
+    // Only one server at a time uses an embedded database.
     let old = if engine == Engine::Sqlite {
         drop(old);
         None
@@ -76,9 +76,9 @@ async fn a_new_issuer_and_audience_log_nobody_out(engine: Engine) {
     };
     let new = Server::start(&database, &moved).await;
 
-    assert!(new.is_good(&before.access).await);
+    assert!(new.is_valid(&before.access).await);
     assert_eq!(new.call("POST", "/api/v1/accounts/refresh", Some(&before.refresh), None).await.status, 200);
-    // While the new settings roll out, replicas with the old ones see tokens of the new ones.
+    // During a rollout, replicas with the old settings receive tokens of replicas with the new ones.
     let after = new.login("root").await;
     let old = if let Some(old) = old {
         old
@@ -86,7 +86,7 @@ async fn a_new_issuer_and_audience_log_nobody_out(engine: Engine) {
         drop(new);
         Server::start(&database, &[]).await
     };
-    assert!(old.is_good(&after.access).await);
+    assert!(old.is_valid(&after.access).await);
     assert_eq!(old.call("POST", "/api/v1/accounts/refresh", Some(&after.refresh), None).await.status, 200);
 }
 

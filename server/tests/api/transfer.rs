@@ -1,4 +1,4 @@
-//! Users from files and to files.
+//! Importing and exporting users.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,9 +9,9 @@ use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, run, run_with_input};
 
 crate::on_every_engine!(
-    what_is_exported_can_be_imported_elsewhere,
-    lines_that_cannot_be_taken_are_reported_and_the_others_taken,
-    a_list_of_thousands_is_answered_whole,
+    exported_users_can_be_imported_elsewhere,
+    invalid_lines_are_reported_and_the_others_imported,
+    a_list_of_thousands_is_returned_completely,
 );
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
@@ -20,7 +20,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-async fn what_is_exported_can_be_imported_elsewhere(engine: Engine) {
+async fn exported_users_can_be_imported_elsewhere(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     server.register("alice").await;
     let admin = server.login("root").await.access;
@@ -29,7 +29,10 @@ async fn what_is_exported_can_be_imported_elsewhere(engine: Engine) {
     assert!(output.status.success() && text(&output.stderr).contains("2 users exported."));
     let file = database.folder.path().join("users.jsonl");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(!run(&database, &["users", "export", "users.jsonl"], &[]).await.status.success(), "never over a file");
+    assert!(
+        !run(&database, &["users", "export", "users.jsonl"], &[]).await.status.success(),
+        "it never overwrites a file"
+    );
 
     let other = Database::create(engine).await;
     let output = run(&other, &["users", "import", file.to_str().unwrap()], &[]).await;
@@ -44,7 +47,7 @@ async fn what_is_exported_can_be_imported_elsewhere(engine: Engine) {
     assert!(!output.status.success());
 }
 
-async fn lines_that_cannot_be_taken_are_reported_and_the_others_taken(engine: Engine) {
+async fn invalid_lines_are_reported_and_the_others_imported(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     let user = |name: &str| json!({"username": name, "email": format!("{name}@example.com"), "password_hash": HASH});
     let mut king = user("king");
@@ -68,7 +71,7 @@ async fn lines_that_cannot_be_taken_are_reported_and_the_others_taken(engine: En
         "line 2: not JSON",
         "line 3: username already exists",
         "line 4: role: must be one of Admin, User",
-        "line 6: password hash: of an unknown kind",
+        "line 6: password hash: unknown algorithm",
         "line 7: username already exists",
     ] {
         assert!(report.contains(line), "{line} is not in {report}");
@@ -78,7 +81,7 @@ async fn lines_that_cannot_be_taken_are_reported_and_the_others_taken(engine: En
     server.uuid_of(&admin, "bob").await;
 }
 
-async fn a_list_of_thousands_is_answered_whole(engine: Engine) {
+async fn a_list_of_thousands_is_returned_completely(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     let mut lines = String::new();
     for number in 0..1_500 {

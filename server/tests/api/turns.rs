@@ -1,4 +1,4 @@
-//! An embedded database has one server at a time.
+//! Only one server at a time uses an embedded database.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStderr};
 use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, account, command, run, run_with_input};
 
-const WAITING: &str = "another server works on this database; waiting until it has ended";
+const WAITING: &str = "another server uses this database; waiting until it stops";
 
 /// A server that may have to wait.
 struct Next {
@@ -23,7 +23,7 @@ struct Next {
 
 impl Next {
     fn start(database: &Database) -> Self {
-        // A free port, since the one it waits on is not logged.
+        // Choose a free port: the port of a waiting server is not logged.
         let ops = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let arguments = ["serve", "--listen=127.0.0.1:0", "--ops-listen", &ops];
         let mut child = command(database, &arguments, &[]).stderr(Stdio::piped()).spawn().unwrap();
@@ -31,8 +31,8 @@ impl Next {
         Self { child, lines, log: String::new(), ops }
     }
 
-    /// Reads the log until a message comes.
-    async fn says(&mut self, message: &str) -> Value {
+    /// Reads the log until a message appears.
+    async fn logs(&mut self, message: &str) -> Value {
         loop {
             let line = tokio::time::timeout(Duration::from_mins(1), self.lines.next_line()).await;
             let line = line.unwrap_or_else(|_| panic!("no {message:?} in {}", self.log)).unwrap();
@@ -56,10 +56,10 @@ impl Next {
 }
 
 #[tokio::test]
-async fn the_next_server_waits_alive_and_not_ready_and_commands_do_not() {
+async fn the_next_server_waits_while_alive_but_not_ready_and_commands_run() {
     let (mut first, database) = Server::with_admin(Engine::Sqlite).await;
     let mut next = Next::start(&database);
-    next.says(WAITING).await;
+    next.logs(WAITING).await;
     crate::harness::until("it answers", async || {
         reqwest::get(format!("http://{}/healthz", next.ops)).await.is_ok_and(|answer| answer.status() == 200)
     })
@@ -73,10 +73,10 @@ async fn the_next_server_waits_alive_and_not_ready_and_commands_do_not() {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
     first.register("alice").await;
-    assert_eq!(next.status_of("/readyz").await, 503, "it goes on waiting");
+    assert_eq!(next.status_of("/readyz").await, 503, "it is still waiting");
 
     first.signal("TERM");
-    let ready = next.says("ready").await;
+    let ready = next.logs("ready").await;
     assert!(first.ended_well().await);
     assert_eq!(next.log.matches(WAITING).count(), 1, "{}", next.log);
     assert_eq!(next.status_of("/readyz").await, 200);
@@ -87,20 +87,20 @@ async fn the_next_server_waits_alive_and_not_ready_and_commands_do_not() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_holds_nobody_up() {
+async fn a_killed_server_does_not_block_the_next() {
     let (mut first, database) = Server::with_admin(Engine::Sqlite).await;
     let mut next = Next::start(&database);
-    next.says(WAITING).await;
+    next.logs(WAITING).await;
     first.signal("KILL");
-    next.says("ready").await;
+    next.logs("ready").await;
     assert!(!first.ended_well().await);
 }
 
 #[tokio::test]
-async fn a_stop_is_heard_while_it_waits_for_its_turn() {
+async fn a_server_that_waits_for_its_turn_stops() {
     let (first, database) = Server::with_admin(Engine::Sqlite).await;
     let mut next = Next::start(&database);
-    next.says(WAITING).await;
+    next.logs(WAITING).await;
     next.signal("TERM");
     let ended = tokio::time::timeout(Duration::from_mins(1), next.child.wait()).await;
     assert!(ended.expect("it goes on waiting").unwrap().success());
@@ -108,7 +108,7 @@ async fn a_stop_is_heard_while_it_waits_for_its_turn() {
 }
 
 #[tokio::test]
-async fn without_a_setting_it_stops_at_once_and_finishes_what_it_has_begun() {
+async fn by_default_it_stops_at_once_and_finishes_requests_in_flight() {
     let (mut first, _database) = Server::with_admin(Engine::Sqlite).await;
     let body = account("alice").to_string();
     let (begin, end) = body.split_at(10);
@@ -130,7 +130,7 @@ async fn without_a_setting_it_stops_at_once_and_finishes_what_it_has_begun() {
 }
 
 #[tokio::test]
-async fn a_drain_that_is_set_wins() {
+async fn a_configured_drain_is_used() {
     let (_, database) = Server::with_admin(Engine::Sqlite).await;
     let mut server = Server::start(&database, &[("SC_AUTH_DRAIN", "1s")]).await;
     server.signal("TERM");
@@ -140,7 +140,7 @@ async fn a_drain_that_is_set_wins() {
 }
 
 #[tokio::test]
-async fn databases_in_memory_are_each_server_s_own() {
+async fn in_memory_databases_are_not_shared() {
     for url in ["sqlite::memory:", "sqlite:data.db?mode=memory"] {
         let mut database = Database::create(Engine::Sqlite).await;
         database.url = url.into();
@@ -155,7 +155,7 @@ async fn databases_in_memory_are_each_server_s_own() {
 }
 
 #[tokio::test]
-async fn a_link_to_a_file_that_is_not_there_yet_is_followed() {
+async fn a_link_to_a_file_that_does_not_exist_yet_is_followed() {
     let mut database = Database::create(Engine::Sqlite).await;
     let (folder, file) = (database.folder.path().to_owned(), database.url.strip_prefix("sqlite:").unwrap().to_owned());
     let link = folder.join("link.db");
@@ -166,11 +166,11 @@ async fn a_link_to_a_file_that_is_not_there_yet_is_followed() {
     assert!(std::path::Path::new(&format!("{file}.lock")).exists() && !folder.join("link.db.lock").exists());
     let mode = std::fs::metadata(&file).unwrap().permissions();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
-    // By its own name it is the same database.
+    // Under its own name, it is the same database.
     database.url = own;
     let mut next = Next::start(&database);
-    next.says(WAITING).await;
+    next.logs(WAITING).await;
     drop(first);
-    next.says("ready").await;
+    next.logs("ready").await;
     next.signal("INT");
 }

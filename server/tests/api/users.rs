@@ -1,4 +1,4 @@
-//! What an Admin does with users.
+//! Managing users as an Admin.
 
 use serde_json::{Value, json};
 
@@ -10,14 +10,14 @@ crate::on_every_engine!(
     an_admin_creates_users_of_both_roles,
     an_admin_changes_name_and_password,
     an_admin_deletes_a_user_with_the_tokens,
-    nobody_else_may,
+    only_admins_can_manage_users,
     a_list_can_be_paged_and_filtered,
     one_user_is_shown_with_role_and_state,
     address_role_and_state_can_be_changed,
     the_last_admin_stays_one,
-    two_admins_cannot_take_each_other_s_power_at_once,
+    two_admins_cannot_demote_each_other_at_once,
     roles_are_listed,
-    a_query_that_is_not_understood_is_refused_and_finds_nothing,
+    an_invalid_query_is_refused_and_finds_nothing,
 );
 
 const USERS: &str = "/api/v1/users";
@@ -112,17 +112,17 @@ async fn an_admin_deletes_a_user_with_the_tokens(engine: Engine) {
     assert_eq!(delete(json!({"uuid": uuid})).await, done());
     assert_eq!(delete(json!({"uuid": uuid})).await, fail(404, json!("user not found")));
 
-    assert!(!server.is_good(&tokens.access).await);
+    assert!(!server.is_valid(&tokens.access).await);
     let refresh = server.call("POST", "/api/v1/accounts/refresh", Some(&tokens.refresh), None).await;
     assert_eq!(refresh, fail(401, json!("The token has revoked")));
 }
 
-async fn nobody_else_may(engine: Engine) {
+async fn only_admins_can_manage_users(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     server.register("alice").await;
     let user = server.login("alice").await.access;
     for method in ["GET", "POST", "PATCH", "DELETE"] {
-        // Who is there is asked before what is wanted: the body is not even looked at.
+        // The client is authenticated before the body is checked.
         let answer = server.call(method, USERS, Some(&user), Some(json!(["nonsense"]))).await;
         assert_eq!(answer, fail(403, json!("not admin")), "{method}");
     }
@@ -147,7 +147,7 @@ async fn a_list_can_be_paged_and_filtered(engine: Engine) {
     assert_eq!(names(&first), ["root", "alice"]);
     let end_of_page = first.body["data"][1]["uuid"].as_str().unwrap();
     assert_eq!(names(&list(format!("limit=2&after={end_of_page}")).await), ["bob_b", "carol"]);
-    assert_eq!(names(&list("q=B_".into()).await), ["bob_b"], "a wildcard of SQL is a letter here");
+    assert_eq!(names(&list("q=B_".into()).await), ["bob_b"], "SQL wildcards are ordinary characters");
     assert_eq!(names(&list("q=CAROL@example".into()).await), ["carol"]);
     assert_eq!(names(&list("q=body&role=User&limit=1".into()).await), ["alice"], "the name counts too");
     assert_eq!(names(&list("role=Admin".into()).await), ["root"]);
@@ -206,7 +206,11 @@ async fn address_role_and_state_can_be_changed(engine: Engine) {
     assert_eq!(change(json!({"disabled": true})).await, done());
     let login = server.login_with("alice", PASSWORD).await;
     assert_eq!(login, fail(403, json!("the account is disabled")));
-    assert_eq!(server.login_with("alice", "a wrong password").await.status, 422, "only its owner is told");
+    assert_eq!(
+        server.login_with("alice", "a wrong password").await.status,
+        422,
+        "only its owner learns that it is disabled"
+    );
     assert_eq!(change(json!({"disabled": false})).await, done());
     server.login("alice").await;
 }
@@ -224,7 +228,7 @@ async fn the_last_admin_stays_one(engine: Engine) {
     assert_eq!(call("PATCH", json!({"uuid": uuid, "disabled": true})).await, refused);
     assert_eq!(call("PATCH", json!({"uuid": uuid, "role_name": "User"})).await, refused);
 
-    // Another one who cannot log in does not count.
+    // Another Admin who cannot log in does not count.
     let mut second = account("second");
     second["role_name"] = json!("Admin");
     call("POST", second).await;
@@ -235,7 +239,7 @@ async fn the_last_admin_stays_one(engine: Engine) {
     assert_eq!(call("PATCH", json!({"uuid": uuid, "role_name": "User"})).await, done());
 }
 
-async fn two_admins_cannot_take_each_other_s_power_at_once(engine: Engine) {
+async fn two_admins_cannot_demote_each_other_at_once(engine: Engine) {
     let (first, database) = Server::with_admin(engine).await;
     let second = first.replica(&database).await;
     let root = first.login("root").await.access;
@@ -253,7 +257,7 @@ async fn two_admins_cannot_take_each_other_s_power_at_once(engine: Engine) {
         );
         let mut statuses = [one.status, other.status];
         statuses.sort_unstable();
-        // The other has lost the race: the last Admin, or no Admin any more.
+        // The other has lost the race: it is the last Admin, or no longer an Admin.
         assert!(statuses[0] == 200 && [403, 409].contains(&statuses[1]), "{one:?} {other:?}");
         let restore = format!(
             "UPDATE users SET role_id = 1 WHERE username = 'root'; UPDATE users SET role_id = 2 WHERE username = '{name}'"
@@ -269,7 +273,7 @@ async fn roles_are_listed(engine: Engine) {
     assert_eq!(roles, ok(json!([{"id": 1, "name": "Admin"}, {"id": 2, "name": "User"}])));
 }
 
-async fn a_query_that_is_not_understood_is_refused_and_finds_nothing(engine: Engine) {
+async fn an_invalid_query_is_refused_and_finds_nothing(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let other = server.login("root").await.access;
     let admin = server.login("root").await.access;
@@ -308,5 +312,5 @@ async fn a_query_that_is_not_understood_is_refused_and_finds_nothing(engine: Eng
     // It would end all of them.
     let one = server.call("DELETE", "/api/v1/accounts/sessions?id=x", Some(&admin), None).await;
     assert_eq!(one, fail(422, json!({"id": [unknown]})));
-    assert!(server.is_good(&other).await);
+    assert!(server.is_valid(&other).await);
 }

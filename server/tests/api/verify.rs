@@ -1,4 +1,4 @@
-//! What an ingress controller is told. A real Traefik and a real nginx ask in the tests of the whole.
+//! The answers to an ingress controller. tests/proxies uses a real Traefik and a real nginx.
 
 use reqwest::Response;
 use serde_json::json;
@@ -6,11 +6,11 @@ use serde_json::json;
 use crate::database::Engine;
 use crate::harness::{PASSWORD, Server, account, until};
 
-crate::on_every_engine!(a_bearer_passes_and_nobody_else, a_query_that_is_not_understood_lets_nobody_pass);
+crate::on_every_engine!(only_a_valid_bearer_is_allowed, an_invalid_query_refuses_everybody);
 
 async fn ask(server: &Server, query: &str, authorization: Option<&str>) -> Response {
     let request = server.request("GET", &format!("/api/v1/verify{query}"));
-    // What the client itself sends must not count.
+    // The client's own headers must be ignored.
     let request = request.header("x-auth-user", "root").header("x-auth-role", "Admin");
     let request = authorization.into_iter().fold(request, |request, value| request.header("authorization", value));
     request.send().await.unwrap()
@@ -20,7 +20,7 @@ fn header(response: &Response, name: &str) -> String {
     response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
 }
 
-async fn a_bearer_passes_and_nobody_else(engine: Engine) {
+async fn only_a_valid_bearer_is_allowed(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let mut elodie = account("elodie");
     elodie["username"] = json!("Élodie 100%");
@@ -30,7 +30,7 @@ async fn a_bearer_passes_and_nobody_else(engine: Engine) {
 
     let passed = ask(&server, "", Some(&bearer)).await;
     assert_eq!(passed.status(), 200);
-    assert_eq!(header(&passed, "x-auth-user"), "%C3%89lodie 100%25", "percent-encoded where it is not plain");
+    assert_eq!(header(&passed, "x-auth-user"), "%C3%89lodie 100%25", "special characters are percent-encoded");
     assert_eq!((header(&passed, "x-auth-uuid").len(), header(&passed, "x-auth-role").as_str()), (32, "User"));
     assert_eq!(header(&passed, "cache-control"), "no-store");
 
@@ -56,7 +56,7 @@ async fn a_bearer_passes_and_nobody_else(engine: Engine) {
     assert_eq!(header(&revoked, "www-authenticate"), "Bearer error=\"invalid_token\"");
 }
 
-async fn a_query_that_is_not_understood_lets_nobody_pass(engine: Engine) {
+async fn an_invalid_query_refuses_everybody(engine: Engine) {
     let (server, _database) = Server::with_admin(engine).await;
     let root = format!("Bearer {}", server.login("root").await.access);
     for query in ["", "?", "?role=Admin", "?role=User,Admin", "?%72ole=Admin", "?role=User,+Admin"] {
@@ -105,7 +105,7 @@ async fn a_query_that_is_not_understood_lets_nobody_pass(engine: Engine) {
 }
 
 #[tokio::test]
-async fn what_headers_say_of_a_method_opens_nothing() {
+async fn headers_that_name_a_method_give_no_access() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     for name in ["x-forwarded-method", "x-http-method-override", "x-original-method"] {
         for method in ["OPTIONS", "HEAD", "GET"] {
@@ -118,7 +118,7 @@ async fn what_headers_say_of_a_method_opens_nothing() {
 }
 
 #[tokio::test]
-async fn browsers_origins_open_nothing() {
+async fn origins_of_browsers_give_no_access() {
     let (_, database) = Server::with_admin(Engine::Sqlite).await;
     let server = Server::start(&database, &[("SC_AUTH_CORS_ORIGINS", "https://app.test")]).await;
     let bearer = format!("Bearer {}", server.login("root").await.access);
@@ -146,7 +146,7 @@ async fn browsers_origins_open_nothing() {
 }
 
 #[tokio::test]
-async fn a_database_that_fails_is_a_503_and_never_a_pass() {
+async fn a_database_failure_is_answered_with_503() {
     let (server, database) = Server::with_admin(Engine::Sqlite).await;
     let bearer = format!("Bearer {}", server.login("root").await.access);
     database.execute("DROP TABLE sessions").await;

@@ -1,4 +1,4 @@
-//! Many clients, and those who want to take all, behind one proxy, which is the server's only peer. Default settings.
+//! Many clients, including hostile ones, behind one proxy, which is the server's only peer. Default settings.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ impl Setup {
 
 async fn many_clients_are_all_served(kind: Kind) {
     let setup = Setup::new(kind).await;
-    // A client each: each has a connection of its own to the proxy.
+    // Each client has its own connection to the proxy.
     let clients: Vec<_> = (0..CLIENTS).map(|_| Client::builder().no_proxy().build().unwrap()).collect();
     for _ in 0..3 {
         let all = clients.iter().map(async |client| client.get(&setup.proxy.address).send().await.unwrap().status());
@@ -79,7 +79,7 @@ async fn waves_through_a_proxy_do_not_kill(kind: Kind) {
         }
     }
     setup.server.signal("INT");
-    assert!(setup.server.ended_well().await, "it lived until then");
+    assert!(setup.server.ended_well().await, "it ran until then");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Behind a real Traefik, nginx, Caddy and Envoy: who may pass to another app, and whose address counts.
-//! `make test` builds or downloads the first and the last, and needs the others installed.
+//! Behind a real Traefik and a real nginx: which users can reach another app, and which address counts.
+//! `make test` builds Traefik, and needs nginx to be installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 #![allow(clippy::needless_pass_by_value, reason = "the harness is shared with the tests of the API")]
 #![allow(dead_code, reason = "the harness is shared with the tests of the API, which use all of it")]
@@ -27,7 +27,7 @@ use database::Engine;
 use harness::{PASSWORD, Server, Tokens};
 use proxy::{Kind, ORIGIN, Proxy};
 
-/// A proxy before a server and an app.
+/// A proxy in front of a server and an app.
 struct Setup {
     proxy: Proxy,
     server: Server,
@@ -48,14 +48,14 @@ impl Setup {
 
     async fn get(&self, path: &str, token: Option<&str>) -> Response {
         let request = Client::new().get(format!("{}{path}", self.proxy.address));
-        // Whoever believes these headers is to get them from the proxy only.
+        // The app trusts these headers: the proxy must replace the client's own.
         let request = request.header("X-Auth-User", "root").header("X-Auth-Role", "Admin").header("X-Auth-Uuid", "0");
         let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         request.send().await.unwrap()
     }
 
-    /// What the app was told of who comes.
-    async fn told(&self, path: &str, token: &str) -> Value {
+    /// The headers that the app has received about the user.
+    async fn received(&self, path: &str, token: &str) -> Value {
         let response = self.get(path, Some(token)).await;
         assert_eq!(response.status(), 200, "{path}");
         response.json().await.unwrap()
@@ -67,19 +67,19 @@ impl Setup {
         if status == 401 {
             assert!(response.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
         }
-        assert!(!response.text().await.unwrap().contains("x-auth-user"), "the app was not asked");
+        assert!(!response.text().await.unwrap().contains("x-auth-user"), "the request did not reach the app");
     }
 }
 
-async fn only_who_may_passes_and_the_app_is_told_who(kind: Kind) {
+async fn only_allowed_users_pass_and_the_app_receives_their_names(kind: Kind) {
     let mut setup = Setup::new(kind).await;
     let (root, alice) = (setup.server.login("root").await, setup.server.login("alice").await);
     let Tokens { access, refresh } = alice;
 
-    let told = setup.told("/app", &access).await;
+    let told = setup.received("/app", &access).await;
     assert_eq!((&told["x-auth-user"], &told["x-auth-role"]), (&json!("alice"), &json!("User")));
     assert_eq!(told["x-auth-uuid"].as_str().unwrap().len(), 32);
-    assert_eq!(setup.told("/admin", &root.access).await["x-auth-role"], "Admin");
+    assert_eq!(setup.received("/admin", &root.access).await["x-auth-role"], "Admin");
 
     for token in [None, Some("a.b.c"), Some(refresh.as_str())] {
         setup.refuses(401, "/app", token).await;
@@ -93,17 +93,17 @@ async fn only_who_may_passes_and_the_app_is_told_who(kind: Kind) {
     setup.server.signal("INT");
     assert!(setup.server.ended_well().await);
     let response = setup.get("/app", Some(&root.access)).await;
-    assert!(response.status().is_server_error(), "where nobody can tell, nobody passes");
+    assert!(response.status().is_server_error(), "nobody passes if the server cannot decide");
 }
 
 #[tokio::test]
-async fn traefik_lets_only_those_pass_who_may() {
-    only_who_may_passes_and_the_app_is_told_who(Kind::Traefik).await;
+async fn traefik_lets_only_allowed_users_pass() {
+    only_allowed_users_pass_and_the_app_receives_their_names(Kind::Traefik).await;
 }
 
 #[tokio::test]
-async fn nginx_lets_only_those_pass_who_may() {
-    only_who_may_passes_and_the_app_is_told_who(Kind::Nginx).await;
+async fn nginx_lets_only_allowed_users_pass() {
+    only_allowed_users_pass_and_the_app_receives_their_names(Kind::Nginx).await;
 }
 
 #[tokio::test]
@@ -188,9 +188,8 @@ async fn what_a_client_of_envoy_asks_for_does_not_change_who_may_pass() {
     }
 }
 
-/// A query that is not understood, the method of a request, and what its headers say open nothing; the proxy answers
-/// what a browser asks beforehand.
-async fn preflights_are_answered_by_the_proxy_and_open_nothing(kind: Kind) {
+/// An invalid query, the method of a request and its headers give no access; the proxy answers preflight requests.
+async fn preflights_are_answered_by_the_proxy_and_give_no_access(kind: Kind) {
     let setup = Setup::new(kind).await;
     let root = setup.server.login("root").await.access;
     setup.refuses(403, "/mistyped", Some(&root)).await;
@@ -208,7 +207,7 @@ async fn preflights_are_answered_by_the_proxy_and_open_nothing(kind: Kind) {
     assert_eq!(allowed(&preflight).unwrap(), ORIGIN);
     let headers = preflight.headers()["access-control-allow-headers"].to_str().unwrap().to_ascii_lowercase();
     assert!(headers.contains("authorization"), "{headers}");
-    assert!(!preflight.text().await.unwrap().contains("x-forwarded"), "the app was not asked");
+    assert!(!preflight.text().await.unwrap().contains("x-forwarded"), "the request did not reach the app");
     let refused = ask(Method::GET, "/cors", None).await;
     assert_eq!((refused.status().as_u16(), allowed(&refused).unwrap().to_str().unwrap()), (401, ORIGIN));
     let passed = ask(Method::GET, "/cors", Some(&root)).await;
@@ -225,23 +224,23 @@ async fn preflights_are_answered_by_the_proxy_and_open_nothing(kind: Kind) {
 }
 
 #[tokio::test]
-async fn traefik_answers_preflights_and_they_open_nothing() {
-    preflights_are_answered_by_the_proxy_and_open_nothing(Kind::Traefik).await;
+async fn traefik_answers_preflights_and_they_give_no_access() {
+    preflights_are_answered_by_the_proxy_and_give_no_access(Kind::Traefik).await;
 }
 
 #[tokio::test]
-async fn nginx_answers_preflights_and_they_open_nothing() {
-    preflights_are_answered_by_the_proxy_and_open_nothing(Kind::Nginx).await;
+async fn nginx_answers_preflights_and_they_give_no_access() {
+    preflights_are_answered_by_the_proxy_and_give_no_access(Kind::Nginx).await;
 }
 
 #[tokio::test]
 async fn caddy_answers_preflights_and_they_open_nothing() {
-    preflights_are_answered_by_the_proxy_and_open_nothing(Kind::Caddy).await;
+    preflights_are_answered_by_the_proxy_and_give_no_access(Kind::Caddy).await;
 }
 
 #[tokio::test]
 async fn envoy_answers_preflights_and_they_open_nothing() {
-    preflights_are_answered_by_the_proxy_and_open_nothing(Kind::Envoy).await;
+    preflights_are_answered_by_the_proxy_and_give_no_access(Kind::Envoy).await;
 }
 
 async fn two_clients_have_two_buckets(kind: Kind) {
@@ -249,7 +248,7 @@ async fn two_clients_have_two_buckets(kind: Kind) {
     let login = async |address: &str| {
         let client = Client::builder().local_address(address.parse::<std::net::IpAddr>().unwrap()).build().unwrap();
         let request = client.post(format!("{}/api/v1/accounts/login", setup.proxy.address));
-        // Another name each time would do as well: it is the address that counts. One that it claims does not.
+        // The name could vary: only the address counts, and not one that the client claims.
         let request = request.header("X-Forwarded-For", "203.0.113.9");
         request.json(&json!({"username": "root", "password": PASSWORD})).send().await.unwrap()
     };

@@ -1,4 +1,4 @@
-//! Proxies as processes of their own, and an app behind them that says what it was told.
+//! Traefik and nginx as processes, and an app behind them that returns the headers it received.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -19,10 +19,10 @@ pub enum Kind {
     Envoy,
 }
 
-/// From where browsers may ask for `/cors`.
+/// The origin from which browsers may request `/cors`.
 pub const ORIGIN: &str = "https://www.example.com";
 
-/// A running proxy; it is killed when the value goes.
+/// A running proxy; it is killed when the value is dropped.
 pub struct Proxy {
     pub address: String,
     _child: Child,
@@ -30,9 +30,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// `/app` and `/admin` are the app, for whoever is logged in and for Admins; so is `/cors`, for browsers of another
-    /// origin too; so is `/public`, for everybody. At `/mistyped` the proxy asks with a parameter that does not exist.
-    /// `/` and `/api` are the server.
+    /// `/app` leads logged-in users to the app, `/admin` leads Admins there, and `/cors` also browsers of another
+    /// origin. For `/mistyped`, the proxy sends an unknown parameter. Everything else leads to the server.
     pub async fn start(kind: Kind, server: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -59,7 +58,7 @@ impl Proxy {
     }
 }
 
-/// An app that answers with the headers that it got, as JSON. One that it got twice has both values.
+/// An app that answers with the headers that it received, as JSON. A repeated header has all its values.
 async fn app() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -263,7 +263,7 @@ fn an_address_that_does_not_work_is_named_and_keeps_nobody_from_being_served() {
     assert!(message.contains("password authentication failed") && message.contains("cannot serve"), "{message}");
     is(&status, "Ready", "True", "Serving");
     // The same one, on another engine: a pod that starts now finds it.
-    let moved = json!({"identity": "one", "error": "it is a PostgreSQL database now; restart the server"});
+    let moved = json!({"identity": "one", "error": "the engine has changed to PostgreSQL; restart the server"});
     let message =
         is(&Case::new(external(), json!([offering(moved)])).status(), "DatabaseReady", "False", "AddressUnusable");
     assert!(

@@ -71,7 +71,7 @@ pub fn in_query(query: &str) -> Result<Wanted, Problem> {
 /// gain anything by it: it is neither decoded nor normalized.
 ///
 /// # Errors
-/// The first segment that is not understood.
+/// The first invalid segment.
 pub fn in_path(path: &str) -> Result<Wanted, Problem> {
     let mut segments = path.split('/');
     match (segments.next().unwrap_or_default(), segments.next()) {
