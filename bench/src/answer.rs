@@ -1,9 +1,9 @@
-//! How a request ended.
+//! The outcome of a request.
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     Accepted,
-    /// Told to come back later.
+    /// Refused with 503 and `Retry-After`.
     Later,
 }

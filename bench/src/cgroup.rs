@@ -6,7 +6,7 @@ use std::process::Command;
 
 const NAME: &str = "sc-auth-bench";
 
-/// Its folders: one for each controller in version 1. They are removed when the value goes.
+/// Its folders: one for each controller in version 1. They are removed when the value is dropped.
 pub struct Cgroup {
     cpu: PathBuf,
     memory: PathBuf,
@@ -51,7 +51,7 @@ impl Cgroup {
         command
     }
 
-    /// In how many periods it was stopped so far.
+    /// The number of periods in which it was throttled so far.
     pub fn throttled(&self) -> std::io::Result<u64> {
         let text = fs::read_to_string(self.cpu.join("cpu.stat"))?;
         let line = text.lines().find_map(|line| line.strip_prefix("nr_throttled "));
@@ -62,7 +62,7 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         for folder in [&self.cpu, &self.memory] {
-            // It is empty once its processes have ended, which takes a moment.
+            // It can be removed once its processes have ended, which takes a moment.
             for _ in 0..50 {
                 if fs::remove_dir(folder).is_ok() || !folder.exists() {
                     break;

@@ -1,4 +1,4 @@
-//! Many clients that ask again and again, and how long they wait.
+//! Load from many clients, and the latencies that they see.
 
 use std::fmt;
 use std::future::Future;
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use crate::answer::Answer;
 use crate::server::Server;
 
-/// How long, from how many, and how often at the most.
+/// The duration of a load, its clients and its rate.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub duration: Duration,
     pub clients: u32,
-    /// Requests a second from all of them; `None` for as many as there are answers.
+    /// Requests per second from all clients; `None` for as many as possible.
     pub rate: Option<u32>,
 }
 
-/// What the clients saw.
+/// The results of a load.
 #[derive(Debug)]
 pub struct Report {
     pub accepted: u32,

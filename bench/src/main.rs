@@ -1,6 +1,7 @@
-//! What the server does with half a core and 128 MiB, as a table. `make bench` runs it, as root: it makes a cgroup.
+//! Measures the server with half a core and 128 MiB, and prints a table. `make bench` runs it as root, because it
+//! creates a cgroup.
 //!
-//! The load comes from this machine too, on what the cgroup leaves of its cores.
+//! The load comes from the same machine, on the cores that the cgroup leaves free.
 
 #![expect(clippy::print_stdout, reason = "a table for a person")]
 
@@ -21,10 +22,10 @@ use server::Server;
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// The server's program, built for release.
+    /// The server's program, from a release build.
     #[arg(long)]
     server: PathBuf,
-    /// Where the data is; without it, an embedded database.
+    /// The URL of the database [default: an embedded database]
     #[arg(long)]
     database_url: Option<String>,
     /// How long each load lasts, in seconds.
@@ -39,7 +40,7 @@ struct Args {
     /// Measure refreshes only.
     #[arg(long)]
     refreshes_only: bool,
-    /// Hash without a break until the time is over, and print how often: for the comparison with the bare algorithm.
+    /// Hash continuously for this time, and print the number of hashes: for the comparison with the bare algorithm.
     #[arg(long, hide = true)]
     bare: bool,
 }
@@ -53,7 +54,7 @@ fn main() -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(run(&args))
 }
 
-/// What the algorithm alone can do.
+/// The speed of the algorithm alone.
 fn bare_hashes(duration: Duration) -> anyhow::Result<u32> {
     let params = argon2::Params::new(19_456, 2, 1, Some(32)).map_err(|error| anyhow::anyhow!("{error}"))?;
     let mut memory = vec![argon2::Block::default(); params.block_count()];
@@ -97,7 +98,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Logins from many, and what other requests notice of it.
+/// Logins from many clients, and their effect on other requests.
 async fn storms(server: &Server, cgroup: &Cgroup, duration: Duration, bare: u32, token: &str) -> anyhow::Result<()> {
     for clients in [32, 500] {
         let throttled = cgroup.throttled()?;

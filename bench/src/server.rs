@@ -23,7 +23,7 @@ pub struct Server {
     client: Client,
 }
 
-/// Speaks to the API.
+/// A client of the API.
 #[derive(Clone)]
 pub struct Client {
     api: String,
@@ -37,7 +37,7 @@ impl Server {
         admin.args(["admin", "create", "root", "--password-stdin"]).envs(environment(args, &folder));
         let mut admin = admin.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         std::io::Write::write_all(&mut admin.stdin.take().context("standard input")?, PASSWORD.as_bytes())?;
-        anyhow::ensure!(admin.wait()?.success(), "the Admin could not be made");
+        anyhow::ensure!(admin.wait()?.success(), "could not create the Admin");
         Self::launch(args, cgroup, folder).await
     }
 
@@ -61,7 +61,7 @@ impl Server {
             .spawn()?;
         let client = Client { api: format!("http://{api}"), http: reqwest::Client::new() };
         while client.http.get(format!("http://{ops}/readyz")).send().await.is_err() {
-            anyhow::ensure!(began.elapsed() < Duration::from_secs(20), "the server does not start");
+            anyhow::ensure!(began.elapsed() < Duration::from_secs(20), "the server did not start");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Ok(Self { started_in: began.elapsed(), child, folder, client })
@@ -75,7 +75,7 @@ impl Server {
         PathBuf::from(format!("/proc/{}/status", self.child.id())).exists() && self.status("VmRSS").is_ok()
     }
 
-    /// Resident, in bytes.
+    /// The resident memory, in bytes.
     pub fn memory(&self) -> anyhow::Result<u64> {
         self.status("VmRSS")
     }
@@ -134,7 +134,7 @@ impl Client {
         Ok(Answer::Accepted)
     }
 
-    /// `None` where the server is too busy.
+    /// `None` if the server is too busy.
     async fn login(&self) -> anyhow::Result<Option<Value>> {
         let body = json!({"username": "root", "password": PASSWORD});
         let response = self.http.post(self.url("accounts/login")).json(&body).send().await?;
@@ -145,7 +145,7 @@ impl Client {
         }
     }
 
-    /// Refreshes until the time is over, each time with the token of the answer before.
+    /// Refreshes for the whole time, each time with the token from the previous answer.
     pub async fn refresh_all(&self, mut token: String, until: Instant) -> anyhow::Result<Vec<Duration>> {
         let mut latencies = Vec::new();
         while Instant::now() < until {

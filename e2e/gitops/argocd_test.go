@@ -20,10 +20,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// The annotation by which this Argo CD knows what is its own.
+// The annotation that marks the objects of this Argo CD.
 const mark = "e2e.sc-auth.io/argocd"
 
-// argo is Argo CD's engine, with the cluster as it knows it.
+// argo is Argo CD's engine, with its cache of the cluster.
 type argo struct {
 	engine engine.GitOpsEngine
 	cache  cache.ClusterCache
@@ -89,7 +89,7 @@ func (a argo) sync(t *testing.T, app string, objects []*unstructured.Unstructure
 	}
 }
 
-// differences names the objects that Argo CD would call OutOfSync.
+// differences names the objects that Argo CD would report as OutOfSync.
 func (a argo) differences(t *testing.T, app string, objects []*unstructured.Unstructured) []string {
 	t.Helper()
 	live, err := a.cache.GetManagedLiveObjs(objects, managedBy(app))
@@ -115,10 +115,10 @@ func (a argo) differences(t *testing.T, app string, objects []*unstructured.Unst
 	return names
 }
 
-// stays fails where anything stays or becomes OutOfSync after a sync, when the operator has done its work too.
+// stays fails if any object is OutOfSync after a sync, once the operator has reconciled.
 func (a argo) stays(t *testing.T, app string, objects []*unstructured.Unstructured) {
 	t.Helper()
-	// What was stored arrives by a watch.
+	// The cache is updated by a watch.
 	for range 20 {
 		if len(a.differences(t, app, objects)) == 0 {
 			break
@@ -149,14 +149,14 @@ var ways = map[string][]sync.SyncOpt{
 	"server-side apply": {sync.WithServerSideApply(true), sync.WithServerSideApplyManager("argocd-controller")},
 }
 
-// uninstall takes the operator out, whoever installed it.
+// uninstall removes the operator, regardless of how it was installed.
 func uninstall(t *testing.T) {
 	t.Helper()
 	output(t, "kubectl", "delete", "-k", "../../config/overlay", "--ignore-not-found", "--timeout=120s")
 }
 
-// TestArgoSeesTheInstallAsItIs is about the everlasting diff: a definition or a default that the API server stores
-// otherwise than Git has it.
+// TestArgoSeesTheInstallAsItIs detects permanent diffs: a definition or a default that the API server stores differently
+// from Git.
 func TestArgoSeesTheInstallAsItIs(t *testing.T) {
 	installs := map[string][]byte{
 		"kustomize": output(t, "kubectl", "kustomize", "../../config/overlay"),
@@ -169,7 +169,7 @@ func TestArgoSeesTheInstallAsItIs(t *testing.T) {
 		output(t, "kubectl", "rollout", "status", "deployment/sc-auth-operator", "-n", "sc-auth-system", "--timeout=120s")
 	})
 	for app, text := range installs {
-		// The one's Deployment selects by other labels than the other's.
+		// The two Deployments have different selectors.
 		uninstall(t)
 		if app == "helm" {
 			output(t, "kubectl", "create", "namespace", "sc-auth-system")
@@ -185,12 +185,12 @@ func TestArgoSeesTheInstallAsItIs(t *testing.T) {
 	}
 }
 
-// isAbsent tells what the development cluster has no operator for.
+// isAbsent returns whether the development cluster lacks the operator for an object.
 func isAbsent(object *unstructured.Unstructured) bool {
 	return slices.Contains([]string{"postgresql.cnpg.io", "k8s.mariadb.com"}, object.GroupVersionKind().Group)
 }
 
-// TestArgoSeesEachSampleAsItIs is the same of what people start from.
+// TestArgoSeesEachSampleAsItIs is the same test for the samples.
 func TestArgoSeesEachSampleAsItIs(t *testing.T) {
 	t.Parallel()
 	output(t, "kubectl", "apply", "--server-side", "-f", needed(t, "SCDEV_CERT_MANAGER_CRDS"))
@@ -212,7 +212,7 @@ func TestArgoSeesEachSampleAsItIs(t *testing.T) {
 				a.stays(t, app, objects)
 			})
 		}
-		// An empty Git prunes all of it.
+		// An empty repository prunes everything.
 		a.sync(t, app, nil)
 	}
 }

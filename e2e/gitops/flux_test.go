@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// repository is a Git repository with a folder of manifests, and where Flux finds it.
+// repository is a Git repository with a folder of manifests, and its address for Flux.
 type repository struct {
 	folder, url string
 }
 
-// newRepository serves it by Git's own HTTP server.
+// newRepository serves a repository with Git's own HTTP server.
 func newRepository(t *testing.T) repository {
 	t.Helper()
 	folder := t.TempDir()
@@ -54,8 +54,8 @@ func (r repository) commit(t *testing.T, manifests map[string]string) {
 	output(t, "git", append(git, "commit", "-q", "--allow-empty", "-m", "change")...)
 }
 
-// start runs one of Flux' controllers until the test ends. Where it ends by itself it is started again, as Kubernetes
-// would: it does so when the API server does not list all of its new kinds yet.
+// start runs one of Flux' controllers until the test ends. If it exits, it is restarted, as in Kubernetes: it exits while
+// the API server does not yet list all of its new kinds.
 func start(t *testing.T, program string, arguments ...string) {
 	t.Helper()
 	log := &bytes.Buffer{}
@@ -85,7 +85,7 @@ func start(t *testing.T, program string, arguments ...string) {
 	})
 }
 
-// troubles are the last lines of a log that tell of some, without what is said at the end of every run.
+// troubles returns the last lines of a log with errors, without those at the end of every run.
 func troubles(log string) string {
 	lines := []string{}
 	for line := range strings.Lines(log) {
@@ -105,7 +105,7 @@ func apply(t *testing.T, text string) {
 	}
 }
 
-// eventually fails where it does not come true within two minutes, and says what Flux and the operator say then.
+// eventually fails if the condition does not hold within two minutes, and prints the logs of Flux and the operator.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	started := time.Now()
@@ -145,7 +145,7 @@ func scauth(name, database string) string {
 	return fmt.Sprintf("apiVersion: sc-auth.io/v1alpha1\nkind: ScAuth\nmetadata: {name: %s}\nspec: {database: %s}\n", name, database)
 }
 
-// isReady tells whether Flux calls the newest commit applied and healthy.
+// isReady returns whether Flux reports the newest commit as applied and healthy.
 func isReady(t *testing.T, r repository) bool {
 	t.Helper()
 	head := strings.TrimSpace(string(output(t, "git", "-C", r.folder, "rev-parse", "HEAD")))
@@ -159,7 +159,7 @@ func exists(t *testing.T, kind, name string) bool {
 	return len(output(t, "kubectl", "get", kind, name, "--ignore-not-found", "-o", "name")) > 0
 }
 
-// TestFlux runs Flux' own controllers: what is in Git is applied and waited for, and pruned when it is not.
+// TestFlux runs Flux' own controllers: they apply the objects in Git, wait for them, and prune removed ones.
 func TestFlux(t *testing.T) {
 	t.Parallel()
 	apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}")
@@ -170,7 +170,7 @@ func TestFlux(t *testing.T) {
 		"--storage-adv-addr=127.0.0.1:19790", "--metrics-addr=127.0.0.1:19791", "--health-addr=127.0.0.1:19792")...)
 	start(t, needed(t, "SCDEV_FLUX_KUSTOMIZE"), append(common, "--metrics-addr=127.0.0.1:19793", "--health-addr=127.0.0.1:19794")...)
 
-	// While the controllers run, who take their finalizers off.
+	// While the controllers run, which remove their finalizers.
 	t.Cleanup(func() {
 		output(t, "kubectl", "-n", "flux-system", "delete", "kustomization,gitrepository", "--all", "--timeout=60s")
 	})
@@ -185,7 +185,7 @@ func TestFlux(t *testing.T) {
 		t.Fatalf("Flux did not wait: Ready is %s", ready)
 	}
 
-	// One whose Secret does not come keeps the commit from being called healthy.
+	// A ScAuth that waits for its Secret prevents the commit from being healthy.
 	waiting := scauth("e2e-flux-waits", "{external: {urlFrom: {name: none, key: uri}}}")
 	r.commit(t, map[string]string{"good.yaml": good, "waiting.yaml": waiting})
 	eventually(t, "the second one is applied", func() bool { return exists(t, "scauth", "e2e-flux-waits") })
@@ -200,7 +200,7 @@ func TestFlux(t *testing.T) {
 	if exists(t, "scauth", "e2e-flux-waits") {
 		t.Fatal("it was not pruned")
 	}
-	// An empty folder would be an error to Flux.
+	// Flux treats an empty folder as an error.
 	other := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, namespace: flux-system}\n"
 	r.commit(t, map[string]string{"other.yaml": other})
 	eventually(t, "an empty Git prunes the rest", func() bool { return !exists(t, "scauth", "e2e-flux") })

@@ -1,4 +1,4 @@
-// Package gitops tries what others will do with a ScAuth with their own libraries.
+// Package gitops tests ScAuths with the libraries of Flux and Argo CD.
 package gitops
 
 import (
@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// A state is a ScAuth as the operator left it in one of the other tests, and as the API server stored it.
+// A state is a ScAuth in one of the other tests, as the operator wrote it and the API server stored it.
 type state struct {
 	object *unstructured.Unstructured
 	reason map[string]string
@@ -38,8 +38,8 @@ func newState(object *unstructured.Unstructured) state {
 	return s
 }
 
-// states reads the answers to all writes of a status in the audit logs of the API servers that the other tests had, one
-// of each combination of statuses and reasons.
+// states reads the answers to all writes of a status in the audit logs of the other tests' API servers, one for each
+// combination of statuses and reasons.
 func states(t *testing.T) []state {
 	t.Helper()
 	files := strings.Split(needed(t, "SCDEV_STATES"), ":")
@@ -63,7 +63,7 @@ func states(t *testing.T) []state {
 			}
 			object := &unstructured.Unstructured{}
 			if object.UnmarshalJSON(event.ResponseObject) != nil || object.GetKind() != "ScAuth" {
-				// The answer to a write that was refused.
+				// The write was refused.
 				continue
 			}
 			if isLate(object) {
@@ -83,13 +83,13 @@ func states(t *testing.T) []state {
 	return found
 }
 
-// isLate tells of a status that was written when its ScAuth had just been edited: TestKstatusOfANewGeneration has that.
+// isLate returns whether a status was written just after an edit of its ScAuth: see TestKstatusOfANewGeneration.
 func isLate(object *unstructured.Unstructured) bool {
 	observed, _, _ := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
 	return observed != object.GetGeneration()
 }
 
-// needed is a variable of the environment that the development cluster sets.
+// needed returns an environment variable of the development cluster.
 func needed(t *testing.T, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
@@ -99,8 +99,8 @@ func needed(t *testing.T, name string) string {
 	return value
 }
 
-// TestEveryReasonWasSeen compares the states with the documented reasons, so that the other tests of this file are about
-// all there can be.
+// TestEveryReasonWasSeen compares the states with the documented reasons, so that the other tests in this file cover all of
+// them.
 func TestEveryReasonWasSeen(t *testing.T) {
 	page, err := os.ReadFile("../../docs/conditions.md")
 	if err != nil {
@@ -122,8 +122,8 @@ func TestEveryReasonWasSeen(t *testing.T) {
 	}
 }
 
-// TestKstatus asks the library that Flux and kubectl's successors use: a Ready one is Current, one that waits, rolls or has its
-// volume resized is InProgress, one that only a change of its spec can mend is Failed.
+// TestKstatus uses the library of Flux: a Ready ScAuth is Current; one that waits, rolls out or resizes its volume is
+// InProgress; one that only a change of its spec can fix is Failed.
 func TestKstatus(t *testing.T) {
 	for _, s := range states(t) {
 		want := status.InProgressStatus
@@ -131,7 +131,7 @@ func TestKstatus(t *testing.T) {
 		case s.status["Stalled"] == "True":
 			want = status.FailedStatus
 		case s.status["Reconciling"] == "True":
-			// Also where the pods serve while their volume grows.
+			// Also while the pods serve and their volume is resized.
 		case s.status["Ready"] == "True":
 			want = status.CurrentStatus
 		}
@@ -144,7 +144,7 @@ func TestKstatus(t *testing.T) {
 	}
 }
 
-// TestKstatusOfANewGeneration is about the moment before the operator has seen an edit.
+// TestKstatusOfANewGeneration tests the moment before the operator has seen an edit.
 func TestKstatusOfANewGeneration(t *testing.T) {
 	for _, s := range states(t) {
 		edited := s.object.DeepCopy()
@@ -159,7 +159,7 @@ func TestKstatusOfANewGeneration(t *testing.T) {
 	}
 }
 
-// TestArgoHealth runs the health check of config/argocd as Argo CD does.
+// TestArgoHealth runs the health check of config/argocd like Argo CD.
 func TestArgoHealth(t *testing.T) {
 	for _, s := range states(t) {
 		want := "Progressing"
@@ -171,7 +171,7 @@ func TestArgoHealth(t *testing.T) {
 		case s.status["Ready"] == "True":
 			want = "Healthy"
 		}
-		// The pods may serve although the spec must change.
+		// The pods may serve although the spec has to change.
 		reason := s.reason["Ready"]
 		if s.status["Stalled"] == "True" {
 			reason = s.reason["Stalled"]

@@ -1,4 +1,4 @@
-//! What the operator has asked of the API server, from the audit log; it has each request of the operator.
+//! The operator's requests to the API server, from the audit log, which has all of them.
 
 use std::time::{Duration, Instant};
 
@@ -8,19 +8,19 @@ use crate::kube::eventually;
 
 const OPERATOR: &str = "system:serviceaccount:sc-auth-system:sc-auth-operator";
 
-/// One request of the operator, and how it ended.
+/// One request of the operator, and its outcome.
 pub struct Request {
-    /// As RBAC names it.
+    /// The verb of RBAC.
     pub verb: String,
     /// The API group, empty for the core one.
     pub group: String,
-    /// With its subresource, as RBAC writes it: `scauths/status`.
+    /// The resource of RBAC, with its subresource: `scauths/status`.
     pub resource: String,
-    /// With its query.
+    /// The URI, with its query.
     pub uri: String,
-    /// Of the answer; 0 where there was none.
+    /// The status of the answer; 0 without an answer.
     pub code: u64,
-    /// Of a failure.
+    /// The message of a failure.
     pub message: String,
 }
 
@@ -31,7 +31,7 @@ impl Request {
     }
 }
 
-/// How long the operator must have sent nothing before it counts as having finished.
+/// How long the operator must be silent before it counts as finished.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Waits until the operator has sent no request whose URI contains `part` for ten seconds; its Lease does not count.

@@ -1,4 +1,4 @@
-//! The API as a client sees it: through the ingress by its host name, or one pod directly.
+//! A client of the API, through the ingress by host name, or directly to one pod.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::kube::PATIENCE;
 
-/// Of each account that [`Client::register`] makes.
+/// The password of each account that [`Client::register`] creates.
 pub const PASSWORD: &str = "correct horse battery";
 
 /// A variable that the cluster's environment sets.
@@ -40,7 +40,7 @@ impl Client {
         Self { http: reqwest::Client::new(), base: format!("http://{address}:8000") }
     }
 
-    /// Status and body of an answer: JSON, or else the text. Fails where no answer came.
+    /// Status and body of an answer: JSON, or else the text. Fails without an answer.
     pub async fn try_call(
         &self,
         method: &str,
@@ -61,7 +61,7 @@ impl Client {
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
-    /// The same where an answer must come.
+    /// The same, for a call that must be answered.
     pub async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> (u16, Value) {
         self.try_call(method, path, token, body).await.unwrap()
     }
@@ -94,12 +94,12 @@ impl Client {
         assert_eq!(self.call("DELETE", "/api/v1/accounts/logout", Some(access), None).await.0, 200);
     }
 
-    /// Waits until the ingress has a route to a server.
+    /// Waits until the ingress routes to a server.
     pub async fn answers(&self) {
         self.root_answers(200).await;
     }
 
-    /// Waits until the ingress has no route any more.
+    /// Waits until the ingress no longer has a route.
     pub async fn vanishes(&self) {
         self.root_answers(404).await;
     }
@@ -110,7 +110,7 @@ impl Client {
     }
 }
 
-/// Tries until it holds.
+/// Waits for a condition.
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !holds().await {
@@ -119,7 +119,7 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// A client that sends one request after the other until it is ended, and notes what fails.
+/// A client that sends one request after another until it is stopped, and records failures.
 pub struct Load {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
@@ -127,7 +127,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// `request` fails with what was wrong about its answer.
+    /// `request` fails with the problem of its answer.
     pub fn of<F>(pause: Duration, mut request: impl FnMut() -> F + Send + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send,
@@ -146,7 +146,7 @@ impl Load {
         Self { stop, answered, task }
     }
 
-    /// Asks for the account of a user who is logged in.
+    /// Requests the account of a logged-in user.
     pub fn of_me(host: &str, access: &str, pause: Duration) -> Self {
         let (client, access) = (Arc::new(Client::at(host)), access.to_owned());
         Self::of(pause, move || {
@@ -160,18 +160,18 @@ impl Load {
         })
     }
 
-    /// Waits until so many more requests have been answered.
+    /// Waits until `count` more requests have been answered.
     pub async fn goes_on(&self, count: usize) {
         let before = self.answered.load(Ordering::Relaxed);
         until("more requests are answered", async || self.answered.load(Ordering::Relaxed) >= before + count).await;
     }
 
-    /// Ends it. No request may have failed.
+    /// Stops the client. No request may have failed.
     pub async fn ends_well(self) {
         self.stop.store(true, Ordering::Relaxed);
         let failures = self.task.await.unwrap();
         let count = self.answered.load(Ordering::Relaxed);
         assert!(failures.is_empty(), "{} of {count} failed: {:?}", failures.len(), &failures[..failures.len().min(5)]);
-        assert!(count > 0, "nothing was asked");
+        assert!(count > 0, "no request was sent");
     }
 }

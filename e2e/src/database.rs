@@ -1,33 +1,33 @@
-//! Databases on this machine's own servers, as the pods reach them.
+//! Databases on this machine's servers, with the addresses that pods use.
 
 use std::process::Command;
 
 use crate::client::environment;
 
-/// Where a database is, as the pods see it.
+/// The address of a database server for pods.
 pub struct Server {
-    /// This machine, as a pod reaches it.
+    /// This machine's address for pods.
     pub host: String,
-    /// Where the server listens.
+    /// The server's port.
     pub port: i32,
-    /// May do anything there.
+    /// A user with all privileges.
     pub user: String,
-    /// Of that user.
+    /// The password of that user.
     pub password: String,
 }
 
 impl Server {
-    /// The address of a database of PostgreSQL there.
+    /// The URL of a PostgreSQL database on this server.
     pub fn uri(&self, database: &str) -> String {
         self.uri_of(&self.user, &self.password, database)
     }
 
-    /// The same for another user; the password as it stands in an address.
+    /// The same for another user, with a percent-encoded password.
     pub fn uri_of(&self, user: &str, password: &str, database: &str) -> String {
         format!("postgresql://{user}:{password}@{}:{}/{database}", self.host, self.port)
     }
 
-    /// The address of a database of MariaDB there.
+    /// The URL of a MariaDB database on this server.
     pub fn mysql_uri(&self, database: &str) -> String {
         format!("mysql://{}:{}@{}:{}/{database}", self.user, self.password, self.host, self.port)
     }
@@ -46,7 +46,7 @@ pub fn mariadb(name: &str) -> Server {
     server(&environment("SCDEV_MARIADB_URL"))
 }
 
-/// Statements in MariaDB. Returns what they found, a row a line.
+/// Runs statements in MariaDB. Returns the result, one line per row.
 pub fn execute_in_mariadb(statements: &str) -> String {
     let server = server(&environment("SCDEV_MARIADB_URL"));
     let output = Command::new("mariadb")
@@ -76,12 +76,12 @@ pub fn postgres(name: &str) -> Server {
     postgres_server()
 }
 
-/// Where PostgreSQL is, as the pods see it.
+/// The address of PostgreSQL for pods.
 pub fn postgres_server() -> Server {
     server(&environment("SCDEV_POSTGRES_URL"))
 }
 
-/// Drops that database of PostgreSQL, if it exists.
+/// Drops a PostgreSQL database, if it exists.
 pub fn without_postgres(name: &str) {
     execute("postgres", &format!("DROP DATABASE IF EXISTS \"{name}\""));
 }
@@ -93,12 +93,12 @@ fn psql(database: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A statement in a database of PostgreSQL.
+/// Runs a statement in a PostgreSQL database.
 pub fn execute(database: &str, statement: &str) {
     psql(database, &["-c", statement]);
 }
 
-/// One more user of a database of PostgreSQL that is in use.
+/// Creates another user for a PostgreSQL database.
 pub fn postgres_user(database: &str, user: &str, password: &str) {
     let exists = psql(database, &["-c", &format!("SELECT 1 FROM pg_roles WHERE rolname = '{user}'")]);
     let verb = if exists.trim().is_empty() { "CREATE" } else { "ALTER" };
@@ -107,7 +107,7 @@ pub fn postgres_user(database: &str, user: &str, password: &str) {
     execute(database, &format!("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {user}"));
 }
 
-/// Takes nobody in any more, and throws out who is there.
+/// Refuses new connections and ends existing ones.
 pub fn close(database: &str) {
     execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
     execute(
@@ -116,12 +116,12 @@ pub fn close(database: &str) {
     );
 }
 
-/// Takes everybody in again.
+/// Accepts connections again.
 pub fn open(database: &str) {
     execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
 }
 
-/// How many connections that user has.
+/// The number of connections of a user.
 pub fn connections_of(user: &str) -> usize {
     let count = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{user}'");
     psql("postgres", &["-c", &count]).trim().parse().unwrap()

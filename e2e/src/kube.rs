@@ -1,4 +1,4 @@
-//! The cluster, through kubectl, as a person uses it.
+//! The cluster, through kubectl.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-/// Runs kubectl with that standard input, whether or not it succeeds.
+/// Runs kubectl with this standard input; it may fail.
 pub fn kubectl(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new("kubectl")
         .args(arguments)
@@ -27,7 +27,7 @@ pub fn run(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Applies a manifest. Fails with what kubectl complained about.
+/// Applies a manifest. Fails with kubectl's error.
 pub fn apply(manifest: Value) -> Result<(), String> {
     let output = kubectl(&["apply", "-f", "-"], &manifest.to_string());
     if output.status.success() { Ok(()) } else { Err(String::from_utf8(output.stderr).unwrap()) }
@@ -38,7 +38,7 @@ pub fn scauth(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "metadata": {"name": name}, "spec": spec})
 }
 
-/// A namespace that lets the ScAuth of its name in.
+/// Creates a namespace that allows the ScAuth of the same name.
 pub fn lend_namespace(name: &str) {
     let annotations = json!({"sc-auth.io/allow": name});
     apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": annotations}}))
@@ -51,7 +51,7 @@ pub fn make_secret(name: &str, namespace: &str, content: Value) {
     apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": content})).unwrap();
 }
 
-/// An object, `Null` where there is none.
+/// An object; `Null` if it does not exist.
 pub fn get(kind: &str, name: &str, namespace: &str) -> Value {
     let text = run(&["get", kind, name, "-n", namespace, "--ignore-not-found", "-o", "json"]);
     if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
@@ -71,7 +71,7 @@ pub fn secret_value(name: &str, namespace: &str, key: &str) -> String {
     String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap()).unwrap()
 }
 
-/// A condition of a ScAuth, `Null` where there is none.
+/// A condition of a ScAuth; `Null` if it does not exist.
 pub fn condition(name: &str, kind: &str) -> Value {
     let scauth = get("scauth", name, "default");
     condition_of(&scauth, kind)
@@ -82,11 +82,11 @@ fn condition_of(scauth: &Value, kind: &str) -> Value {
     conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
 }
 
-/// How long a test waits for what it expects: longer than a slow machine takes, and shorter than the operator's resync,
-/// which must not be what makes it come true.
+/// How long a test waits for a condition: longer than a slow machine needs, and shorter than the operator's resync,
+/// which must not be the cause.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
-/// Tries until it holds.
+/// Waits for a condition.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
@@ -95,12 +95,12 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until all of the current spec serves.
+/// Waits until the ScAuth is Ready with its current spec.
 pub fn ready(name: &str) {
     let started = Instant::now();
     loop {
         let scauth = get("scauth", name, "default");
-        // All out of one answer: the next one may be newer.
+        // Check one answer: the next one may be newer.
         let condition = condition_of(&scauth, "Ready");
         let generation = &scauth["metadata"]["generation"];
         if condition["status"] == "True" && condition["observedGeneration"] == *generation {
@@ -118,13 +118,13 @@ pub fn pods(name: &str, namespace: &str) -> Vec<Value> {
     pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
 }
 
-/// Deletes a ScAuth, and its namespace with all that a test left in it, at the test's end.
+/// Deletes a ScAuth, and its namespace with everything that the test has left there, at the end of the test.
 pub struct Cleanup(pub &'static str);
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // Left there to be looked at.
+            // Keep it for inspection after a failure.
             return;
         }
         kubectl(&["delete", "scauth", self.0, "--ignore-not-found"], "");

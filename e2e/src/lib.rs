@@ -1,5 +1,5 @@
-//! What the tests of the whole in a real cluster share: kubectl, the API as a client sees it, databases, and the pages'
-//! blocks. The tests themselves lie in `tests/`.
+//! Helpers of the end-to-end tests in a real cluster: kubectl, a client of the API, databases, and the shell blocks of
+//! the pages. The tests themselves are in `tests/`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,8 +7,8 @@
     clippy::missing_panics_doc,
     reason = "a test may end at the first surprise"
 )]
-#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
-#![allow(clippy::must_use_candidate, reason = "a test may run a command for its effect alone")]
+#![allow(clippy::needless_pass_by_value, reason = "manifests are written where they are used")]
+#![allow(clippy::must_use_candidate, reason = "a test may run a command only for its effect")]
 
 pub mod audit;
 pub mod client;

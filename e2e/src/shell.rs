@@ -1,24 +1,24 @@
-//! A page's blocks, and a shell that they are pasted into.
+//! The shell blocks of a page, and a shell to paste them into.
 
 use std::process::Command;
 
 use crate::manifests::root;
 
-/// The shell blocks of a page, from that heading on.
+/// The shell blocks of a page, from a heading on.
 pub fn blocks(page: &str, heading: &str) -> Vec<String> {
     let text = read(page);
     let at = text.find(heading).unwrap_or_else(|| panic!("{page} has no {heading}"));
     blocks_in(page, &text[at..])
 }
 
-/// Those under that heading alone, with each placeholder replaced by what a reader would write.
+/// The blocks under one heading, with each placeholder replaced.
 pub fn section(page: &str, heading: &str, placeholders: &[(&str, &str)]) -> Vec<String> {
     let text = format!("\n{}", read(page));
     let start = format!("\n{heading}\n");
     let at = text.find(&start).unwrap_or_else(|| panic!("{page} has no {heading}")) + start.len();
     let end = text[at..].find("\n#").map_or(text.len(), |length| at + length);
     let fill = |block: String| placeholders.iter().fold(block, |block, (name, value)| filled(&block, name, value));
-    // The newline before a block that follows the heading at once.
+    // Keep the newline before a block that directly follows the heading.
     blocks_in(page, &text[at - 1..end]).into_iter().map(fill).collect()
 }
 
@@ -33,7 +33,7 @@ fn blocks_in(page: &str, text: &str) -> Vec<String> {
     blocks
 }
 
-/// With the value for each word `name`: NAME is neither in NAMESPACE nor in $NAME.
+/// Replaces the word `name` with the value: NAME matches neither NAMESPACE nor $NAME.
 fn filled(block: &str, name: &str, value: &str) -> String {
     let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || "_${".contains(letter);
     let mut parts = block.split(name);
@@ -46,12 +46,12 @@ fn filled(block: &str, name: &str, value: &str) -> String {
     text
 }
 
-/// Pastes them into one shell, in the repository. Returns what was printed.
+/// Pastes the blocks into one shell, in the repository. Returns its output.
 pub fn paste(blocks: &[String]) -> String {
     paste_with(&[], blocks)
 }
 
-/// The same where the page takes variables for granted.
+/// The same, for a page that assumes that variables are set.
 pub fn paste_with(variables: &[(&str, &str)], blocks: &[String]) -> String {
     let mut shell = Command::new("bash");
     shell.envs(variables.iter().copied());
@@ -62,7 +62,7 @@ pub fn paste_with(variables: &[(&str, &str)], blocks: &[String]) -> String {
     said
 }
 
-/// The folder of the programs that cargo has built, beside this test's own.
+/// The folder of the programs that cargo has built, next to this test's program.
 pub fn programs() -> String {
     let test = std::env::current_exe().unwrap();
     test.parent().unwrap().parent().unwrap().to_str().unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! A ScAuth of a test, with the database that it uses, its namespace and its Secret.
+//! A ScAuth for a test, with its database, its namespace and its Secret.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::database::{self, Server};
 use crate::kube::{Cleanup, apply, condition, get, lend_namespace, make_secret, pods, ready, scauth};
 
-/// A ScAuth whose namespace has its name too. Drop it last: it deletes both, except where the test has failed.
+/// A ScAuth with a namespace of the same name. Drop it last: it deletes both, unless the test has failed.
 pub struct Tenant {
     name: &'static str,
     host: Option<&'static str>,
@@ -24,7 +24,7 @@ impl Tenant {
         Self::new(name, json!({"embedded": {}}))
     }
 
-    /// With a database whose address Secret `db` will hold; see [`Tenant::use_database`].
+    /// With a database whose address will be in Secret `db`; see [`Tenant::use_database`].
     pub fn external(name: &'static str) -> Self {
         Self::new(name, json!({"external": {"urlFrom": {"name": "db", "key": "uri"}}}))
     }
@@ -53,14 +53,14 @@ impl Tenant {
         )
     }
 
-    /// Behind the ingress, under that host name.
+    /// Exposes it through the ingress, under a host name.
     #[must_use]
     pub fn host(mut self, host: &'static str) -> Self {
         self.host = Some(host);
         self.with(json!({"expose": {"ingress": {"host": host, "className": "traefik"}}}))
     }
 
-    /// With more in its spec, as a JSON merge patch.
+    /// Changes its spec with a JSON merge patch.
     #[must_use]
     pub fn with(mut self, patch: Value) -> Self {
         merge(&mut self.spec, patch);
@@ -82,12 +82,12 @@ impl Tenant {
         make_secret("db", self.name, json!({"uri": uri}));
     }
 
-    /// Applies it, without what [`Tenant::apply_with`] patched before.
+    /// Applies it, without earlier patches of [`Tenant::apply_with`].
     pub fn apply(&self) -> &Self {
         self.apply_with(json!({}))
     }
 
-    /// Applies it with a JSON merge patch of its spec, which the next apply does not keep.
+    /// Applies it with a JSON merge patch of its spec, which the next apply drops.
     pub fn apply_with(&self, patch: Value) -> &Self {
         let mut spec = self.spec.clone();
         merge(&mut spec, patch);
@@ -95,17 +95,17 @@ impl Tenant {
         self
     }
 
-    /// Waits until all of the current spec serves.
+    /// Waits until it is Ready with its current spec.
     pub fn ready(&self) {
         ready(self.name);
     }
 
-    /// A condition, `Null` where there is none.
+    /// A condition; `Null` if it does not exist.
     pub fn condition(&self, kind: &str) -> Value {
         condition(self.name, kind)
     }
 
-    /// Its status, `Null` where there is none.
+    /// Its status; `Null` if it does not exist.
     pub fn status(&self) -> Value {
         get("scauth", self.name, self.name)["status"].clone()
     }
@@ -115,17 +115,17 @@ impl Tenant {
         pods(self.name, self.name)
     }
 
-    /// Which pods those are: differs once one is replaced.
+    /// The uids of these pods, which change when a pod is replaced.
     pub fn pod_uids(&self) -> Vec<Value> {
         self.pods().iter().map(|pod| pod["metadata"]["uid"].clone()).collect()
     }
 
-    /// A client of the first pod, past the ingress.
+    /// A client of the first pod, without the ingress.
     pub fn pod_client(&self) -> Client {
         Client::of_pod(&self.pods()[0])
     }
 
-    /// A client, once the ingress has a route to a server.
+    /// A client, once the ingress routes to a server.
     pub async fn client(&self) -> Client {
         let client = Client::at(self.host.expect("the ScAuth has no host"));
         client.answers().await;
@@ -137,7 +137,7 @@ fn database_of(name: &str) -> String {
     name.replace('-', "_")
 }
 
-/// A JSON merge patch: objects are merged, null removes a field, and anything else replaces what is there.
+/// A JSON merge patch: objects are merged, null removes a field, and other values replace it.
 fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_patch_merges_objects_removes_what_is_null_and_replaces_the_rest() {
+    fn a_patch_merges_objects_removes_null_fields_and_replaces_the_rest() {
         let mut spec = json!({"database": {"embedded": {}}, "expose": {"ingress": {"host": "a"}}, "replicas": 1});
         merge(&mut spec, json!({"expose": {"ingress": null, "none": {}}, "replicas": 2, "auth": {"issuer": "b"}}));
         let merged = json!({

@@ -1,4 +1,4 @@
-//! One version in all the places that name it, and the script that sets it there.
+//! Checks that all places name the same version, and the script that sets it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::manifests::root;
 
-/// Where readers and tools find the current version: a folder's files count with those of its folders.
+/// The places of the current version: files, and folders with all files below them.
 const PLACES: [&str; 9] = [
     "README.md",
     "README.id.md",
@@ -18,9 +18,9 @@ const PLACES: [&str; 9] = [
     "charts/sc-auth-operator/values.yaml",
     "e2e/tests/packaging/snapshots",
 ];
-/// Generated from the API's comments, whose example of an image stays the same over releases.
+/// Generated from the API's comments, whose example image is the same in all releases.
 const GENERATED: &str = "docs/reference.md";
-/// What a version follows. One that is set nowhere any more has lost its place.
+/// The texts before a version. A text that no longer occurs must be removed here.
 const MARKS: [&str; 12] = [
     "sc-auth-server:",
     "sc-auth-operator:",
@@ -44,12 +44,12 @@ fn files(path: &Path) -> Vec<PathBuf> {
     entries.flat_map(|entry| files(&entry)).collect()
 }
 
-/// The version at the beginning of the text, if it has one there.
+/// The version at the beginning of the text, if any.
 fn version(text: &str) -> Option<&str> {
     let text = text.trim_start_matches('"');
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '.' || letter == '-';
     let end = text.find(|letter| !is_part(letter)).unwrap_or(text.len());
-    // Of an archive's name, what stands before the system.
+    // In the name of an archive, the version ends before the system.
     let found = text[..end].split("-linux-").next()?.trim_end_matches(".tgz").trim_end_matches('.');
     found.starts_with(|first: char| first.is_ascii_digit()).then_some(found).filter(|found| found.contains('.'))
 }
@@ -64,7 +64,7 @@ fn locked(lock: &str) -> Vec<&str> {
     packages.flat_map(|package| after(package, "\nversion = ")).collect()
 }
 
-/// Each place that has another version, and each mark that no place has.
+/// The places with another version, and the marks that occur nowhere.
 fn disagreements(root: &Path, wanted: &str) -> Vec<String> {
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
     let mut wrong = Vec::new();
@@ -95,7 +95,7 @@ fn every_place_names_this_version() {
     assert_eq!(disagreements(&root(), env!("CARGO_PKG_VERSION")), Vec::<String>::new(), "run dev/release/set-version");
 }
 
-/// A copy of all that the script reads.
+/// A copy of all files that the script reads.
 fn copy(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("sc-auth-version-{}-{name}", std::process::id()));
     drop(fs::remove_dir_all(&folder));

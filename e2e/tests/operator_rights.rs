@@ -1,6 +1,6 @@
-//! The operator's rights against what it did in the tests before, from the API server's audit log: with the admission plugin
-//! OwnerReferencesPermissionEnforcement on, nothing was missing, and nothing was given in vain. In a program of its own,
-//! which `make test` runs after `operator` and before `packaging`.
+//! Compares the operator's permissions with its requests in the earlier tests, from the API server's audit log: with
+//! the admission plugin OwnerReferencesPermissionEnforcement, none was missing and none is unused. `make test` runs
+//! this program after `operator` and before `packaging`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
 use std::collections::BTreeSet;
@@ -12,8 +12,8 @@ use serde_json::Value;
 /// Verb, group and resource.
 type Right = (String, String, String);
 
-/// Asked for by OwnerReferencesPermissionEnforcement alone: `delete` of whoever sets an owner reference on an object that is
-/// there already, as after a change of deletionPolicy; `update` of an owner's finalizers, since children block its deletion.
+/// Required only by OwnerReferencesPermissionEnforcement: `delete`, to set an owner reference on an existing object
+/// after a change of deletionPolicy; `update` of an owner's finalizers, because children block its deletion.
 const ONLY_CHECKED: [(&str, &str, &str); 4] = [
     ("delete", "", "namespaces"),
     ("delete", "", "persistentvolumeclaims"),
@@ -50,7 +50,7 @@ fn used(requests: &[Request]) -> BTreeSet<Right> {
     let mut used = BTreeSet::new();
     for request in requests.iter().filter(|request| !request.resource.is_empty()) {
         used.insert(right(&request.verb, &request.group, &request.resource));
-        // A server-side apply of what is not there yet.
+        // A server-side apply of an object that does not exist yet.
         if request.verb == "patch" && request.code == 201 {
             used.insert(right("create", &request.group, &request.resource));
         }
@@ -59,9 +59,9 @@ fn used(requests: &[Request]) -> BTreeSet<Right> {
 }
 
 #[test]
-fn no_right_was_missing() {
+fn no_permission_is_missing() {
     let (requests, _) = requests(0);
-    assert!(requests.len() > 1_000, "the tests in the cluster come before this one; run `make test`");
+    assert!(requests.len() > 1_000, "the tests in the cluster must run before this one; run `make test`");
     let refused = requests.iter().filter(|request| request.code == 403 && request.message.contains(" cannot "));
     let refused: BTreeSet<_> = refused.map(|request| &request.message).collect();
     assert_eq!(refused, BTreeSet::new());
@@ -71,9 +71,9 @@ fn no_right_was_missing() {
 }
 
 #[test]
-fn no_right_was_given_in_vain() {
+fn no_permission_is_unused() {
     let mut used = used(&requests(0).0);
     used.extend(ONLY_CHECKED.map(|(verb, group, resource)| right(verb, group, resource)));
     let in_vain: Vec<_> = given().difference(&used).cloned().collect();
-    assert_eq!(in_vain, Vec::<Right>::new(), "take it away, or test what needs it");
+    assert_eq!(in_vain, Vec::<Right>::new(), "remove it, or test the code that needs it");
 }

@@ -1,5 +1,5 @@
-//! What the operator does with a thousand ScAuths, as a table: on an API server without nodes, so that nothing but the two of
-//! them works. `dev/bench operator` runs it.
+//! Measures the operator with a thousand ScAuths, and prints a table. It uses an API server without nodes, so that no
+//! other component is busy. `dev/bench operator` runs it.
 
 #![expect(clippy::print_stdout, reason = "a table for a person")]
 
@@ -18,21 +18,21 @@ use serde_json::{Value, json};
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// The operator's program, built for release.
+    /// The operator's program, from a release build.
     #[arg(long)]
     operator: PathBuf,
-    /// How many ScAuths there are.
+    /// The number of ScAuths.
     #[arg(long, default_value_t = 1_000)]
     scauths: usize,
-    /// How many children are deleted or edited by hand.
+    /// The number of children to delete or edit.
     #[arg(long, default_value_t = 200)]
     edits: usize,
 }
 
-/// As many as the operator reconciles at once.
+/// The number of ScAuths that the operator reconciles at once.
 const WORKERS: usize = 16;
 const NAMESPACE: &str = "sc-auth-system";
-/// What one ScAuth becomes: group, version, kind, and the plural that `kube` cannot guess.
+/// The children of one ScAuth: group, version, kind, and the plural that `kube` cannot guess.
 const CHILDREN: [(&str, &str, &str); 8] = [
     ("", "v1", "ServiceAccount"),
     ("", "v1", "Secret"),
@@ -89,7 +89,7 @@ impl Operator {
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// In MiB, as the kernel has it: resident now (`VmRSS`) or at its highest (`VmHWM`).
+    /// The memory in MiB, from the kernel: resident (`VmRSS`) or peak (`VmHWM`).
     fn memory(&self, field: &str) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find(|line| line.starts_with(field)).context("no such field")?;
@@ -97,7 +97,7 @@ impl Operator {
         Ok(kib / 1024.0)
     }
 
-    /// Waits until all of that many have a status, and nothing is under way or waits.
+    /// Waits until all ScAuths have a status, and no reconcile is running or queued.
     async fn has_done(&self, scauths: usize) -> anyhow::Result<()> {
         let wanted = scauths.to_string().parse::<f64>()?;
         for _ in 0..6_000 {
@@ -142,7 +142,7 @@ async fn prepare(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All children of one ScAuth, as another would have them: what the API server filled in is left out.
+/// All children of one ScAuth, as templates for another: without the fields that the API server sets.
 async fn templates(client: &Client, name: &str) -> anyhow::Result<Vec<(ApiResource, Value)>> {
     let mut found = Vec::new();
     for (group, version, kind) in CHILDREN {
@@ -165,12 +165,12 @@ async fn templates(client: &Client, name: &str) -> anyhow::Result<Vec<(ApiResour
             found.push((resource.clone(), object));
         }
     }
-    // The namespace before what is in it.
+    // The namespace comes before its contents.
     found.rotate_right(1);
     Ok(found)
 }
 
-/// A bare client makes the same objects with as many workers.
+/// A bare client creates the same objects, with the same number of workers.
 async fn bare(
     client: &Client,
     templates: &[(ApiResource, Value)],
@@ -198,7 +198,7 @@ async fn bare(
     Ok(began.elapsed())
 }
 
-/// How long after a deletion, or an edit, it is as it was.
+/// The time until a deleted or edited child is restored.
 async fn repair(client: &Client, number: usize) -> anyhow::Result<Duration> {
     let name = format!("bench-{number}");
     let deployments: Api<DynamicObject> =
@@ -298,7 +298,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How often each verb was called.
+/// The number of requests by verb.
 async fn quiet_minute(operator: &Operator) -> anyhow::Result<String> {
     let count = || async {
         let mut counts = BTreeMap::new();

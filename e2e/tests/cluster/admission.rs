@@ -1,4 +1,4 @@
-//! What a quota or a policy refuses is a condition with its own words, and passes when it does.
+//! A refusal by a quota or a policy is reported in a condition with its message, and ends with its cause.
 
 use sc_auth_e2e::kube::{apply, condition, eventually, kubectl, lend_namespace, run};
 use sc_auth_e2e::tenant::Tenant;
@@ -15,14 +15,14 @@ fn quota(namespace: &str, hard: Value) {
     });
 }
 
-/// Waits for that reason, and gives the message.
+/// Waits for a reason, and returns the message.
 fn not_ready(name: &str, reason: &str) -> String {
     eventually(reason, || condition(name, "Ready")["reason"] == reason);
     condition(name, "Ready")["message"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn a_quota_on_pods_is_named_and_more_of_it_is_enough() {
+fn a_quota_on_pods_is_named_and_raising_it_is_enough() {
     let name = "e2e-quota-pods";
     let tenant = Tenant::embedded(name);
     lend_namespace(name);
@@ -36,7 +36,7 @@ fn a_quota_on_pods_is_named_and_more_of_it_is_enough() {
 }
 
 #[test]
-fn a_quota_on_a_child_is_named_and_more_of_it_is_enough() {
+fn a_quota_on_a_child_is_named_and_raising_it_is_enough() {
     let name = "e2e-quota-services";
     let tenant = Tenant::embedded(name);
     lend_namespace(name);
@@ -52,7 +52,7 @@ fn a_quota_on_a_child_is_named_and_more_of_it_is_enough() {
 }
 
 #[test]
-fn a_policy_on_pods_is_passed_on_in_its_own_words() {
+fn the_message_of_a_policy_on_pods_is_reported() {
     let name = "e2e-policy";
     let tenant = Tenant::embedded(name);
     lend_namespace(name);
@@ -75,7 +75,7 @@ fn a_policy_on_pods_is_passed_on_in_its_own_words() {
         "spec": {"policyName": name, "validationActions": ["Deny"]},
     }))
     .unwrap();
-    // The API server takes up a policy a moment later: a pod that is not stored shows when.
+    // The API server applies a policy a moment later: a dry-run pod shows when.
     let probe = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": name, "labels": {"app": "probe"}},
         "spec": {"containers": [{"name": "probe", "image": "docker.io/local/busybox:1"}]}});
     eventually("the policy is in force", || {

@@ -1,4 +1,4 @@
-//! The ways in which pipelines and people apply, and the orders in which things arrive.
+//! All ways to apply manifests, and all orders in which objects are created.
 
 use sc_auth_e2e::database;
 use sc_auth_e2e::kube::{Cleanup, eventually, get, kubectl, lend_namespace, ready, scauth};
@@ -9,7 +9,7 @@ fn manifest(name: &str, memory: &str) -> Value {
     scauth(name, json!({"database": {"embedded": {}}, "resources": {"limits": {"memory": memory}}}))
 }
 
-/// With that command; whether nothing differs afterwards.
+/// Applies with a command. Returns whether nothing differs afterwards.
 fn by(command: &[&str], manifest: &Value) {
     let text = manifest.to_string();
     let output = kubectl(&[command, &["-f", "-"]].concat(), &text);
@@ -21,7 +21,7 @@ fn by(command: &[&str], manifest: &Value) {
 }
 
 #[test]
-fn client_side_apply_server_side_apply_and_replace_all_do_and_nothing_differs_afterwards() {
+fn client_side_apply_server_side_apply_and_replace_all_work_and_nothing_differs_afterwards() {
     let name = "e2e-applying";
     let _cleanup = Cleanup(name);
     for (command, memory) in [
@@ -36,7 +36,7 @@ fn client_side_apply_server_side_apply_and_replace_all_do_and_nothing_differs_af
         let deployment = get("deployment", name, name);
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         assert_eq!(container["resources"]["limits"]["memory"], memory, "{command:?}");
-        // What the operator wrote meanwhile is no difference either.
+        // The operator's own changes are not a difference either.
         let diff = kubectl(&["diff", "-f", "-"], &manifest.to_string());
         assert!(diff.status.success(), "{command:?}: {}", String::from_utf8_lossy(&diff.stdout));
     }
@@ -58,7 +58,7 @@ fn arrives(part: Part, tenant: &Tenant) {
         }
         Part::Namespace => lend_namespace(name),
         Part::Secret => {
-            // The operator has made the namespace, where nobody else has.
+            // The operator has created the namespace, if nobody else has.
             eventually("the namespace is there", || !get("namespace", name, name).is_null());
             tenant.use_database(&database::postgres_server().uri(&tenant.database()));
         }
@@ -73,7 +73,7 @@ fn in_order(name: &'static str, order: [Part; 4]) {
         arrives(part, &tenant);
         std::thread::sleep(std::time::Duration::from_secs(2));
     }
-    // The kubelet tries a failed mount again after up to two minutes.
+    // The kubelet retries a failed mount after up to two minutes.
     eventually("Ready", || tenant.condition("Ready")["status"] == "True");
     tenant.ready();
     let namespace = get("namespace", name, name);
@@ -81,7 +81,7 @@ fn in_order(name: &'static str, order: [Part; 4]) {
 }
 
 #[test]
-fn scauth_namespace_secret_and_database_may_come_in_any_order() {
+fn scauth_namespace_secret_and_database_can_be_created_in_any_order() {
     use Part::{Database, Namespace, ScAuth, Secret};
     in_order("e2e-order-a", [ScAuth, Namespace, Secret, Database]);
     in_order("e2e-order-b", [Namespace, ScAuth, Database, Secret]);

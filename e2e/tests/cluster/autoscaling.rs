@@ -1,4 +1,4 @@
-//! A real HorizontalPodAutoscaler, by what a real metrics-server measures.
+//! A real HorizontalPodAutoscaler, with a real metrics-server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use serde_json::json;
 const NAME: &str = "e2e-autoscaling";
 const HOST: &str = "autoscaling.example.com";
 
-/// The fewest pods that were ever ready, until told to stop.
+/// The lowest number of ready pods until `stop`.
 fn watch_the_ready(stop: &AtomicBool) -> i64 {
     let mut fewest = i64::MAX;
     while !stop.load(Ordering::Relaxed) {
@@ -23,11 +23,11 @@ fn watch_the_ready(stop: &AtomicBool) -> i64 {
     fewest
 }
 
-async fn log_in_all_along(stop: Arc<AtomicBool>) {
+async fn log_in_continuously(stop: Arc<AtomicBool>) {
     let client = Client::at(HOST);
     while !stop.load(Ordering::Relaxed) {
         let body = json!({"username": "alice", "password": PASSWORD});
-        // 503 where too many wait for a hash: what makes work is what counts here.
+        // 503 if the queue is full: only the load matters here.
         drop(client.try_call("POST", "/api/v1/accounts/login", None, Some(body)).await);
     }
 }
@@ -36,14 +36,14 @@ fn replicas() -> i64 {
     get("deployment", NAME, NAME)["spec"]["replicas"].as_i64().unwrap()
 }
 
-/// By the operator, from the audit log.
+/// The operator's writes to the Deployment, from the audit log.
 fn writes_to_the_deployment(from: usize) -> usize {
     let path = format!("/namespaces/{NAME}/deployments/{NAME}");
     requests(from).0.iter().filter(|request| request.is_write() && request.uri.contains(&path)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the_old_number() {
+async fn pods_follow_the_load_and_never_fall_below_the_old_number_on_the_way() {
     let tenant = Tenant::postgres(NAME).host(HOST);
     tenant.apply_with(json!({"replicas": 3})).ready();
     let client = tenant.client().await;
@@ -65,11 +65,11 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
     });
     let (_, from) = requests(0);
     let idle = Arc::new(AtomicBool::new(false));
-    let loads: Vec<_> = (0..6).map(|_| tokio::spawn(log_in_all_along(Arc::clone(&idle)))).collect();
+    let loads: Vec<_> = (0..6).map(|_| tokio::spawn(log_in_continuously(Arc::clone(&idle)))).collect();
     tokio::task::block_in_place(|| {
         eventually("a fourth pod", || replicas() == 4);
         idle.store(true, Ordering::Relaxed);
-        // Nobody but the autoscaler takes it away again.
+        // Only the autoscaler scales it down again.
         eventually("three again", || replicas() == 3);
     });
     for load in loads {
@@ -83,6 +83,6 @@ async fn pods_follow_the_load_and_on_the_way_there_and_back_never_fall_below_the
     tenant.ready();
     assert_eq!(replicas(), 4);
     stop.store(true, Ordering::Relaxed);
-    assert_eq!(watch.join().unwrap(), 3, "the fewest that were ready");
+    assert_eq!(watch.join().unwrap(), 3, "the lowest number of ready pods");
     asking.ends_well().await;
 }

@@ -1,5 +1,5 @@
-//! HTTPS as config/samples/cert-manager.yaml has it: cert-manager's own controllers, with an authority of
-//! this test's own in the place of Let's Encrypt.
+//! HTTPS as in config/samples/cert-manager.yaml: with cert-manager's own controllers, and a CA of this test instead of
+//! Let's Encrypt.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -34,7 +34,7 @@ impl Drop for CertManager {
     }
 }
 
-/// An issuer of that name with a key of its own.
+/// Creates an issuer with its own key.
 fn make_issuer(name: &str) {
     let object = |kind: &str, name: &str, spec: Value| {
         let metadata = json!({"name": name, "namespace": (kind == "Certificate").then_some(AUTHORITY)});
@@ -48,7 +48,7 @@ fn make_issuer(name: &str) {
     object("ClusterIssuer", name, json!({"ca": {"secretName": "root"}}));
 }
 
-/// The first line that a client without any settings gets by HTTPS.
+/// The first line of an HTTPS answer to a client with default settings.
 fn greeting(authority: &Path) -> String {
     let resolve = format!("{HOST}:443:{}", environment("SCDEV_INGRESS"));
     let mut curl = Command::new("curl");
@@ -58,7 +58,7 @@ fn greeting(authority: &Path) -> String {
 }
 
 #[test]
-fn cert_manager_writes_the_certificate_that_the_sample_asks_for() {
+fn cert_manager_writes_the_certificate_of_the_sample() {
     let _cert_manager = CertManager::start();
     let _cleanup = Cleanup(NAME);
     let [issuer, mut scauth] = sample("cert-manager.yaml").try_into().unwrap();

@@ -1,4 +1,4 @@
-//! A change of the spec reaches the children, and nobody is logged out by it.
+//! Changes of the spec reach the children, and log no user out.
 
 use sc_auth_e2e::client::{Client, PASSWORD};
 use sc_auth_e2e::kube::{get, run};
@@ -8,14 +8,14 @@ use serde_json::json;
 const NAME: &str = "e2e-changes";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn host_image_replicas_and_limits_follow_and_tokens_stay_good() {
+async fn host_image_replicas_and_limits_follow_and_tokens_stay_valid() {
     let tenant = Tenant::postgres(NAME).host("before.example.com");
     tenant.apply_with(json!({"replicas": 1, "resources": {"limits": {"memory": "128Mi"}}})).ready();
     let before = tenant.client().await;
     before.register("alice").await;
     let (access, refresh) = before.login("alice", PASSWORD).await;
 
-    // An image of another name with the same content: a reference by digest.
+    // The same image under another name: a reference by digest.
     let image = running_image();
     let after = json!({
         "image": image, "replicas": 2, "resources": {"limits": {"memory": "160Mi"}},
@@ -39,11 +39,11 @@ async fn host_image_replicas_and_limits_follow_and_tokens_stay_good() {
     let (status, answer) = client.call("POST", "/api/v1/accounts/refresh", Some(&refresh), None).await;
     assert_eq!(status, 200, "{answer}");
 
-    // What is dropped from the spec vanishes from the children.
+    // Fields that are removed from the spec are removed from the children.
     assert!(!get("pdb", NAME, NAME).is_null());
     tenant.apply_with(json!({"image": image, "replicas": 1, "expose": null, "resources": null})).ready();
     assert!(get("ingress", &format!("{NAME}-ingress"), NAME).is_null());
-    assert!(get("pdb", NAME, NAME).is_null(), "the last pod would hold up every drain of a node");
+    assert!(get("pdb", NAME, NAME).is_null(), "it would block every drain of the last pod's node");
     let deployment = get("deployment", NAME, NAME);
     assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"], "128Mi");
 }

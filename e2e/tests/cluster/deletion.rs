@@ -1,4 +1,4 @@
-//! What goes with a ScAuth and what stays, and whose namespaces and objects are left alone.
+//! Deletion of a ScAuth: the objects that are deleted or kept, and namespaces and objects of other owners.
 
 use sc_auth_e2e::client::PASSWORD;
 use sc_auth_e2e::kube::{condition, eventually, get, kubectl, run, secret_value};
@@ -10,7 +10,7 @@ fn deletion_policy(policy: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_delete_all_of_it_goes() {
+async fn with_delete_everything_is_deleted() {
     let name = "e2e-delete";
     let tenant = Tenant::embedded(name);
     tenant.apply_with(deletion_policy("Delete")).ready();
@@ -70,7 +70,7 @@ async fn the_policy_can_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_that_was_there_is_used_only_when_its_owner_allows_it_and_it_stays() {
+async fn an_existing_namespace_is_used_only_if_its_owner_allows_it_and_it_is_kept() {
     let name = "e2e-theirs";
     let tenant = Tenant::embedded(name);
     run(&["create", "namespace", name]);
@@ -92,12 +92,12 @@ async fn a_namespace_that_was_there_is_used_only_when_its_owner_allows_it_and_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_of_someone_else_is_left_alone() {
+async fn an_object_of_another_owner_is_not_changed() {
     let name = "e2e-conflict";
     let tenant = Tenant::embedded(name);
     run(&["create", "namespace", name]);
     run(&["annotate", "namespace", name, "sc-auth.io/allow=*"]);
-    // The old service's Secret has just this name, and holds the only SECRET_KEY.
+    // The legacy service's Secret has this very name, and contains the only SECRET_KEY.
     run(&["create", "secret", "generic", &format!("{name}-secret"), "-n", name, "--from-literal=secret=precious"]);
     tenant.apply();
     eventually("it is told", || condition(name, "Ready")["reason"] == "NameConflict");

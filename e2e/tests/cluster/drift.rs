@@ -1,4 +1,4 @@
-//! What is changed or deleted by hand comes back.
+//! Manual changes and deletions are reverted.
 
 use sc_auth_e2e::audit::wait_for_silence;
 use sc_auth_e2e::kube::{eventually, get, run, secret_value};
@@ -6,7 +6,7 @@ use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn children_come_back_as_they_were() {
+async fn children_are_restored() {
     let name = "e2e-drift";
     let tenant = Tenant::embedded(name).host("drift.example.com");
     tenant.apply().ready();
@@ -70,7 +70,7 @@ async fn children_come_back_as_they_were() {
     }
     tenant.ready();
 
-    // Secrets are not watched: they are looked at whenever their ScAuth is.
+    // Secrets are not watched: they are checked with each reconcile of their ScAuth.
     let keys = secret_value(&secret, name, "keys.json");
     run(&["delete", "secret", &secret, &admin, "-n", name]);
     run(&["annotate", "scauth", name, "example.com/looked-at=now"]);
@@ -91,5 +91,5 @@ async fn children_come_back_as_they_were() {
     });
     run(&["annotate", "scauth", name, "--overwrite", "example.com/looked-at=again"]);
     wait_for_silence(name);
-    assert!(get("secret", &admin, name).is_null(), "the first Admin's Secret is not made again");
+    assert!(get("secret", &admin, name).is_null(), "the first Admin's Secret is not recreated");
 }

@@ -22,12 +22,12 @@ async fn users_outlive_the_pod() {
     run(&["delete", "pod", &pod, "-n", name]);
     tenant.ready();
     client.answers().await;
-    assert_eq!(client.me(&access).await, 200, "the token from before is still good");
+    assert_eq!(client.me(&access).await, 200, "the earlier token is still valid");
     client.login("alice", PASSWORD).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pods_meet_the_restricted_standard_and_hold_no_token_of_the_api_server() {
+async fn pods_meet_the_restricted_standard_and_have_no_token_for_the_api_server() {
     let name = "e2e-restricted";
     let tenant = Tenant::embedded(name);
     tenant.apply().ready();

@@ -1,4 +1,4 @@
-//! From an Ingress to an HTTPRoute of Gateway API and back, with Traefik as both.
+//! Switching from an Ingress to an HTTPRoute of Gateway API and back, with Traefik for both.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn gateway(allowed: &str) -> Value {
     })
 }
 
-/// In the place of the Ingress.
+/// Replaces the Ingress.
 fn route(gateway: &str) -> Value {
     let route = json!({"parentRefs": [{"name": gateway, "namespace": "traefik"}], "hostnames": [HOST]});
     json!({"expose": {"ingress": null, "httpRoute": route}})
@@ -35,7 +35,7 @@ fn wait_for(status: &str, reason: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_httproute_takes_the_ingress_place_and_the_other_way_round_and_no_request_fails() {
+async fn an_httproute_replaces_the_ingress_and_vice_versa_and_no_request_fails() {
     let tenant = Tenant::embedded(NAME).with(json!({"auth": {"issuer": format!("http://{HOST}")}})).host(HOST);
     apply(gateway("All")).unwrap();
     tenant.apply().ready();
@@ -63,7 +63,7 @@ async fn an_httproute_takes_the_ingress_place_and_the_other_way_round_and_no_req
         apply(gateway("Same")).unwrap();
         tenant.apply_with(route("edge"));
         wait_for("False", "RouteRefused");
-        assert!(condition(NAME, "Ready")["status"] == "True", "the pods serve all the same");
+        assert!(condition(NAME, "Ready")["status"] == "True", "the pods still serve");
         apply(gateway("All")).unwrap();
         wait_for("True", "Admitted");
         tenant.apply_with(route("nowhere"));
@@ -112,7 +112,7 @@ async fn clients_are_limited_by_address_once_the_ingress_controller_s_network_is
     tenant.apply_with(json!({"expose": {"trustedProxies": [format!("{traefik}/32")]}})).ready();
     client.answers().await;
     assert_eq!(register_often(&client, "one", 60).await, 429, "too many from one address");
-    // Past the ingress, and so from another address.
+    // Without the ingress, and so from another address.
     let other = tenant.pod_client();
     other.register("another").await;
     let message = condition(name, "Exposed")["message"].as_str().unwrap().to_owned();

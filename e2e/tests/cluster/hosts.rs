@@ -9,7 +9,7 @@ const SECOND: &str = "e2e-host-second";
 const HOST: &str = "one-host.example.com";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_go_on_reaching_the_one_that_had_the_host() {
+async fn requests_still_reach_the_scauth_that_had_the_host_first() {
     let [first, second] = ["e2e-host-first", SECOND].map(|name| Tenant::embedded(name).host(HOST));
     first.apply().ready();
     let client = first.client().await;
@@ -25,7 +25,7 @@ async fn requests_go_on_reaching_the_one_that_had_the_host() {
     }
     tokio::task::block_in_place(|| {
         assert_eq!(first.condition("Ready")["status"], "True");
-        // Without a class: who has the host depends on the cluster's default one, which is asked for.
+        // Without a class, the owner of the host depends on the cluster's default class, which the operator reads.
         second.apply_with(json!({"suspend": true, "expose": {"ingress": {"className": null}}}));
         eventually("it is looked at", || second.condition("Ready")["reason"] == "Suspended");
     });

@@ -1,5 +1,4 @@
-//! The database that holds the data is never changed in silence: not by its Secret, not by an empty volume, not by the
-//! loss of the namespace.
+//! The database never changes silently: not through its Secret, an empty volume, or the loss of the namespace.
 
 use sc_auth_e2e::client::{Client, PASSWORD};
 use sc_auth_e2e::database;
@@ -11,7 +10,7 @@ fn message(name: &str, kind: &str) -> String {
     condition(name, kind)["message"].as_str().unwrap_or_default().to_owned()
 }
 
-/// What the operator noted, once the pods have told.
+/// The identity that the operator has recorded, once the pods have reported it.
 fn identity(name: &str) -> String {
     let mut identity = String::new();
     eventually("the database's identity is known", || {
@@ -22,7 +21,7 @@ fn identity(name: &str) -> String {
     identity
 }
 
-/// Does what the condition's message says.
+/// Runs the command in the condition's message.
 fn accept(name: &str) {
     let message = message(name, "DatabaseReady");
     let (_, command) = message.split_once("kubectl annotate ").unwrap_or_else(|| panic!("no command in {message}"));
@@ -56,7 +55,7 @@ async fn pods_do_not_follow_their_secret_to_another_database_until_it_is_accepte
     assert!(is(name, "Ready", "True", "Serving"), "{}", condition(name, "Ready"));
     assert_eq!(login_status(&client, "alice").await, 200);
 
-    // A pod that starts now does not follow either.
+    // A new pod does not follow either.
     let pod = tenant.pods()[0]["metadata"]["name"].as_str().unwrap().to_owned();
     run(&["delete", "pod", &pod, "-n", name]);
     eventually("its successor holds back", || is(name, "Ready", "False", "DatabaseChanged"));
@@ -74,7 +73,7 @@ async fn pods_do_not_follow_their_secret_to_another_database_until_it_is_accepte
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
+async fn an_empty_volume_is_not_used_until_the_loss_is_accepted() {
     let name = "e2e-volume-lost";
     let tenant = Tenant::embedded(name);
     tenant.apply().ready();
@@ -118,7 +117,7 @@ async fn an_empty_volume_serves_nobody_until_the_loss_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_lost_with_the_namespace_is_told_and_so_is_a_second_scauth_on_one_database() {
+async fn the_loss_of_a_namespace_and_a_second_scauth_on_one_database_are_reported() {
     let (name, younger) = ("e2e-namespace-lost", "e2e-younger");
     let (tenant, second) = (Tenant::external(name), Tenant::external(younger));
     let database = database::postgres("e2e_namespace_lost").uri("e2e_namespace_lost");

@@ -1,8 +1,8 @@
-//! The whole, in a real cluster: API server, pods from the real images, an ingress controller, MariaDB and PostgreSQL.
-//! Needs `dev/databases up`, `dev/cluster up`, `kubectl apply -k config/overlay` and their environment; `make test` does
-//! all of it.
+//! End-to-end tests in a real cluster: API server, pods from the real images, an ingress controller, MariaDB and
+//! PostgreSQL. Needs `dev/databases up`, `dev/cluster up`, `kubectl apply -k config/overlay` and their environment;
+//! `make test` does all of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
-#![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
+#![allow(clippy::needless_pass_by_value, reason = "manifests are written where they are used")]
 
 mod admission;
 mod applying;

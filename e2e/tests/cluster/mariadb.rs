@@ -10,7 +10,7 @@ const NAME: &str = "e2e-mariadb";
 const HOST: &str = "mariadb.example.com";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_replicas_are_one_service_and_no_request_fails_while_they_are_replaced() {
+async fn two_replicas_act_as_one_service_and_no_request_fails_while_they_are_replaced() {
     let tenant = Tenant::mariadb(NAME).host(HOST);
     tenant.apply().ready();
     let both = tenant.pods();

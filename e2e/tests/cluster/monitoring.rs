@@ -1,4 +1,4 @@
-//! What lies in config/monitoring, with a real Prometheus that reads the metrics of real pods.
+//! The files in config/monitoring, with a real Prometheus that scrapes real pods.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const FOLDER: &str = "../config/monitoring";
 
-/// Prometheus on this machine, with its files in a folder of its own.
+/// Prometheus on this machine, with its files in a separate folder.
 struct Prometheus {
     process: Child,
     folder: PathBuf,
@@ -19,7 +19,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// Reads each second what is at these addresses, with these labels.
+    /// Scrapes these targets every second, with these labels.
     fn start(targets: Value, rules: &Path) -> Self {
         let folder = std::env::temp_dir().join(format!("sc-auth-prometheus-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -28,7 +28,7 @@ impl Prometheus {
             "rule_files": [rules],
             "scrape_configs": [{"job_name": "sc-auth", "static_configs": targets}],
         });
-        // YAML has JSON in it.
+        // JSON is valid YAML.
         std::fs::write(folder.join("prometheus.yml"), configuration.to_string()).unwrap();
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let process = Command::new("prometheus")
@@ -74,7 +74,7 @@ impl Drop for Prometheus {
     }
 }
 
-/// The rules as Prometheus itself takes them.
+/// The rules in Prometheus' own format.
 fn rules() -> (Value, PathBuf) {
     let text = run(&["create", "--dry-run=client", "-f", &format!("{FOLDER}/alerts.yaml"), "-o", "json"]);
     let rules: Value = serde_json::from_str(&text).unwrap();
@@ -98,7 +98,7 @@ fn metrics(expression: &str) -> impl Iterator<Item = &str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_panel_of_the_dashboard_shows_something_and_each_alert_knows_its_metrics() {
+async fn each_panel_of_the_dashboard_has_data_and_the_metrics_of_each_alert_exist() {
     let name = "e2e-monitoring";
     let here = json!({"ipBlock": {"cidr": format!("{}/32", std::env::var("SCDEV_HOST").unwrap())}});
     let monitoring = json!({"monitoring": {"from": [here]}});
@@ -121,7 +121,7 @@ async fn each_panel_of_the_dashboard_shows_something_and_each_alert_knows_its_me
     let (rules, file) = rules();
     let prometheus = Prometheus::start(json!(targets), &file);
     prometheus.is_ready().await;
-    // Rates take two scrapes. The number of sessions is counted once a minute.
+    // Rates need two scrapes. Sessions are counted once a minute.
     until("each pod was scraped twice, and sessions were counted", async || {
         prometheus.series("rate(up[5m])").await == count && prometheus.series("sc_auth_sessions").await > 0
     })

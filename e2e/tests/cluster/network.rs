@@ -1,11 +1,11 @@
-//! NetworkPolicies, enforced by kube-router: who reaches the pods, and what they reach.
+//! NetworkPolicies, enforced by kube-router: which clients reach the pods, and what the pods reach.
 
 use sc_auth_e2e::database;
 use sc_auth_e2e::kube::{apply, condition, eventually, get, kubectl, lend_namespace, run};
 use sc_auth_e2e::tenant::Tenant;
 use serde_json::json;
 
-/// A pod of somebody else's, in a namespace of that name, which connects.
+/// A foreign pod that connects, in a namespace with this name.
 struct Client(&'static str);
 
 impl Client {
@@ -23,7 +23,7 @@ impl Client {
         Self(namespace)
     }
 
-    /// Whether it can connect to a pod of that ScAuth.
+    /// Whether it can connect to a pod of a ScAuth.
     fn reaches(&self, tenant: &Tenant, port: &str) -> bool {
         let pods = tenant.pods();
         let address = pods[0]["status"]["podIP"].as_str().unwrap();
@@ -40,15 +40,15 @@ impl Drop for Client {
 }
 
 #[test]
-fn the_api_is_open_and_health_and_metrics_are_not_until_the_spec_says_otherwise() {
+fn the_api_is_open_and_health_and_metrics_are_closed_by_default() {
     let name = "e2e-network";
     let tenant = Tenant::embedded(name);
     let (app, prometheus) = (Client::start("e2e-network-app"), Client::start("e2e-network-prometheus"));
     let (api, metrics) = ("8000", "8001");
     tenant.apply().ready();
     eventually("anybody reaches the API", || app.reaches(&tenant, api) && prometheus.reaches(&tenant, api));
-    assert!(!app.reaches(&tenant, metrics) && !prometheus.reaches(&tenant, metrics), "the metrics are nobody's yet");
-    // It has asked the pods through the policy.
+    assert!(!app.reaches(&tenant, metrics) && !prometheus.reaches(&tenant, metrics), "nobody can read the metrics yet");
+    // The operator has reached the pods through the policy.
     assert_eq!(condition(name, "DatabaseReady")["status"], "True");
 
     let of =
@@ -65,7 +65,7 @@ fn the_api_is_open_and_health_and_metrics_are_not_until_the_spec_says_otherwise(
     assert!(!prometheus.reaches(&tenant, metrics), "monitoring is gone from the spec");
 }
 
-/// The database has a name, so that reaching it takes DNS too.
+/// Gives the database a host name, so that pods need DNS too.
 fn name_the_database(namespace: &str, address: &str, port: i32) {
     let metadata = json!({"name": "database", "namespace": namespace});
     apply(json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"clusterIP": "None", "ports": [{"port": port}]}}))
@@ -79,7 +79,7 @@ fn name_the_database(namespace: &str, address: &str, port: i32) {
 }
 
 #[test]
-fn pods_reach_what_egress_to_names_and_dns_and_nothing_else() {
+fn pods_reach_only_the_targets_of_egress_to_and_dns() {
     let name = "e2e-egress";
     let tenant = Tenant::external(name);
     let server = database::postgres("e2e_egress");
@@ -91,7 +91,7 @@ fn pods_reach_what_egress_to_names_and_dns_and_nothing_else() {
         let database = json!({"ipBlock": {"cidr": format!("{}/32", server.host)}});
         json!({"networkPolicy": {"egressTo": [{"to": [database], "ports": [{"port": port}]}]}})
     };
-    // Until the policy has reached the node a new pod may talk to all, so the database is closed as long.
+    // Until the policy is active on the node, a new pod can connect to everything: close the database meanwhile.
     database::close("e2e_egress");
     tenant.apply_with(egress_to(server.port + 1));
     let failure = || {
@@ -101,7 +101,7 @@ fn pods_reach_what_egress_to_names_and_dns_and_nothing_else() {
     };
     eventually("nobody is let in", || failure().is_some());
     database::open("e2e_egress");
-    // PostgreSQL listens: it is kube-router that refuses.
+    // PostgreSQL is listening: kube-router blocks the connection.
     eventually("the database is out of reach", || {
         failure().is_some_and(|message| message.contains("Connection refused"))
     });

@@ -1,4 +1,4 @@
-//! PostgreSQL, by a Secret such as CloudNativePG writes.
+//! PostgreSQL, with a Secret like those of CloudNativePG.
 
 use sc_auth_e2e::client::{Client, PASSWORD};
 use sc_auth_e2e::database;
@@ -34,7 +34,7 @@ async fn an_address_in_a_secret_is_enough() {
 }
 
 #[test]
-fn a_database_that_goes_is_noticed_and_so_is_its_return() {
+fn an_outage_of_the_database_and_its_end_are_reported() {
     let tenant = Tenant::postgres("e2e-lost-database");
     tenant.apply().ready();
     let before = tenant.pods();

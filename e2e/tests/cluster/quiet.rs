@@ -1,4 +1,5 @@
-//! When nothing changes, nothing is written and next to nothing read: from the API server's audit log.
+//! While nothing changes, the operator writes nothing and reads almost nothing, according to the API server's audit
+//! log.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ fn requests_for(name: &str) -> Vec<String> {
     concern.map(|request| format!("{} {}", request.verb, request.uri)).collect()
 }
 
-/// Fails where the operator asks anything about it within 40 seconds.
+/// Fails if the operator sends a request about it within 40 seconds.
 fn is_left_in_peace(name: &str) {
     wait_for_silence(name);
     let before = requests_for(name).len();
@@ -23,7 +24,7 @@ fn is_left_in_peace(name: &str) {
 }
 
 #[test]
-fn a_scauth_that_is_well_costs_nothing() {
+fn a_healthy_scauth_causes_no_requests() {
     let name = "e2e-quiet";
     let tenant = Tenant::embedded(name);
     tenant.apply().ready();
@@ -49,7 +50,7 @@ fn label_everything_in(namespace: &str) {
         "metadata": {"name": namespace}, "spec": {"policyName": namespace},
     }))
     .unwrap();
-    // The API server takes up a policy a moment later: a Service that is not stored shows when.
+    // The API server applies a policy a moment later: a dry-run Service shows when.
     let probe = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "probe", "namespace": namespace},
         "spec": {"ports": [{"port": 1}]}});
     eventually("the policy is in force", || {
@@ -59,12 +60,12 @@ fn label_everything_in(namespace: &str) {
 }
 
 #[test]
-fn an_autoscaler_a_policy_engine_and_a_mesh_beside_us_cost_nothing_either() {
+fn an_autoscaler_a_policy_engine_and_a_mesh_cause_no_requests_either() {
     let name = "e2e-company";
     let tenant = Tenant::postgres(name).with(json!({"autoscaling": {"min": 2, "max": 3}}));
     label_everything_in(name);
     tenant.apply().ready();
-    // As a mesh does, and `kubectl rollout restart`.
+    // Like a mesh, or `kubectl rollout restart`.
     let annotations = json!({"spec": {"template": {"metadata": {"annotations": {"linkerd.io/inject": "disabled"}}}}});
     run(&["patch", "deployment", name, "-n", name, "--type", "merge", "-p", &annotations.to_string()]);
     eventually("the pods have the mesh's annotation and the policy's label", || {

@@ -1,9 +1,9 @@
-//! What the API server refuses by itself, with a sentence that helps.
+//! Specs that the API server refuses, with a helpful message.
 
 use sc_auth_e2e::kube::{kubectl, scauth};
 use serde_json::{Value, json};
 
-/// A ScAuth with that spec, as the API server would take it.
+/// Applies a ScAuth with this spec.
 fn apply(name: &str, spec: Value, dry_run: bool) -> Result<(), String> {
     let manifest = scauth(name, spec);
     let mut arguments = vec!["apply", "-f", "-"];
@@ -30,7 +30,7 @@ fn with(mut base: Value, field: &str, value: Value) -> Value {
 }
 
 #[test]
-fn the_smallest_specs_are_taken() {
+fn the_smallest_specs_are_accepted() {
     for spec in [
         json!({"database": {"embedded": {}}}),
         external(),
@@ -67,7 +67,7 @@ fn an_embedded_database_has_one_replica() {
 }
 
 #[test]
-fn either_the_spec_or_an_autoscaler_says_how_many_pods_there_are() {
+fn either_the_spec_or_an_autoscaler_sets_the_number_of_pods() {
     let scaled = with(external(), "autoscaling", json!({"min": 2, "max": 5, "cpu": 300}));
     assert_eq!(apply("a", scaled.clone(), true), Ok(()));
     refused(
@@ -81,7 +81,7 @@ fn either_the_spec_or_an_autoscaler_says_how_many_pods_there_are() {
 }
 
 #[test]
-fn what_would_break_the_pods_is_no_part_of_a_pod_template() {
+fn a_pod_template_cannot_break_the_pods() {
     let pod = |template: Value| with(external(), "podTemplate", template);
     let taken = pod(json!({
         "labels": {"team": "billing"}, "annotations": {"linkerd.io/inject": "enabled"}, "nodeSelector": {"disk": "ssd"},
@@ -121,7 +121,7 @@ fn what_would_break_the_pods_is_no_part_of_a_pod_template() {
 }
 
 #[test]
-fn keys_rotate_between_an_hour_and_a_year() {
+fn the_interval_of_rotations_is_between_an_hour_and_a_year() {
     for rotation in ["30m", "367d", "8785h", "soon"] {
         let spec = with(external(), "keys", json!({"rotation": rotation}));
         assert!(apply("a", spec, true).is_err(), "{rotation}");
@@ -199,14 +199,14 @@ fn names_and_namespaces_must_suit_all_children() {
 }
 
 #[test]
-fn a_field_that_does_not_exist_is_not_ignored() {
+fn an_unknown_field_is_refused() {
     refused("a", with(external(), "replica", json!(2)), "unknown field \"spec.replica\"");
 }
 
 #[test]
-fn what_cannot_change_is_refused_with_the_reason() {
+fn forbidden_changes_are_refused_with_the_reason() {
     let name = "unchanging";
-    // Suspended, so that nobody finds a claim without a volume, for which size and class may still change.
+    // Suspended, because size and class can still change while the claim has no volume.
     let embedded = |embedded: Value| json!({"namespace": "one", "suspend": true, "database": {"embedded": embedded}});
     let before = embedded(json!({"size": "2Gi", "storageClassName": "local"}));
     kubectl(&["delete", "scauth", name, "--ignore-not-found"], "");

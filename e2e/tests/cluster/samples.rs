@@ -1,5 +1,5 @@
-//! config/samples, each until it is Ready: with this machine's databases in the place of those in the files, and with the
-//! Secret that an operator for databases would write where that operator cannot be had.
+//! Applies each file in config/samples until it is Ready: with this machine's databases instead of those in the files,
+//! and with the Secrets that operators for databases would write, because those operators are not available.
 
 use sc_auth_e2e::client::Client;
 use sc_auth_e2e::database::{mariadb, postgres};
@@ -7,14 +7,14 @@ use sc_auth_e2e::kube::{apply, condition, eventually, get, make_secret, ready, r
 use sc_auth_e2e::manifests::sample;
 use serde_json::{Value, json};
 
-/// The objects of a sample, of the kinds that this cluster knows.
+/// The objects of a sample whose kinds this cluster has.
 fn known(file: &str) -> Vec<Value> {
     let elsewhere = ["postgresql.cnpg.io/v1", "k8s.mariadb.com/v1alpha1"];
     let is_known = |object: &Value| !elsewhere.iter().any(|version| object["apiVersion"] == *version);
     sample(file).into_iter().filter(is_known).collect()
 }
 
-/// Its ScAuth, by which it is looked after and deleted.
+/// A sample with its ScAuth.
 struct Applied {
     name: String,
     namespace: String,
@@ -31,7 +31,7 @@ impl Applied {
         Self { name, namespace }
     }
 
-    /// Ready, and everything of it gone again.
+    /// Waits until it is Ready, and deletes it.
     fn ends_ready(self) {
         ready(&self.name);
         run(&["delete", "scauth", &self.name]);
@@ -82,7 +82,7 @@ fn mariadb_in_parts() {
     Applied::new(documents).ends_ready();
 }
 
-/// The Secret arrives last, as it does where a database has to be made first.
+/// The Secret is created last, as by an operator that has to create the database first.
 fn by_an_operator(file: &str, secret: &str, address: &str) {
     let applied = Applied::new(known(file));
     eventually("it waits for the Secret", || condition(&applied.name, "Ready")["reason"] == "SecretNotFound");

@@ -1,4 +1,4 @@
-//! What is missing is told, waited for, and never invented.
+//! A missing Secret is reported and waited for, and never created.
 
 use sc_auth_e2e::database;
 use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, lend_namespace, make_secret, ready, scauth};
@@ -6,7 +6,7 @@ use sc_auth_e2e::tenant::Tenant;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_secret_is_named_and_its_arrival_is_noticed() {
+async fn a_missing_secret_is_named_and_its_creation_is_detected() {
     let name = "e2e-secrets";
     let _cleanup = Cleanup(name);
     let server = database::postgres("e2e_secrets");
@@ -21,15 +21,15 @@ async fn a_missing_secret_is_named_and_its_arrival_is_noticed() {
         conditions.map(|condition| condition["status"].clone()),
         [json!("False"), json!("True"), json!("False")]
     );
-    assert!(get("secret", "late", name).is_null(), "nothing is invented");
+    assert!(get("secret", "late", name).is_null(), "it is not created");
 
     make_secret("late", name, json!({"uri": server.uri("e2e_secrets")}));
-    // The kubelet tries a failed mount again after up to two minutes.
+    // The kubelet retries a failed mount after up to two minutes.
     ready(name);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_keeps_the_server_from_starting_stands_in_the_status() {
+async fn the_start_up_error_of_the_server_is_in_the_status() {
     let name = "e2e-refused";
     let tenant = Tenant::external(name).with(json!({"replicas": 1}));
     let server = database::postgres(&tenant.database());

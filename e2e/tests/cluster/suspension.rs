@@ -1,11 +1,11 @@
-//! `spec.suspend`: hands off, and the status says so.
+//! `spec.suspend`: the operator changes nothing, and the status says so.
 
 use sc_auth_e2e::kube::{condition, eventually, get, run};
 use sc_auth_e2e::tenant::Tenant;
 use serde_json::json;
 
 #[test]
-fn nothing_is_applied_while_it_is_suspended_and_all_of_it_afterwards() {
+fn a_suspended_scauth_is_not_applied_until_it_is_resumed() {
     let name = "e2e-suspension";
     let tenant = Tenant::embedded(name);
     let apply = |suspend: bool, memory: &str| {

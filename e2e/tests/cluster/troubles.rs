@@ -1,11 +1,11 @@
-//! Pods that cannot start, each for a reason of its own that the status names.
+//! Pods that cannot start, and the reasons in the status.
 
 use sc_auth_e2e::kube::{condition, eventually};
 use sc_auth_e2e::tenant::Tenant;
 use serde_json::{Value, json};
 
 #[test]
-fn what_keeps_a_pod_from_starting_is_named() {
+fn the_reason_why_a_pod_cannot_start_is_named() {
     let name = "e2e-troubles";
     let tenant = Tenant::embedded(name);
     let volume = json!({

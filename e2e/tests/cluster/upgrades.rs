@@ -9,7 +9,7 @@ use serde_json::json;
 const NAME: &str = "e2e-upgrades";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_migration_that_fails_leaves_the_old_pods_serving_and_going_back_works() {
+async fn old_pods_serve_after_a_failed_migration_and_a_rollback_works() {
     let tenant = Tenant::postgres(NAME).host("upgrades.example.com");
     tenant.apply().ready();
     let client = tenant.client().await;
@@ -17,7 +17,7 @@ async fn a_migration_that_fails_leaves_the_old_pods_serving_and_going_back_works
     let (access, _) = client.login("alice", PASSWORD).await;
     let before = tenant.pod_uids();
 
-    // The database is one that only a later server understands.
+    // The schema requires a later server.
     database::execute(
         "e2e_upgrades",
         "UPDATE sc_auth_schema SET version = 99, oldest_version = 98, oldest_server = '7.0.0'",
@@ -36,12 +36,12 @@ async fn a_migration_that_fails_leaves_the_old_pods_serving_and_going_back_works
         assert_eq!(client.me(&access).await, 200);
     }
 
-    // Back to where it was: the old template is still there, and its pods need not even be replaced.
+    // Roll back: the pods of the old template still exist, and are not replaced.
     tenant.apply().ready();
     let now = tenant.pod_uids();
-    assert!(before.iter().all(|uid| now.contains(uid)), "they have served all along");
+    assert!(before.iter().all(|uid| now.contains(uid)), "they have served the whole time");
 
-    // And once the database is as it should be, the other image comes up.
+    // Once the schema is supported again, the other image starts.
     database::execute(
         "e2e_upgrades",
         "UPDATE sc_auth_schema SET version = 1, oldest_version = 1, oldest_server = '0.1.0'",

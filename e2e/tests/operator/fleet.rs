@@ -1,5 +1,4 @@
-//! A new release of the operator, and a fleet that takes it up: one after the other, and no further than the first that
-//! fails.
+//! A new release of the operator upgrades a fleet: one ScAuth after another, until the first failure.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,7 +23,7 @@ fn image(tenant: &Tenant) -> Value {
     tenant.status()["image"].clone()
 }
 
-/// The most of them that were not Ready at the same time, until told to stop.
+/// The highest number of ScAuths that were not Ready at the same time, until `stop`.
 fn watch(stop: &AtomicBool) -> usize {
     let mut most = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -41,7 +40,7 @@ fn watch(stop: &AtomicBool) -> usize {
     most
 }
 
-/// Has it reconciled once more. The second look begins when all of the first is done.
+/// Triggers two reconciles. The second begins when the first has finished.
 fn is_looked_at(name: &str) {
     for look in ["first", "second"] {
         let from = requests(0).1;
@@ -55,7 +54,7 @@ fn is_looked_at(name: &str) {
 }
 
 #[test]
-fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_release() {
+fn automatic_upgrades_stop_at_the_first_failure_and_continue_with_the_next_release() {
     let _alone = operator::alone();
     let automatic = AUTOMATIC.map(|name| start(name, "Automatic"));
     let manual = start(MANUAL, "Manual");
@@ -75,8 +74,8 @@ fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_relea
     }
     assert_eq!([image(&automatic[1]), image(&automatic[2]), image(&manual)], [old.clone(), old.clone(), old.clone()]);
     let now: Vec<_> = all().map(Tenant::pod_uids).collect();
-    assert!(before[0].iter().all(|uid| now[0].contains(uid)), "the old pod of the one that fails still serves");
-    assert_eq!(before[1..], now[1..], "the others are untouched");
+    assert!(before[0].iter().all(|uid| now[0].contains(uid)), "the old pod of the failed one still serves");
+    assert_eq!(before[1..], now[1..], "the others do not change");
 
     let good = old.as_str().unwrap().replace("registry.example.com/", "docker.io/local/");
     let stop = AtomicBool::new(false);
@@ -86,11 +85,11 @@ fn automatic_upgrades_stop_at_the_first_that_fails_and_go_on_with_the_next_relea
         eventually("all have it", || automatic.iter().all(|tenant| image(tenant) == good.as_str()));
         automatic.iter().for_each(Tenant::ready);
         stop.store(true, Ordering::Relaxed);
-        assert_eq!(watch.join().unwrap(), 1, "one after the other");
+        assert_eq!(watch.join().unwrap(), 1, "one after another");
     });
-    assert_eq!(manual.pod_uids(), before[3], "who did not ask for it has the old pods");
+    assert_eq!(manual.pod_uids(), before[3], "without automatic upgrades, the pods stay");
     let columns = run(&["get", "scauth", MANUAL]);
-    assert!(columns.contains(env!("CARGO_PKG_VERSION")), "and sees that there is a new release: {columns}");
+    assert!(columns.contains(env!("CARGO_PKG_VERSION")), "the new release is shown: {columns}");
     run(&["delete", "scauth", AUTOMATIC[0], AUTOMATIC[1], AUTOMATIC[2], MANUAL]);
     operator::offer_the_default();
 }

@@ -1,5 +1,5 @@
-//! The operator itself comes and goes. In a program of its own, which cargo runs after the other, and one test after the
-//! other: what is written meanwhile must be nobody's but the operator's.
+//! The operator is restarted and replaced. A separate program, which runs one test after another: all writes meanwhile
+//! must be the operator's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
 mod fleet;

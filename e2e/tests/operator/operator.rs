@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const NAMESPACE: &str = "sc-auth-system";
 
-/// Until it is dropped, no other test of this program runs.
+/// Excludes the other tests of this program until it is dropped.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -21,25 +21,25 @@ pub fn pods() -> Vec<Value> {
     items("pods", NAMESPACE, "app.kubernetes.io/name=sc-auth-operator")
 }
 
-/// The name of the pod that leads, empty where none does.
+/// The name of the leader's pod; empty without a leader.
 pub fn leader() -> String {
     let holder = identity();
     holder.split('_').next().unwrap().to_owned()
 }
 
-/// Who holds the Lease: differs after a restart in the same pod too.
+/// The holder of the Lease, which also changes with a restart in the same pod.
 pub fn identity() -> String {
     let lease = get("lease", "sc-auth-operator", NAMESPACE);
     lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A release of the operator that brings that image of the server along.
+/// Installs a release of the operator with this image of the server.
 pub fn offer(image: &str) {
     run(&["set", "env", "deployment/sc-auth-operator", "-n", NAMESPACE, &format!("SERVER_IMAGE={image}")]);
     rolled_out();
 }
 
-/// As it was installed.
+/// Restores the installed release.
 pub fn offer_the_default() {
     offer(concat!("registry.example.com/sc-auth-server:", env!("CARGO_PKG_VERSION")));
 }

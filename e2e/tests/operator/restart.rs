@@ -1,4 +1,4 @@
-//! A restart of the operator: nothing happens.
+//! Restarting the operator changes nothing.
 
 use sc_auth_e2e::audit::{Request, requests, wait_for_silence};
 use sc_auth_e2e::kube::{eventually, get, run};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::operator;
 
-/// What the operator has written since line `from` of the audit log, and where that log ends now.
+/// The operator's writes since line `from` of the audit log, and the present end of the log.
 fn writes(from: usize) -> (Vec<String>, usize) {
     let (requests, end) = requests(from);
     let writes = requests.into_iter().filter(|request| request.is_write() && request.resource != "leases");

@@ -1,4 +1,4 @@
-//! Two operators, of which one leads.
+//! Leader election between two operators.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use sc_auth_e2e::tenant::Tenant;
 
 use crate::operator;
 
-/// Ends the program of that pod without a word, as the kernel does when memory runs out.
+/// Kills the program of a pod, as the kernel does when memory runs out.
 fn kill(pod: &str) {
     let pods = operator::pods();
     let pod = pods.iter().find(|other| other["metadata"]["name"] == pod).unwrap();
@@ -32,7 +32,7 @@ fn after_a_kill_and_after_a_graceful_stop_another_leads() {
     let (killed, identity) = (operator::leader(), operator::identity());
     kill(&killed);
     lose_the_service();
-    // The killed one may be the next one too: it comes back in the same pod under another identity.
+    // The killed operator may also lead again: it restarts in the same pod under another identity.
     eventually("another leads", || operator::identity() != identity && !operator::identity().is_empty());
     eventually("and works", is_back);
     operator::rolled_out();
@@ -42,5 +42,5 @@ fn after_a_kill_and_after_a_graceful_stop_another_leads() {
     lose_the_service();
     eventually("another leads", || !operator::leader().is_empty() && operator::leader() != stopped);
     eventually("and works", is_back);
-    assert_eq!(tenant.pod_uids(), pods, "nobody who uses the API has noticed");
+    assert_eq!(tenant.pod_uids(), pods, "clients of the API have not noticed");
 }

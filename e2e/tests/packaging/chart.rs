@@ -1,4 +1,4 @@
-//! What the chart renders.
+//! The manifests that the chart renders.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::helm::{chart, template, template_of};
 
-/// Helm reads no file outside of a chart, so it has copies.
+/// Helm reads no files outside of a chart, so the chart has copies.
 #[test]
-fn the_charts_copies_are_those_of_today() {
+fn the_charts_copies_are_up_to_date() {
     for (original, copy) in [
         ("crds/sc-auth.io_scauths.yaml", "scauths.yaml"),
         ("config/rbac/cluster-role.yaml", "cluster-role.yaml"),
@@ -22,7 +22,7 @@ fn the_charts_copies_are_those_of_today() {
     }
 }
 
-/// Compares with what is stored beside this file; `UPDATE=1` stores it anew.
+/// Compares with a stored snapshot; `UPDATE=1` updates it.
 fn matches_snapshot(name: &str, text: &str) {
     let path = root().join("e2e/tests/packaging/snapshots").join(name);
     if std::env::var_os("UPDATE").is_some() {
@@ -36,16 +36,16 @@ fn matches_snapshot(name: &str, text: &str) {
 }
 
 #[test]
-fn by_default_it_renders_what_is_stored() {
-    // The definition is long, and generated.
+fn the_defaults_render_the_snapshot() {
+    // Without the definition, which is long and generated.
     matches_snapshot("default.yaml", &template(&["--set", "crds.install=false"]).unwrap());
 }
 
 #[test]
-fn with_everything_set_it_renders_what_is_stored() {
+fn all_values_render_the_snapshot() {
     let values = root().join("e2e/tests/packaging/snapshots/everything.values.yaml");
     let text = template_of(&["--values", values.to_str().unwrap()]).unwrap();
-    // But for the dashboard's text, which is a copy.
+    // Without the dashboard's text, which is a copy.
     let text: Vec<_> = text.lines().filter(|line| !line.starts_with("  sc-auth.json: ")).collect();
     matches_snapshot("everything.yaml", &(text.join("\n") + "\n"));
 }
@@ -54,8 +54,8 @@ fn by_kind(text: &str) -> BTreeMap<String, Value> {
     objects(text).into_iter().map(|object| (object["kind"].as_str().unwrap().to_owned(), object)).collect()
 }
 
-/// Without what only Helm needs to know, and with the environment in the order of its names: a patch of kustomize moves
-/// what it changes to the front.
+/// Removes fields that only Helm needs, and sorts the environment by name: a patch of kustomize moves changed variables
+/// to the front.
 fn strip(value: &mut Value) {
     const HELMS: [&str; 6] = [
         "app.kubernetes.io/instance",
@@ -97,7 +97,7 @@ fn both_installs_name_the_release() {
 #[test]
 fn chart_and_kustomize_install_the_same() {
     let mut kustomized = kustomized();
-    // Helm makes a release's namespace by itself.
+    // Helm creates a release's namespace itself.
     kustomized.remove("Namespace").unwrap();
     let mut charted = by_kind(&template(&[]).unwrap());
     for object in kustomized.values_mut().chain(charted.values_mut()) {
@@ -115,7 +115,7 @@ fn chart_and_kustomize_install_the_same() {
 }
 
 #[test]
-fn every_object_and_pod_says_what_it_belongs_to() {
+fn every_object_and_pod_has_the_common_labels() {
     let values = root().join("e2e/tests/packaging/snapshots/everything.values.yaml");
     for object in objects(&template_of(&["--values", values.to_str().unwrap()]).unwrap()) {
         let kind = &object["kind"];
@@ -129,7 +129,7 @@ fn deployment(more: &[&str]) -> Value {
 }
 
 #[test]
-fn a_registry_goes_in_front_of_both_images() {
+fn a_registry_is_prefixed_to_both_images() {
     let names = ["image.repository=team/operator", "serverImage.repository=team/server"].join(",");
     let registry = ["--set", &names, "--set", "global.imageRegistry=mirror.example.com:5000/hub"];
     let container = deployment(&registry)["spec"]["template"]["spec"]["containers"][0].clone();
@@ -140,7 +140,7 @@ fn a_registry_goes_in_front_of_both_images() {
     assert!(variables.contains(&json!({"name": "SERVER_IMAGE", "value": server})), "{variables:?}");
 }
 
-/// Whatever the objects are called, the NetworkPolicy of every ScAuth admits pods with this label.
+/// Regardless of the objects' names, the NetworkPolicy of every ScAuth admits pods with this label.
 #[test]
 fn another_name_changes_no_label() {
     for (value, expected) in
@@ -162,7 +162,7 @@ fn another_name_changes_no_label() {
 }
 
 #[test]
-fn ids_can_be_left_out_and_the_rest_stays_restricted() {
+fn fixed_ids_can_be_omitted_and_pods_stay_restricted() {
     let ids = ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"];
     let fixed = ["podSecurityContext.fsGroup=1", "securityContext.runAsUser=1"].join(",");
     let nulls = ["podSecurityContext.runAsUser=null", "podSecurityContext.runAsGroup=null"].join(",");

@@ -1,11 +1,11 @@
-//! compose.yaml, read by the library of Docker Compose. It is not started: the tests have no Docker.
+//! compose.yaml, parsed by the library of Docker Compose. It is not started, because the tests have no Docker.
 
 use std::fs;
 use std::process::Command;
 
 use sc_auth_e2e::manifests::{objects, root};
 
-/// What dev/tools/compose-check prints about it, or what it complains about.
+/// The output of dev/tools/compose-check, or its error.
 fn check(variables: &[(&str, &str)]) -> Result<String, String> {
     let file = root().join("compose.yaml");
     let mut go = Command::new("go");
@@ -24,7 +24,7 @@ fn check(variables: &[(&str, &str)]) -> Result<String, String> {
 }
 
 #[test]
-fn it_is_valid_and_open_to_this_machine_alone() {
+fn it_is_valid_and_listens_only_on_this_machine() {
     let expected = "postgres: docker.io/library/postgres:15\nserver: target server, port 127.0.0.1:8000 to 8000\n";
     assert_eq!(check(&[("POSTGRES_PASSWORD", "secret")]).unwrap(), expected);
 }

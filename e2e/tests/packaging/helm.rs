@@ -1,4 +1,4 @@
-//! Helm as a person uses it.
+//! Runs Helm.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ pub fn chart() -> String {
     root().join("charts/sc-auth-operator").to_str().unwrap().to_owned()
 }
 
-/// What it printed, or what it complained about.
+/// Its output, or its error.
 pub fn helm(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("helm").args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("helm: {error}. Run `make test`, which builds it."));
@@ -16,7 +16,7 @@ pub fn helm(arguments: &[&str]) -> Result<String, String> {
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
-/// The two values without which it cannot be installed.
+/// The two required values.
 pub const IMAGES: [&str; 4] = [
     "--set",
     "image.repository=registry.example.com/sc-auth-operator",
@@ -29,7 +29,7 @@ pub fn template(more: &[&str]) -> Result<String, String> {
     template_of(&[&IMAGES[..], more].concat())
 }
 
-/// The manifests of the chart with these values alone.
+/// The manifests of the chart with only these values.
 pub fn template_of(values: &[&str]) -> Result<String, String> {
     let chart = chart();
     let fixed = ["template", "sc-auth-operator", &chart, "--namespace", "sc-auth-system"];

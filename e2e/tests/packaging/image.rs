@@ -1,4 +1,4 @@
-//! The Dockerfile and what it may read. The images of the cluster are built by the commands of README.
+//! The Dockerfile and its build context. The cluster's images are built with the commands in the README.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -7,8 +7,8 @@ use std::process::Command;
 use sc_auth_e2e::manifests::root;
 use serde_json::Value;
 
-/// Whether a file is in the context of a build, by .dockerignore: the last rule that is about it, or about a folder that it
-/// lies in, decides.
+/// Whether a file is in the build context: the last rule of .dockerignore that matches it, or one of its folders,
+/// decides.
 fn is_in_context(rules: &str, path: &Path) -> bool {
     let rules = rules.lines().filter(|rule| !rule.is_empty() && !rule.starts_with('#'));
     let mut decisive = rules.filter(|rule| {
@@ -31,7 +31,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Without `..`, from the repository on.
+/// The path relative to the repository, without `..`.
 fn relative(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
@@ -44,7 +44,7 @@ fn relative(path: &Path) -> PathBuf {
     clean.strip_prefix(root()).unwrap().to_owned()
 }
 
-/// The files that a source file has compiled in.
+/// The files that a source file includes at compile time.
 fn included(source: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(source).unwrap();
     let macros = ["include_str!(", "include_bytes!(", "include!("];
@@ -59,7 +59,7 @@ fn included(source: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_context_of_a_build_has_every_member_and_every_file_that_is_compiled_in() {
+fn the_build_context_has_every_member_and_every_included_file() {
     let rules = fs::read_to_string(root().join(".dockerignore")).unwrap();
     let members = members();
     assert!(members.len() > 1, "{members:?}");
@@ -72,7 +72,7 @@ fn the_context_of_a_build_has_every_member_and_every_file_that_is_compiled_in() 
             needed.push(relative(source));
         }
     }
-    assert!(needed.contains(&"docs/conditions.md".into()), "what is compiled in was not found");
+    assert!(needed.contains(&"docs/conditions.md".into()), "included files were not found");
     let hidden: Vec<_> = needed.iter().filter(|path| !is_in_context(&rules, path)).collect();
     assert!(hidden.is_empty(), "hidden by .dockerignore: {hidden:?}");
     for other in [".git/config", "target/release/x", "docs/keys.md", "examples/javascript/package.json"] {
@@ -80,7 +80,7 @@ fn the_context_of_a_build_has_every_member_and_every_file_that_is_compiled_in() 
     }
 }
 
-/// So that it builds on arm64 as well.
+/// The same Dockerfile builds on arm64.
 #[test]
 fn the_dockerfile_names_no_architecture() {
     let text = fs::read_to_string(root().join("Dockerfile")).unwrap();
@@ -95,7 +95,7 @@ fn build_commands(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_readmes_build_this_version_by_the_same_commands() {
+fn the_readmes_build_this_version_with_the_same_commands() {
     let commands = build_commands("README.md");
     assert_eq!(commands.len(), 4);
     assert_eq!(build_commands("README.id.md"), commands);
@@ -115,7 +115,7 @@ fn blob(archive: &Path, descriptor: &Value) -> Value {
 }
 
 #[test]
-fn the_images_say_what_they_are() {
+fn the_images_have_labels_and_settings() {
     let folder = std::env::var("SCDEV_IMAGES").expect("SCDEV_IMAGES is not set; run `make test`");
     for name in ["sc-auth-server", "sc-auth-operator"] {
         let archive = Path::new(&folder).join(format!("{name}.tar"));
@@ -130,7 +130,7 @@ fn the_images_say_what_they_are() {
         assert!(config["Labels"].as_object().unwrap().contains_key("org.opencontainers.image.revision"));
         assert_eq!(config["User"], "65532:65532");
         if name == "sc-auth-server" {
-            // Its user may write there, or `docker run` without a setting could not create the database.
+            // Its user can write there; otherwise, `docker run` without settings could not create the database.
             assert_eq!(config["WorkingDir"], "/data");
         }
     }

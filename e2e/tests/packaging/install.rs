@@ -1,4 +1,4 @@
-//! docs/install.md and docs/uninstall.md, and the demo in a cluster that is there already.
+//! docs/install.md and docs/uninstall.md, and the demo in an existing cluster.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,10 +24,11 @@ fn demo() -> String {
 }
 
 fn image_of_the_operator() -> String {
-    run(&["get", "deployment", "sc-auth-operator", "-n", "sc-auth-system", "-o", "jsonpath={..image}", "--ignore-not-found"])
+    let output = ["-o", "jsonpath={..image}", "--ignore-not-found"];
+    run(&[&["get", "deployment", "sc-auth-operator", "-n", "sc-auth-system"][..], &output].concat())
 }
 
-/// `make demo` in a cluster that is there already.
+/// `make demo` in an existing cluster.
 #[test]
 fn the_demo_uses_the_operator_of_the_cluster_and_leaves_it_there() {
     let _alone = alone();

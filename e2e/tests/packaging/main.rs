@@ -1,5 +1,5 @@
-//! The chart and the kustomize bases: that they say the same, refuse nonsense, and do in a real cluster what people use
-//! them for. In a program of its own, since it takes the operator out and puts it in again.
+//! The chart and the kustomize bases: they install the same objects, refuse invalid values, and work in a real cluster.
+//! A separate program, because it reinstalls the operator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
 mod chart;

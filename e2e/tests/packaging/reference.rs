@@ -11,7 +11,7 @@ const HEAD: &str = "# The custom resource, field by field
 `kubectl explain scauth.spec` prints too. What breaks a rule is refused by the API server, with the sentence given here.
 ";
 
-/// What a value may be, in a word or two.
+/// The type of a value, in a word or two.
 fn kind(schema: &Value) -> String {
     if let Some(values) = schema["enum"].as_array() {
         return values
@@ -34,7 +34,7 @@ fn cell(text: &str) -> String {
     text.replace('\n', " ").replace('|', "\\|")
 }
 
-/// The object itself, or what a list has.
+/// The object itself, or the items of a list.
 fn inner(schema: &Value) -> &Value {
     if schema["type"] == "array" { &schema["items"] } else { schema }
 }
@@ -76,7 +76,7 @@ fn section(path: &str, schema: &Value, page: &mut String) {
 }
 
 #[test]
-fn the_reference_is_that_of_the_definition() {
+fn the_reference_matches_the_definition() {
     let text = std::fs::read_to_string(root().join("crds/sc-auth.io_scauths.yaml")).unwrap();
     let definition = &objects(&text)[0];
     let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];

@@ -1,5 +1,5 @@
-//! A release in a real cluster: installed, upgraded, rolled back, uninstalled, installed again. What it keeps goes on
-//! serving all the while.
+//! A release in a real cluster: installed, upgraded, rolled back, uninstalled, installed again. Existing ScAuths serve
+//! the whole time.
 
 use std::fs;
 use std::path::Path;
@@ -17,14 +17,14 @@ const NAMESPACE: &str = "sc-auth-system";
 const NAME: &str = "e2e-charted";
 const DEFINITION: &str = "scauths.sc-auth.io";
 
-/// The install of the other tests: gone while this is there, and put back at its end.
+/// Removes the install of the other tests, and restores it when it is dropped.
 struct Kustomized;
 
 impl Kustomized {
     fn replace() -> Self {
         let base = root().join("config/overlay");
         run(&["delete", "-k", base.to_str().unwrap(), "--ignore-not-found", "--timeout=240s"]);
-        // What Helm makes a release's namespace without: pods of the chart must do under it.
+        // Helm creates a release's namespace without this label: the chart's pods must meet the standard.
         let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
         apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}))
             .unwrap();
@@ -43,7 +43,7 @@ impl Drop for Kustomized {
     }
 }
 
-/// `helm upgrade --install`, as pipelines do it.
+/// `helm upgrade --install`, as in pipelines.
 fn upgrade(chart: &str, more: &[&str]) -> Result<String, String> {
     let fixed = [
         "upgrade",
@@ -60,7 +60,7 @@ fn upgrade(chart: &str, more: &[&str]) -> Result<String, String> {
     helm(&[&fixed[..], &IMAGES, more].concat())
 }
 
-/// A chart as the last release had it: its definition of ScAuth lacks a column.
+/// A chart of an earlier release: its definition of ScAuth lacks a column.
 fn older_chart(folder: &Path) -> String {
     let copy = Command::new("cp").args(["-r", &chart(), folder.to_str().unwrap()]).status().unwrap();
     assert!(copy.success());
@@ -79,7 +79,7 @@ fn has_the_column() -> bool {
     columns.iter().any(|column| column["name"] == "Replicas")
 }
 
-/// The pod of the ScAuth, which nothing here may touch.
+/// The pod of the ScAuth, which must not change.
 fn pod() -> Value {
     pods(NAME, NAME)[0]["metadata"]["uid"].clone()
 }
@@ -117,7 +117,7 @@ fn a_release_is_installed_upgraded_rolled_back_uninstalled_and_installed_again()
     let refusal = upgrade(&chart(), &["--set", "image.tag=no-such", "--timeout", "15s"]).unwrap_err();
     assert!(refusal.contains("not ready") || refusal.contains("deadline"), "{refusal}");
     let ready_ones = |pod: &&Value| pod["status"]["containerStatuses"][0]["ready"] == true;
-    assert_eq!(operators().iter().filter(ready_ones).count(), 2, "the old ones go on");
+    assert_eq!(operators().iter().filter(ready_ones).count(), 2, "the old ones still run");
     helm(&["rollback", RELEASE, "2", "--namespace", NAMESPACE, "--wait", "--timeout", "240s"]).unwrap();
     eventually("only the old image", || {
         operators().iter().all(|pod| !pod["spec"]["containers"][0]["image"].as_str().unwrap().contains("no-such"))
@@ -126,14 +126,14 @@ fn a_release_is_installed_upgraded_rolled_back_uninstalled_and_installed_again()
     helm(&["uninstall", RELEASE, "--namespace", NAMESPACE, "--wait"]).unwrap();
     assert!(get("deployment", RELEASE, NAMESPACE).is_null());
     assert!(!get("scauth", NAME, NAME).is_null(), "an uninstall keeps every ScAuth");
-    assert_eq!(pod(), pod_before, "it goes on serving");
+    assert_eq!(pod(), pod_before, "it still serves");
 
     upgrade(&chart(), &[]).unwrap();
     run(&["scale", "scauth", NAME, "--replicas", "1"]);
     ready(NAME);
-    assert_eq!(pod(), pod_before, "nobody who uses the API has noticed anything");
+    assert_eq!(pod(), pod_before, "clients of the API have not noticed");
 
-    // In the order of docs/uninstall.md: Kubernetes may miss the objects of a ScAuth whose definition is deleted, too.
+    // To delete everything, first set crds.keep to false.
     run(&["delete", "scauth", NAME, "--wait"]);
     eventually("the workload is deleted", || pods(NAME, NAME).is_empty());
     upgrade(&chart(), &["--set", "crds.keep=false"]).unwrap();

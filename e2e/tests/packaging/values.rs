@@ -1,4 +1,4 @@
-//! What the chart can be told.
+//! The values of the chart.
 
 use serde_json::Value;
 
@@ -9,27 +9,27 @@ fn read(name: &str) -> String {
 }
 
 #[test]
-fn helm_finds_nothing_to_complain_about() {
+fn helm_lint_finds_no_problems() {
     helm(&["lint", "--strict", &chart()]).unwrap();
 }
 
-/// The schema's properties and the values, down to where the schema names no more.
+/// Compares the schema's properties with the values, as deep as the schema goes.
 fn compare(path: &str, schema: &Value, values: &Value) {
     let Some(properties) = schema["properties"].as_object() else { return };
     let described: Vec<_> = values.as_object().unwrap_or_else(|| panic!("{path} is no object")).keys().collect();
     for name in properties.keys() {
-        // What Kubernetes defines may be left out.
+        // Fields that Kubernetes defines may be omitted.
         let is_ours = ![".resources", ".podSecurityContext", ".securityContext", ".dnsConfig"].contains(&path);
-        assert!(!is_ours || described.contains(&name), "{path}.{name} stands in the schema alone");
+        assert!(!is_ours || described.contains(&name), "{path}.{name} is only in the schema");
         compare(&format!("{path}.{name}"), &properties[name], &values[name]);
     }
     for name in described {
-        assert!(properties.contains_key(name), "{path}.{name} stands in values.yaml alone");
+        assert!(properties.contains_key(name), "{path}.{name} is only in values.yaml");
     }
 }
 
 #[test]
-fn values_and_schema_name_the_same() {
+fn values_and_schema_agree() {
     let schema = serde_json::from_str(&read("values.schema.json")).unwrap();
     compare("", &schema, &serde_yaml::from_str(&read("values.yaml")).unwrap());
 }
@@ -76,9 +76,9 @@ fn the_readme_lists_every_value_with_its_default() {
     assert_eq!(unlisted, Vec::<String>::new());
 }
 
-/// There is no public registry of them, and a default would belong to whoever takes its name.
+/// The images are not in a public registry, and anybody could register the name of a default.
 #[test]
-fn the_registry_is_asked_for() {
+fn the_registry_is_required() {
     for (given, missing) in [(&[][..], "image"), (&IMAGES[..2], "serverImage"), (&IMAGES[2..], "image")] {
         let refusal = template_of(given).unwrap_err();
         let expected = format!("{missing}.repository is needed: no public registry has this image");
@@ -90,7 +90,7 @@ fn the_registry_is_asked_for() {
 }
 
 #[test]
-fn nonsense_is_refused_and_named() {
+fn invalid_values_are_refused_and_named() {
     let cases = [
         ("replicas=many", "'/replicas': got string, want integer"),
         ("replica=2", "additional properties 'replica' not allowed"),

@@ -1,5 +1,4 @@
-//! The clients of examples/, in five languages, as docs/clients.md shows them: each a program of its own, through the
-//! ingress.
+//! The clients in examples/, in five languages, as in docs/clients.md: each is a program that uses the ingress.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,12 +12,12 @@ use serde_json::json;
 
 const HOST: &str = "clients.example.com";
 
-/// What is downloaded for them, kept from one run to the next.
+/// Their downloads, which are kept between runs.
 fn cache() -> PathBuf {
     PathBuf::from(std::env::var("SCDEV_CLIENTS").expect("SCDEV_CLIENTS is not set; run `make test`"))
 }
 
-/// A program that finds the API by its name: in a mount namespace of its own, whose /etc/hosts has it.
+/// A program that resolves the API's host name: in a separate mount namespace, whose /etc/hosts has it.
 fn program(name: &str, arguments: &[&str]) -> Command {
     let hosts = std::env::temp_dir().join("sc-auth-e2e-hosts");
     fs::write(&hosts, format!("127.0.0.1 localhost\n{} {HOST}\n", std::env::var("SCDEV_INGRESS").unwrap())).unwrap();
@@ -45,7 +44,7 @@ impl Drop for Service {
     }
 }
 
-/// Runs a verifier with a good, an altered and a refresh token.
+/// Runs a verifier with a valid, an altered and a refresh token.
 fn verifies(verifier: impl Fn(&str) -> Output, access: &str, refresh: &str) {
     assert!(said(verifier(access)).trim().ends_with(" User"));
     let altered = format!("{}A{}", &access[..access.len() - 9], &access[access.len() - 8..]);
@@ -78,7 +77,7 @@ async fn clients_in_five_languages() {
 
     let (access, refresh) = client.login("alice", PASSWORD).await;
     tokio::task::block_in_place(|| {
-        // Beside what npm has installed.
+        // Next to the modules that npm has installed.
         fs::copy(path("javascript/verify.mjs"), cache().join("javascript/verify.mjs")).unwrap();
         let javascript = cache().join("javascript/verify.mjs");
         let node = |token: &str| program("node", &[javascript.to_str().unwrap()]).env("TOKEN", token).output().unwrap();
@@ -91,7 +90,7 @@ async fn clients_in_five_languages() {
     assert_eq!(told, "alice\nalice\nalice\nalice\n1 login, 1 refreshes\n");
 }
 
-/// The service in Rust, asked as its clients do.
+/// The service in Rust, called by a client.
 async fn rust(client: &Client) {
     let service = format!("{}/sc-auth-example-axum", programs());
     let address = "127.0.0.1:13917";

@@ -1,12 +1,12 @@
-//! What destroys has a heading of its own that says so, a sentence on what is lost, and a placeholder for the name: who
-//! pastes a page from its top to its end loses nothing.
+//! Destructive commands have their own heading that says so, a sentence on the loss, and a placeholder for the name, so
+//! that a reader who pastes a whole page loses nothing.
 
 use std::fs;
 use std::path::PathBuf;
 
 use sc_auth_e2e::manifests::root;
 
-/// Words of a command that takes something away that is not brought back by itself.
+/// Words of commands that delete something permanently.
 const DESTROYING: [&[&str]; 28] = [
     &["kubectl", "delete"],
     &["kubectl", "replace", "--force"],
@@ -38,19 +38,19 @@ const DESTROYING: [&[&str]; 28] = [
     &["guess"],
 ];
 
-/// The first word of a heading that announces it, in the languages of the pages.
+/// The first words of headings that announce a deletion, in the languages of the pages.
 const ANNOUNCING: [&str; 9] =
     ["Delete", "Uninstall", "Revoke", "Suspend", "Restore", "Replace", "Remove", "Finish", "Hapus"];
 
-/// What a reader replaces: pasted as they are, no object has these names.
+/// Placeholders: no object has these names.
 const PLACEHOLDERS: [&str; 6] = ["NAME", "NAMESPACE", "RELEASE", "DEFINITION", "KID", "USER"];
 
-/// Calls that end one's own session, or a wait.
+/// Calls that end only the reader's own session, or a delay.
 const HARMLESS: [&str; 2] = ["/accounts/logout", "/login-failures"];
 
 fn destroys(line: &str) -> bool {
     let has = |word: &&str| {
-        // As a word: `rm` is not in `confirm`, nor in `docker run --rm`, which removes only its own container.
+        // Whole words only: not `rm` in `confirm`, nor in `docker run --rm`, which removes only its own container.
         let inside = line.match_indices(*word);
         let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
         let mut starts = inside.map(|(at, _)| !line[..at].ends_with(is_of_word));
@@ -59,13 +59,13 @@ fn destroys(line: &str) -> bool {
     DESTROYING.iter().any(|words| words.iter().all(has)) && !HARMLESS.iter().any(|call| line.contains(call))
 }
 
-/// As a word, and not as a variable or a part of one.
+/// Whole words only, not variables or parts of them.
 fn has_placeholder(command: &str) -> bool {
     let mut words = command.split(|letter: char| !letter.is_ascii_alphanumeric() && !"_$".contains(letter));
     words.any(|word| PLACEHOLDERS.contains(&word))
 }
 
-/// What is wrong with a page, a line each.
+/// The problems of a page, one per line.
 fn faults(page: &str, text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let (mut heading, mut is_explained, mut fence, mut command) = ("", false, None, String::new());
@@ -113,7 +113,7 @@ fn files(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
 }
 
 #[test]
-fn no_page_destroys_what_its_reader_has() {
+fn no_page_destroys_its_readers_data() {
     let mut all = Vec::new();
     for page in [files("", &["md"]), files("docs", &["md"])].concat() {
         let name = page.strip_prefix(root()).unwrap().display().to_string();
@@ -122,7 +122,7 @@ fn no_page_destroys_what_its_reader_has() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
-/// Neither do samples, nor what the chart says after an install: they have no headings.
+/// Samples and the chart's notes have no headings, so they must not have destructive commands at all.
 #[test]
 fn no_sample_and_no_note_destroys() {
     let notes = files("charts/sc-auth-operator/templates", &["txt"]);
@@ -130,7 +130,7 @@ fn no_sample_and_no_note_destroys() {
     let samples = folders.iter().flat_map(|folder| files(folder, &["yaml"]));
     for file in notes.into_iter().chain(samples) {
         let text = fs::read_to_string(&file).unwrap();
-        // A command, and not a sentence about one.
+        // Only commands, not sentences about them.
         let commands = text.lines().map(|line| line.trim_start_matches(['#', ' ']));
         let mut commands =
             commands.filter(|line| ["kubectl ", "helm ", "rm "].iter().any(|start| line.starts_with(start)));
@@ -138,9 +138,9 @@ fn no_sample_and_no_note_destroys() {
     }
 }
 
-/// The pages as they were must not pass, or nothing is found at all.
+/// Earlier versions of the pages must not pass: otherwise, the scan finds nothing.
 #[test]
-fn the_scan_finds_what_destroys() {
+fn the_scan_finds_destructive_commands() {
     let block = |heading: &str, sentence: &str, command: &str| {
         faults("page", &format!("# Page\n## {heading}\n{sentence}\n```sh\n{command}\n```\n"))
     };
@@ -158,7 +158,11 @@ fn the_scan_finds_what_destroys() {
         "for attempt in 1 2 3; do login carol \"guess number $attempt\"; done",
     ] {
         assert_eq!(block("Monitoring", "All is well.", command).len(), 1, "{command}");
-        assert_eq!(block("Delete it", "All is lost.", command).len(), 1, "{command} names what the reader may have");
+        assert_eq!(
+            block("Delete it", "All is lost.", command).len(),
+            1,
+            "{command} names an object that the reader may have"
+        );
     }
     let named = "kubectl delete scauth NAME";
     assert!(block("Delete it", "All is lost.", named).is_empty());

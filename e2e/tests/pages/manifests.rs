@@ -1,5 +1,5 @@
-//! The manifests on the pages, before an API server that creates nothing: `--dry-run=server --validate=strict` refuses unknown
-//! fields, wrong types and broken rules.
+//! Validates the manifests on the pages with an API server, without creating anything: `--dry-run=server
+//! --validate=strict` refuses unknown fields, wrong types and broken rules.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use sc_auth_e2e::kube::kubectl;
 use sc_auth_e2e::manifests::{objects, root};
 use serde_json::{Value, json};
 
-/// Kinds whose definitions this cluster does not have.
+/// Kinds that this cluster does not have.
 const ELSEWHERE: [&str; 8] = [
     "Application",
     "ClientTrafficPolicy",
@@ -20,7 +20,7 @@ const ELSEWHERE: [&str; 8] = [
     "SecurityPolicy",
 ];
 
-/// The blocks marked `yaml`, and what commands read after `<<'YAML'`. Those marked `yml` are files of other programs.
+/// The blocks marked `yaml`, and the here-documents after `<<'YAML'`.
 fn manifests(page: &str) -> Vec<String> {
     let between = |start: &str, end: &str| {
         let parts = page.split(start).skip(1).map(|part| part.split(end).next().unwrap().to_owned());
@@ -29,7 +29,7 @@ fn manifests(page: &str) -> Vec<String> {
     [between("\n```yaml\n", "\n```"), between("<<'YAML'\n", "\nYAML\n")].concat()
 }
 
-/// A part of a ScAuth made whole. Under a name that nobody has: an object of the page may be there, and that of another test.
+/// Completes a fragment of a ScAuth. It gets an unused name, since objects of the page, or of another test, may exist.
 fn complete(mut object: Value) -> Value {
     if object["kind"].is_null() {
         object["apiVersion"] = json!("sc-auth.io/v1alpha1");

@@ -1,4 +1,4 @@
-//! The pages about the database: one that is there, and that of the Flask service.
+//! The pages about the database: an existing one, and that of the legacy service.
 
 use sc_auth_e2e::client::{Client, until};
 use sc_auth_e2e::database::{execute_in_mariadb, mariadb, postgres};
@@ -16,7 +16,7 @@ fn databases() {
     }
 }
 
-/// As the Flask service left it, with one user.
+/// A database of the legacy service, with one user.
 fn old_database(name: &str) {
     execute_in_mariadb(&format!(
         "USE `{name}`;
@@ -36,7 +36,7 @@ fn old_database(name: &str) {
 }
 
 const OLD_PASSWORD: &str = "old passwörd";
-/// Of that password, made with werkzeug 3.1.
+/// The hash of that password, from werkzeug 3.1.
 const OLD_HASH: &str =
     "pbkdf2:sha256:150000$PBJITISJuwLyi9OA$c5030c45d2fdbdb7123809604b9557c079f76d7ffd665ce8ebd51f59cd1e694b";
 
@@ -71,9 +71,9 @@ async fn from_the_flask_service() {
         tokio::task::block_in_place(|| paste_with(&variables, &section(page, "# Migrate from the Flask service", &[])));
     assert!(plan.contains("ALTER TABLE"), "{plan}");
     logs_in().await;
-    assert_eq!(hash().trim(), OLD_HASH, "the old service must be able to read it");
+    assert_eq!(hash().trim(), OLD_HASH, "the legacy service must be able to read it");
     tokio::task::block_in_place(|| finish("## Finish the migration (irreversible)"));
-    // A pod from before may still take a request or two.
+    // An old pod may still receive a request or two.
     until("the hash is replaced", async || {
         logs_in().await;
         hash().starts_with("$argon2id$")

@@ -1,4 +1,4 @@
-//! The pages about ingress controllers, Traefik here: Gateway API, and forward auth for an app that knows no passwords.
+//! The pages about ingress controllers, here Traefik: Gateway API, and forward auth for an app without passwords.
 
 use sc_auth_e2e::client::{Client, PASSWORD, until};
 use sc_auth_e2e::kube::{apply, run};
@@ -11,7 +11,7 @@ use crate::turns::{HOST, SAMPLE, with_the_sample};
 const APP: &str = "wiki";
 const WHO: &str = "/cgi-bin/who";
 
-/// The sample's Gateway, which takes everybody's routes, until it is dropped.
+/// The sample's Gateway, which accepts all routes, until it is dropped.
 struct Edge;
 
 impl Edge {
@@ -39,7 +39,7 @@ async fn gateway_api() {
     });
 }
 
-/// An app that says who it was told that its client is.
+/// An app that returns the user name that it received.
 fn app() {
     let labels = json!({"app": APP});
     let metadata = json!({"name": APP, "namespace": APP});
@@ -65,7 +65,7 @@ fn app() {
     run(&["-n", APP, "rollout", "status", "deployment/wiki", "--timeout=240s"]);
 }
 
-/// Asks the app, which is led to a moment after a change, until it answers so.
+/// Calls the app, which is reachable a moment after a change, until it answers with this status.
 async fn settles(app: &Client, token: Option<&str>, status: u16) -> Value {
     let mut found = Value::Null;
     until(&format!("the app answers {status}"), async || match app.try_call("GET", WHO, token, None).await {
@@ -96,7 +96,7 @@ async fn another_app_behind_forward_auth() {
     settles(&wiki, None, 401).await;
     assert_eq!(settles(&wiki, Some(&token), 200).await, "dora User");
 
-    // Behind the Gateway it is for Admins.
+    // Behind the Gateway, only Admins are allowed.
     let back_office = Client::at("wiki.edge.example.com");
     settles(&back_office, None, 401).await;
     settles(&back_office, Some(&token), 403).await;

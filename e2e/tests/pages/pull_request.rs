@@ -1,5 +1,4 @@
-//! The steps of config/github/pull-request.yaml that install the program and that ask the cluster, run as its runner runs
-//! them.
+//! Runs the steps of config/github/pull-request.yaml that install the program and query the cluster, like its runner.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ fn job() -> Value {
     workflow["jobs"]["diff"].take()
 }
 
-/// Runs the step of that name.
+/// Runs a step by its name.
 fn step(job: &Value, name: &str, folder: &Path, variables: &[(&str, &str)]) -> Output {
     let steps = job["steps"].as_array().unwrap();
     let script = steps.iter().find(|step| step["name"] == name).unwrap()["run"].as_str().unwrap();
@@ -32,7 +31,7 @@ fn empty_folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A release as dev/release leaves it, with the archive under the name that the workflow asks for.
+/// A release from dev/release, with the archive under the name that the workflow downloads.
 fn release(folder: &Path, archive: &str) {
     fs::write(folder.join("sc-auth-operator"), "#!/bin/sh\necho released\n").unwrap();
     let pack = format!(
@@ -71,7 +70,7 @@ fn a_pull_request_installs_the_released_program_if_its_checksum_is_right() {
     let mut bytes = fs::read(served.join(archive)).unwrap();
     bytes.push(0);
     fs::write(served.join(archive), bytes).unwrap();
-    assert_eq!(install("install-wrong"), (false, String::new()), "another archive than the checksum's");
+    assert_eq!(install("install-wrong"), (false, String::new()), "an archive with another checksum");
     fs::write(served.join("SHA256SUMS"), "").unwrap();
     assert_eq!(install("install-unlisted"), (false, String::new()), "an archive without a checksum");
     for name in ["released", "install-right", "install-wrong", "install-unlisted"] {
@@ -80,7 +79,7 @@ fn a_pull_request_installs_the_released_program_if_its_checksum_is_right() {
 }
 
 #[test]
-fn a_pull_request_is_told_what_it_would_change() {
+fn a_pull_request_gets_the_list_of_its_changes() {
     let job = job();
     let image = job["env"]["SERVER_IMAGE"].as_str().unwrap();
     let folder = empty_folder("pull-request");

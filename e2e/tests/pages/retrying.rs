@@ -1,4 +1,4 @@
-//! The helper of docs/quick-start.md, against a server that answers as the test says.
+//! The helper of docs/quick-start.md, against a server whose answers the test sets.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use sc_auth_e2e::shell::section;
 
-/// How often the helper asks a server that always answers so, how often it pauses, and whether it is content.
+/// The number of requests and pauses of the helper with a server that always answers with this status, and its success.
 fn asks(status: &str) -> (usize, usize, bool) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -29,7 +29,7 @@ fn asks(status: &str) -> (usize, usize, bool) {
     });
     let helper = section("docs/quick-start.md", "# Quick start", &[]);
     let helper = helper.iter().find(|block| block.starts_with("api()")).unwrap();
-    // Pauses are counted and take no time.
+    // Pauses are counted, but take no time.
     let script = format!("INGRESS=127.0.0.1\nsleep() {{ echo paused; }}\n{helper}\napi {url}");
     let output = Command::new("sh").args(["-eu", "-c", &script]).output().unwrap();
     let pauses = String::from_utf8(output.stdout).unwrap().matches("paused").count();
@@ -39,7 +39,7 @@ fn asks(status: &str) -> (usize, usize, bool) {
 }
 
 #[test]
-fn only_failed_connections_and_5xx_are_tried_again() {
+fn only_failed_connections_and_5xx_are_retried() {
     assert_eq!(asks("200 OK"), (1, 0, true));
     assert_eq!(asks("201 Created"), (1, 0, true));
     for refusal in
