@@ -1,5 +1,5 @@
 # MySQL for the tests; to be sourced after lib.sh, with RUN set. Debian 12 has only MariaDB, so MySQL comes from Debian's
-# unstable release (sid) and runs in a folder of its own.
+# unstable release (sid) and runs in a separate folder.
 # shellcheck shell=bash
 
 MYSQL_PORT=13307

@@ -5,10 +5,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/../versions.sh"
 
 VERSION=$(version)
-# Where a release is put together: archives, checksums, the chart, install.yaml, and the digests of what was pushed.
+# The folder of a release: archives, checksums, the chart, install.yaml, and the digests of pushed images and charts.
 DIST=${DIST:-$ROOT/dist}
 PROGRAMS=(sc-auth-server sc-auth-operator)
-# The architectures of a release; a rehearsal may set its own alone.
+# The architectures of a release; a rehearsal may set only its own.
 read -ra ARCHES <<<"${ARCHES:-amd64 arm64}"
 # The address of the repository, for labels and links.
 SOURCE=${SOURCE:-${GITHUB_REPOSITORY:+${GITHUB_SERVER_URL:-https://github.com}/$GITHUB_REPOSITORY}}
@@ -24,7 +24,7 @@ if [[ -n ${PLAIN_HTTP:-} ]]; then
     COSIGN_TLS=(--allow-http-registry)
 fi
 
-# need_registry REGISTRY : refuses what is no registry, with or without a folder.
+# need_registry REGISTRY : fails unless the argument is a registry, with or without a folder.
 need_registry() {
     [[ ${1:-} =~ ^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*$ ]] || fail "usage: dev/release/$(basename "$0") REGISTRY …, such as $EXAMPLE_REGISTRY/team"
 }
@@ -41,7 +41,7 @@ tool() {
     fi
 }
 
-# With the storage of dev/build-images where that is in use, so that a rehearsal has its base image.
+# Uses the storage of dev/build-images if it exists, so that a rehearsal has its base image.
 buildah() {
     if [[ -d $CACHE/buildah/storage ]]; then
         command buildah --storage-driver vfs --root "$CACHE/buildah/storage" --runroot "$CACHE/buildah/run" "$@"
@@ -50,5 +50,5 @@ buildah() {
     fi
 }
 
-# digest NAME : prints the digest under which a script has pushed it.
+# digest NAME : prints the digest of a pushed image or chart.
 digest() { cat "$DIST/digests/$1" 2>/dev/null || fail "$DIST/digests/$1 is missing: push $1 first"; }
