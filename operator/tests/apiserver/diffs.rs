@@ -1,4 +1,4 @@
-//! `diff`: what applying a manifest would change, whoever applied it before; and nothing is changed.
+//! `diff` shows the changes of applying a manifest, regardless of who applied it before, and changes nothing.
 
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt as _};

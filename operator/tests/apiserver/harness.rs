@@ -216,8 +216,8 @@ pub async fn make(client: &Client, plural: &str, object: Value) {
         .unwrap();
 }
 
-/// What the API server answers to a Service or Deployment of that name in `default`, which it does not store. It takes up
-/// a policy a moment after the policy is stored, and this shows when.
+/// What the API server answers to a Service or Deployment of that name in `default`, which it does not store. It takes
+/// up a policy a moment after the policy is stored, and this shows when.
 pub async fn tried(client: &Client, plural: &str, name: &str) -> String {
     let metadata = json!({"name": name, "namespace": "default"});
     let labels = json!({"probe": name});
@@ -257,7 +257,7 @@ fn api_of(client: &Client, plural: &str, object: &Value) -> Api<DynamicObject> {
 /// What the pods of a ScAuth answer, which has none here, as `/status` has it.
 static SAID: Mutex<BTreeMap<String, Health>> = Mutex::new(BTreeMap::new());
 
-/// From now on the pods of that ScAuth answer so; each is asked by whoever reconciles it.
+/// Sets the answers of a ScAuth's pods from now on, for every operator that reconciles it.
 pub fn say(name: &str, answers: Value) {
     let answers: Vec<Status> = serde_json::from_value(answers).unwrap();
     SAID.lock().unwrap().insert(name.to_owned(), Health::of(&answers).unwrap());

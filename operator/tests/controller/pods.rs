@@ -1,5 +1,5 @@
-//! Pods are asked how they are, also those that are not ready. There is no kubelet here: a stand-in, a few lines of HTTP
-//! on a loopback address, answers in a pod's place.
+//! Pods are asked how they are, also those that are not ready. There is no kubelet here: a stand-in, a few lines of
+//! HTTP on a loopback address, answers in a pod's place.
 
 use std::sync::{Arc, Mutex};
 
@@ -91,7 +91,7 @@ async fn what_a_pod_says_of_its_database_is_asked_before_it_is_ready_and_heard_w
     operator.kill();
     let operator = Operator::start("two", "asking", config().await, &["--lease", "another"]);
     eventually("the other one leads", || async { operator.leads().await }).await;
-    assert!(is("Ready", ["False", "DatabaseLost"]).await, "whoever comes next has no memory");
+    assert!(is("Ready", ["False", "DatabaseLost"]).await, "the next leader has no memory");
     let patch = json!({"metadata": {"annotations": {"sc-auth.io/accept-database": "empty-1"}}});
     scauths(&client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     eventually("it is accepted", || async { known().await.as_deref() == Some("empty-1") }).await;

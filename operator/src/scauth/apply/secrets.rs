@@ -1,5 +1,5 @@
-//! The generated Secrets: made once with POST and never applied, since an apply takes away what a later one omits. Their
-//! keys rotate by a patch that only fits the version that was read.
+//! The generated Secrets: made once with POST and never applied, since an apply takes away what a later one omits.
+//! Their keys rotate by a patch that only fits the version that was read.
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -58,7 +58,7 @@ async fn expect(api: &Api<Secret>, resolved: &Resolved, live: &Secret) -> Result
     patch(api, &live.name_any(), &change).await
 }
 
-/// Writes down whether the Admin in the Secret is one, for whoever reads it.
+/// Records in the Secret whether its Admin was created, for readers of the Secret.
 async fn note_admin(api: &Api<Secret>, live: &ObjectMeta, observed: &Observed) -> Result<(), ApplyError> {
     let Some(is_made) = observed.word.health().and_then(|health| health.admin_made) else { return Ok(()) };
     if admin_is_made(live) == Some(is_made) {

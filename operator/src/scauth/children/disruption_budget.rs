@@ -1,5 +1,4 @@
-//! The PodDisruptionBudget: whoever drains nodes takes one pod at a time, and a pod that is not well never keeps a node
-//! from being drained. With `maxUnavailable` that holds for any number of pods, even for one.
+//! The PodDisruptionBudget: a drain of nodes evicts one pod at a time, and an unhealthy pod never blocks a drain.
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;

@@ -72,7 +72,7 @@ fn a_namespace_is_used_if_it_is_ours_or_if_its_owner_lets_us_in() {
     for names in ["*", NAME, "another, tenant"] {
         assert_eq!(uses(with_namespace(allowing(names, ObjectMeta::default()))), Ok(NamespaceUse::Users), "{names}");
     }
-    // Whoever annotates it takes it over: it must never go with us.
+    // The user who annotates the namespace takes it over: the operator must never delete it.
     assert_eq!(uses(with_namespace(allowing("*", owned_by("our-uid")))), Ok(NamespaceUse::Returned));
 }
 
