@@ -8,7 +8,7 @@ use serde_json::json;
 
 const DEFINITION: &str = "scauths.sc-auth.io";
 
-/// Until it is dropped, nobody else takes the operator out and puts it in again.
+/// Excludes other tests that reinstall the operator until it is dropped.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

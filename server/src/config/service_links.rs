@@ -42,14 +42,8 @@ impl<'a> Service<'a> {
             "SERVICE_HOST" => true,
             "SERVICE_PORT" => port(value).is_some(),
             "PORT" => PROTOCOLS.iter().any(|protocol| self.port_of_url(protocol, value).is_some()),
-            _ => self.has_named_port(name, value) || self.has_numbered_port(name, value).unwrap_or(false),
+            _ => is_named_port(name, value) || self.has_numbered_port(name, value).unwrap_or(false),
         }
-    }
-
-    /// `SERVICE_PORT_HTTP=8000`
-    fn has_named_port(&self, name: &str, value: &str) -> bool {
-        let name = name.strip_prefix("SERVICE_PORT_");
-        name.is_some_and(|name| name.chars().any(char::is_alphanumeric)) && port(value).is_some()
     }
 
     /// `PORT_8000_TCP=tcp://10.0.0.1:8000`, `PORT_8000_TCP_PROTO=tcp`, `PORT_8000_TCP_PORT=8000` and
@@ -73,6 +67,12 @@ impl<'a> Service<'a> {
         let address: SocketAddr = url.strip_prefix(protocol)?.strip_prefix("://")?.parse().ok()?;
         (address.ip() == self.address).then(|| address.port())
     }
+}
+
+/// `SERVICE_PORT_HTTP=8000`
+fn is_named_port(name: &str, value: &str) -> bool {
+    let name = name.strip_prefix("SERVICE_PORT_");
+    name.is_some_and(|name| name.chars().any(char::is_alphanumeric)) && port(value).is_some()
 }
 
 /// A port as Kubernetes writes it.

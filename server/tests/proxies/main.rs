@@ -107,13 +107,13 @@ async fn nginx_lets_only_allowed_users_pass() {
 }
 
 #[tokio::test]
-async fn caddy_lets_only_those_pass_who_may() {
-    only_who_may_passes_and_the_app_is_told_who(Kind::Caddy).await;
+async fn caddy_lets_only_allowed_users_pass() {
+    only_allowed_users_pass_and_the_app_receives_their_names(Kind::Caddy).await;
 }
 
 #[tokio::test]
-async fn envoy_lets_only_those_pass_who_may() {
-    only_who_may_passes_and_the_app_is_told_who(Kind::Envoy).await;
+async fn envoy_lets_only_allowed_users_pass() {
+    only_allowed_users_pass_and_the_app_receives_their_names(Kind::Envoy).await;
 }
 
 /// Neither on a path that is protected nor on one that is not, nor under a name that some apps take for the same.
@@ -234,12 +234,12 @@ async fn nginx_answers_preflights_and_they_give_no_access() {
 }
 
 #[tokio::test]
-async fn caddy_answers_preflights_and_they_open_nothing() {
+async fn caddy_answers_preflights_and_they_give_no_access() {
     preflights_are_answered_by_the_proxy_and_give_no_access(Kind::Caddy).await;
 }
 
 #[tokio::test]
-async fn envoy_answers_preflights_and_they_open_nothing() {
+async fn envoy_answers_preflights_and_they_give_no_access() {
     preflights_are_answered_by_the_proxy_and_give_no_access(Kind::Envoy).await;
 }
 

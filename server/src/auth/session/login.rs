@@ -71,10 +71,7 @@ impl Sessions {
         let (pair, compared_hash) = self.begin_with(&keys, user, stored, &password, &ids, client, now).await?;
         if let Err(error) = throttle.succeed(slot.as_ref(), user.id, now).await {
             // The user may have been deleted meanwhile. The session has begun in any case.
-            tracing::warn!(
-                error = crate::logging::chain(&error),
-                "could not record the network of a login"
-            );
+            tracing::warn!(error = crate::logging::chain(&error), "could not record the network of a login");
         }
         if compared.verdict.may_replace && self.form == Form::Argon2id && compared_hash == *stored {
             self.replace_hash(user.id, stored, password, &ids.sid, now).await;
