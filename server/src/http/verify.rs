@@ -15,6 +15,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::App;
 use super::bearer;
+use super::openapi::answers::Verified;
 use crate::auth::session::SessionError;
 use crate::logging;
 use crate::store::User;
@@ -38,16 +39,7 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
     params(
         ("role" = Option<String>, Query, description = "The allowed roles, separated by commas. The only parameter", example = "Admin"),
     ),
-    responses(
-        (status = 200, description = "The user is allowed", headers(
-            ("X-Auth-User" = String, description = "The user name; characters that a header cannot hold are percent-encoded"),
-            ("X-Auth-Uuid" = String),
-            ("X-Auth-Role" = String),
-        )),
-        (status = 401, description = "The token is missing, invalid, expired or revoked"),
-        (status = 403, description = "The user has none of the roles, or the query is invalid"),
-        (status = 503, description = "The database is unavailable"),
-    ),
+    responses(Verified, (status = 403, description = "The user has none of the roles, or the query is invalid")),
     security(("bearer" = []))
 )]
 pub async fn verify(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
@@ -60,15 +52,7 @@ pub async fn verify(State(app): State<App>, headers: HeaderMap, RawQuery(query):
     get,
     path = "/verify/any",
     tag = "verify",
-    responses(
-        (status = 200, description = "The user is allowed", headers(
-            ("X-Auth-User" = String, description = "The user name; characters that a header cannot hold are percent-encoded"),
-            ("X-Auth-Uuid" = String),
-            ("X-Auth-Role" = String),
-        )),
-        (status = 401, description = "The token is missing, invalid, expired or revoked"),
-        (status = 503, description = "The database is unavailable"),
-    ),
+    responses(Verified),
     security(("bearer" = []))
 )]
 pub async fn verify_any(state: State<App>, headers: HeaderMap, uri: Uri) -> Response {
@@ -83,16 +67,7 @@ pub async fn verify_any(state: State<App>, headers: HeaderMap, uri: Uri) -> Resp
     path = "/verify/role/{roles}",
     tag = "verify",
     params(("roles" = String, Path, description = "The allowed roles, separated by commas", example = "Admin")),
-    responses(
-        (status = 200, description = "The user is allowed", headers(
-            ("X-Auth-User" = String, description = "The user name; characters that a header cannot hold are percent-encoded"),
-            ("X-Auth-Uuid" = String),
-            ("X-Auth-Role" = String),
-        )),
-        (status = 401, description = "The token is missing, invalid, expired or revoked"),
-        (status = 403, description = "The user has none of the roles, or the path is invalid"),
-        (status = 503, description = "The database is unavailable"),
-    ),
+    responses(Verified, (status = 403, description = "The user has none of the roles, or the path is invalid")),
     security(("bearer" = []))
 )]
 pub async fn verify_role(state: State<App>, headers: HeaderMap, uri: Uri) -> Response {

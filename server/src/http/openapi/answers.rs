@@ -68,6 +68,25 @@ pub enum AnyFailure {
     Token(TokenFailure),
 }
 
+/// The answers to a proxy, without a body.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum Verified {
+    /// The user is allowed
+    #[response(status = 200, headers(
+        ("X-Auth-User" = String, description = "The user name; characters that a header cannot hold are percent-encoded"),
+        ("X-Auth-Uuid" = String),
+        ("X-Auth-Role" = String),
+    ))]
+    Allowed,
+    /// The token is missing, invalid, expired or revoked
+    #[response(status = 401)]
+    Unauthorized,
+    /// The database is unavailable
+    #[response(status = 503)]
+    Unavailable,
+}
+
 /// Other answers to a call with a token.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only described")]
