@@ -14,6 +14,8 @@ DATABASE_PACKAGES=(mariadb-server postgresql openssl mmdebstrap debian-archive-k
 PROXY_PACKAGES=(caddy nginx)
 # Reads our metrics, and tests our alerts.
 MONITORING_PACKAGES=(prometheus)
+# For the programs in examples/. default-jdk-headless is Java 17 or newer.
+CLIENT_PACKAGES=(python3-venv nodejs npm default-jdk-headless maven)
 IMAGE_PACKAGES=(buildah busybox-static debian-archive-keyring gcc libc6-dev mmdebstrap)
 CLUSTER_PACKAGES=(containerd runc containernetworking-plugins iptables ipset iproute2 openssl "${IMAGE_PACKAGES[@]}")
 

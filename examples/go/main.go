@@ -1,52 +1,33 @@
-// Verifies an access token with the published keys, without a call to the server: API=… TOKEN=… go run .
-// It notices a logout only when the token expires. If that is too late, call GET /api/v1/verify instead.
+// A service for logged-in users: API=http://auth.example.com go run .
 package main
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"log"
+	"net/http"
 	"os"
 	"strings"
-
-	"github.com/MicahParks/keyfunc/v3"
-	"github.com/golang-jwt/jwt/v5"
 )
 
-type claims struct {
-	jwt.RegisteredClaims
-	Roles []string `json:"roles"`
+func greet(w http.ResponseWriter, r *http.Request) {
+	user := UserOf(r)
+	fmt.Fprintln(w, user.Subject, strings.Join(user.Roles, ","))
 }
 
-// verify returns the claims of an access token, or the reason for refusing it.
-func verify(keys keyfunc.Keyfunc, token, issuer, audience string) (*claims, error) {
-	said := &claims{}
-	parsed, err := jwt.ParseWithClaims(token, said, keys.Keyfunc, jwt.WithIssuer(issuer), jwt.WithAudience(audience),
-		jwt.WithExpirationRequired(), jwt.WithValidMethods([]string{"EdDSA", "ES256", "RS256"}))
-	if err != nil {
-		return nil, err
-	}
-	// A refresh token is not an access token.
-	if parsed.Header["typ"] != "at+jwt" {
-		return nil, errors.New("not an access token")
-	}
-	return said, nil
+func admin(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintln(w, UserOf(r).Subject, "is an Admin")
 }
 
 func main() {
 	api := os.Getenv("API")
 	issuer := cmp.Or(os.Getenv("ISSUER"), api)
-	// Caches the keys, and fetches them again when a token names an unknown key.
-	keys, err := keyfunc.NewDefaultCtx(context.Background(), []string{api + "/.well-known/jwks.json"})
+	verifier, err := NewVerifier(context.Background(), api, issuer, cmp.Or(os.Getenv("AUDIENCE"), issuer))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "reading the keys:", err)
-		os.Exit(2)
+		log.Fatal(err)
 	}
-	said, err := verify(keys, os.Getenv("TOKEN"), issuer, cmp.Or(os.Getenv("AUDIENCE"), issuer))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "refused:", err)
-		os.Exit(1)
-	}
-	fmt.Println(said.Subject, strings.Join(said.Roles, ","))
+	http.HandleFunc("GET /{$}", verifier.LoggedIn(greet))
+	http.HandleFunc("GET /admin", verifier.HasRole("Admin", admin))
+	log.Fatal(http.ListenAndServe("127.0.0.1:"+cmp.Or(os.Getenv("PORT"), "3000"), nil))
 }

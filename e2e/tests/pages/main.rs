@@ -4,12 +4,14 @@
 
 mod clients;
 mod destroying;
+mod examples;
 mod links;
 mod manifests;
 mod moving;
 mod protecting;
 mod pull_request;
 mod retrying;
+mod services;
 mod turns;
 
 use std::time::{Duration, Instant};

@@ -1,11 +1,12 @@
-//! Verifies access tokens with the keys that sc-auth publishes (RFC 7517), without a call to sc-auth for each token.
+//! Verifies access tokens with the published keys, without a call to sc-auth for each token: an extractor for axum. A
+//! logout takes effect when the token expires. If that is too late, call `GET /api/v1/verify` instead.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -14,6 +15,8 @@ use tokio::sync::RwLock;
 
 /// The minimum interval between fetches of the keys: an unknown key triggers a fetch, and anybody can make up tokens.
 const PAUSE: Duration = Duration::from_secs(10);
+/// The age at which the keys are fetched again: one of them may have been revoked.
+const AGE: Duration = Duration::from_mins(5);
 
 /// Extractor for the user of a request. Without a valid access token the answer is 401.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,6 +25,17 @@ pub struct User {
     pub sub: String,
     pub roles: Vec<String>,
 }
+
+impl User {
+    /// # Errors
+    /// 403 without the role.
+    pub fn needs(&self, role: &str) -> Result<(), StatusCode> {
+        if self.roles.iter().any(|own| own == role) { Ok(()) } else { Err(StatusCode::FORBIDDEN) }
+    }
+}
+
+/// 401, with the header that RFC 6750 asks for.
+type Refused = (StatusCode, [(HeaderName, &'static str); 1]);
 
 /// Caches the published keys. Clones share the cache.
 #[derive(Clone)]
@@ -54,14 +68,19 @@ impl Verifier {
         }
         let (key, algorithm) = self.key(header.kid.as_deref()?).await?;
         let mut validation = Validation::new(algorithm);
+        validation.leeway = 5;
         validation.set_issuer(&[&self.0.issuer]);
         validation.set_audience(&[&self.0.audience]);
         decode::<User>(token, &key, &validation).ok().map(|token| token.claims)
     }
 
     async fn key(&self, id: &str) -> Option<(DecodingKey, Algorithm)> {
-        if let Some(found) = find(&self.0.keys.read().await.0, id) {
-            return Some(found);
+        {
+            let keys = self.0.keys.read().await;
+            let found = find(&keys.0, id);
+            if found.is_some() && keys.1.elapsed() < AGE {
+                return found;
+            }
         }
         let mut keys = self.0.keys.write().await;
         if keys.1.elapsed() >= PAUSE {
@@ -95,11 +114,13 @@ impl<S: Send + Sync> FromRequestParts<S> for User
 where
     Verifier: FromRef<S>,
 {
-    type Rejection = StatusCode;
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, StatusCode> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let refused = |reason| (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, reason)]);
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(StatusCode::UNAUTHORIZED)?;
-        Verifier::from_ref(state).verify(token).await.ok_or(StatusCode::UNAUTHORIZED)
+        let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| refused("Bearer"))?;
+        let user = Verifier::from_ref(state).verify(token).await;
+        user.ok_or_else(|| refused("Bearer error=\"invalid_token\""))
     }
 }

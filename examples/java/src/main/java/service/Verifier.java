@@ -1,0 +1,59 @@
+package service;
+
+import java.time.Instant;
+import java.util.Map;
+
+import org.jose4j.jwa.AlgorithmConstraints.ConstraintType;
+import org.jose4j.jwk.HttpsJwks;
+import org.jose4j.jwt.JwtClaims;
+import org.jose4j.jwt.MalformedClaimException;
+import org.jose4j.jwt.consumer.InvalidJwtException;
+import org.jose4j.jwt.consumer.JwtConsumer;
+import org.jose4j.jwt.consumer.JwtConsumerBuilder;
+import org.jose4j.keys.resolvers.HttpsJwksVerificationKeyResolver;
+import org.springframework.beans.factory.annotation.Value;
+import org.springframework.security.oauth2.jwt.BadJwtException;
+import org.springframework.security.oauth2.jwt.Jwt;
+import org.springframework.security.oauth2.jwt.JwtDecoder;
+import org.springframework.stereotype.Component;
+
+/**
+ * Verifies access tokens with the published keys, without a call to sc-auth for each token. A logout takes effect when the token
+ * expires. If that is too late, call GET /api/v1/verify instead. Spring Security's own decoder cannot verify Ed25519 signatures, the
+ * default of sc-auth.
+ */
+@Component
+class Verifier implements JwtDecoder {
+    private final JwtConsumer consumer;
+
+    Verifier(@Value("${API}") String api, @Value("${ISSUER:${API}}") String issuer,
+            @Value("${AUDIENCE:${ISSUER:${API}}}") String audience) {
+        // Caches the keys for five minutes, as Cache-Control of the answer says.
+        var keys = new HttpsJwks(api + "/.well-known/jwks.json");
+        // A token with an unknown key triggers a fetch, at most one in 10 seconds: anybody can make up tokens.
+        keys.setRefreshReprieveThreshold(10_000);
+        consumer = new JwtConsumerBuilder()
+                .setVerificationKeyResolver(new HttpsJwksVerificationKeyResolver(keys))
+                .setJwsAlgorithmConstraints(ConstraintType.PERMIT, "EdDSA", "ES256", "RS256")
+                // A refresh token is not an access token.
+                .setExpectedType(true, "at+jwt")
+                .setExpectedIssuer(issuer)
+                .setExpectedAudience(audience)
+                .setRequireExpirationTime()
+                .setRequireSubject()
+                .setAllowedClockSkewInSeconds(5)
+                .build();
+    }
+
+    @Override
+    public Jwt decode(String token) {
+        try {
+            JwtClaims claims = consumer.processToClaims(token);
+            var issued = Instant.ofEpochSecond(claims.getIssuedAt().getValue());
+            var expires = Instant.ofEpochSecond(claims.getExpirationTime().getValue());
+            return new Jwt(token, issued, expires, Map.of("typ", "at+jwt"), claims.getClaimsMap());
+        } catch (InvalidJwtException | MalformedClaimException error) {
+            throw new BadJwtException("The access token is not valid", error);
+        }
+    }
+}
