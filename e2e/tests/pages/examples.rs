@@ -1,7 +1,7 @@
-//! Runs the programs of examples/.
+//! Runs the programs of examples/, and compares their excerpts in the pages.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use sc_auth_e2e::client::{environment, until};
@@ -58,5 +58,25 @@ impl Drop for Service {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = entries
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).into_iter().collect() });
+    texts.collect()
+}
+
+#[test]
+fn code_in_a_page_is_from_an_example() {
+    let sources = sources(&root().join("examples"));
+    let page = fs::read_to_string(root().join("docs/app-login.md")).unwrap();
+    let blocks = page.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'));
+    let code: Vec<_> = blocks.filter(|(language, _)| !["console", "yaml", "sh"].contains(language)).collect();
+    assert!(code.len() > 4);
+    for (language, excerpt) in code {
+        let found = sources.iter().any(|source| source.contains(&format!("{excerpt}\n")));
+        assert!(found, "no example has this {language}:\n{excerpt}");
     }
 }

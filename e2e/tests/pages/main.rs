@@ -6,6 +6,7 @@ mod clients;
 mod destroying;
 mod examples;
 mod links;
+mod login;
 mod manifests;
 mod moving;
 mod protecting;
