@@ -14,7 +14,7 @@ KUBE_ROUTER=v2.1.0
 ACTIONLINT=v1.7.12
 # Signs a release, and the registry of a rehearsal.
 COSIGN=v3.1.3
-REGISTRY_SERVER=v3.1.0
+REGISTRY_SERVER=v3.1.2
 # Later releases do not publish all parts as Go modules.
 FLUX=v1.9.0
 # CustomResourceDefinitions of other projects, for tests with their objects.
