@@ -106,7 +106,7 @@ async fn the_services_of_a_namespace_are_no_settings() {
     }
 
     let misspelt = [&links[..], &[("SC_AUTH_LISTEN_PORT", "8000")]].concat();
-    assert!(refusal(&["serve"], &misspelt).await.contains("no setting is called SC_AUTH_LISTEN_PORT"));
+    assert!(refusal(&["serve"], &misspelt).await.contains("unknown settings: SC_AUTH_LISTEN_PORT"));
 }
 
 #[tokio::test]
