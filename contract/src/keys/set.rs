@@ -21,7 +21,7 @@ pub struct Key {
     pub purpose: Purpose,
     /// Its state.
     pub state: State,
-    /// When it entered that state, in seconds since 1970-01-01 UTC; 0 if unknown.
+    /// When it entered that state; 1970-01-01 if unknown.
     pub since: UnixTime,
     /// The secret itself.
     pub material: Material,

@@ -17,7 +17,7 @@ use super::claims::{Audience, Claims};
 use super::token::{Parties, REFRESH_AUDIENCE};
 use crate::store::{Party, Store, StoreError};
 
-/// How much longer than needed a pair is kept, in seconds, so that not every login updates its row.
+/// How much longer than needed a pair is kept, so that not every login updates its row.
 const SLACK: Duration = Duration::from_hours(1);
 
 pub struct KnownParties {

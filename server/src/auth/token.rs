@@ -109,7 +109,7 @@ fn sign(key: &Key, kind: Kind, claims: &impl Serialize) -> anyhow::Result<String
 }
 
 /// Verifies the token itself. The caller checks its session and its parties in the database. `leeway` is how far the
-/// clocks of two replicas may differ, in seconds.
+/// clocks of two replicas may differ.
 ///
 /// # Errors
 /// The first reason why the token is invalid, in the legacy service's order of checks.

@@ -32,7 +32,7 @@ impl<T: Serialize> IntoResponse for Data<T> {
     }
 }
 
-/// A time in seconds since 1970-01-01 UTC, shown as RFC 3339 has it.
+/// A time, shown as RFC 3339 has it.
 #[derive(Debug, Clone, Copy, ToSchema)]
 #[schema(value_type = String, format = DateTime)]
 pub struct Rfc3339(pub UnixTime);

@@ -20,7 +20,7 @@ use crate::store::StoreError;
 /// The problems of each field of a body.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
-/// `Retry-After` of a busy server, in seconds.
+/// `Retry-After` of a busy server.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Marks an answer that refuses a request because of too many at once.

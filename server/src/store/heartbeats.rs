@@ -19,7 +19,7 @@ pub(super) enum ScAuthHeartbeats {
     LastSeenAt,
 }
 
-/// How long the pods of a deleted ScAuth may still run, in seconds: until they are garbage-collected and have stopped.
+/// How long the pods of a deleted ScAuth may still run: until they are garbage-collected and have stopped.
 const PREDECESSOR: Duration = Duration::from_mins(2);
 
 impl Store {

@@ -17,7 +17,7 @@ pub(super) enum KnownNetworks {
 const MAX_PER_USER: u64 = 16;
 
 impl Store {
-    /// The last login from the network, in seconds since 1970-01-01 UTC; `None` without a login.
+    /// The last login from the network; `None` without a login.
     pub async fn known_network(&self, id: &str) -> Result<Option<UnixTime>, StoreError> {
         let select = Query::select()
             .column(KnownNetworks::LastLoginAt)

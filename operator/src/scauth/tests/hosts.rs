@@ -11,7 +11,7 @@ use crate::scauth::observe::Observed;
 
 const HOST: &str = "auth.test";
 
-/// A ScAuth that is as old as that, in seconds, and asks for that.
+/// A ScAuth that was created `made` seconds after the first, with `expose` in its spec.
 fn scauth(name: &str, made: u8, expose: Value) -> ScAuth {
     let mut spec = external();
     spec["expose"] = expose;

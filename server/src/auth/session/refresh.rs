@@ -16,7 +16,7 @@ use crate::auth::claims::Claims;
 use crate::auth::keys::Keys;
 use crate::store::{Begin, Rotation, StoreError};
 
-/// How long a client may repeat a request whose answer it lost, in seconds.
+/// How long a client may repeat a request whose answer it lost.
 const GRACE: Duration = Duration::from_mins(1);
 
 /// The tokens that a refresh returns.

@@ -14,7 +14,7 @@ use crate::auth::keys::Keys;
 use crate::auth::seal::{LENGTH, Seal, Secret};
 use crate::store::{SealedKey, Store};
 
-/// How long a copy under an unknown refresh key is kept, in seconds: another replica may already know that key.
+/// How long a copy under an unknown refresh key is kept: another replica may already know that key.
 const KEEP_UNKNOWN: Duration = Duration::from_hours(24);
 
 /// The key that names and networks are hashed with.
@@ -53,8 +53,7 @@ struct Generated {
 pub struct CounterKeys(RwLock<Generated>);
 
 impl CounterKeys {
-    /// Reads the key, or generates it from `random` if the refresh keys open none. `now` is in seconds since
-    /// 1970-01-01 UTC.
+    /// Reads the key, or generates it from `random` if the refresh keys open none.
     ///
     /// # Errors
     /// If the database is unavailable.

@@ -31,7 +31,7 @@ pub enum Pace {
     Roomy,
 }
 
-/// How long [`Pace::Roomy`] applies, in seconds.
+/// How long [`Pace::Roomy`] applies.
 const ROOMY_FOR: Duration = Duration::from_mins(10);
 
 impl Pace {

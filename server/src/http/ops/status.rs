@@ -12,7 +12,7 @@ use crate::store::{Contents, Health, Identity, Store};
 
 /// How long the database may take to answer.
 const DATABASE_LIMIT: Duration = Duration::from_secs(4);
-/// How long another ScAuth is reported after its last heartbeat in this database, in seconds.
+/// How long another ScAuth is reported after its last heartbeat in this database.
 const OTHERS: Duration = Duration::from_mins(5);
 
 /// Always answers 200: the question is about the server, not the database.
