@@ -1,5 +1,5 @@
 //! The answer of `/status` on port 8001: the server writes it, the operator reads it. A server of another release may
-//! have fewer or more members; missing ones have their defaults.
+//! have fewer or more members, or other words for a reason or a state; missing members have their defaults.
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,9 @@ pub enum HoldReason {
     AnotherDatabase,
     /// A database without tables, or none.
     EmptyDatabase,
+    /// A reason that a server of a later release has.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Whether the password in the Secret belongs to an Admin.
@@ -109,11 +112,58 @@ pub struct KeyStatus {
     /// Its identifier.
     pub kid: String,
     /// What it signs.
-    pub purpose: Purpose,
+    pub purpose: KeyPurpose,
     /// Its state.
-    pub state: State,
-    /// When it entered that state, in seconds since 1970-01-01 UTC.
+    pub state: KeyState,
+    /// When it entered that state.
     pub since: UnixTime,
+}
+
+/// What a key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyPurpose {
+    /// Access tokens.
+    Access,
+    /// Refresh tokens.
+    Refresh,
+    /// A purpose that a server of a later release has.
+    #[serde(other)]
+    Unknown,
+}
+
+impl From<Purpose> for KeyPurpose {
+    fn from(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Access => Self::Access,
+            Purpose::Refresh => Self::Refresh,
+        }
+    }
+}
+
+/// The state of a key in a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// Published, but does not sign yet.
+    Next,
+    /// Signs.
+    Current,
+    /// Only verifies.
+    Retired,
+    /// A state that a server of a later release has.
+    #[serde(other)]
+    Unknown,
+}
+
+impl From<State> for KeyState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Next => Self::Next,
+            State::Current => Self::Current,
+            State::Retired => Self::Retired,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +177,31 @@ mod tests {
         let status: Status = serde_json::from_str(text).unwrap();
         assert!(status.database.reachable && status.hold.is_none() && status.database.identity.is_none());
         assert_eq!((status.keys.len(), status.admin.made, status.server_errors), (1, None, 0));
+        let key = &status.keys[0];
+        assert_eq!((key.purpose, key.state), (KeyPurpose::Access, KeyState::Current));
+    }
+
+    #[test]
+    fn an_answer_of_a_later_release_can_be_read() {
+        let text = r#"{"version":"9.0.0","hold":{"reason":"Later","expected":"a","found":"b"},"later":{},
+            "keys":[{"kid":"k","purpose":"later","state":"later","since":7,"later":1}],"server_errors":3}"#;
+        let status: Status = serde_json::from_str(text).unwrap();
+        assert_eq!(status.hold.unwrap().reason, HoldReason::Unknown);
+        let key = &status.keys[0];
+        assert_eq!((key.purpose, key.state), (KeyPurpose::Unknown, KeyState::Unknown));
+        assert_eq!(status.server_errors, 3);
+    }
+
+    #[test]
+    fn a_key_has_the_words_of_the_keys_file() {
+        for purpose in [Purpose::Access, Purpose::Refresh] {
+            let written = serde_json::to_string(&KeyPurpose::from(purpose)).unwrap();
+            assert_eq!(written, serde_json::to_string(&purpose).unwrap());
+        }
+        for state in [State::Next, State::Current, State::Retired] {
+            let written = serde_json::to_string(&KeyState::from(state)).unwrap();
+            assert_eq!(written, serde_json::to_string(&state).unwrap());
+        }
     }
 
     #[test]

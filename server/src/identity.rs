@@ -53,7 +53,7 @@ pub fn name(contents: &Contents, place: &Place) -> Option<String> {
 /// The error of a command on such a database.
 pub fn refusal(hold: &Hold, scauth: &str) -> String {
     let what = match hold.reason {
-        HoldReason::AnotherDatabase => "another database",
+        HoldReason::AnotherDatabase | HoldReason::Unknown => "another database",
         HoldReason::EmptyDatabase => "an empty database",
     };
     let Hold { expected, found, .. } = hold;

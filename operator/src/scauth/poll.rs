@@ -120,7 +120,8 @@ async fn ask_pod(http: &Http, pod: SocketAddr) -> Option<Status> {
     let request = async {
         let answer = http.get(format!("http://{pod}/status").parse().ok()?).await.ok()?;
         let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await.ok()?.to_bytes();
-        serde_json::from_slice(&body).ok()
+        let status = serde_json::from_slice(&body);
+        status.inspect_err(|error| tracing::warn!(%pod, %error, "could not read the status of a pod")).ok()
     };
     tokio::time::timeout(LIMIT, request).await.ok().flatten()
 }

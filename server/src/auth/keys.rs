@@ -107,9 +107,13 @@ impl Keys {
 
     /// The keys without their secrets.
     pub fn status(&self) -> Vec<KeyStatus> {
-        let keys = self.all.iter();
-        keys.map(|key| KeyStatus { kid: key.kid.clone(), purpose: key.purpose, state: key.state, since: key.since })
-            .collect()
+        let status = |key: &Key| KeyStatus {
+            kid: key.kid.clone(),
+            purpose: key.purpose.into(),
+            state: key.state.into(),
+            since: key.since,
+        };
+        self.all.iter().map(status).collect()
     }
 
     /// One for each refresh key.

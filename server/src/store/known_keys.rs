@@ -5,8 +5,7 @@
 //! A loss is recorded with each lost key, because later rotations make an older file look newer. It ends when the keys
 //! are back or their last session ends. A key that was rotated out or revoked is deleted here as well.
 
-use sc_auth_contract::keys::Purpose;
-use sc_auth_contract::status::KeyStatus;
+use sc_auth_contract::status::{KeyPurpose, KeyStatus};
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
 use sqlx::FromRow;
@@ -130,7 +129,7 @@ fn missing(keys: &[KeyStatus], known: &[Known]) -> Vec<String> {
     let seen = |kid: &str| known.iter().find(|known| known.id == kid).map(|known| known.first_seen_at);
     let is_another = keys.iter().all(|key| seen(&key.kid).is_none());
     // Revoking the current key promotes another one at that time.
-    let refresh = keys.iter().filter(|key| key.purpose == Purpose::Refresh);
+    let refresh = keys.iter().filter(|key| key.purpose == KeyPurpose::Refresh);
     let times = refresh.flat_map(|key| [Some(key.since), seen(&key.kid)]);
     let newest = times.flatten().max();
     let missing = known.iter().filter(|known| known.lost_at.is_none() && !is_in_file(&known.id, keys));
@@ -139,7 +138,7 @@ fn missing(keys: &[KeyStatus], known: &[Known]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use sc_auth_contract::keys::{Algorithm, KeySet, Rotation, State};
+    use sc_auth_contract::keys::{Algorithm, Key, KeySet, Purpose, Rotation, State};
 
     use super::*;
 
@@ -154,9 +153,13 @@ mod tests {
     }
 
     fn keys(set: &KeySet) -> Vec<KeyStatus> {
-        let keys = set.keys().iter();
-        keys.map(|key| KeyStatus { kid: key.kid.clone(), purpose: key.purpose, state: key.state, since: key.since })
-            .collect()
+        let status = |key: &Key| KeyStatus {
+            kid: key.kid.clone(),
+            purpose: key.purpose.into(),
+            state: key.state.into(),
+            since: key.since,
+        };
+        set.keys().iter().map(status).collect()
     }
 
     fn file() -> KeySet {
