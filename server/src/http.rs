@@ -31,8 +31,7 @@ use axum::routing::{any, post};
 use sc_auth_contract::time::UnixTime;
 use tower_http::cors::CorsLayer;
 use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::router::UtoipaMethodRouterExt as _;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::auth::client::Client;
@@ -42,7 +41,7 @@ use crate::auth::registration::Registration;
 use crate::auth::session::Sessions;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use body::limits;
+use body::limits::{self, Limit};
 use error::ApiError;
 use rate_limits::{Limited, RateLimits};
 
@@ -140,23 +139,28 @@ fn described() -> OpenApiRouter<App> {
 
 /// In the order of the documentation.
 fn api() -> OpenApiRouter<App> {
+    let users = routes!(users::listing::list, users::create, users::change, users::delete);
     OpenApiRouter::new()
-        .routes(routes!(accounts::register).layer(Extension(limits::REGISTER)))
-        .routes(routes!(accounts::login).layer(Extension(limits::LOGIN)))
+        .routes(limited(routes!(accounts::register), limits::REGISTER))
+        .routes(limited(routes!(accounts::login), limits::LOGIN))
         .routes(routes!(accounts::refresh))
-        .routes(routes!(accounts::me, accounts::change_me).layer(Extension(limits::CHANGE_ME)))
-        .routes(routes!(accounts::change_password).layer(Extension(limits::CHANGE_PASSWORD)))
+        .routes(limited(routes!(accounts::me, accounts::change_me), limits::CHANGE_ME))
+        .routes(limited(routes!(accounts::change_password), limits::CHANGE_PASSWORD))
         .routes(routes!(accounts::logout))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
-        .routes(
-            routes!(users::listing::list, users::create, users::change, users::delete).layer(Extension(limits::USERS)),
-        )
+        .routes(limited(users, limits::USERS))
         .routes(routes!(users::get))
         .routes(routes!(users::clear_failures))
         .routes(routes!(users::roles))
         .routes(routes!(audit::list))
         .layer(from_fn(layers::no_store))
+}
+
+/// Limits the size of bodies, and gives the limit in the examples.
+fn limited((schemas, mut paths, routes): UtoipaMethodRouter<App>, limit: Limit) -> UtoipaMethodRouter<App> {
+    openapi::examples::add_limit(&mut paths, limit);
+    (schemas, paths, routes.layer(Extension(limit)))
 }
 
 /// CORS for browsers on other origins (Fetch Standard). It allows no credentials: tokens are sent in a header, not in a

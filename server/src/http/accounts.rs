@@ -167,7 +167,7 @@ pub struct Tokens {
             example = json!(failure(422, "user not found or bad username/password"))
         ),
     ),
-    security((), ("bearer" = []))
+    security((), ("refresh" = []))
 )]
 pub async fn login(
     State(app): State<App>,
@@ -257,7 +257,18 @@ pub async fn change_me(
     path = "/accounts/password",
     tag = "accounts",
     request_body = ChangePasswordBody,
-    responses((status = 200, description = "The password was changed", body = Empty), Refusals, BodyRefusals, LimitedRefusals),
+    responses(
+        (status = 200, description = "The password was changed", body = Empty),
+        (
+            status = 409,
+            description = "Another request changed the password meanwhile.",
+            body = Failure,
+            example = json!(failure(409, "the password was changed meanwhile, try again"))
+        ),
+        Refusals,
+        BodyRefusals,
+        LimitedRefusals,
+    ),
     security(("bearer" = []))
 )]
 pub async fn change_password(
@@ -339,7 +350,7 @@ pub struct RefreshedTokens {
         Refusals,
         LimitedRefusals,
     ),
-    security(("bearer" = []))
+    security(("refresh" = []))
 )]
 pub async fn refresh(
     State(app): State<App>,

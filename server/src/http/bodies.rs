@@ -23,7 +23,7 @@ pub struct RegisterBody {
 pub struct LoginBody {
     #[schema(schema_with = fields::submitted_username)]
     pub username: String,
-    #[schema(schema_with = fields::present_password)]
+    #[schema(schema_with = fields::submitted_password)]
     pub password: String,
 }
 
@@ -38,7 +38,7 @@ pub struct ChangeMeBody {
 
 #[derive(Deserialize, ToSchema)]
 pub struct ChangePasswordBody {
-    #[schema(schema_with = fields::present_password)]
+    #[schema(schema_with = fields::current_password)]
     pub old_password: String,
     #[schema(schema_with = fields::new_password)]
     pub new_password: String,
@@ -251,8 +251,12 @@ mod fields {
         password("A new password, which ends all of the user's sessions.", account::PASSWORD_MAX)
     }
 
-    pub fn present_password() -> Schema {
-        password("The present password.", account::RAW_PASSWORD_MAX)
+    pub fn submitted_password() -> Schema {
+        password("The user's password.", account::RAW_PASSWORD_MAX)
+    }
+
+    pub fn current_password() -> Schema {
+        password("The current password.", account::RAW_PASSWORD_MAX)
     }
 
     pub fn user_uuid() -> Schema {

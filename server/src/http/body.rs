@@ -51,22 +51,25 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 }
 
 /// Copies the body into one buffer: with a client that sends single bytes, a list of chunks would take much memory.
-async fn read(body: Body, Limit(limit): Limit) -> Result<Vec<u8>, ApiError> {
-    let too_large =
-        || ApiError::Unread(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {limit} bytes"));
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
+async fn read(body: Body, limit: Limit) -> Result<Vec<u8>, ApiError> {
+    let refusal = || ApiError::Unread(StatusCode::PAYLOAD_TOO_LARGE, too_large(limit));
+    if body.size_hint().lower() > limit.0 as u64 {
+        return Err(refusal());
     }
     let mut bytes = Vec::new();
     let mut parts = body.into_data_stream();
     while let Some(part) = parts.next().await {
         let part = part.map_err(|_| ApiError::text(StatusCode::BAD_REQUEST, "the body could not be read"))?;
-        if bytes.len() + part.len() > limit {
-            return Err(too_large());
+        if bytes.len() + part.len() > limit.0 {
+            return Err(refusal());
         }
         bytes.extend_from_slice(&part);
     }
     Ok(bytes)
+}
+
+pub fn too_large(Limit(limit): Limit) -> String {
+    format!("the body is larger than {limit} bytes")
 }
 
 fn late() -> String {

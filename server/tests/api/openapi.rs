@@ -112,10 +112,35 @@ async fn each_call_has_its_own_refusals() {
     };
     assert_eq!(refusals("post", "/api/v1/accounts/login"), ["400", "403", "408", "413", "422", "429"]);
     assert_eq!(refusals("post", "/api/v1/accounts/register"), ["400", "403", "408", "409", "413", "422", "429"]);
-    assert_eq!(refusals("post", "/api/v1/accounts/password"), ["400", "401", "408", "413", "422", "429"]);
+    assert_eq!(refusals("post", "/api/v1/accounts/password"), ["400", "401", "408", "409", "413", "422", "429"]);
     assert_eq!(refusals("delete", "/api/v1/accounts/sessions/{id}"), ["401", "404", "422"]);
     assert_eq!(refusals("get", "/api/v1/roles"), ["401", "403", "422"]);
     assert_eq!(refusals("delete", "/api/v1/users"), ["400", "401", "403", "404", "408", "409", "413", "422"]);
+}
+
+/// A field of an example is one of the body, and the limit in an example is the one that the route enforces.
+#[tokio::test]
+async fn the_examples_of_refused_bodies_can_occur() {
+    let (server, _database) = Server::with_admin(Engine::Sqlite).await;
+    let document = server.call("GET", "/openapi.json", None, None).await.body;
+    let token = server.login("root").await.access;
+    let mut count = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let Some(schema) = schema.as_str() else { continue };
+            let fields = &document.pointer(&format!("{}/properties", schema.trim_start_matches('#'))).unwrap();
+            let example = |code: &str| &operation["responses"][code]["content"]["application/json"]["example"];
+            for field in example("422")["data"]["error"].as_object().into_iter().flat_map(|errors| errors.keys()) {
+                assert!(fields[field].is_object(), "{method} {path}: {field}");
+            }
+            let body = json!({"x": "x".repeat(30_000)});
+            let answer = server.call(&method.to_uppercase(), path, Some(&token), Some(body)).await;
+            assert_eq!(answer.body, *example("413"), "{method} {path}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 7);
 }
 
 #[tokio::test]

@@ -51,13 +51,13 @@ fn kind(document: &Value, schema: &Value) -> String {
     }
 }
 
-/// Who can make a call.
-fn caller(operation: &Value) -> &'static str {
+/// How a call is authenticated.
+fn authentication(operation: &Value) -> &'static str {
     match operation["security"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        [] => "anybody",
-        [first, ..] if first["bearer"].is_null() => "anybody",
-        [first, ..] if first["bearer"][0] == "Admin" => "an Admin",
-        _ => "a user",
+        [first, ..] if first["refresh"].is_array() => "refresh token",
+        [first, ..] if first["bearer"][0] == "Admin" => "access token of an Admin",
+        [first, ..] if first["bearer"].is_array() => "access token",
+        _ => "none",
     }
 }
 
@@ -70,7 +70,7 @@ fn call(document: &Value, method: &str, path: &str, operation: &Value) -> String
     for words in [&operation["summary"], &operation["description"]].map(line).iter().filter(|words| !words.is_empty()) {
         writeln!(text, "{words}").unwrap();
     }
-    writeln!(text, "For {}.", caller(operation)).unwrap();
+    writeln!(text, "Authentication: {}.", authentication(operation)).unwrap();
     let mut rows = Vec::new();
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let place = format!("in the {}", parameter["in"].as_str().unwrap());

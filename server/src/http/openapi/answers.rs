@@ -144,7 +144,7 @@ pub enum QueryRefusals {
     Unprocessable(AnyFailure),
 }
 
-/// Other answers to a call with a body.
+/// Other answers to a call with a body. The examples of the last two depend on the route, see `examples`.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only described")]
 pub enum BodyRefusals {
@@ -158,15 +158,10 @@ pub enum BodyRefusals {
     #[response(status = 408, example = json!(failure(408, "the body did not arrive within 10 s")))]
     Late(Failure),
     /// The body is too large.
-    #[response(status = 413, example = json!(failure(413, "the body is larger than 25600 bytes")))]
+    #[response(status = 413)]
     TooLarge(Failure),
     /// A field is invalid. If the token is malformed, the answer is {"msg": …}.
-    #[response(
-        status = 422,
-        example = json!({
-            "status": "fail", "code": 422, "data": {"error": {"password": ["Missing data for required field."]}}
-        })
-    )]
+    #[response(status = 422)]
     Unprocessable(AnyFailure),
 }
 

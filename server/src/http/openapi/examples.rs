@@ -3,12 +3,23 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::{Content, OpenApi, RefOr};
+
+use crate::account::Problem;
+use crate::http::body::limits::Limit;
+use crate::http::body::too_large;
 
 /// An answer of the envelope with an error.
 pub fn failure(code: u16, error: &str) -> Value {
     json!({"status": "fail", "code": code, "data": {"error": error}})
+}
+
+/// Gives the answer to a body that is larger than the routes' limit.
+pub fn add_limit(paths: &mut Paths, limit: Limit) {
+    for operation in paths.paths.values_mut().flat_map(operations) {
+        set(operation, "413", &failure(413, &too_large(limit)));
+    }
 }
 
 /// Gives each body and each answer an example, unless it has one.
@@ -17,6 +28,14 @@ pub fn add(openapi: &mut OpenApi) {
     for operation in openapi.paths.paths.values_mut().flat_map(operations) {
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             body.content.values_mut().for_each(|content| add_to(content, &document, None));
+            let mut schemas = body.content.values().filter_map(|content| match content {
+                RefOr::T(content) => serde_json::to_value(&content.schema).ok(),
+                RefOr::Ref(_) => None,
+            });
+            let invalid = schemas.find_map(|schema| invalid_field(&document, &schema));
+            if let Some(example) = &invalid {
+                set(operation, "422", example);
+            }
         }
         for (code, response) in &mut operation.responses.responses {
             let RefOr::T(response) = response else { continue };
@@ -28,6 +47,28 @@ pub fn add(openapi: &mut OpenApi) {
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+/// Sets the example of the answer with that status, if there is such an answer and it has no example.
+fn set(operation: &mut Operation, status: &str, example: &Value) {
+    let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) else { return };
+    for content in response.content.values_mut() {
+        if let RefOr::T(content) = content {
+            content.example.get_or_insert_with(|| example.clone());
+        }
+    }
+}
+
+/// The answer to a body with a problem in its first field.
+fn invalid_field(document: &Value, schema: &Value) -> Option<Value> {
+    let schema = schema["$ref"]
+        .as_str()
+        .and_then(|reference| document.pointer(reference.trim_start_matches('#')))
+        .unwrap_or(schema);
+    let required = schema["required"][0].as_str().map(|field| (field, Problem::Missing));
+    let first = || Some((schema["properties"].as_object()?.keys().next()?.as_str(), Problem::NotString));
+    let (field, problem) = required.or_else(first)?;
+    Some(json!({"status": "fail", "code": 422, "data": {"error": {field: [problem.to_string()]}}}))
 }
 
 fn add_to(content: &mut RefOr<Content>, document: &Value, code: Option<u16>) {

@@ -36,12 +36,12 @@ pub fn render(openapi: &Value, calls: &[(String, &str)]) -> String {
 fn operation_html(openapi: &Value, path: &str, method: &str, operation: &Value) -> String {
     let text = |value: &Value| escape(value.as_str().unwrap_or_default());
     let mut html = format!(
-        "<details><summary><b>{}</b> <code>{}</code> {}</summary><p>{}</p><p>For {}.</p>",
+        "<details><summary><b>{}</b> <code>{}</code> {}</summary><p>{}</p><p>Authentication: {}.</p>",
         method.to_uppercase(),
         escape(path),
         text(&operation["summary"]),
         text(&operation["description"]),
-        caller(operation)
+        authentication(operation)
     );
     let parameters = operation["parameters"].as_array().into_iter().flatten();
     html.push_str(&table(
@@ -69,14 +69,13 @@ fn operation_html(openapi: &Value, path: &str, method: &str, operation: &Value) 
     html
 }
 
-/// Who can make a call: the security requirement names the required role (OpenAPI 3.1, 4.8.30).
-fn caller(operation: &Value) -> &'static str {
-    let requirements = operation["security"].as_array().map(Vec::as_slice).unwrap_or_default();
-    match requirements {
-        [] => "anybody",
-        [first, ..] if first["bearer"].is_null() => "anybody",
-        [first, ..] if first["bearer"][0] == "Admin" => "an Admin",
-        _ => "a user",
+/// How a call is authenticated: the security requirement names the required role (OpenAPI 3.1, 4.8.30).
+fn authentication(operation: &Value) -> &'static str {
+    match operation["security"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        [first, ..] if first["refresh"].is_array() => "refresh token",
+        [first, ..] if first["bearer"][0] == "Admin" => "access token of an Admin",
+        [first, ..] if first["bearer"].is_array() => "access token",
+        _ => "none",
     }
 }
 
