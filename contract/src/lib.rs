@@ -7,6 +7,7 @@ pub mod keys;
 pub mod limits;
 pub mod password;
 pub mod places;
+pub mod samples;
 pub mod settings;
 pub mod status;
 pub mod time;

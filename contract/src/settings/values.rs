@@ -57,10 +57,12 @@ impl Registration {
     /// The value in the environment: a word, or the domains separated by commas.
     #[must_use]
     pub fn as_setting(self, domains: &[String]) -> String {
-        match self {
-            Self::Open => "open".to_owned(),
-            Self::Closed => "closed".to_owned(),
-            Self::Domains => domains.join(","),
+        match (self, domains) {
+            (Self::Open, _) => "open".to_owned(),
+            (Self::Closed, _) => "closed".to_owned(),
+            // A domain with the name of a choice would be read as that choice.
+            (Self::Domains, [domain]) if ["open", "closed"].contains(&domain.as_str()) => format!("@{domain}"),
+            (Self::Domains, _) => domains.join(","),
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct Auth {
     /// The claim `iss`. Defaults to the address of the Ingress or HTTPRoute, or of the Service if neither is set.
     /// Tokens that were issued under an earlier issuer stay valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[!-~]+$')").message("write an address such as https://auth.example.com"))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[!-.0-~][!-~]*$')").message("write an address such as https://auth.example.com"))]
     #[schemars(length(max = 512))]
     pub issuer: Option<String>,
     /// The claim `aud` of access tokens. Defaults to the issuer.

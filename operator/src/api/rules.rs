@@ -16,6 +16,15 @@ pub fn seconds(field: &str, default: Option<Setting>) -> String {
     )
 }
 
+/// The text is an e-mail address that the server accepts.
+pub fn email() -> String {
+    let atom = r#"[^\x00-\x20@.,:;<>()"\\\[\]\x7f]"#;
+    let alphanumeric = r"[^\x00-/:-@\[-`{-\x7f]";
+    let label = format!("{alphanumeric}({atom}{{0,61}}{alphanumeric})?");
+    let pattern = format!("^{atom}+([.]{atom}+)*@{label}([.]{label})+$").replace('\\', r"\\");
+    format!("self.matches('^.{{1,64}}@') && self.matches('{pattern}')")
+}
+
 /// No extra variable of the pods is one that another field, or the operator itself, decides.
 pub fn no_reserved_variable() -> String {
     let reserved = ALL.iter().filter(|setting| setting.decided_by != DecidedBy::PodTemplate);
@@ -32,4 +41,40 @@ pub fn no_reserved_variable() -> String {
 pub fn no_reserved_volume() -> String {
     let names: Vec<_> = MOUNTS.iter().map(|mount| format!("'{}'", mount.volume)).collect();
     format!("self.all(volume, !(volume.name in [{}]))", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+    use sc_auth_contract::samples::{AUDIENCES, EMAILS, ISSUERS, ORIGINS};
+    use serde_json::Value;
+
+    /// The patterns in the rules of a field of the spec.
+    fn patterns(path: &str) -> Vec<Regex> {
+        let schema = crate::api::schema().unwrap();
+        let rules = schema.pointer(path).unwrap()["x-kubernetes-validations"].as_array().unwrap();
+        let rules = rules.iter().filter_map(|rule: &Value| rule["rule"].as_str());
+        let patterns = rules.flat_map(|rule| rule.split(".matches('").skip(1));
+        patterns.map(|rest| Regex::new(&rest.split("')").next().unwrap().replace(r"\\", r"\")).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_schema_accepts_what_the_server_accepts() {
+        for (field, samples) in [
+            ("auth/properties/issuer", ISSUERS),
+            ("auth/properties/audiences", AUDIENCES),
+            ("auth/properties/corsOrigins", ORIGINS),
+            ("bootstrapAdmin/properties/email", EMAILS),
+        ] {
+            let patterns = patterns(&format!("/properties/spec/properties/{field}"));
+            assert!(!patterns.is_empty(), "{field}");
+            let accepts = |value: &str| patterns.iter().all(|pattern| pattern.is_match(value));
+            for good in samples.good {
+                assert!(accepts(good), "{field}: {good:?}");
+            }
+            for bad in samples.bad {
+                assert!(!accepts(bad), "{field}: {bad:?}");
+            }
+        }
+    }
 }

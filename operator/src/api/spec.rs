@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Auth;
 use super::database::Database;
 use super::expose::{Expose, HttpRoute, Ingress, Monitoring, NetworkPolicy};
+use super::rules::email;
 use super::status::ScAuthStatus;
 use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
 
@@ -187,7 +188,7 @@ pub struct BootstrapAdmin {
     pub username: Option<String>,
     /// E-mail address. Defaults to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[^@ ]+@[^@ ]+[.][^@ .]+$')").message("write an address such as admin@example.com"))]
+    #[x_kube(validation = Rule::new(email()).message("write an address such as admin@example.com"))]
     #[schemars(length(max = EMAIL_MAX))]
     pub email: Option<String>,
 }

@@ -49,7 +49,18 @@ impl Registration {
 
 #[cfg(test)]
 mod tests {
+    use sc_auth_contract::settings;
+
     use super::*;
+
+    #[test]
+    fn a_domain_with_the_name_of_a_choice_is_a_domain() {
+        for domain in ["open", "closed"] {
+            let setting = settings::Registration::Domains.as_setting(&[domain.to_owned()]);
+            let Ok(registration) = setting.parse::<Registration>();
+            assert_eq!(registration, Registration::Domains(vec![domain.to_owned()]));
+        }
+    }
 
     #[test]
     fn the_whole_domain_after_the_last_at_is_compared() {

@@ -46,3 +46,31 @@ pub fn origin(text: &str) -> Result<HeaderValue, String> {
 fn is_plain(text: &str, max: usize) -> bool {
     text.len() <= max && text.chars().all(|c| c.is_ascii_graphic())
 }
+
+#[cfg(test)]
+mod tests {
+    use sc_auth_contract::samples::{AUDIENCES, EMAILS, ISSUERS, ORIGINS, Samples};
+
+    use super::*;
+    use crate::account;
+
+    type Accepts = fn(&str) -> bool;
+
+    #[test]
+    fn the_server_accepts_what_the_schema_accepts() {
+        let kinds: [(Samples, Accepts); 4] = [
+            (ISSUERS, |text| issuer(text).is_ok()),
+            (AUDIENCES, |text| audience(text).is_ok()),
+            (ORIGINS, |text| origin(text).is_ok()),
+            (EMAILS, |text| account::EMAIL.problems(text).is_empty()),
+        ];
+        for (samples, accepts) in kinds {
+            for good in samples.good {
+                assert!(accepts(good), "{good:?}");
+            }
+            for bad in samples.bad {
+                assert!(!accepts(bad), "{bad:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Values of fields that become settings: the schema of the custom resource and the server must agree about them. Their
+//! tests use these.
+
+/// Values that both accept, and values that both refuse.
+#[derive(Debug, Clone, Copy)]
+pub struct Samples {
+    /// Accepted.
+    pub good: &'static [&'static str],
+    /// Refused.
+    pub bad: &'static [&'static str],
+}
+
+/// `spec.auth.issuer`
+pub const ISSUERS: Samples = Samples {
+    good: &["https://auth.example.com", "http://a", "https://a.test:8443/path/", "https://[::1]:8000"],
+    bad: &[
+        "",
+        "https://",
+        "https:///x",
+        "ftp://a.test",
+        "auth.example.com",
+        "https://a b",
+        "https://\u{fc}.test",
+        "https://a\n",
+    ],
+};
+
+/// `spec.auth.audiences`
+pub const AUDIENCES: Samples =
+    Samples { good: &["a", "https://api.example.com/v1", "a-b~c!"], bad: &["", "a b", "\u{fc}", "a\tb"] };
+
+/// `spec.auth.corsOrigins`
+pub const ORIGINS: Samples = Samples {
+    good: &["https://app.example.com", "http://localhost:3000", "https://[::1]:8443"],
+    bad: &[
+        "",
+        "https://",
+        "app.example.com",
+        "https://a.test/",
+        "https://a.test/path",
+        "https://a b",
+        "ftp://a.test",
+        "*",
+    ],
+};
+
+/// `spec.bootstrapAdmin.email`
+pub const EMAILS: Samples = Samples {
+    good: &["admin@example.com", "a.b+c@sub.example.org", "\u{fc}@m\u{fc}ller.example", "o'neil@a-b.test", "1@2.3"],
+    bad: &[
+        "",
+        "a",
+        "a@",
+        "@b.c",
+        "a@b",
+        "a b@c.d",
+        "a@b..c",
+        "a@b.c.",
+        "a@.b.c",
+        ".a@b.c",
+        "a.@b.c",
+        "a..b@c.d",
+        "a@-b.c",
+        "a@b-.c",
+        "a@b@c.d",
+        "a,b@c.d",
+        "a(b)@c.d",
+        "Alice <a@b.c>",
+        "a@[127.0.0.1]",
+        "a@b.c\n",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@b.c",
+        "a@bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.c",
+    ],
+};
