@@ -35,12 +35,18 @@ pub const USERNAME: Rule =
 /// The full name, for people.
 pub const NAME: Rule = Rule { min: 3, max: 125, is_email: false, is_unique: false };
 pub const EMAIL: Rule = Rule { min: 0, max: limits::EMAIL_MAX, is_email: true, is_unique: true };
+/// The full name of an imported user, which can be older than the rule.
+pub const IMPORTED_NAME: Rule = Rule { min: 0, ..NAME };
 /// The user name and the password of a login: either can be older than the rules for new ones.
 pub const CREDENTIAL: Rule = Rule { min: 0, max: RAW_PASSWORD_MAX, is_email: false, is_unique: false };
 
 impl Rule {
     /// The ways in which the text breaks the rule.
     pub fn problems(self, text: &str) -> Vec<Problem> {
+        // PostgreSQL cannot store it.
+        if text.contains('\0') {
+            return vec![Problem::NotString];
+        }
         let mut problems = Vec::new();
         if !self.is_long_enough(text) {
             problems.push(Problem::TooShort(self.min));
@@ -57,11 +63,6 @@ impl Rule {
     fn is_long_enough(self, text: &str) -> bool {
         let text = if self.is_unique { text.trim() } else { text };
         text.chars().count() >= self.min
-    }
-
-    /// Whether the length is allowed, counting the spaces around the text.
-    pub fn allows_length(self, text: &str) -> bool {
-        (self.min..=self.max).contains(&text.chars().count())
     }
 }
 
@@ -102,6 +103,7 @@ mod tests {
     #[test]
     fn a_unique_name_cannot_hide_in_spaces_or_outgrow_its_key() {
         assert_eq!(USERNAME.problems("  a  "), [Problem::TooShort(3)]);
+        assert_eq!(USERNAME.problems(&format!("alice{}", " ".repeat(60))), [Problem::TooLong(64)]);
         // One character that folds to eighteen.
         assert_eq!(USERNAME.problems(&"\u{fdfa}".repeat(20)), [Problem::TooLong(64)]);
     }

@@ -265,6 +265,15 @@ mod tests {
     }
 
     #[test]
+    fn the_minimum_length_of_a_password_is_not_above_the_maximum() {
+        let policy =
+            |min: &str| serve(&["--password-min-length", min, "--password-max-length", "64"]).password.policy();
+        assert!(policy("64").is_ok());
+        let error = policy("65").unwrap_err().to_string();
+        assert_eq!(error, "SC_AUTH_PASSWORD_MIN_LENGTH is larger than SC_AUTH_PASSWORD_MAX_LENGTH");
+    }
+
+    #[test]
     fn a_session_outlasts_its_access_tokens() {
         let args = serve(&["--refresh-token-ttl", "30m"]);
         assert!(args.check().unwrap_err().contains("SC_AUTH_REFRESH_TOKEN_TTL"));

@@ -82,6 +82,8 @@ impl Database {
 pub struct Admin {
     pub username: String,
     pub email: Option<String>,
+    /// The minimum length of the password.
+    pub password_min_length: usize,
 }
 
 impl Resolved {

@@ -103,7 +103,13 @@ fn database(spec: &ScAuthSpec, observed: &Observed) -> Database {
 
 fn admin(spec: &ScAuthSpec) -> Admin {
     let wanted = spec.bootstrap_admin.clone().unwrap_or_default();
-    Admin { username: wanted.username.unwrap_or_else(|| "admin".to_owned()), email: wanted.email }
+    let rules = spec.auth.as_ref().and_then(|auth| auth.password.as_ref());
+    let min_length = rules.and_then(|rules| rules.min_length).and_then(|length| usize::try_from(length).ok());
+    Admin {
+        username: wanted.username.unwrap_or_else(|| "admin".to_owned()),
+        email: wanted.email,
+        password_min_length: min_length.unwrap_or_default(),
+    }
 }
 
 fn check_image(scauth: &ScAuth, environment: &Environment) -> Result<(), Refusal> {

@@ -7,7 +7,7 @@ use argon2::password_hash::phc::Salt;
 use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::account::{self, Rule};
+use crate::account::{self, Problem};
 use crate::auth::audit::{self, AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::{Hasher, Standing};
@@ -19,13 +19,14 @@ use crate::store::{Changes, Guard, NewUser, Role, Store};
 use crate::terminal::say;
 
 pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
+    let policy = args.password.policy()?;
     let (password, is_generated) = if args.password_stdin {
         (from_stdin()?, false)
     } else {
-        (sc_auth_contract::password::generate(&mut rand::rng()), true)
+        (sc_auth_contract::password::generate(policy.min_length, &mut rand::rng()), true)
     };
     let admin = Admin { username: args.name, email: args.email, password };
-    admin.check(&args.password.policy()?)?;
+    admin.check(&policy)?;
     let store = super::open::migrated(&args.database, &args.deployment).await?;
     let hasher = Hasher::start(args.hash.settings(), HashMetrics::default(), &mut rand::rng())?;
     let is_new = admin.create_or_reset(&store, &hasher, crate::clock::system()).await?;
@@ -45,6 +46,12 @@ fn from_stdin() -> anyhow::Result<SecretString> {
     Ok(text.trim_end_matches(['\r', '\n']).into())
 }
 
+fn refuse(what: &str, problems: &[Problem]) -> anyhow::Result<()> {
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    anyhow::ensure!(problems.is_empty(), "{what}: {}", problems.join(" "));
+    Ok(())
+}
+
 /// An Admin to create.
 pub struct Admin {
     pub username: String,
@@ -56,17 +63,12 @@ impl Admin {
     /// # Errors
     /// The problems of the name, the address or the password.
     pub fn check(&self, policy: &Policy) -> anyhow::Result<()> {
-        let Rule { min, max, .. } = account::USERNAME;
-        let is_allowed = account::USERNAME.allows_length(self.username.trim());
-        anyhow::ensure!(is_allowed, "the user name must have {min} to {max} characters");
+        refuse("the user name", &account::USERNAME.problems(&self.username))?;
         if let Some(email) = &self.email {
-            anyhow::ensure!(account::is_email(email), "{email:?} is not a valid e-mail address");
+            refuse("the e-mail address", &account::EMAIL.problems(email))?;
         }
         let names = [self.username.as_str(), self.email.as_deref().unwrap_or_default()];
-        let problems = policy.problems(&self.password, &names);
-        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        anyhow::ensure!(problems.is_empty(), "the password: {}", problems.join(" "));
-        Ok(())
+        refuse("the password", &policy.problems(&self.password, &names))
     }
 
     /// Creates the Admin. An existing user with that name becomes an Admin, is enabled and can log in at once. Returns
@@ -146,5 +148,33 @@ impl Admin {
             None => entry,
         };
         Ok(audit::note(store, &Client::default(), entry, now).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::password::policy::Blocklist;
+
+    fn problem(username: &str, email: Option<&str>) -> String {
+        let policy = Policy { min_length: 8, max_length: 256, blocklist: Blocklist::Off, refuses_names: true };
+        let password = "correct horse battery".into();
+        let admin = Admin { username: username.into(), email: email.map(Into::into), password };
+        admin.check(&policy).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn an_admin_s_names_follow_the_rules_of_every_account() {
+        let (short, long) =
+            ("the user name: Shorter than minimum length 3.", "the user name: Longer than maximum length 64.");
+        assert_eq!(problem("root", Some("root@example.com")), "");
+        assert_eq!(problem("  a  ", None), short);
+        for name in [format!("root{}", " ".repeat(61)), "\u{fdfa}".repeat(20)] {
+            assert_eq!(problem(&name, None), long, "{name:?}");
+        }
+        assert_eq!(problem("ro\0ot", None), "the user name: Not a valid string.");
+        let email = format!("a@{}.com", "b.".repeat(60));
+        assert!(problem("root", Some(&email)).starts_with("the e-mail address: Longer than maximum length 120."));
+        assert_eq!(problem("root", Some("a@b..c")), "the e-mail address: Not a valid email address.");
     }
 }

@@ -4,10 +4,12 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use sc_auth_contract::password;
 use sc_auth_contract::time::UnixTime;
 use secrecy::ExposeSecret as _;
 
 use super::admin::Admin;
+use crate::account::PASSWORD_MAX;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys;
 use crate::auth::password::policy::Policy;
@@ -44,16 +46,28 @@ pub async fn from_folder(
         email: email.map(|email| email.expose_secret().to_owned()),
         password: read("password")?,
     };
-    admin.check(policy).context("SC_AUTH_BOOTSTRAP_ADMIN")?;
+    admin.check(&for_secret(policy)).context("SC_AUTH_BOOTSTRAP_ADMIN")?;
     create(store, hasher, &admin, secret_id(folder).as_deref(), now).await
 }
 
+/// The rules for the password in the Secret. The operator may have generated it before the limits of the length changed,
+/// and does not replace it; this must not keep the pods from starting.
+fn for_secret(policy: &Policy) -> Policy {
+    Policy { min_length: policy.min_length.min(password::LENGTH), max_length: PASSWORD_MAX, ..policy.clone() }
+}
+
 /// Creates `admin` with a generated password, which is printed to a terminal or else written to a file in `folder`.
-pub async fn generated(store: &Store, hasher: &Hasher, folder: &Path, now: UnixTime) -> anyhow::Result<()> {
+pub async fn generated(
+    store: &Store,
+    hasher: &Hasher,
+    folder: &Path,
+    policy: &Policy,
+    now: UnixTime,
+) -> anyhow::Result<()> {
     if store.has_admin().await? {
         return Ok(());
     }
-    let password = sc_auth_contract::password::generate(&mut rand::rng());
+    let password = password::generate(policy.min_length, &mut rand::rng());
     let admin = Admin { username: "admin".into(), email: None, password };
     if std::io::stdout().is_terminal() {
         create(store, hasher, &admin, None, now).await?;

@@ -40,8 +40,12 @@ pub struct PasswordArgs {
 
 impl PasswordArgs {
     /// # Errors
-    /// If the list of refused passwords cannot be read.
+    /// If no password could meet the rules, or the list of refused passwords cannot be read.
     pub fn policy(&self) -> anyhow::Result<Policy> {
+        anyhow::ensure!(
+            self.password_min_length <= self.password_max_length,
+            "SC_AUTH_PASSWORD_MIN_LENGTH is larger than SC_AUTH_PASSWORD_MAX_LENGTH"
+        );
         let blocklist = match self.password_blocklist.as_str() {
             "common" => Blocklist::Common,
             "off" => Blocklist::Off,

@@ -170,7 +170,35 @@ async fn an_admin_with_a_short_password_is_not_created() {
     assert!(text.contains("the password: Shorter than minimum length 8."), "{text}");
     let output = run(&database, &["admin", "create", "root", "--email", "nobody"], &[]).await;
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("is not a valid e-mail address"), "{text}");
+    assert!(text.contains("the e-mail address: Not a valid email address."), "{text}");
+}
+
+#[tokio::test]
+async fn a_generated_password_is_as_long_as_required() {
+    for length in ["27", "256"] {
+        let database = Database::create(Engine::Sqlite).await;
+        let settings = [("SC_AUTH_PASSWORD_MIN_LENGTH", length)];
+        let output = run(&database, &["admin", "create", "root"], &settings).await;
+        let text = String::from_utf8(output.stdout).unwrap();
+        let password = text.trim().rsplit(' ').next().unwrap();
+        assert_eq!(password.len().to_string(), length, "{text}");
+        let server = Server::start(&database, &settings).await;
+        assert_eq!(server.login_with("root", password).await.status, 200);
+    }
+}
+
+/// The operator generates the password once; the minimum length can grow afterwards.
+#[tokio::test]
+async fn a_generated_password_is_accepted_after_the_minimum_length_has_grown() {
+    let database = Database::create(Engine::Sqlite).await;
+    let folder = database.folder.path().join("admin");
+    std::fs::create_dir(&folder).unwrap();
+    let password = "abcdefghijkmnpqrstuvwxyz23";
+    std::fs::write(folder.join("username"), "root").unwrap();
+    std::fs::write(folder.join("password"), password).unwrap();
+    let settings = [("SC_AUTH_BOOTSTRAP_ADMIN", folder.to_str().unwrap()), ("SC_AUTH_PASSWORD_MIN_LENGTH", "256")];
+    let server = Server::start(&database, &settings).await;
+    assert_eq!(server.login_with("root", password).await.status, 200);
 }
 
 #[tokio::test]

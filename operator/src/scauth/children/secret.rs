@@ -46,10 +46,11 @@ fn random(rng: &mut impl CryptoRng) -> String {
 /// The first Admin's name and password, for a person to read. By its `id` the server knows whether it made an Admin with
 /// it.
 pub fn admin_secret(resolved: &Resolved, rng: &mut impl CryptoRng) -> Secret {
-    let Admin { username, email } = resolved.admin.clone();
+    let Admin { username, email, password_min_length } = resolved.admin.clone();
+    let password = sc_auth_contract::password::generate(password_min_length, rng);
     let mut data = BTreeMap::from([
         ("username".to_owned(), username),
-        ("password".to_owned(), sc_auth_contract::password::generate(rng).expose_secret().to_owned()),
+        ("password".to_owned(), password.expose_secret().to_owned()),
         ("id".to_owned(), random(rng)),
     ]);
     if let Some(email) = email {

@@ -278,3 +278,14 @@ fn the_generated_secrets_hold_usable_keys_and_a_password_that_is_no_default() {
     let passwords = [0, 1].map(|_| admin_secret(&resolved, &mut rand::rng()).string_data.unwrap()["password"].clone());
     assert!(passwords[0].len() == 26 && passwords[0] != passwords[1]);
 }
+
+#[test]
+fn the_generated_password_has_the_minimum_length() {
+    for (min_length, length) in [(8, 26), (27, 27), (256, 256)] {
+        let mut spec = embedded();
+        spec.as_object_mut().unwrap().insert("auth".into(), json!({"password": {"minLength": min_length}}));
+        let resolved = resolved(spec, &Observed::default()).unwrap();
+        let secret = admin_secret(&resolved, &mut rand::rng()).string_data.unwrap();
+        assert_eq!(secret["password"].len(), length);
+    }
+}

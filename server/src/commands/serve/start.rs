@@ -103,7 +103,7 @@ impl<'a> Start<'a> {
     async fn first_admin(&self, store: &Store, hasher: &Hasher, database: &Database) -> anyhow::Result<()> {
         match (&self.args.bootstrap.bootstrap_admin, database.folder()) {
             (Some(folder), _) => first_admin::from_folder(store, hasher, folder, &self.policy, clock::system()).await,
-            (None, Some(folder)) => first_admin::generated(store, hasher, &folder, clock::system()).await,
+            (None, Some(folder)) => first_admin::generated(store, hasher, &folder, &self.policy, clock::system()).await,
             (None, None) => Ok(()),
         }
     }

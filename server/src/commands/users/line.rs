@@ -4,7 +4,7 @@ use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 
-use crate::account::{EMAIL, NAME, PASSWORD_HASH_MAX, USERNAME, is_email, key_fits};
+use crate::account::{EMAIL, IMPORTED_NAME, PASSWORD_HASH_MAX, Rule, USERNAME};
 use crate::auth::password::{Caps, Stored};
 use crate::auth::session::random_uuid;
 use crate::clock::from_rfc3339;
@@ -49,24 +49,15 @@ impl Line {
     }
 
     fn check(self, caps: Caps, rng: &mut impl CryptoRng) -> Result<NewUser, String> {
-        within("username", &self.username, USERNAME.min, USERNAME.max)?;
-        within("username", self.username.trim(), USERNAME.min, USERNAME.max)?;
-        if !key_fits(&self.username) {
-            return Err("username: too long after Unicode normalisation".into());
-        }
-        if let Some(name) = &self.name {
-            within("name", name, 0, NAME.max)?;
-        }
-        if let Some(email) = &self.email {
-            within("email", email, EMAIL.min, EMAIL.max)?;
-            if !is_email(email) || !key_fits(email) {
-                return Err("email: not a valid e-mail address".into());
-            }
-        }
+        follows("username", Some(&self.username), USERNAME)?;
+        follows("name", self.name.as_deref(), IMPORTED_NAME)?;
+        follows("email", self.email.as_deref(), EMAIL)?;
         if self.uuid.as_ref().is_some_and(|uuid| uuid.len() != 32 || !uuid.bytes().all(|b| b.is_ascii_hexdigit())) {
             return Err("uuid: not 32 hexadecimal digits".into());
         }
-        within("password_hash", &self.password_hash, 1, PASSWORD_HASH_MAX)?;
+        if self.password_hash.chars().count() > PASSWORD_HASH_MAX {
+            return Err(format!("password_hash: must have at most {PASSWORD_HASH_MAX} characters"));
+        }
         let stored = Stored::parse(&self.password_hash);
         stored.and_then(|stored| stored.check(caps)).map_err(|error| error.to_string())?;
         let created_at = self
@@ -86,12 +77,10 @@ impl Line {
     }
 }
 
-fn within(field: &str, text: &str, min: usize, max: usize) -> Result<(), String> {
-    let length = text.chars().count();
-    if (min..=max).contains(&length) && !text.contains('\0') {
-        return Ok(());
-    }
-    Err(format!("{field}: must have {min} to {max} characters"))
+fn follows(field: &str, text: Option<&str>, rule: Rule) -> Result<(), String> {
+    let problems: Vec<_> = text.map(|text| rule.problems(text)).into_iter().flatten().collect();
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    if problems.is_empty() { Ok(()) } else { Err(format!("{field}: {}", problems.join(" "))) }
 }
 
 impl Line {
@@ -138,15 +127,15 @@ mod tests {
             (r#"{"username": "alice"}"#.to_owned(), "missing field `password_hash`"),
             (with(r#", "nick": 1"#), "unknown field `nick`"),
             (with(r#", "role": "Root""#), "role: must be one of"),
-            (with(r#", "email": "nobody""#), "email: not a valid"),
+            (with(r#", "email": "nobody""#), "email: Not a valid email address."),
             (with(r#", "uuid": "7""#), "uuid: not 32"),
             (with(r#", "created_at": "today""#), "created_at: not a time"),
-            (r#"{"username": "al", "password_hash": "x"}"#.to_owned(), "username: must have 3 to 64"),
+            (r#"{"username": "al", "password_hash": "x"}"#.to_owned(), "username: Shorter than minimum length 3."),
             (
                 format!(r#"{{"username": "alice{}", "password_hash": "x"}}"#, " ".repeat(60)),
-                "username: must have 3 to 64",
+                "username: Longer than maximum length 64.",
             ),
-            (format!(r#"{{"username": "{}", "password_hash": "x"}}"#, "\u{fdfa}".repeat(20)), "username: too long"),
+            (format!(r#"{{"username": "{}", "password_hash": "x"}}"#, "\u{fdfa}".repeat(20)), "username: Longer than"),
             (r#"{"username": "alice", "password_hash": "s3cret"}"#.to_owned(), "password hash: unknown algorithm"),
         ] {
             let error = parse(&text).unwrap_err();
