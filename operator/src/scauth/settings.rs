@@ -1,9 +1,11 @@
 //! The settings of the server that the spec decides.
 
 use sc_auth_contract::places::{self, DATABASE_FILE};
-use sc_auth_contract::settings::{self, LegacyTokens, Setting, Switch};
+use sc_auth_contract::settings::{self, LegacyTokens as Strength, Setting, Switch};
 
-use crate::api::{Auth, External, ScAuthSpec};
+use crate::api::{
+    Auth, Credentials, Database, DatabaseTls, Expose, External, LegacyTokens, PasswordRules, ScAuthSpec, SecretKey,
+};
 
 /// By the container that they are for.
 #[derive(Debug, Clone)]
@@ -15,87 +17,166 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Each struct is taken apart without `..`: a field that is added does not compile until it is here, as a setting or
+    /// as `_`, which the operator obeys.
     pub fn of(spec: &ScAuthSpec, issuer: &str) -> Self {
-        let auth = spec.auth.clone().unwrap_or_default();
-        let mut common = match &spec.database.external {
+        let ScAuthSpec {
+            database: Database { embedded: _, external },
+            auth,
+            expose,
+            namespace: _,
+            replicas: _,
+            autoscaling: _,
+            resources: _,
+            pod_template: _,
+            network_policy: _,
+            monitoring: _,
+            image: _,
+            upgrade: _,
+            keys: _,
+            bootstrap_admin: _,
+            deletion_policy: _,
+            suspend: _,
+        } = spec;
+        let mut common = match external {
             Some(external) => database(external),
             None => vec![(settings::DATABASE_URL, format!("sqlite:{}", places::DATA.file(DATABASE_FILE)))],
         };
         common.push((settings::BOOTSTRAP_ADMIN, places::ADMIN.path.to_owned()));
-        common.extend(passwords(&auth));
-        let mut serve = tokens(&auth, issuer);
-        serve.extend(clients(&auth));
-        let proxies = spec.expose.as_ref().map(|expose| expose.trusted_proxies.join(","));
-        serve.extend(proxies.filter(|proxies| !proxies.is_empty()).map(|proxies| (settings::TRUSTED_PROXIES, proxies)));
+        let accounts = Self::of_accounts(auth.clone().unwrap_or_default(), issuer);
+        common.extend(accounts.common);
+        let mut serve = accounts.serve;
+        serve.extend(expose.as_ref().and_then(proxies));
+        Self { common, serve }
+    }
+
+    fn of_accounts(auth: Auth, issuer: &str) -> Self {
+        let Auth {
+            issuer: _, // The argument has its default.
+            audiences,
+            access_token_ttl,
+            refresh_token_ttl,
+            session_ttl,
+            refresh_tokens,
+            registration,
+            registration_domains,
+            cors_origins,
+            password,
+            legacy_tokens,
+            coexist,
+        } = auth;
+        let mut common = password.as_ref().map(passwords).unwrap_or_default();
+        common.extend((coexist == Some(true)).then(|| (settings::COEXIST, Switch::On.as_setting().to_owned())));
+        let mut serve =
+            vec![(settings::KEYS_FILE, places::KEYS.file(places::KEYS_FILE)), (settings::ISSUER, issuer.to_owned())];
+        serve.extend(list(settings::AUDIENCE, &audiences));
+        serve.extend(access_token_ttl.map(|ttl| (settings::ACCESS_TOKEN_TTL, ttl)));
+        serve.extend(refresh_token_ttl.map(|ttl| (settings::REFRESH_TOKEN_TTL, ttl)));
+        serve.extend(session_ttl.map(|ttl| (settings::SESSION_TTL, ttl)));
+        serve.extend(refresh_tokens.map(|tokens| (settings::REFRESH_TOKENS, tokens.as_setting().to_owned())));
+        let who = registration.map(|registration| registration.as_setting(&registration_domains));
+        serve.extend(who.map(|who| (settings::REGISTRATION, who)));
+        serve.extend(list(settings::CORS_ORIGINS, &cors_origins));
+        serve.extend(legacy_tokens.map(old_tokens).unwrap_or_default());
         Self { common, serve }
     }
 }
 
-fn tokens(auth: &Auth, issuer: &str) -> Vec<(Setting, String)> {
-    let mut settings =
-        vec![(settings::KEYS_FILE, places::KEYS.file(places::KEYS_FILE)), (settings::ISSUER, issuer.to_owned())];
-    if !auth.audiences.is_empty() {
-        settings.push((settings::AUDIENCE, auth.audiences.join(",")));
-    }
-    settings.extend(auth.access_token_ttl.clone().map(|ttl| (settings::ACCESS_TOKEN_TTL, ttl)));
-    settings.extend(auth.refresh_token_ttl.clone().map(|ttl| (settings::REFRESH_TOKEN_TTL, ttl)));
-    settings.extend(auth.session_ttl.clone().map(|ttl| (settings::SESSION_TTL, ttl)));
+fn list(setting: Setting, values: &[String]) -> Option<(Setting, String)> {
+    (!values.is_empty()).then(|| (setting, values.join(",")))
+}
+
+fn proxies(expose: &Expose) -> Option<(Setting, String)> {
+    let Expose { ingress: _, http_route: _, none: _, trusted_proxies } = expose;
+    list(settings::TRUSTED_PROXIES, trusted_proxies)
+}
+
+/// How passwords are checked.
+fn passwords(rules: &PasswordRules) -> Vec<(Setting, String)> {
+    let PasswordRules { min_length, blocklist, names } = rules;
+    let mut settings = Vec::new();
+    settings.extend(min_length.map(|length| (settings::PASSWORD_MIN_LENGTH, length.to_string())));
+    settings.extend(blocklist.map(|list| (settings::PASSWORD_BLOCKLIST, list.as_setting().to_owned())));
+    settings.extend(names.map(|names| (settings::PASSWORD_NAMES, names.as_setting().to_owned())));
     settings
 }
 
-/// How passwords are checked and written.
-fn passwords(auth: &Auth) -> Vec<(Setting, String)> {
-    let mut settings = Vec::new();
-    let rules = auth.password.clone().unwrap_or_default();
-    settings.extend(rules.min_length.map(|length| (settings::PASSWORD_MIN_LENGTH, length.to_string())));
-    settings.extend(rules.blocklist.map(|list| (settings::PASSWORD_BLOCKLIST, list.as_setting().to_owned())));
-    settings.extend(rules.names.map(|names| (settings::PASSWORD_NAMES, names.as_setting().to_owned())));
-    if auth.coexist == Some(true) {
-        settings.push((settings::COEXIST, Switch::On.as_setting().to_owned()));
-    }
-    settings
-}
-
-/// Who may come, and what old clients bring along.
-fn clients(auth: &Auth) -> Vec<(Setting, String)> {
-    let mut settings = Vec::new();
-    settings.extend(auth.refresh_tokens.map(|tokens| (settings::REFRESH_TOKENS, tokens.as_setting().to_owned())));
-    settings.extend(
-        auth.registration
-            .map(|registration| (settings::REGISTRATION, registration.as_setting(&auth.registration_domains))),
-    );
-    if !auth.cors_origins.is_empty() {
-        settings.push((settings::CORS_ORIGINS, auth.cors_origins.join(",")));
-    }
-    if let Some(legacy) = &auth.legacy_tokens {
-        settings.push((settings::SECRET_KEY_FILE, places::LEGACY.file(&legacy.secret_key_from.key)));
-        if legacy.allow_weak == Some(true) {
-            settings.push((settings::LEGACY_TOKENS, LegacyTokens::Weak.as_setting().to_owned()));
-        }
-    }
+/// What the legacy service's clients bring along.
+fn old_tokens(tokens: LegacyTokens) -> Vec<(Setting, String)> {
+    let LegacyTokens { secret_key_from: SecretKey { name: _, key }, allow_weak } = tokens;
+    let mut settings = vec![(settings::SECRET_KEY_FILE, places::LEGACY.file(&key))];
+    let weak = (allow_weak == Some(true)).then_some(Strength::Weak);
+    settings.extend(weak.map(|weak| (settings::LEGACY_TOKENS, weak.as_setting().to_owned())));
     settings
 }
 
 fn database(external: &External) -> Vec<(Setting, String)> {
+    let External { url_from, engine, host, port, name, credentials_from, tls } = external;
     let mut settings = Vec::new();
-    if let Some(url) = &external.url_from {
-        settings.push((settings::DATABASE_URL_FILE, places::DATABASE.file(&url.key)));
+    if let Some(SecretKey { name: _, key }) = url_from {
+        settings.push((settings::DATABASE_URL_FILE, places::DATABASE.file(key)));
     }
-    if let Some(host) = &external.host {
-        let engine = external.engine.unwrap_or_default().as_setting();
-        settings.push((settings::DB_ENGINE, engine.to_owned()));
+    if let Some(host) = host {
+        settings.push((settings::DB_ENGINE, engine.unwrap_or_default().as_setting().to_owned()));
         settings.push((settings::DB_HOST, host.clone()));
-        settings.extend(external.port.map(|port| (settings::DB_PORT, port.to_string())));
-        settings.extend(external.name.clone().map(|name| (settings::DB_NAME, name)));
-        if let Some(credentials) = &external.credentials_from {
-            let key = |key: &Option<String>, default: &str| key.clone().unwrap_or_else(|| default.to_owned());
-            settings.push((settings::DB_USER_FILE, places::DATABASE.file(&key(&credentials.user_key, "username"))));
-            settings.push((settings::DB_PASS_FILE, places::DATABASE.file(&key(&credentials.password_key, "password"))));
+        settings.extend(port.map(|port| (settings::DB_PORT, port.to_string())));
+        settings.extend(name.clone().map(|name| (settings::DB_NAME, name)));
+        if let Some(Credentials { name: _, user_key, password_key }) = credentials_from {
+            let file = |key: &Option<String>, default: &str| places::DATABASE.file(key.as_deref().unwrap_or(default));
+            settings.push((settings::DB_USER_FILE, file(user_key, "username")));
+            settings.push((settings::DB_PASS_FILE, file(password_key, "password")));
         }
     }
-    if let Some(tls) = &external.tls {
-        settings.push((settings::DB_TLS, tls.mode.as_setting().to_owned()));
-        settings.extend(tls.ca_from.as_ref().map(|ca| (settings::DB_TLS_CA_FILE, places::DATABASE_CA.file(&ca.key))));
+    if let Some(DatabaseTls { mode, ca_from }) = tls {
+        settings.push((settings::DB_TLS, mode.as_setting().to_owned()));
+        settings.extend(ca_from.as_ref().map(|ca| (settings::DB_TLS_CA_FILE, places::DATABASE_CA.file(&ca.key))));
     }
     settings
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use sc_auth_contract::settings::DecidedBy;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Specs that together set each field that the server obeys.
+    fn specs() -> [Value; 3] {
+        let key = json!({"name": "secret", "key": "key"});
+        let auth = json!({
+            "issuer": "https://a", "audiences": ["a"], "accessTokenTtl": "1m", "refreshTokenTtl": "1h", "sessionTtl": "1d",
+            "refreshTokens": "Reusable", "registration": "Domains", "registrationDomains": ["a"], "corsOrigins": ["https://a"],
+            "password": {"minLength": 9, "blocklist": "None", "names": "Allowed"}, "coexist": true,
+            "legacyTokens": {"secretKeyFrom": key, "allowWeak": true},
+        });
+        let parts = json!({
+            "engine": "postgresql", "host": "a", "port": 1, "name": "a", "credentialsFrom": {"name": "secret"},
+            "tls": {"mode": "verify-ca", "caFrom": key},
+        });
+        [
+            json!({"database": {"embedded": {}}, "auth": auth, "expose": {"none": {}, "trustedProxies": ["10.0.0.0/8"]}}),
+            json!({"database": {"external": {"urlFrom": key}}}),
+            json!({"database": {"external": parts}}),
+        ]
+    }
+
+    #[test]
+    fn each_field_that_decides_a_setting_is_in_the_schema_and_sent() {
+        let schema = crate::api::schema().unwrap();
+        let sent = specs().into_iter().flat_map(|spec| {
+            let settings = Settings::of(&serde_json::from_value(spec).unwrap(), "https://a");
+            [settings.common, settings.serve].concat()
+        });
+        let sent: BTreeSet<_> = sent.map(|(setting, _)| setting.name.trim_end_matches("_FILE")).collect();
+        for setting in settings::ALL {
+            let DecidedBy::Spec(path) = setting.decided_by else { continue };
+            let field = path.split('.').fold(&schema, |schema, name| &schema["properties"][name]);
+            assert!(!field.is_null(), "{}: {path} is not in the schema", setting.name);
+            // A pod reads from a file what others put into the variable.
+            assert!(sent.contains(setting.name.trim_end_matches("_FILE")), "{}: {path} is not sent", setting.name);
+        }
+    }
 }
