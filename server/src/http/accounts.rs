@@ -42,29 +42,31 @@ impl From<RegisterBody> for NewAccount {
 impl NewAccount {
     /// Adds the fields' problems.
     pub fn check(&self, problems: &mut Problems, app: &App) {
-        problems.check("username", &self.username, USERNAME);
-        problems.check("name", &self.name, NAME);
-        problems.check("email", &self.email, EMAIL);
-        check_password(problems, app, "password", &self.password, &[&self.username, &self.name, &self.email]);
+        let Self { username, name, email, password } = self;
+        problems.check("username", username, USERNAME);
+        problems.check("name", name, NAME);
+        problems.check("email", email, EMAIL);
+        check_password(problems, app, "password", password, &[username, name, email]);
     }
 
     /// Hashes the password and creates the user. `actor` is the Admin; `None` for a registration. Returns the uuid and
     /// the user name.
     pub async fn create(self, app: &App, role: Role, actor: Option<&Actor>) -> Result<(String, String), ApiError> {
         let standing = actor.map_or(Standing::Stranger, |_| Standing::Known);
-        let password_hash = hash(app, self.password, standing).await?;
+        let Self { username, name, email, password } = self;
+        let password_hash = hash(app, password, standing).await?;
         let uuid = random_uuid(&mut rand::rng()).simple().to_string();
         let user = NewUser {
             uuid: uuid.clone(),
-            username: self.username.clone(),
-            name: Some(self.name),
-            email: Some(self.email),
+            username: username.clone(),
+            name: Some(name),
+            email: Some(email),
             password_hash,
             role,
             ..NewUser::default()
         };
         app.sessions.store.create_user(user, actor, app.now()).await?;
-        Ok((uuid, self.username))
+        Ok((uuid, username))
     }
 }
 
@@ -232,22 +234,17 @@ pub async fn change_me(
     client: Client,
     fields: Fields,
 ) -> Result<Done, ApiError> {
-    let (ChangeMeBody { name, email }, mut problems) = fields.read()?;
-    if let Some(name) = &name {
-        problems.check("name", name, NAME);
-    }
-    if let Some(email) = &email {
-        problems.check("email", email, EMAIL);
+    let (body, mut problems) = fields.read::<ChangeMeBody>()?;
+    body.fields().check(&mut problems);
+    if let Some(email) = &body.email {
         check_domain(&mut problems, &app, email);
     }
     problems.refuse()?;
-    let names: Vec<_> =
-        [name.as_ref().map(|_| "name"), email.as_ref().map(|_| "email")].into_iter().flatten().collect();
-    let changes = Changes { name, email, ..Changes::default() };
+    let (given, changes) = (body.fields().given(), body.changes());
     let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: None };
     app.sessions.store.change_user(bearer.user.id, changes, guard, app.now()).await?;
     let entry = Entry::new(Event::AccountChanged, AuditOutcome::Success).by(&bearer.user);
-    app.sessions.note(&client, entry.detail(names.join(", ")), app.now()).await?;
+    app.sessions.note(&client, entry.detail(given), app.now()).await?;
     Ok(Done(StatusCode::OK))
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::Problems;
+use super::changed::{ChangedField, ChangedFields};
 use crate::account::{EMAIL, NAME};
 use crate::store::{Changes, ListedUser, Role, RoleInfo, User};
 
@@ -34,6 +34,21 @@ pub struct ChangeMeBody {
     pub name: Option<String>,
     #[schema(schema_with = fields::email, required = false)]
     pub email: Option<String>,
+}
+
+impl ChangeMeBody {
+    pub fn fields(&self) -> ChangedFields<'_> {
+        let Self { name, email } = self;
+        ChangedFields(vec![
+            ChangedField::text("name", name.as_deref(), NAME),
+            ChangedField::text("email", email.as_deref(), EMAIL),
+        ])
+    }
+
+    pub fn changes(self) -> Changes {
+        let Self { name, email } = self;
+        Changes { name, email, ..Changes::default() }
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -94,25 +109,16 @@ pub struct ChangeUserBody {
 }
 
 impl ChangeUserBody {
-    /// Adds what breaks a rule, other than those for passwords.
-    pub fn check(&self, problems: &mut Problems) {
-        for (field, text, rule) in [("name", &self.name, NAME), ("email", &self.email, EMAIL)] {
-            if let Some(text) = text {
-                problems.check(field, text, rule);
-            }
-        }
-    }
-
-    /// The names of the fields that are not left out.
-    pub fn given(&self) -> String {
-        let fields = [
-            ("name", self.name.is_some()),
-            ("email", self.email.is_some()),
-            ("password", self.password.is_some()),
-            ("role_name", self.role_name.is_some()),
-            ("disabled", self.disabled.is_some()),
-        ];
-        fields.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    /// The password has rules of its own.
+    pub fn fields(&self) -> ChangedFields<'_> {
+        let Self { uuid: _, name, email, password, role_name, disabled } = self;
+        ChangedFields(vec![
+            ChangedField::text("name", name.as_deref(), NAME),
+            ChangedField::text("email", email.as_deref(), EMAIL),
+            ChangedField::other("password", password.is_some()),
+            ChangedField::other("role_name", role_name.is_some()),
+            ChangedField::other("disabled", disabled.is_some()),
+        ])
     }
 
     /// The uuid of the user, and what to change.

@@ -28,7 +28,35 @@ const fn characters(count: usize) -> Limit {
 
 #[cfg(test)]
 mod tests {
+    use utoipa::PartialSchema;
+
     use super::*;
+    use crate::http::bodies::{
+        ChangeMeBody, ChangePasswordBody, ChangeUserBody, CreateUserBody, DeleteUserBody, LoginBody, RegisterBody,
+    };
+
+    /// The characters of the longest valid body.
+    fn longest<T: PartialSchema>() -> usize {
+        let schema = serde_json::to_value(T::schema()).unwrap();
+        let fields = schema["properties"].as_object().unwrap().values();
+        let most = |field: &serde_json::Value| field["maxLength"].as_u64().map(|most| most.try_into().unwrap());
+        fields.map(|field| most(field).unwrap_or(WORD)).sum()
+    }
+
+    #[test]
+    fn the_longest_valid_body_of_each_route_is_within_its_limit() {
+        for (limit, longest) in [
+            (LOGIN, longest::<LoginBody>()),
+            (REGISTER, longest::<RegisterBody>()),
+            (CHANGE_ME, longest::<ChangeMeBody>()),
+            (CHANGE_PASSWORD, longest::<ChangePasswordBody>()),
+            (USERS, longest::<CreateUserBody>()),
+            (USERS, longest::<ChangeUserBody>()),
+            (USERS, longest::<DeleteUserBody>()),
+        ] {
+            assert!(characters(longest).0 <= limit.0, "{limit:?} is too small for {longest} characters");
+        }
+    }
 
     #[test]
     fn no_body_is_larger_than_two_passwords() {
