@@ -50,14 +50,57 @@ impl Child {
 
     /// The name of the CustomResourceDefinition, where the cluster may lack the kind.
     pub fn definition(self) -> Option<String> {
-        let resource = self.resource();
-        matches!(self, Self::HttpRoute | Self::ServiceMonitor)
-            .then(|| format!("{}.{}", resource.plural, resource.group))
+        match self {
+            Self::HttpRoute | Self::ServiceMonitor => {
+                let resource = self.resource();
+                Some(format!("{}.{}", resource.plural, resource.group))
+            }
+            Self::Namespace
+            | Self::ServiceAccount
+            | Self::NetworkPolicy
+            | Self::VolumeClaim
+            | Self::Service
+            | Self::OpsService
+            | Self::Deployment
+            | Self::DisruptionBudget
+            | Self::Autoscaler
+            | Self::Ingress => None,
+        }
     }
 
     /// Whether the child stays when the spec no longer asks for it: it holds data.
     pub fn stays_when_dropped(self) -> bool {
-        matches!(self, Self::Namespace | Self::VolumeClaim)
+        match self {
+            Self::Namespace | Self::VolumeClaim => true,
+            Self::ServiceAccount
+            | Self::NetworkPolicy
+            | Self::Service
+            | Self::OpsService
+            | Self::Deployment
+            | Self::DisruptionBudget
+            | Self::Autoscaler
+            | Self::Ingress
+            | Self::HttpRoute
+            | Self::ServiceMonitor => false,
+        }
+    }
+
+    /// Whether only its spec is watched, because its status changes every few seconds.
+    pub fn is_watched_by_spec(self) -> bool {
+        match self {
+            Self::Autoscaler => true,
+            Self::Namespace
+            | Self::ServiceAccount
+            | Self::NetworkPolicy
+            | Self::VolumeClaim
+            | Self::Service
+            | Self::OpsService
+            | Self::Deployment
+            | Self::DisruptionBudget
+            | Self::Ingress
+            | Self::HttpRoute
+            | Self::ServiceMonitor => false,
+        }
     }
 
     pub fn name(self, names: &Names) -> String {

@@ -83,14 +83,15 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
         counted.seen(PLURAL, name);
         ObjectRef::new(name)
     };
-    for resource in watched() {
+    let (whole, by_spec) = watched();
+    for resource in whole {
         let (changed, owners) = (changed.clone(), watches::owners(&client, resource, LABEL_SCAUTH));
         controller = controller.reconcile_on(owners.map(move |name| changed(&name)));
     }
-    // Autoscalers write down what they measure every few seconds.
-    let scaled = watches::owners_by_spec(&client, Child::Autoscaler.resource(), LABEL_SCAUTH);
-    let of_autoscaler = changed.clone();
-    controller = controller.reconcile_on(scaled.map(move |name| of_autoscaler(&name)));
+    for resource in by_spec {
+        let (changed, owners) = (changed.clone(), watches::owners_by_spec(&client, resource, LABEL_SCAUTH));
+        controller = controller.reconcile_on(owners.map(move |name| changed(&name)));
+    }
     let mut tasks = tokio::task::JoinSet::new();
     for child in Child::iter() {
         let Some(definition) = child.definition() else { continue };
@@ -132,9 +133,15 @@ async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -
     result
 }
 
-/// The kinds that every cluster has; autoscalers are watched by their spec.
-fn watched() -> Vec<ApiResource> {
-    let others = [Child::OpsService, Child::Autoscaler];
-    let children = Child::iter().filter(|child| child.definition().is_none() && !others.contains(child));
-    children.map(Child::resource).chain([ApiResource::erase::<Pod>(&())]).collect()
+/// The kinds that every cluster has, each of them once: those that are watched as a whole, and those by their spec.
+fn watched() -> (Vec<ApiResource>, Vec<ApiResource>) {
+    let (mut whole, mut by_spec) = (vec![ApiResource::erase::<Pod>(&())], Vec::new());
+    for child in Child::iter().filter(|child| child.definition().is_none()) {
+        let watched = if child.is_watched_by_spec() { &mut by_spec } else { &mut whole };
+        let resource = child.resource();
+        if !watched.contains(&resource) {
+            watched.push(resource);
+        }
+    }
+    (whole, by_spec)
 }
