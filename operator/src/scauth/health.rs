@@ -104,27 +104,41 @@ impl Health {
 
     /// Whether there is nothing to tell and nothing to wait for.
     pub fn is_well(&self) -> bool {
-        self.database_reachable
-            && self.hold.is_none()
-            && self.offered.is_none()
-            && self.keys_lost != Some(true)
-            && self.others.is_empty()
-            && !self.fails
+        let Self { database_reachable, served: _, hold, offered, admin_made: _, keys_lost, keys: _, others, fails } =
+            self;
+        *database_reachable
+            && hold.is_none()
+            && offered.is_none()
+            && *keys_lost != Some(true)
+            && others.is_empty()
+            && !fails
     }
 
     /// Whether a status says all of it already, as after a restart of the operator.
     pub fn is_told_by(&self, status: &ScAuthStatus) -> bool {
+        // What `is_well` has looked at is not looked at again.
+        let Self {
+            database_reachable: _,
+            served,
+            hold: _,
+            offered: _,
+            admin_made,
+            keys_lost,
+            keys: _,
+            others: _,
+            fails: _,
+        } = self;
         let is = |type_: ConditionType, expected: ConditionStatus| {
             find(&status.conditions, type_).is_some_and(|condition| condition.status == expected)
         };
         let is_true = |type_| is(type_, ConditionStatus::True);
         let known = status.database.as_ref().and_then(|database| database.identity.as_ref());
-        let admin_is_told = self.admin_made.is_none_or(|made| is(ConditionType::AdminReady, made.into()));
+        let admin_is_told = admin_made.is_none_or(|made| is(ConditionType::AdminReady, made.into()));
         self.is_well()
             && is_true(ConditionType::Ready)
             && is_true(ConditionType::DatabaseReady)
-            && self.keys_lost.is_none_or(|_| is_true(ConditionType::KeysReady))
-            && self.served.iter().all(|served| Some(&served.identity) == known)
+            && keys_lost.is_none_or(|_| is_true(ConditionType::KeysReady))
+            && served.iter().all(|served| Some(&served.identity) == known)
             && admin_is_told
     }
 }

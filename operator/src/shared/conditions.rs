@@ -1,10 +1,10 @@
 //! The types and statuses of the conditions in a status.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use strum::{AsRefStr, Display, EnumString};
+use strum::{AsRefStr, Display, EnumIter, EnumString};
 
 /// The type of a condition. docs/conditions.md describes each one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, AsRefStr, Display, EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsRefStr, Display, EnumIter, EnumString)]
 pub enum ConditionType {
     Ready,
     Reconciling,
@@ -44,4 +44,21 @@ impl PartialEq<ConditionStatus> for String {
 /// The condition of that type.
 pub fn find<'a>(conditions: impl IntoIterator<Item = &'a Condition>, type_: ConditionType) -> Option<&'a Condition> {
     conditions.into_iter().find(|condition| condition.type_ == type_)
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator as _;
+
+    use super::*;
+
+    #[test]
+    fn the_page_on_conditions_has_a_heading_of_each_type() {
+        let page = include_str!("../../../docs/conditions.md");
+        let headings: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        for type_ in ConditionType::iter() {
+            let is_told = headings.iter().flat_map(|heading| heading.split(", ")).any(|name| name == type_.as_ref());
+            assert!(is_told, "docs/conditions.md has no heading {type_}");
+        }
+    }
 }

@@ -75,47 +75,90 @@ pub enum Reason {
     UpgradeUnknown,
 }
 
+/// What a reason has the operator do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Informational,
+    Refusal,
+    FailedStart,
+    Other,
+}
+
 impl Reason {
     /// Whether it asks nothing of anybody, whatever its condition's status is.
     pub fn is_informational(self) -> bool {
-        matches!(
-            self,
-            Self::RollingOut
-                | Self::VolumeResizing
-                | Self::NotWanted
-                | Self::NoAddress
-                | Self::NoGateway
-                | Self::Starting
-                | Self::Suspended
-                | Self::KeyPublished
-                | Self::KeyPromoted
-                | Self::KeyRevoked
-        )
+        self.effect() == Effect::Informational
     }
 
     /// Whether the operator could not carry the spec out.
     pub fn is_refusal(self) -> bool {
-        matches!(
-            self,
-            Self::NamespaceNotAllowed
-                | Self::NameConflict
-                | Self::ImageNotAllowed
-                | Self::Invalid
-                | Self::NamespaceTerminating
-                | Self::ChildTerminating
-                | Self::GarbageCollecting
-                | Self::PolicyDenied
-                | Self::QuotaExceeded
-                | Self::Forbidden
-                | Self::Conflict
-                | Self::ApiServerUnavailable
-                | Self::ApplyFailed
-        )
+        self.effect() == Effect::Refusal
     }
 
     /// Whether new pods do not come up, which another image may fix.
     pub fn is_failed_start(self) -> bool {
-        matches!(self, Self::MigrationFailed | Self::StartFailed | Self::ImagePullFailed | Self::RolloutStuck)
+        self.effect() == Effect::FailedStart
+    }
+
+    fn effect(self) -> Effect {
+        match self {
+            Self::RollingOut
+            | Self::VolumeResizing
+            | Self::NotWanted
+            | Self::NoAddress
+            | Self::NoGateway
+            | Self::Starting
+            | Self::Suspended
+            | Self::KeyPublished
+            | Self::KeyPromoted
+            | Self::KeyRevoked => Effect::Informational,
+            Self::NamespaceNotAllowed
+            | Self::NameConflict
+            | Self::ImageNotAllowed
+            | Self::Invalid
+            | Self::NamespaceTerminating
+            | Self::ChildTerminating
+            | Self::GarbageCollecting
+            | Self::PolicyDenied
+            | Self::QuotaExceeded
+            | Self::Forbidden
+            | Self::Conflict
+            | Self::ApiServerUnavailable
+            | Self::ApplyFailed => Effect::Refusal,
+            Self::MigrationFailed | Self::StartFailed | Self::ImagePullFailed | Self::RolloutStuck => {
+                Effect::FailedStart
+            }
+            Self::Done
+            | Self::Serving
+            | Self::Migrated
+            | Self::Admitted
+            | Self::Applied
+            | Self::SecretNotFound
+            | Self::GatewayApiMissing
+            | Self::PrometheusOperatorMissing
+            | Self::PodsRefused
+            | Self::Unschedulable
+            | Self::MountFailed
+            | Self::DatabaseChanged
+            | Self::DatabaseLost
+            | Self::DatabaseShared
+            | Self::AddressUnusable
+            | Self::VolumeAtRisk
+            | Self::VolumeNotExpandable
+            | Self::VolumePending
+            | Self::DatabaseUnreachable
+            | Self::ServerErrors
+            | Self::PodsUnreachable
+            | Self::KeysUnreadable
+            | Self::RouteRefused
+            | Self::HostTaken
+            | Self::AdminMade
+            | Self::AdminNotMade
+            | Self::KeysKnown
+            | Self::KeysLost
+            | Self::KeyUnknown
+            | Self::UpgradeUnknown => Effect::Other,
+        }
     }
 }
 
