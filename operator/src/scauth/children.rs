@@ -28,6 +28,7 @@ use super::resolved::Resolved;
 use crate::api::DeletionPolicy;
 use crate::scauth::child::Child;
 use crate::scauth::names::{FIELD_MANAGER, LABEL_RETAINED, LABEL_SCAUTH, MANAGED_BY};
+use crate::shared::ownership::retained_by;
 
 /// All children but the generated Secrets, which are made once and never applied. What is not in it is not to be there.
 pub type Children = BTreeMap<Child, Value>;
@@ -98,7 +99,7 @@ fn kept(resolved: &Resolved, name: &str) -> ObjectMeta {
     if resolved.policy == DeletionPolicy::Retain {
         metadata.owner_references = None;
         let labels = metadata.labels.get_or_insert_default();
-        labels.insert(LABEL_RETAINED.to_owned(), resolved.names.scauth.clone());
+        labels.insert(LABEL_RETAINED.to_owned(), retained_by(&resolved.owner));
     }
     metadata
 }

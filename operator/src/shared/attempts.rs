@@ -1,5 +1,5 @@
-//! How often a ScAuth has failed, one after the other. Each has delays of its own: one that is broken never delays
-//! another.
+//! How often the reconcile of an object has failed, one time after the other. Each object has delays of its own: one that
+//! is broken never delays another.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -2,7 +2,7 @@
 
 /// Who applies, for server-side apply.
 pub const FIELD_MANAGER: &str = "sc-auth-operator";
-/// On objects that stay when their owner goes: the name of the owner that may adopt them.
+/// On objects that stay when their owner goes: the owner that may adopt them, see [`super::ownership::retained_by`].
 pub const LABEL_RETAINED: &str = "sc-auth.io/retained-by";
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// On each applied object: a digest of what was applied, so that an omission is noticed too.

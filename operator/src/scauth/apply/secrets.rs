@@ -17,6 +17,7 @@ use crate::scauth::observe::Observed;
 use crate::scauth::resolved::Resolved;
 use crate::scauth::rotation::{self, Stored};
 use crate::shared::error::{self, ApplyError};
+use crate::shared::ownership::retained_by;
 
 /// Makes the generated Secrets where they are missing, and rotates the keys where that is due.
 pub async fn make_and_keep(
@@ -132,7 +133,7 @@ async fn keep(api: &Api<Secret>, resolved: &Resolved, live: &ObjectMeta) -> Resu
     let metadata = json!({
         "resourceVersion": live.resource_version,
         "ownerReferences": owners,
-        "labels": {LABEL_RETAINED: is_to_stay.then_some(&resolved.names.scauth)},
+        "labels": {LABEL_RETAINED: is_to_stay.then(|| retained_by(&resolved.owner))},
     });
     let name = live.name.clone().unwrap_or_default();
     patch(api, &name, &json!({"metadata": metadata})).await?;
