@@ -1,4 +1,5 @@
-//! Which part of the programs may use which: dependencies go one way, and there is no circle between files or folders.
+//! Which part of the programs can use which: dependencies go one way, and there is no circle between neighbouring files
+//! or folders. A module and its submodules may use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -178,7 +179,7 @@ fn wrong_way(program: &str, order: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn there_is_no_circle_between_files_or_folders() {
+fn there_is_no_circle_between_neighbouring_files_or_folders() {
     let found: Vec<_> = ["contract", "operator", "server", "bench"].into_iter().flat_map(circles).collect();
     assert!(found.is_empty(), "move what both need below them:\n{}", found.join("\n"));
 }
