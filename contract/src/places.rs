@@ -12,6 +12,15 @@ pub const KEYS_FILE: &str = "keys.json";
 /// The file of the embedded database in [`DATA`].
 pub const DATABASE_FILE: &str = "sc-auth.db";
 
+/// The file of the first Admin's user name in [`ADMIN`], and its key in the Secret.
+pub const ADMIN_USERNAME: &str = "username";
+/// The file of the first Admin's password, as above.
+pub const ADMIN_PASSWORD: &str = "password";
+/// The file of the first Admin's e-mail address, as above. It may be missing.
+pub const ADMIN_EMAIL: &str = "email";
+/// The file with the identifier of the Secret, as above.
+pub const ADMIN_ID: &str = "id";
+
 /// A volume of the pods, and the folder that it is mounted at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mount {

@@ -61,6 +61,9 @@ pub struct Offered {
     pub error: Option<String>,
 }
 
+/// The beginning of the name that an empty database is accepted under.
+pub const EMPTY_DATABASE: &str = "empty-";
+
 /// Why a server serves no requests: it was started with another database than its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use kube::Resource as _;
 use sc_auth_contract::deployment::DEPLOYMENT_FILE;
-use sc_auth_contract::places::KEYS_FILE;
+use sc_auth_contract::places::{ADMIN_ID, ADMIN_PASSWORD, KEYS_FILE};
 use sc_auth_contract::time::UnixTime;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ fn secrets(resolved: &Resolved) -> anyhow::Result<[Value; 2]> {
         keys["stringData"][file] = json!("generated");
     }
     let mut admin = serde_json::to_value(children::admin_secret(resolved, &mut rand::rng()))?;
-    for random in ["password", "id"] {
+    for random in [ADMIN_PASSWORD, ADMIN_ID] {
         admin["stringData"][random] = json!("generated");
     }
     Ok([keys, admin])

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use sc_auth_contract::places::ADMIN_ID;
+
 /// Creates a file that only its owner can read; fails if it exists.
 pub fn create_private(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
@@ -31,7 +33,7 @@ pub fn real_path(mut file: PathBuf) -> PathBuf {
 
 /// The `id` of the Secret that is mounted in a folder; `None` if it has no id or does not exist.
 pub fn secret_id(folder: &Path) -> Option<String> {
-    let id = std::fs::read_to_string(folder.join("id")).ok()?;
+    let id = std::fs::read_to_string(folder.join(ADMIN_ID)).ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty() && id.len() <= 64)
 }
 

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod bearer;
 pub mod bodies;
 pub mod body;
+mod changed;
 pub mod client;
 pub mod envelope;
 pub mod error;

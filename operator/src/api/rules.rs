@@ -1,6 +1,6 @@
 //! Parts of the CEL rules (Common Expression Language) that come from the contract with the server.
 
-use sc_auth_contract::places::MOUNTS;
+use sc_auth_contract::places::{DATA, MOUNTS, RUN};
 use sc_auth_contract::settings::{ALL, DecidedBy, Setting};
 
 /// The seconds in a field such as `15m`; `default` stands for a field that is missing.
@@ -41,6 +41,24 @@ pub fn no_reserved_variable() -> String {
 pub fn no_reserved_volume() -> String {
     let names: Vec<_> = MOUNTS.iter().map(|mount| format!("'{}'", mount.volume)).collect();
     format!("self.all(volume, !(volume.name in [{}]))", names.join(", "))
+}
+
+/// The names of our volumes, as a sentence has them.
+pub fn reserved_volumes() -> String {
+    let names = MOUNTS.map(|mount| mount.volume);
+    let [others @ .., last] = &names;
+    format!("{} and {last}", others.join(", "))
+}
+
+/// No extra volume is mounted at one of our folders, inside of one, or at a folder that holds one.
+pub fn no_reserved_folder() -> String {
+    let folders = [RUN, DATA.path].map(|folder| {
+        let inside = folder.rsplit('/').filter(|name| !name.is_empty());
+        let pattern = inside.fold("(/.*)?".to_owned(), |rest, name| format!("(/{name}{rest})?"));
+        pattern.strip_prefix("(/").and_then(|rest| rest.strip_suffix(")?")).unwrap_or_default().to_owned()
+    });
+    let pattern = format!("^/({})?/*$", folders.join("|"));
+    format!("self.all(mount, mount.mountPath.startsWith('/') && !mount.mountPath.matches('{pattern}'))")
 }
 
 #[cfg(test)]

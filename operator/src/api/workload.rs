@@ -7,11 +7,12 @@ use k8s_openapi::api::core::v1::{
     TopologySpreadConstraint, VolumeProjection,
 };
 use kube::KubeSchema;
+use sc_auth_contract::places::{DATA, RUN};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::references::SecretName;
-use super::rules::{no_reserved_variable, no_reserved_volume};
+use super::rules::{no_reserved_folder, no_reserved_variable, no_reserved_volume, reserved_volumes};
 
 /// Resource requests and limits of each pod.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,13 +114,13 @@ pub struct PodTemplate {
     /// Additional volumes of the pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new(no_reserved_volume()).message(
-        "volumes called keys, admin, database, database-ca, legacy and data are the operator's own"))]
+        &*format!("volumes called {} are the operator's own", reserved_volumes())))]
     #[schemars(length(max = 20))]
     pub volumes: Vec<PodVolume>,
     /// Mounts of the additional volumes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(validation = Rule::new("self.all(mount, mount.mountPath.startsWith('/') && !mount.mountPath.matches('^/(run(/sc-auth(/.*)?)?|var(/lib(/sc-auth(/.*)?)?)?)?/*$'))").message(
-        "a mountPath is absolute, and not /run/sc-auth, /var/lib/sc-auth or a folder that holds them: those are the operator's own"))]
+    #[x_kube(validation = Rule::new(no_reserved_folder()).message(
+        &*format!("a mountPath is absolute, and not {RUN}, {} or a folder that holds them: those are the operator's own", DATA.path)))]
     #[schemars(length(max = 20))]
     pub volume_mounts: Vec<PodVolumeMount>,
 }

@@ -1,4 +1,4 @@
-//! A ScAuth that can be built, without its spec.
+//! What the children are built from: a ScAuth's spec with the defaults that they need.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use sc_auth_contract::keys::Algorithm;
@@ -15,7 +15,7 @@ use super::scale::Scale;
 use super::settings::Settings;
 use crate::api::{DeletionPolicy, Monitoring, NetworkPolicy, PodTemplate};
 
-/// A ScAuth that can be built, with every default filled in.
+/// A ScAuth that can be built, with the defaults that the children need. The plan of the keys and `suspend` are no part.
 #[derive(Debug, Clone)]
 pub struct Resolved {
     pub names: Names,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use sc_auth_contract::password;
+use sc_auth_contract::places::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_USERNAME};
 use sc_auth_contract::time::UnixTime;
 use secrecy::ExposeSecret as _;
 
@@ -30,7 +31,7 @@ pub async fn from_folder(
     if store.has_admin().await? {
         return Ok(());
     }
-    if !folder.join("password").exists() {
+    if !folder.join(ADMIN_PASSWORD).exists() {
         tracing::warn!(
             folder = %folder.display(),
             "no Admin exists, and the folder has no credentials to create one; run `sc-auth-server admin create NAME`"
@@ -40,11 +41,11 @@ pub async fn from_folder(
     let read = |name: &str| {
         read_secret(&folder.join(name)).map_err(|problem| anyhow::anyhow!("SC_AUTH_BOOTSTRAP_ADMIN: {problem}"))
     };
-    let email = if folder.join("email").exists() { Some(read("email")?) } else { None };
+    let email = if folder.join(ADMIN_EMAIL).exists() { Some(read(ADMIN_EMAIL)?) } else { None };
     let admin = Admin {
-        username: read("username")?.expose_secret().to_owned(),
+        username: read(ADMIN_USERNAME)?.expose_secret().to_owned(),
         email: email.map(|email| email.expose_secret().to_owned()),
-        password: read("password")?,
+        password: read(ADMIN_PASSWORD)?,
     };
     admin.check(&for_secret(policy)).context("SC_AUTH_BOOTSTRAP_ADMIN")?;
     create(store, hasher, &admin, secret_id(folder).as_deref(), now).await

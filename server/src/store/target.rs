@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use sc_auth_contract::status::EMPTY_DATABASE;
 use sha2::{Digest as _, Sha256};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
-const EMPTY: &str = "empty-";
 const OLD: &str = "legacy-";
 
 /// A database, and how to connect to it.
@@ -67,7 +67,7 @@ pub struct Place(String);
 impl Place {
     /// The name of the empty database there.
     pub fn empty(&self) -> String {
-        format!("{EMPTY}{}", self.0)
+        format!("{EMPTY_DATABASE}{}", self.0)
     }
 
     /// The name of the legacy service's database there.
@@ -77,7 +77,7 @@ impl Place {
 
     /// Whether the text is such a name, not an identity.
     pub fn is_name(text: &str) -> bool {
-        text.starts_with(EMPTY) || text.starts_with(OLD)
+        text.starts_with(EMPTY_DATABASE) || text.starts_with(OLD)
     }
 
     fn of(parts: &[&str]) -> Self {

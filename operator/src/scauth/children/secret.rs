@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
 use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
 use sc_auth_contract::keys::{KeySet, KeysError};
-use sc_auth_contract::places::KEYS_FILE;
+use sc_auth_contract::places::{ADMIN_EMAIL, ADMIN_ID, ADMIN_PASSWORD, ADMIN_USERNAME, KEYS_FILE};
 use sc_auth_contract::time::UnixTime;
 use secrecy::ExposeSecret as _;
 
@@ -49,12 +49,12 @@ pub fn admin_secret(resolved: &Resolved, rng: &mut impl CryptoRng) -> Secret {
     let Admin { username, email, password_min_length } = resolved.admin.clone();
     let password = sc_auth_contract::password::generate(password_min_length, rng);
     let mut data = BTreeMap::from([
-        ("username".to_owned(), username),
-        ("password".to_owned(), password.expose_secret().to_owned()),
-        ("id".to_owned(), random(rng)),
+        (ADMIN_USERNAME.to_owned(), username),
+        (ADMIN_PASSWORD.to_owned(), password.expose_secret().to_owned()),
+        (ADMIN_ID.to_owned(), random(rng)),
     ]);
     if let Some(email) = email {
-        data.insert("email".to_owned(), email);
+        data.insert(ADMIN_EMAIL.to_owned(), email);
     }
     Secret {
         metadata: kept(resolved, &resolved.names.admin_secret()),

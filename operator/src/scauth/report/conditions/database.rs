@@ -1,7 +1,7 @@
 //! DatabaseReady: whether the pods serve from the database that holds the data, and reach it.
 
 use k8s_openapi::jiff::Timestamp;
-use sc_auth_contract::status::{HoldReason, Offered, Other};
+use sc_auth_contract::status::{EMPTY_DATABASE, HoldReason, Offered, Other};
 
 use super::{ConditionUpdate, before, trouble, unreachable, update};
 use crate::scauth::health::{Health, Word};
@@ -168,7 +168,7 @@ fn changed(input: &ConditionInput<'_>, health: &Health) -> Option<ConditionUpdat
     }
     // The file was removed under the pod.
     let is_embedded = input.resolved.database.is_embedded();
-    if let Some(found) = offered.filter(|found| is_embedded && found.starts_with("empty-")) {
+    if let Some(found) = offered.filter(|found| is_embedded && found.starts_with(EMPTY_DATABASE)) {
         return Some(lost(
             input,
             expected,
