@@ -1,5 +1,5 @@
-//! `diff`: what applying a manifest would change in the cluster, by the API server's own dry runs. Nothing is changed,
-//! and no Secret is read.
+//! `diff`: the changes that applying a manifest would make in the cluster, by dry runs of the API server. It changes
+//! nothing and reads no Secret.
 
 mod apply;
 mod text;
@@ -42,10 +42,10 @@ pub struct DiffArgs {
     release: ReleaseArgs,
 }
 
-/// Returns a unified diff, empty where nothing would change.
+/// Returns a unified diff, empty if nothing would change.
 ///
 /// # Errors
-/// Where the file or the cluster cannot be read, or the API server or the operator would refuse a ScAuth.
+/// If the file or the cluster cannot be read, or the API server or the operator would refuse a ScAuth.
 pub async fn run(args: DiffArgs) -> anyhow::Result<String> {
     let environment = args.release.environment();
     let scauths = render::read(&args.filename)?;
@@ -53,7 +53,7 @@ pub async fn run(args: DiffArgs) -> anyhow::Result<String> {
     diff(&client, &scauths, args.field_manager.as_deref(), &environment).await
 }
 
-/// As [`run`], for ScAuths that were read.
+/// Like [`run`], for ScAuths that were read already.
 ///
 /// # Errors
 /// As [`run`].
@@ -73,7 +73,7 @@ pub async fn diff(
     Ok(text)
 }
 
-/// An object before and after; null where there is none.
+/// An object before and after the change; null if it does not exist.
 struct Change {
     kind: String,
     before: Value,
@@ -95,7 +95,7 @@ async fn changes(
     let names = Names::of(&wanted);
     let mut observed = observe_children(client, &wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
     match find_foreign_autoscaler(client, &wanted, &names, &mut observed).await {
-        // Who may not list them is shown the change as if there were none.
+        // Without the right to list autoscalers, the diff ignores them.
         Err(kube::Error::Api(answer)) if answer.code == 403 => {}
         found => found.map_err(|error| anyhow!(explain(&error)))?,
     }
@@ -110,7 +110,7 @@ async fn changes(
     Ok(changes)
 }
 
-/// What the other ScAuths have. Who may not list them is shown the change as if there were none.
+/// The hosts of the other ScAuths. Without the right to list them, the diff ignores them.
 async fn hosts_of_others(client: &Client, wanted: &ScAuth) -> kube::Result<Hosts> {
     let fleet = match Api::<ScAuth>::all(client.clone()).list(&ListParams::default()).await {
         Ok(fleet) => fleet.items,
@@ -135,7 +135,7 @@ async fn children(
             Some(_) if observed.unknown_kinds.contains(&kind) => Value::Null,
             Some(_) if volume::freezes(kind, &observed.children) => before.clone(),
             Some(child) => dry_run(client, resolved, observed, kind, child).await?,
-            // What the spec does not ask for goes, but for what holds data.
+            // Children that the spec does not ask for are deleted, except for those that hold data.
             None if kind.stays_when_dropped() => before.clone(),
             None => Value::Null,
         };
@@ -154,7 +154,7 @@ async fn dry_run(
 ) -> anyhow::Result<Value> {
     let (live, mut child) = (observed.children.get(&kind), child.clone());
     if kind != Child::Namespace && !observed.children.contains_key(&Child::Namespace) {
-        // In a namespace that is not there, the API server tries nothing.
+        // In a missing namespace, the API server does not validate the object.
         return Ok(child);
     }
     if kind == Child::Deployment {

@@ -1,5 +1,5 @@
-//! sc-auth-operator: keeps one auth API for each ScAuth object. A library only so that its tests can run it in process,
-//! against a real API server.
+//! sc-auth-operator: keeps one auth API for each ScAuth object. It is a library only so that tests can run it in
+//! process, against a real API server.
 #![allow(missing_docs, clippy::must_use_candidate, reason = "nobody builds on it; what users read is in api/")]
 
 pub mod api;

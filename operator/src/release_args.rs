@@ -6,7 +6,7 @@ use clap::Args;
 use crate::scauth::release::ReleaseDefaults;
 use crate::scauth::validate::Environment;
 
-/// What the children depend on beside the ScAuth itself.
+/// The settings of the operator that the children depend on.
 #[derive(Debug, Clone, Args)]
 pub struct ReleaseArgs {
     /// Image of the server's pods, for a ScAuth without spec.image. It has no default, since no public registry has it.
@@ -20,7 +20,7 @@ pub struct ReleaseArgs {
     allowed_images: Vec<String>,
 }
 
-/// What to do where the server's image is not known.
+/// What to do if the server's image is unknown.
 pub const NO_SERVER_IMAGE: &str = concat!(
     "no image for the server's pods: set --server-image or SERVER_IMAGE to the one in your registry, such as ",
     "registry.example.com/sc-auth-server:",
@@ -29,7 +29,7 @@ pub const NO_SERVER_IMAGE: &str = concat!(
 
 impl ReleaseArgs {
     /// # Errors
-    /// Where no image is named, or only the placeholder of the manifests: an operator would make pods that never start.
+    /// If no image is named, or only the placeholder of the manifests: the operator would create pods that never start.
     pub fn ensure_image(&self) -> anyhow::Result<()> {
         let image = self.server_image.as_deref().unwrap_or_default().trim();
         ensure!(!image.is_empty(), NO_SERVER_IMAGE);
@@ -40,7 +40,7 @@ impl ReleaseArgs {
         Ok(())
     }
 
-    /// As the reconcile needs it.
+    /// The same in the form that a reconcile needs.
     pub fn environment(self) -> Environment {
         let image = self.server_image.unwrap_or_default().trim().to_owned();
         Environment {

@@ -1,4 +1,4 @@
-//! `render`: what a manifest's ScAuths become, without a cluster; the generated Secrets hold placeholders.
+//! `render`: the objects of a manifest's ScAuths, without a cluster; the generated Secrets contain placeholders.
 
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use crate::scauth::resolved::Resolved;
 use crate::scauth::validate::{Environment, validate};
 use crate::shared::schema::{problems, unknown_fields};
 
-/// Where a ScAuth has not been stored yet.
+/// The uid of a ScAuth that is not stored yet.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// The flags of `render`.
@@ -35,7 +35,7 @@ pub struct RenderArgs {
 }
 
 /// # Errors
-/// Where the file cannot be read, has no ScAuth, or one that the operator would refuse.
+/// If the file cannot be read, or contains no ScAuth, or one that the operator would refuse.
 pub fn render(args: RenderArgs) -> anyhow::Result<String> {
     let environment = args.release.environment();
     let mut text = String::new();
@@ -60,20 +60,20 @@ fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String
 }
 
 /// # Errors
-/// Where neither the ScAuth, its pods nor the command line name an image.
+/// If neither the ScAuth, its pods nor the command line name an image.
 pub fn ensure_image(resolved: &Resolved) -> anyhow::Result<()> {
     ensure!(!resolved.release.image.is_empty(), "{NO_SERVER_IMAGE}; or name one in spec.image");
     Ok(())
 }
 
-/// Tells on standard error what would be reported and refused by nobody.
+/// Prints problems on standard error that would otherwise be reported only in the status.
 pub fn warn(resolved: &Resolved) {
     if let Some(note) = &resolved.unknown_upgrade {
         let _ = writeln!(std::io::stderr(), "warning: ScAuth {}: {note}", resolved.names.scauth);
     }
 }
 
-/// As they would be made, but with nothing in them that is secret.
+/// The generated Secrets with placeholders.
 fn secrets(resolved: &Resolved) -> anyhow::Result<[Value; 2]> {
     let mut keys = serde_json::to_value(children::keys_secret(resolved, UnixTime::EPOCH, &mut rand::rng())?)?;
     for file in [KEYS_FILE, DEPLOYMENT_FILE] {
@@ -86,15 +86,15 @@ fn secrets(resolved: &Resolved) -> anyhow::Result<[Value; 2]> {
     Ok([keys, admin])
 }
 
-/// The ScAuths of a manifest, for the API server to judge. A field that does not exist is an error, as it is there.
+/// The ScAuths in a manifest, checked as by the API server. Unknown fields are errors, as there.
 ///
 /// # Errors
-/// Where the file cannot be read or holds none.
+/// If the file cannot be read or contains no ScAuth.
 pub fn read(path: &PathBuf) -> anyhow::Result<Vec<ScAuth>> {
     read_checked(path, unknown_fields)
 }
 
-/// What is wrong with an object, by the schema that it is to have.
+/// The problems of an object according to its schema.
 type Check = fn(&Value, &Value) -> Vec<String>;
 
 fn read_checked(path: &PathBuf, check: Check) -> anyhow::Result<Vec<ScAuth>> {
@@ -218,7 +218,7 @@ spec: {database: {embedded: {}}}
         for (part, other, words) in [
             ("database:", "databse:", "unknown field \"spec.databse\"; spec.database: is required"),
             ("embedded: {}", "embedded: {sise: 1Gi}", "unknown field \"spec.database.embedded.sise\""),
-            // What is empty is unknown too.
+            // Empty is unknown too.
             ("embedded: {}", "embeded: {}", "unknown field \"spec.database.embeded\""),
             ("embedded: {}", "embedded: {sise: []}", "unknown field \"spec.database.embedded.sise\""),
             ("{database:", "{sized: null, database:", "unknown field \"spec.sized\""),

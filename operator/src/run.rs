@@ -1,4 +1,4 @@
-//! `run`: waits to be the leader, then reconciles until told to stop.
+//! `run`: waits for the lease, then reconciles until SIGTERM.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +27,9 @@ use crate::shared::metrics::Metrics;
 use crate::shared::names::FIELD_MANAGER;
 use crate::shared::probes::{self, Probes};
 
-/// How long reconciles may take to end after SIGTERM; Kubernetes kills after 30 s.
+/// Time limit of reconciles after SIGTERM; Kubernetes kills the process after 30 s.
 const LONGEST_STOP: Duration = Duration::from_secs(20);
-/// Far longer than a reconcile takes.
+/// Much longer than a reconcile takes.
 const LONGEST_RECONCILE: Duration = Duration::from_secs(25);
 
 /// The flags of `run`.
@@ -65,8 +65,7 @@ fn now() -> Timestamp {
 }
 
 /// # Errors
-/// Where no image of the server is named, the cluster cannot be reached at all, the address is taken, or the Lease is
-/// lost.
+/// If the server's image is not named, the cluster cannot be reached, the address is in use, or the Lease is lost.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     args.release.ensure_image()?;
     let stop = CancellationToken::new();
@@ -80,7 +79,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     operate(args, config, stop).await
 }
 
-/// The same with an API server that is named, until `stop`.
+/// The same with a given API server, until `stop`.
 ///
 /// # Errors
 /// As [`run`].
@@ -98,7 +97,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         metrics: metrics.clone(),
     };
     let listener = tokio::net::TcpListener::bind(args.listen).await.context("LISTEN")?;
-    // All of them end with this function.
+    // All tasks end with this function.
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(async move {
         let _ = axum::serve(listener, probes::router(probes)).await;
@@ -138,8 +137,8 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         stop.cancelled().await;
         tokio::time::sleep(LONGEST_STOP).await;
     };
-    // The controller first, then the Lease: a successor must not start while a reconcile is under way. One that does not
-    // end is given up, as it may be at any point.
+    // The controller stops first, then the Lease is released: a successor must not start during a reconcile. A
+    // reconcile that does not end in time is aborted, which is safe at any point.
     tokio::select! {
         () = controller::run(Arc::new(context), feeds, stop.clone()) => {}
         () = deadline => tracing::warn!("abandoning reconciles that did not finish in time"),
@@ -172,7 +171,7 @@ mod tests {
         run: RunArgs,
     }
 
-    /// Before it looks for a cluster.
+    /// Runs before a cluster is configured.
     #[tokio::test]
     async fn without_an_image_of_the_server_it_does_not_start_and_asks_for_one() {
         let placeholder = "registry.invalid/sc-auth-server:0.2.0";

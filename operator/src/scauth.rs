@@ -1,5 +1,5 @@
-//! The reconcile of a ScAuth on one screen: observe, validate, build the children, apply, report. Each run starts from the cluster's state and
-//! may die anywhere.
+//! The reconcile of a ScAuth on one screen: observe, validate, build the children, apply, report. Each run starts from
+//! the cluster's state and may be interrupted at any point.
 
 pub mod apply;
 pub mod capacity;
@@ -61,7 +61,7 @@ use validate::Environment;
 /// The CustomResourceDefinition.
 pub const DEFINITION: &str = "scauths.sc-auth.io";
 
-/// The plural of the kind, by which metrics are told apart.
+/// The plural of the kind, which distinguishes its metrics.
 pub const PLURAL: &str = "scauths";
 
 /// All ScAuths, for the metrics.
@@ -69,34 +69,34 @@ pub fn fleet(store: Store<ScAuth>) -> Fleet {
     Fleet::of(PLURAL, store, |scauth| scauth.status.as_ref().map_or(&[], |status| &status.conditions))
 }
 
-/// Whether a CustomResourceDefinition matters to this kind.
+/// Whether this kind depends on a CustomResourceDefinition.
 pub fn needs_definition(name: &str) -> bool {
     name == DEFINITION || Child::iter().any(|child| child.definition().as_deref() == Some(name))
 }
 
-/// What every reconcile is given.
+/// The context that all reconciles share.
 pub struct Context {
     pub client: Client,
     pub environment: Environment,
     pub recorder: Recorder,
-    /// Tells the time.
+    /// The clock.
     pub clock: fn() -> Timestamp,
-    /// When a ScAuth that is well is looked at again; its Secrets are not watched.
+    /// How often a healthy ScAuth is reconciled; its Secrets are not watched.
     pub resync: Duration,
-    /// How long one reconcile may take, but for what it tells the user.
+    /// Time limit of a reconcile, without the report.
     pub patience: Duration,
     /// How long a signing key is published before it signs.
     pub publish_keys_for: Duration,
-    /// All ScAuths, as the watch knows them.
+    /// All ScAuths, from the watch's store.
     pub fleet: Store<ScAuth>,
-    /// What their pods say.
+    /// The reports of their pods.
     pub health_cache: HealthCache,
     pub attempts: Attempts,
     pub apply_cache: ApplyCache,
 }
 
 impl Context {
-    /// Forgets what is known of ScAuths that are gone.
+    /// Forgets deleted ScAuths.
     pub fn forget_deleted(&self) {
         let exists = |name: &str| self.fleet.get(&ObjectRef::new(name)).is_some();
         self.attempts.keep_only(exists);
@@ -104,14 +104,14 @@ impl Context {
     }
 }
 
-/// A missing Secret, a kind that the cluster lacks, or why a pod does not start, is looked for this often.
+/// How often to check for a missing Secret, a missing kind, or why a pod does not start.
 const SOON: Duration = Duration::from_secs(10);
-/// How long telling the user may take.
+/// Time limit of the report.
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
 
 pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Action, Error> {
     if scauth.metadata.deletion_timestamp.is_some() {
-        // Owner references do the cleaning up.
+        // Owner references take care of the cleanup.
         return Ok(Action::await_change());
     }
     let result = Box::pin(run(&scauth, &context)).await;
@@ -121,7 +121,7 @@ pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Act
     result
 }
 
-/// After a failure: each object has delays of its own, which grow.
+/// The requeue after a failure: each object has its own delays, which grow.
 #[expect(clippy::needless_pass_by_value, reason = "the Controller's signature")]
 pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Action {
     let delay = context.attempts.count(&scauth.name_any());
@@ -132,7 +132,7 @@ pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Actio
 async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
     let fleet = context.fleet.state();
     let turn = release::turn(scauth, fleet.iter().map(AsRef::as_ref), &context.environment.defaults);
-    // A connection on which nothing comes could hold it for minutes.
+    // A connection without data could block it for minutes.
     let acted = tokio::time::timeout(context.patience, observe_and_apply(scauth, &turn, context)).await;
     let (observed, outcome) = acted.unwrap_or_else(|_| failed(ApplyError::TimedOut));
     let may_pass = matches!(&outcome, Outcome::Failed(error) if error.is_transient());
@@ -197,7 +197,7 @@ async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observe
     }
 }
 
-/// When to look again although nothing changes.
+/// When to reconcile again although nothing changes.
 fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context: &Context) -> Duration {
     let Outcome::Applied { applied, .. } = outcome else {
         return if matches!(outcome, Outcome::Refused(_)) { SOON } else { context.resync };
@@ -212,7 +212,7 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context
     }
     let now = UnixTime::from_seconds((context.clock)().as_second());
     let until_step = applied.keys.next_step.map(|step| (step - now).max(Duration::from_secs(1)));
-    // Autoscalers that are not ours are not watched.
+    // Autoscalers of others are not watched.
     let while_theirs = observed.foreign_autoscaler.as_ref().map(|_| Duration::from_mins(1));
     [until_step, applied.leaves_in, while_theirs].into_iter().flatten().fold(context.resync, Duration::min)
 }

@@ -1,4 +1,4 @@
-//! What the reconciles of all kinds share. Nothing here knows a kind.
+//! Shared by the reconciles of all kinds. Nothing here depends on a kind.
 
 pub mod apply;
 pub mod attempts;

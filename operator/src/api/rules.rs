@@ -3,7 +3,7 @@
 use sc_auth_contract::places::{DATA, MOUNTS, RUN};
 use sc_auth_contract::settings::{ALL, DecidedBy, Setting};
 
-/// The seconds in a field such as `15m`; `default` stands for a field that is missing.
+/// The seconds in a field such as `15m`; `default` replaces a missing field.
 pub fn seconds(field: &str, default: Option<Setting>) -> String {
     let field = format!("self.{field}");
     let text = match default {
@@ -25,7 +25,7 @@ pub fn email() -> String {
     format!("self.matches('^.{{1,64}}@') && self.matches('{pattern}')")
 }
 
-/// No extra variable of the pods is one that another field, or the operator itself, decides.
+/// No additional variable of the pods is one that another field, or the operator itself, sets.
 pub fn no_reserved_variable() -> String {
     let reserved = ALL.iter().filter(|setting| setting.decided_by != DecidedBy::PodTemplate);
     let mut names: Vec<&str> = reserved.map(|setting| setting.name.trim_end_matches("_FILE")).collect();
@@ -37,7 +37,7 @@ pub fn no_reserved_variable() -> String {
     format!("self.all(variable, !variable.name.matches('{pattern}'))")
 }
 
-/// No extra volume has the name of one of ours.
+/// No additional volume has the name of one of ours.
 pub fn no_reserved_volume() -> String {
     let names: Vec<_> = MOUNTS.iter().map(|mount| format!("'{}'", mount.volume)).collect();
     format!("self.all(volume, !(volume.name in [{}]))", names.join(", "))

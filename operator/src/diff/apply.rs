@@ -1,4 +1,4 @@
-//! A ScAuth as it would be stored once somebody applied the manifest, in the way in which it was applied before.
+//! A ScAuth as stored after the manifest is applied in the same way as before.
 
 use anyhow::{Context as _, anyhow};
 use kube::api::{Patch, PatchParams, ValidationDirective};
@@ -9,7 +9,7 @@ use crate::api::ScAuth;
 use crate::scauth::names::FIELD_MANAGER;
 use crate::shared::error::explain;
 
-/// What `kubectl apply`, client-side, was last given.
+/// The last object of a client-side `kubectl apply`.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 pub async fn dry_run(
@@ -40,7 +40,7 @@ pub async fn dry_run(
     stored.map_err(|error| anyhow!(explain(&error)))
 }
 
-/// Who applied it last on the server's side.
+/// The last field manager of a server-side apply.
 fn last_manager(live: &ScAuth) -> Option<&str> {
     let applies = live.managed_fields().iter().filter(|entry| {
         entry.operation.as_deref() == Some("Apply")
@@ -50,7 +50,7 @@ fn last_manager(live: &ScAuth) -> Option<&str> {
     applies.max_by_key(|entry| entry.time.as_ref().map(|time| time.0)).and_then(|entry| entry.manager.as_deref())
 }
 
-/// What was applied the last time and is not any more is to go: null, in a merge patch (RFC 7386).
+/// Removes fields that were applied before and are now omitted: null, in a merge patch (RFC 7386).
 fn remove_dropped(last: &Value, wanted: &mut Value) {
     let (Some(last), Some(wanted)) = (last.as_object(), wanted.as_object_mut()) else { return };
     for (name, last) in last {

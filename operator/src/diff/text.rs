@@ -1,4 +1,4 @@
-//! A change as a person reads it: a unified diff of the two objects in YAML, without what changes by itself.
+//! A change for a reader: a unified diff of the two objects in YAML, without fields that change by themselves.
 
 use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use super::apply::LAST_APPLIED;
 use crate::scauth::names::ANNOTATION_APPLIED;
 
 impl Change {
-    /// Empty where nothing differs.
+    /// Empty if nothing differs.
     pub fn to_text(&self) -> serde_yaml::Result<String> {
         let (before, after) = (yaml(&self.before)?, yaml(&self.after)?);
         let lines = InternedInput::new(before.as_str(), after.as_str());

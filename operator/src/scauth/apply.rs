@@ -28,34 +28,34 @@ use crate::shared::cache::ApplyCache;
 use crate::shared::error::ApplyError;
 use crate::shared::reasons::Reason;
 
-/// What is there after the apply; the status is computed from it and from nothing else.
+/// The live state after the apply; the status is computed from it alone.
 #[derive(Debug, Default)]
 pub struct Applied {
     pub children: BTreeMap<Child, DynamicObject>,
-    /// Kinds that are wanted and that the cluster does not have.
+    /// Desired kinds that the cluster does not have.
     pub unknown_kinds: BTreeSet<Child>,
     /// How long until a replaced Ingress or HTTPRoute may be deleted.
     pub leaves_in: Option<Duration>,
-    /// Why the volume of the embedded database does not grow: a reason and a sentence.
+    /// Why the volume of the embedded database does not grow: a reason and a message.
     pub not_grown: Option<(Reason, String)>,
     pub keys: Keys,
 }
 
-/// What became of the generated keys.
+/// The state of the generated keys.
 #[derive(Debug, Default)]
 pub struct Keys {
     pub status: Vec<KeyStatus>,
     /// When a rotation's next step is due.
     pub next_step: Option<UnixTime>,
-    /// Why the Secret cannot be used.
+    /// Why the Secret is unusable.
     pub broken: Option<String>,
-    /// Whether the Secret had vanished, and every token with it.
+    /// Whether the Secret had been deleted, which invalidated every token.
     pub were_lost: bool,
-    /// What was done: reasons and sentences.
+    /// The completed steps: reasons and messages.
     pub notes: Vec<(Reason, String)>,
 }
 
-/// What an apply needs beside what it is to apply.
+/// The context of an apply.
 pub struct ApplyContext<'a> {
     pub client: &'a Client,
     pub cache: &'a ApplyCache,
@@ -70,7 +70,7 @@ pub async fn apply(
     observed: &Observed,
 ) -> Result<Applied, ApplyError> {
     let mut applied = Applied::default();
-    // Before `replicas` is sent again: two would fight over it.
+    // Before `replicas` is sent again: otherwise two managers would fight over it.
     if !children.contains_key(&Child::Autoscaler) {
         delete(context.client, Child::Autoscaler, observed).await?;
     }
@@ -79,7 +79,7 @@ pub async fn apply(
     }
     applied.keys = secrets::make_and_keep(context, resolved, observed).await?;
     let wanted: BTreeSet<_> = children.keys().copied().collect();
-    // One that is refused does not keep the others from being there.
+    // A refused child does not block the others.
     let mut refused = None;
     for (kind, mut child) in children {
         let live = observed.children.get(&kind);
@@ -97,7 +97,7 @@ pub async fn apply(
         if let (Err(error), Some(smaller), Some(live)) = (&done, smaller, live)
             && !error.is_transient()
         {
-            // What else changed is applied all the same, and the pod serves with the volume that there is.
+            // Other changes are still applied, and the pod serves with the existing volume.
             applied.not_grown = Some(capacity::refusal(error, live));
             done = one(context, kind, &resolved.names, smaller, observed, &mut applied).await;
         }
@@ -110,7 +110,7 @@ pub async fn apply(
         return Err(error);
     }
     let dropped = Child::iter().filter(|child| !wanted.contains(child) && !child.stays_when_dropped());
-    // The autoscaler is gone already.
+    // The autoscaler is deleted already.
     for kind in dropped.filter(|child| *child != Child::Autoscaler) {
         match succession::stays(kind, &applied, context.now).filter(|_| observed.children.contains_key(&kind)) {
             Some(rest) => applied.leaves_in = Some(rest),
@@ -123,7 +123,7 @@ pub async fn apply(
 /// The kinds of the children that are not in the desired state.
 ///
 /// # Errors
-/// Where a live object cannot be written as JSON.
+/// If a live object cannot be serialized as JSON.
 pub fn pending(children: &Children, observed: &Observed) -> Result<Vec<String>, ApplyError> {
     let mut names = Vec::new();
     for (kind, desired) in children.iter().filter(|(kind, _)| !observed.unknown_kinds.contains(kind)) {

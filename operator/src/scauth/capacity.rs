@@ -1,5 +1,5 @@
-//! The claim of the embedded database's volume: what it has, against what the spec asks for. A volume stays in its class
-//! and never shrinks; it grows where its class allows that, and the pod serves all the while.
+//! The claim of the embedded database's volume compared with the spec. A volume keeps its class and never shrinks; it
+//! can grow if its class allows expansion, while the pod keeps serving.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
@@ -12,32 +12,32 @@ use crate::shared::quantity::Quantity;
 use crate::shared::reasons::Reason;
 
 const DEFAULT_SIZE: &str = "1Gi";
-/// Where a claim says how large it is to be.
+/// The requested size in a claim.
 const REQUEST: &str = "/spec/resources/requests/storage";
 
-/// What the claim is to ask for.
+/// The requests of the claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
     pub request: String,
-    /// `None` leaves the class to the cluster.
+    /// `None` selects the cluster's default class.
     pub class: Option<String>,
     pub state: State,
 }
 
-/// How far the volume is what the spec asks for.
+/// How the volume compares with the spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// It is, or there is none yet.
+    /// It matches, or does not exist yet.
     Settled,
-    /// It is more than that, or of another class, and stays so.
+    /// It is larger, or has another class, and cannot change.
     Kept(String),
     /// It is about to grow.
     Growing(String),
-    /// The claim asks for something else and has no volume; until it has one, it cannot change.
+    /// The claim requests something else and has no volume; it cannot change until it has one.
     Pending(String),
 }
 
-/// What a live claim says.
+/// The fields of a live claim.
 struct Live<'a> {
     name: &'a str,
     namespace: &'a str,
@@ -67,7 +67,7 @@ impl<'a> Live<'a> {
     }
 }
 
-/// Whether we sent the class: a field that we stop sending would be taken away.
+/// Whether we sent the class: a field that we stop sending would be removed.
 fn owns_class(metadata: &ObjectMeta) -> bool {
     metadata.managed_fields.iter().flatten().any(|entry| {
         entry.manager.as_deref() == Some(FIELD_MANAGER)
@@ -75,7 +75,7 @@ fn owns_class(metadata: &ObjectMeta) -> bool {
     })
 }
 
-/// What the claim is to ask for, so that the API server takes it.
+/// The requests of the claim, in a form that the API server accepts.
 pub fn settle(embedded: &Embedded, claim: Option<&DynamicObject>) -> Volume {
     let wanted = embedded.size.as_deref().unwrap_or(DEFAULT_SIZE);
     let as_wanted = |state| Volume { request: wanted.to_owned(), class: embedded.storage_class_name.clone(), state };
@@ -140,7 +140,7 @@ fn unbound(embedded: &Embedded, wanted: &str, live: &Live<'_>) -> (String, State
     (request.to_owned(), State::Pending(pending))
 }
 
-/// The same claim without the growth; `None` where it does not ask for any.
+/// The same claim without the growth; `None` if it does not request any.
 pub fn without_growth(desired: &Value, live: Option<&DynamicObject>) -> Option<Value> {
     let asked = live?.data.pointer(REQUEST)?;
     let mut desired = desired.clone();
@@ -173,7 +173,7 @@ pub fn refusal(error: &ApplyError, claim: &DynamicObject) -> (Reason, String) {
     (Reason::VolumeNotExpandable, message)
 }
 
-/// What the status records of a claim.
+/// The volume in the status.
 pub fn status(claim: &DynamicObject) -> VolumeStatus {
     let text = |path: &str| claim.data.pointer(path).and_then(Value::as_str).map(str::to_owned);
     VolumeStatus { capacity: text("/status/capacity/storage"), storage_class_name: text("/spec/storageClassName") }

@@ -1,5 +1,5 @@
-//! The children. What is not in this list is neither watched nor looked at nor applied, and what is in it must
-//! be built: the compiler sees to that.
+//! The children. Kinds that are not in this list are neither watched nor read nor applied; the compiler ensures that
+//! those in it are built.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -13,7 +13,7 @@ use strum::EnumIter;
 
 use crate::scauth::names::Names;
 
-/// A child, in the order in which they are applied. The generated Secrets are none: they are created once.
+/// A child, in the order of application. The generated Secrets are not children: they are created once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumIter)]
 pub enum Child {
     Namespace,
@@ -21,7 +21,7 @@ pub enum Child {
     NetworkPolicy,
     VolumeClaim,
     Service,
-    /// Health and metrics, for who may ask for them.
+    /// The Service for health and metrics.
     OpsService,
     Deployment,
     DisruptionBudget,
@@ -48,7 +48,7 @@ impl Child {
         }
     }
 
-    /// The name of the CustomResourceDefinition, where the cluster may lack the kind.
+    /// The name of the CustomResourceDefinition, if the cluster may lack the kind.
     pub fn definition(self) -> Option<String> {
         match self {
             Self::HttpRoute | Self::ServiceMonitor => {
@@ -68,7 +68,7 @@ impl Child {
         }
     }
 
-    /// Whether the child stays when the spec no longer asks for it: it holds data.
+    /// Whether the child is kept when the spec no longer asks for it, because it holds data.
     pub fn stays_when_dropped(self) -> bool {
         match self {
             Self::Namespace | Self::VolumeClaim => true,
@@ -128,7 +128,7 @@ impl Child {
     }
 }
 
-/// A kind that others define.
+/// A kind that is not built into Kubernetes.
 fn foreign(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
     ApiResource {
         group: group.to_owned(),

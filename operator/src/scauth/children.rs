@@ -1,4 +1,4 @@
-//! The children as they are to be: a pure function of the resolved ScAuth. One file a child.
+//! Builds the desired children from `Resolved`. Pure functions, one file for each child.
 
 mod autoscaler;
 mod deployment;
@@ -30,11 +30,12 @@ use crate::scauth::child::Child;
 use crate::scauth::names::{FIELD_MANAGER, LABEL_RETAINED, LABEL_SCAUTH, MANAGED_BY};
 use crate::shared::ownership::retained_by;
 
-/// All children but the generated Secrets, which are made once and never applied. What is not in it is not to be there.
+/// All children except the generated Secrets, which are created once and never applied. A child missing from the map
+/// must not exist.
 pub type Children = BTreeMap<Child, Value>;
 
 /// # Errors
-/// Where a child cannot be written as JSON.
+/// If a child cannot be serialized as JSON.
 pub fn build(resolved: &Resolved) -> serde_json::Result<Children> {
     let mut children = Children::new();
     for kind in Child::iter() {
@@ -66,7 +67,7 @@ fn json<K: Serialize>(child: Option<K>) -> serde_json::Result<Option<Value>> {
     child.map(serde_json::to_value).transpose()
 }
 
-/// What tells our pods from all others; it can never change.
+/// Distinguishes our pods from all others; it can never change.
 pub fn selector(resolved: &Resolved) -> BTreeMap<String, String> {
     [
         ("app.kubernetes.io/name".to_owned(), "sc-auth".to_owned()),
@@ -82,7 +83,7 @@ fn labels(resolved: &Resolved) -> BTreeMap<String, String> {
     labels
 }
 
-/// Metadata of what goes with the ScAuth.
+/// Metadata of objects that are deleted with the ScAuth.
 fn owned(resolved: &Resolved, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
@@ -93,7 +94,7 @@ fn owned(resolved: &Resolved, name: &str) -> ObjectMeta {
     }
 }
 
-/// Metadata of what stays, unless the policy says otherwise.
+/// Metadata of objects that are kept, unless the policy deletes them.
 fn kept(resolved: &Resolved, name: &str) -> ObjectMeta {
     let mut metadata = owned(resolved, name);
     if resolved.policy == DeletionPolicy::Retain {

@@ -1,5 +1,5 @@
-//! What is watched, and how the queue is fed. Each watch has its own backoff, and its errors end here: an operator that
-//! shares one backoff among all can stay deaf while it looks healthy.
+//! The watches and the queue. Each watch has its own backoff, and its errors end here: an operator that shares one
+//! backoff among all watches can miss events while it looks healthy.
 
 mod neighbours;
 
@@ -31,13 +31,13 @@ use crate::shared::metrics::Metrics;
 use crate::shared::watches::{self, Optional, PAGE};
 use neighbours::Neighbours;
 
-/// How many are reconciled at once.
+/// Number of concurrent reconciles.
 const CONCURRENCY: u16 = 16;
-/// What the controller is fed by, beside the watches that every cluster has.
+/// Inputs of the controller, besides the watches that every cluster has.
 pub struct Feeds {
-    /// Where the ScAuths that are watched go.
+    /// Receives the watched ScAuths.
     pub writer: Writer<ScAuth>,
-    /// Others may have a ScAuth reconciled.
+    /// Requests for reconciles from other parts of the operator.
     pub sender: UnboundedSender<ObjectRef<ScAuth>>,
     pub receiver: UnboundedReceiver<ObjectRef<ScAuth>>,
     pub definitions: Receiver<Definitions>,
@@ -68,7 +68,8 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
             }
             ready(result.is_ok())
         });
-    // The Controller lets its first reconcile wait for the first list of ScAuths, and once stopped it reads no more of it.
+    // The Controller delays its first reconcile until the first list of ScAuths, and stops reading from it once
+    // stopped.
     let (fleet, stopped) = (store.clone(), stop.clone());
     let stopped_before_it_began = async move {
         stopped.cancelled().await;

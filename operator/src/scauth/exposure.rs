@@ -1,5 +1,5 @@
-//! Where clients reach the API, by the spec; and whether they come in by the Ingress or HTTPRoute, from what its controllers
-//! wrote into it.
+//! The address of the API according to the spec, and whether clients reach it through the Ingress or HTTPRoute
+//! according to the status that its controllers wrote.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::api::{HttpRoute, ScAuthSpec};
 use crate::scauth::names::Names;
 
-/// By what clients reach the API from outside of the cluster.
+/// The object through which clients outside the cluster reach the API.
 #[derive(Debug, Clone)]
 pub enum Exposure {
     Ingress(Ingress),
@@ -23,15 +23,15 @@ pub enum Exposure {
 #[derive(Debug, Clone)]
 pub struct Ingress {
     pub host: String,
-    /// `None` leaves the class to the cluster.
+    /// `None` selects the cluster's default class.
     pub class: Option<String>,
     pub annotations: BTreeMap<String, String>,
-    /// The Secret with the certificate, where the Ingress serves HTTPS.
+    /// The Secret with the certificate, if the Ingress serves HTTPS.
     pub certificate: Option<String>,
 }
 
 impl Exposure {
-    /// What the spec asks for.
+    /// The exposure in the spec.
     pub fn of(spec: &ScAuthSpec, names: &Names) -> Self {
         if let Some(ingress) = spec.ingress() {
             let tls = ingress.tls.as_ref();
@@ -45,8 +45,8 @@ impl Exposure {
         spec.http_route().cloned().map_or(Self::None, Self::Route)
     }
 
-    /// Where clients reach the API. Only the Gateway knows whether a route is reached by HTTPS; that it is not can be said
-    /// by auth.issuer.
+    /// The address of the API. Only the Gateway knows whether a route is served over HTTPS; auth.issuer can state that
+    /// it is not.
     pub fn url(&self, names: &Names, issuer: Option<&str>) -> String {
         let host = match self {
             Self::Ingress(ingress) => {
@@ -62,25 +62,25 @@ impl Exposure {
     }
 }
 
-/// Where clients reach the API, by the spec alone.
+/// The address of the API, from the spec alone.
 pub fn url(spec: &ScAuthSpec, names: &Names) -> String {
     let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.as_deref());
     Exposure::of(spec, names).url(names, issuer)
 }
 
-/// Whether an ingress controller has written an address into it.
+/// Whether an ingress controller has written an address into its status.
 pub fn has_address(ingress: &DynamicObject) -> bool {
     let addresses = ingress.data.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
     addresses.is_some_and(|addresses| !addresses.is_empty())
 }
 
-/// Whether a Gateway takes the route.
+/// Whether a Gateway has accepted the route.
 pub fn is_accepted(route: &DynamicObject) -> bool {
     words_of_gateways(route).iter().any(|word| word["type"] == "Accepted" && word["status"] == "True")
 }
 
-/// The conditions that the route's present Gateways have written into it as it is now. Some leave their words behind when
-/// a route leaves them.
+/// The conditions of the route's current generation from its current Gateways. Some controllers keep their conditions
+/// after a route is detached.
 pub fn words_of_gateways(route: &DynamicObject) -> Vec<&Value> {
     let list = |path: &str| route.data.pointer(path).and_then(Value::as_array).into_iter().flatten();
     let identity = |reference: &Value| {

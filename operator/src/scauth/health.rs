@@ -1,4 +1,4 @@
-//! What the pods of one ScAuth say together, from each one's answer to `/status`. Pure functions.
+//! Combines the answers of a ScAuth's pods to `/status`. Pure functions.
 
 mod cache;
 
@@ -11,14 +11,14 @@ use crate::api::ScAuthStatus;
 use crate::shared::conditions::{ConditionStatus, ConditionType, find};
 pub use cache::{Ask, HealthCache};
 
-/// What is known from the pods themselves.
+/// The knowledge from the pods themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
-    /// They have not been asked since they last changed.
+    /// They have not been polled since they last changed.
     NotAsked,
-    /// They were asked more than once and none answers: only their probes tell how they are.
+    /// They were polled more than once and none answers: only their probes show their state.
     Silent {
-        /// When the first of these questions was asked, where any was.
+        /// The time of the first poll without an answer, if known.
         since: Option<Timestamp>,
     },
     Said(Box<Health>),
@@ -43,24 +43,24 @@ impl Word {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Served {
     pub identity: String,
-    /// The name that it was accepted under.
+    /// The name under which it was accepted.
     pub accepted_as: Option<String>,
 }
 
-/// The answers of all pods that are not about to stop.
+/// The answers of all pods that are not terminating.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
     /// Whether each pod that serves reaches its database.
     pub database_reachable: bool,
-    /// The databases that pods serve from: one, but while they are replaced. Pods of release 0.2 do not know theirs.
+    /// The databases that pods serve from: several only during a rollout. Pods of release 0.2 do not report theirs.
     pub served: BTreeSet<Served>,
-    /// Why a pod serves nobody.
+    /// Why a pod does not serve.
     pub hold: Option<Hold>,
-    /// Another database, or one that cannot be opened, which the settings now name.
+    /// Another database, or one that cannot be opened, which the settings name now.
     pub offered: Option<Offered>,
-    /// Whether the first Admin was made with the Secret that the pods have.
+    /// Whether the first Admin was created with the Secret that the pods have.
     pub admin_made: Option<bool>,
-    /// Whether sessions live whose keys are gone.
+    /// Whether the keys of unexpired sessions are lost.
     pub keys_lost: Option<bool>,
     /// The identifiers of each serving pod's signing keys.
     pub keys: BTreeSet<BTreeSet<String>>,
@@ -71,7 +71,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// `None` where nobody answered.
+    /// `None` if no pod answered.
     pub fn of(answers: &[Status]) -> Option<Self> {
         let staying: Vec<_> = answers.iter().filter(|answer| !answer.draining).collect();
         if staying.is_empty() {
@@ -87,7 +87,7 @@ impl Health {
         let mut others: Vec<_> = serving().flat_map(|answer| answer.others.clone()).collect();
         others.sort_by(|left, right| (left.created, &left.uid).cmp(&(right.created, &right.uid)));
         others.dedup_by(|left, right| left.uid == right.uid);
-        // One pod may not have the Secret yet that another one has read.
+        // One pod may not have the Secret yet that another has read.
         let made = serving().filter_map(|answer| answer.admin.made).max();
         Some(Self {
             database_reachable: databases.clone().all(|database| database.reachable),
@@ -102,7 +102,7 @@ impl Health {
         })
     }
 
-    /// Whether there is nothing to tell and nothing to wait for.
+    /// Whether there is nothing to report and nothing to wait for.
     pub fn is_well(&self) -> bool {
         let Self { database_reachable, served: _, hold, offered, admin_made: _, keys_lost, keys: _, others, fails } =
             self;
@@ -114,7 +114,7 @@ impl Health {
             && !fails
     }
 
-    /// Whether a status says all of it already, as after a restart of the operator.
+    /// Whether the status contains all of it already, as after a restart of the operator.
     pub fn is_told_by(&self, status: &ScAuthStatus) -> bool {
         // What `is_well` has looked at is not looked at again.
         let Self {
@@ -143,7 +143,7 @@ impl Health {
     }
 }
 
-/// Another database says more than an error.
+/// Another database is more specific than an error.
 fn rank(offered: &Offered) -> (bool, Option<String>, Option<String>) {
     (offered.identity.is_some(), offered.identity.clone(), offered.error.clone())
 }

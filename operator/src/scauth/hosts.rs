@@ -1,6 +1,6 @@
-//! Whose a host is, where several ScAuths ask for it through the same door: an ingress class, or listeners of a Gateway.
-//! One of them has it and the others wait. Which one follows from the objects alone, so that each reconcile comes to the
-//! same end, in whatever order they run.
+//! Ownership of a host that several ScAuths claim through the same entry point: an ingress class, or listeners of a
+//! Gateway. One of them holds it and the others wait. The result follows from the objects alone, so that all reconciles
+//! agree in any order.
 
 mod door;
 
@@ -16,37 +16,37 @@ use crate::shared::conditions::{ConditionType, find};
 use crate::shared::reasons::Reason;
 use door::{Door, doors};
 
-/// A host that another ScAuth claims too.
+/// A host that another ScAuth also claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Other {
     pub host: String,
     /// The other's name.
     pub scauth: String,
-    /// Through what the other is reached.
+    /// The other's entry point.
     pub door: String,
 }
 
-/// What other ScAuths are to the hosts of one.
+/// Conflicts of one ScAuth's hosts with those of others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosts {
-    /// Those that another has.
+    /// Hosts that another ScAuth holds.
     pub taken: Vec<Other>,
-    /// Those that another has by an object of the other kind: an HTTPRoute beside an Ingress. Whether both lead to the same
-    /// address nobody here knows.
+    /// Hosts that another ScAuth holds by an object of the other kind: an HTTPRoute beside an Ingress. Whether both
+    /// lead to the same address is unknown here.
     pub shared: Vec<Other>,
 }
 
-/// The hosts that the spec asks for.
+/// The hosts in the spec.
 fn claimed(scauth: &ScAuth) -> Vec<String> {
     let ingress = scauth.spec.ingress().into_iter().map(|ingress| &ingress.host);
     let route = scauth.spec.http_route().into_iter().flat_map(|route| &route.hostnames);
     ingress.chain(route).map(|host| host.to_ascii_lowercase()).collect()
 }
 
-/// How much of its claim to that host a ScAuth has already, the firmest hold first.
+/// How far a ScAuth already holds a host that it claims, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Hold {
-    /// Through each door that the spec names.
+    /// Through each entry point in the spec.
     Whole,
     /// Through some of them.
     Part,
@@ -56,7 +56,7 @@ enum Hold {
 fn hold(scauth: &ScAuth, host: &str) -> Hold {
     let Some(status) = &scauth.status else { return Hold::None };
     let Some(held) = &status.exposure else {
-        // Release 0.2 only said that clients come in.
+        // Release 0.2 only recorded that clients reach the API.
         let is_current = status.observed_generation == scauth.metadata.generation;
         return if is_current && says(scauth, ConditionType::Exposed) == Some(Reason::Admitted) {
             Hold::Whole
@@ -79,7 +79,7 @@ fn says(scauth: &ScAuth, type_: ConditionType) -> Option<Reason> {
     find(scauth.status.iter().flat_map(|status| &status.conditions), type_)?.reason.parse().ok()
 }
 
-/// Whether it may have a host that it does not have yet: it would apply what leads there.
+/// Whether it may claim a host that it does not hold yet: it would apply the object for it.
 fn may_take(scauth: &ScAuth) -> bool {
     let seen = scauth.status.as_ref().and_then(|status| status.observed_generation);
     let is_refused =
@@ -98,7 +98,7 @@ impl<'a> Contender<'a> {
         Self { scauth, doors: doors(scauth), hold: hold(scauth, host) }
     }
 
-    /// Who has it comes first, then who is older.
+    /// The holder comes first, then the oldest.
     fn rank(&self) -> (Hold, Option<Timestamp>, String) {
         let made = self.scauth.metadata.creation_timestamp.as_ref().map(|time| time.0);
         (self.hold, made, self.scauth.name_any())
@@ -118,7 +118,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Those who claim that host beside `scauth`, and it.
+/// The ScAuths that claim this host, including `scauth`.
 fn contenders<'a>(scauth: &'a ScAuth, fleet: &[&'a ScAuth], host: &str) -> Vec<Contender<'a>> {
     let mine = scauth.name_any();
     let others = fleet.iter().filter(|other| {
@@ -133,8 +133,8 @@ fn contenders<'a>(scauth: &'a ScAuth, fleet: &[&'a ScAuth], host: &str) -> Vec<C
     all
 }
 
-/// What the others in the fleet are to the hosts of this one. `default_class` is the class of an Ingress that names none,
-/// where it is known.
+/// Conflicts of this ScAuth's hosts with the others in the fleet. `default_class` is the class of an Ingress without
+/// one, if known.
 pub fn hosts(scauth: &ScAuth, fleet: &[&ScAuth], default_class: Option<&str>) -> Hosts {
     let mut hosts = Hosts::default();
     for host in claimed(scauth) {
@@ -155,7 +155,7 @@ pub fn hosts(scauth: &ScAuth, fleet: &[&ScAuth], default_class: Option<&str>) ->
     hosts
 }
 
-/// Whether it depends on the default class who has a host of this ScAuth.
+/// Whether the default class determines which ScAuth holds a host of this one.
 pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
     let names_class = |scauth: &ScAuth| scauth.spec.ingress().map(|ingress| door::class(ingress).is_some());
     let Some(mine) = names_class(scauth) else { return false };
@@ -165,7 +165,7 @@ pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
         .any(|other| names_class(other) == Some(!mine) && claimed(other).iter().any(|host| hosts.contains(host)))
 }
 
-/// What a ScAuth has, as its status records it: the hosts of the spec from which an object leads to it.
+/// The hosts that a ScAuth holds, as recorded in its status: those in the spec from which an object leads to it.
 pub fn exposure(scauth: &ScAuth, children: &BTreeMap<Child, DynamicObject>) -> Option<Exposure> {
     let strings = |kind: Child, path: &str| {
         let found = children.get(&kind).and_then(|child| child.data.pointer(path)).cloned().unwrap_or_default();
@@ -180,7 +180,7 @@ pub fn exposure(scauth: &ScAuth, children: &BTreeMap<Child, DynamicObject>) -> O
     (!hosts.is_empty()).then_some(Exposure { hosts, through })
 }
 
-/// All of a ScAuth that what others may have depends on.
+/// The parts of a ScAuth that determine which hosts others can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stake {
     hosts: BTreeSet<String>,
@@ -197,7 +197,7 @@ impl Stake {
         Self { hosts: held.flat_map(|held| held.hosts.iter().cloned()).chain(hosts).collect(), rest }
     }
 
-    /// Whether the two ask for a host in common.
+    /// Whether the two claim a common host.
     pub fn touches(&self, other: &Self) -> bool {
         !self.hosts.is_disjoint(&other.hosts)
     }

@@ -1,5 +1,5 @@
-//! Which database holds the data. The pods say what they found; the Secret with the keys says what is expected, and no
-//! other is used until a person accepts it. Pure functions.
+//! Identity of the database that contains the data. The pods report which one they found; the Secret with the keys
+//! records the expected one, and no other is used until a person accepts it. Pure functions.
 
 use std::collections::BTreeSet;
 
@@ -17,25 +17,25 @@ use crate::scauth::child::Child;
 use crate::scauth::health::Health;
 use crate::scauth::names::{ANNOTATION_ACCEPT_DATABASE, ANNOTATION_ACCEPTED, ANNOTATION_ADMIN, ANNOTATION_DATABASE};
 
-/// What stands on the Secret with the first Admin's password.
+/// Values of the annotation on the Secret with the first Admin's password.
 pub const ADMIN_MADE: &str = "made";
 pub const ADMIN_NOT_MADE: &str = "not-made";
 
-/// What the pods are to expect.
+/// The database that the pods expect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectation {
     /// The identity of the database, or the name that an empty one was accepted under; `None` until one is known.
     pub database: Option<String>,
-    /// The identity in the annotation, once it was accepted. It is accepted once: an empty database always has the same
-    /// name, and an annotation that was left must not accept the next one.
+    /// The identity in the annotation, once accepted. It is accepted once: an empty database always has the same name,
+    /// and an annotation that was left must not accept the next one.
     pub accepted: Option<String>,
-    /// What the pod template names, so that an acceptance replaces the pods.
+    /// The identity in the pod template, so that an acceptance replaces the pods.
     pub template: Option<String>,
-    /// What the annotation asks for, where that does nothing.
+    /// The value of an annotation that has no effect.
     pub unmet: Option<String>,
     /// When the ScAuth was created.
     pub created: UnixTime,
-    /// Made once with the Secret.
+    /// Created once with the Secret.
     instance: Option<String>,
 }
 
@@ -43,14 +43,14 @@ impl Expectation {
     pub fn of(scauth: &ScAuth, observed: &Observed) -> Self {
         let file = observed.secret.as_ref().and_then(deployment);
         let status = scauth.status.as_ref().and_then(|status| status.database.clone()).unwrap_or_default();
-        // The Secret has the last word. Where it was lost, the status still knows.
+        // The Secret takes precedence. If it was lost, the status still has the identity.
         let known = file.as_ref().and_then(|file| file.database.clone()).or(status.identity);
         let met_before = observed.secret.as_ref().map_or(status.accepted, note);
         let asked = scauth.annotations().get(ANNOTATION_ACCEPT_DATABASE).map(|id| id.trim().to_owned());
         let asked = asked.filter(|id| !id.is_empty());
         let health = observed.word.health();
         let found = health.map(|health| candidates(health, known.as_deref())).unwrap_or_default();
-        // Where none is known, the only one that is found is not accepted but learned.
+        // If no identity is known, the only one that the pods found is recorded without acceptance.
         let is_new = asked != met_before && (known.is_some() || found.len() > 1);
         let accepted_now = asked.clone().filter(|id| is_new && found.contains(id.as_str()));
         let accepted = accepted_now.clone().or_else(|| met_before.filter(|id| asked.as_ref() == Some(id)));
@@ -68,7 +68,7 @@ impl Expectation {
         }
     }
 
-    /// The file beside the keys. `instance` is random, for a Secret that has none yet.
+    /// The file beside the keys. `instance` is random, for a Secret without one.
     pub fn file(&self, name: &str, uid: &str, instance: impl FnOnce() -> String) -> Deployment {
         Deployment {
             name: name.to_owned(),
@@ -79,11 +79,11 @@ impl Expectation {
         }
     }
 
-    /// The merge patch that brings the Secret up to date; `None` where it is. The version in it makes sure that nothing
-    /// else has changed meanwhile, and the keys are not part of it.
+    /// The merge patch that updates the Secret; `None` if it is up to date. The version in it ensures that nothing else
+    /// has changed meanwhile, and the keys are not part of it.
     ///
     /// # Errors
-    /// Where the file cannot be written as JSON.
+    /// If the file cannot be serialized as JSON.
     pub fn patch(&self, live: &Secret, wanted: &Deployment) -> serde_json::Result<Option<Value>> {
         use base64::Engine as _;
         if deployment(live).as_ref() == Some(wanted) && note(live) == self.accepted {
@@ -100,7 +100,7 @@ impl Expectation {
     }
 }
 
-/// The databases that pods found, or could use, in place of the one that holds the data.
+/// The databases that pods found, or could use, instead of the expected one.
 pub fn candidates<'a>(health: &'a Health, expected: Option<&str>) -> BTreeSet<&'a str> {
     let held = health.hold.iter().map(|hold| hold.found.as_str());
     let offered = health.offered.iter().filter_map(|offered| offered.identity.as_deref());
@@ -110,7 +110,7 @@ pub fn candidates<'a>(health: &'a Health, expected: Option<&str>) -> BTreeSet<&'
     held.chain(offered).chain(served).filter(|found| Some(*found) != expected).collect()
 }
 
-/// What pods that serve tell of their database, where none is expected yet, or an empty one was accepted.
+/// The databases of serving pods if none is expected yet, or an empty one was accepted.
 fn learned(health: &Health, known: Option<&str>) -> Option<String> {
     let Some(known) = known else {
         let mut served = health.served.iter();
@@ -120,7 +120,7 @@ fn learned(health: &Health, known: Option<&str>) -> Option<String> {
     served.next().map(|served| served.identity.clone())
 }
 
-/// The file that the Secret has; `None` where it has none, or one that cannot be read.
+/// The Secret's file; `None` if it does not exist or is invalid.
 pub fn deployment(secret: &Secret) -> Option<Deployment> {
     let content = secret.data.as_ref()?.get(DEPLOYMENT_FILE)?;
     Deployment::parse(std::str::from_utf8(&content.0).ok()?).ok()
@@ -137,7 +137,7 @@ fn of_template(deployment: Option<&DynamicObject>) -> Option<String> {
     annotations.get(ANNOTATION_DATABASE)?.as_str().map(str::to_owned)
 }
 
-/// Whether the first Admin was made with the Secret, as it was last written down there.
+/// Whether the first Admin was created with the Secret, as last recorded in its annotation.
 pub fn admin_is_made(secret: &ObjectMeta) -> Option<bool> {
     match secret.annotations.as_ref()?.get(ANNOTATION_ADMIN)?.as_str() {
         ADMIN_MADE => Some(true),

@@ -1,12 +1,12 @@
-//! The Secrets that the pods mount, each once. They are mounted and not put into the environment, which would not follow
-//! their changes.
+//! The Secrets that the pods mount, each once. They are mounted instead of set in the environment, which would not
+//! follow their changes.
 
 use sc_auth_contract::places::{self, Mount};
 
 use super::names::Names;
 use crate::api::ScAuthSpec;
 
-/// A folder of the pods with the content of a Secret.
+/// A directory of the pods with the content of a Secret.
 #[derive(Debug, Clone)]
 pub struct SecretMount {
     pub mount: Mount,

@@ -1,41 +1,41 @@
-//! Names, labels and annotations that we give and look for.
+//! Names, labels and annotations that the operator sets and reads.
 
 use kube::ResourceExt as _;
 
 use crate::api::ScAuth;
 pub use crate::shared::names::{ANNOTATION_APPLIED, FIELD_MANAGER, LABEL_RETAINED, MANAGED_BY};
 
-/// Who keeps the number of replicas while nobody is to send it, see `apply/handover.rs`.
+/// The field manager that keeps the number of replicas while nobody sends it, see `apply/handover.rs`.
 pub const HANDOVER_MANAGER: &str = "sc-auth-operator-handover";
 
-/// On each child: the ScAuth that it belongs to.
+/// On each child: the name of its ScAuth.
 pub const LABEL_SCAUTH: &str = "sc-auth.io/scauth";
 
 /// On a namespace, by its owner: the names of the ScAuths that may use it, separated by commas, or `*`.
 pub const ANNOTATION_ALLOW: &str = "sc-auth.io/allow";
 
-/// On the Deployment: the revision of its pod template, its image, and the image that the spec named.
+/// On the Deployment: the revision of its pod template, its image, and the image in the spec.
 pub const ANNOTATION_REVISION: &str = "sc-auth.io/template-revision";
 pub const ANNOTATION_IMAGE: &str = "sc-auth.io/image";
 pub const ANNOTATION_SPEC_IMAGE: &str = "sc-auth.io/spec-image";
-/// On a ScAuth, by a person: the release whose image and pod template it is to have.
+/// On a ScAuth, by a person: the desired release of image and pod template.
 pub const ANNOTATION_UPGRADE_TO: &str = "sc-auth.io/upgrade-to";
 
 /// On a ScAuth, by a person: rotate the signing keys whenever this changes.
 pub const ANNOTATION_ROTATE: &str = "sc-auth.io/rotate-keys";
 /// On a ScAuth, by a person: the kid of a key that has leaked.
 pub const ANNOTATION_REVOKE: &str = "sc-auth.io/revoke-key";
-/// On the Secret with the keys: the requests of the two kinds above that were met.
+/// On the Secret with the keys: the completed requests of these two annotations.
 pub const ANNOTATION_ROTATED: &str = "sc-auth.io/rotated-for";
 pub const ANNOTATION_REVOKED: &str = "sc-auth.io/revoked-for";
 
 /// On a ScAuth, by a person: the identity of the database to use from now on.
 pub const ANNOTATION_ACCEPT_DATABASE: &str = "sc-auth.io/accept-database";
-/// On the Secret with the keys: what that annotation named when it was accepted.
+/// On the Secret with the keys: the value of that annotation when it was accepted.
 pub const ANNOTATION_ACCEPTED: &str = "sc-auth.io/accepted-database";
 /// On the pod template, only after an acceptance: the identity that was accepted, so that the pods are replaced.
 pub const ANNOTATION_DATABASE: &str = "sc-auth.io/database";
-/// On the Secret with the first Admin's password: whether that Admin was made with it, `made` or `not-made`.
+/// On the Secret with the first Admin's password: whether that Admin was created with it, `made` or `not-made`.
 pub const ANNOTATION_ADMIN: &str = "sc-auth.io/admin";
 
 /// The children's names.

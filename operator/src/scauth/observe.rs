@@ -1,4 +1,4 @@
-//! What is there. Of a user's Secrets only the metadata is asked for: their content is nobody's business but the pods'.
+//! Reads the live state. User Secrets are read as metadata only.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use crate::scauth::names::{LABEL_SCAUTH, Names};
 use crate::scauth::rollout::{self, Rollout};
 use crate::shared::ownership::{Ownership, ownership};
 
-/// On the IngressClass that an Ingress without a class gets.
+/// On the default IngressClass.
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
 
 /// The live objects that a ScAuth's children are compared with.
@@ -30,27 +30,27 @@ pub struct Observed {
     pub children: BTreeMap<Child, DynamicObject>,
     /// Kinds that the cluster does not have.
     pub unknown_kinds: BTreeSet<Child>,
-    /// Which hosts other ScAuths have, or claim too.
+    /// The hosts that other ScAuths hold, or also claim.
     pub hosts: Hosts,
-    /// The generated Secret with the keys, which is ours to read.
+    /// The generated Secret with the keys, whose content the operator may read.
     pub secret: Option<Secret>,
     pub admin_secret: Option<ObjectMeta>,
-    /// Somebody else's autoscaler of our Deployment, which the spec does not ask for.
+    /// Another owner's autoscaler of our Deployment, which the spec does not ask for.
     pub foreign_autoscaler: Option<DynamicObject>,
-    /// Whether somebody else made a PodDisruptionBudget; looked for only beside such an autoscaler.
+    /// Whether another owner created a PodDisruptionBudget; only read beside such an autoscaler.
     pub has_foreign_budget: bool,
-    /// The Secrets that the spec names and that are not there.
+    /// The Secrets that the spec names and that do not exist.
     pub missing_secrets: Vec<String>,
-    /// Why pods do not run, in the order of how much each says.
+    /// Why pods do not run, the most specific reason first.
     pub troubles: Vec<rollout::Trouble>,
-    /// A pod waits for its volumes. Should one fail, only an event says so, and events are not watched.
+    /// Whether a pod waits for its volumes. A failure appears only as an event, and events are not watched.
     pub is_mounting: bool,
-    /// What the pods say of themselves.
+    /// The pods' own reports.
     pub word: Word,
 }
 
 impl Observed {
-    /// All that counts and must be ours, by kind; the namespace has rules of its own.
+    /// All relevant objects that must be ours, by kind; the namespace has its own rules.
     pub fn owned(&self) -> impl Iterator<Item = (String, &ObjectMeta)> {
         let children = self.children.iter().filter(|(kind, _)| **kind != Child::Namespace);
         let children = children.map(|(kind, child)| (kind.resource().kind, &child.metadata));
@@ -58,7 +58,7 @@ impl Observed {
         children.chain(secrets.into_iter().flatten().map(|metadata| ("Secret".to_owned(), metadata)))
     }
 
-    /// Takes an object with a child's name in, if it counts.
+    /// Adds an object with a child's name, if it is relevant.
     pub fn take(&mut self, kind: Child, live: DynamicObject, spec: &ScAuthSpec, owner: &OwnerReference) {
         if counts(kind, spec, &live.metadata, owner) {
             self.children.insert(kind, live);
@@ -67,8 +67,8 @@ impl Observed {
         }
     }
 
-    /// The same of the Secret with the first Admin's password: once the keys or the Deployment are there, nobody makes or
-    /// needs it any more.
+    /// The same for the Secret with the first Admin's password: once the keys or the Deployment exist, it is neither
+    /// created nor needed.
     pub fn take_admin_secret(&mut self, live: ObjectMeta, owner: &OwnerReference) {
         let is_wanted = self.secret.is_none() && !self.children.contains_key(&Child::Deployment);
         if is_wanted || ownership(&live, owner) == Ownership::Ours {
@@ -77,7 +77,7 @@ impl Observed {
     }
 }
 
-/// Whether it is somebody else's autoscaler of our Deployment.
+/// Whether it is another owner's autoscaler of our Deployment.
 fn scales(autoscaler: &DynamicObject, owner: &OwnerReference) -> bool {
     let target = &autoscaler.data["spec"]["scaleTargetRef"];
     target["kind"] == "Deployment"
@@ -86,8 +86,8 @@ fn scales(autoscaler: &DynamicObject, owner: &OwnerReference) -> bool {
         && ownership(&autoscaler.metadata, owner) == Ownership::Foreign
 }
 
-/// Looks for somebody else's autoscaler of our Deployment under any name, unless the spec has one of its own, and for a
-/// budget beside it.
+/// Finds another owner's autoscaler of our Deployment under any name, unless the spec has its own, and a
+/// PodDisruptionBudget beside it.
 pub async fn find_foreign_autoscaler(
     client: &Client,
     scauth: &ScAuth,
@@ -126,10 +126,10 @@ pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed>
     Ok(observed)
 }
 
-/// The children alone.
+/// Reads only the children.
 pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -> kube::Result<Observed> {
     let mut observed = Observed::default();
-    // Without a uid, which each stored object has, nothing is anybody's.
+    // Without a uid, which each stored object has, ownership cannot be determined.
     let Some(owner) = scauth.controller_owner_ref(&()) else { return Ok(observed) };
     let Some(namespace) = Child::Namespace.api(client, &names.namespace).get_opt(&names.namespace).await? else {
         return Ok(observed);
@@ -141,7 +141,7 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
         }
         match kind.api(client, &names.namespace).get(&kind.name(names)).await {
             Ok(child) => observed.take(kind, child, &scauth.spec, &owner),
-            // The API server names the object where it knows the kind.
+            // The API server's NotFound names the object if it knows the kind.
             Err(kube::Error::Api(answer)) if answer.code == 404 => {
                 if kind.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
                 {
@@ -154,7 +154,7 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
     Ok(observed)
 }
 
-/// The class of an Ingress that names none; not known without the right to list classes.
+/// The class of an Ingress without one; unknown without the right to list classes.
 pub async fn default_class(client: &Client) -> kube::Result<Option<String>> {
     let api: Api<IngressClass> = Api::all(client.clone());
     let mut classes = match api.list_metadata(&ListParams::default()).await {
@@ -163,7 +163,7 @@ pub async fn default_class(client: &Client) -> kube::Result<Option<String>> {
         Err(error) => return Err(error),
     };
     classes.retain(|class| class.annotations().get(DEFAULT_CLASS).is_some_and(|is_default| is_default == "true"));
-    // As the API server chooses where there are several: the youngest.
+    // Like the API server, choose the youngest of several.
     classes.sort_by_key(|class| (class.creation_timestamp().map(|time| Reverse(time.0)), class.name_any()));
     Ok(classes.first().map(kube::ResourceExt::name_any))
 }
@@ -187,7 +187,7 @@ async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut
     Ok(())
 }
 
-/// Asked for only while pods are missing.
+/// Called only while pods are missing.
 async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> kube::Result<()> {
     let ours = ListParams::default().labels(&format!("{LABEL_SCAUTH}={}", names.scauth));
     let pods: Api<rollout::Pod> =
@@ -210,7 +210,7 @@ async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> ku
     Ok(())
 }
 
-/// The Secrets that the pods need and that a person, or another operator, makes.
+/// The Secrets that the pods need and that a person, or another operator, creates.
 pub fn referenced_secrets(spec: &ScAuthSpec) -> Vec<String> {
     let mut names: Vec<_> = mounts::referenced(spec).into_iter().map(|mount| mount.secret).collect();
     names.sort();

@@ -1,4 +1,4 @@
-//! Which of the objects with our children's names matter.
+//! Which objects with our children's names are relevant.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -7,7 +7,7 @@ use crate::api::ScAuthSpec;
 use crate::scauth::child::Child;
 use crate::shared::ownership::{Ownership, ownership};
 
-/// Whether the spec asks for a child of that kind.
+/// Whether the spec asks for this child.
 pub fn is_wanted(kind: Child, spec: &ScAuthSpec) -> bool {
     match kind {
         Child::Namespace
@@ -25,8 +25,7 @@ pub fn is_wanted(kind: Child, spec: &ScAuthSpec) -> bool {
     }
 }
 
-/// Whether a live object with a child's name matters: the spec asks for that child, or it is one that we made and that is
-/// to go. Anybody may have another one; and what an earlier ScAuth left is collected without us.
+/// Whether a live object is relevant: the spec asks for that child, or we created it and must delete it.
 pub fn counts(kind: Child, spec: &ScAuthSpec, live: &ObjectMeta, owner: &OwnerReference) -> bool {
     is_wanted(kind, spec) || (ownership(live, owner) == Ownership::Ours && live.deletion_timestamp.is_none())
 }

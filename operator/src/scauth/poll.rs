@@ -1,5 +1,5 @@
-//! Asks the pods how they are: what database they serve from, and whether they reach it, is known to them alone. Those
-//! that are well are asked every half minute, others sooner; a change of the answer has their ScAuth reconciled.
+//! Polls the pods: only they know their database and whether they reach it. Healthy ones are polled every half minute,
+//! others more often; a changed answer triggers a reconcile of their ScAuth.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -25,9 +25,9 @@ use crate::scauth::health::{Ask, Health, HealthCache};
 use crate::scauth::names::{LABEL_SCAUTH, Names};
 use crate::scauth::rollout;
 
-/// How often it is looked whether somebody is to be asked.
+/// How often to check whether a poll is due.
 const TICK: Duration = Duration::from_secs(1);
-/// So that pods that become ready together are asked together.
+/// Pods that become ready together are polled together.
 const PAUSE: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 8;
@@ -35,7 +35,7 @@ const MOST_BYTES: usize = 64 * 1024;
 
 type Http = legacy::Client<HttpConnector, Empty<Bytes>>;
 
-/// Asks until it is dropped. A ScAuth whose answer has changed is sent to `changed`.
+/// Polls until it is dropped. Sends each ScAuth whose answer has changed to `changed`.
 pub async fn run(
     client: Client,
     fleet: Store<ScAuth>,
@@ -62,7 +62,7 @@ pub async fn run(
     }
 }
 
-/// What all questions have in common.
+/// What all polls share.
 struct Asker {
     client: Client,
     http: Http,
@@ -91,14 +91,14 @@ async fn ask_all(client: &Client, http: &Http, scauth: &ScAuth, is_settled: bool
     Health::of(&answers.into_iter().flatten().collect::<Vec<_>>())
 }
 
-/// The pods that are ready, by the headless Service: it costs the API server nothing, and may be some seconds old.
+/// The ready pods, from the headless Service: this does not load the API server, and may be some seconds old.
 async fn by_name(scauth: &ScAuth) -> Vec<SocketAddr> {
     let names = Names::of(scauth);
     let pods = tokio::net::lookup_host((format!("{}.{}.svc", names.ops_service(), names.namespace), OPS_PORT)).await;
     pods.map(Iterator::collect).unwrap_or_default()
 }
 
-/// All pods as they are now, also those that are not ready.
+/// All current pods, including those that are not ready.
 async fn by_list(client: &Client, scauth: &ScAuth) -> Vec<SocketAddr> {
     let names = Names::of(scauth);
     let api: Api<rollout::Pod> =

@@ -1,6 +1,5 @@
-//! Which image and which revision of the pod template a ScAuth has. What was chosen once stays, over upgrades of the
-//! operator too, until somebody wants another: by the spec, by an annotation, or by `upgrade: Automatic` when it is this
-//! one's turn. Pure functions.
+//! Image and pod template revision of a ScAuth. They are kept, over upgrades of the operator too, until the spec or an
+//! annotation changes them, or `upgrade: Automatic` reaches this ScAuth. Pure functions.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
@@ -13,24 +12,24 @@ use crate::scauth::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPE
 use crate::shared::conditions::{ConditionStatus, ConditionType, find};
 use crate::shared::reasons::Reason;
 
-/// The latest revision of the pod template; `children/template.rs` tells them apart.
+/// The latest revision of the pod template; `children/template.rs` lists them.
 pub const LATEST: i32 = 2;
 
-/// What an operator brings along.
+/// The operator's own release.
 #[derive(Debug, Clone)]
 pub struct ReleaseDefaults {
     /// The name of the release.
     pub version: String,
-    /// The server's image where the spec names none. Empty where it is not known, which only `render` and `diff` allow.
+    /// The server's image if the spec names none. Empty if unknown, which only `render` and `diff` allow.
     pub image: String,
 }
 
-/// What the pods are to be of.
+/// The image and template revision that the pods should run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     pub revision: i32,
     pub image: String,
-    /// The release that they could be of.
+    /// The release to which they could be upgraded.
     pub available: Option<String>,
 }
 
@@ -38,14 +37,14 @@ pub struct Release {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpgradeTurn {
     Now,
-    /// After that one; the reason of its condition Ready, where it has the release and its pods do not serve.
+    /// After the named ScAuth; the reason of its condition Ready, if it has the release and its pods do not serve.
     After {
         scauth: String,
         reason: Option<String>,
     },
 }
 
-/// What was chosen before.
+/// The earlier choice.
 struct Chosen {
     revision: i32,
     image: String,
@@ -79,8 +78,8 @@ pub fn choose(
     }
 }
 
-/// Why the annotation for an upgrade can have no effect, where that is certain. One that names an earlier release may be
-/// what an operator of that release accepted, and a manifest in Git keeps it; the name of a release that never was looks
+/// Why the annotation for an upgrade cannot have any effect, if that is certain. An earlier release may be one that an
+/// operator of that release accepted, and a manifest in Git keeps it; the name of a release that never existed looks
 /// the same.
 pub fn unknown_upgrade(scauth: &ScAuth, defaults: &ReleaseDefaults) -> Option<String> {
     let named = scauth.annotations().get(ANNOTATION_UPGRADE_TO).filter(|named| **named != defaults.version)?;
@@ -97,7 +96,7 @@ pub fn unknown_upgrade(scauth: &ScAuth, defaults: &ReleaseDefaults) -> Option<St
     Some(format!("annotation {ANNOTATION_UPGRADE_TO} has no effect: it {problem}; this operator has release {version}"))
 }
 
-/// Release 0.1.0 wrote no annotation: it had the first revision, and only the container tells the image.
+/// Release 0.1.0 wrote no annotation: it had the first revision, and only the container shows the image.
 fn of_deployment(scauth: &ScAuth, deployment: &DynamicObject) -> Chosen {
     let running = deployment.data.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
     match noted(deployment) {
@@ -112,13 +111,13 @@ fn of_deployment(scauth: &ScAuth, deployment: &DynamicObject) -> Chosen {
     }
 }
 
-/// The revision and the image that a Deployment has, as the operator noted them there.
+/// The revision and the image in the Deployment's annotations.
 pub fn noted(deployment: &DynamicObject) -> Option<(i32, String)> {
     let note = |name: &str| deployment.annotations().get(name).cloned();
     Some((note(ANNOTATION_REVISION)?.parse().ok()?, note(ANNOTATION_IMAGE)?))
 }
 
-/// Where the Deployment is gone, the status still knows.
+/// If the Deployment is deleted, the status still has them.
 fn of_status(scauth: &ScAuth) -> Option<Chosen> {
     let status = scauth.status.as_ref()?;
     Some(Chosen {
@@ -128,9 +127,9 @@ fn of_status(scauth: &ScAuth) -> Option<Chosen> {
     })
 }
 
-/// Whose turn it is among those that upgrade by themselves: one after the other by name, the next one when the one
-/// before is Ready again. One that is not Ready does not begin, and does not keep others from it; unless it is that its
-/// pods do not start, which a new release may fix.
+/// The order of automatic upgrades: one after the other by name, the next one when the previous one is Ready again. One
+/// that is not Ready does not start and does not block others; except if its pods do not start, which a new release may
+/// fix.
 pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, defaults: &ReleaseDefaults) -> UpgradeTurn {
     let mine = scauth.name_any();
     if scauth.spec.upgrade != Some(Upgrade::Automatic) || is_current(scauth, defaults) {
@@ -154,7 +153,7 @@ pub fn turn<'a>(scauth: &ScAuth, all: impl IntoIterator<Item = &'a ScAuth>, defa
     UpgradeTurn::After { scauth: first.name_any(), reason }
 }
 
-/// Whether it has the release, and its pods do not serve yet, or any more.
+/// Whether it has the release, and its pods do not serve.
 fn is_under_way(scauth: &ScAuth, defaults: &ReleaseDefaults) -> bool {
     is_current(scauth, defaults) && !is_up(scauth)
 }
@@ -169,12 +168,12 @@ fn is_ready(scauth: &ScAuth) -> bool {
     ready(scauth).is_some_and(|ready| ready.status == ConditionStatus::True)
 }
 
-/// Whether its pods serve; that another has its host is not their fault, and no release mends it.
+/// Whether its pods serve. A host that another ScAuth holds is not their fault, and no release fixes it.
 fn is_up(scauth: &ScAuth) -> bool {
     is_ready(scauth) || ready(scauth).is_some_and(|ready| ready.reason == Reason::HostTaken.to_string())
 }
 
-/// A new pod would lose a volume that is at risk.
+/// A new pod would lose a volume at risk.
 fn may_begin(scauth: &ScAuth) -> bool {
     if condition(scauth, ConditionType::DatabaseReady)
         .is_some_and(|found| found.reason == Reason::VolumeAtRisk.to_string())

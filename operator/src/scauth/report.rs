@@ -1,5 +1,5 @@
-//! What a user sees: the status, from what was applied and what is there, and events. Only `report`, with the two
-//! functions at the end, holds a client; the rest is pure.
+//! The status and events, from the applied and the live objects. Only `report`, with the two functions at the end, uses
+//! a client; the rest is pure.
 
 mod conditions;
 
@@ -35,14 +35,14 @@ use crate::shared::conditions::{ConditionStatus, ConditionType, find};
 use crate::shared::error::ApplyError;
 use crate::shared::reasons::Reason;
 
-/// How a reconcile ended.
+/// The outcome of a reconcile.
 #[derive(Debug)]
 pub enum Outcome {
     Applied {
         resolved: Box<Resolved>,
         applied: Box<Applied>,
     },
-    /// Nothing was applied, since the spec says so.
+    /// Nothing was applied, because the spec suspends it.
     Suspended {
         resolved: Box<Resolved>,
         /// The kinds of the children that are not in the desired state.
@@ -52,7 +52,7 @@ pub enum Outcome {
     Failed(ApplyError),
 }
 
-/// What the conditions are computed from, where the spec could be built.
+/// The input of the conditions, if the spec could be built.
 pub struct ConditionInput<'a> {
     pub resolved: &'a Resolved,
     pub observed: &'a Observed,
@@ -62,17 +62,17 @@ pub struct ConditionInput<'a> {
     /// Why the volume does not grow.
     pub not_grown: Option<&'a (Reason, String)>,
     pub rollout: Rollout,
-    /// The conditions as they were: what pods said stays until they are asked again.
+    /// The previous conditions: the pods' reports are kept until the next poll.
     pub before: &'a [Condition],
 }
 
-/// What became of the generated keys.
+/// The state of the generated keys.
 #[derive(Default)]
 pub struct KeyInput<'a> {
     pub broken: Option<&'a str>,
-    /// Whether the Secret had been deleted and was created with new keys.
+    /// Whether the Secret had been deleted and was recreated with new keys.
     pub were_lost: bool,
-    /// The identifiers of the keys that the Secret holds, where they can be read.
+    /// The identifiers of the keys in the Secret, if they are valid.
     pub kids: BTreeSet<String>,
 }
 
@@ -101,7 +101,7 @@ impl<'a> ConditionInput<'a> {
     }
 }
 
-/// Tells how it went: events first, since they are told by what the old status lacks, then the status.
+/// Publishes events, then writes the status: events depend on what the old status lacks.
 pub async fn report(
     scauth: &ScAuth,
     observed: &Observed,
@@ -114,7 +114,7 @@ pub async fn report(
     write(scauth, status, &context.client).await
 }
 
-/// The status that a ScAuth is to have.
+/// The desired status of a ScAuth.
 pub fn status(
     scauth: &ScAuth,
     observed: &Observed,
@@ -132,7 +132,7 @@ pub fn status(
         None => old.clone(),
     };
     if matches!(outcome, Outcome::Suspended { .. }) && observed.secret.is_none() {
-        // Nothing is made while it is suspended, and with the Secret gone nothing else knows them.
+        // Nothing is created while it is suspended, and if the Secret is deleted, only the status still has them.
         (status.database, status.keys) = (old.database.clone(), old.keys.clone());
     }
     let kept = old.conditions.iter().filter(|_| input.is_none());
@@ -147,7 +147,7 @@ pub fn status(
         None => old.volume,
     };
     if matches!(outcome, Outcome::Failed(_)) && !observed.children.is_empty() {
-        // Something may be there already: the namespace cannot change any more.
+        // Objects may exist already: the namespace can no longer change.
         status.url.get_or_insert_with(|| url(&scauth.spec, &Names::of(scauth)));
     }
     status.observed_generation = generation;
@@ -156,7 +156,7 @@ pub fn status(
     status
 }
 
-/// The children that are there; `None` where nobody has looked.
+/// The existing children; `None` if they were not read.
 fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTreeMap<Child, DynamicObject>> {
     match outcome {
         Outcome::Applied { applied, .. } => Some(&applied.children),
@@ -173,7 +173,7 @@ fn of_input(input: &ConditionInput<'_>, outcome: &Outcome) -> ScAuthStatus {
     } else {
         stored_keys(input.observed)
     };
-    // While a volume would go with its pod, the Deployment keeps what it has.
+    // While a volume would be lost with its pod, the Deployment is not changed.
     let noted = input.children.get(&Child::Deployment).and_then(release::noted);
     let (revision, image) = noted.unwrap_or_else(|| (resolved.release.revision, resolved.release.image.clone()));
     let selector: Vec<_> = children::selector(resolved).iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -191,13 +191,13 @@ fn of_input(input: &ConditionInput<'_>, outcome: &Outcome) -> ScAuthStatus {
     }
 }
 
-/// The keys in the Secret as it was read, without their secrets.
+/// The keys in the Secret that was read, without their private parts.
 fn stored_keys(observed: &Observed) -> Vec<KeyStatus> {
     let stored = observed.secret.as_ref().and_then(|secret| Stored::read(secret).ok());
     stored.map(|stored| stored.status()).unwrap_or_default()
 }
 
-/// Which database is expected now: while suspended, it is what the Secret says.
+/// The expected database: while suspended, the one in the Secret.
 fn database(resolved: &Resolved, outcome: &Outcome, input: &ConditionInput<'_>) -> Option<DatabaseStatus> {
     if matches!(outcome, Outcome::Suspended { .. }) {
         let secret = input.observed.secret.as_ref()?;
@@ -209,14 +209,14 @@ fn database(resolved: &Resolved, outcome: &Outcome, input: &ConditionInput<'_>) 
     (database.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity: database, accepted })
 }
 
-/// The time of a condition's last change stays where nothing changed.
+/// The time of a condition's last transition is kept if nothing changed.
 fn condition(update: &ConditionUpdate, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
     let before = old.iter().find(|old| old.type_ == update.kind && old.status == update.status);
     Condition {
         type_: update.kind.to_string(),
         status: update.status.to_string(),
         reason: update.reason.to_string(),
-        // As long as the schema of conditions allows.
+        // Truncated to the maximum of the conditions' schema.
         message: update.message.chars().take(8_000).collect(),
         observed_generation: generation,
         last_transition_time: before.map_or(Time(now), |before| before.last_transition_time.clone()),
@@ -235,13 +235,13 @@ async fn write(scauth: &ScAuth, status: ScAuthStatus, client: &Client) -> kube::
     let api: Api<ScAuth> = Api::all(client.clone());
     match api.patch_status(&scauth.name_any(), &params, &Patch::Apply(&patch)).await {
         Ok(_) => Ok(()),
-        // It was deleted meanwhile.
+        // The ScAuth was deleted meanwhile.
         Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// The message of Ready had it already where it is no news.
+/// An event for an unknown upgrade, unless Ready's message had it already.
 fn new_upgrade_note(old: &[Condition], outcome: &Outcome) -> Option<(EventType, String, String)> {
     let (Outcome::Applied { resolved, .. } | Outcome::Suspended { resolved, .. }) = outcome else { return None };
     let note = resolved.unknown_upgrade.as_ref()?;
@@ -256,7 +256,7 @@ async fn publish(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome, context
         old.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason)
     };
     let ready = find(&new.conditions, ConditionType::Ready).map(|ready| ready.reason.as_str());
-    // These two most often repeat Ready's.
+    // The reason of these two is usually that of Ready.
     let repeats = [ConditionType::Reconciling, ConditionType::Stalled];
     let is_news = |new: &Condition| new.status == ConditionStatus::True && Some(new.reason.as_str()) != ready;
     let conditions =

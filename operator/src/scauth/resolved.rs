@@ -1,4 +1,4 @@
-//! What the children are built from: a ScAuth's spec with the defaults that they need.
+//! A ScAuth that can be built, independent of its spec.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use sc_auth_contract::keys::Algorithm;
@@ -28,7 +28,7 @@ pub struct Resolved {
     /// The image in the spec.
     pub spec_image: Option<String>,
     pub scale: Scale,
-    /// Whether a PodDisruptionBudget guards the pods.
+    /// Whether the pods have a PodDisruptionBudget.
     pub has_budget: bool,
     pub database: Database,
     pub resources: PodResources,
@@ -40,23 +40,23 @@ pub struct Resolved {
     pub algorithm: Algorithm,
     pub admin: Admin,
     pub issuer: String,
-    /// How clients are to reach the API, if the hosts are free.
+    /// How clients reach the API if the hosts are free.
     pub exposure: Exposure,
-    /// Whether the addresses of clients are known.
+    /// Whether client addresses are known.
     pub has_trusted_proxies: bool,
-    /// The hosts of the spec that another ScAuth has: nothing leads from them to this one.
+    /// The hosts in the spec that another ScAuth holds: they do not lead to this one.
     pub taken: Vec<Other>,
     pub network_policy: NetworkPolicy,
     pub monitoring: Option<Monitoring>,
-    /// Whether the status knows of signing keys.
+    /// Whether the status lists signing keys.
     pub had_keys: bool,
-    /// Which database the pods are to expect.
+    /// The database that the pods expect.
     pub expectation: Expectation,
-    /// The operator's own namespace, from which it asks the pods how they are.
+    /// The operator's own namespace, from which it polls the pods.
     pub operator_namespace: String,
 }
 
-/// Where users and sessions are stored; settings and Secrets say how it is reached.
+/// Where users and sessions are stored; settings and Secrets contain its address.
 #[derive(Debug, Clone)]
 pub enum Database {
     /// With the claim of its volume.
@@ -87,7 +87,7 @@ pub struct Admin {
 }
 
 impl Resolved {
-    /// The exposure by the hosts that are free.
+    /// The exposure through the free hosts.
     pub fn free(&self) -> Exposure {
         match &self.exposure {
             Exposure::Ingress(ingress) if !self.is_taken(&ingress.host) => self.exposure.clone(),
@@ -104,19 +104,19 @@ impl Resolved {
         self.taken.iter().any(|taken| taken.host.eq_ignore_ascii_case(host))
     }
 
-    /// Where clients reach the API, which is not where they are to reach it while another has the host.
+    /// The current address of the API, which differs from the desired one while another ScAuth holds the host.
     pub fn url(&self) -> String {
         self.free().url(&self.names, Some(&self.issuer))
     }
 }
 
-/// Whose the namespace is.
+/// The owner of the namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NamespaceUse {
-    /// Ours, there or not yet.
+    /// Ours, existing or not yet.
     Managed,
-    /// The user's, who lets us in.
+    /// The user's, who allows its use.
     Users,
-    /// The user's, but with an owner reference of ours that must come off.
+    /// The user's, but with an owner reference of ours to remove.
     Returned,
 }

@@ -1,4 +1,4 @@
-//! How far the pods are, and why they do not get further; read from the Deployment, the pods and their events.
+//! Progress of the pods, and why they do not progress; from the Deployment, the pods and their events.
 
 use k8s_openapi::api::apps::v1::DeploymentStatus;
 use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
@@ -8,27 +8,27 @@ use serde_json::Value;
 
 use crate::shared::reasons::Reason;
 
-/// A pod, of which only the status is read.
+/// A pod of which only the status is read.
 pub type Pod = Object<NotUsed, PodStatus>;
 
-/// A Deployment's numbers.
+/// Numbers and conditions of a Deployment.
 #[derive(Debug, Clone, Default)]
 pub struct Rollout {
     /// Whether the Deployment's controller has seen the current spec.
     pub is_observed: bool,
     pub wanted: i32,
-    /// Of any template, even of an earlier one.
+    /// Of any template, including earlier ones.
     pub replicas: i32,
     pub updated: i32,
     pub ready: i32,
     pub available: i32,
-    /// When the Deployment last became available, or ceased to be.
+    /// When the Deployment last became available or unavailable.
     pub available_since: Option<String>,
-    /// Why no pod can be made, or why it takes too long.
+    /// Why no pod can be created, or why the rollout takes too long.
     pub trouble: Option<Trouble>,
 }
 
-/// Why pods do not run; the first is the one that says most.
+/// Why pods do not run, the most specific reason first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     Migration,
@@ -80,7 +80,7 @@ impl Rollout {
         }
     }
 
-    /// Whether all pods are of the current template and serve, and no other is left. Without pods nobody serves.
+    /// Whether all pods have the current template and serve, and no others are left. Without pods, this is false.
     pub fn is_done(&self) -> bool {
         self.is_observed
             && self.wanted > 0
@@ -112,7 +112,7 @@ fn of_conditions(status: &DeploymentStatus) -> Option<Trouble> {
     troubles.into_iter().next()
 }
 
-/// Why a pod does not start; for a container that failed, in the words of its last log line.
+/// Why a pod does not start; if a container failed, the last line of its log.
 pub fn trouble(pod: &Pod) -> Option<Trouble> {
     if pod.metadata.deletion_timestamp.is_some() {
         return None;
@@ -141,7 +141,7 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
     Some(in_pod(Cause::Scheduling, unscheduled.message.as_deref().unwrap_or_default()))
 }
 
-/// Whether its volumes may be what a pod waits for.
+/// Whether the pod may be waiting for its volumes.
 pub fn is_being_created(pod: &Pod) -> bool {
     let Some(status) = &pod.status else { return false };
     pod.metadata.deletion_timestamp.is_none()

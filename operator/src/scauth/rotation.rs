@@ -1,5 +1,5 @@
-//! The scheduled rotation of the signing keys: publish, promote, retire and delete. The Secret itself has the whole
-//! state of a rotation, so that the next leader continues from there. Pure functions.
+//! The scheduled rotation of the signing keys: publish, promote, retire and delete. The Secret itself contains the
+//! whole state of a rotation, so that the next leader can continue. Pure functions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,22 +16,22 @@ use crate::api::{KeyAlgorithm, KeyStatus, Keys, ScAuth};
 use crate::scauth::names::{ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED};
 use crate::shared::reasons::Reason;
 
-/// How long a key signs where the spec does not say.
+/// Default signing period of a key.
 const DEFAULT_PERIOD: Duration = Duration::from_hours(30 * 24);
-/// The keys of refresh tokens stay for a year after, so they change no more often than this.
+/// Keys of refresh tokens are kept for a year afterwards, so they rotate no more often than this.
 const REFRESH_PERIOD: Duration = Duration::from_hours(30 * 24);
-/// A file may hold 64 keys; requests come to an end before.
+/// A file can contain 64 keys; requests are refused before that.
 const MOST_KEYS: usize = 60;
 
-/// What is to be done.
+/// The desired rotation.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// How long a key signs.
     pub period: Duration,
-    /// How long it is published before.
+    /// How long it is published before that.
     pub publish_for: Duration,
     pub algorithm: Option<Algorithm>,
-    /// What a person asked for by annotation.
+    /// Requests of a person by annotation.
     pub rotate: Option<String>,
     pub revoke: Option<String>,
 }
@@ -70,7 +70,7 @@ pub fn algorithm(wanted: KeyAlgorithm) -> Algorithm {
     }
 }
 
-/// The generated Secret as it was read.
+/// The generated Secret that was read.
 #[derive(Debug)]
 pub struct Stored {
     pub keys: KeySet,
@@ -81,7 +81,7 @@ pub struct Stored {
 
 impl Stored {
     /// # Errors
-    /// Where the Secret holds no keys that can be used; the sentence holds nothing of them.
+    /// If the Secret does not contain valid keys; the message contains no part of them.
     pub fn read(secret: &Secret) -> Result<Self, String> {
         let content = secret.data.as_ref().and_then(|data| data.get(KEYS_FILE)).ok_or("it has no key keys.json")?;
         let text = String::from_utf8(content.0.clone()).map_err(|_| "keys.json is not text")?;
@@ -95,7 +95,7 @@ impl Stored {
         })
     }
 
-    /// Without the keys themselves.
+    /// The keys without their private parts.
     pub fn status(&self) -> Vec<KeyStatus> {
         self.keys.keys().iter().map(key_status).collect()
     }
@@ -114,16 +114,16 @@ fn key_status(key: &Key) -> KeyStatus {
 /// A change of the Secret that is due.
 #[derive(Debug)]
 pub struct Change {
-    /// The content of the file, where it changes.
+    /// The new content of the file, if it changes.
     file: Option<SecretString>,
     annotations: BTreeMap<&'static str, String>,
     resource_version: Option<String>,
-    /// What it does: a reason and a sentence, for an event.
+    /// The reasons and messages for events.
     pub notes: Vec<(Reason, String)>,
 }
 
 impl Change {
-    /// The merge patch; the version in it makes sure that nothing else has changed meanwhile.
+    /// The merge patch; the version in it ensures that nothing else has changed meanwhile.
     pub fn patch(&self) -> Value {
         use base64::Engine as _;
         let encode = |file: &SecretString| base64::engine::general_purpose::STANDARD.encode(file.expose_secret());
@@ -137,7 +137,7 @@ impl Change {
     }
 }
 
-/// Takes the steps that are due at `now`. `None` where there is none.
+/// Performs the steps that are due at `now`. `None` if no step is due.
 pub fn advance(
     stored: &mut Stored,
     plan: &Plan,

@@ -1,11 +1,11 @@
-//! Who decides how many pods serve.
+//! What determines the number of pods.
 
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
 use crate::api::ScAuthSpec;
 
-/// Who decides how many pods serve.
+/// What determines the number of pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scale {
     Fixed(i32),
@@ -15,7 +15,7 @@ pub enum Scale {
         /// Target CPU usage, in per cent of the request.
         cpu: i32,
     },
-    /// A HorizontalPodAutoscaler that somebody else made; the spec has `replicas`.
+    /// A HorizontalPodAutoscaler of another owner; the spec has `replicas`.
     Theirs {
         autoscaler: String,
         replicas: i32,
@@ -23,7 +23,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// The most pods that the spec allows.
+    /// The maximum number of pods in the spec.
     pub fn most(&self) -> i32 {
         match self {
             Self::Fixed(replicas) | Self::Theirs { replicas, .. } => *replicas,
@@ -32,14 +32,13 @@ impl Scale {
     }
 }
 
-/// Whether the pods have a PodDisruptionBudget: of one pod that stays the only one it says nothing. How many pods an
-/// autoscaler of somebody else makes, only that one knows; a budget of theirs beside it is enough, since Kubernetes evicts
-/// no pod that has two.
+/// Whether the pods have a PodDisruptionBudget: a single pod gets none. Only another owner's autoscaler knows how many
+/// pods it creates; a budget of that owner is enough, since Kubernetes does not evict a pod that has two.
 pub fn has_budget(scale: &Scale, has_foreign_budget: bool) -> bool {
     scale.most() > 1 || (matches!(scale, Scale::Theirs { .. }) && !has_foreign_budget)
 }
 
-/// What the spec asks for.
+/// The scale in the spec.
 pub fn scale(spec: &ScAuthSpec) -> Scale {
     let default = if spec.database.embedded.is_some() { 1 } else { 2 };
     match &spec.autoscaling {
@@ -50,8 +49,8 @@ pub fn scale(spec: &ScAuthSpec) -> Scale {
     }
 }
 
-/// Two controllers that set the number of replicas would undo each other's work. An embedded database has one writer,
-/// even if a foreign autoscaler asks for more.
+/// Two controllers that set the number of replicas would undo each other's changes. An embedded database has one
+/// writer, even if another owner's autoscaler asks for more.
 pub fn beside(scale: Scale, spec: &ScAuthSpec, foreign: Option<&DynamicObject>) -> Scale {
     match (scale, foreign) {
         (Scale::Fixed(replicas), Some(theirs)) if spec.database.embedded.is_none() => {

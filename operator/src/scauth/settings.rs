@@ -1,4 +1,4 @@
-//! The settings of the server that the spec decides.
+//! The server's settings that the spec determines.
 
 use sc_auth_contract::places::{self, DATABASE_FILE};
 use sc_auth_contract::settings::{self, LegacyTokens as Strength, Setting, Switch};
@@ -7,12 +7,12 @@ use crate::api::{
     Auth, Credentials, Database, DatabaseTls, Expose, External, LegacyTokens, PasswordRules, ScAuthSpec, SecretKey,
 };
 
-/// By the container that they are for.
+/// The settings of each container.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// For each container: the database, and how passwords are checked and stored.
+    /// For all containers: the database, and how passwords are verified and stored.
     pub common: Vec<(Setting, String)>,
-    /// For the one that serves.
+    /// For the container that serves.
     pub serve: Vec<(Setting, String)>,
 }
 
@@ -91,7 +91,7 @@ fn proxies(expose: &Expose) -> Option<(Setting, String)> {
     list(settings::TRUSTED_PROXIES, trusted_proxies)
 }
 
-/// How passwords are checked.
+/// How passwords are verified and stored.
 fn passwords(rules: &PasswordRules) -> Vec<(Setting, String)> {
     let PasswordRules { min_length, blocklist, names } = rules;
     let mut settings = Vec::new();
@@ -101,7 +101,7 @@ fn passwords(rules: &PasswordRules) -> Vec<(Setting, String)> {
     settings
 }
 
-/// What the legacy service's clients bring along.
+/// Registration, sessions, and the tokens of legacy clients.
 fn old_tokens(tokens: LegacyTokens) -> Vec<(Setting, String)> {
     let LegacyTokens { secret_key_from: SecretKey { name: _, key }, allow_weak } = tokens;
     let mut settings = vec![(settings::SECRET_KEY_FILE, places::LEGACY.file(&key))];

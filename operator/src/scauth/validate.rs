@@ -24,7 +24,7 @@ use crate::scauth::names::Names;
 use crate::scauth::release::{self, ReleaseDefaults, UpgradeTurn};
 use crate::shared::reasons::Reason;
 
-/// Why nothing can be done now.
+/// Why the spec cannot be applied now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub reason: Reason,
@@ -33,13 +33,13 @@ pub struct Refusal {
     pub is_final: bool,
 }
 
-/// What the operator knows beside the objects.
+/// Settings of the operator beside the objects.
 #[derive(Debug, Clone)]
 pub struct Environment {
     pub defaults: ReleaseDefaults,
     /// The operator's own namespace.
     pub namespace: String,
-    /// What the image of a ScAuth must begin with, one of these; anything where there is none.
+    /// The allowed prefixes of a ScAuth's image; empty allows any image.
     pub allowed_images: Vec<String>,
 }
 

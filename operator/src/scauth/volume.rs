@@ -1,4 +1,4 @@
-//! The embedded database's volume, when it is about to be lost while the pod still has it. Pure functions.
+//! The embedded database's volume when it is about to be lost while the pod still uses it. Pure functions.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,7 @@ use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::rollout::Rollout;
 
-/// What is about to happen to the users, and how to save them; `None` where nothing threatens, or no pod is left that
-/// has them.
+/// The risk for the data, and how to save it; `None` if there is no risk, or no pod is left that has the data.
 pub fn danger(children: &BTreeMap<Child, DynamicObject>, names: &Names) -> Option<String> {
     let (claim, deployment) = (children.get(&Child::VolumeClaim)?, children.get(&Child::Deployment)?);
     if Rollout::of(deployment).available == 0 {
@@ -36,19 +35,19 @@ pub fn danger(children: &BTreeMap<Child, DynamicObject>, names: &Names) -> Optio
     ))
 }
 
-/// Whether the claim is being deleted and only a pod that serves keeps it.
+/// Whether the claim is being deleted and only a serving pod keeps it.
 pub fn is_going(children: &BTreeMap<Child, DynamicObject>) -> bool {
     let claim = children.get(&Child::VolumeClaim);
     let is_in_use = children.get(&Child::Deployment).is_some_and(|deployment| Rollout::of(deployment).available > 0);
     is_in_use && claim.is_some_and(|claim| claim.metadata.deletion_timestamp.is_some())
 }
 
-/// The children that stay as they are while the volume would go with the pod.
+/// The children that are not changed while the volume would be lost with the pod.
 pub fn freezes(kind: Child, children: &BTreeMap<Child, DynamicObject>) -> bool {
     matches!(kind, Child::VolumeClaim | Child::Deployment) && is_going(children)
 }
 
-/// Whether the pod was there before the claim.
+/// Whether the pod is older than the claim.
 fn is_younger(claim: &DynamicObject, deployment: &DynamicObject) -> bool {
     let status = deployment.data.get("status").cloned();
     let status: Option<DeploymentStatus> = status.and_then(|status| serde_json::from_value(status).ok());

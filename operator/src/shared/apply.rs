@@ -23,10 +23,10 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Returns the object as it is stored then.
+    /// Applies the object. Returns it as stored.
     ///
     /// # Errors
-    /// Where the API server refuses it.
+    /// If the API server refuses it.
     pub async fn apply(&self, cache: &ApplyCache, owner: &str, desired: &Value) -> Result<DynamicObject, ApplyError> {
         let mut desired = with_digest(desired);
         if let Some(live) = self.live {
@@ -37,7 +37,7 @@ impl Target<'_> {
             // The server then refuses to apply onto another object of that name.
             desired["metadata"]["uid"] = json!(live.uid());
         }
-        // Without force where there was nothing: a conflict means that someone made it meanwhile.
+        // Without force if the object did not exist: a conflict means that another client created it in between.
         let params = PatchParams { force: self.live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
         tracing::info!(kind = self.kind, name = self.name, "applying");
         let stored = self.api.patch(self.name, &params, &Patch::Apply(&desired)).await;
@@ -46,10 +46,10 @@ impl Target<'_> {
         Ok(stored)
     }
 
-    /// Deletes the object that was observed, and no other one of that name.
+    /// Deletes the object that was observed, and no other object of that name.
     ///
     /// # Errors
-    /// Where the API server refuses it.
+    /// If the API server refuses it.
     pub async fn delete(&self) -> Result<(), ApplyError> {
         let same = Preconditions { uid: self.live.and_then(kube::ResourceExt::uid), resource_version: None };
         let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
@@ -65,13 +65,13 @@ impl Target<'_> {
 /// Whether a live object is in the desired state.
 ///
 /// # Errors
-/// Where the live object cannot be written as JSON.
+/// If the live object cannot be serialized as JSON.
 pub fn is_applied(desired: &Value, live: Option<&DynamicObject>) -> serde_json::Result<bool> {
     let live = live.map(serde_json::to_value).transpose()?;
     Ok(live.is_some_and(|live| is_within(&with_digest(desired), &live)))
 }
 
-/// A digest of all that is applied stands on the object: a field that is not sent any more changes it.
+/// The object has a digest of all that was applied: a field that is no longer sent changes it.
 fn with_digest(desired: &Value) -> Value {
     let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(desired.to_string()));
     let mut desired = desired.clone();

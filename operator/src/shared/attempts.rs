@@ -1,5 +1,5 @@
-//! How often the reconcile of an object has failed, one time after the other. Each object has delays of its own: one that
-//! is broken never delays another.
+//! Counts the consecutive failures of each ScAuth. Each has its own retry delays, so that a broken one never delays
+//! another.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ const THRESHOLD: u32 = 3;
 pub struct Attempts(Mutex<HashMap<String, u32>>);
 
 impl Attempts {
-    /// Counts one more failure. Returns how long to wait.
+    /// Counts a failure. Returns the delay before the retry.
     pub fn count(&self, name: &str) -> Duration {
         let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let failures = attempts.entry(name.to_owned()).or_default();
@@ -28,7 +28,7 @@ impl Attempts {
         attempts.get(name).is_none_or(|failures| *failures < THRESHOLD)
     }
 
-    /// Forgets those that are gone.
+    /// Forgets deleted ScAuths.
     pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| exists(name));
     }

@@ -1,5 +1,4 @@
-//! Where somebody else has the last word. An admission policy may change what we apply; applying it again would change
-//! nothing, again and again. So what came of an apply is remembered, and the next one waits until either side differs.
+//! Remembers the outcome of applies that an admission policy changes, so that they are not repeated.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,9 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::shared::difference::is_within;
 
-/// What was applied and what came of it.
+/// Digests of the applied object and of the stored one.
 type Digests = ([u8; 32], [u8; 32]);
-/// By kind, namespace and name; only where the two digests differ.
+/// By kind, namespace and name; only those whose digests differ.
 type Objects = HashMap<String, Digests>;
 
 /// The applied objects of each owner, by its name.
@@ -19,7 +18,7 @@ type Objects = HashMap<String, Digests>;
 pub struct ApplyCache(Mutex<HashMap<String, Objects>>);
 
 impl ApplyCache {
-    /// Whether just this was applied and came out just so.
+    /// Whether the same object was applied with the same outcome.
     pub fn is_known(&self, owner: &str, desired: &Value, live: &Value) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known.get(owner).and_then(|objects| objects.get(&key(live)));
@@ -40,14 +39,14 @@ impl ApplyCache {
         objects.insert(key(live), (digest(&desired), outcome(live)));
     }
 
-    /// Forgets the objects of owners that are gone.
+    /// Forgets the objects of deleted owners.
     pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|owner, objects| !objects.is_empty() && exists(owner));
     }
 }
 
-/// Another object of the same name has another uid, which is part of its digest.
+/// The digest includes the uid: another object of the same name is not the same.
 fn key(live: &Value) -> String {
     let metadata = &live["metadata"];
     format!("{}/{}/{}", live["kind"], metadata["namespace"], metadata["name"])
@@ -57,7 +56,7 @@ fn digest(value: &Value) -> [u8; 32] {
     Sha256::digest(value.to_string()).into()
 }
 
-/// Without what changes by itself.
+/// The object without the fields that change by themselves.
 fn outcome(live: &Value) -> [u8; 32] {
     let mut live = live.clone();
     if let Some(object) = live.as_object_mut() {

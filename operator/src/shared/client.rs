@@ -1,6 +1,6 @@
-//! The client, with what we want to know of each call: metrics, and when a watch was last heard of. A watch whose
-//! connection died without a word looks like one where nothing happens; but the API server sends something every
-//! minute, so silence is noticed and the connection given up.
+//! The client, with metrics of each call and the time of a watch's last activity. A watch whose connection broke
+//! silently looks like one without events; but the API server sends a bookmark every minute, so the client detects the
+//! silence and closes the connection.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,10 @@ use tower::{BoxError, service_fn};
 use super::freshness::Freshness;
 use super::metrics::Metrics;
 
-/// A client that gives a connection up on which nothing was heard for `silence`, and never tries a call again by itself:
-/// each object has delays of its own.
+/// A client that drops connections idle for `silence` and never retries on its own.
 ///
 /// # Errors
-/// Where the configuration cannot be used.
+/// If the configuration is invalid.
 pub fn client(mut config: Config, silence: Duration, metrics: &Metrics, freshness: &Freshness) -> kube::Result<Client> {
     config.read_timeout = Some(silence);
     config.default_retry = false;
@@ -49,7 +48,7 @@ pub fn client(mut config: Config, silence: Duration, metrics: &Metrics, freshnes
     Ok(Client::new(service, namespace))
 }
 
-/// As Kubernetes calls it; told from the request as far as it can be.
+/// The verb in Kubernetes' terms, derived from the request as far as possible.
 fn verb(request: &Request<Body>) -> &'static str {
     match request.method().as_str() {
         "GET" if is_watch(request) => "watch",

@@ -41,7 +41,7 @@ impl PartialEq<ConditionStatus> for String {
     }
 }
 
-/// The condition of that type.
+/// The condition of this type.
 pub fn find<'a>(conditions: impl IntoIterator<Item = &'a Condition>, type_: ConditionType) -> Option<&'a Condition> {
     conditions.into_iter().find(|condition| condition.type_ == type_)
 }

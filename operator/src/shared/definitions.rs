@@ -1,4 +1,4 @@
-//! Which of the CustomResourceDefinitions that matter to us the cluster has. They may come later, and go.
+//! The relevant CustomResourceDefinitions that the cluster has. They may be installed and deleted at any time.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 pub type Definitions = BTreeSet<String>;
 
-/// Follows them permanently.
+/// Watches them permanently.
 pub async fn follow(client: Client, is_of_interest: fn(&str) -> bool, known: watch::Sender<Definitions>) {
     let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client);
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());

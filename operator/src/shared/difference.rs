@@ -1,17 +1,17 @@
-//! Whether an object holds all that is wanted of it. What others have added does not count.
+//! Whether a live object contains all desired fields. Additions by others do not count.
 
 use serde_json::Value;
 
 use crate::shared::quantity::Quantity;
 
-/// What the API server takes as one value: here what others add is a change.
+/// Fields that the API server treats as one value: here an addition by others is a difference.
 const WHOLE: [&str; 7] =
     ["selector", "podSelector", "namespaceSelector", "labelSelector", "nodeSelector", "parentRefs", "backendRefs"];
 
-/// The fields whose text, or whose fields' text, is a quantity.
+/// Fields whose text, or whose fields' text, is a quantity.
 const QUANTITIES: [&str; 5] = ["limits", "requests", "capacity", "sizeLimit", "divisor"];
 
-/// Whether each field of `wanted` stands in `live` with the same value.
+/// Whether `live` has each field of `wanted` with the same value.
 pub fn is_within(wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(name, wanted)| match live.get(name) {
@@ -25,7 +25,7 @@ pub fn is_within(wanted: &Value, live: &Value) -> bool {
     }
 }
 
-/// The API server writes quantities its own way: `1000m` comes back as `1`, `1024Mi` as `1Gi`.
+/// The API server normalizes quantities: it returns `1000m` as `1`, and `1024Mi` as `1Gi`.
 fn are_same_quantities(wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => {
@@ -38,8 +38,8 @@ fn are_same_quantities(wanted: &Value, live: &Value) -> bool {
     }
 }
 
-/// Items that have names are told apart by them, as server-side apply does, and others may add theirs. A list of other
-/// things is one value.
+/// Items with names are compared by name, as in server-side apply, and others may add items. Any other list is one
+/// value.
 fn are_within(wanted: &[Value], live: &[Value]) -> bool {
     let name = |item: &Value| item.get("name").cloned();
     if wanted.iter().all(|item| name(item).is_some()) {

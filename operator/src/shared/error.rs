@@ -1,10 +1,10 @@
-//! How a reconcile fails, and what that says to the user.
+//! Errors of a reconcile, and their messages for users.
 
 use kube::core::Status;
 
 use crate::shared::reasons::Reason;
 
-/// Why a reconcile is to be retried.
+/// Why a reconcile is retried.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("writing the status: {}", explain(.0))]
@@ -20,7 +20,7 @@ pub enum Error {
 pub enum ApplyError {
     #[error("reading the cluster: {}", explain(.0))]
     Unread(#[from] kube::Error),
-    /// The API server's answer.
+    /// The API server refused a request, or did not respond.
     #[error("{kind} {name}: {}", explain(source))]
     Refused { kind: String, name: String, source: kube::Error },
     #[error("the API server did not answer in time")]
@@ -31,7 +31,7 @@ pub enum ApplyError {
     Json(#[from] serde_json::Error),
 }
 
-/// The API server's own sentence, where it gave one; the library's text repeats it with all that came along.
+/// The API server's own message, if it sent one; the library's text repeats it with all its details.
 pub fn explain(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(answer) if !answer.message.is_empty() => answer.message.clone(),
@@ -44,7 +44,7 @@ pub fn refused(kind: String, name: &str, source: kube::Error) -> ApplyError {
 }
 
 impl ApplyError {
-    /// Why, as a condition's reason.
+    /// The reason for a condition.
     pub fn reason(&self) -> Reason {
         let Some(answer) = self.answer() else {
             return if matches!(self, Self::TimedOut) { Reason::ApiServerUnavailable } else { Reason::ApplyFailed };
@@ -64,7 +64,7 @@ impl ApplyError {
         }
     }
 
-    /// Whether it says nothing about this object: the API server is having a bad time, or somebody was faster.
+    /// Whether a retry may succeed without a change: the API server is overloaded, or another client was faster.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Keys(_) | Self::Json(_) => false,
@@ -79,7 +79,7 @@ impl ApplyError {
         self.answer().is_some_and(|answer| answer.code == 404)
     }
 
-    /// What the API server said, if it said anything.
+    /// The API server's message, if it sent one.
     fn answer(&self) -> Option<&Status> {
         match self {
             Self::Refused { source: kube::Error::Api(answer), .. } | Self::Unread(kube::Error::Api(answer)) => {

@@ -1,10 +1,10 @@
-//! How long each watch has been silent.
+//! The time since the last activity of each watch.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// When each watch last asked or heard something, by the resource's plural name.
+/// The time of each watch's last request or event, by the resource's plural name.
 #[derive(Debug, Clone, Default)]
 pub struct Freshness(Arc<Mutex<BTreeMap<String, Instant>>>);
 
@@ -14,13 +14,13 @@ impl Freshness {
         heard.insert(resource.to_owned(), Instant::now());
     }
 
-    /// How long each watch has been silent.
+    /// The time since the last activity of each watch.
     pub fn ages(&self) -> BTreeMap<String, Duration> {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         heard.iter().map(|(resource, heard)| (resource.clone(), heard.elapsed())).collect()
     }
 
-    /// A kind that is no longer watched.
+    /// Removes a kind that is no longer watched.
     pub fn forget(&self, resource: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(resource);
     }

@@ -1,5 +1,5 @@
-//! Leader election by a Lease. Every write is guarded by the resourceVersion that was read; a leader that cannot renew
-//! stops before its lease ends by its own clock.
+//! Leader election by a Lease. Every write requires the resourceVersion that was read; a leader that cannot renew its
+//! lease stops before the lease expires by its own clock.
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,9 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
-/// How long a lease lasts without being renewed.
+/// Duration of a lease that is not renewed.
 const LEASE: Duration = Duration::from_secs(15);
-/// When a leader gives up that cannot renew.
+/// A leader that cannot renew its lease stops after this.
 const DEADLINE: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -22,7 +22,7 @@ pub struct Candidate {
     name: String,
     identity: String,
     clock: fn() -> Timestamp,
-    /// The lease as it was last seen, and when by our own clock: the holder's clock may be wrong.
+    /// The lease that was last observed, and when by our own clock: the holder's clock may be wrong.
     seen: Option<(Option<String>, Instant)>,
 }
 
@@ -63,7 +63,7 @@ impl Candidate {
         }
     }
 
-    /// Takes or renews the lease if it may. Returns whether it is ours.
+    /// Acquires or renews the lease if possible. Returns whether we hold it.
     async fn attempt(&mut self) -> kube::Result<bool> {
         let Some(mut lease) = self.api.get_opt(&self.name).await? else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
@@ -83,7 +83,7 @@ impl Candidate {
         won(self.api.replace(&self.name, &PostParams::default(), &lease).await)
     }
 
-    /// Whether the holder has not renewed for a whole lease, by our clock.
+    /// Whether the lease has expired by our own clock.
     fn has_ended(&mut self, version: Option<&String>) -> bool {
         match &self.seen {
             Some((seen, since)) if seen.as_ref() == version => since.elapsed() > LEASE,
@@ -106,7 +106,7 @@ impl Candidate {
         }
     }
 
-    /// So that a successor need not wait.
+    /// Lets a successor take over at once.
     pub async fn release(&self) {
         let Ok(Some(mut lease)) = self.api.get_opt(&self.name).await else { return };
         let mut spec = lease.spec.clone().unwrap_or_default();
@@ -121,7 +121,7 @@ impl Candidate {
     }
 }
 
-/// The lease belongs to someone else, or could not be renewed.
+/// Another candidate holds the lease, or it could not be renewed.
 #[derive(Debug, thiserror::Error)]
 #[error("the Lease was lost")]
 pub struct Lost;
@@ -135,7 +135,7 @@ fn won(result: kube::Result<Lease>) -> kube::Result<bool> {
     }
 }
 
-/// A moment's distance is enough to tell two starts apart.
+/// The start time distinguishes the restarts of a pod.
 pub fn identity(pod: &str, now: Timestamp) -> String {
     let since = now.duration_since(Timestamp::UNIX_EPOCH).max(SignedDuration::ZERO);
     format!("{pod}_{}", since.as_micros())

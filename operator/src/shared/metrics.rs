@@ -45,7 +45,7 @@ struct ResourceLabels {
     resource: String,
 }
 
-/// All objects of one kind, as the watch knows them.
+/// All objects of one kind, from the watch's store.
 #[derive(Clone)]
 pub struct Fleet {
     /// The plural of the kind, which names the metric.
@@ -60,7 +60,7 @@ struct Known {
 }
 
 impl Fleet {
-    /// Of a kind without namespaces.
+    /// For a cluster-scoped kind.
     pub fn of<K>(plural: &'static str, store: Store<K>, conditions: fn(&K) -> &[Condition]) -> Self
     where
         K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
@@ -87,7 +87,7 @@ impl fmt::Debug for Fleet {
     }
 }
 
-/// What the operator counts. Clones count together.
+/// The operator's metrics. Clones share their values.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -95,7 +95,7 @@ pub struct Metrics {
     reconcile_time: Histogram,
     running: Gauge,
     waiting: Gauge,
-    /// By the plural of the kind, and name.
+    /// By the plural of the kind, and the object's name.
     queue: Arc<Mutex<HashSet<(&'static str, String)>>>,
     fleets: Vec<(Fleet, Family<ConditionLabels, Gauge>)>,
     calls: Family<CallLabels, Counter>,
@@ -109,7 +109,7 @@ fn buckets() -> Histogram {
 }
 
 impl Metrics {
-    /// For the kinds with these objects.
+    /// Creates the metrics for kinds with these objects.
     pub fn new(fleets: impl IntoIterator<Item = Fleet>) -> Self {
         let mut metrics = Self {
             registry: Arc::default(),
@@ -157,31 +157,31 @@ impl Metrics {
         registry
     }
 
-    /// A call of the API server was answered, or was not (0).
+    /// Counts a response of the API server, or 0 if there was no response.
     pub fn called(&self, verb: &'static str, code: u16, took: Duration) {
         self.calls.get_or_create(&CallLabels { verb, code }).inc();
         self.call_time.get_or_create(&VerbLabels { verb }).observe(took.as_secs_f64());
     }
 
-    /// Something of this object has changed.
+    /// Records that the object, or a child of it, has changed.
     pub fn seen(&self, plural: &'static str, name: &str) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).insert((plural, name.to_owned()));
     }
 
-    /// Its reconcile begins.
+    /// Records the start of a reconcile.
     pub fn begun(&self, plural: &'static str, name: &str) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).remove(&(plural, name.to_owned()));
         self.running.inc();
     }
 
-    /// Its reconcile has ended so.
+    /// Records the end and the outcome of a reconcile.
     pub fn ended(&self, outcome: &'static str, took: Duration) {
         self.running.dec();
         self.reconciles.get_or_create(&OutcomeLabels { outcome }).inc();
         self.reconcile_time.observe(took.as_secs_f64());
     }
 
-    /// Children outlive their owner for a moment: of one that is gone nothing waits.
+    /// Children exist slightly longer than their owner: a deleted object is not waiting.
     fn waiting(&self, exists: impl Fn(&(&'static str, String)) -> bool) -> usize {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.retain(exists);
@@ -192,10 +192,10 @@ impl Metrics {
         self.leader.set(leads.into());
     }
 
-    /// The text that Prometheus reads.
+    /// The metrics in the format of Prometheus.
     ///
     /// # Errors
-    /// Where a label cannot be written.
+    /// If a label cannot be encoded.
     pub fn encode(&self, freshness: &Freshness) -> Result<String, fmt::Error> {
         let mut names = HashSet::new();
         for (fleet, objects) in &self.fleets {

@@ -1,19 +1,19 @@
-//! Whose the objects with our children's names are.
+//! Owners of existing objects that have our children's names.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::names::LABEL_RETAINED;
 
-/// Whose an existing object is.
+/// The owner of an existing object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
     Ours,
-    /// It belongs to an earlier owner of this name, and will be collected.
+    /// An earlier owner of this name; the garbage collector deletes it.
     Former,
     Foreign,
 }
 
-/// Whose an object is: ours by its owner's uid or by our retention label.
+/// Determines the owner: an object is ours by its owner's uid or by our retention label.
 pub fn ownership(metadata: &ObjectMeta, owner: &OwnerReference) -> Ownership {
     let owners = metadata.owner_references.as_deref().unwrap_or_default();
     if owners.iter().any(|other| other.uid == owner.uid) {

@@ -12,14 +12,14 @@ use super::definitions::Definitions;
 use super::freshness::Freshness;
 use super::metrics::Metrics;
 
-/// What the answers are made of.
+/// The state behind the endpoints.
 #[derive(Clone)]
 pub struct Probes {
     pub freshness: Freshness,
-    /// A watch that has neither asked nor heard for this long is dead.
+    /// A watch without any activity for longer than this is dead.
     pub longest_silence: Duration,
     pub definitions: watch::Receiver<Definitions>,
-    /// The names of the CustomResourceDefinitions without which there is nothing to do.
+    /// The CustomResourceDefinitions that the operator cannot work without.
     pub needed: &'static [&'static str],
     pub metrics: Metrics,
 }

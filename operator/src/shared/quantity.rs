@@ -1,7 +1,7 @@
-//! Quantities as Kubernetes writes them, such as `500m`, `1Gi` or `2e3`. The API server rewrites them: `1024Ki` comes back
-//! as `1Mi`.
+//! Quantities of Kubernetes, such as `500m`, `1Gi` or `2e3`. The API server normalizes them: it returns `1024Ki` as
+//! `1Mi`.
 
-/// The finest that Kubernetes tells apart is a billionth; what is finer is rounded up.
+/// The precision of Kubernetes is a billionth; smaller fractions are rounded up.
 const DECIMALS: i32 = 9;
 
 /// An amount in billionths.
@@ -9,7 +9,7 @@ const DECIMALS: i32 = 9;
 pub struct Quantity(i128);
 
 impl Quantity {
-    /// `None` where the text is not a quantity, or is larger than any that Kubernetes knows.
+    /// `None` if the text is not a quantity, or exceeds the largest one of Kubernetes.
     pub fn parse(text: &str) -> Option<Self> {
         let (sign, text) = match text.strip_prefix('-') {
             Some(text) => (-1, text),
@@ -34,7 +34,7 @@ impl Quantity {
     }
 }
 
-/// What a suffix multiplies by: a factor, and a power of ten.
+/// The multiplier of a suffix: a factor, and a power of ten.
 fn scale(suffix: &str) -> Option<(i128, i32)> {
     let binary = |power: u32| Some((1_i128 << (10 * power), 0));
     let decimal = |exponent: i32| Some((1, exponent));

@@ -1,12 +1,11 @@
-//! Why a condition is as it is, or an event came: the words that users and tools act upon. docs/conditions.md says of
-//! each what to do.
+//! Reasons of conditions and events. docs/conditions.md describes the action for each.
 
 use strum::{Display, EnumIter, EnumString};
 
 /// A reason of a condition or of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumIter, EnumString)]
 pub enum Reason {
-    // All is well, or on its way.
+    // Healthy or progressing.
     Done,
     Serving,
     RollingOut,
@@ -15,19 +14,19 @@ pub enum Reason {
     Migrated,
     Admitted,
     Applied,
-    // The spec cannot be carried out as it is.
+    // The spec cannot be applied without a change.
     NamespaceNotAllowed,
     NameConflict,
     ImageNotAllowed,
     Invalid,
-    // Something else must come, or go, first.
+    // Another object must be created or deleted first.
     SecretNotFound,
     NamespaceTerminating,
     ChildTerminating,
     GarbageCollecting,
     GatewayApiMissing,
     PrometheusOperatorMissing,
-    // The API server says no.
+    // The API server refuses a request.
     PolicyDenied,
     QuotaExceeded,
     Forbidden,
@@ -42,13 +41,13 @@ pub enum Reason {
     Unschedulable,
     MountFailed,
     RolloutStuck,
-    // They are on another database than before, or would be.
+    // Pods use another database than before, or would.
     DatabaseChanged,
     DatabaseLost,
     DatabaseShared,
     AddressUnusable,
     VolumeAtRisk,
-    // They serve, but something is wrong.
+    // Pods serve with a problem.
     VolumeNotExpandable,
     VolumeResizing,
     VolumePending,
@@ -61,7 +60,7 @@ pub enum Reason {
     NoGateway,
     RouteRefused,
     HostTaken,
-    // The first Admin, and sessions' keys.
+    // The first Admin, and the keys of sessions.
     AdminMade,
     AdminNotMade,
     KeysKnown,
@@ -71,7 +70,7 @@ pub enum Reason {
     KeyPromoted,
     KeyRevoked,
     KeyUnknown,
-    // And of releases.
+    // Events of releases.
     UpgradeUnknown,
 }
 
@@ -85,17 +84,17 @@ enum Effect {
 }
 
 impl Reason {
-    /// Whether it asks nothing of anybody, whatever its condition's status is.
+    /// Whether it requires no action, whatever the condition's status is.
     pub fn is_informational(self) -> bool {
         self.effect() == Effect::Informational
     }
 
-    /// Whether the operator could not carry the spec out.
+    /// Whether the operator could not apply the spec.
     pub fn is_refusal(self) -> bool {
         self.effect() == Effect::Refusal
     }
 
-    /// Whether new pods do not come up, which another image may fix.
+    /// Whether new pods do not start, which another image may fix.
     pub fn is_failed_start(self) -> bool {
         self.effect() == Effect::FailedStart
     }
@@ -170,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// The first column of the page's tables holds reasons, and nothing else has them.
+    /// Only the first column of the page's tables contains reasons.
     #[test]
     fn the_page_on_conditions_has_each_reason_and_no_other() {
         let page = include_str!("../../../docs/conditions.md");

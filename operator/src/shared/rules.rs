@@ -1,18 +1,18 @@
-//! The rules of a schema about fields and how they go together, without an API server. A rule is written in CEL (Common
-//! Expression Language), of which this reads `has`, `!`, `&&`, `||`, `==`, `!=`, literals, `matches`, `startsWith` and
-//! `exists_one`. Any other rule is left to the API server.
+//! Evaluates validation rules of a schema without an API server. Rules are written in CEL (Common Expression Language),
+//! of which this supports `has`, `!`, `&&`, `||`, `==`, `!=`, literals, `matches`, `startsWith` and `exists_one`. Any
+//! other rule is left to the API server.
 
 use regex::Regex;
 use serde_json::Value;
 
-/// Whether the rule holds for that value; `None` where the rule has more in it than is understood.
+/// Whether the value satisfies the rule; `None` if the rule uses an unsupported feature.
 pub fn holds(rule: &str, this: &Value) -> Option<bool> {
     let mut reader = Reader { rest: rule, this };
     let found = reader.either()?;
     reader.rest.trim_start().is_empty().then_some(found.as_bool()?)
 }
 
-/// Evaluates as it reads. A field that is missing is null, which no stored field is.
+/// Evaluates while it parses. A missing field is null, which no stored field is.
 struct Reader<'a> {
     rest: &'a str,
     this: &'a Value,
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         self.literal()
     }
 
-    /// `.a.b`, and a call of a method at its end.
+    /// `.a.b`, optionally with a method call at the end.
     fn field(&mut self) -> Option<Value> {
         let mut found = self.this;
         while self.eat(".") {
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
                 self.expect(")")?;
                 return call(name, found.as_str().unwrap_or_default(), text.as_str()?);
             }
-            // A field whose name is a word of CEL.
+            // CEL escapes a field whose name is a keyword as `__name__`.
             let name = name.strip_prefix("__").and_then(|name| name.strip_suffix("__")).unwrap_or(name);
             found = found.get(name).unwrap_or(&Value::Null);
         }

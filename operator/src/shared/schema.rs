@@ -1,12 +1,12 @@
-//! Whether an object is as the schema of a CustomResourceDefinition wants it, without an API server: what is structural,
-//! and those rules that [`super::rules`] understands.
+//! Validates an object by the schema of a CustomResourceDefinition without an API server: its structure, and the rules
+//! that [`super::rules`] supports.
 
 use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::rules::holds;
 
-/// The metadata that an object can have, for which a definition has no schema.
+/// The possible metadata of an object, for which a definition has no schema.
 const METADATA: [&str; 15] = [
     "annotations",
     "creationTimestamp",
@@ -25,14 +25,15 @@ const METADATA: [&str; 15] = [
     "uid",
 ];
 
-/// What the API server would object to, in the order of the fields. Each begins with the path, but for an unknown field.
+/// The errors that the API server would return, in the order of the fields. Each begins with the path, except for
+/// unknown fields.
 pub fn problems(schema: &Value, object: &Value) -> Vec<String> {
     let mut found = unknown_fields(schema, object);
     check(&mut found, schema, object, "");
     found
 }
 
-/// The fields that the schema does not have.
+/// Fields that the schema does not define.
 pub fn unknown_fields(schema: &Value, object: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let every = Map::new();
@@ -131,7 +132,7 @@ fn is_of_type(schema: &Value, value: &Value) -> bool {
     }
 }
 
-/// What is too small, too large, or not among the values that there are.
+/// Values that are too small, too large, or not in the enum.
 fn limits(schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let (size, unit) = match value {
@@ -165,7 +166,7 @@ fn limits(schema: &Value, value: &Value) -> Vec<String> {
     found
 }
 
-/// The first key of a list that has keys which occurs again.
+/// The first duplicate key of a list with keys.
 fn duplicates(schema: &Value, value: &Value) -> Option<String> {
     let keys: Vec<_> = schema["x-kubernetes-list-map-keys"].as_array()?.iter().filter_map(Value::as_str).collect();
     let items: Vec<Vec<&Value>> =

@@ -1,4 +1,4 @@
-//! Watches of children: which owners their changes concern. A label of each child names its owner.
+//! Watches children and finds their owners: a label of each child names its owner.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -15,10 +15,10 @@ use tokio::sync::watch::Receiver;
 use super::definitions::Definitions;
 use super::freshness::Freshness;
 
-/// How many objects a page of a list has: a thousand at once would be the most memory that the operator ever takes.
+/// Objects per page of a list: a list of a thousand at once would determine the operator's peak memory.
 pub const PAGE: u32 = 50;
 
-/// The owners whose children of one kind have changed or gone. Only metadata is read.
+/// The owners whose children of one kind were changed or deleted. Reads only metadata.
 pub fn owners(
     client: &Client,
     resource: ApiResource,
@@ -28,7 +28,7 @@ pub fn owners(
     named(watcher(api, labelled(label)).default_backoff(), resource.kind, label)
 }
 
-/// The same, but a change of a child's status is no news.
+/// The same, but ignores changes of a child's status.
 pub fn owners_by_spec(
     client: &Client,
     resource: ApiResource,
@@ -47,7 +47,7 @@ fn labelled(label: &str) -> watcher::Config {
     watcher::Config::default().labels(label).page_size(PAGE)
 }
 
-/// The owners of the objects of a watch.
+/// The owners of the objects in a watch.
 fn named<K: Resource + Send + 'static>(
     events: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
     kind: String,
@@ -105,7 +105,7 @@ impl Optional {
     }
 }
 
-/// What the objects of a watch are like, but for their status.
+/// Hashes of a watch's objects without their status.
 #[derive(Default)]
 struct SpecHashes(HashMap<String, u64>);
 
@@ -130,7 +130,7 @@ fn key(object: &DynamicObject) -> String {
     format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }
 
-/// A hash of all but the status and what changes with it.
+/// A hash of the object without its status and the metadata that changes with it.
 fn spec_hash(object: &DynamicObject) -> u64 {
     let mut object = object.clone();
     object.metadata.resource_version = None;

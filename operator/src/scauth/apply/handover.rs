@@ -1,7 +1,7 @@
-//! Who owns the number of replicas. A field that its only owner stops sending falls back to its default, which is one
-//! pod: so before the autoscaler takes over, a second field manager takes the live number over, and nothing falls.
-//! The way back needs nothing: once the autoscaler is gone, `replicas` is applied with force. An autoscaler that somebody
-//! else made gets the number in the same way.
+//! Ownership of the number of replicas. A field that its only owner stops sending falls back to its default, which is
+//! one pod: so before the autoscaler takes over, a second field manager takes over the live number, and the pods keep
+//! running. The way back needs no such step: once the autoscaler is deleted, `replicas` is applied with force. An
+//! autoscaler of another owner gets the number in the same way.
 
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
@@ -13,8 +13,8 @@ use crate::scauth::names::{FIELD_MANAGER, HANDOVER_MANAGER, Names};
 use crate::scauth::scale::Scale;
 use crate::shared::error::{ApplyError, refused};
 
-/// A new Deployment begins with the minimum number of pods, and not with one; the next reconcile hands the number over.
-/// So does one that was scaled to zero, where no autoscaler acts any more.
+/// A new Deployment starts with the minimum number of pods instead of one; the next reconcile hands the number over. So
+/// does a Deployment that was scaled to zero, where an autoscaler does not act.
 pub fn begin(scale: &Scale, desired: &mut Value, live: Option<&DynamicObject>) {
     let fewest = match scale {
         Scale::Auto { min, .. } => *min,
@@ -27,7 +27,7 @@ pub fn begin(scale: &Scale, desired: &mut Value, live: Option<&DynamicObject>) {
     }
 }
 
-/// Leaves a live number that is not sent as it is, as [`give`] does, for who only asks what would become of it.
+/// For dry runs: keeps the live replica count, as [`give`] would.
 pub fn keep(desired: &mut Value, live: Option<&DynamicObject>) {
     let replicas = live.and_then(|live| live.data.pointer("/spec/replicas"));
     if let (Some(replicas), None) = (replicas, desired.pointer("/spec/replicas")) {
@@ -55,7 +55,7 @@ pub async fn give(
     patched.map(|_| ()).map_err(|source| refused(resource.kind, &live.name_any(), source))
 }
 
-/// Whether we own a number that we are about to stop sending.
+/// Whether we own a number that we are about to omit.
 fn is_needed(live: &DynamicObject, desired: &Value) -> bool {
     let is_ours = live.managed_fields().iter().any(|entry| {
         entry.manager.as_deref() == Some(FIELD_MANAGER)

@@ -1,5 +1,5 @@
-//! The generated Secrets: made once with POST and never applied, since an apply takes away what a later one omits.
-//! Their keys rotate by a patch that only fits the version that was read.
+//! The generated Secrets: created once with POST and never applied, since an apply removes fields that a later one
+//! omits. Their keys rotate by a patch that requires the version that was read.
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -19,22 +19,22 @@ use crate::scauth::rotation::{self, Stored};
 use crate::shared::error::{self, ApplyError};
 use crate::shared::ownership::retained_by;
 
-/// Makes the generated Secrets where they are missing, and rotates the keys where that is due.
+/// Creates missing generated Secrets, and rotates keys that are due.
 pub async fn make_and_keep(
     context: &ApplyContext<'_>,
     resolved: &Resolved,
     observed: &Observed,
 ) -> Result<Keys, ApplyError> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &resolved.names.namespace);
-    // A Deployment means that there were keys, and an Admin, before.
+    // A Deployment means that keys and an Admin existed before.
     let is_first = observed.secret.is_none() && !observed.children.contains_key(&Child::Deployment);
-    // The first Admin's before the keys': that the latter exist is the mark that the former was made.
+    // The first Admin's Secret before the keys': if the latter exists, the former was created.
     if is_first && observed.admin_secret.is_none() {
         let secret = children::admin_secret(resolved, &mut rand::rng());
         create(&api, &secret).await?;
     }
     if let Some(metadata) = &observed.admin_secret {
-        // The version that was read is gone after a change; the next reconcile does the rest.
+        // After a change, the version that was read is outdated; the next reconcile does the rest.
         if !keep(&api, resolved, metadata).await? {
             note_admin(&api, metadata, observed).await?;
         }
@@ -51,7 +51,7 @@ pub async fn make_and_keep(
     rotate(&api, context, live).await
 }
 
-/// Brings the file beside the keys up to date.
+/// Updates the file beside the keys.
 async fn expect(api: &Api<Secret>, resolved: &Resolved, live: &Secret) -> Result<Secret, ApplyError> {
     let wanted = children::deployment(resolved, &mut rand::rng());
     let Some(change) = resolved.expectation.patch(live, &wanted)? else { return Ok(live.clone()) };
@@ -116,8 +116,8 @@ fn refused(name: &str, source: kube::Error) -> ApplyError {
     error::refused("Secret".to_owned(), name, source)
 }
 
-/// Whether a Secret stays follows `deletionPolicy`; its content and other owners are not touched. Returns whether that
-/// had to be changed.
+/// Whether a Secret is kept follows `deletionPolicy`; its content and other owners are not touched. Returns whether a
+/// change was needed.
 async fn keep(api: &Api<Secret>, resolved: &Resolved, live: &ObjectMeta) -> Result<bool, ApplyError> {
     let (ours, others): (Vec<_>, Vec<_>) =
         live.owner_references.iter().flatten().cloned().partition(|owner| owner.uid == resolved.owner.uid);

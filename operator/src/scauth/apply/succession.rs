@@ -1,4 +1,4 @@
-//! When an Ingress or HTTPRoute that another takes the place of may go.
+//! When a replaced Ingress or HTTPRoute may be deleted.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::Applied;
 use crate::scauth::child::Child;
 use crate::scauth::exposure::{has_address, is_accepted};
 
-/// A controller says that it takes something up a moment before it lets clients through.
+/// A controller reports that it picked up an object slightly before it routes clients.
 const SETTLING: Duration = Duration::from_secs(10);
-/// The old one goes in the end: the spec does not ask for it, and maybe nobody ever takes up the new one.
+/// The old object is deleted eventually: the spec does not ask for it, and the new one may never be picked up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long a child of that kind, which the spec does not ask for any more, stays: until clients come in by what takes its
-/// place. None where nothing does, or where that is done.
+/// How long to keep a child that the spec no longer asks for: until its replacement takes traffic. `None` if nothing
+/// replaces it, or the replacement already does.
 pub fn stays(kind: Child, applied: &Applied, now: Timestamp) -> Option<Duration> {
     let successor = match kind {
         Child::Ingress => Child::HttpRoute,

@@ -1,4 +1,4 @@
-//! The HorizontalPodAutoscaler, where the spec asks for one. While there is one, nobody else sends `replicas`.
+//! The HorizontalPodAutoscaler, if the spec asks for one. While it exists, nobody else sends `replicas`.
 
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget,

@@ -12,7 +12,7 @@ pub fn build(resolved: &Resolved) -> Deployment {
     Deployment {
         metadata: metadata(resolved),
         spec: Some(DeploymentSpec {
-            // The autoscaler's, where there is one.
+            // Left to the autoscaler, if there is one.
             replicas: match resolved.scale {
                 Scale::Fixed(replicas) => Some(replicas),
                 Scale::Auto { .. } | Scale::Theirs { .. } => None,
@@ -27,7 +27,7 @@ pub fn build(resolved: &Resolved) -> Deployment {
     }
 }
 
-/// With what was chosen for the pods, so that the next reconcile finds it.
+/// Records the chosen image and revision for the next reconcile.
 fn metadata(resolved: &Resolved) -> ObjectMeta {
     let release = &resolved.release;
     let chosen = [
@@ -39,7 +39,7 @@ fn metadata(resolved: &Resolved) -> ObjectMeta {
     ObjectMeta { annotations: Some(chosen.collect()), ..owned(resolved, &resolved.names.scauth) }
 }
 
-/// A volume has one writer; otherwise a new pod serves before an old one goes.
+/// A volume has one writer; otherwise a new pod serves before an old one stops.
 fn strategy(resolved: &Resolved) -> DeploymentStrategy {
     if resolved.database.is_embedded() {
         return DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None };

@@ -1,4 +1,4 @@
-//! The server's settings, as it finds them in its environment.
+//! The server's settings as environment variables.
 
 use k8s_openapi::api::core::v1::EnvVar;
 

@@ -1,4 +1,4 @@
-//! The HTTPRoute of Gateway API, where the spec asks for one.
+//! The HTTPRoute of Gateway API, if the spec asks for one.
 
 use sc_auth_contract::places::PORT;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{Resolved, owned};
 use crate::scauth::child::Child;
 use crate::scauth::exposure::Exposure;
 
-/// Every field is sent as the API server would fill it in, so that nothing differs afterwards.
+/// Sends every field with the API server's defaults, so that nothing differs afterwards.
 pub fn build(resolved: &Resolved) -> Option<Value> {
     let Exposure::Route(wanted) = resolved.free() else { return None };
     let resource = Child::HttpRoute.resource();

@@ -1,4 +1,4 @@
-//! The Ingress, where the spec asks for one.
+//! The Ingress, if the spec asks for one.
 
 use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,

@@ -1,4 +1,4 @@
-//! The namespace, where it is ours.
+//! The namespace, if we own it.
 
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -10,7 +10,7 @@ pub fn build(resolved: &Resolved) -> Option<Namespace> {
     let metadata = match resolved.namespace {
         NamespaceUse::Managed => kept(resolved, &resolved.names.namespace),
         NamespaceUse::Users => return None,
-        // Applied once more without an owner, so that it never goes with us.
+        // Applied once more without an owner, so that it is never deleted with the ScAuth.
         NamespaceUse::Returned => ObjectMeta {
             name: Some(resolved.names.namespace.clone()),
             labels: Some(labels(resolved)),

@@ -1,5 +1,5 @@
-//! The NetworkPolicy: by default the API is open to all, health and metrics to the operator alone. The kubelet's probes
-//! come from the node, which no policy keeps away.
+//! The NetworkPolicy: by default the API is open to all, health and metrics only to the operator. The kubelet's probes
+//! come from the node, which no policy blocks.
 
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
@@ -40,7 +40,7 @@ pub fn build(resolved: &Resolved) -> NetworkPolicy {
     }
 }
 
-/// Who may ask for health and metrics.
+/// Peers that can reach health and metrics.
 fn watchers(resolved: &Resolved) -> Vec<NetworkPolicyPeer> {
     let operator = NetworkPolicyPeer {
         namespace_selector: Some(matching(
@@ -57,7 +57,7 @@ fn matching(labels: std::collections::BTreeMap<String, String>) -> LabelSelector
     LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
 }
 
-/// As the API server would, so that nothing differs afterwards.
+/// Adds the API server's defaults, so that nothing differs afterwards.
 fn fill(port: &mut NetworkPolicyPort) {
     port.protocol.get_or_insert_with(|| "TCP".to_owned());
 }

@@ -1,4 +1,4 @@
-//! The generated Secrets. They are created once; while they exist, their content is never generated again.
+//! The generated Secrets. They are created once; while they exist, their content is never regenerated.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::{Resolved, kept};
 use crate::scauth::names::ANNOTATION_ACCEPTED;
 use crate::scauth::resolved::Admin;
 
-/// What the pods need: the signing keys.
+/// The signing keys, for the pods.
 pub fn keys_secret(resolved: &Resolved, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
     let keys = KeySet::generate(resolved.algorithm, now, rng)?.to_json()?;
     let deployment = deployment(resolved, rng).to_json().map_err(|_| KeysError::Generation("scauth.json"))?;
@@ -32,7 +32,7 @@ pub fn keys_secret(resolved: &Resolved, now: UnixTime, rng: &mut impl CryptoRng)
     })
 }
 
-/// What the server knows of its ScAuth.
+/// The server's knowledge of its ScAuth.
 pub fn deployment(resolved: &Resolved, rng: &mut impl CryptoRng) -> Deployment {
     resolved.expectation.file(&resolved.names.scauth, &resolved.owner.uid, || random(rng))
 }
@@ -43,8 +43,8 @@ fn random(rng: &mut impl CryptoRng) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The first Admin's name and password, for a person to read. By its `id` the server knows whether it made an Admin with
-/// it.
+/// The first Admin's name and password, for a person to read. The `id` shows the server whether it created an Admin
+/// with it.
 pub fn admin_secret(resolved: &Resolved, rng: &mut impl CryptoRng) -> Secret {
     let Admin { username, email, password_min_length } = resolved.admin.clone();
     let password = sc_auth_contract::password::generate(password_min_length, rng);

@@ -1,4 +1,4 @@
-//! The Services: one for the API, and one, that no ingress ever uses, for health and metrics.
+//! The Services: one for the API, and one for health and metrics, which no ingress uses.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sc_auth_contract::places::{OPS_PORT, PORT};
 
 use super::{Resolved, owned, selector};
 
-/// Tells the two apart, for a ServiceMonitor.
+/// Distinguishes the two for a ServiceMonitor.
 const COMPONENT: &str = "app.kubernetes.io/component";
 
 pub fn build(resolved: &Resolved) -> Service {
@@ -19,7 +19,7 @@ pub fn build(resolved: &Resolved) -> Service {
     }
 }
 
-/// Without an address of its own, so that each pod can be told from the others.
+/// Headless, so that each pod has its own address.
 pub fn build_ops(resolved: &Resolved) -> Service {
     let mut metadata = owned(resolved, &resolved.names.ops_service());
     metadata.labels.get_or_insert_default().extend(component());

@@ -1,4 +1,4 @@
-//! An account without any right and without a token: the pods never speak to the API server.
+//! A ServiceAccount without rights and without a token: the pods never call the API server.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 

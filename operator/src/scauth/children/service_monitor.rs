@@ -1,4 +1,4 @@
-//! The ServiceMonitor of the Prometheus operator, where the spec asks for metrics.
+//! The ServiceMonitor of the Prometheus operator, if the spec asks for metrics.
 
 use serde_json::{Value, json};
 

@@ -1,10 +1,10 @@
-//! The pod template: a pure function of spec, image and revision. What matters for safety is always sent, though it be a
-//! default.
+//! The pod template: a pure function of spec, image and revision. Security settings are always sent, even if they are
+//! defaults.
 //!
-//! A revision never changes once it is released: pods would restart when the operator is upgraded. What is new comes
-//! in a new one, see release.rs.
+//! A revision never changes once it is released: pods would restart when the operator is upgraded. Additions require a
+//! new revision, see release.rs.
 //!
-//! 1. As release 0.1.0 had it.
+//! 1. The template of release 0.1.0.
 //! 2. Pods are spread over zones and nodes.
 
 use std::collections::BTreeMap;
@@ -48,9 +48,9 @@ fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
     PodSpec {
         service_account_name: Some(resolved.names.scauth.clone()),
         automount_service_account_token: Some(false),
-        // A Service sc-auth-svc would otherwise plant SC_AUTH_SVC_… among the server's settings.
+        // Otherwise a Service sc-auth-svc would add SC_AUTH_SVC_… to the server's settings.
         enable_service_links: Some(false),
-        // The drain, the requests under way after it, and some slack.
+        // The drain, the requests in flight after it, and a reserve.
         termination_grace_period_seconds: Some(45),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
@@ -82,7 +82,7 @@ fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
     }
 }
 
-/// Evenly over zones and nodes where that is possible; never a reason for a pod to wait.
+/// Evenly over zones and nodes if possible; never a reason for a pod to wait.
 fn spread(resolved: &Resolved, extra: &PodTemplate) -> Option<Vec<TopologySpreadConstraint>> {
     if !extra.topology_spread_constraints.is_empty() {
         return Some(extra.topology_spread_constraints.clone());
@@ -92,7 +92,7 @@ fn spread(resolved: &Resolved, extra: &PodTemplate) -> Option<Vec<TopologySpread
         max_skew: 1,
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
         label_selector: Some(LabelSelector { match_labels: Some(selector(resolved)), ..LabelSelector::default() }),
-        // The pods of one template, so that those that a rollout is about to end do not count.
+        // Only the pods of the same template: those that a rollout is about to stop do not count.
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
         ..TopologySpreadConstraint::default()
     };
@@ -114,7 +114,7 @@ fn container(resolved: &Resolved, extra: &PodTemplate, name: &str, command: &str
             capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
             ..SecurityContext::default()
         }),
-        // The last lines of the log are what the status shows of a failure.
+        // The status shows the last lines of a failed container's log.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: Some(mounts(resolved, extra)),
         ..Container::default()

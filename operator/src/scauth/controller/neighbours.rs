@@ -1,4 +1,4 @@
-//! Who is concerned when a ScAuth claims a host, gets it or gives it up: those who claim it too.
+//! Which ScAuths to reconcile when another one claims, gets or releases a host: those that also claim it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,18 +9,19 @@ use kube_runtime::watcher::Event;
 use crate::api::ScAuth;
 use crate::scauth::hosts::Stake;
 
-/// What each ScAuth of the watch had at stake when it was last seen.
+/// The last observed claims of each watched ScAuth.
 #[derive(Default)]
 pub struct Neighbours {
     stakes: HashMap<String, Stake>,
-    /// Those that a list under way has named so far.
+    /// The names in a list so far.
     listed: HashSet<String>,
-    /// Those that it concerns. They are reconciled at its end: until then the store of ScAuths is the one from before.
+    /// The affected ScAuths. They are reconciled at the end of the list: until then the store contains the earlier
+    /// ones.
     waiting: HashSet<String>,
 }
 
 impl Neighbours {
-    /// The other ScAuths that an event concerns.
+    /// The other ScAuths that an event affects.
     pub fn touched(&mut self, event: &Event<ScAuth>) -> Vec<ObjectRef<ScAuth>> {
         let names: HashSet<String> = match event {
             Event::Init => {

@@ -1,5 +1,5 @@
-//! The last answer for each ScAuth, and when it is asked next. An answer is forgotten when the pods change: what an
-//! earlier pod said is not true of its successor.
+//! The last answer of each ScAuth's pods, and when the next poll is due. An answer is dropped when the pods change: it
+//! does not describe their successors.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,38 +12,38 @@ use super::{Health, Word};
 use crate::api::ScAuthStatus;
 use crate::scauth::rollout::Rollout;
 
-/// Between two questions where all is well.
+/// Interval between two polls of healthy pods.
 const EVERY: Duration = Duration::from_secs(30);
-/// The first delay where it is not, which doubles up to `EVERY`.
+/// The first delay for unhealthy pods, which doubles up to `EVERY`.
 const SOON: Duration = Duration::from_secs(1);
-/// Pods that do not answer as often are taken for pods that cannot be asked.
+/// Pods that fail to answer this often count as unreachable.
 const TRIES: u32 = 3;
 
-/// What is known of each ScAuth. By default nobody asks, as in a dry run.
+/// The knowledge about each ScAuth. By default nothing is polled, as in a dry run.
 #[derive(Debug, Clone, Default)]
 pub struct HealthCache {
     known: Arc<Mutex<HashMap<String, Entry>>>,
     wanted: Arc<Notify>,
-    /// Tells the time where the pods are asked.
+    /// The clock, if the pods are polled.
     clock: Option<fn() -> Timestamp>,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     pods: Pods,
-    /// Counts how often the pods have changed.
+    /// Counts the changes of the pods.
     version: u64,
     word: Word,
     silences: u32,
-    /// When the first of these silences was noticed.
+    /// When the first unanswered poll was noticed.
     silent_since: Option<Timestamp>,
     delay: Duration,
-    /// `None` is at once.
+    /// `None` means at once.
     next: Option<Instant>,
     is_being_asked: bool,
 }
 
-/// What tells these pods from those before them.
+/// Distinguishes these pods from their predecessors.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pods {
     exist: bool,
@@ -51,16 +51,16 @@ struct Pods {
     since: Option<String>,
 }
 
-/// One question that is due.
+/// A poll that is due.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ask {
     version: u64,
-    /// Whether all was well at the last answer and nothing has changed since.
+    /// Whether the last answer was healthy and nothing has changed since.
     pub is_settled: bool,
 }
 
 impl HealthCache {
-    /// For an operator whose pods are asked by [`crate::scauth::poll::run`].
+    /// For an operator whose pods are polled by [`crate::scauth::poll::run`].
     pub fn asking(clock: fn() -> Timestamp) -> Self {
         Self { clock: Some(clock), ..Self::default() }
     }
@@ -69,7 +69,7 @@ impl HealthCache {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the pods of this rollout have said.
+    /// The answers of the pods of this rollout.
     pub fn of(&self, name: &str, rollout: &Rollout) -> Word {
         let pods = Pods {
             exist: rollout.replicas > 0,
@@ -87,12 +87,12 @@ impl HealthCache {
         entry.word.clone()
     }
 
-    /// Takes down what pods say that nobody needed to ask.
+    /// Stores answers without a poll.
     pub fn tell(&self, name: &str, health: Health) {
         self.known().entry(name.to_owned()).or_default().word = Word::Said(Box::new(health));
     }
 
-    /// Waits until somebody is to be asked at once.
+    /// Waits until a poll is due at once.
     pub async fn wanted(&self) {
         self.wanted.notified().await;
     }
@@ -101,7 +101,7 @@ impl HealthCache {
         self.known().retain(|name, _| names.contains(name));
     }
 
-    /// Whether it is time; each question is answered by [`Self::set`] before there is another.
+    /// The poll that is due, if any; the next one waits until [`Self::set`] completes it.
     pub fn due(&self, name: &str, now: Instant) -> Option<Ask> {
         let mut known = self.known();
         let entry = known.get_mut(name)?;
@@ -112,13 +112,13 @@ impl HealthCache {
         Some(Ask { version: entry.version, is_settled: entry.is_settled() })
     }
 
-    /// Returns whether it tells something new.
+    /// Returns whether the answer is new.
     pub fn set(&self, name: &str, ask: &Ask, answer: Option<Health>, status: &ScAuthStatus, now: Instant) -> bool {
         let mut known = self.known();
         let Some(entry) = known.get_mut(name) else { return false };
         entry.is_being_asked = false;
         if entry.version != ask.version {
-            // The pods have changed meanwhile: they are asked at once.
+            // The pods have changed meanwhile: poll them at once.
             return false;
         }
         let is_news = entry.take(answer, status, self.clock);
@@ -139,7 +139,7 @@ impl Entry {
 
     fn take(&mut self, answer: Option<Health>, status: &ScAuthStatus, clock: Option<fn() -> Timestamp>) -> bool {
         let Some(health) = answer else {
-            // That says nothing of the database: the probes will tell of the pod.
+            // This does not concern the database: the probes report on the pod.
             self.silences = self.silences.saturating_add(1);
             self.silent_since = self.silent_since.or_else(|| clock.map(|clock| clock()));
             let is_news = !matches!(self.word, Word::Silent { .. }) && self.silences >= TRIES;
@@ -175,7 +175,7 @@ mod tests {
         Health { database_reachable, ..Health::default() }
     }
 
-    /// Asks once, as soon as that is due.
+    /// Polls once, as soon as that is due.
     fn answer(health_cache: &HealthCache, now: &mut Instant, answer: Option<Health>) -> bool {
         let ask = (0..100).find_map(|_| {
             let ask = health_cache.due("a", *now);

@@ -1,4 +1,4 @@
-//! Through what clients reach a host.
+//! The entry points through which clients reach a host.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use kube::ResourceExt as _;
 
 use crate::api::{Ingress, ScAuth};
 
-/// How controllers were told the class before there was a field for it; some still are.
+/// The annotation for the class before the field existed; some controllers still read it.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
 /// An ingress class, or listeners of a Gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Door<'a> {
-    /// The cluster's default where it has no name.
+    /// `None` is the cluster's default class.
     Class(Option<&'a str>),
-    /// All listeners, where neither section nor port is named.
+    /// All listeners if neither section nor port is set.
     Gateway { namespace: String, name: &'a str, section: Option<&'a str>, port: Option<i32> },
 }
 
@@ -23,7 +23,7 @@ pub fn class(ingress: &Ingress) -> Option<&str> {
     ingress.class_name.as_deref().or_else(|| ingress.annotations.get(CLASS_ANNOTATION).map(String::as_str))
 }
 
-/// The doors that the spec names.
+/// The entry points in the spec.
 pub fn doors(scauth: &ScAuth) -> Vec<Door<'_>> {
     if let Some(ingress) = scauth.spec.ingress() {
         return vec![Door::Class(class(ingress))];
@@ -40,7 +40,7 @@ pub fn doors(scauth: &ScAuth) -> Vec<Door<'_>> {
 }
 
 impl Door<'_> {
-    /// Whether a request can come to both. What is not said of a listener may be anything.
+    /// Whether a request can reach both. An unset section or port matches any.
     pub fn meets(&self, other: &Self, default_class: Option<&str>) -> bool {
         match (self, other) {
             (Self::Class(mine), Self::Class(theirs)) => mine.or(default_class) == theirs.or(default_class),
@@ -61,7 +61,7 @@ impl Door<'_> {
         }
     }
 
-    /// Whether one is an Ingress's and the other an HTTPRoute's.
+    /// Whether one belongs to an Ingress and the other to an HTTPRoute.
     pub fn has_other_kind(&self, other: &Self) -> bool {
         matches!(self, Self::Class(_)) != matches!(other, Self::Class(_))
     }

@@ -1,4 +1,4 @@
-//! The conditions, one file each. docs/conditions.md lists each reason with what to do.
+//! The conditions, one file each. docs/conditions.md lists each reason and the action for it.
 
 mod admin;
 mod database;
@@ -31,7 +31,7 @@ fn update(kind: ConditionType, status: ConditionStatus, reason: Reason, message:
     ConditionUpdate { kind, status, reason, message: message.into() }
 }
 
-/// Whether it asks nothing of anybody.
+/// Whether it requires no action.
 pub fn is_informational(condition: &Condition) -> bool {
     condition.status == ConditionStatus::True || condition.reason.parse().is_ok_and(Reason::is_informational)
 }
@@ -67,15 +67,15 @@ fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<ConditionUpdate
     ]
 }
 
-/// A condition as it was, while the pods have not been asked since.
+/// A condition from the previous status, for pods that were not polled since.
 fn before(input: &ConditionInput<'_>, kind: ConditionType) -> Option<ConditionUpdate> {
     let old = find(input.before, kind)?;
-    // What `updates` adds, it adds again.
+    // Remove what `updates` adds again.
     let message = old.message.split(&format!("; annotation {ANNOTATION_UPGRADE_TO} ")).next().unwrap_or_default();
     Some(update(kind, old.status.parse().ok()?, old.reason.parse().ok()?, message))
 }
 
-/// What becomes of what pods said once they answer no more, as of the conditions of a node whose kubelet falls silent.
+/// The pods' reports once they no longer answer: Unknown, like the conditions of a node whose kubelet is silent.
 fn unreachable(earlier: ConditionUpdate, since: Option<Timestamp>) -> ConditionUpdate {
     if earlier.reason == Reason::PodsUnreachable {
         return earlier;

@@ -1,4 +1,4 @@
-//! Whose namespace may be used: ours, or one whose owner lets us in.
+//! Which namespaces may be used: our own, or one whose owner allows it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt as _;

@@ -1,4 +1,4 @@
-//! Which objects with our children's names stand in the way.
+//! Objects with our children's names that block them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -7,7 +7,7 @@ use crate::shared::ownership::{Ownership, ownership};
 use crate::shared::reasons::Reason;
 
 /// # Errors
-/// Where the object is not ours, or is being deleted; but a pod may go on using a claim that is.
+/// If the object is not ours, or is being deleted; but a pod may keep using a claim that is being deleted.
 pub fn check_child(
     kind: &str,
     metadata: &ObjectMeta,

@@ -1,5 +1,5 @@
-//! AdminReady: whether the password in the Secret with the first Admin is anybody's. Nothing is said where nobody knows:
-//! of a Secret that release 0.2 made, and where a person has deleted it.
+//! AdminReady: whether the password in the Secret with the first Admin is in use. The condition is absent if that is
+//! unknown: for a Secret that release 0.2 created, and after a person has deleted it.
 
 use super::{ConditionUpdate, update};
 use crate::scauth::identity::admin_is_made;

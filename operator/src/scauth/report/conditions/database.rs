@@ -40,7 +40,7 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     }
 }
 
-/// What the pods complained of may have passed. Where they did not, their migration and their probes vouch for them.
+/// No pod answers. A problem that they reported may be over; without one, their migration and their probes count.
 fn silent(input: &ConditionInput<'_>, since: Option<Timestamp>) -> ConditionUpdate {
     match earlier(input) {
         Some(earlier) if earlier.status != ConditionStatus::True => unreachable(earlier, since),
@@ -60,7 +60,7 @@ fn starting() -> ConditionUpdate {
     update(KIND, ConditionStatus::Unknown, Reason::Starting, "no pod has connected to the database yet")
 }
 
-/// What the pods said before, if it was about them.
+/// The pods' last report, if the condition came from them.
 fn earlier(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     let is_of_pods = |earlier: &ConditionUpdate| {
         let reasons = [
@@ -76,7 +76,7 @@ fn earlier(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     before(input, KIND).filter(is_of_pods)
 }
 
-/// The API server reports a volume at risk, whatever the pods said before.
+/// The API server reports a volume at risk, whatever the pods reported before.
 fn earlier_or_at_risk(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     match earlier(input) {
         Some(earlier) if earlier.status == ConditionStatus::False => Some(earlier),
@@ -106,7 +106,7 @@ fn said(input: &ConditionInput<'_>, health: &Health) -> ConditionUpdate {
     }
 }
 
-/// Where the identity is known, the database is the expected one: pods can connect, but not without a restart.
+/// If the identity is known, the database is the expected one: pods can connect, but only after a restart.
 fn unusable(input: &ConditionInput<'_>, offered: &Offered, error: &str) -> String {
     let names = &input.resolved.names;
     if offered.identity.is_some() {
@@ -130,20 +130,20 @@ fn fine(input: &ConditionInput<'_>) -> ConditionUpdate {
     at_risk(input).unwrap_or_else(fine)
 }
 
-/// The volume of an embedded database would go with its pod.
+/// The volume of an embedded database would be lost with its pod.
 fn at_risk(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     let danger = volume::danger(input.children, &input.resolved.names)?;
     Some(not_ready(Reason::VolumeAtRisk, danger))
 }
 
-/// Pods found, or could use, another database than the one that holds the data.
+/// Pods found, or could use, another database than the one that contains the data.
 fn changed(input: &ConditionInput<'_>, health: &Health) -> Option<ConditionUpdate> {
     let expected = input.resolved.expectation.database.as_deref();
     let found = candidates(health, expected);
     let held = health.hold.as_ref().filter(|hold| found.contains(hold.found.as_str()));
     let offered = health.offered.as_ref().and_then(|offered| offered.identity.as_deref());
     let offered = offered.filter(|offered| found.contains(offered));
-    // While pods are replaced, the earlier ones serve from where they did.
+    // During a rollout, the earlier pods still serve from their database.
     let served = || {
         let is_alone = expected.is_none() && found.len() < 2;
         let mut served = health.served.iter().map(|served| served.identity.as_str());
@@ -217,7 +217,7 @@ fn accept(input: &ConditionInput<'_>, found: &str) -> String {
     }
 }
 
-/// The older one keeps the database: it is the younger that somebody has just made.
+/// The older ScAuth keeps the database: the younger one was just created.
 fn is_older(other: &Other, input: &ConditionInput<'_>) -> bool {
     let (created, uid) = (input.resolved.expectation.created, &input.resolved.owner.uid);
     (other.created, &other.uid) < (created, uid)

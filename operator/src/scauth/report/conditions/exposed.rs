@@ -1,4 +1,4 @@
-//! Exposed: whether clients reach the API from outside of the cluster.
+//! Exposed: whether clients outside the cluster reach the API.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     }
 }
 
-/// Which hosts lead where.
+/// Lists which hosts lead where.
 fn host_taken(input: &ConditionInput<'_>) -> String {
     let resolved = input.resolved;
     let mut holders: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
@@ -88,7 +88,7 @@ fn by_route(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
     )
 }
 
-/// Clients come through; whether they can be told apart is said too.
+/// Clients reach the API; the message also reports whether their addresses are known.
 fn admitted(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
     let has_proxies = input.resolved.has_trusted_proxies;
     let hint = "; client addresses are unknown, so logins are not limited by address, and a stranger who guesses a \
@@ -98,7 +98,7 @@ fn admitted(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
     update(ConditionType::Exposed, ConditionStatus::True, Reason::Admitted, message)
 }
 
-/// Those who claim a host by an object of the other kind.
+/// Lists the ScAuths that claim a host by an object of the other kind.
 fn shared(input: &ConditionInput<'_>) -> String {
     let shared = input.observed.hosts.shared.iter().map(|other| {
         let Other { host, scauth, door } = other;

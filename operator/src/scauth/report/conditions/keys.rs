@@ -1,5 +1,5 @@
-//! KeysReady: whether the keys of the sessions in the database are still there, and all pods use those of the Secret.
-//! The pods tell; those of release 0.2 do not, and then there is no such condition.
+//! KeysReady: whether the keys of the sessions in the database still exist, and whether all pods use those in the
+//! Secret. The pods report this; those of release 0.2 do not, and then the condition is absent.
 
 use super::{ConditionUpdate, before, unreachable, update};
 use crate::scauth::health::{Health, Word};
@@ -46,8 +46,8 @@ fn lost(message: String) -> ConditionUpdate {
     update(KIND, ConditionStatus::False, Reason::KeysLost, message)
 }
 
-/// Whether a pod has none of the Secret's keys. In a rotation the two have keys in common, although the mounted file
-/// follows the Secret later.
+/// Whether a pod has none of the Secret's keys. During a rotation they have keys in common, although the mounted file
+/// follows the Secret with a delay.
 fn has_other_keys(input: &ConditionInput<'_>, health: &Health) -> bool {
     let kids = &input.keys.kids;
     !kids.is_empty() && health.keys.iter().any(|pods| !pods.is_empty() && pods.is_disjoint(kids))

@@ -1,4 +1,4 @@
-//! Monitored: whether Prometheus can be told of the pods.
+//! Monitored: whether a ServiceMonitor exists for Prometheus.
 
 use super::{ConditionUpdate, update};
 use crate::scauth::child::Child;

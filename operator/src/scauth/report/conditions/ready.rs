@@ -43,12 +43,12 @@ fn about_the_pods(
     }
 }
 
-/// The status of what is not True for that reason.
+/// The status of a condition that is not True for this reason.
 fn unless_unknown(reason: Reason) -> ConditionStatus {
     if reason == Reason::PodsUnreachable { ConditionStatus::Unknown } else { ConditionStatus::False }
 }
 
-/// What does not keep clients from being served.
+/// Refers to a problem of the database that does not keep the pods from serving.
 fn see(database: &ConditionUpdate) -> &'static str {
     if database.status == ConditionStatus::False || database.reason == Reason::PodsUnreachable {
         "; see DatabaseReady"
@@ -57,7 +57,7 @@ fn see(database: &ConditionUpdate) -> &'static str {
     }
 }
 
-/// The volume is not what the spec asks for: Ready goes on telling of the pods, and the other two tell of the volume.
+/// The volume differs from the spec: Ready still reports the pods, and the other two conditions report the volume.
 fn about_the_volume(input: &ConditionInput<'_>, mut updates: Vec<ConditionUpdate>) -> Vec<ConditionUpdate> {
     if volume::is_going(input.children) {
         return updates;
@@ -95,7 +95,7 @@ fn serving(input: &ConditionInput<'_>, turn: &UpgradeTurn) -> String {
     message + &rivalry(input)
 }
 
-/// An autoscaler that is not ours and that sets the number of replicas, or tries to.
+/// Reports an autoscaler of another owner that sets the number of replicas, or tries to.
 fn rivalry(input: &ConditionInput<'_>) -> String {
     match (&input.resolved.scale, &input.observed.foreign_autoscaler) {
         (Scale::Theirs { autoscaler, .. }, _) => {
@@ -110,7 +110,7 @@ fn rivalry(input: &ConditionInput<'_>) -> String {
     }
 }
 
-/// What keeps it from being Ready; the first reason is the one to fix first.
+/// Why it is not Ready; the first reason is the one to fix first.
 fn obstacle(
     input: &ConditionInput<'_>,
     database: &ConditionUpdate,
@@ -131,12 +131,12 @@ fn obstacle(
     refusing(input, database).or_else(|| not_reached(exposed))
 }
 
-/// Whether pods start and serve in spite of it.
+/// Whether pods start and serve in spite of the reason.
 fn leaves_clients_alone(reason: Reason) -> bool {
     matches!(reason, Reason::DatabaseShared | Reason::AddressUnusable | Reason::VolumeAtRisk)
 }
 
-/// Why clients meet errors although all pods are there, as far as pods have said.
+/// Why clients get errors although all pods are ready, according to the pods.
 fn refusing(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(Reason, String)> {
     let because_of_database = || Some((database.reason, database.message.clone()));
     if database.reason == Reason::DatabaseUnreachable {
@@ -144,11 +144,11 @@ fn refusing(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(R
     }
     match &input.observed.word {
         Word::Said(health) if health.hold.is_some() => {
-            // Unknown, where it was accepted and the pods are about to see that.
+            // Unknown if the database was accepted and the pods are about to pick that up.
             let reason = if database.status == ConditionStatus::False { database.reason } else { Reason::RollingOut };
             Some((reason, database.message.clone()))
         }
-        // Also where the pods could use another database, which is the condition's reason then.
+        // Also if the pods could use another database, which is then the condition's reason.
         Word::Said(health) if !health.database_reachable && database.status == ConditionStatus::False => {
             because_of_database()
         }
@@ -177,13 +177,13 @@ fn refusing(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(R
     }
 }
 
-/// Ready is Unknown for one reason, which `Suspended` may hide.
+/// The only reason for which Ready is Unknown; `Suspended` may hide it.
 fn still_unknown(ready: &ConditionUpdate) -> (Reason, String) {
     let message = ready.message.strip_prefix(PAUSED).unwrap_or(&ready.message);
     (Reason::PodsUnreachable, message.to_owned())
 }
 
-/// Pods that serve are not enough where the host that the spec names leads nowhere, or to somebody else.
+/// Serving pods are not enough if the host in the spec leads nowhere, or to another ScAuth.
 fn not_reached(exposed: &ConditionUpdate) -> Option<(Reason, String)> {
     let is_so = matches!(exposed.reason, Reason::GatewayApiMissing | Reason::HostTaken);
     is_so.then(|| (exposed.reason, exposed.message.clone()))
@@ -195,10 +195,10 @@ fn progress(input: &ConditionInput<'_>) -> String {
     format!("{available} of {wanted} replicas are available, {updated} have the current spec{}", rivalry(input))
 }
 
-/// How the message of Ready begins while suspended.
+/// The beginning of Ready's message while suspended.
 const PAUSED: &str = "spec.suspend is set: the operator changes nothing; ";
 
-/// While suspended, Ready is about what is there.
+/// While suspended, Ready describes the existing objects.
 pub fn asleep(
     input: &ConditionInput<'_>,
     database: &ConditionUpdate,
