@@ -41,7 +41,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = f64::from(self.accepted) / self.duration.as_secs_f64();
         write!(f, "{rate:.1} /s, p50 {:.1} ms, p99 {:.1} ms", self.percentile(50), self.percentile(99))?;
-        if self.later > 0 { write!(f, ", {} told to come back", self.later) } else { Ok(()) }
+        if self.later > 0 { write!(f, ", {} answered with 503", self.later) } else { Ok(()) }
     }
 }
 

@@ -125,7 +125,7 @@ fn parse(text: &str, check: Check) -> anyhow::Result<Vec<ScAuth>> {
         ensure!(problems.is_empty(), "{}", problems.join("; "));
         found.push(serde_json::from_value(value)?);
     }
-    ensure!(!found.is_empty(), "there is no ScAuth in it");
+    ensure!(!found.is_empty(), "the manifest contains no ScAuth");
     Ok(found)
 }
 
@@ -235,6 +235,6 @@ spec: {database: {embedded: {}}}
             assert!(told.contains(words), "{words}: {told}");
         }
         assert!(error(&SMALLEST.replace("{name: tenant}", "{name: sc-auth-system}")).contains("NamespaceNotAllowed"));
-        assert!(error(&SMALLEST.replace("kind: ScAuth", "kind: Other")).contains("there is no ScAuth in it"));
+        assert!(error(&SMALLEST.replace("kind: ScAuth", "kind: Other")).contains("the manifest contains no ScAuth"));
     }
 }

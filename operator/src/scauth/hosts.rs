@@ -2,7 +2,7 @@
 //! Gateway. One of them holds it and the others wait. The result follows from the objects alone, so that all reconciles
 //! agree in any order.
 
-mod door;
+pub mod door;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
-use crate::api::{Exposure, ScAuth};
+use crate::api::{Exposure, Ingress, ScAuth};
 use crate::scauth::child::Child;
 use crate::shared::conditions::{ConditionType, find};
 use crate::shared::reasons::Reason;
@@ -157,7 +157,8 @@ pub fn hosts(scauth: &ScAuth, fleet: &[&ScAuth], default_class: Option<&str>) ->
 
 /// Whether the default class determines which ScAuth holds a host of this one.
 pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
-    let names_class = |scauth: &ScAuth| scauth.spec.ingress().map(|ingress| door::class(ingress).is_some());
+    let class_of = |ingress: &Ingress| door::class(ingress.class_name.as_deref(), &ingress.annotations).is_some();
+    let names_class = |scauth: &ScAuth| scauth.spec.ingress().map(class_of);
     let Some(mine) = names_class(scauth) else { return false };
     let hosts = claimed(scauth);
     fleet

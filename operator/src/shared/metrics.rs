@@ -132,26 +132,22 @@ impl Metrics {
         let mut registry = Registry::with_prefix("sc_auth_operator");
         registry.register("build", "The release", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         registry.register("reconciles", "Reconciles by outcome", self.reconciles.clone());
-        registry.register("reconcile_duration_seconds", "How long a reconcile took", self.reconcile_time.clone());
-        registry.register("reconciles_running", "Reconciles under way", self.running.clone());
-        registry.register(
-            "queue",
-            "Objects whose change was seen and whose reconcile has not begun",
-            self.waiting.clone(),
-        );
+        registry.register("reconcile_duration_seconds", "Duration of reconciles", self.reconcile_time.clone());
+        registry.register("reconciles_running", "Reconciles in progress", self.running.clone());
+        registry.register("queue", "Objects waiting to be reconciled", self.waiting.clone());
         for (fleet, objects) in &self.fleets {
             registry.register(fleet.plural, "Objects by condition", objects.clone());
         }
         registry.register(
             "api_requests",
-            "Calls of the API server by verb and code, 0 where it did not answer",
+            "Requests to the API server by verb and code; code 0 means no response",
             self.calls.clone(),
         );
-        registry.register("api_request_duration_seconds", "How long it took to answer", self.call_time.clone());
+        registry.register("api_request_duration_seconds", "Duration of requests to the API server", self.call_time.clone());
         registry.register("leader", "Whether this instance leads", self.leader.clone());
         registry.register(
             "watch_silence_seconds",
-            "Since a watch last asked or heard something",
+            "Seconds since the last activity of a watch",
             self.watch_age.clone(),
         );
         registry

@@ -38,7 +38,7 @@ async fn healthz(State(probes): State<Probes>) -> (StatusCode, String) {
     if dead.is_empty() {
         (StatusCode::OK, "ok\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("nothing was heard from these watches: {dead:?}\n"))
+        (StatusCode::SERVICE_UNAVAILABLE, format!("no data from these watches: {dead:?}\n"))
     }
 }
 

@@ -164,7 +164,7 @@ async fn of_a_route_the_hosts_that_are_free_lead_on() {
             .clone()
     };
     assert_eq!(hostnames().await, json!(["b.example.com"]));
-    assert!(exposed(&client, "route-second").await.1.contains("reached as https://b.example.com"));
+    assert!(exposed(&client, "route-second").await.1.contains("reached at https://b.example.com"));
     scauths(&client).delete("route-first", &DeleteParams::default()).await.unwrap();
     eventually("it has both", || async { hostnames().await == json!(["a.example.com", "b.example.com"]) }).await;
     operator.stop().await;

@@ -1,10 +1,11 @@
 //! The entry points through which clients reach a host.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use kube::ResourceExt as _;
 
-use crate::api::{Ingress, ScAuth};
+use crate::api::ScAuth;
 
 /// The annotation for the class before the field existed; some controllers still read it.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -18,15 +19,15 @@ pub enum Door<'a> {
     Gateway { namespace: String, name: &'a str, section: Option<&'a str>, port: Option<i32> },
 }
 
-/// The class that an Ingress names.
-pub fn class(ingress: &Ingress) -> Option<&str> {
-    ingress.class_name.as_deref().or_else(|| ingress.annotations.get(CLASS_ANNOTATION).map(String::as_str))
+/// The class that an Ingress names in its field or its annotation.
+pub fn class<'a>(field: Option<&'a str>, annotations: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    field.or_else(|| annotations.get(CLASS_ANNOTATION).map(String::as_str))
 }
 
 /// The entry points in the spec.
 pub fn doors(scauth: &ScAuth) -> Vec<Door<'_>> {
     if let Some(ingress) = scauth.spec.ingress() {
-        return vec![Door::Class(class(ingress))];
+        return vec![Door::Class(class(ingress.class_name.as_deref(), &ingress.annotations))];
     }
     let own = || scauth.spec.namespace.clone().unwrap_or_else(|| scauth.name_any());
     let parents = scauth.spec.http_route().into_iter().flat_map(|route| &route.parent_refs);

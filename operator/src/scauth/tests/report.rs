@@ -247,7 +247,22 @@ fn of_several_hosts_each_is_told_where_it_leads() {
     assert_eq!(
         status.conditions[0].message,
         "a.test, d.test lead to ScAuth first, which had them first, through Gateway edge/edge; c.test leads to ScAuth \
-         second, which had it first, through Gateway edge/edge; b.test leads to this ScAuth; its pods run and are reached \
-         as https://b.test: choose another host, or remove it from the other ScAuth"
+         second, which had it first, through Gateway edge/edge; b.test leads to this ScAuth; its pods run and can be \
+         reached at https://b.test: choose another host, or remove it from the other ScAuth"
     );
+}
+
+#[test]
+fn an_ingress_without_an_address_names_the_class_of_its_field_or_annotation() {
+    let by_annotation = json!({"host": "a.test", "annotations": {"kubernetes.io/ingress.class": "traefik"}});
+    let by_field = json!({"host": "a.test", "className": "nginx"});
+    for (ingress, class) in
+        [(json!({"host": "a.test"}), "the default class"), (by_annotation, "traefik"), (by_field, "nginx")]
+    {
+        let mut spec = external();
+        spec["expose"] = json!({"ingress": ingress});
+        let status = status(&scauth(spec.clone()), &Observed::default(), &applied(spec, serving(2)), at(0));
+        let exposed = status.conditions.iter().find(|condition| condition.type_ == "Exposed").unwrap();
+        assert!(exposed.message.ends_with(&format!("does the cluster have one for {class}?")), "{}", exposed.message);
+    }
 }

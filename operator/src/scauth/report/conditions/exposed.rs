@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{ConditionUpdate, update};
 use crate::scauth::child::Child;
-use crate::scauth::exposure::{Exposure, has_address, is_accepted, words_of_gateways};
+use crate::scauth::exposure::{Exposure, Ingress, has_address, is_accepted, words_of_gateways};
 use crate::scauth::hosts::Other;
+use crate::scauth::hosts::door::class;
 use crate::scauth::report::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType};
 use crate::shared::reasons::Reason;
@@ -15,7 +16,7 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
         return update(ConditionType::Exposed, ConditionStatus::False, Reason::HostTaken, host_taken(input));
     }
     match &input.resolved.exposure {
-        Exposure::Ingress(wanted) => by_ingress(input, &wanted.host, wanted.class.as_deref()),
+        Exposure::Ingress(wanted) => by_ingress(input, wanted),
         Exposure::Route(wanted) => by_route(input, &wanted.hostnames.join(", ")),
         Exposure::None => update(
             ConditionType::Exposed,
@@ -45,8 +46,8 @@ fn host_taken(input: &ConditionInput<'_>) -> String {
     let (hosts, verb) =
         if free.is_empty() { ("no host".to_owned(), "leads") } else { (free.join(", "), lead(free.len())) };
     format!(
-        "{holders}; {hosts} {verb} to this ScAuth; its pods run and are reached as {}: choose another host, or remove it \
-         from the other ScAuth",
+        "{holders}; {hosts} {verb} to this ScAuth; its pods run and can be reached at {}: choose another host, or \
+         remove it from the other ScAuth",
         resolved.url()
     )
 }
@@ -55,11 +56,11 @@ fn lead(count: usize) -> &'static str {
     if count == 1 { "leads" } else { "lead" }
 }
 
-fn by_ingress(input: &ConditionInput<'_>, host: &str, class: Option<&str>) -> ConditionUpdate {
+fn by_ingress(input: &ConditionInput<'_>, wanted: &Ingress) -> ConditionUpdate {
     if input.children.get(&Child::Ingress).is_some_and(has_address) {
-        return admitted(input, host);
+        return admitted(input, &wanted.host);
     }
-    let class = class.unwrap_or("the default class");
+    let class = class(wanted.class.as_deref(), &wanted.annotations).unwrap_or("the default class");
     let message =
         format!("no ingress controller has picked up the Ingress yet; does the cluster have one for {class}?");
     update(ConditionType::Exposed, ConditionStatus::Unknown, Reason::NoAddress, message)
