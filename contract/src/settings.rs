@@ -24,9 +24,11 @@ pub enum DecidedBy {
     Operator,
     /// `spec.podTemplate.env`.
     PodTemplate,
+    /// Nothing: the default applies, and `spec.podTemplate.env` cannot change it.
+    Fixed,
 }
 
-use DecidedBy::{Operator, PodTemplate, Spec};
+use DecidedBy::{Fixed, Operator, PodTemplate, Spec};
 
 macro_rules! settings {
     ($($constant:ident = $name:literal, $decided_by:expr, $default:expr;)*) => {
@@ -45,19 +47,19 @@ settings! {
     DB_ENGINE = "DB_ENGINE", Spec("spec.database.external.engine"), "mysql";
     DB_HOST = "DB_HOST", Spec("spec.database.external.host"), "";
     DB_PORT = "DB_PORT", Spec("spec.database.external.port"), "";
-    DB_USER = "DB_USER", Spec("spec.database.external.credentialsFrom"), "";
+    DB_USER = "DB_USER", Fixed, "";
     DB_USER_FILE = "DB_USER_FILE", Spec("spec.database.external.credentialsFrom"), "";
-    DB_PASS = "DB_PASS", Spec("spec.database.external.credentialsFrom"), "";
+    DB_PASS = "DB_PASS", Fixed, "";
     DB_PASS_FILE = "DB_PASS_FILE", Spec("spec.database.external.credentialsFrom"), "";
     DB_NAME = "DB_NAME", Spec("spec.database.external.name"), "";
     DB_TLS = "DB_TLS", Spec("spec.database.external.tls.mode"), "";
     DB_TLS_CA_FILE = "DB_TLS_CA_FILE", Spec("spec.database.external.tls.caFrom"), "";
-    SECRET_KEY = "SECRET_KEY", Spec("spec.auth.legacyTokens"), "";
+    SECRET_KEY = "SECRET_KEY", Fixed, "";
     SECRET_KEY_FILE = "SECRET_KEY_FILE", Spec("spec.auth.legacyTokens"), "";
-    LISTEN = "SC_AUTH_LISTEN", Operator, "0.0.0.0:8000";
-    OPS_LISTEN = "SC_AUTH_OPS_LISTEN", Operator, "0.0.0.0:8001";
+    LISTEN = "SC_AUTH_LISTEN", Fixed, "0.0.0.0:8000";
+    OPS_LISTEN = "SC_AUTH_OPS_LISTEN", Fixed, "0.0.0.0:8001";
     KEYS_FILE = "SC_AUTH_KEYS_FILE", Operator, "sc-auth-keys.json";
-    DEPLOYMENT_FILE = "SC_AUTH_DEPLOYMENT_FILE", Operator, "";
+    DEPLOYMENT_FILE = "SC_AUTH_DEPLOYMENT_FILE", Fixed, "";
     ISSUER = "SC_AUTH_ISSUER", Spec("spec.auth.issuer"), "http://localhost:8000";
     AUDIENCE = "SC_AUTH_AUDIENCE", Spec("spec.auth.audiences"), "";
     ACCESS_TOKEN_TTL = "SC_AUTH_ACCESS_TOKEN_TTL", Spec("spec.auth.accessTokenTtl"), "1h";
@@ -78,7 +80,7 @@ settings! {
     IMPORTED_HASH_MEMORY = "SC_AUTH_IMPORTED_HASH_MEMORY", PodTemplate, "32";
     COEXIST = "SC_AUTH_COEXIST", Spec("spec.auth.coexist"), "off";
     LEGACY_TOKENS = "SC_AUTH_LEGACY_TOKENS", Spec("spec.auth.legacyTokens.allowWeak"), "strong";
-    DRAIN = "SC_AUTH_DRAIN", Operator, "";
+    DRAIN = "SC_AUTH_DRAIN", Fixed, "";
     BOOTSTRAP_ADMIN = "SC_AUTH_BOOTSTRAP_ADMIN", Operator, "";
 }
 

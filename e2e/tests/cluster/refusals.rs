@@ -101,9 +101,9 @@ fn a_pod_template_cannot_break_the_pods() {
         ),
         (json!({"securityContext": {}}), "unknown field \"spec.podTemplate.securityContext\""),
         (json!({"affinity": {"nodeAfinity": {}}}), "unknown field \"spec.podTemplate.affinity.nodeAfinity\""),
-        (json!({"env": [{"name": "SC_AUTH_ISSUER", "value": "x"}]}), "the operator sets this variable"),
-        (json!({"env": [{"name": "DB_PASS_FILE", "value": "x"}]}), "the operator sets this variable"),
-        (json!({"env": [{"name": "SC_AUTH_DEPLOYMENT_FILE", "value": "x"}]}), "the operator sets this variable"),
+        (json!({"env": [{"name": "SC_AUTH_ISSUER", "value": "x"}]}), "this variable is reserved"),
+        (json!({"env": [{"name": "DB_PASS_FILE", "value": "x"}]}), "this variable is reserved"),
+        (json!({"env": [{"name": "SC_AUTH_DEPLOYMENT_FILE", "value": "x"}]}), "this variable is reserved"),
         (json!({"volumes": [{"name": "keys", "emptyDir": {}}]}), "volumes called keys, admin"),
         (json!({"volumes": [{"name": "host", "hostPath": {"path": "/"}}]}), "unknown field"),
         (

@@ -108,7 +108,7 @@ pub struct PodTemplate {
     /// Environment variables, such as settings of the server that no other field of this object controls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new(no_reserved_variable()).message(
-        "the operator sets this variable: set the field of spec that decides it (spec.database, spec.auth, spec.expose); ports, files and SC_AUTH_DRAIN stay as they are"))]
+        "this variable is reserved: use the field of spec that sets it (spec.database, spec.auth, spec.expose); ports, files and SC_AUTH_DRAIN cannot be changed"))]
     #[schemars(length(max = 50))]
     pub env: Vec<EnvVar>,
     /// Additional volumes of the pods.

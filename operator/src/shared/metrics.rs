@@ -143,7 +143,11 @@ impl Metrics {
             "Requests to the API server by verb and code; code 0 means no response",
             self.calls.clone(),
         );
-        registry.register("api_request_duration_seconds", "Duration of requests to the API server", self.call_time.clone());
+        registry.register(
+            "api_request_duration_seconds",
+            "Duration of requests to the API server",
+            self.call_time.clone(),
+        );
         registry.register("leader", "Whether this instance leads", self.leader.clone());
         registry.register(
             "watch_silence_seconds",

@@ -29,12 +29,14 @@ fn row(command: &Command, setting: &Setting) -> String {
     let values: Vec<_> = values.filter(|value| !value.is_empty()).collect();
     let default = if values.is_empty() { default.unwrap_or("").to_owned() } else { format!("`{}`", values.join(",")) };
     let words = argument.get_possible_values().into_iter().map(|value| format!("`{}`", value.get_name()));
-    let words: Vec<_> = words.filter(|word| !meaning.contains(word.as_str())).collect();
-    let words = if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) };
+    let words: Vec<_> = words.collect();
+    let is_complete = words.iter().all(|word| meaning.contains(word.as_str()));
+    let words = if is_complete { String::new() } else { format!(" ({})", words.join(", ")) };
     let in_a_pod = match setting.decided_by {
         DecidedBy::Spec(field) => format!("`{field}`"),
         DecidedBy::Operator => "the operator".to_owned(),
         DecidedBy::PodTemplate => "`spec.podTemplate.env`".to_owned(),
+        DecidedBy::Fixed => "nothing: the default applies".to_owned(),
     };
     format!("| `{}` | {default} | {}{words} | {in_a_pod} |\n", setting.name, meaning.trim_end_matches('.'))
 }
