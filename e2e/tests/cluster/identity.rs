@@ -132,16 +132,16 @@ async fn the_loss_of_a_namespace_and_a_second_scauth_on_one_database_are_reporte
     let client = tenant.pod_client();
     client.register("alice").await;
     client.login("alice", PASSWORD).await;
-    eventually("the first Admin is one", || is(name, "AdminReady", "True", "AdminMade"));
+    eventually("the first Admin is one", || is(name, "AdminReady", "True", "AdminCreated"));
 
     kubectl(&["delete", "namespace", name], "");
     eventually("the namespace is back", || !get("secret", &format!("{name}-secret"), name).is_null());
     tenant.use_database(&database);
     eventually("keys are gone", || is(name, "KeysReady", "False", "KeysLost") && is(name, "Ready", "True", "Serving"));
-    eventually("the new password is nobody's", || is(name, "AdminReady", "False", "AdminNotMade"));
+    eventually("the new password is nobody's", || is(name, "AdminReady", "False", "AdminNotCreated"));
     assert_eq!(identity(name), first);
     let admin = get("secret", &format!("{name}-admin"), name);
-    assert_eq!(admin["metadata"]["annotations"]["sc-auth.io/admin"], "not-made");
+    assert_eq!(admin["metadata"]["annotations"]["sc-auth.io/admin"], "not-created");
 
     start(&second);
     eventually("the younger is told", || is(younger, "DatabaseReady", "False", "DatabaseShared"));

@@ -18,8 +18,8 @@ use crate::scauth::health::Health;
 use crate::scauth::names::{ANNOTATION_ACCEPT_DATABASE, ANNOTATION_ACCEPTED, ANNOTATION_ADMIN, ANNOTATION_DATABASE};
 
 /// Values of the annotation on the Secret with the first Admin's password.
-pub const ADMIN_MADE: &str = "made";
-pub const ADMIN_NOT_MADE: &str = "not-made";
+pub const ADMIN_CREATED: &str = "created";
+pub const ADMIN_NOT_CREATED: &str = "not-created";
 
 /// The database that the pods expect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -138,10 +138,10 @@ fn of_template(deployment: Option<&DynamicObject>) -> Option<String> {
 }
 
 /// Whether the first Admin was created with the Secret, as last recorded in its annotation.
-pub fn admin_is_made(secret: &ObjectMeta) -> Option<bool> {
+pub fn admin_is_created(secret: &ObjectMeta) -> Option<bool> {
     match secret.annotations.as_ref()?.get(ANNOTATION_ADMIN)?.as_str() {
-        ADMIN_MADE => Some(true),
-        ADMIN_NOT_MADE => Some(false),
+        ADMIN_CREATED => Some(true),
+        ADMIN_NOT_CREATED => Some(false),
         _ => None,
     }
 }

@@ -35,7 +35,7 @@ pub const ANNOTATION_ACCEPT_DATABASE: &str = "sc-auth.io/accept-database";
 pub const ANNOTATION_ACCEPTED: &str = "sc-auth.io/accepted-database";
 /// On the pod template, only after an acceptance: the identity that was accepted, so that the pods are replaced.
 pub const ANNOTATION_DATABASE: &str = "sc-auth.io/database";
-/// On the Secret with the first Admin's password: whether that Admin was created with it, `made` or `not-made`.
+/// On the Secret with the first Admin's password: whether that Admin was created with it, `created` or `not-created`.
 pub const ANNOTATION_ADMIN: &str = "sc-auth.io/admin";
 
 /// The children's names.

@@ -61,8 +61,8 @@ pub enum Reason {
     RouteRefused,
     HostTaken,
     // The first Admin, and the keys of sessions.
-    AdminMade,
-    AdminNotMade,
+    AdminCreated,
+    AdminNotCreated,
     KeysKnown,
     KeysLost,
     // Events of keys.

@@ -184,10 +184,10 @@ async fn it_survives_the_loss_of_the_secret_and_of_the_namespace_with_it() {
     let lost = with(with(serving("one"), "keys_lost", json!(true)), "admin", json!({"secret_id": "i", "made": false}));
     hear(&client, name, json!([lost])).await;
     is(&client, name, "KeysReady", ["False", "KeysLost"]).await;
-    let message = is(&client, name, "AdminReady", ["False", "AdminNotMade"]).await;
+    let message = is(&client, name, "AdminReady", ["False", "AdminNotCreated"]).await;
     assert!(message.contains("sc-auth-server admin create"), "{message}");
     let metadata = secrets(&client, name).get_metadata(&names(name).admin_secret()).await.unwrap().metadata;
-    assert_eq!(metadata.annotations.unwrap()["sc-auth.io/admin"], "not-made");
+    assert_eq!(metadata.annotations.unwrap()["sc-auth.io/admin"], "not-created");
     is(&client, name, "Ready", ["True", "Serving"]).await;
 }
 
@@ -301,7 +301,7 @@ async fn what_pods_say_makes_each_condition_and_each_passes_by_itself() {
         ),
         (with(serving("one"), "server_errors", json!(2)), "Ready", ["False", "ServerErrors"], "ServerErrors"),
         (with(serving("one"), "keys_lost", json!(true)), "KeysReady", ["False", "KeysLost"], "Serving"),
-        (with(serving("one"), "admin", made), "AdminReady", ["True", "AdminMade"], "Serving"),
+        (with(serving("one"), "admin", made), "AdminReady", ["True", "AdminCreated"], "Serving"),
         (
             json!({"database": {"identity": "one"}}),
             "DatabaseReady",

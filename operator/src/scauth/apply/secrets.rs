@@ -11,7 +11,7 @@ use super::{ApplyContext, Keys};
 use crate::api::DeletionPolicy;
 use crate::scauth::child::Child;
 use crate::scauth::children;
-use crate::scauth::identity::{ADMIN_MADE, ADMIN_NOT_MADE, admin_is_made};
+use crate::scauth::identity::{ADMIN_CREATED, ADMIN_NOT_CREATED, admin_is_created};
 use crate::scauth::names::{ANNOTATION_ADMIN, FIELD_MANAGER, LABEL_RETAINED};
 use crate::scauth::observe::Observed;
 use crate::scauth::resolved::Resolved;
@@ -62,10 +62,10 @@ async fn expect(api: &Api<Secret>, resolved: &Resolved, live: &Secret) -> Result
 /// Records in the Secret whether its Admin was created, for readers of the Secret.
 async fn note_admin(api: &Api<Secret>, live: &ObjectMeta, observed: &Observed) -> Result<(), ApplyError> {
     let Some(is_made) = observed.word.health().and_then(|health| health.admin_made) else { return Ok(()) };
-    if admin_is_made(live) == Some(is_made) {
+    if admin_is_created(live) == Some(is_made) {
         return Ok(());
     }
-    let note = json!({ANNOTATION_ADMIN: if is_made { ADMIN_MADE } else { ADMIN_NOT_MADE }});
+    let note = json!({ANNOTATION_ADMIN: if is_made { ADMIN_CREATED } else { ADMIN_NOT_CREATED }});
     let change = json!({"metadata": {"resourceVersion": live.resource_version, "annotations": note}});
     patch(api, live.name.as_deref().unwrap_or_default(), &change).await.map(drop)
 }

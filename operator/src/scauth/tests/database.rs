@@ -330,13 +330,13 @@ fn a_password_that_is_nobodys_is_not_called_one() {
     let mut case = Case::new(external(), json!([with("admin", json!({"secret_id": "i", "made": false}))]));
     assert_eq!(condition(&case.status(), "AdminReady").0, "", "a person has deleted the Secret");
     case.observed.admin_secret = Some(owned_by("our-uid"));
-    let message = is(&case.status(), "AdminReady", "False", "AdminNotMade");
+    let message = is(&case.status(), "AdminReady", "False", "AdminNotCreated");
     assert!(message.contains("Secret tenant-admin") && message.contains("sc-auth-server admin create"), "{message}");
-    is(&case.then(saying(json!([with("admin", json!({"made": true}))]))), "AdminReady", "True", "AdminMade");
+    is(&case.then(saying(json!([with("admin", json!({"made": true}))]))), "AdminReady", "True", "AdminCreated");
     // Nobody can be asked, and the status is lost: the Secret says it.
     case.scauth.status = None;
     case.observed.word = Word::default();
-    for (note, status, reason) in [("made", "True", "AdminMade"), ("not-made", "False", "AdminNotMade")] {
+    for (note, status, reason) in [("created", "True", "AdminCreated"), ("not-created", "False", "AdminNotCreated")] {
         let annotations = Some([("sc-auth.io/admin".to_owned(), note.to_owned())].into());
         case.observed.admin_secret = Some(ObjectMeta { annotations, ..owned_by("our-uid") });
         is(&case.status(), "AdminReady", status, reason);

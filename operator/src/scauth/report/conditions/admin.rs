@@ -2,7 +2,7 @@
 //! unknown: for a Secret that release 0.2 created, and after a person has deleted it.
 
 use super::{ConditionUpdate, update};
-use crate::scauth::identity::admin_is_made;
+use crate::scauth::identity::admin_is_created;
 use crate::scauth::report::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType};
 use crate::shared::reasons::Reason;
@@ -14,15 +14,15 @@ pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     let said = input.observed.word.health().and_then(|health| health.admin_made);
     let names = &input.resolved.names;
     let (secret, name, namespace) = (names.admin_secret(), &names.scauth, &names.namespace);
-    Some(if said.or_else(|| admin_is_made(live))? {
+    Some(if said.or_else(|| admin_is_created(live))? {
         let message = format!("the first Admin was created with the password in Secret {secret}");
-        update(KIND, ConditionStatus::True, Reason::AdminMade, message)
+        update(KIND, ConditionStatus::True, Reason::AdminCreated, message)
     } else {
         let message = format!(
             "the password in Secret {secret} belongs to no account: the database already had an Admin when the Secret was \
              created; log in as that Admin, or create one with: kubectl -n {namespace} exec -it deploy/{name} -c server -- \
              /sc-auth-server admin create NAME; then delete the Secret {secret}"
         );
-        update(KIND, ConditionStatus::False, Reason::AdminNotMade, message)
+        update(KIND, ConditionStatus::False, Reason::AdminNotCreated, message)
     })
 }
