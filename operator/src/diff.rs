@@ -129,17 +129,17 @@ async fn children(
     observed: &Observed,
 ) -> anyhow::Result<Vec<Change>> {
     let mut changes = Vec::new();
-    for kind in Child::iter() {
-        let before = serde_json::to_value(observed.children.get(&kind))?;
-        let after = match wanted.get(&kind) {
-            Some(_) if observed.unknown_kinds.contains(&kind) => Value::Null,
-            Some(_) if volume::freezes(kind, &observed.children) => before.clone(),
-            Some(child) => dry_run(client, resolved, observed, kind, child).await?,
+    for child in Child::iter() {
+        let before = serde_json::to_value(observed.children.get(&child))?;
+        let after = match wanted.get(&child) {
+            Some(_) if observed.unknown_kinds.contains(&child) => Value::Null,
+            Some(_) if volume::freezes(child, &observed.children) => before.clone(),
+            Some(desired) => dry_run(client, resolved, observed, child, desired).await?,
             // Children that the spec does not ask for are deleted, except for those that hold data.
-            None if kind.stays_when_dropped() => before.clone(),
+            None if child.stays_when_dropped() => before.clone(),
             None => Value::Null,
         };
-        changes.push(Change { kind: kind.resource().kind, before, after });
+        changes.push(Change { kind: child.resource().kind, before, after });
     }
     Ok(changes)
 }
@@ -149,24 +149,24 @@ async fn dry_run(
     client: &Client,
     resolved: &Resolved,
     observed: &Observed,
-    kind: Child,
-    child: &Value,
+    child: Child,
+    desired: &Value,
 ) -> anyhow::Result<Value> {
-    let (live, mut child) = (observed.children.get(&kind), child.clone());
-    if kind != Child::Namespace && !observed.children.contains_key(&Child::Namespace) {
+    let (live, mut desired) = (observed.children.get(&child), desired.clone());
+    if child != Child::Namespace && !observed.children.contains_key(&Child::Namespace) {
         // In a missing namespace, the API server does not validate the object.
-        return Ok(child);
+        return Ok(desired);
     }
-    if kind == Child::Deployment {
-        handover::begin(&resolved.scale, &mut child, live);
-        handover::keep(&mut child, live);
+    if child == Child::Deployment {
+        handover::begin(&resolved.scale, &mut desired, live);
+        handover::keep(&mut desired, live);
     }
     if let Some(live) = live {
-        child["metadata"]["uid"] = json!(live.uid());
+        desired["metadata"]["uid"] = json!(live.uid());
     }
     let params = PatchParams { dry_run: true, force: live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
-    let name = kind.name(&resolved.names);
-    let stored = kind.api(client, &resolved.names.namespace).patch(&name, &params, &Patch::Apply(&child)).await;
-    let stored = stored.map_err(|error| anyhow!("{} {name}: {}", kind.resource().kind, explain(&error)))?;
+    let name = child.name(&resolved.names);
+    let stored = child.api(client, &resolved.names.namespace).patch(&name, &params, &Patch::Apply(&desired)).await;
+    let stored = stored.map_err(|error| anyhow!("{} {name}: {}", child.resource().kind, explain(&error)))?;
     Ok(serde_json::to_value(stored)?)
 }

@@ -153,7 +153,7 @@ async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Contex
         Err(error) => return failed(error.into()),
     };
     let rollout = observed.children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
-    observed.word = context.health_cache.of(&scauth.name_any(), &rollout);
+    observed.reports = context.health_cache.of(&scauth.name_any(), &rollout);
     observed.hosts = match hosts_of_others(scauth, context).await {
         Ok(hosts) => hosts,
         Err(error) => return (observed, Outcome::Failed(error.into())),

@@ -75,31 +75,31 @@ pub async fn apply(
         delete(context.client, Child::Autoscaler, observed).await?;
     }
     if let Some(namespace) = children.remove(&Child::Namespace) {
-        one(context, Child::Namespace, &resolved.names, namespace, observed, &mut applied).await?;
+        apply_child(context, Child::Namespace, &resolved.names, namespace, observed, &mut applied).await?;
     }
     applied.keys = secrets::make_and_keep(context, resolved, observed).await?;
     let wanted: BTreeSet<_> = children.keys().copied().collect();
     // A refused child does not block the others.
     let mut refused = None;
-    for (kind, mut child) in children {
-        let live = observed.children.get(&kind);
-        if let Some(live) = live.filter(|_| volume::freezes(kind, &observed.children)) {
+    for (child, mut desired) in children {
+        let live = observed.children.get(&child);
+        if let Some(live) = live.filter(|_| volume::freezes(child, &observed.children)) {
             // Another pod would find an empty volume.
-            applied.children.insert(kind, live.clone());
+            applied.children.insert(child, live.clone());
             continue;
         }
-        if kind == Child::Deployment {
-            handover::begin(&resolved.scale, &mut child, live);
-            handover::give(context.client, &resolved.names, &child, live).await?;
+        if child == Child::Deployment {
+            handover::begin(&resolved.scale, &mut desired, live);
+            handover::give(context.client, &resolved.names, &desired, live).await?;
         }
-        let smaller = capacity::without_growth(&child, live).filter(|_| kind == Child::VolumeClaim);
-        let mut done = one(context, kind, &resolved.names, child, observed, &mut applied).await;
+        let smaller = capacity::without_growth(&desired, live).filter(|_| child == Child::VolumeClaim);
+        let mut done = apply_child(context, child, &resolved.names, desired, observed, &mut applied).await;
         if let (Err(error), Some(smaller), Some(live)) = (&done, smaller, live)
             && !error.is_transient()
         {
             // Other changes are still applied, and the pod serves with the existing volume.
             applied.not_grown = Some(capacity::refusal(error, live));
-            done = one(context, kind, &resolved.names, smaller, observed, &mut applied).await;
+            done = apply_child(context, child, &resolved.names, smaller, observed, &mut applied).await;
         }
         if let Err(error) = done {
             refused.get_or_insert(error);
@@ -111,10 +111,10 @@ pub async fn apply(
     }
     let dropped = Child::iter().filter(|child| !wanted.contains(child) && !child.stays_when_dropped());
     // The autoscaler is deleted already.
-    for kind in dropped.filter(|child| *child != Child::Autoscaler) {
-        match succession::stays(kind, &applied, context.now).filter(|_| observed.children.contains_key(&kind)) {
+    for child in dropped.filter(|child| *child != Child::Autoscaler) {
+        match succession::stays(child, &applied, context.now).filter(|_| observed.children.contains_key(&child)) {
             Some(rest) => applied.leaves_in = Some(rest),
-            None => delete(context.client, kind, observed).await?,
+            None => delete(context.client, child, observed).await?,
         }
     }
     Ok(applied)
@@ -126,45 +126,45 @@ pub async fn apply(
 /// If a live object cannot be serialized as JSON.
 pub fn pending(children: &Children, observed: &Observed) -> Result<Vec<String>, ApplyError> {
     let mut names = Vec::new();
-    for (kind, desired) in children.iter().filter(|(kind, _)| !observed.unknown_kinds.contains(kind)) {
-        if !is_applied(desired, observed.children.get(kind))? {
-            names.push(kind.resource().kind);
+    for (child, desired) in children.iter().filter(|(child, _)| !observed.unknown_kinds.contains(child)) {
+        if !is_applied(desired, observed.children.get(child))? {
+            names.push(child.resource().kind);
         }
     }
     Ok(names)
 }
 
 /// Applies one child, if the cluster has its kind.
-async fn one(
+async fn apply_child(
     context: &ApplyContext<'_>,
-    kind: Child,
+    child: Child,
     names: &Names,
     desired: Value,
     observed: &Observed,
     applied: &mut Applied,
 ) -> Result<(), ApplyError> {
-    if observed.unknown_kinds.contains(&kind) {
-        applied.unknown_kinds.insert(kind);
+    if observed.unknown_kinds.contains(&child) {
+        applied.unknown_kinds.insert(child);
         return Ok(());
     }
-    let live = observed.children.get(&kind);
-    let name = kind.name(names);
-    let resource = kind.resource();
-    let target = Target { api: kind.api(context.client, &names.namespace), kind: &resource.kind, name: &name, live };
+    let live = observed.children.get(&child);
+    let name = child.name(names);
+    let resource = child.resource();
+    let target = Target { api: child.api(context.client, &names.namespace), kind: &resource.kind, name: &name, live };
     match target.apply(context.cache, &names.scauth, &desired).await {
-        Err(error) if error.is_not_found() && kind.definition().is_some() => {
-            applied.unknown_kinds.insert(kind);
+        Err(error) if error.is_not_found() && child.definition().is_some() => {
+            applied.unknown_kinds.insert(child);
         }
         stored => {
-            applied.children.insert(kind, stored?);
+            applied.children.insert(child, stored?);
         }
     }
     Ok(())
 }
 
-async fn delete(client: &Client, kind: Child, observed: &Observed) -> Result<(), ApplyError> {
-    let Some(live) = observed.children.get(&kind) else { return Ok(()) };
-    let (resource, name) = (kind.resource(), live.name_any());
-    let api = kind.api(client, &live.namespace().unwrap_or_default());
+async fn delete(client: &Client, child: Child, observed: &Observed) -> Result<(), ApplyError> {
+    let Some(live) = observed.children.get(&child) else { return Ok(()) };
+    let (resource, name) = (child.resource(), live.name_any());
+    let api = child.api(client, &live.namespace().unwrap_or_default());
     Target { api, kind: &resource.kind, name: &name, live: Some(live) }.delete().await
 }

@@ -38,16 +38,16 @@ pub type Children = BTreeMap<Child, Value>;
 /// If a child cannot be serialized as JSON.
 pub fn build(resolved: &Resolved) -> serde_json::Result<Children> {
     let mut children = Children::new();
-    for kind in Child::iter() {
-        if let Some(child) = one(kind, resolved)? {
-            children.insert(kind, child);
+    for child in Child::iter() {
+        if let Some(desired) = build_child(child, resolved)? {
+            children.insert(child, desired);
         }
     }
     Ok(children)
 }
 
-fn one(kind: Child, resolved: &Resolved) -> serde_json::Result<Option<Value>> {
-    match kind {
+fn build_child(child: Child, resolved: &Resolved) -> serde_json::Result<Option<Value>> {
+    match child {
         Child::Namespace => json(namespace::build(resolved)),
         Child::ServiceAccount => json(Some(service_account::build(resolved))),
         Child::NetworkPolicy => json(Some(network_policy::build(resolved))),

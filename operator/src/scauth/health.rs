@@ -13,28 +13,28 @@ pub use cache::{Ask, HealthCache};
 
 /// The knowledge from the pods themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum PodReports {
     /// They have not been polled since they last changed.
-    NotAsked,
+    NotPolled,
     /// They were polled more than once and none answers: only their probes show their state.
-    Silent {
+    Unreachable {
         /// The time of the first poll without an answer, if known.
         since: Option<Timestamp>,
     },
-    Said(Box<Health>),
+    Received(Box<Health>),
 }
 
-impl Default for Word {
+impl Default for PodReports {
     fn default() -> Self {
-        Self::Silent { since: None }
+        Self::Unreachable { since: None }
     }
 }
 
-impl Word {
+impl PodReports {
     pub fn health(&self) -> Option<&Health> {
         match self {
-            Self::Said(health) => Some(health),
-            Self::NotAsked | Self::Silent { .. } => None,
+            Self::Received(health) => Some(health),
+            Self::NotPolled | Self::Unreachable { .. } => None,
         }
     }
 }

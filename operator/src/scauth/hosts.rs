@@ -2,7 +2,7 @@
 //! Gateway. One of them holds it and the others wait. The result follows from the objects alone, so that all reconciles
 //! agree in any order.
 
-pub mod door;
+pub mod entry_point;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::api::{Exposure, Ingress, ScAuth};
 use crate::scauth::child::Child;
 use crate::shared::conditions::{ConditionType, find};
 use crate::shared::reasons::Reason;
-use door::{Door, doors};
+use entry_point::{EntryPoint, entry_points};
 
 /// A host that another ScAuth also claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Other {
     /// The other's name.
     pub scauth: String,
     /// The other's entry point.
-    pub door: String,
+    pub entry_point: String,
 }
 
 /// Conflicts of one ScAuth's hosts with those of others.
@@ -64,11 +64,11 @@ fn hold(scauth: &ScAuth, host: &str) -> Hold {
             Hold::None
         };
     };
-    let doors = doors(scauth);
-    let known = doors.iter().filter(|door| held.through.contains(&door.to_string())).count();
+    let entry_points = entry_points(scauth);
+    let known = entry_points.iter().filter(|entry_point| held.through.contains(&entry_point.to_string())).count();
     if known == 0 || !held.hosts.iter().any(|held| held == host) {
         Hold::None
-    } else if known == doors.len() {
+    } else if known == entry_points.len() {
         Hold::Whole
     } else {
         Hold::Part
@@ -89,13 +89,13 @@ fn may_take(scauth: &ScAuth) -> bool {
 
 struct Contender<'a> {
     scauth: &'a ScAuth,
-    doors: Vec<Door<'a>>,
+    entry_points: Vec<EntryPoint<'a>>,
     hold: Hold,
 }
 
 impl<'a> Contender<'a> {
     fn new(scauth: &'a ScAuth, host: &str) -> Self {
-        Self { scauth, doors: doors(scauth), hold: hold(scauth, host) }
+        Self { scauth, entry_points: entry_points(scauth), hold: hold(scauth, host) }
     }
 
     /// The holder comes first, then the oldest.
@@ -105,16 +105,17 @@ impl<'a> Contender<'a> {
     }
 
     fn meets(&self, other: &Self, default_class: Option<&str>) -> bool {
-        self.doors.iter().any(|door| other.doors.iter().any(|theirs| door.meets(theirs, default_class)))
+        self.entry_points.iter().any(|mine| other.entry_points.iter().any(|theirs| mine.meets(theirs, default_class)))
     }
 
     fn has_other_kind(&self, other: &Self) -> bool {
-        matches!((self.doors.first(), other.doors.first()), (Some(door), Some(theirs)) if door.has_other_kind(theirs))
+        let theirs = other.entry_points.first();
+        self.entry_points.first().zip(theirs).is_some_and(|(mine, theirs)| mine.has_other_kind(theirs))
     }
 
     fn other(&self, host: &str) -> Other {
-        let door = self.doors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-        Other { host: host.to_owned(), scauth: self.scauth.name_any(), door }
+        let entry_point = self.entry_points.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        Other { host: host.to_owned(), scauth: self.scauth.name_any(), entry_point }
     }
 }
 
@@ -157,7 +158,8 @@ pub fn hosts(scauth: &ScAuth, fleet: &[&ScAuth], default_class: Option<&str>) ->
 
 /// Whether the default class determines which ScAuth holds a host of this one.
 pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
-    let class_of = |ingress: &Ingress| door::class(ingress.class_name.as_deref(), &ingress.annotations).is_some();
+    let class_of =
+        |ingress: &Ingress| entry_point::class(ingress.class_name.as_deref(), &ingress.annotations).is_some();
     let names_class = |scauth: &ScAuth| scauth.spec.ingress().map(class_of);
     let Some(mine) = names_class(scauth) else { return false };
     let hosts = claimed(scauth);
@@ -168,16 +170,18 @@ pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
 
 /// The hosts that a ScAuth holds, as recorded in its status: those in the spec from which an object leads to it.
 pub fn exposure(scauth: &ScAuth, children: &BTreeMap<Child, DynamicObject>) -> Option<Exposure> {
-    let strings = |kind: Child, path: &str| {
-        let found = children.get(&kind).and_then(|child| child.data.pointer(path)).cloned().unwrap_or_default();
+    let strings = |child: Child, path: &str| {
+        let found = children.get(&child).and_then(|live| live.data.pointer(path)).cloned().unwrap_or_default();
         found.as_array().cloned().unwrap_or_default()
     };
-    let leading = match doors(scauth).first()? {
-        Door::Class(_) => strings(Child::Ingress, "/spec/rules").into_iter().map(|rule| rule["host"].clone()).collect(),
-        Door::Gateway { .. } => strings(Child::HttpRoute, "/spec/hostnames"),
+    let leading = match entry_points(scauth).first()? {
+        EntryPoint::Class(_) => {
+            strings(Child::Ingress, "/spec/rules").into_iter().map(|rule| rule["host"].clone()).collect()
+        }
+        EntryPoint::Gateway { .. } => strings(Child::HttpRoute, "/spec/hostnames"),
     };
     let hosts: Vec<_> = claimed(scauth).into_iter().filter(|host| leading.iter().any(|lead| lead == host)).collect();
-    let through = doors(scauth).iter().map(ToString::to_string).collect();
+    let through = entry_points(scauth).iter().map(ToString::to_string).collect();
     (!hosts.is_empty()).then_some(Exposure { hosts, through })
 }
 
@@ -194,7 +198,7 @@ impl Stake {
         let hosts: Vec<_> = claimed(scauth);
         let holds: Vec<_> = hosts.iter().map(|host| hold(scauth, host)).collect();
         let is_going = scauth.metadata.deletion_timestamp.is_some();
-        let rest = format!("{:?}", (doors(scauth), holds, may_take(scauth), is_going, &scauth.metadata.uid));
+        let rest = format!("{:?}", (entry_points(scauth), holds, may_take(scauth), is_going, &scauth.metadata.uid));
         Self { hosts: held.flat_map(|held| held.hosts.iter().cloned()).chain(hosts).collect(), rest }
     }
 

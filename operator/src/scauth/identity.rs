@@ -48,7 +48,7 @@ impl Expectation {
         let met_before = observed.secret.as_ref().map_or(status.accepted, note);
         let asked = scauth.annotations().get(ANNOTATION_ACCEPT_DATABASE).map(|id| id.trim().to_owned());
         let asked = asked.filter(|id| !id.is_empty());
-        let health = observed.word.health();
+        let health = observed.reports.health();
         let found = health.map(|health| candidates(health, known.as_deref())).unwrap_or_default();
         // If no identity is known, the only one that the pods found is recorded without acceptance.
         let is_new = asked != met_before && (known.is_some() || found.len() > 1);

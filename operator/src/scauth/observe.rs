@@ -16,7 +16,7 @@ use super::mounts;
 use super::ownership::counts;
 use crate::api::{ScAuth, ScAuthSpec};
 use crate::scauth::child::Child;
-use crate::scauth::health::Word;
+use crate::scauth::health::PodReports;
 use crate::scauth::names::{LABEL_SCAUTH, Names};
 use crate::scauth::rollout::{self, Rollout};
 use crate::shared::ownership::{Ownership, ownership};
@@ -46,23 +46,23 @@ pub struct Observed {
     /// Whether a pod waits for its volumes. A failure appears only as an event, and events are not watched.
     pub is_mounting: bool,
     /// The pods' own reports.
-    pub word: Word,
+    pub reports: PodReports,
 }
 
 impl Observed {
     /// All relevant objects that must be ours, by kind; the namespace has its own rules.
     pub fn owned(&self) -> impl Iterator<Item = (String, &ObjectMeta)> {
-        let children = self.children.iter().filter(|(kind, _)| **kind != Child::Namespace);
-        let children = children.map(|(kind, child)| (kind.resource().kind, &child.metadata));
+        let children = self.children.iter().filter(|(child, _)| **child != Child::Namespace);
+        let children = children.map(|(child, live)| (child.resource().kind, &live.metadata));
         let secrets = [self.secret.as_ref().map(|secret| &secret.metadata), self.admin_secret.as_ref()];
         children.chain(secrets.into_iter().flatten().map(|metadata| ("Secret".to_owned(), metadata)))
     }
 
     /// Adds an object with a child's name, if it is relevant.
-    pub fn take(&mut self, kind: Child, live: DynamicObject, spec: &ScAuthSpec, owner: &OwnerReference) {
-        if counts(kind, spec, &live.metadata, owner) {
-            self.children.insert(kind, live);
-        } else if kind == Child::Autoscaler && scales(&live, owner) {
+    pub fn take(&mut self, child: Child, live: DynamicObject, spec: &ScAuthSpec, owner: &OwnerReference) {
+        if counts(child, spec, &live.metadata, owner) {
+            self.children.insert(child, live);
+        } else if child == Child::Autoscaler && scales(&live, owner) {
             self.foreign_autoscaler = Some(live);
         }
     }
@@ -96,7 +96,7 @@ pub async fn find_foreign_autoscaler(
 ) -> kube::Result<()> {
     let owner = scauth.controller_owner_ref(&()).filter(|_| scauth.spec.autoscaling.is_none());
     let Some(owner) = owner else { return Ok(()) };
-    let list = async |kind: Child| kind.api(client, &names.namespace).list(&ListParams::default()).await;
+    let list = async |child: Child| child.api(client, &names.namespace).list(&ListParams::default()).await;
     if observed.foreign_autoscaler.is_none() {
         let all = list(Child::Autoscaler).await?.items;
         observed.foreign_autoscaler = all.into_iter().find(|autoscaler| scales(autoscaler, &owner));
@@ -135,17 +135,17 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
         return Ok(observed);
     };
     observed.children.insert(Child::Namespace, namespace);
-    for kind in Child::iter().filter(|kind| *kind != Child::Namespace) {
-        if kind == Child::VolumeClaim && scauth.spec.database.embedded.is_none() {
+    for child in Child::iter().filter(|child| *child != Child::Namespace) {
+        if child == Child::VolumeClaim && scauth.spec.database.embedded.is_none() {
             continue;
         }
-        match kind.api(client, &names.namespace).get(&kind.name(names)).await {
-            Ok(child) => observed.take(kind, child, &scauth.spec, &owner),
+        match child.api(client, &names.namespace).get(&child.name(names)).await {
+            Ok(live) => observed.take(child, live, &scauth.spec, &owner),
             // The API server's NotFound names the object if it knows the kind.
             Err(kube::Error::Api(answer)) if answer.code == 404 => {
-                if kind.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
+                if child.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
                 {
-                    observed.unknown_kinds.insert(kind);
+                    observed.unknown_kinds.insert(child);
                 }
             }
             Err(error) => return Err(error),

@@ -8,8 +8,8 @@ use crate::scauth::child::Child;
 use crate::shared::ownership::{Ownership, ownership};
 
 /// Whether the spec asks for this child.
-pub fn is_wanted(kind: Child, spec: &ScAuthSpec) -> bool {
-    match kind {
+pub fn is_wanted(child: Child, spec: &ScAuthSpec) -> bool {
+    match child {
         Child::Namespace
         | Child::ServiceAccount
         | Child::NetworkPolicy
@@ -26,6 +26,6 @@ pub fn is_wanted(kind: Child, spec: &ScAuthSpec) -> bool {
 }
 
 /// Whether a live object is relevant: the spec asks for that child, or we created it and must delete it.
-pub fn counts(kind: Child, spec: &ScAuthSpec, live: &ObjectMeta, owner: &OwnerReference) -> bool {
-    is_wanted(kind, spec) || (ownership(live, owner) == Ownership::Ours && live.deletion_timestamp.is_none())
+pub fn counts(child: Child, spec: &ScAuthSpec, live: &ObjectMeta, owner: &OwnerReference) -> bool {
+    is_wanted(child, spec) || (ownership(live, owner) == Ownership::Ours && live.deletion_timestamp.is_none())
 }

@@ -43,8 +43,8 @@ pub fn is_going(children: &BTreeMap<Child, DynamicObject>) -> bool {
 }
 
 /// The children that are not changed while the volume would be lost with the pod.
-pub fn freezes(kind: Child, children: &BTreeMap<Child, DynamicObject>) -> bool {
-    matches!(kind, Child::VolumeClaim | Child::Deployment) && is_going(children)
+pub fn freezes(child: Child, children: &BTreeMap<Child, DynamicObject>) -> bool {
+    matches!(child, Child::VolumeClaim | Child::Deployment) && is_going(children)
 }
 
 /// Whether the pod is older than the claim.

@@ -61,7 +61,7 @@ async fn expect(api: &Api<Secret>, resolved: &Resolved, live: &Secret) -> Result
 
 /// Records in the Secret whether its Admin was created, for readers of the Secret.
 async fn note_admin(api: &Api<Secret>, live: &ObjectMeta, observed: &Observed) -> Result<(), ApplyError> {
-    let Some(is_made) = observed.word.health().and_then(|health| health.admin_made) else { return Ok(()) };
+    let Some(is_made) = observed.reports.health().and_then(|health| health.admin_made) else { return Ok(()) };
     if admin_is_created(live) == Some(is_made) {
         return Ok(());
     }

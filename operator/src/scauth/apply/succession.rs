@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long to keep a child that the spec no longer asks for: until its replacement takes traffic. `None` if nothing
 /// replaces it, or the replacement already does.
-pub fn stays(kind: Child, applied: &Applied, now: Timestamp) -> Option<Duration> {
-    let successor = match kind {
+pub fn stays(child: Child, applied: &Applied, now: Timestamp) -> Option<Duration> {
+    let successor = match child {
         Child::Ingress => Child::HttpRoute,
         Child::HttpRoute => Child::Ingress,
         _ => return None,
@@ -32,8 +32,8 @@ pub fn stays(kind: Child, applied: &Applied, now: Timestamp) -> Option<Duration>
     needed.checked_sub(age).filter(|rest| !rest.is_zero())
 }
 
-fn is_taken_up(kind: Child, object: &DynamicObject) -> bool {
-    match kind {
+fn is_taken_up(child: Child, object: &DynamicObject) -> bool {
+    match child {
         Child::Ingress => has_address(object),
         _ => is_accepted(object),
     }

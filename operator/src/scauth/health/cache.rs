@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::{Health, Word};
+use super::{Health, PodReports};
 use crate::api::ScAuthStatus;
 use crate::scauth::rollout::Rollout;
 
@@ -33,7 +33,7 @@ struct Entry {
     pods: Pods,
     /// Counts the changes of the pods.
     version: u64,
-    word: Word,
+    reports: PodReports,
     silences: u32,
     /// When the first unanswered poll was noticed.
     silent_since: Option<Timestamp>,
@@ -70,7 +70,7 @@ impl HealthCache {
     }
 
     /// The answers of the pods of this rollout.
-    pub fn of(&self, name: &str, rollout: &Rollout) -> Word {
+    pub fn of(&self, name: &str, rollout: &Rollout) -> PodReports {
         let pods = Pods {
             exist: rollout.replicas > 0,
             are_all_ready: rollout.is_done(),
@@ -81,15 +81,22 @@ impl HealthCache {
         if self.clock.is_some() && (entry.version == 0 || entry.pods != pods) {
             let version = entry.version + 1;
             let is_being_asked = entry.is_being_asked;
-            *entry = Entry { pods, version, word: Word::NotAsked, delay: SOON, is_being_asked, ..Entry::default() };
+            *entry = Entry {
+                pods,
+                version,
+                reports: PodReports::NotPolled,
+                delay: SOON,
+                is_being_asked,
+                ..Entry::default()
+            };
             self.wanted.notify_one();
         }
-        entry.word.clone()
+        entry.reports.clone()
     }
 
     /// Stores answers without a poll.
     pub fn tell(&self, name: &str, health: Health) {
-        self.known().entry(name.to_owned()).or_default().word = Word::Said(Box::new(health));
+        self.known().entry(name.to_owned()).or_default().reports = PodReports::Received(Box::new(health));
     }
 
     /// Waits until a poll is due at once.
@@ -134,7 +141,7 @@ impl HealthCache {
 
 impl Entry {
     fn is_settled(&self) -> bool {
-        self.pods.are_all_ready && self.word.health().is_some_and(Health::is_well)
+        self.pods.are_all_ready && self.reports.health().is_some_and(Health::is_well)
     }
 
     fn take(&mut self, answer: Option<Health>, status: &ScAuthStatus, clock: Option<fn() -> Timestamp>) -> bool {
@@ -142,19 +149,19 @@ impl Entry {
             // This does not concern the database: the probes report on the pod.
             self.silences = self.silences.saturating_add(1);
             self.silent_since = self.silent_since.or_else(|| clock.map(|clock| clock()));
-            let is_news = !matches!(self.word, Word::Silent { .. }) && self.silences >= TRIES;
+            let is_news = !matches!(self.reports, PodReports::Unreachable { .. }) && self.silences >= TRIES;
             if is_news {
-                self.word = Word::Silent { since: self.silent_since };
+                self.reports = PodReports::Unreachable { since: self.silent_since };
             }
             return is_news;
         };
         self.silences = 0;
         self.silent_since = None;
-        let is_news = match &self.word {
-            Word::Said(before) => **before != health,
-            Word::NotAsked | Word::Silent { .. } => !health.is_told_by(status),
+        let is_news = match &self.reports {
+            PodReports::Received(before) => **before != health,
+            PodReports::NotPolled | PodReports::Unreachable { .. } => !health.is_told_by(status),
         };
-        self.word = Word::Said(Box::new(health));
+        self.reports = PodReports::Received(Box::new(health));
         is_news
     }
 }
@@ -167,8 +174,8 @@ mod tests {
         Rollout { is_observed: true, wanted: 1, replicas: 1, updated: 1, ready: 1, available: 1, ..Rollout::default() }
     }
 
-    fn silent() -> Word {
-        Word::Silent { since: Some(Timestamp::UNIX_EPOCH) }
+    fn silent() -> PodReports {
+        PodReports::Unreachable { since: Some(Timestamp::UNIX_EPOCH) }
     }
 
     fn health(database_reachable: bool) -> Health {
@@ -188,12 +195,12 @@ mod tests {
     #[test]
     fn only_a_change_has_a_scauth_reconciled() {
         let (health_cache, mut now) = (HealthCache::asking(|| Timestamp::UNIX_EPOCH), Instant::now());
-        assert_eq!(health_cache.of("a", &serving()), Word::NotAsked);
+        assert_eq!(health_cache.of("a", &serving()), PodReports::NotPolled);
         let answers = [true, true, false, false, true];
         let news = answers.map(|reachable| answer(&health_cache, &mut now, Some(health(reachable))));
         assert_eq!(news, [true, false, true, false, true]);
         assert!(!answer(&health_cache, &mut now, None), "no answer says nothing");
-        assert_eq!(health_cache.of("a", &serving()), Word::Said(Box::new(health(true))));
+        assert_eq!(health_cache.of("a", &serving()), PodReports::Received(Box::new(health(true))));
     }
 
     #[test]
@@ -220,12 +227,12 @@ mod tests {
         answer(&health_cache, &mut now, Some(health(true)));
         let later = || Rollout { available_since: Some("later".into()), ..serving() };
         let ask = health_cache.due("a", now + EVERY).unwrap();
-        assert_eq!(health_cache.of("a", &later()), Word::NotAsked);
+        assert_eq!(health_cache.of("a", &later()), PodReports::NotPolled);
         assert!(
             !health_cache.set("a", &ask, Some(health(true)), &ScAuthStatus::default(), now),
             "it is of an earlier pod"
         );
-        assert_eq!(health_cache.of("a", &later()), Word::NotAsked);
+        assert_eq!(health_cache.of("a", &later()), PodReports::NotPolled);
         assert!(health_cache.due("a", now).is_some(), "at once");
     }
 
@@ -236,21 +243,21 @@ mod tests {
         let news = [(); 4].map(|()| answer(&health_cache, &mut now, None));
         assert_eq!(news, [false, false, true, false]);
         assert_eq!(health_cache.of("a", &serving()), silent());
-        assert_eq!(HealthCache::default().of("a", &serving()), Word::default(), "where nobody asks");
+        assert_eq!(HealthCache::default().of("a", &serving()), PodReports::default(), "where nobody asks");
     }
 
     #[test]
     fn the_last_word_of_pods_that_fall_silent_does_not_count_for_good() {
         let (health_cache, mut now) = (HealthCache::asking(|| Timestamp::UNIX_EPOCH), Instant::now());
         health_cache.of("a", &serving());
-        let mut hear = |word: Option<Health>| answer(&health_cache, &mut now, word);
+        let mut hear = |health: Option<Health>| answer(&health_cache, &mut now, health);
         assert!(hear(Some(health(false))));
         assert_eq!([(); 2].map(|()| hear(None)), [false, false], "it may pass");
         assert!(!hear(Some(health(false))), "it did");
         assert_eq!([(); 4].map(|()| hear(None)), [false, false, true, false]);
         assert_eq!(health_cache.of("a", &serving()), silent());
         assert!(hear(Some(health(false))), "it answers again");
-        assert_eq!(health_cache.of("a", &serving()), Word::Said(Box::new(health(false))));
+        assert_eq!(health_cache.of("a", &serving()), PodReports::Received(Box::new(health(false))));
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub fn updates(outcome: &Outcome, input: Option<&ConditionInput<'_>>, turn: &Upg
     let database = database::find(input);
     let exposed = exposed::find(input);
     let mut updates = match outcome {
-        Outcome::Suspended { pending, .. } => ready::asleep(input, &database, &exposed, pending),
-        _ => ready::awake(input, &database, &exposed, turn),
+        Outcome::Suspended { pending, .. } => ready::suspended(input, &database, &exposed, pending),
+        _ => ready::active(input, &database, &exposed, turn),
     };
     if let (Some(note), Some(ready)) = (&input.resolved.unknown_upgrade, updates.first_mut()) {
         ready.message = format!("{}; {note}", ready.message);

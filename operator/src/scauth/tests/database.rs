@@ -16,7 +16,7 @@ use crate::api::{KeyStatus, ScAuth, ScAuthStatus};
 use crate::scauth::apply::{Applied, Keys};
 use crate::scauth::child::Child;
 use crate::scauth::children::build;
-use crate::scauth::health::{Health, Word};
+use crate::scauth::health::{Health, PodReports};
 use crate::scauth::observe::Observed;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::report::{self, Outcome};
@@ -37,7 +37,7 @@ impl Case {
         let file = json!({"name": "tenant", "uid": "our-uid", "created": 0, "instance": "i", "database": "one"});
         let data = [("scauth.json".to_owned(), ByteString(file.to_string().into_bytes()))].into();
         let secret = Secret { metadata: owned_by("our-uid"), data: Some(data), ..Secret::default() };
-        let observed = Observed { secret: Some(secret), word: saying(answers), ..Observed::default() };
+        let observed = Observed { secret: Some(secret), reports: saying(answers), ..Observed::default() };
         let ready = if spec["database"]["embedded"].is_null() { 2 } else { 1 };
         Self { scauth: scauth(spec), observed, ready, keys_were_lost: false, keys: Vec::new() }
     }
@@ -73,21 +73,21 @@ impl Case {
     }
 
     /// The next look, when the pods have that to say.
-    fn then(&mut self, word: Word) -> ScAuthStatus {
+    fn then(&mut self, reports: PodReports) -> ScAuthStatus {
         self.scauth.status = Some(self.status());
-        self.observed.word = word;
+        self.observed.reports = reports;
         self.status()
     }
 }
 
-fn saying(answers: Value) -> Word {
+fn saying(answers: Value) -> PodReports {
     let answers: Vec<Status> = serde_json::from_value(answers).unwrap();
-    Health::of(&answers).map_or(Word::NotAsked, |health| Word::Said(Box::new(health)))
+    Health::of(&answers).map_or(PodReports::NotPolled, |health| PodReports::Received(Box::new(health)))
 }
 
 /// Nobody has answered since ten seconds after midnight.
-fn silent() -> Word {
-    Word::Silent { since: Some(Timestamp::from_second(10).unwrap()) }
+fn silent() -> PodReports {
+    PodReports::Unreachable { since: Some(Timestamp::from_second(10).unwrap()) }
 }
 
 fn rollout(ready: i32) -> Value {
@@ -181,7 +181,7 @@ fn an_embedded_database_that_is_gone_is_lost_and_another_one_in_its_place_is_a_c
     // The pod is ready, so that it can be asked.
     is(&lost, "Ready", "False", "DatabaseLost");
     // After a restart of the operator, and before the pod was asked.
-    is(&case.then(Word::NotAsked), "Ready", "False", "DatabaseLost");
+    is(&case.then(PodReports::NotPolled), "Ready", "False", "DatabaseLost");
     is(&case.then(silent()), "Ready", "Unknown", "PodsUnreachable");
     is(&case.then(saying(json!([serving()]))), "Ready", "True", "Serving");
     let status = Case::new(embedded(), json!([held("AnotherDatabase", "two")])).status();
@@ -229,7 +229,7 @@ fn it_is_never_ready_while_clients_meet_errors_and_recovers_by_itself() {
     ] {
         let mut case = Case::new(external(), json!([serving(), answer]));
         is(&case.status(), "Ready", "False", reason);
-        is(&case.then(Word::NotAsked), "Ready", "False", reason);
+        is(&case.then(PodReports::NotPolled), "Ready", "False", reason);
         case.scauth.spec.suspend = Some(true);
         is(&case.status(), "Ready", "False", "Suspended");
         case.scauth.spec.suspend = None;
@@ -250,9 +250,9 @@ fn an_upgrade_that_is_not_known_is_told_once_whatever_else_is_told_and_for_no_lo
         annotated(&mut case, "latest");
         let first = is(&case.status(), "Ready", status, reason);
         assert_eq!(first.matches(note).count(), 1, "{first}");
-        assert_eq!(is(&case.then(Word::NotAsked), "Ready", status, reason), first);
+        assert_eq!(is(&case.then(PodReports::NotPolled), "Ready", status, reason), first);
         annotated(&mut case, "9.0.0");
-        assert_eq!(is(&case.then(Word::NotAsked), "Ready", status, reason), first.split(note).next().unwrap());
+        assert_eq!(is(&case.then(PodReports::NotPolled), "Ready", status, reason), first.split(note).next().unwrap());
     }
 }
 
@@ -294,7 +294,7 @@ fn keys_that_are_gone_are_told_while_sessions_miss_them() {
     let message = is(&case.status(), "KeysReady", "False", "KeysLost");
     assert!(message.contains("Secret tenant-secret"), "{message}");
     is(&case.status(), "Ready", "True", "Serving");
-    is(&case.then(Word::NotAsked), "KeysReady", "False", "KeysLost");
+    is(&case.then(PodReports::NotPolled), "KeysReady", "False", "KeysLost");
     is(&case.then(saying(json!([serving()]))), "KeysReady", "True", "KeysKnown");
     case.keys_were_lost = true;
     is(&case.status(), "KeysReady", "False", "KeysLost");
@@ -314,7 +314,7 @@ fn new_keys_are_ready_once_all_pods_use_them() {
     case.hold(&new);
     let message = is(&case.status(), "KeysReady", "False", "KeysLost");
     assert!(message.starts_with("pods still use keys that Secret tenant-secret no longer holds"), "{message}");
-    is(&case.then(Word::NotAsked), "KeysReady", "False", "KeysLost");
+    is(&case.then(PodReports::NotPolled), "KeysReady", "False", "KeysLost");
     let followed = saying(json!([saying_keys(&new), saying_keys(&new)]));
     is(&case.then(followed.clone()), "KeysReady", "True", "KeysKnown");
     // A rotation, which the pods read later.
@@ -335,7 +335,7 @@ fn a_password_that_is_nobodys_is_not_called_one() {
     is(&case.then(saying(json!([with("admin", json!({"made": true}))]))), "AdminReady", "True", "AdminCreated");
     // Nobody can be asked, and the status is lost: the Secret says it.
     case.scauth.status = None;
-    case.observed.word = Word::default();
+    case.observed.reports = PodReports::default();
     for (note, status, reason) in [("created", "True", "AdminCreated"), ("not-created", "False", "AdminNotCreated")] {
         let annotations = Some([("sc-auth.io/admin".to_owned(), note.to_owned())].into());
         case.observed.admin_secret = Some(ObjectMeta { annotations, ..owned_by("our-uid") });
@@ -379,14 +379,14 @@ fn a_claim_that_is_being_deleted_under_its_pod_stops_nothing_but_is_told() {
     let message = is(&case.status(), "DatabaseReady", "False", "VolumeAtRisk");
     assert!(message.contains(export) && message.contains("does not change the Deployment"), "{message}");
     is(&case.status(), "Ready", "True", "Serving");
-    is(&case.then(Word::NotAsked), "DatabaseReady", "False", "VolumeAtRisk");
+    is(&case.then(PodReports::NotPolled), "DatabaseReady", "False", "VolumeAtRisk");
     is(&case.status(), "Ready", "True", "Serving");
     // Pods that cannot be asked have no say in it.
-    for word in [Word::NotAsked, Word::default()] {
+    for reports in [PodReports::NotPolled, PodReports::default()] {
         let mut case = Case { observed: claim(before, "Bound", false), ..Case::new(embedded(), json!([])) };
         is(&case.status(), "DatabaseReady", "True", "Migrated");
         case.scauth.status = Some(case.status());
-        case.observed = Observed { word, ..going.clone() };
+        case.observed = Observed { reports, ..going.clone() };
         is(&case.status(), "DatabaseReady", "False", "VolumeAtRisk");
     }
     // Once the pod is gone, there is nothing to save.

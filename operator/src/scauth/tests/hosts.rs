@@ -70,7 +70,7 @@ fn one_has_a_host_and_it_is_the_oldest_or_the_first_by_name() {
     assert_eq!(winners(&same_second, None), ["a"]);
     let taken = of(&same_second, "c", None).taken;
     assert_eq!((taken[0].scauth.as_str(), taken[0].host.as_str()), ("a", HOST));
-    assert_eq!(taken[0].door, "IngressClass traefik");
+    assert_eq!(taken[0].entry_point, "IngressClass traefik");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn an_ingress_and_a_route_are_told_of_each_other_and_both_stay() {
     ];
     assert_eq!(winners(&fleet, None), ["a", "b"]);
     let shared = of(&fleet, "a", None).shared;
-    assert_eq!((shared[0].scauth.as_str(), shared[0].door.as_str()), ("b", "Gateway gateways/edge"));
+    assert_eq!((shared[0].scauth.as_str(), shared[0].entry_point.as_str()), ("b", "Gateway gateways/edge"));
     assert_eq!(of(&fleet, "b", None).shared[0].scauth, "a");
 }
 

@@ -10,7 +10,7 @@ use super::{external, live, owned_by, owner, resolved, scauth};
 use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::children::build;
-use crate::scauth::health::{Health, Word};
+use crate::scauth::health::{Health, PodReports};
 use crate::scauth::identity::{Expectation, deployment};
 use crate::scauth::names::{ANNOTATION_ACCEPT_DATABASE, ANNOTATION_ACCEPTED, ANNOTATION_DATABASE};
 use crate::scauth::observe::Observed;
@@ -26,9 +26,9 @@ fn secret(database: Option<&str>, accepted: Option<&str>) -> Secret {
     Secret { metadata, data: Some(data), ..Secret::default() }
 }
 
-fn saying(answers: Value) -> Word {
+fn saying(answers: Value) -> PodReports {
     let answers: Vec<Status> = serde_json::from_value(answers).unwrap();
-    Word::Said(Box::new(Health::of(&answers).unwrap()))
+    PodReports::Received(Box::new(Health::of(&answers).unwrap()))
 }
 
 fn serving(identity: &str) -> Value {
@@ -44,7 +44,7 @@ fn held(expected: &str, found: &str) -> Value {
 }
 
 fn observed(secret: Option<Secret>, answers: Value) -> Observed {
-    Observed { secret, word: saying(answers), ..Observed::default() }
+    Observed { secret, reports: saying(answers), ..Observed::default() }
 }
 
 fn annotated(value: &str) -> ScAuth {
@@ -104,7 +104,7 @@ fn another_database_is_accepted_only_by_its_identity() {
     // Nobody has found it.
     let well = observed(Some(secret(Some("one"), None)), json!([serving("one")]));
     assert_eq!(database(&annotated("two"), &well).as_deref(), Some("one"));
-    let silent = Observed { word: Word::default(), ..well };
+    let silent = Observed { reports: PodReports::default(), ..well };
     assert_eq!(database(&annotated("two"), &silent).as_deref(), Some("one"));
 }
 

@@ -211,7 +211,8 @@ fn an_embedded_database_keeps_one_pod_whatever_an_autoscaler_wants() {
 fn one_whose_host_another_has_is_not_ready_and_says_who() {
     let mut spec = external();
     spec["expose"] = json!({"ingress": {"host": "auth.test", "className": "traefik"}});
-    let other = || Other { host: "auth.test".into(), scauth: "first".into(), door: "IngressClass traefik".into() };
+    let other =
+        || Other { host: "auth.test".into(), scauth: "first".into(), entry_point: "IngressClass traefik".into() };
     let hosts = Hosts { taken: vec![other()], shared: Vec::new() };
     let observed = Observed { hosts, ..Observed::default() };
     let mut outcome = applied(spec.clone(), serving(2));
@@ -235,8 +236,11 @@ fn of_several_hosts_each_is_told_where_it_leads() {
     let mut spec = external();
     let hosts = ["a.test", "b.test", "c.test", "d.test"];
     spec["expose"] = json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": hosts}});
-    let other =
-        |host: &str, scauth: &str| Other { host: host.into(), scauth: scauth.into(), door: "Gateway edge/edge".into() };
+    let other = |host: &str, scauth: &str| Other {
+        host: host.into(),
+        scauth: scauth.into(),
+        entry_point: "Gateway edge/edge".into(),
+    };
     let taken = [other("a.test", "first"), other("c.test", "second"), other("d.test", "first")];
     let mut outcome = applied(spec.clone(), serving(2));
     if let Outcome::Applied { resolved, .. } = &mut outcome {

@@ -11,7 +11,7 @@ const KIND: ConditionType = ConditionType::AdminReady;
 
 pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     let live = input.observed.admin_secret.as_ref()?;
-    let said = input.observed.word.health().and_then(|health| health.admin_made);
+    let said = input.observed.reports.health().and_then(|health| health.admin_made);
     let names = &input.resolved.names;
     let (secret, name, namespace) = (names.admin_secret(), &names.scauth, &names.namespace);
     Some(if said.or_else(|| admin_is_created(live))? {

@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::status::{EMPTY_DATABASE, HoldReason, Offered, Other};
 
 use super::{ConditionUpdate, before, trouble, unreachable, update};
-use crate::scauth::health::{Health, Word};
+use crate::scauth::health::{Health, PodReports};
 use crate::scauth::identity::candidates;
 use crate::scauth::names::ANNOTATION_ACCEPT_DATABASE;
 use crate::scauth::report::ConditionInput;
@@ -22,7 +22,7 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
         let message = format!("Secret {names} is missing in namespace {namespace}; the pods cannot start without it");
         return not_ready(Reason::SecretNotFound, message);
     }
-    let health = input.observed.word.health();
+    let health = input.observed.reports.health();
     if let Some(changed) = health.and_then(|health| changed(input, health)) {
         return changed;
     }
@@ -32,11 +32,11 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
         }
         _ => {}
     }
-    match &input.observed.word {
-        Word::Said(health) => said(input, health),
-        Word::NotAsked => earlier_or_at_risk(input).unwrap_or_else(starting),
-        Word::Silent { .. } if input.rollout.available == 0 => starting(),
-        Word::Silent { since } => at_risk(input).unwrap_or_else(|| silent(input, *since)),
+    match &input.observed.reports {
+        PodReports::Received(health) => said(input, health),
+        PodReports::NotPolled => earlier_or_at_risk(input).unwrap_or_else(starting),
+        PodReports::Unreachable { .. } if input.rollout.available == 0 => starting(),
+        PodReports::Unreachable { since } => at_risk(input).unwrap_or_else(|| silent(input, *since)),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{ConditionUpdate, update};
 use crate::scauth::child::Child;
 use crate::scauth::exposure::{Exposure, Ingress, has_address, is_accepted, words_of_gateways};
 use crate::scauth::hosts::Other;
-use crate::scauth::hosts::door::class;
+use crate::scauth::hosts::entry_point::class;
 use crate::scauth::report::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType};
 use crate::shared::reasons::Reason;
@@ -31,12 +31,12 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
 fn host_taken(input: &ConditionInput<'_>) -> String {
     let resolved = input.resolved;
     let mut holders: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for Other { host, scauth, door } in &resolved.taken {
-        holders.entry((scauth, door)).or_default().push(host);
+    for Other { host, scauth, entry_point } in &resolved.taken {
+        holders.entry((scauth, entry_point)).or_default().push(host);
     }
-    let holders = holders.iter().map(|((scauth, door), hosts)| {
+    let holders = holders.iter().map(|((scauth, entry_point), hosts)| {
         let (hosts, verb, it) = (hosts.join(", "), lead(hosts.len()), if hosts.len() == 1 { "it" } else { "them" });
-        format!("{hosts} {verb} to ScAuth {scauth}, which had {it} first, through {door}")
+        format!("{hosts} {verb} to ScAuth {scauth}, which had {it} first, through {entry_point}")
     });
     let holders = holders.collect::<Vec<_>>().join("; ");
     let free = match resolved.free() {
@@ -102,8 +102,10 @@ fn admitted(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
 /// Lists the ScAuths that claim a host by an object of the other kind.
 fn shared(input: &ConditionInput<'_>) -> String {
     let shared = input.observed.hosts.shared.iter().map(|other| {
-        let Other { host, scauth, door } = other;
-        format!("; ScAuth {scauth} also claims {host}, through {door}: DNS decides which of the two clients reach")
+        let Other { host, scauth, entry_point } = other;
+        format!(
+            "; ScAuth {scauth} also claims {host}, through {entry_point}: DNS decides which of the two clients reach"
+        )
     });
     shared.collect()
 }

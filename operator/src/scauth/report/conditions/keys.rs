@@ -2,7 +2,7 @@
 //! Secret. The pods report this; those of release 0.2 do not, and then the condition is absent.
 
 use super::{ConditionUpdate, before, unreachable, update};
-use crate::scauth::health::{Health, Word};
+use crate::scauth::health::{Health, PodReports};
 use crate::scauth::report::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType};
 use crate::shared::reasons::Reason;
@@ -17,10 +17,10 @@ pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
              in again; to avoid that, restore the Secret from a backup"
         )));
     }
-    let health = match &input.observed.word {
-        Word::Said(health) => health,
-        Word::NotAsked => return before(input, KIND),
-        Word::Silent { since } => return before(input, KIND).map(|earlier| unreachable(earlier, *since)),
+    let health = match &input.observed.reports {
+        PodReports::Received(health) => health,
+        PodReports::NotPolled => return before(input, KIND),
+        PodReports::Unreachable { since } => return before(input, KIND).map(|earlier| unreachable(earlier, *since)),
     };
     Some(if health.keys_lost? {
         lost(format!(

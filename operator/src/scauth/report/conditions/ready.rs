@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 
 use super::{ConditionUpdate, before, trouble, unreachable, update};
 use crate::scauth::capacity::State;
-use crate::scauth::health::Word;
+use crate::scauth::health::PodReports;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::report::ConditionInput;
 use crate::scauth::scale::Scale;
@@ -14,7 +14,7 @@ use crate::scauth::volume;
 use crate::shared::conditions::{ConditionStatus, ConditionType};
 use crate::shared::reasons::Reason;
 
-pub fn awake(
+pub fn active(
     input: &ConditionInput<'_>,
     database: &ConditionUpdate,
     exposed: &ConditionUpdate,
@@ -74,8 +74,8 @@ fn about_the_volume(input: &ConditionInput<'_>, mut updates: Vec<ConditionUpdate
     } else {
         ConditionType::Reconciling
     };
-    for told in updates.iter_mut().filter(|told| told.kind == kind && told.status == ConditionStatus::False) {
-        *told = update(kind, ConditionStatus::True, reason, message);
+    for other in updates.iter_mut().filter(|other| other.kind == kind && other.status == ConditionStatus::False) {
+        *other = update(kind, ConditionStatus::True, reason, message);
     }
     updates
 }
@@ -142,23 +142,23 @@ fn refusing(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(R
     if database.reason == Reason::DatabaseUnreachable {
         return because_of_database();
     }
-    match &input.observed.word {
-        Word::Said(health) if health.hold.is_some() => {
+    match &input.observed.reports {
+        PodReports::Received(health) if health.hold.is_some() => {
             // Unknown if the database was accepted and the pods are about to pick that up.
             let reason = if database.status == ConditionStatus::False { database.reason } else { Reason::RollingOut };
             Some((reason, database.message.clone()))
         }
         // Also if the pods could use another database, which is then the condition's reason.
-        Word::Said(health) if !health.database_reachable && database.status == ConditionStatus::False => {
+        PodReports::Received(health) if !health.database_reachable && database.status == ConditionStatus::False => {
             because_of_database()
         }
-        Word::Said(health) if health.fails => {
+        PodReports::Received(health) if health.fails => {
             let message =
                 "pods answered requests with a 5xx status within the last minute; the logs of the pods have the reason";
             Some((Reason::ServerErrors, message.to_owned()))
         }
-        Word::Said(_) => None,
-        Word::NotAsked => match before(input, ConditionType::Ready) {
+        PodReports::Received(_) => None,
+        PodReports::NotPolled => match before(input, ConditionType::Ready) {
             Some(ready) if ready.status == ConditionStatus::True => None,
             Some(ready) if ready.reason == Reason::ServerErrors => Some((ready.reason, ready.message)),
             Some(ready) if ready.status == ConditionStatus::Unknown => Some(still_unknown(&ready)),
@@ -168,7 +168,7 @@ fn refusing(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(R
                 "all replicas are ready; the operator is about to query their status".to_owned(),
             )),
         },
-        Word::Silent { since } => match before(input, ConditionType::Ready) {
+        PodReports::Unreachable { since } => match before(input, ConditionType::Ready) {
             Some(ready) if ready.status == ConditionStatus::True => None,
             Some(ready) if ready.status == ConditionStatus::Unknown => Some(still_unknown(&ready)),
             Some(ready) if ready.reason == Reason::ServerErrors => Some(still_unknown(&unreachable(ready, *since))),
@@ -199,7 +199,7 @@ fn progress(input: &ConditionInput<'_>) -> String {
 const PAUSED: &str = "spec.suspend is set: the operator changes nothing; ";
 
 /// While suspended, Ready describes the existing objects.
-pub fn asleep(
+pub fn suspended(
     input: &ConditionInput<'_>,
     database: &ConditionUpdate,
     exposed: &ConditionUpdate,

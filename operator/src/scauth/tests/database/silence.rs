@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::external;
 use super::{Case, condition, held, is, offering, saying, serving, silent, with};
-use crate::scauth::health::Word;
+use crate::scauth::health::PodReports;
 
 /// As the conditions of a node whose kubelet is not heard of any more.
 #[test]
@@ -36,8 +36,8 @@ fn what_pods_said_is_unknown_once_they_fall_silent() {
         assert_eq!(now, ready, "{reason}: {message}");
         assert_eq!(condition(&status, "Reconciling").0, if ready == "True" { "False" } else { "True" });
         // Nothing is written while nothing changes, and a new operator knows no more.
-        assert_eq!(case.then(Word::default()).conditions, status.conditions, "{reason}");
-        assert_eq!(case.then(Word::NotAsked).conditions, status.conditions, "{reason}");
+        assert_eq!(case.then(PodReports::default()).conditions, status.conditions, "{reason}");
+        assert_eq!(case.then(PodReports::NotPolled).conditions, status.conditions, "{reason}");
         assert_eq!(case.then(silent()).conditions, status.conditions, "{reason}");
         case.scauth.spec.suspend = Some(true);
         is(&case.then(silent()), "Ready", ready, "Suspended");
@@ -64,6 +64,6 @@ fn pods_that_were_well_and_fall_silent_stay_ready_and_it_is_told_what_is_not_kno
 fn pods_that_have_just_become_ready_are_asked_first() {
     let mut case = Case::new(external(), json!([]));
     is(&case.status(), "Ready", "False", "RollingOut");
-    is(&case.then(Word::default()), "Ready", "True", "Serving");
-    is(&case.then(Word::NotAsked), "Ready", "True", "Serving");
+    is(&case.then(PodReports::default()), "Ready", "True", "Serving");
+    is(&case.then(PodReports::NotPolled), "Ready", "True", "Serving");
 }

@@ -12,7 +12,7 @@ const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
 /// An ingress class, or listeners of a Gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Door<'a> {
+pub enum EntryPoint<'a> {
     /// `None` is the cluster's default class.
     Class(Option<&'a str>),
     /// All listeners if neither section nor port is set.
@@ -25,13 +25,13 @@ pub fn class<'a>(field: Option<&'a str>, annotations: &'a BTreeMap<String, Strin
 }
 
 /// The entry points in the spec.
-pub fn doors(scauth: &ScAuth) -> Vec<Door<'_>> {
+pub fn entry_points(scauth: &ScAuth) -> Vec<EntryPoint<'_>> {
     if let Some(ingress) = scauth.spec.ingress() {
-        return vec![Door::Class(class(ingress.class_name.as_deref(), &ingress.annotations))];
+        return vec![EntryPoint::Class(class(ingress.class_name.as_deref(), &ingress.annotations))];
     }
     let own = || scauth.spec.namespace.clone().unwrap_or_else(|| scauth.name_any());
     let parents = scauth.spec.http_route().into_iter().flat_map(|route| &route.parent_refs);
-    let gateways = parents.map(|parent| Door::Gateway {
+    let gateways = parents.map(|parent| EntryPoint::Gateway {
         namespace: parent.namespace.clone().unwrap_or_else(own),
         name: &parent.name,
         section: parent.section_name.as_deref(),
@@ -40,7 +40,7 @@ pub fn doors(scauth: &ScAuth) -> Vec<Door<'_>> {
     gateways.collect()
 }
 
-impl Door<'_> {
+impl EntryPoint<'_> {
     /// Whether a request can reach both. An unset section or port matches any.
     pub fn meets(&self, other: &Self, default_class: Option<&str>) -> bool {
         match (self, other) {
@@ -68,7 +68,7 @@ impl Door<'_> {
     }
 }
 
-impl fmt::Display for Door<'_> {
+impl fmt::Display for EntryPoint<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Class(Some(name)) => write!(formatter, "IngressClass {name}"),
