@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use clap::Args;
 
-use crate::scauth::release::ReleaseDefaults;
+use crate::scauth::release::{PodIds, ReleaseDefaults};
 use crate::scauth::validate::Environment;
 
 /// The settings of the operator that the children depend on.
@@ -18,6 +18,11 @@ pub struct ReleaseArgs {
     /// Allowed prefixes of spec.image, separated by commas [default: any image]
     #[arg(long, env = "ALLOWED_IMAGES", value_delimiter = ',')]
     allowed_images: Vec<String>,
+    /// Leave user and group ids out of the pods of a new or upgraded ScAuth, as OpenShift's SCC restricted-v2 requires.
+    // A flag, not what discovery says: that fails now and then, `render` has none, and a cluster may have OpenShift's
+    // API group without its admission.
+    #[arg(long, env = "OPENSHIFT")]
+    openshift: bool,
 }
 
 /// What to do if the server's image is unknown.
@@ -43,8 +48,9 @@ impl ReleaseArgs {
     /// The same in the form that a reconcile needs.
     pub fn environment(self) -> Environment {
         let image = self.server_image.unwrap_or_default().trim().to_owned();
+        let ids = if self.openshift { PodIds::Assigned } else { PodIds::Fixed };
         Environment {
-            defaults: ReleaseDefaults { version: env!("CARGO_PKG_VERSION").to_owned(), image },
+            defaults: ReleaseDefaults { version: env!("CARGO_PKG_VERSION").to_owned(), image, ids },
             namespace: self.namespace,
             allowed_images: self.allowed_images.into_iter().filter(|start| !start.is_empty()).collect(),
         }

@@ -213,6 +213,16 @@ spec: {database: {embedded: {}}}
     }
 
     #[test]
+    fn the_pods_have_no_ids_with_the_flag_for_openshift() {
+        let has_ids = |more: &[&str]| {
+            rendered_with(&[&["--server-image=registry.test/server:9"], more].concat(), SMALLEST)
+                .map(|text| ["runAsUser", "runAsGroup", "fsGroup"].map(|id| text.contains(id)))
+        };
+        assert_eq!(has_ids(&[]).unwrap(), [true; 3]);
+        assert_eq!(has_ids(&["--openshift"]).unwrap(), [false; 3]);
+    }
+
+    #[test]
     fn what_the_operator_would_refuse_is_an_error_that_says_why() {
         let error = |manifest: &str| format!("{:#}", rendered(manifest).unwrap_err());
         for (part, other, words) in [

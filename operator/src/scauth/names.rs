@@ -18,6 +18,8 @@ pub const ANNOTATION_ALLOW: &str = "sc-auth.io/allow";
 pub const ANNOTATION_REVISION: &str = "sc-auth.io/template-revision";
 pub const ANNOTATION_IMAGE: &str = "sc-auth.io/image";
 pub const ANNOTATION_SPEC_IMAGE: &str = "sc-auth.io/spec-image";
+/// On a Deployment whose pods have no user and group ids: `assigned`. Without it they have ours, as in release 0.2.
+pub const ANNOTATION_POD_IDS: &str = "sc-auth.io/pod-ids";
 /// On a ScAuth, by a person: the desired release of image and pod template.
 pub const ANNOTATION_UPGRADE_TO: &str = "sc-auth.io/upgrade-to";
 

@@ -1,5 +1,6 @@
-//! Image and pod template revision of a ScAuth. They are kept, over upgrades of the operator too, until the spec or an
-//! annotation changes them, or `upgrade: Automatic` reaches this ScAuth. Pure functions.
+//! Which image and which revision of the pod template a ScAuth has, and whether its pods name ids. What was chosen once
+//! stays, over upgrades of the operator too, until somebody wants another: by the spec, by an annotation, or by
+//! `upgrade: Automatic` when it is this one's turn. Pure functions.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
@@ -8,7 +9,9 @@ use semver::Version;
 use serde_json::Value;
 
 use crate::api::{ScAuth, Upgrade};
-use crate::scauth::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE, ANNOTATION_UPGRADE_TO};
+use crate::scauth::names::{
+    ANNOTATION_IMAGE, ANNOTATION_POD_IDS, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE, ANNOTATION_UPGRADE_TO,
+};
 use crate::shared::conditions::{ConditionStatus, ConditionType, find};
 use crate::shared::reasons::Reason;
 
@@ -22,6 +25,36 @@ pub struct ReleaseDefaults {
     pub version: String,
     /// The server's image if the spec names none. Empty if unknown, which only `render` and `diff` allow.
     pub image: String,
+    /// The ids of pods that are new, or are replaced for another reason.
+    pub ids: PodIds,
+}
+
+/// The user and group ids of the pods.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PodIds {
+    /// Ours.
+    #[default]
+    Fixed,
+    /// None, so that the cluster assigns them: OpenShift's restricted-v2 refuses pods that name ids.
+    Assigned,
+}
+
+/// The value of the annotation.
+const ASSIGNED: &str = "assigned";
+
+impl PodIds {
+    fn of(deployment: &DynamicObject) -> Self {
+        let is_assigned = deployment.annotations().get(ANNOTATION_POD_IDS).is_some_and(|ids| ids == ASSIGNED);
+        if is_assigned { Self::Assigned } else { Self::Fixed }
+    }
+
+    /// The annotation of the Deployment; releases that knew only fixed ids wrote none.
+    pub fn as_annotation(self) -> Option<&'static str> {
+        match self {
+            Self::Fixed => None,
+            Self::Assigned => Some(ASSIGNED),
+        }
+    }
 }
 
 /// The image and template revision that the pods should run.
@@ -29,6 +62,7 @@ pub struct ReleaseDefaults {
 pub struct Release {
     pub revision: i32,
     pub image: String,
+    pub ids: PodIds,
     /// The release to which they could be upgraded.
     pub available: Option<String>,
 }
@@ -49,6 +83,8 @@ struct Chosen {
     revision: i32,
     image: String,
     spec_image: Option<String>,
+    /// `None` without a Deployment: the pods are new.
+    ids: Option<PodIds>,
 }
 
 pub fn choose(
@@ -57,25 +93,26 @@ pub fn choose(
     defaults: &ReleaseDefaults,
     turn: &UpgradeTurn,
 ) -> Release {
-    let wanted = || Release {
+    let wanted = Release {
         revision: LATEST,
         image: scauth.spec.image.clone().unwrap_or_else(|| defaults.image.clone()),
+        ids: defaults.ids,
         available: None,
     };
     let Some(chosen) = deployment.map_or_else(|| of_status(scauth), |live| Some(of_deployment(scauth, live))) else {
-        return wanted();
+        return wanted;
     };
+    let ids = chosen.ids.unwrap_or(defaults.ids);
+    if chosen.revision == LATEST && chosen.image == wanted.image {
+        // An annotation and `Automatic` ask for the release again in each reconcile; the ids alone move no pod.
+        return Release { ids, ..wanted };
+    }
     let named = scauth.annotations().get(ANNOTATION_UPGRADE_TO) == Some(&defaults.version);
     let automatic = scauth.spec.upgrade == Some(Upgrade::Automatic) && *turn == UpgradeTurn::Now;
     if chosen.spec_image != scauth.spec.image || named || automatic || chosen.revision > LATEST {
-        return wanted();
+        return wanted;
     }
-    let is_latest = chosen.revision == LATEST && chosen.image == wanted().image;
-    Release {
-        revision: chosen.revision,
-        image: chosen.image,
-        available: (!is_latest).then(|| defaults.version.clone()),
-    }
+    Release { revision: chosen.revision, image: chosen.image, ids, available: Some(defaults.version.clone()) }
 }
 
 /// Why the annotation for an upgrade cannot have any effect, if that is certain. An earlier release may be one that an
@@ -98,13 +135,15 @@ pub fn unknown_upgrade(scauth: &ScAuth, defaults: &ReleaseDefaults) -> Option<St
 
 /// Release 0.1.0 wrote no annotation: it had the first revision, and only the container shows the image.
 fn of_deployment(scauth: &ScAuth, deployment: &DynamicObject) -> Chosen {
+    let ids = Some(PodIds::of(deployment));
     let running = deployment.data.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
     match noted(deployment) {
         Some((revision, image)) => {
-            Chosen { revision, image, spec_image: deployment.annotations().get(ANNOTATION_SPEC_IMAGE).cloned() }
+            Chosen { revision, image, ids, spec_image: deployment.annotations().get(ANNOTATION_SPEC_IMAGE).cloned() }
         }
         None => Chosen {
             revision: 1,
+            ids,
             image: running.unwrap_or_default().to_owned(),
             spec_image: scauth.spec.image.clone().filter(|image| Some(image.as_str()) == running),
         },
@@ -117,12 +156,13 @@ pub fn noted(deployment: &DynamicObject) -> Option<(i32, String)> {
     Some((note(ANNOTATION_REVISION)?.parse().ok()?, note(ANNOTATION_IMAGE)?))
 }
 
-/// If the Deployment is deleted, the status still has them.
+/// Where the Deployment is gone, the status still knows, except for the ids.
 fn of_status(scauth: &ScAuth) -> Option<Chosen> {
     let status = scauth.status.as_ref()?;
     Some(Chosen {
         revision: status.template_revision?,
         image: status.image.clone()?,
+        ids: None,
         spec_image: scauth.spec.image.clone().filter(|image| Some(image) == status.image.as_ref()),
     })
 }

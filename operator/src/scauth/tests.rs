@@ -8,6 +8,7 @@ mod database;
 mod exposure;
 mod hosts;
 mod identity;
+mod pod_ids;
 mod release;
 mod report;
 mod rotation;
@@ -24,13 +25,17 @@ use super::validate::{Environment, Refusal, validate};
 use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::names::LABEL_RETAINED;
-use crate::scauth::release::{ReleaseDefaults, UpgradeTurn};
+use crate::scauth::release::{PodIds, ReleaseDefaults, UpgradeTurn};
 
 const NAME: &str = "tenant";
 
 fn environment() -> Environment {
     Environment {
-        defaults: ReleaseDefaults { version: "9.0.0".into(), image: "registry.test/server:9".into() },
+        defaults: ReleaseDefaults {
+            version: "9.0.0".into(),
+            image: "registry.test/server:9".into(),
+            ids: PodIds::Fixed,
+        },
         namespace: "system".into(),
         allowed_images: Vec::new(),
     }

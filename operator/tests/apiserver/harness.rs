@@ -19,7 +19,7 @@ use sc_auth_operator::api::ScAuth;
 use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::health::{Health, HealthCache};
 use sc_auth_operator::scauth::names::Names;
-use sc_auth_operator::scauth::release::ReleaseDefaults;
+use sc_auth_operator::scauth::release::{PodIds, ReleaseDefaults};
 use sc_auth_operator::scauth::validate::Environment;
 use sc_auth_operator::scauth::{Context, Error, reconcile};
 use sc_auth_operator::shared::attempts::Attempts;
@@ -177,7 +177,7 @@ pub fn operator(client: Client) -> Arc<Context> {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         environment: Environment {
-            defaults: ReleaseDefaults { version: "0.2.0".into(), image: IMAGE.into() },
+            defaults: ReleaseDefaults { version: "0.2.0".into(), image: IMAGE.into(), ids: PodIds::Fixed },
             namespace: "sc-auth-system".into(),
             allowed_images: Vec::new(),
         },

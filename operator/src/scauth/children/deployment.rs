@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Resolved, owned, selector, template};
-use crate::scauth::names::{ANNOTATION_IMAGE, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE};
+use crate::scauth::names::{ANNOTATION_IMAGE, ANNOTATION_POD_IDS, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE};
 use crate::scauth::scale::Scale;
 
 pub fn build(resolved: &Resolved) -> Deployment {
@@ -34,6 +34,7 @@ fn metadata(resolved: &Resolved) -> ObjectMeta {
         (ANNOTATION_REVISION, Some(release.revision.to_string())),
         (ANNOTATION_IMAGE, Some(release.image.clone())),
         (ANNOTATION_SPEC_IMAGE, resolved.spec_image.clone()),
+        (ANNOTATION_POD_IDS, release.ids.as_annotation().map(str::to_owned)),
     ];
     let chosen = chosen.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     ObjectMeta { annotations: Some(chosen.collect()), ..owned(resolved, &resolved.names.scauth) }

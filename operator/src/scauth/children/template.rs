@@ -6,6 +6,8 @@
 //!
 //! 1. The template of release 0.1.0.
 //! 2. Pods are spread over zones and nodes.
+//!
+//! Whether the pods name user and group ids is chosen beside the revision.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,7 @@ use super::environment::environment;
 use super::{Resolved, labels, selector};
 use crate::api::PodTemplate;
 use crate::scauth::names::ANNOTATION_DATABASE;
+use crate::scauth::release::PodIds;
 use crate::scauth::resources::Amount;
 
 const USER: i64 = 65_532;
@@ -52,15 +55,7 @@ fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
         enable_service_links: Some(false),
         // The drain, the requests in flight after it, and a reserve.
         termination_grace_period_seconds: Some(45),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            run_as_group: Some(USER),
-            fs_group: Some(USER),
-            fs_group_change_policy: Some("OnRootMismatch".to_owned()),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(security_context(resolved.release.ids)),
         init_containers: Some(vec![container(resolved, &extra, "migrate", "migrate")]),
         containers: vec![Container {
             ports: Some(vec![port("http", PORT), port("ops", OPS_PORT)]),
@@ -79,6 +74,25 @@ fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
             extra.image_pull_secrets.into_iter().map(|secret| LocalObjectReference { name: secret.name }).collect()
         }),
         ..PodSpec::default()
+    }
+}
+
+/// Meets the standard `restricted` with and without ids.
+fn security_context(ids: PodIds) -> PodSecurityContext {
+    let id = match ids {
+        PodIds::Fixed => Some(USER),
+        PodIds::Assigned => None,
+    };
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: id,
+        run_as_group: id,
+        fs_group: id,
+        // Without a fixed user, the kubelet opens the files to the group at each start: the next pod may have another
+        // user with the same group.
+        fs_group_change_policy: id.map(|_| "OnRootMismatch".to_owned()),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+        ..PodSecurityContext::default()
     }
 }
 

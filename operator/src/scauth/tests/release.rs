@@ -8,7 +8,7 @@ use super::{environment, external, live, scauth};
 use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::names::ANNOTATION_UPGRADE_TO;
-use crate::scauth::release::{LATEST, Release, UpgradeTurn, choose, turn, unknown_upgrade};
+use crate::scauth::release::{LATEST, PodIds, Release, UpgradeTurn, choose, turn, unknown_upgrade};
 
 const OLD: &str = "registry.test/server:1";
 const NEW: &str = "registry.test/server:9";
@@ -29,11 +29,11 @@ fn chosen(scauth: &ScAuth, deployment: Option<&DynamicObject>) -> Release {
 }
 
 fn stays() -> Release {
-    Release { revision: 1, image: OLD.into(), available: Some("9.0.0".into()) }
+    Release { revision: 1, image: OLD.into(), ids: PodIds::Fixed, available: Some("9.0.0".into()) }
 }
 
 fn moves(image: &str) -> Release {
-    Release { revision: LATEST, image: image.into(), available: None }
+    Release { revision: LATEST, image: image.into(), ids: PodIds::Fixed, available: None }
 }
 
 fn with_image(image: &str) -> ScAuth {
