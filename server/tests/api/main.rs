@@ -9,6 +9,7 @@ mod harness;
 
 mod abuse;
 mod accounts;
+mod assigned_user;
 mod audit;
 mod connections;
 mod counters;
