@@ -18,6 +18,7 @@ mod identity;
 mod mariadb;
 mod monitoring;
 mod network;
+mod openshift;
 mod postgresql;
 mod quiet;
 mod refusals;
