@@ -175,5 +175,8 @@ fn fixed_ids_can_be_omitted_and_pods_stay_restricted() {
         let expected = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
         assert_eq!(pod["securityContext"], expected, "{values:?}");
         assert_eq!(pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"], false, "{values:?}");
+        let variables = pod["containers"][0]["env"].as_array().unwrap();
+        let flag = variables.iter().find(|variable| variable["name"] == "OPENSHIFT");
+        assert_eq!(flag.map(|flag| &flag["value"]), values.contains(&"openshift=true").then_some(&json!("true")));
     }
 }

@@ -102,6 +102,8 @@ fn invalid_values_are_refused_and_named() {
         ("crds.keep=perhaps", "'/crds/keep': got string, want boolean"),
         ("env[0].name=SERVER_IMAGE", "'/env/0/name'"),
         ("extraArgs[0]=--resync=5m", "'/extraArgs/0'"),
+        ("extraArgs[0]=--openshift", "'/extraArgs/0'"),
+        ("env[0].name=OPENSHIFT", "'/env/0/name'"),
         ("extraArgs[0]=diff", "'/extraArgs/0'"),
         ("nameOverride=Auth", "'/nameOverride'"),
         (r"podLabels.app\.kubernetes\.io/name=auth", "'/podLabels/app.kubernetes.io~1name'"),
