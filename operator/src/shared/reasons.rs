@@ -151,8 +151,8 @@ impl Reason {
             | Self::KeysUnreadable
             | Self::RouteRefused
             | Self::HostTaken
-            | Self::AdminMade
-            | Self::AdminNotMade
+            | Self::AdminCreated
+            | Self::AdminNotCreated
             | Self::KeysKnown
             | Self::KeysLost
             | Self::KeyUnknown
