@@ -5,48 +5,83 @@
 OURS=sc-auth-demo=made-by-make-demo
 DEFINITION=crd/scauths.sc-auth.io
 OPERATOR=deployment/sc-auth-operator
+# What the install creates, each with the options of kubectl that find it; the definition and the namespace last.
+IN=-nsc-auth-system
+CREATED=("$OPERATOR,$IN" "service/sc-auth-operator,$IN" "serviceaccount/sc-auth-operator,$IN" "role/sc-auth-operator,$IN"
+    "rolebinding/sc-auth-operator,$IN" "poddisruptionbudget/sc-auth-operator,$IN" "networkpolicy/sc-auth-operator,$IN"
+    "clusterrole/sc-auth-operator," "clusterrolebinding/sc-auth-operator," "namespace/sc-auth-system," "$DEFINITION,")
 
-check_the_current_cluster() {
+# Uses the current context until this script ends, even if somebody switches it while the images are built.
+use_the_current_cluster() {
     local context
     command -v kubectl >/dev/null || fail "kubectl is missing: https://kubernetes.io/docs/tasks/tools"
     context=$(kubectl config current-context 2>/dev/null) || fail "kubectl has no current context: set KUBECONFIG, or write ~/.kube/config"
     kubectl get --raw /version >/dev/null || fail "the cluster of context $context does not answer"
+    PRIVATE=$(mktemp -d)
+    trap clean_up EXIT
+    (umask 077 && kubectl config view --minify --flatten --raw >"$PRIVATE/kubeconfig")
+    export KUBECONFIG=$PRIVATE/kubeconfig
     say "in the cluster of context $context"
 }
 
-# is_ours OBJECT : whether the demo created it.
-is_ours() { [[ $(kubectl get "$@" -o "jsonpath={.metadata.labels.${OURS%%=*}}" --ignore-not-found) == "${OURS#*=}" ]]; }
-is_there() { [[ -n $(kubectl get "$@" -o name --ignore-not-found) ]]; }
+clean_up() {
+    [[ -z ${FORWARDER:-} ]] || kill "$FORWARDER" 2>/dev/null || true
+    rm -rf "$PRIVATE"
+}
 
-# The namespaces of all operators in this cluster, of any release.
-operators() { kubectl get deployment -A -l app.kubernetes.io/name=sc-auth-operator -o jsonpath='{range .items[*]}{.metadata.namespace} {end}'; }
+# look OBJECT [OPTION…] : sets FOUND to the object's label of the demo, "unlabelled", or "none". An object that cannot be read ends the
+# script: it may be somebody else's.
+look() {
+    local name
+    name=$(kubectl get "$@" --ignore-not-found -o name) || fail "cannot read $*: nothing was changed"
+    FOUND=none
+    [[ -n $name ]] || return 0
+    FOUND=$(kubectl get "$@" -o "jsonpath={.metadata.labels.${OURS%%=*}}") || fail "cannot read $*: nothing was changed"
+    FOUND=${FOUND:-unlabelled}
+}
+
+# Sets OPERATORS to the namespaces of all operators in this cluster, of any release.
+look_for_operators() {
+    OPERATORS=$(kubectl get deployment -A -l app.kubernetes.io/name=sc-auth-operator \
+        -o jsonpath='{range .items[*]}{.metadata.namespace} {end}') || fail "cannot list the Deployments of all namespaces"
+}
+
+# Sets SCAUTHS to the ScAuths that are not the demo's.
+look_for_scauths() {
+    SCAUTHS=
+    look "$DEFINITION"
+    [[ $FOUND != none ]] || return 0
+    SCAUTHS=$(kubectl get scauth -l "${OURS%%=*}!=${OURS#*=}" -o name) || fail "cannot list the ScAuths"
+    SCAUTHS=${SCAUTHS//$'\n'/ }
+}
 
 refuse_a_foreign_scauth() {
-    if ! is_there "$DEFINITION" || ! is_there scauth sc-auth || is_ours scauth sc-auth; then
-        return 0
-    fi
-    fail "this cluster has a ScAuth sc-auth that make demo did not create: it stays as it is"
+    look_for_scauths
+    [[ " $SCAUTHS " != *" scauth.sc-auth.io/sc-auth "* ]] ||
+        fail "this cluster has a ScAuth sc-auth that make demo did not create: it stays as it is"
 }
 
 # Installs the operator, unless the cluster has one. What the demo creates, and only that, gets its label.
 install_unless_there() {
-    local there object created=()
-    there=$(operators)
-    if [[ -n $there ]] && ! is_ours "$OPERATOR" -n sc-auth-system; then
-        say "with the operator and the images of namespace $there, which stay as they are"
+    local object ours=()
+    look_for_operators
+    look "$OPERATOR" -n sc-auth-system
+    if [[ -n $OPERATORS && $FOUND != "${OURS#*=}" ]]; then
+        say "with the operator and the images of namespace $OPERATORS, which stay as they are"
         return 0
     fi
-    images
-    for object in "$DEFINITION" namespace/sc-auth-system; do
-        if ! is_there "$object" || is_ours "$object"; then
-            created+=("$object")
-        fi
+    [[ -z $SCAUTHS ]] || [[ -n $OPERATORS ]] ||
+        fail "this cluster has no operator, and these ScAuths, which the operator of the demo would reconcile: $SCAUTHS"
+    for object in "${CREATED[@]}"; do
+        look "${object%%,*}" ${object#*,}
+        [[ $FOUND == unlabelled ]] || ours+=("$object")
     done
+    images
     # Bash 3 of macOS does not expand an empty list.
-    step "the operator" install_with ${created[@]+"${created[@]}"}
+    step "the operator" install_with ${ours[@]+"${ours[@]}"}
 }
 
-# install_with OBJECT… : installs the operator with the images of the demo, and labels it and these cluster-wide objects.
+# install_with OBJECT… : installs the operator with the images of the demo, and labels these objects of it.
 install_with() {
     local folder object
     # kustomize accepts only relative paths of bases.
@@ -65,9 +100,9 @@ patches:
 YAML
     kubectl apply -k "$folder"
     for object in "$@"; do
-        kubectl label "$object" "$OURS" --overwrite
+        # shellcheck disable=SC2086
+        kubectl label "${object%%,*}" ${object#*,} "$OURS" --overwrite
     done
-    kubectl -n sc-auth-system label "$OPERATOR" "$OURS" --overwrite
     kubectl wait --for condition=Established "$DEFINITION" --timeout 240s
     kubectl -n sc-auth-system rollout status "$OPERATOR" --timeout 240s
 }
@@ -101,32 +136,30 @@ images() {
     esac
 }
 
-# Deletes what the demo created, and nothing else. The operator and the definition stay while they have other ScAuths.
+# Deletes what has the label of the demo, and nothing else. The operator and the definition stay while they have other ScAuths.
 remove() {
-    local others
-    is_there "$DEFINITION" || return 0
+    local object
     refuse_a_foreign_scauth
-    kubectl delete scauth sc-auth --ignore-not-found
-    ! is_ours namespace sc-auth || kubectl delete namespace sc-auth
-    others=$(kubectl get scauth -o name | xargs)
-    if [[ -n $others ]]; then
-        say "the operator and the definition stay: these ScAuths need them: $others"
+    look "$DEFINITION"
+    [[ $FOUND == none ]] || kubectl delete scauth -l "$OURS"
+    delete_ours namespace/sc-auth
+    if [[ -n $SCAUTHS ]]; then
+        say "the operator and the definition stay: these ScAuths need them: $SCAUTHS"
         return 0
     fi
-    remove_the_operator
-    ! is_ours "$DEFINITION" || kubectl delete "$DEFINITION"
+    for object in "${CREATED[@]}"; do
+        # shellcheck disable=SC2086
+        delete_ours "${object%%,*}" ${object#*,}
+    done
 }
 
-remove_the_operator() {
-    local name=sc-auth-operator
-    is_ours "$OPERATOR" -n sc-auth-system || return 0
-    kubectl delete clusterrole,clusterrolebinding "$name" --ignore-not-found
-    if is_ours namespace sc-auth-system; then
-        kubectl delete namespace sc-auth-system
-    else
-        kubectl -n sc-auth-system delete -l "app.kubernetes.io/name=$name" \
-            deployment,service,serviceaccount,role,rolebinding,poddisruptionbudget,networkpolicy
-    fi
+delete_ours() {
+    look "$@"
+    case $FOUND in
+    "${OURS#*=}") kubectl delete "$@" ;;
+    none) ;;
+    *) say "$1 stays: make demo did not create it" ;;
+    esac
 }
 
 # has_ingress : whether the host name of the demo answers at the address in the Ingress. A cluster without an ingress controller has none.
@@ -140,12 +173,9 @@ has_ingress() {
 
 # Forwards a free local port to the Service, until this script ends.
 forward() {
-    local log
-    log=$(mktemp)
+    local log=$PRIVATE/forward
     kubectl -n sc-auth port-forward service/sc-auth-svc :8000 >"$log" 2>&1 &
     FORWARDER=$!
-    trap 'kill "$FORWARDER" 2>/dev/null' EXIT
     wait_for 30 "the port is forwarded" grep -q '^Forwarding from 127' "$log"
     URL=http://localhost:$(sed -n 's/^Forwarding from 127.0.0.1:\([0-9]*\) .*/\1/p' "$log")
-    rm -f "$log"
 }

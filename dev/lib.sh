@@ -90,9 +90,11 @@ wait_for() {
 
 # may_install WHAT HOW : fails where this script must not install WHAT, and says HOW to install it by hand.
 may_install() {
-    [[ ${DEMO_INSTALL:-yes} != no ]] || fail "$1 is missing, and DEMO_INSTALL is no: install it $2"
-    command -v apt-get >/dev/null || fail "$1 is missing, and this machine has no apt-get: install it $2"
-    ((EUID == 0)) || fail "$1 is missing: run this as root, or install it $2"
+    [[ ${DEMO_INSTALL:-yes} =~ ^(yes|no)$ ]] || fail "DEMO_INSTALL is $DEMO_INSTALL: write yes or no"
+    [[ ${DEMO_INSTALL:-yes} == yes ]] || fail "missing, with DEMO_INSTALL=no: $1; install it $2"
+    command -v apt-get >/dev/null ||
+        fail "missing: $1. This script installs it on Debian and Ubuntu only; in a cluster that you have, run make demo CLUSTER=current"
+    ((EUID == 0)) || fail "missing: $1. Run this as root, or install it $2"
 }
 
 # need_packages PACKAGE… : installs the Debian packages that are missing.
@@ -107,9 +109,16 @@ need_packages() {
     step "installing them" install_packages "${missing[@]}"
 }
 
-# No service starts because its package is installed: the demo and the tests start their own.
+# No service starts because its package is installed: the demo and the tests start their own. See invoke-rc.d(8).
 install_packages() {
-    export RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive
+    local policy=/usr/sbin/policy-rc.d
+    export DEBIAN_FRONTEND=noninteractive
+    if [[ ! -e $policy ]]; then
+        # shellcheck disable=SC2064
+        trap "rm -f '$policy'" EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "$@"
 }

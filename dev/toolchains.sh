@@ -42,18 +42,17 @@ install_go() {
 # need_rust : makes `cargo` and `rustc` available to this script.
 need_rust() {
     has_rust && return 0
-    RUST_HOME=$CACHE/rust
-    if [[ ! -x $RUST_HOME/bin/cargo ]]; then
-        may_install "Rust $RUST or newer" "from https://rustup.rs"
-        need_packages ca-certificates curl gcc libc6-dev
-        step "Rust $RUST (once)" install_rust
-    fi
-    export RUSTUP_HOME=$RUST_HOME/rustup PATH=$RUST_HOME/bin:$PATH
+    export RUSTUP_HOME=$CACHE/rust/rustup PATH=$CACHE/rust/bin:$PATH
+    has_rust && return 0
+    may_install "Rust $RUST or newer" "from https://rustup.rs"
+    need_packages ca-certificates curl gcc libc6-dev
+    step "Rust $RUST (once)" install_rust
+    has_rust || fail "Rust $RUST was installed and does not run: see $CACHE/log"
 }
 
 # Into the cache: the home directory and its profile stay as they are.
 install_rust() {
     curl --proto '=https' --tlsv1.2 -fsSL https://sh.rustup.rs |
-        CARGO_HOME=$RUST_HOME RUSTUP_HOME=$RUST_HOME/rustup sh -s -- -y --no-modify-path --profile minimal --default-toolchain "$RUST" \
+        CARGO_HOME=$CACHE/rust sh -s -- -y --no-modify-path --profile minimal --default-toolchain "$RUST" \
             --component rustfmt,clippy
 }

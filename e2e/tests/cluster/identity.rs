@@ -2,7 +2,7 @@
 
 use sc_auth_e2e::client::{Client, PASSWORD};
 use sc_auth_e2e::database;
-use sc_auth_e2e::kube::{condition, eventually, get, kubectl, run};
+use sc_auth_e2e::kube::{condition, eventually, get, items, kubectl, run};
 use sc_auth_e2e::tenant::Tenant;
 use serde_json::json;
 
@@ -68,6 +68,10 @@ async fn pods_do_not_follow_their_secret_to_another_database_until_it_is_accepte
         let known = get("scauth", name, name)["status"]["database"]["identity"].clone();
         let is_new = known.as_str().is_some_and(|known| known != first && !known.starts_with("empty-"));
         is_new && is(name, "Ready", "True", "Serving") && is(name, "DatabaseReady", "True", "Migrated")
+    });
+    // While a pod of the first database drains, it may still get a request.
+    eventually("the pods of the first database are deleted", || {
+        items("pods", name, &format!("sc-auth.io/scauth={name}")).len() == tenant.pods().len()
     });
     client.register("alice").await;
 }
