@@ -160,7 +160,7 @@ fn api() -> OpenApiRouter<App> {
 
 /// Limits the size of bodies, and gives the limit in the examples.
 fn limited((schemas, mut paths, routes): UtoipaMethodRouter<App>, limit: Limit) -> UtoipaMethodRouter<App> {
-    openapi::examples::add_limit(&mut paths, limit);
+    openapi::examples::add_too_large(&mut paths, &body::too_large(limit));
     (schemas, paths, routes.layer(Extension(limit)))
 }
 

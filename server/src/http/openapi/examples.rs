@@ -7,18 +7,16 @@ use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::{Content, OpenApi, RefOr};
 
 use crate::account::Problem;
-use crate::http::body::limits::Limit;
-use crate::http::body::too_large;
 
 /// An answer of the envelope with an error.
 pub fn failure(code: u16, error: &str) -> Value {
     json!({"status": "fail", "code": code, "data": {"error": error}})
 }
 
-/// Gives the answer to a body that is larger than the routes' limit.
-pub fn add_limit(paths: &mut Paths, limit: Limit) {
+/// Gives the answer to a body that is larger than the routes' limit, with this error.
+pub fn add_too_large(paths: &mut Paths, error: &str) {
     for operation in paths.paths.values_mut().flat_map(operations) {
-        set(operation, "413", &failure(413, &too_large(limit)));
+        set(operation, "413", &failure(413, error));
     }
 }
 
