@@ -61,6 +61,19 @@ impl Setup {
         response.json().await.unwrap()
     }
 
+    /// The status of a request whose path no library has changed.
+    async fn raw(&self, method: &str, path: &str, token: &str) -> String {
+        let mut stream = TcpStream::connect(self.proxy.address.trim_start_matches("http://")).await.unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\
+             Authorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    }
+
     async fn refuses(&self, status: u16, path: &str, token: Option<&str>) {
         let response = self.get(path, token).await;
         assert_eq!(response.status(), status, "{path}");
@@ -162,30 +175,72 @@ async fn no_forged_header_passes_envoy() {
 async fn what_a_client_of_envoy_asks_for_does_not_change_who_may_pass() {
     let setup = Setup::new(Kind::Envoy).await;
     let (root, alice) = (setup.server.login("root").await.access, setup.server.login("alice").await.access);
-    let ask = async |method: &str, path: &str, token: &str| {
-        let mut stream = TcpStream::connect(setup.proxy.address.trim_start_matches("http://")).await.unwrap();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\
-             Authorization: Bearer {token}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer.split(' ').nth(1).unwrap().to_owned()
-    };
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
         for path in
             ["/admin", "/admin/x?role=User", "/admin/role/User", "//admin//x", "/app/../admin/x", "/app/%2e%2e/admin"]
         {
-            assert_eq!(ask(method, path, &root).await, "200", "{method} {path}");
-            assert_eq!(ask(method, path, &alice).await, "403", "{method} {path}");
-            assert_eq!(ask(method, path, "a.b.c").await, "401", "{method} {path}");
+            assert_eq!(setup.raw(method, path, &root).await, "200", "{method} {path}");
+            assert_eq!(setup.raw(method, path, &alice).await, "403", "{method} {path}");
+            assert_eq!(setup.raw(method, path, "a.b.c").await, "401", "{method} {path}");
         }
-        assert_eq!(ask(method, "/app/x?role=Admin", &alice).await, "200", "{method}");
+        assert_eq!(setup.raw(method, "/app/x?role=Admin", &alice).await, "200", "{method}");
     }
     for path in ["/app/..%2fadmin", "/admin/..%2F..%2fany", "/app/..%5cadmin"] {
-        assert_eq!(ask("GET", path, &alice).await, "400", "{path}");
+        assert_eq!(setup.raw("GET", path, &alice).await, "400", "{path}");
     }
+}
+
+/// Some apps ignore case, a dot at the end, or `;` and what follows it, and take all of these for /admin.
+async fn other_spellings_of_a_path_are_for_admins_only(kind: Kind) {
+    let setup = Setup::new(kind).await;
+    let alice = setup.server.login("alice").await.access;
+    for path in [
+        "/admin",
+        "/admin/x",
+        "/ADMIN",
+        "/Admin/x",
+        "/admin.",
+        "/admin%00",
+        "/admin%2fx",
+        "/%61dmin",
+        "/%41DMIN",
+        "/admin;x",
+        "/admin;/x",
+        "/admin%3bx",
+        "/admin%3Bx",
+        "/app;x/../admin",
+        "/app/..;/admin",
+        "/app/..%3b/admin",
+        "/public/..;/admin",
+        "/;x/admin",
+    ] {
+        let status = setup.raw("GET", path, &alice).await;
+        assert!(["302", "400", "403"].contains(&status.as_str()), "{kind:?} {path}: {status}");
+    }
+    for path in ["/app?x;y", "/app?page=2", "/app?role=Admin", "/app?"] {
+        assert_eq!(setup.raw("GET", path, &alice).await, "200", "{kind:?} {path}: its query is for the app");
+    }
+    assert_eq!(setup.raw("GET", "/admin?role=User", &alice).await, "403", "{kind:?}");
+}
+
+#[tokio::test]
+async fn other_spellings_of_a_path_do_not_pass_traefik() {
+    other_spellings_of_a_path_are_for_admins_only(Kind::Traefik).await;
+}
+
+#[tokio::test]
+async fn other_spellings_of_a_path_do_not_pass_nginx() {
+    other_spellings_of_a_path_are_for_admins_only(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn other_spellings_of_a_path_do_not_pass_caddy() {
+    other_spellings_of_a_path_are_for_admins_only(Kind::Caddy).await;
+}
+
+#[tokio::test]
+async fn other_spellings_of_a_path_do_not_pass_envoy() {
+    other_spellings_of_a_path_are_for_admins_only(Kind::Envoy).await;
 }
 
 /// An invalid query, the method of a request and its headers give no access; the proxy answers preflight requests.

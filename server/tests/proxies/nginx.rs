@@ -7,11 +7,11 @@ use tokio::process::Command;
 use crate::proxy::ORIGIN;
 
 pub fn command(folder: &Path, port: u16, server: &str, app: &str) -> Command {
-    let guarded = |path: &str, query: &str, cors: &str| {
+    let guarded = |location: &str, path: &str, query: &str, cors: &str| {
         let verify = format!("/verify{path}");
         format!(
             r"
-    location {path} {{{cors}
+    location {location} {{{cors}
       auth_request {verify};
       auth_request_set $auth_user $upstream_http_x_auth_user;
       auth_request_set $auth_uuid $upstream_http_x_auth_uuid;
@@ -42,10 +42,10 @@ pub fn command(folder: &Path, port: u16, server: &str, app: &str) -> Command {
       add_header Access-Control-Allow-Origin {ORIGIN} always;"
     );
     let locations = [
-        guarded("/app", "", ""),
-        guarded("/admin", "?role=Admin", ""),
-        guarded("/cors", "", &cors),
-        guarded("/mistyped", "?roles=Admin", ""),
+        guarded("/app", "/app", "", ""),
+        guarded("~* \"^/admin|;\"", "/admin", "?role=Admin", ""),
+        guarded("/cors", "/cors", "", &cors),
+        guarded("/mistyped", "/mistyped", "?roles=Admin", ""),
     ];
     let config = format!(
         r"daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_rlimit_nofile 16384;

@@ -39,7 +39,7 @@ http:
     app: {{rule: 'PathPrefix(`/app`)', service: app, middlewares: [no-forgery, logged-in]}}
     cors: {{rule: 'PathPrefix(`/cors`)', service: app, middlewares: [no-forgery, cors, logged-in]}}
     mistyped: {{rule: 'PathPrefix(`/mistyped`)', service: app, middlewares: [no-forgery, mistyped]}}
-    admin: {{rule: 'PathPrefix(`/admin`)', service: app, middlewares: [no-forgery, admins]}}
+    admin: {{rule: 'PathRegexp(`(?i)^/admin|;|%3b`)', priority: 1000, service: app, middlewares: [no-forgery, admins]}}
     public: {{rule: 'PathPrefix(`/public`)', service: app, middlewares: [no-forgery]}}
     auth: {{rule: 'PathPrefix(`/`)', service: auth}}
   services:
