@@ -77,6 +77,10 @@ fn installing() {
     apply(scauth("e2e-removed", json!({"database": {"embedded": {}}}))).unwrap();
     ready("e2e-removed");
     paste(&section(uninstall, "## Delete each ScAuth", &[("NAME", "e2e-removed")]));
+    let names = [("NAME", "e2e-removed"), ("NAMESPACE", "e2e-removed")];
+    let own = section(uninstall, "## Delete what a ScAuth left in a namespace of your own", &names);
+    let said = paste(&own);
+    assert!(said.contains("e2e-removed-secret"), "the first block lists it: {said}");
     let left = section(uninstall, "## Delete what a ScAuth left behind", &[("NAMESPACE", "e2e-removed")]);
     let said = paste(&left);
     assert!(said.contains("e2e-removed"), "the first block lists it: {said}");
