@@ -69,7 +69,8 @@ pub struct External {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub name: Option<String>,
-    /// Secret in the ScAuth's namespace with user name and password.
+    /// Secret in the ScAuth's namespace with user name and password. Its keys are `username` and `password`, unless
+    /// userKey and passwordKey name others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_from: Option<Credentials>,
     /// Encryption of the connection. Defaults to what the address says, otherwise to `preferred`.

@@ -32,11 +32,11 @@ pub struct Credentials {
     /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Key of the user name. Defaults to `username`.
+    /// Key of the user name, such as `db-user`. Defaults to `username`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub user_key: Option<String>,
-    /// Key of the password. Defaults to `password`.
+    /// Key of the password, such as `db-pass`. Defaults to `password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub password_key: Option<String>,

@@ -1,6 +1,6 @@
 //! What the API server refuses becomes a condition with its own words.
 
-use kube::api::{ApiResource, DeleteParams};
+use kube::api::{ApiResource, DeleteParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
 use sc_auth_operator::scauth::child::Child;
@@ -179,6 +179,21 @@ async fn a_bad_moment_of_the_api_server_is_told_only_when_it_lasts() {
             assert_eq!(now, before, "after {failures} failures");
         } else {
             assert_eq!(now.1, "ApiServerUnavailable", "after {failures} failures");
+        }
+    }
+}
+
+#[tokio::test]
+async fn credentials_may_have_any_keys_that_a_secret_can_have() {
+    let client = admin().await;
+    for (key, is_allowed) in [("db-user", true), ("DB_USER.v2", true), ("db/user", false), ("", false)] {
+        for field in ["userKey", "passwordKey"] {
+            let credentials = json!({"name": "db", field: key});
+            let external = json!({"host": "db.test", "name": "auth", "credentialsFrom": credentials});
+            let scauth = manifest("keyed", json!({"database": {"external": external}}));
+            let params = PostParams { dry_run: true, ..PostParams::default() };
+            let answer = scauths(&client).create(&params, &serde_json::from_value(scauth).unwrap()).await;
+            assert_eq!(answer.is_ok(), is_allowed, "{field}: {key:?}: {answer:?}");
         }
     }
 }

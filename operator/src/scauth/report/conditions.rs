@@ -12,6 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::places::OPS_PORT;
 
 use super::{ConditionInput, Outcome};
+use crate::scauth::mounts;
 use crate::scauth::names::ANNOTATION_UPGRADE_TO;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::rollout::Trouble;
@@ -89,6 +90,7 @@ fn unreachable(earlier: ConditionUpdate, since: Option<Timestamp>) -> ConditionU
     update(earlier.kind, ConditionStatus::Unknown, Reason::PodsUnreachable, message)
 }
 
-fn trouble<'a>(input: &'a ConditionInput<'_>) -> Option<&'a Trouble> {
-    input.observed.troubles.iter().chain(&input.rollout.trouble).min()
+fn trouble(input: &ConditionInput<'_>) -> Option<Trouble> {
+    let first = input.observed.troubles.iter().chain(&input.rollout.trouble).min()?;
+    Some(Trouble { cause: first.cause, message: mounts::explain(&input.resolved.secrets, &first.message) })
 }

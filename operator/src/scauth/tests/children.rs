@@ -203,7 +203,7 @@ fn with_a_database_server_a_new_pod_serves_before_an_old_one_goes() {
 fn the_parts_of_a_database_become_the_server_s_settings() {
     let deployment = deployment(json!({"database": {"external": {
         "engine": "postgresql", "host": "db.test", "port": 5433, "name": "auth",
-        "credentialsFrom": {"name": "db", "passwordKey": "pass"},
+        "credentialsFrom": {"name": "db", "userKey": "db-user"},
         "tls": {"mode": "verify-identity", "caFrom": {"name": "ca", "key": "ca.crt"}},
     }}}));
     for (name, value) in [
@@ -211,8 +211,8 @@ fn the_parts_of_a_database_become_the_server_s_settings() {
         ("DB_HOST", "db.test"),
         ("DB_PORT", "5433"),
         ("DB_NAME", "auth"),
-        ("DB_USER_FILE", "/run/sc-auth/database/username"),
-        ("DB_PASS_FILE", "/run/sc-auth/database/pass"),
+        ("DB_USER_FILE", "/run/sc-auth/database/db-user"),
+        ("DB_PASS_FILE", "/run/sc-auth/database/password"),
         ("DB_TLS", "verify-identity"),
         ("DB_TLS_CA_FILE", "/run/sc-auth/database-ca/ca.crt"),
     ] {

@@ -119,6 +119,38 @@ fn the_last_words_of_a_failed_pod_are_passed_on() {
     }
 }
 
+/// The Secret of another service, whose keys have other names.
+fn with_the_keys_of_another_service() -> Value {
+    json!({
+        "database": {"external": {"host": "db.test", "name": "auth",
+            "credentialsFrom": {"name": "old", "userKey": "db-user", "passwordKey": "db-pass"},
+            "tls": {"mode": "verify-ca", "caFrom": {"name": "ca", "key": "ca.crt"}}}},
+        "auth": {"legacyTokens": {"secretKeyFrom": {"name": "legacy", "key": "secret"}}},
+    })
+}
+
+#[test]
+fn a_key_that_a_secret_lacks_is_named_with_the_secret() {
+    for (complaint, problem) in [
+        ("DB_USER_FILE: /run/sc-auth/database/db-user: No such file or directory", "; Secret old has no key db-user"),
+        ("DB_PASS_FILE: /run/sc-auth/database/db-pass is empty", "; key db-pass of Secret old is empty"),
+        ("DB_TLS_CA_FILE: /run/sc-auth/database-ca/ca.crt: No such file or directory", "; Secret ca has no key ca.crt"),
+        ("SECRET_KEY_FILE: /run/sc-auth/legacy/secret: No such file or directory", "; Secret legacy has no key secret"),
+        ("reading /run/sc-auth/database/db-user: Permission denied", ""),
+        ("connecting: No such file or directory", ""),
+    ] {
+        let spec = with_the_keys_of_another_service();
+        let container = json!({"name": "migrate", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+            "state": {"terminated": {"exitCode": 1, "message": complaint}}});
+        let observed = Observed { troubles: vec![rollout::trouble(&pod(container)).unwrap()], ..Observed::default() };
+        let status = status(&scauth(spec.clone()), &observed, &applied(spec, json!({})), at(0));
+        for kind in ["Ready", "DatabaseReady"] {
+            let message = &status.conditions.iter().find(|condition| condition.type_ == kind).unwrap().message;
+            assert_eq!(*message, format!("pod tenant-1, migrate: {complaint}{problem}"), "{kind}");
+        }
+    }
+}
+
 #[test]
 fn only_what_the_spec_must_mend_is_stalled() {
     for (is_final, reconciling, stalled) in [(true, "False", "True"), (false, "True", "False")] {

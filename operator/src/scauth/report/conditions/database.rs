@@ -6,6 +6,7 @@ use sc_auth_contract::status::{EMPTY_DATABASE, HoldReason, Offered, Other};
 use super::{ConditionUpdate, before, trouble, unreachable, update};
 use crate::scauth::health::{Health, PodReports};
 use crate::scauth::identity::candidates;
+use crate::scauth::mounts;
 use crate::scauth::names::ANNOTATION_ACCEPT_DATABASE;
 use crate::scauth::report::ConditionInput;
 use crate::scauth::rollout::Cause;
@@ -28,7 +29,7 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     }
     match trouble(input) {
         Some(trouble) if matches!(trouble.cause, Cause::Migration | Cause::Start) => {
-            return not_ready(trouble.cause.reason(), trouble.message.clone());
+            return not_ready(trouble.cause.reason(), trouble.message);
         }
         _ => {}
     }
@@ -109,6 +110,7 @@ fn said(input: &ConditionInput<'_>, health: &Health) -> ConditionUpdate {
 /// If the identity is known, the database is the expected one: pods can connect, but only after a restart.
 fn unusable(input: &ConditionInput<'_>, offered: &Offered, error: &str) -> String {
     let names = &input.resolved.names;
+    let error = mounts::explain(&input.resolved.secrets, error);
     if offered.identity.is_some() {
         return format!(
             "running pods cannot switch to the address in the Secret, although it leads to the same database: {error}; they \

@@ -124,7 +124,7 @@ fn obstacle(
             return Some((database.reason, database.message.clone()));
         }
         return Some(match trouble(input) {
-            Some(trouble) => (trouble.cause.reason(), trouble.message.clone()),
+            Some(trouble) => (trouble.cause.reason(), trouble.message),
             None => (Reason::RollingOut, progress(input)),
         });
     }
