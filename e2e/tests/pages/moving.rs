@@ -63,6 +63,7 @@ async fn from_the_flask_service() {
     let port = there.port.to_string();
     let variables = [("LEGACY", LEGACY), ("DB_PORT", &port)];
     let page = "docs/takeover.md";
+    let pasted = |heading: &str| tokio::task::block_in_place(|| paste_with(&variables, &section(page, heading, &[])));
     let finish = |heading: &str| paste(&section(page, heading, &[("NAME", "accounts")]));
     let hash = || execute_in_mariadb("SELECT password FROM e2e_flask.users WHERE username = 'alice'");
     let client = Client::at("accounts.example.com");
@@ -73,7 +74,10 @@ async fn from_the_flask_service() {
         assert_eq!(status, 200, "{answer}");
     };
 
-    tokio::task::block_in_place(|| paste_with(&variables, &section(page, "# Migrate from the Flask service", &[])));
+    let plan = pasted("## Preview");
+    assert!(plan.contains("taken over in place") && plan.contains("ALTER TABLE"), "{plan}");
+    assert!(!execute_in_mariadb("SHOW COLUMNS FROM e2e_flask.users").contains("username_key"), "it changes nothing");
+    pasted("## Run both services in Kubernetes");
     logs_in().await;
     assert_eq!(hash().trim(), OLD_HASH, "the legacy service must be able to read it");
     tokio::task::block_in_place(|| finish("## Finish the migration (irreversible)"));
