@@ -35,10 +35,11 @@ fn old_database(name: &str) {
     ));
 }
 
-/// The namespace of the legacy service.
+/// The namespace of the legacy service, and its host.
 const LEGACY: &str = "e2e-flask";
+const OLD_HOST: &str = "flask.example.com";
 
-/// That namespace, with the legacy service's Secret.
+/// That namespace, with the objects of the legacy service, but without its pods.
 fn old_namespace(database: &Server) {
     let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
     apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEGACY, "labels": labels}})).unwrap();
@@ -47,6 +48,18 @@ fn old_namespace(database: &Server) {
         "secret": "the old service's own secret key",
     });
     make_secret("sc-auth-secret", LEGACY, content);
+    let metadata = |name: &str| json!({"name": name, "namespace": LEGACY});
+    let ports = json!([{"port": 8000, "targetPort": 8000}]);
+    let service = json!({"selector": {"app": "sc-auth"}, "ports": ports});
+    apply(json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata("sc-auth-svc"), "spec": service}))
+        .unwrap();
+    let backend = json!({"service": {"name": "sc-auth-svc", "port": {"number": 8000}}});
+    let paths = json!([{"path": "/", "pathType": "Prefix", "backend": backend}]);
+    apply(json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata("sc-auth-ingress"),
+        "spec": {"rules": [{"host": OLD_HOST, "http": {"paths": paths}}]},
+    }))
+    .unwrap();
 }
 
 const OLD_PASSWORD: &str = "old passwörd";
@@ -80,6 +93,12 @@ async fn from_the_flask_service() {
     pasted("## Run both services in Kubernetes");
     logs_in().await;
     assert_eq!(hash().trim(), OLD_HASH, "the legacy service must be able to read it");
+    pasted("## Move the host name");
+    Client::at(OLD_HOST).answers().await;
+    pasted("## Move the host name back");
+    let backend = "jsonpath={.spec.rules[0].http.paths[0].backend.service}";
+    let backend = || run(&["-n", LEGACY, "get", "ingress", "sc-auth-ingress", "-o", backend]);
+    assert_eq!(tokio::task::block_in_place(backend), r#"{"name":"sc-auth-svc","port":{"number":8000}}"#);
     tokio::task::block_in_place(|| finish("## Finish the migration (irreversible)"));
     // An old pod may still receive a request or two.
     until("the hash is replaced", async || {

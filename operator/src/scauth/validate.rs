@@ -5,7 +5,7 @@ mod ownership;
 
 use kube::Resource as _;
 
-use ownership::check_child;
+use ownership::check_children;
 
 use super::capacity;
 use super::exposure::{Exposure, url};
@@ -59,9 +59,7 @@ pub fn validate(
     })?;
     check_image(scauth, environment)?;
     let namespace = namespace::check(observed.children.get(&Child::Namespace), &names, &owner, &environment.namespace)?;
-    for (kind, metadata) in observed.owned() {
-        check_child(&kind, metadata, &owner, volume::is_going(&observed.children))?;
-    }
+    check_children(&observed.owned().collect::<Vec<_>>(), &owner, volume::is_going(&observed.children))?;
     let spec = &scauth.spec;
     let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(spec, &names));
     let keys = spec.keys.clone().unwrap_or_default();

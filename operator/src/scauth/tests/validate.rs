@@ -123,6 +123,23 @@ fn an_object_of_others_with_a_child_s_name_is_a_conflict() {
     assert!(refusal.message.starts_with("Secret tenant-secret belongs to somebody else"), "{}", refusal.message);
 }
 
+/// As where another service has a Deployment, a Service and a Secret of those names.
+#[test]
+fn all_objects_of_others_are_named_at_once() {
+    let mut observed = with_namespace(owned_by("our-uid"));
+    let named = |name: &str| ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() };
+    for (kind, name) in [(Child::Deployment, "tenant"), (Child::Service, "tenant-svc")] {
+        observed.children.insert(kind, live(kind, named(name), json!({})));
+    }
+    // One that goes by itself says less.
+    observed.children.insert(Child::ServiceAccount, live(Child::ServiceAccount, owned_by("an-earlier-uid"), json!({})));
+    observed.secret = Some(Secret { metadata: named("tenant-secret"), ..Secret::default() });
+    let refusal = resolved(external(), &observed).unwrap_err();
+    assert_eq!((refusal.reason, refusal.is_final), (Reason::NameConflict, false));
+    let all = "Service tenant-svc, Deployment tenant, Secret tenant-secret belong to somebody else and are not changed";
+    assert!(refusal.message.starts_with(all), "{}", refusal.message);
+}
+
 #[test]
 fn only_images_that_the_operator_allows_are_taken() {
     let mut spec = embedded();

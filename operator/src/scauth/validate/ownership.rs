@@ -7,22 +7,49 @@ use crate::shared::ownership::{Ownership, ownership};
 use crate::shared::reasons::Reason;
 
 /// # Errors
-/// If the object is not ours, or is being deleted; but a pod may keep using a claim that is being deleted.
-pub fn check_child(
+/// If an object is not ours, or is being deleted; but a pod may keep using a claim that is being deleted.
+pub fn check_children(
+    objects: &[(String, &ObjectMeta)],
+    owner: &OwnerReference,
+    is_claim_in_use: bool,
+) -> Result<(), Refusal> {
+    let foreign = objects.iter().filter(|(_, metadata)| ownership(metadata, owner) == Ownership::Foreign);
+    let foreign: Vec<_> = foreign.map(|(kind, metadata)| format!("{kind} {}", name(metadata))).collect();
+    if !foreign.is_empty() {
+        return Err(conflict(&foreign));
+    }
+    objects.iter().try_for_each(|(kind, metadata)| check_child(kind, metadata, owner, is_claim_in_use))
+}
+
+fn name(metadata: &ObjectMeta) -> &str {
+    metadata.name.as_deref().unwrap_or_default()
+}
+
+/// All of them at once, since one alone may look like something left over that nobody uses.
+fn conflict(foreign: &[String]) -> Refusal {
+    let belong = if foreign.len() == 1 { "belongs to somebody else and is" } else { "belong to somebody else and are" };
+    Refusal {
+        reason: Reason::NameConflict,
+        message: format!(
+            "{} {belong} not changed: create the ScAuth under another name or in another namespace, or delete what nobody uses \
+             any more",
+            foreign.join(", ")
+        ),
+        is_final: false,
+    }
+}
+
+fn check_child(
     kind: &str,
     metadata: &ObjectMeta,
     owner: &OwnerReference,
     is_claim_in_use: bool,
 ) -> Result<(), Refusal> {
     let is_used_on = is_claim_in_use && kind == "PersistentVolumeClaim";
-    let name = metadata.name.as_deref().unwrap_or_default();
+    let name = name(metadata);
     match ownership(metadata, owner) {
         Ownership::Former => Err(collecting(kind, name)),
-        Ownership::Foreign => Err(Refusal {
-            reason: Reason::NameConflict,
-            message: format!("{kind} {name} belongs to somebody else and is not changed: rename or delete it"),
-            is_final: false,
-        }),
+        Ownership::Foreign => Err(conflict(&[format!("{kind} {name}")])),
         Ownership::Ours if metadata.deletion_timestamp.is_some() && !is_used_on => Err(Refusal {
             reason: Reason::ChildTerminating,
             message: format!("{kind} {name} is being deleted; it is recreated once deletion has finished"),
