@@ -146,6 +146,7 @@ async fn the_loss_of_a_namespace_and_a_second_scauth_on_one_database_are_reporte
     assert_eq!(identity(name), first);
     let admin = get("secret", &format!("{name}-admin"), name);
     assert_eq!(admin["metadata"]["annotations"]["sc-auth.io/admin"], "not-created");
+    assert!(admin["data"]["password"].is_null(), "it would not work");
 
     start(&second);
     eventually("the younger is told", || is(younger, "DatabaseReady", "False", "DatabaseShared"));

@@ -2,7 +2,7 @@
 
 use sc_auth_e2e::client::{Client, until};
 use sc_auth_e2e::database::{Server, execute_in_mariadb, mariadb, postgres};
-use sc_auth_e2e::kube::{Cleanup, apply, make_secret, run};
+use sc_auth_e2e::kube::{Cleanup, apply, condition, eventually, get, make_secret, run};
 use sc_auth_e2e::shell::{blocks, paste, paste_with, section};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn databases() {
     }
 }
 
-/// A database of the legacy service, with one user.
+/// A database of the legacy service, with an Admin and a user.
 fn old_database(name: &str) {
     execute_in_mariadb(&format!(
         "USE `{name}`;
@@ -30,6 +30,8 @@ fn old_database(name: &str) {
              expires DATETIME NOT NULL, FOREIGN KEY (user_uuid) REFERENCES users (uuid));
          INSERT INTO roles (name) VALUES ('Admin'), ('User');
          INSERT INTO users (uuid, email, username, password, name, role_id, created_at, updated_at) VALUES
+             ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'admin@example.com', 'admin', '{OLD_HASH}', 'Admin', 1,
+              '2020-01-02 03:04:05', '2020-01-02 03:04:05'),
              ('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 'alice@example.com', 'alice', '{OLD_HASH}', 'Alice', 2,
               '2020-01-02 03:04:05', '2020-01-02 03:04:05')"
     ));
@@ -93,6 +95,13 @@ async fn from_the_flask_service() {
     pasted("## Run both services in Kubernetes");
     logs_in().await;
     assert_eq!(hash().trim(), OLD_HASH, "the legacy service must be able to read it");
+    tokio::task::block_in_place(|| {
+        eventually("the Admins are the legacy service's", || condition("accounts", "AdminReady")["status"] == "False");
+        assert!(get("secret", "accounts-admin", LEGACY)["data"]["password"].is_null());
+        let create = section(page, "## Log in as an Admin", &[("USER", "carol")]);
+        let said = paste_with(&variables, &create);
+        assert!(said.contains("Admin carol was created. Password: "), "{said}");
+    });
     pasted("## Move the host name");
     Client::at(OLD_HOST).answers().await;
     pasted("## Move the host name back");

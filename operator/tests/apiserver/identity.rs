@@ -191,6 +191,42 @@ async fn it_survives_the_loss_of_the_secret_and_of_the_namespace_with_it() {
     is(&client, name, "Ready", ["True", "Serving"]).await;
 }
 
+/// The keys of the Secret with the first Admin's password.
+async fn admin_keys(client: &Client, name: &str) -> Vec<String> {
+    let secret = secrets(client, name).get(&names(name).admin_secret()).await.unwrap();
+    secret.data.unwrap().into_keys().collect()
+}
+
+#[tokio::test]
+async fn a_secret_keeps_no_password_that_no_admin_was_created_with() {
+    let (client, name) = (admin().await, "taken-over");
+    started(&client, name, external()).await;
+    assert_eq!(admin_keys(&client, name).await, ["id", "password", "username"], "nobody knows yet");
+    for _ in 0..2 {
+        let answer = with(serving("one"), "admin", json!({"secret_id": "i", "made": false}));
+        hear(&client, name, json!([answer])).await;
+        assert_eq!(admin_keys(&client, name).await, ["id"]);
+        let message = is(&client, name, "AdminReady", ["False", "AdminNotMade"]).await;
+        assert!(message.contains("existing Admin") && message.contains("deploy/taken-over"), "{message}");
+    }
+    // A person deletes the Secret, as the message says: it does not come back.
+    secrets(&client, name).delete(&names(name).admin_secret(), &DeleteParams::default()).await.unwrap();
+    hear(&client, name, json!([serving("one")])).await;
+    assert_eq!(condition(&client, name, "AdminReady").await.0, "");
+    assert!(secrets(&client, name).get_opt(&names(name).admin_secret()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_password_that_has_worked_stays_when_the_database_changes() {
+    let (client, name) = (admin().await, "worked-once");
+    started(&client, name, external()).await;
+    for (made, expected) in [(true, ["True", "AdminMade"]), (false, ["False", "AdminNotMade"])] {
+        hear(&client, name, json!([with(serving("one"), "admin", json!({"secret_id": "i", "made": made}))])).await;
+        is(&client, name, "AdminReady", expected).await;
+        assert_eq!(admin_keys(&client, name).await, ["id", "password", "username"]);
+    }
+}
+
 #[tokio::test]
 async fn secrets_of_release_0_2_get_the_file_and_are_otherwise_left_alone() {
     let (client, name) = (admin().await, "from-0-2");

@@ -59,14 +59,20 @@ async fn expect(api: &Api<Secret>, resolved: &Resolved, live: &Secret) -> Result
     patch(api, &live.name_any(), &change).await
 }
 
-/// Records in the Secret whether its Admin was created, for readers of the Secret.
+/// Records in the Secret whether its Admin was created, for readers of the Secret. If not, the Secret loses its
+/// credentials, unless they have worked with an earlier database, to which the pods may return.
 async fn note_admin(api: &Api<Secret>, live: &ObjectMeta, observed: &Observed) -> Result<(), ApplyError> {
     let Some(is_made) = observed.reports.health().and_then(|health| health.admin_made) else { return Ok(()) };
-    if admin_is_created(live) == Some(is_made) {
+    let noted = admin_is_created(live);
+    if noted == Some(is_made) {
         return Ok(());
     }
     let note = json!({ANNOTATION_ADMIN: if is_made { ADMIN_CREATED } else { ADMIN_NOT_CREATED }});
-    let change = json!({"metadata": {"resourceVersion": live.resource_version, "annotations": note}});
+    let mut change = json!({"metadata": {"resourceVersion": live.resource_version, "annotations": note}});
+    if !is_made && noted.is_none() {
+        tracing::info!(name = live.name, "removing credentials that no Admin was created with");
+        change["data"] = json!({"username": null, "password": null, "email": null});
+    }
     patch(api, live.name.as_deref().unwrap_or_default(), &change).await.map(drop)
 }
 

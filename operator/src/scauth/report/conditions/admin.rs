@@ -1,5 +1,5 @@
-//! AdminReady: whether the password in the Secret with the first Admin is in use. The condition is absent if that is
-//! unknown: for a Secret that release 0.2 created, and after a person has deleted it.
+//! AdminReady: whether an Admin was created with the password in the Secret with the first Admin. Nothing is said where nobody knows:
+//! of a Secret that release 0.2 made, and where a person has deleted it.
 
 use super::{ConditionUpdate, update};
 use crate::scauth::identity::admin_is_created;
@@ -19,9 +19,9 @@ pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
         update(KIND, ConditionStatus::True, Reason::AdminCreated, message)
     } else {
         let message = format!(
-            "the password in Secret {secret} belongs to no account: the database already had an Admin when the Secret was \
-             created; log in as that Admin, or create one with: kubectl -n {namespace} exec -it deploy/{name} -c server -- \
-             /sc-auth-server admin create NAME; then delete the Secret {secret}"
+            "Secret {secret} has no password that works, since the database already had an Admin, or a user of that name; log \
+             in as an existing Admin with that Admin's own password, or create one with: kubectl -n {namespace} exec -it \
+             deploy/{name} -c server -- /sc-auth-server admin create NAME; then delete the Secret {secret}"
         );
         update(KIND, ConditionStatus::False, Reason::AdminNotCreated, message)
     })
