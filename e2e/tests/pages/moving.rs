@@ -91,6 +91,7 @@ async fn from_the_flask_service() {
 
     let plan = pasted("## Preview");
     assert!(plan.contains("taken over in place") && plan.contains("ALTER TABLE"), "{plan}");
+    assert!(plan.contains("and Admins: 1 of them."), "{plan}");
     assert!(!execute_in_mariadb("SHOW COLUMNS FROM e2e_flask.users").contains("username_key"), "it changes nothing");
     pasted("## Run both services in Kubernetes");
     logs_in().await;

@@ -1,5 +1,6 @@
 //! `migrate`: migrates the schema before new servers start.
 
+mod guesses;
 mod surprises;
 
 use crate::auth::hasher::Hasher;
@@ -25,7 +26,7 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
         let plan = store.plan().await?;
         print(&plan, &store)?;
         if plan.origin != Origin::Empty {
-            Surprises::find(&store, args.hash.caps(), plan.origin).await?.print()?;
+            Surprises::find(&store, args.hash.caps(), &plan).await?.print()?;
         }
         store.close().await;
         return Ok(());

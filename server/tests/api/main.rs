@@ -20,6 +20,7 @@ mod dumps;
 mod errors;
 mod examples;
 mod flood;
+mod guesses;
 mod guessing;
 mod hold;
 mod identity;

@@ -1,12 +1,14 @@
 //! The report of `migrate --plan` about existing users.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Display;
 
 use crate::account::fold;
 use crate::auth::password::{Caps, Stored};
-use crate::store::{OldRow, Origin, Store, StoreError};
+use crate::store::{OldRow, Origin, Plan, Role, Store, StoreError};
 use crate::terminal::say;
+
+use super::guesses::{Guessed, Guesses};
 
 /// The number of users to read at once.
 const PAGE: u64 = 1_000;
@@ -29,6 +31,8 @@ pub struct Surprises {
     colliding: Lines,
     /// Users without a role that has a name.
     without_role: Lines,
+    /// Of the accounts that attackers try first.
+    guessed: Guessed,
 }
 
 /// The number of users of a kind, and the lines about the first of them.
@@ -63,21 +67,24 @@ impl Lines {
 }
 
 impl Surprises {
-    pub async fn find(store: &Store, caps: Caps, origin: Origin) -> Result<Self, StoreError> {
+    pub async fn find(store: &Store, caps: Caps, plan: &Plan) -> Result<Self, StoreError> {
         let (mut found, mut seen, mut after) = (Self::default(), HashMap::new(), 0);
-        let named: HashSet<i32> =
-            store.roles().await?.into_iter().filter(|role| role.name.is_some()).map(|role| role.id).collect();
+        let mut guesses = Guesses::default();
+        let named: HashMap<i32, String> =
+            store.roles().await?.into_iter().filter_map(|role| Some((role.id, role.name?))).collect();
         loop {
             let page = store.old_rows(after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(found) };
+            let Some(last) = page.last() else { break };
             after = last.id;
             for row in &page {
                 found.users += 1;
-                found.check_nulls(row, origin);
+                found.check_nulls(row, plan.origin);
                 found.check_hash(row, caps);
-                if row.role_id.is_some_and(|role| !named.contains(&role)) {
+                let role = row.role_id.and_then(|role| named.get(&role));
+                if row.role_id.is_some() && role.is_none() {
                     found.without_role.push(shown(row));
                 }
+                guesses.take(row, role.is_some_and(|role| role == Role::Admin.name()));
                 for (kind, value) in [("name", &row.username), ("address", &row.email)] {
                     let Some(value) = value else { continue };
                     // A digest takes less memory than the text: there may be millions.
@@ -87,6 +94,8 @@ impl Surprises {
                 }
             }
         }
+        found.guessed = guesses.check(store, plan, caps).await?;
+        Ok(found)
     }
 
     fn check_nulls(&mut self, row: &OldRow, origin: Origin) {
@@ -139,7 +148,25 @@ impl Surprises {
             "have a hash that costs more than this server allows, and need a new password (SC_AUTH_IMPORTED_HASH_MEMORY \
              sets the memory limit)",
         )?;
-        self.colliding.print("can log in only with the exact form of the name")
+        self.colliding.print("can log in only with the exact form of the name")?;
+        self.print_guessed()
+    }
+
+    fn print_guessed(&self) -> std::io::Result<()> {
+        let Guessed { names, checked, unchecked } = &self.guessed;
+        let mut lines = Lines::default();
+        for name in names {
+            lines.push(name);
+        }
+        lines.print("have a password that attackers try first, and need a new one at once")?;
+        if *checked == 0 {
+            return Ok(());
+        }
+        let others = if *unchecked == 0 { String::new() } else { format!(", but not on {unchecked} more Admins") };
+        say(format_args!(
+            "A few well-known passwords were tried on admin, userman and Admins: {checked} of them{others}. Other users may have \
+             weak passwords too."
+        ))
     }
 }
 
