@@ -206,7 +206,7 @@ async fn a_secret_keeps_no_password_that_no_admin_was_created_with() {
         let answer = with(serving("one"), "admin", json!({"secret_id": "i", "made": false}));
         hear(&client, name, json!([answer])).await;
         assert_eq!(admin_keys(&client, name).await, ["id"]);
-        let message = is(&client, name, "AdminReady", ["False", "AdminNotMade"]).await;
+        let message = is(&client, name, "AdminReady", ["False", "AdminNotCreated"]).await;
         assert!(message.contains("existing Admin") && message.contains("deploy/taken-over"), "{message}");
     }
     // A person deletes the Secret, as the message says: it does not come back.
@@ -220,7 +220,7 @@ async fn a_secret_keeps_no_password_that_no_admin_was_created_with() {
 async fn a_password_that_has_worked_stays_when_the_database_changes() {
     let (client, name) = (admin().await, "worked-once");
     started(&client, name, external()).await;
-    for (made, expected) in [(true, ["True", "AdminMade"]), (false, ["False", "AdminNotMade"])] {
+    for (made, expected) in [(true, ["True", "AdminCreated"]), (false, ["False", "AdminNotCreated"])] {
         hear(&client, name, json!([with(serving("one"), "admin", json!({"secret_id": "i", "made": made}))])).await;
         is(&client, name, "AdminReady", expected).await;
         assert_eq!(admin_keys(&client, name).await, ["id", "password", "username"]);
