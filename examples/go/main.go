@@ -22,6 +22,9 @@ func admin(w http.ResponseWriter, r *http.Request) {
 
 func main() {
 	api := os.Getenv("API")
+	if api == "" {
+		log.Fatal("API is not set: the address of sc-auth")
+	}
 	issuer := cmp.Or(os.Getenv("ISSUER"), api)
 	verifier, err := NewVerifier(context.Background(), api, issuer, cmp.Or(os.Getenv("AUDIENCE"), issuer))
 	if err != nil {

@@ -9,6 +9,7 @@ import pathlib
 import secrets
 import time
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Annotated
 
 import httpx
@@ -27,6 +28,8 @@ COOKIE = "__Host-session"
 LIFETIME = 30 * 24 * 3600
 
 http = httpx.AsyncClient(base_url=API, timeout=10)
+# All users share this client: it must not keep a cookie that a proxy in front of sc-auth sets for one of them.
+http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 # Escapes HTML.
 templates = Jinja2Templates(pathlib.Path(__file__).parent)
 
@@ -69,7 +72,8 @@ def current(request: Request) -> Session:
 
 async def send(request: Request, method: str, path: str, token: str | None = None, json=None) -> httpx.Response:
     """Calls sc-auth for a browser."""
-    headers = {"User-Agent": request.headers.get("user-agent", "")}
+    # Bytes: httpx accepts only ASCII in strings.
+    headers = {"User-Agent": request.headers.get("user-agent", "").encode("latin-1")}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     if SEND_CLIENT_ADDRESS:
@@ -107,6 +111,8 @@ async def refresh(request: Request, session: Session):
 def page(request: Request, status: int = 200, headers: dict[str, str] | None = None, **values):
     headers = {
         "Cache-Control": "no-store",
+        # With no-referrer, browsers send `Origin: null` with a form.
+        "Referrer-Policy": "same-origin",
         "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
         **(headers or {}),
     }
@@ -137,12 +143,22 @@ async def login(request: Request, username: Annotated[str, Form()] = "", passwor
     for ended in [name for name, session in sessions.items() if session.ends < time.time()]:
         del sessions[ended]
     # A new id for each login: an id that somebody else has put into the browser is not logged in.
-    sessions.pop(request.cookies.get(COOKIE), None)
+    replaced = sessions.pop(request.cookies.get(COOKIE), None)
     name, data = secrets.token_urlsafe(32), response.json()["data"]
     sessions[name] = Session(data["access_token"], data["refresh_token"])
+    if replaced:
+        await end(request, replaced)
     answer = RedirectResponse("/", 303)
     answer.set_cookie(COOKIE, name, LIFETIME, path="/", secure=True, httponly=True, samesite="lax")
     return answer
+
+
+async def end(request: Request, session: Session):
+    """Ends the session in sc-auth that a new login replaces. If that fails, it ends when its tokens expire."""
+    try:
+        await call(request, session, "DELETE", "/api/v1/accounts/logout")
+    except (LoggedOut, Unavailable, httpx.TransportError):
+        pass
 
 
 def refused(request: Request, username: str, response: httpx.Response):
@@ -185,4 +201,5 @@ async def try_again(request: Request, _):
 
 if __name__ == "__main__":
     # Behind a proxy, FORWARDED_ALLOW_IPS lists the proxies whose X-Forwarded-For uvicorn trusts for request.client.
-    uvicorn.run(app, port=int(os.environ.get("PORT", "3000")))
+    # In a pod, HOST is 0.0.0.0.
+    uvicorn.run(app, host=os.environ.get("HOST", "127.0.0.1"), port=int(os.environ.get("PORT", "3000")))

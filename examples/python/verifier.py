@@ -3,9 +3,13 @@
 A logout takes effect when the token expires. If that is too late, call GET /api/v1/verify instead.
 """
 
+import asyncio
+import math
 import os
+import time
 from typing import Annotated, NamedTuple
 
+import httpx
 import jwt
 from fastapi import Depends, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -14,9 +18,57 @@ API = os.environ["API"]
 ISSUER = os.environ.get("ISSUER", API)
 AUDIENCE = os.environ.get("AUDIENCE", ISSUER)
 
-# Caches the keys for five minutes, since one of them may be revoked. A token with an unknown key also triggers a fetch, at
-# most one in 10 seconds: anybody can make up tokens.
-KEYS = jwt.PyJWKClient(f"{API}/.well-known/jwks.json", lifespan=300, cooldown_duration=10, timeout=5)
+# The minimum interval in seconds between fetches of the keys, failed ones too: a token with an unknown key triggers a fetch,
+# and anybody can make up tokens.
+PAUSE = 10
+# The age at which the keys are fetched again: one of them may have been revoked.
+AGE = 60
+# The age from which the keys are not used any more, if fetching fails.
+MAX_AGE = 300
+
+
+class NoKeys(Exception):
+    """The keys cannot be fetched, so nobody knows whether the token is valid."""
+
+
+class Keys:
+    """Caches the published keys. PyJWKClient would let all requests wait for a fetch, and repeat a failed one at once."""
+
+    def __init__(self):
+        self.keys: dict[str, jwt.PyJWK] = {}
+        self.fetched = self.tried = -math.inf
+        self.failed = False
+        self.task: asyncio.Task | None = None
+
+    async def find(self, name: str | None) -> jwt.PyJWK:
+        age = time.monotonic() - self.fetched
+        known = age < MAX_AGE and name in self.keys
+        if (age >= AGE or not known) and self.task is None and time.monotonic() - self.tried >= PAUSE:
+            self.task = asyncio.create_task(self._fetch())
+        # A known key does not wait for the fetch.
+        if not known and self.task is not None:
+            await asyncio.shield(self.task)
+        if time.monotonic() - self.fetched >= MAX_AGE or (name not in self.keys and self.failed):
+            raise NoKeys
+        if name not in self.keys:
+            raise jwt.InvalidTokenError("unknown key")
+        return self.keys[name]
+
+    async def _fetch(self):
+        try:
+            async with asyncio.timeout(5), httpx.AsyncClient() as client:
+                response = await client.get(f"{API}/.well-known/jwks.json")
+            keys = jwt.PyJWKSet.from_dict(response.raise_for_status().json())
+            self.keys = {key.key_id: key for key in keys.keys}
+            self.fetched, self.failed = time.monotonic(), False
+        # ValueError and AttributeError: the answer is not a set of keys.
+        except (httpx.HTTPError, TimeoutError, ValueError, AttributeError, jwt.PyJWTError):
+            self.failed = True
+        finally:
+            self.tried, self.task = time.monotonic(), None
+
+
+KEYS = Keys()
 
 
 class User(NamedTuple):
@@ -24,31 +76,31 @@ class User(NamedTuple):
     roles: list[str]
 
 
-def verify(token: str) -> User:
+async def verify(token: str) -> User:
+    header = jwt.get_unverified_header(token)
     # A refresh token is not an access token.
-    if jwt.get_unverified_header(token).get("typ") != "at+jwt":
+    if header.get("typ") != "at+jwt":
         raise jwt.InvalidTokenError("not an access token")
     claims = jwt.decode(
         token,
-        KEYS.get_signing_key_from_jwt(token),
+        await KEYS.find(header.get("kid")),
         algorithms=["EdDSA", "ES256", "RS256"],
         issuer=ISSUER,
         audience=AUDIENCE,
         leeway=5,
-        options={"require": ["exp", "sub", "roles"]},
+        options={"require": ["exp", "iss", "aud", "sub", "roles"]},
     )
     return User(claims["sub"], claims["roles"])
 
 
-# Not `async`: FastAPI runs it in a thread, since a fetch of the keys blocks.
-def logged_in(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]) -> User:
-    """The user of the request. Without a valid access token the answer is 401."""
+async def logged_in(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]) -> User:
+    """The user of the request. Without a valid access token the answer is 401, and 503 if the keys cannot be fetched."""
     if bearer is None:
         raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
     try:
-        return verify(bearer.credentials)
-    except jwt.PyJWKClientConnectionError as error:
-        raise HTTPException(503, "the keys cannot be fetched") from error
+        return await verify(bearer.credentials)
+    except NoKeys as error:
+        raise HTTPException(503, "the keys cannot be fetched", {"Retry-After": str(PAUSE)}) from error
     except jwt.PyJWTError as error:
         raise HTTPException(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from error
 

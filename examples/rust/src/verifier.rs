@@ -6,19 +6,23 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
-/// The minimum interval between fetches of the keys: an unknown key triggers a fetch, and anybody can make up tokens.
+/// The minimum interval between fetches of the keys, failed ones too: an unknown key triggers a fetch, and anybody can make
+/// up tokens.
 const PAUSE: Duration = Duration::from_secs(10);
 /// The age at which the keys are fetched again: one of them may have been revoked.
-const AGE: Duration = Duration::from_mins(5);
+const AGE: Duration = Duration::from_mins(1);
+/// The age from which the keys are not used any more, if fetching fails.
+const MAX_AGE: Duration = Duration::from_mins(5);
 
-/// Extractor for the user of a request. Without a valid access token the answer is 401.
+/// Extractor for the user of a request. Without a valid access token the answer is 401, and 503 if the keys cannot be fetched.
 #[derive(Debug, Clone, Deserialize)]
 pub struct User {
     /// The user's UUID.
@@ -34,8 +38,27 @@ impl User {
     }
 }
 
-/// 401, with the header that RFC 6750 asks for.
-type Refused = (StatusCode, [(HeaderName, &'static str); 1]);
+/// Why a request has no user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    NoToken,
+    InvalidToken,
+    /// The keys cannot be fetched, so nobody knows whether the token is valid.
+    NoKeys,
+}
+
+impl IntoResponse for Refused {
+    /// 401 with the header that RFC 6750 asks for, or 503.
+    fn into_response(self) -> Response {
+        match self {
+            Self::NoToken => (StatusCode::UNAUTHORIZED, [("WWW-Authenticate", "Bearer")]).into_response(),
+            Self::InvalidToken => {
+                (StatusCode::UNAUTHORIZED, [("WWW-Authenticate", "Bearer error=\"invalid_token\"")]).into_response()
+            }
+            Self::NoKeys => (StatusCode::SERVICE_UNAVAILABLE, [("Retry-After", "10")]).into_response(),
+        }
+    }
+}
 
 /// Caches the published keys. Clones share the cache.
 #[derive(Clone)]
@@ -46,7 +69,16 @@ struct Inner {
     address: String,
     issuer: String,
     audience: String,
-    keys: RwLock<(JwkSet, Instant)>,
+    keys: RwLock<Keys>,
+    /// The time of the last fetch. Locked during a fetch, so that there is one at a time; `keys` is not.
+    tried: Mutex<Instant>,
+}
+
+struct Keys {
+    set: JwkSet,
+    fetched: Instant,
+    /// Whether the last fetch failed.
+    failed: bool,
 }
 
 impl Verifier {
@@ -55,42 +87,70 @@ impl Verifier {
     pub async fn new(api: &str, issuer: &str, audience: &str) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
         let address = format!("{api}/.well-known/jwks.json");
-        let keys = RwLock::new((fetch(&client, &address).await?, Instant::now()));
-        Ok(Self(Arc::new(Inner { client, address, issuer: issuer.to_owned(), audience: audience.to_owned(), keys })))
+        let set = fetch(&client, &address).await?;
+        let keys = RwLock::new(Keys { set, fetched: Instant::now(), failed: false });
+        let (issuer, audience) = (issuer.to_owned(), audience.to_owned());
+        Ok(Self(Arc::new(Inner { client, address, issuer, audience, keys, tried: Mutex::new(Instant::now()) })))
     }
 
-    /// The user of a valid token, or `None`.
-    pub async fn verify(&self, token: &str) -> Option<User> {
-        let header = decode_header(token).ok()?;
+    /// # Errors
+    /// If the token is not valid, or the keys cannot be fetched.
+    pub async fn verify(&self, token: &str) -> Result<User, Refused> {
+        let header = decode_header(token).map_err(|_| Refused::InvalidToken)?;
         // A refresh token is not an access token.
         if header.typ.as_deref() != Some("at+jwt") {
-            return None;
+            return Err(Refused::InvalidToken);
         }
-        let (key, algorithm) = self.key(header.kid.as_deref()?).await?;
+        let (key, algorithm) = self.key(header.kid.as_deref().ok_or(Refused::InvalidToken)?).await?;
         let mut validation = Validation::new(algorithm);
         validation.leeway = 5;
+        validation.validate_nbf = true;
+        // Without this, a token without one of them would pass.
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_issuer(&[&self.0.issuer]);
         validation.set_audience(&[&self.0.audience]);
-        decode::<User>(token, &key, &validation).ok().map(|token| token.claims)
+        decode::<User>(token, &key, &validation).map(|token| token.claims).map_err(|_| Refused::InvalidToken)
     }
 
-    async fn key(&self, id: &str) -> Option<(DecodingKey, Algorithm)> {
-        {
-            let keys = self.0.keys.read().await;
-            let found = find(&keys.0, id);
-            if found.is_some() && keys.1.elapsed() < AGE {
-                return found;
+    async fn key(&self, id: &str) -> Result<(DecodingKey, Algorithm), Refused> {
+        let (found, age) = self.cached(id).await;
+        match found {
+            Ok(key) if age < AGE => return Ok(key),
+            // Does not wait for the fetch: the keys are not too old yet.
+            Ok(key) => {
+                tokio::spawn(self.clone().refresh());
+                return Ok(key);
             }
+            // In a task of its own, which goes on if the client disconnects.
+            Err(_) => drop(tokio::spawn(self.clone().refresh()).await),
         }
+        self.cached(id).await.0
+    }
+
+    /// The cached key, and the age of the cache.
+    async fn cached(&self, id: &str) -> (Result<(DecodingKey, Algorithm), Refused>, Duration) {
+        let keys = self.0.keys.read().await;
+        let age = keys.fetched.elapsed();
+        let unknown = if keys.failed { Refused::NoKeys } else { Refused::InvalidToken };
+        let found = if age < MAX_AGE { find(&keys.set, id).ok_or(unknown) } else { Err(Refused::NoKeys) };
+        (found, age)
+    }
+
+    async fn refresh(self) {
+        let mut tried = self.0.tried.lock().await;
+        if tried.elapsed() < PAUSE {
+            return;
+        }
+        let fetched = fetch(&self.0.client, &self.0.address).await;
+        *tried = Instant::now();
         let mut keys = self.0.keys.write().await;
-        if keys.1.elapsed() >= PAUSE {
-            keys.1 = Instant::now();
-            match fetch(&self.0.client, &self.0.address).await {
-                Ok(fetched) => keys.0 = fetched,
-                Err(error) => tracing::warn!(%error, "the keys cannot be read"),
+        match fetched {
+            Ok(set) => *keys = Keys { set, fetched: *tried, failed: false },
+            Err(error) => {
+                keys.failed = true;
+                tracing::warn!(%error, "the keys cannot be fetched");
             }
         }
-        find(&keys.0, id)
     }
 }
 
@@ -117,10 +177,11 @@ where
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
-        let refused = |reason| (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, reason)]);
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| refused("Bearer"))?;
-        let user = Verifier::from_ref(state).verify(token).await;
-        user.ok_or_else(|| refused("Bearer error=\"invalid_token\""))
+        let (scheme, token) = header.and_then(|value| value.split_once(' ')).ok_or(Refused::NoToken)?;
+        if !scheme.eq_ignore_ascii_case("Bearer") {
+            return Err(Refused::NoToken);
+        }
+        Verifier::from_ref(state).verify(token.trim_start()).await
     }
 }

@@ -1,20 +1,27 @@
 package service;
 
+import java.io.IOException;
 import java.time.Instant;
 import java.util.Map;
 
+import org.jose4j.http.Get;
+import org.jose4j.http.SimpleGet;
+import org.jose4j.http.SimpleResponse;
 import org.jose4j.jwa.AlgorithmConstraints.ConstraintType;
 import org.jose4j.jwk.HttpsJwks;
+import org.jose4j.jwk.JsonWebKeySet;
 import org.jose4j.jwt.JwtClaims;
 import org.jose4j.jwt.MalformedClaimException;
 import org.jose4j.jwt.consumer.InvalidJwtException;
 import org.jose4j.jwt.consumer.JwtConsumer;
 import org.jose4j.jwt.consumer.JwtConsumerBuilder;
 import org.jose4j.keys.resolvers.HttpsJwksVerificationKeyResolver;
+import org.jose4j.lang.JoseException;
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.security.oauth2.jwt.BadJwtException;
 import org.springframework.security.oauth2.jwt.Jwt;
 import org.springframework.security.oauth2.jwt.JwtDecoder;
+import org.springframework.security.oauth2.jwt.JwtException;
 import org.springframework.stereotype.Component;
 
 /**
@@ -24,14 +31,43 @@ import org.springframework.stereotype.Component;
  */
 @Component
 class Verifier implements JwtDecoder {
+    private static final long PAUSE = 10_000;
     private final JwtConsumer consumer;
+
+    /** Fetches the keys. A failed fetch is not repeated at once either. */
+    private static class Fetch implements SimpleGet {
+        private final Get http = new Get();
+        private volatile long failed = System.nanoTime() - PAUSE * 1_000_000;
+
+        Fetch() {
+            http.setConnectTimeout(2_000);
+            http.setReadTimeout(3_000);
+            http.setRetries(0);
+        }
+
+        @Override
+        public SimpleResponse get(String address) throws IOException {
+            if (System.nanoTime() - failed < PAUSE * 1_000_000) {
+                throw new IOException("the last fetch of the keys failed");
+            }
+            try {
+                var response = http.get(address);
+                new JsonWebKeySet(response.getBody());
+                return response;
+            } catch (IOException | JoseException error) {
+                failed = System.nanoTime();
+                throw new IOException("the keys cannot be fetched", error);
+            }
+        }
+    }
 
     Verifier(@Value("${API}") String api, @Value("${ISSUER:${API}}") String issuer,
             @Value("${AUDIENCE:${ISSUER:${API}}}") String audience) {
         // Caches the keys for five minutes, as Cache-Control of the answer says.
         var keys = new HttpsJwks(api + "/.well-known/jwks.json");
         // A token with an unknown key triggers a fetch, at most one in 10 seconds: anybody can make up tokens.
-        keys.setRefreshReprieveThreshold(10_000);
+        keys.setRefreshReprieveThreshold(PAUSE);
+        keys.setSimpleHttpGet(new Fetch());
         consumer = new JwtConsumerBuilder()
                 .setVerificationKeyResolver(new HttpsJwksVerificationKeyResolver(keys))
                 .setJwsAlgorithmConstraints(ConstraintType.PERMIT, "EdDSA", "ES256", "RS256")
@@ -52,7 +88,15 @@ class Verifier implements JwtDecoder {
             var issued = Instant.ofEpochSecond(claims.getIssuedAt().getValue());
             var expires = Instant.ofEpochSecond(claims.getExpirationTime().getValue());
             return new Jwt(token, issued, expires, Map.of("typ", "at+jwt"), claims.getClaimsMap());
-        } catch (InvalidJwtException | MalformedClaimException error) {
+        } catch (InvalidJwtException error) {
+            for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+                if (cause instanceof IOException) {
+                    // Nobody knows whether the token is valid: an error of the service, see Service.
+                    throw new JwtException("The keys cannot be fetched", error);
+                }
+            }
+            throw new BadJwtException("The access token is not valid", error);
+        } catch (MalformedClaimException error) {
             throw new BadJwtException("The access token is not valid", error);
         }
     }
