@@ -1,6 +1,6 @@
 //! The web app of docs/app-login.md, used as a browser does: with its cookie, and the header Origin.
 
-use reqwest::header::{COOKIE, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE};
+use reqwest::header::{COOKIE, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use reqwest::{Method, RequestBuilder, Response};
 use sc_auth_e2e::client::{Client, PASSWORD, until};
 use sc_auth_e2e::tenant::Tenant;
@@ -79,6 +79,28 @@ fn redirect(answer: &Response) -> &str {
     answer.headers()[LOCATION].to_str().unwrap()
 }
 
+/// All users share the HTTP client of the app.
+#[test]
+fn the_web_app_keeps_no_cookies_of_the_api() {
+    const SCRIPT: &str = r#"
+import asyncio, httpx, login
+seen = []
+def answer(request):
+    seen.append(request.headers.get("cookie"))
+    return httpx.Response(200, headers={"Set-Cookie": "user=alice; Path=/"})
+login.http._transport = httpx.MockTransport(answer)
+async def twice():
+    await login.http.get("/")
+    await login.http.get("/")
+asyncio.run(twice())
+assert seen == [None, None], seen
+"#;
+    let mut command = std::process::Command::new(python());
+    command.args(["-c", SCRIPT]).env("PYTHONPATH", example("python")).env("PYTHONDONTWRITEBYTECODE", "1");
+    let settings = [("API", "http://auth.example.com"), ("ORIGIN", "https://app.example.com")];
+    assert!(command.envs(settings).status().unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_app_with_a_login() {
     let tenant = Tenant::embedded("e2e-login").host(HOST).with(json!({"auth": {"accessTokenTtl": "30s"}}));
@@ -94,22 +116,45 @@ async fn a_web_app_with_a_login() {
     refuses(&browser).await;
     browser.log_in().await;
     assert!(browser.is_logged_in().await);
+    replaces_its_session(&mut browser, &client).await;
     refreshes(&browser, &client).await;
     logs_out(&browser, &client).await;
     waits_after_wrong_passwords(&browser).await;
 }
 
 async fn refuses(browser: &Browser) {
-    let page = browser.get("/login").await.text().await.unwrap();
+    let answer = browser.get("/login").await;
+    assert_eq!(answer.headers()["Referrer-Policy"], "same-origin", "otherwise Origin may be null");
+    let page = answer.text().await.unwrap();
     assert!(page.contains("type=\"password\""), "{page}");
     for origin in ["http://evil.example.com", "null", ""] {
         assert_eq!(browser.post("/login", origin, &form("alice", PASSWORD)).await.status(), 403, "origin {origin}");
     }
+    let agent = HeaderValue::from_bytes("Ünïcode".as_bytes()).unwrap();
+    let answer = browser.request(Method::POST, "/login").header(ORIGIN, &browser.app).header(USER_AGENT, agent);
+    assert_eq!(answer.send().await.unwrap().status(), 422, "a User-Agent that is not ASCII");
     let answer = browser.submit("/login", &form("%22%3E%3Cscript%3E", "wrong")).await;
     assert_eq!(answer.status(), 422);
     let page = answer.text().await.unwrap();
     assert!(page.contains("The user name or the password is wrong."), "{page}");
     assert!(!page.contains("<script"), "{page}");
+}
+
+async fn sessions(client: &Client, access: &str) -> usize {
+    let (status, answer) = client.call("GET", "/api/v1/accounts/sessions", Some(access), None).await;
+    assert_eq!(status, 200, "{answer}");
+    answer["data"].as_array().unwrap().len()
+}
+
+/// Another login in the same browser ends the session of the first one, in the app and in sc-auth.
+async fn replaces_its_session(browser: &mut Browser, client: &Client) {
+    let first = browser.clone();
+    let (access, _) = client.login("alice", PASSWORD).await;
+    let before = sessions(client, &access).await;
+    browser.log_in().await;
+    assert_eq!(sessions(client, &access).await, before);
+    assert!(!first.is_logged_in().await, "the old cookie");
+    assert!(browser.is_logged_in().await);
 }
 
 /// Ten pages at once after the access token has expired: one of them refreshes it.
@@ -130,19 +175,14 @@ async fn refreshes(browser: &Browser, client: &Client) {
 
 async fn logs_out(browser: &Browser, client: &Client) {
     let (access, _) = client.login("alice", PASSWORD).await;
-    let sessions = async || {
-        let (status, answer) = client.call("GET", "/api/v1/accounts/sessions", Some(&access), None).await;
-        assert_eq!(status, 200, "{answer}");
-        answer["data"].as_array().unwrap().len()
-    };
-    let before = sessions().await;
+    let before = sessions(client, &access).await;
     assert_eq!(browser.post("/logout", "http://evil.example.com", "").await.status(), 403);
     assert!(browser.is_logged_in().await);
     let answer = browser.submit("/logout", "").await;
     assert_eq!(redirect(&answer), "/login");
     assert!(answer.headers()[SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
     assert!(!browser.is_logged_in().await, "the old cookie");
-    assert_eq!(sessions().await, before - 1, "the session of sc-auth has ended too");
+    assert_eq!(sessions(client, &access).await, before - 1, "the session of sc-auth has ended too");
 }
 
 async fn waits_after_wrong_passwords(browser: &Browser) {

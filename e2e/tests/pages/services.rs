@@ -101,13 +101,15 @@ async fn get(service: &Service, path: &str, token: Option<&str>) -> (u16, String
 #[derive(Default)]
 struct Keys {
     published: String,
+    /// Answers with a page instead.
+    fails: bool,
     reads: Vec<String>,
 }
 
 impl Keys {
     fn serve(published: String) -> Arc<Mutex<Self>> {
         let listener = TcpListener::bind(("127.0.0.1", KEYS_PORT)).unwrap();
-        let keys = Arc::new(Mutex::new(Self { published, reads: Vec::new() }));
+        let keys = Arc::new(Mutex::new(Self { published, ..Self::default() }));
         let shared = Arc::clone(&keys);
         thread::spawn(move || {
             for mut connection in listener.incoming().flatten() {
@@ -128,8 +130,9 @@ impl Keys {
 
     fn answer(&mut self, request: &str) -> String {
         self.reads.push(request.split(' ').nth(1).unwrap_or_default().to_owned());
+        let body = if self.fails { "<html>" } else { &self.published };
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
-        format!("{head}\r\nContent-Length: {}\r\n\r\n{}", self.published.len(), self.published)
+        format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
     }
 
     fn reads(&self, path: &str) -> usize {
@@ -203,6 +206,25 @@ async fn follows_a_rotation(services: &Services, client: &Client, keys: &Mutex<K
     assert!(reads() <= after + 10, "{name} read the keys {} times", reads() - after);
 }
 
+/// While the keys cannot be fetched, known keys work, and tokens with unknown ones, which may be valid, are not called invalid.
+async fn without_keys(services: &Services, client: &Client, keys: &Mutex<Keys>) {
+    let name = services.name;
+    let reads = || keys.lock().unwrap().reads(&services.keys_path());
+    let (access, _) = client.login("alice", PASSWORD).await;
+    let unknown = with_header(&access, &json!({"alg": "EdDSA", "typ": "at+jwt", "kid": "unknown"}));
+    until(&format!("{name} cannot fetch the keys"), async || {
+        get(&services.verifies, "/", Some(&unknown)).await.0 == 503
+    })
+    .await;
+    let before = reads();
+    for _ in 0..30 {
+        assert_eq!(get(&services.verifies, "/", Some(&unknown)).await.0, 503, "{name}");
+    }
+    assert!(reads() <= before + 10, "{name} read the keys {} times", reads() - before);
+    let (access, _) = client.login("alice", PASSWORD).await;
+    assert_eq!(get(&services.verifies, "/", Some(&access)).await.0, 200, "{name}: a known key");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn services_that_verify_access_tokens() {
     let tenant = Tenant::embedded(TENANT).host(HOST).with(json!({"auth": {"accessTokenTtl": "30s"}}));
@@ -226,6 +248,11 @@ async fn services_that_verify_access_tokens() {
         follows_a_rotation(services, &client, &keys).await;
         verifies(services, &client, &admin).await;
     }
+    keys.lock().unwrap().fails = true;
+    for services in &all {
+        without_keys(services, &client, &keys).await;
+    }
+    keys.lock().unwrap().fails = false;
     let mut tokens = Vec::new();
     for services in &all {
         let (access, _) = client.login("alice", PASSWORD).await;

@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.util.Map;
 
 import org.jose4j.http.Get;
+import org.jose4j.http.Response;
 import org.jose4j.http.SimpleGet;
 import org.jose4j.http.SimpleResponse;
 import org.jose4j.jwa.AlgorithmConstraints.ConstraintType;
@@ -31,12 +32,17 @@ import org.springframework.stereotype.Component;
  */
 @Component
 class Verifier implements JwtDecoder {
+    /** In seconds. */
+    private static final long MAX_AGE = 300;
+    /** In milliseconds. */
     private static final long PAUSE = 10_000;
+    private final Fetch fetch = new Fetch();
     private final JwtConsumer consumer;
 
     /** Fetches the keys. A failed fetch is not repeated at once either. */
     private static class Fetch implements SimpleGet {
         private final Get http = new Get();
+        private volatile long succeeded;
         private volatile long failed = System.nanoTime() - PAUSE * 1_000_000;
 
         Fetch() {
@@ -53,7 +59,9 @@ class Verifier implements JwtDecoder {
             try {
                 var response = http.get(address);
                 new JsonWebKeySet(response.getBody());
-                return response;
+                succeeded = System.nanoTime();
+                // Without Cache-Control, which a proxy may have changed.
+                return new Response(response.getStatusCode(), response.getStatusMessage(), Map.of(), response.getBody());
             } catch (IOException | JoseException error) {
                 failed = System.nanoTime();
                 throw new IOException("the keys cannot be fetched", error);
@@ -63,11 +71,12 @@ class Verifier implements JwtDecoder {
 
     Verifier(@Value("${API}") String api, @Value("${ISSUER:${API}}") String issuer,
             @Value("${AUDIENCE:${ISSUER:${API}}}") String audience) {
-        // Caches the keys for five minutes, as Cache-Control of the answer says.
         var keys = new HttpsJwks(api + "/.well-known/jwks.json");
+        // A key may have been revoked.
+        keys.setDefaultCacheDuration(MAX_AGE);
         // A token with an unknown key triggers a fetch, at most one in 10 seconds: anybody can make up tokens.
         keys.setRefreshReprieveThreshold(PAUSE);
-        keys.setSimpleHttpGet(new Fetch());
+        keys.setSimpleHttpGet(fetch);
         consumer = new JwtConsumerBuilder()
                 .setVerificationKeyResolver(new HttpsJwksVerificationKeyResolver(keys))
                 .setJwsAlgorithmConstraints(ConstraintType.PERMIT, "EdDSA", "ES256", "RS256")
@@ -76,6 +85,7 @@ class Verifier implements JwtDecoder {
                 .setExpectedIssuer(issuer)
                 .setExpectedAudience(audience)
                 .setRequireExpirationTime()
+                .setRequireIssuedAt()
                 .setRequireSubject()
                 .setAllowedClockSkewInSeconds(5)
                 .build();
@@ -85,6 +95,13 @@ class Verifier implements JwtDecoder {
     public Jwt decode(String token) {
         try {
             JwtClaims claims = consumer.processToClaims(token);
+            if (!claims.isClaimValueStringList("roles")) {
+                throw new BadJwtException("The access token has no roles");
+            }
+            // HttpsJwks returns its old keys while another request fetches them.
+            if (System.nanoTime() - fetch.succeeded > (MAX_AGE + 1) * 1_000_000_000) {
+                throw new JwtException("The keys are too old");
+            }
             var issued = Instant.ofEpochSecond(claims.getIssuedAt().getValue());
             var expires = Instant.ofEpochSecond(claims.getExpirationTime().getValue());
             return new Jwt(token, issued, expires, Map.of("typ", "at+jwt"), claims.getClaimsMap());
