@@ -1,25 +1,27 @@
 //! `render`: the objects of a manifest's ScAuths, without a cluster; the generated Secrets contain placeholders.
 
-use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+mod manifest;
+mod yaml;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use kube::Resource as _;
+use kube::ResourceExt as _;
 use sc_auth_contract::deployment::DEPLOYMENT_FILE;
 use sc_auth_contract::places::{ADMIN_ID, ADMIN_PASSWORD, KEYS_FILE};
 use sc_auth_contract::time::UnixTime;
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use crate::api::{self, ScAuth};
+use crate::api::ScAuth;
 use crate::release_args::{NO_SERVER_IMAGE, ReleaseArgs};
 use crate::scauth::children::{self, build};
 use crate::scauth::observe::Observed;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::resolved::Resolved;
 use crate::scauth::validate::{Environment, validate};
-use crate::shared::schema::{problems, unknown_fields};
+use crate::shared::schema::{label_problems, problems, unknown_fields};
 
 /// The uid of a ScAuth that is not stored yet.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
@@ -39,9 +41,10 @@ pub struct RenderArgs {
 pub fn render(args: RenderArgs) -> anyhow::Result<String> {
     let environment = args.release.environment();
     let mut text = String::new();
-    for mut scauth in read_checked(&args.filename, problems)? {
+    for mut scauth in manifest::read(&args.filename, problems)? {
         scauth.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
-        text.push_str(&children(&scauth, &environment)?);
+        let children = children(&scauth, &environment);
+        text.push_str(&children.with_context(|| format!("ScAuth {}", scauth.name_any()))?);
     }
     Ok(text)
 }
@@ -53,8 +56,11 @@ fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String
     warn(&resolved);
     let mut text = String::new();
     for child in build(&resolved)?.into_values().chain(secrets(&resolved)?) {
+        let mut problems = label_problems(&child["metadata"], "metadata");
+        problems.extend(label_problems(&child["spec"]["template"]["metadata"], "spec.template.metadata"));
+        ensure!(problems.is_empty(), "{}: {}", child["kind"].as_str().unwrap_or_default(), problems.join("; "));
         text.push_str("---\n");
-        text.push_str(&serde_yaml::to_string(&child)?);
+        text.push_str(&yaml::to_yaml(&child)?);
     }
     Ok(text)
 }
@@ -90,48 +96,14 @@ fn secrets(resolved: &Resolved) -> anyhow::Result<[Value; 2]> {
 ///
 /// # Errors
 /// If the file cannot be read or contains no ScAuth.
-pub fn read(path: &PathBuf) -> anyhow::Result<Vec<ScAuth>> {
-    read_checked(path, unknown_fields)
-}
-
-/// The problems of an object according to its schema.
-type Check = fn(&Value, &Value) -> Vec<String>;
-
-fn read_checked(path: &PathBuf, check: Check) -> anyhow::Result<Vec<ScAuth>> {
-    let mut text = String::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).context("standard input")?;
-    } else {
-        text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    }
-    parse(&text, check).with_context(|| path.display().to_string())
-}
-
-fn parse(text: &str, check: Check) -> anyhow::Result<Vec<ScAuth>> {
-    let schema = api::schema()?;
-    let mut found = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(text) {
-        let value = Value::deserialize(document)?;
-        if value["kind"] != *ScAuth::kind(&()) {
-            continue;
-        }
-        ensure!(
-            value["apiVersion"] == *ScAuth::api_version(&()),
-            "apiVersion is {}, it must be {}",
-            value["apiVersion"],
-            ScAuth::api_version(&())
-        );
-        let problems = check(&schema, &value);
-        ensure!(problems.is_empty(), "{}", problems.join("; "));
-        found.push(serde_json::from_value(value)?);
-    }
-    ensure!(!found.is_empty(), "the manifest contains no ScAuth");
-    Ok(found)
+pub fn read(path: &Path) -> anyhow::Result<Vec<ScAuth>> {
+    manifest::read(path, unknown_fields)
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde::Deserialize as _;
 
     use super::*;
 
@@ -200,13 +172,13 @@ spec: {database: {embedded: {}}}
             files.filter(|file| file.extension().is_some_and(|extension| extension == "yaml")).collect();
         assert!(files.len() > 10, "{files:?}");
         for file in files {
-            read_checked(&file, problems).unwrap();
+            manifest::read(&file, problems).unwrap();
         }
     }
 
     #[test]
     fn an_image_is_needed_where_the_scauth_names_none() {
-        let error = rendered_with(&[], SMALLEST).unwrap_err().to_string();
+        let error = format!("{:#}", rendered_with(&[], SMALLEST).unwrap_err());
         assert!(error.contains("--server-image") && error.contains("spec.image"), "{error}");
         let own = SMALLEST.replace("{database:", "{image: \"registry.test/own:3\", database:");
         assert!(rendered_with(&[], &own).unwrap().contains("image: registry.test/own:3"));
@@ -245,6 +217,107 @@ spec: {database: {embedded: {}}}
             assert!(told.contains(words), "{words}: {told}");
         }
         assert!(error(&SMALLEST.replace("{name: tenant}", "{name: sc-auth-system}")).contains("NamespaceNotAllowed"));
-        assert!(error(&SMALLEST.replace("kind: ScAuth", "kind: Other")).contains("the manifest contains no ScAuth"));
+        assert!(error("apiVersion: v1\nkind: Other").contains("the manifest contains no ScAuth"));
+    }
+
+    #[test]
+    fn what_kubectl_and_the_api_server_refuse_is_refused() {
+        let error = |manifest: &str| format!("{:#}", rendered(manifest).unwrap_err());
+        let long = "x".repeat(64);
+        let labels = |labels: &str| format!("{{name: tenant, labels: {{{labels}}}}}");
+        for (part, other, words) in [
+            ("{name: tenant}", "{name: tenant, name: other}".to_owned(), "document 2: "),
+            ("{name: tenant}", "{name: tenant, name: other}".to_owned(), "duplicate entry with key \"name\""),
+            ("{name: tenant}", labels("1: a, \"1\": b"), "duplicate key \"1\""),
+            ("kind: ScAuth", "kind: Scauth".to_owned(), "document 2: kind is \"Scauth\", sc-auth.io has only ScAuth"),
+            ("kind: ScAuth", "kind: Other".to_owned(), "document 2: kind is \"Other\""),
+            ("kind: ScAuth", String::new(), "document 2: kind is missing"),
+            ("apiVersion: sc-auth.io/v1alpha1", String::new(), "document 2: apiVersion is missing"),
+            ("sc-auth.io/v1alpha1", "sc-auth.io/v1".to_owned(), "apiVersion is \"sc-auth.io/v1\""),
+            ("{name: tenant}", labels("a b: c"), "ScAuth tenant: metadata.labels: \"a b\" is not a valid key"),
+            ("{name: tenant}", labels("-a: c"), "\"-a\" is not a valid key"),
+            ("{name: tenant}", labels("A.b/c/d: c"), "\"A.b/c/d\" is not a valid key"),
+            ("{name: tenant}", labels("Example.com/c: c"), "\"Example.com/c\" is not a valid key"),
+            ("{name: tenant}", labels(&format!("{long}: c")), "is not a valid key"),
+            ("{name: tenant}", labels("a: b c"), "metadata.labels.a: \"b c\" is not a valid value"),
+            ("{name: tenant}", labels(&format!("a: {long}")), "is not a valid value"),
+            ("{name: tenant}", labels("a: 1"), "metadata.labels.a: must be of type string"),
+            ("{name: tenant}", "{name: tenant, annotations: {a b: c}}".to_owned(), "metadata.annotations: \"a b\""),
+            (
+                "{database:",
+                "{podTemplate: {labels: {a: b c}}, database:".to_owned(),
+                "template.metadata.labels.a: \"b c\" is not a valid value",
+            ),
+            ("{database:", "{replicas: 0, database:".to_owned(), "ScAuth tenant: spec.replicas"),
+            ("{name: tenant}", "{name: sc-auth-system}".to_owned(), "ScAuth sc-auth-system: NamespaceNotAllowed"),
+        ] {
+            let told = error(&SMALLEST.replace(part, &other));
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        let twice = format!("{SMALLEST}---{SMALLEST}");
+        assert!(error(&twice).contains("ScAuth tenant: the manifest contains it more than once"));
+        let second = format!("{SMALLEST}---{}", SMALLEST.replace("tenant", "second").replace("database:", "databse:"));
+        assert!(error(&second).contains("ScAuth second: unknown field"), "{}", error(&second));
+    }
+
+    const LIST: &str = "
+apiVersion: v1
+kind: List
+metadata: {resourceVersion: \"\"}
+items:
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: other}, data: {1: a, true: b}}
+- {apiVersion: sc-auth.io/v1alpha1, kind: ScAuth, metadata: {name: first}, spec: {database: {embedded: {}}}}
+- {apiVersion: sc-auth.io/v1alpha1, kind: ScAuth, metadata: {name: second}, spec: {database: {embedded: {}}}}
+";
+
+    #[test]
+    fn the_items_of_a_list_are_read_and_checked() {
+        for list in [LIST.to_owned(), LIST.replace("v1\nkind: List", "sc-auth.io/v1alpha1\nkind: ScAuthList")] {
+            let text = rendered(&list).unwrap();
+            assert!(["first", "second"].iter().all(|name| text.contains(&format!("namespace: {name}"))), "{text}");
+        }
+        let error = |manifest: &str| format!("{:#}", rendered(manifest).unwrap_err());
+        let unknown = error(&LIST.replace("second}, spec: {database", "second}, spec: {databse"));
+        assert!(unknown.contains("ScAuth second: unknown field \"spec.databse\""), "{unknown}");
+        let other = error(&LIST.replace("kind: ScAuth, metadata: {name: second}", "kind: Scauth, metadata: {}"));
+        assert!(other.contains("document 1, items[2]: kind is \"Scauth\""), "{other}");
+        assert!(
+            error(&LIST.replace("second", "first")).contains("ScAuth first: the manifest contains it more than once")
+        );
+    }
+
+    #[test]
+    fn what_the_api_server_takes_is_rendered() {
+        let same = rendered(SMALLEST).unwrap();
+        for (part, other) in [
+            ("{database:", "{replicas: null, database:"),
+            ("{database:", "{podTemplate: {env: null, labels: null}, expose: null, database:"),
+            ("{embedded: {}}", "{external: null, embedded: {size: null}}"),
+            ("{name: tenant}", "{name: tenant, labels: null, namespace: elsewhere}"),
+            (
+                "{name: tenant}",
+                "{name: tenant, labels: {example.com/a.b_c: \"\", d: E-1}, annotations: {Example.com/a: b c}}",
+            ),
+        ] {
+            assert_eq!(rendered(&SMALLEST.replace(part, other)).unwrap(), same, "{other}");
+        }
+        let merged = "
+x-base: &base {embedded: {}}
+x-more: &more {<<: *base}
+";
+        let list = format!(
+            "apiVersion: v1\nkind: List\n{merged}items:\n- apiVersion: sc-auth.io/v1alpha1\n  kind: ScAuth\n  \
+             metadata: {{name: tenant}}\n  spec: {{database: {{<<: *more}}}}\n"
+        );
+        assert_eq!(rendered(&list).unwrap(), same);
+        let required = format!("{:#}", rendered(&SMALLEST.replace("{embedded: {}}", "null")).unwrap_err());
+        assert!(required.contains("spec.database: is required"), "{required}");
+    }
+
+    #[test]
+    fn words_that_yaml_1_1_reads_as_booleans_have_quotes() {
+        let env = "{podTemplate: {env: [{name: A, value: \"on\"}], labels: {\"y\": \"no\"}}, database:";
+        let text = rendered(&SMALLEST.replace("{database:", env)).unwrap();
+        assert!(text.contains("value: \"on\"") && text.contains("\"y\": \"no\""), "{text}");
     }
 }

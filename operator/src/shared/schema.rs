@@ -29,8 +29,76 @@ const METADATA: [&str; 15] = [
 /// unknown fields.
 pub fn problems(schema: &Value, object: &Value) -> Vec<String> {
     let mut found = unknown_fields(schema, object);
-    check(&mut found, schema, object, "");
+    found.extend(label_problems(&object["metadata"], "metadata"));
+    let mut object = object.clone();
+    drop_nulls(schema, &mut object);
+    check(&mut found, schema, &object, "");
     found
+}
+
+/// Removes the fields that are null, as the API server does.
+pub fn drop_nulls(schema: &Value, value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                if let Some(schema) = field_schema(schema, name) {
+                    drop_nulls(schema, value);
+                }
+            }
+            fields.retain(|name, value| {
+                !value.is_null() || field_schema(schema, name).is_none_or(|schema| schema["nullable"] == true)
+            });
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| drop_nulls(&schema["items"], item)),
+        _ => {}
+    }
+}
+
+fn field_schema<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
+    schema["properties"].get(name).or_else(|| schema.get("additionalProperties"))
+}
+
+/// The keys and values of an object's labels, and the keys of its annotations, that the API server refuses.
+pub fn label_problems(metadata: &Value, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for field in ["labels", "annotations"] {
+        for (key, value) in metadata[field].as_object().into_iter().flatten() {
+            let lower_case = key.to_lowercase();
+            if !is_label_key(if field == "labels" { key } else { &lower_case }) {
+                found.push(format!("{path}.{field}: {key:?} is not a valid key"));
+            }
+            match value.as_str() {
+                None if value.is_null() => {}
+                None => found.push(format!("{path}.{field}.{key}: must be of type string")),
+                Some(text) if field == "labels" && !text.is_empty() && !is_label(text) => {
+                    found.push(format!("{path}.{field}.{key}: {text:?} is not a valid value"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    found
+}
+
+/// A name, with a DNS name and a slash in front or not.
+fn is_label_key(key: &str) -> bool {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    is_label(name) && prefix.is_none_or(is_domain)
+}
+
+fn is_label(text: &str) -> bool {
+    let is_inner = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    (1..=63).contains(&text.len()) && text.chars().all(is_inner) && has_alphanumeric_ends(text)
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    text.len() <= 253 && text.split('.').all(|part| part.chars().all(is_inner) && has_alphanumeric_ends(part))
+}
+
+fn has_alphanumeric_ends(text: &str) -> bool {
+    let is_end = |letter: char| letter.is_ascii_alphanumeric();
+    text.starts_with(is_end) && text.ends_with(is_end)
 }
 
 /// Fields that the schema does not define.
@@ -61,7 +129,7 @@ fn join(path: &str, name: &str) -> String {
 
 fn unknown_in(found: &mut Vec<String>, schema: &Value, name: &str, value: &Value, path: &str) {
     let path = join(path, name);
-    match schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) {
+    match field_schema(schema, name) {
         None => found.push(unknown_field(&path)),
         Some(schema) => unknown_below(found, schema, value, &path),
     }
@@ -113,7 +181,7 @@ fn check_fields(found: &mut Vec<String>, schema: &Value, fields: &Map<String, Va
         }
     }
     for (name, value) in fields {
-        if let Some(schema) = schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) {
+        if let Some(schema) = field_schema(schema, name) {
             check(found, schema, value, &join(path, name));
         }
     }
