@@ -36,7 +36,8 @@ pub fn problems(schema: &Value, object: &Value) -> Vec<String> {
     found
 }
 
-/// Removes the fields that are null, as the API server does.
+/// Removes the fields that are null, as the API server does in a create, an update and a merge patch. Only a server-side
+/// apply refuses them.
 pub fn drop_nulls(schema: &Value, value: &mut Value) {
     match value {
         Value::Object(fields) => {
