@@ -73,6 +73,7 @@ install_unless_there() {
     [[ -z $SCAUTHS ]] || [[ -n $OPERATORS ]] ||
         fail "this cluster has no operator, and these ScAuths, which the operator of the demo would reconcile: $SCAUTHS"
     for object in "${CREATED[@]}"; do
+        # shellcheck disable=SC2086
         look "${object%%,*}" ${object#*,}
         [[ $FOUND == unlabelled ]] || ours+=("$object")
     done
