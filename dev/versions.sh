@@ -1,10 +1,7 @@
 # Versions of the development cluster's parts; to be sourced. The go.mod files in tools/, and tools/envoy/requirements.txt, pin
 # the same versions.
 # shellcheck shell=bash disable=SC2034
-KUBERNETES=${SCDEV_KUBERNETES:-v1.35.4}
-# The range of docs/versions.md, for dev/compat.
-KUBERNETES_OLDEST=v1.34.4
-KUBERNETES_NEWEST=v1.37.2
+KUBERNETES=v1.35.4
 HELM=v3.20.2
 ETCD=v3.6.6
 COREDNS=v1.12.4
