@@ -31,6 +31,18 @@ pub enum Child {
     ServiceMonitor,
 }
 
+/// How the operator treats a child.
+#[derive(PartialEq, Eq)]
+enum Treatment {
+    Ordinary,
+    /// It is kept when the spec no longer asks for it.
+    HoldsData,
+    /// Its status changes every few seconds, so only its spec is watched.
+    ChangesOften,
+    /// Its kind comes from a CustomResourceDefinition that the cluster may lack.
+    MayBeUndefined,
+}
+
 impl Child {
     pub fn resource(self) -> ApiResource {
         match self {
@@ -48,59 +60,37 @@ impl Child {
         }
     }
 
-    /// The name of the CustomResourceDefinition, if the cluster may lack the kind.
-    pub fn definition(self) -> Option<String> {
+    fn treatment(self) -> Treatment {
         match self {
-            Self::HttpRoute | Self::ServiceMonitor => {
-                let resource = self.resource();
-                Some(format!("{}.{}", resource.plural, resource.group))
-            }
-            Self::Namespace
-            | Self::ServiceAccount
-            | Self::NetworkPolicy
-            | Self::VolumeClaim
-            | Self::Service
-            | Self::OpsService
-            | Self::Deployment
-            | Self::DisruptionBudget
-            | Self::Autoscaler
-            | Self::Ingress => None,
-        }
-    }
-
-    /// Whether the child is kept when the spec no longer asks for it, because it holds data.
-    pub fn stays_when_dropped(self) -> bool {
-        match self {
-            Self::Namespace | Self::VolumeClaim => true,
+            Self::Namespace | Self::VolumeClaim => Treatment::HoldsData,
+            Self::Autoscaler => Treatment::ChangesOften,
+            Self::HttpRoute | Self::ServiceMonitor => Treatment::MayBeUndefined,
             Self::ServiceAccount
             | Self::NetworkPolicy
             | Self::Service
             | Self::OpsService
             | Self::Deployment
             | Self::DisruptionBudget
-            | Self::Autoscaler
-            | Self::Ingress
-            | Self::HttpRoute
-            | Self::ServiceMonitor => false,
+            | Self::Ingress => Treatment::Ordinary,
         }
     }
 
-    /// Whether only its spec is watched, because its status changes every few seconds.
+    /// The name of the CustomResourceDefinition, if the cluster may lack the kind.
+    pub fn definition(self) -> Option<String> {
+        (self.treatment() == Treatment::MayBeUndefined).then(|| {
+            let resource = self.resource();
+            format!("{}.{}", resource.plural, resource.group)
+        })
+    }
+
+    /// Whether the child is kept when the spec no longer asks for it.
+    pub fn stays_when_dropped(self) -> bool {
+        self.treatment() == Treatment::HoldsData
+    }
+
+    /// Whether only its spec is watched.
     pub fn is_watched_by_spec(self) -> bool {
-        match self {
-            Self::Autoscaler => true,
-            Self::Namespace
-            | Self::ServiceAccount
-            | Self::NetworkPolicy
-            | Self::VolumeClaim
-            | Self::Service
-            | Self::OpsService
-            | Self::Deployment
-            | Self::DisruptionBudget
-            | Self::Ingress
-            | Self::HttpRoute
-            | Self::ServiceMonitor => false,
-        }
+        self.treatment() == Treatment::ChangesOften
     }
 
     pub fn name(self, names: &Names) -> String {
