@@ -49,7 +49,7 @@ const BORROWED: [&str; 10] = [
 ];
 
 fn is_borrowed(name: &str, schema: &Value) -> bool {
-    // One of our types may have the name of one of theirs.
+    // One of our types may have the same name as one of theirs.
     BORROWED.contains(&name) || (name == "secret" && !schema["properties"]["secretName"].is_null())
 }
 

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
+use sc_auth_contract::places::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_USERNAME};
 use serde_json::{Value, json};
 
 use super::{ApplyContext, Keys};
@@ -71,7 +72,7 @@ async fn note_admin(api: &Api<Secret>, live: &ObjectMeta, observed: &Observed) -
     let mut change = json!({"metadata": {"resourceVersion": live.resource_version, "annotations": note}});
     if !is_made && noted.is_none() {
         tracing::info!(name = live.name, "removing credentials that no Admin was created with");
-        change["data"] = json!({"username": null, "password": null, "email": null});
+        change["data"] = json!({ADMIN_USERNAME: null, ADMIN_PASSWORD: null, ADMIN_EMAIL: null});
     }
     patch(api, live.name.as_deref().unwrap_or_default(), &change).await.map(drop)
 }
