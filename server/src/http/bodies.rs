@@ -144,7 +144,7 @@ pub struct AccountView {
     email: Option<String>,
     #[schema(example = 2)]
     role_id: Option<i32>,
-    /// `None` only in a row of the old service.
+    /// `None` only in a row of the legacy service.
     #[schema(example = "alice")]
     username: Option<String>,
     #[schema(example = "0123456789abcdef0123456789abcdef")]
@@ -174,7 +174,7 @@ impl From<User> for UserView {
     }
 }
 
-/// A user as a list has one: a row of the old service may have no uuid, and is then nobody who could do anything.
+/// A user in a list. A row of the legacy service may have no uuid; such a user cannot log in.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ListedUser)]
 pub struct ListedView {

@@ -299,7 +299,7 @@ pub(super) enum Roles {
     Name,
 }
 
-/// The old service's tokens; there only in a database that was taken over.
+/// The legacy service's tokens, only in a database that was taken over.
 #[derive(Iden, Clone, Copy)]
 pub(super) enum Tokens {
     Table,

@@ -31,7 +31,7 @@ pub struct User<Uuid = String> {
     pub disabled: bool,
 }
 
-/// A user as a list has one: a row of the old service may have no uuid, and is then nobody who could do anything.
+/// A user in a list. A row of the legacy service may have no uuid; such a user cannot log in.
 pub type ListedUser = User<Option<String>>;
 
 impl User {

@@ -6,7 +6,7 @@ use crate::database::Engine;
 use crate::harness::{Answer, PASSWORD, Server, account};
 
 /// Resolves a reference of the document.
-fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+pub fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     value["$ref"].as_str().map_or(value, |reference| document.pointer(reference.trim_start_matches('#')).unwrap())
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::database::Engine;
+use crate::examples::resolve;
 use crate::harness::Server;
 
 const HEAD: &str = r#"# The HTTP API
@@ -14,14 +15,6 @@ Generated from `/openapi.json` (OpenAPI 3.1), which every server serves for clie
 are JSON in an envelope: `{"status": "ok", "code": 200, "data": …}` or
 `{"status": "fail", "code": 422, "data": {"error": …}}`. A token travels as `Authorization: Bearer TOKEN`.
 "#;
-
-/// Resolves a reference of the document.
-fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    match value["$ref"].as_str() {
-        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
-        None => value,
-    }
-}
 
 fn line(text: &Value) -> String {
     text.as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::{Content, OpenApi, RefOr};
 
+use super::resolve;
 use crate::account::Problem;
 
 /// An answer of the envelope with an error.
@@ -59,10 +60,7 @@ fn set(operation: &mut Operation, status: &str, example: &Value) {
 
 /// The answer to a body with a problem in its first field.
 fn invalid_field(document: &Value, schema: &Value) -> Option<Value> {
-    let schema = schema["$ref"]
-        .as_str()
-        .and_then(|reference| document.pointer(reference.trim_start_matches('#')))
-        .unwrap_or(schema);
+    let schema = resolve(document, schema);
     let required = schema["required"][0].as_str().map(|field| (field, Problem::Missing));
     let first = || Some((schema["properties"].as_object()?.keys().next()?.as_str(), Problem::NotString));
     let (field, problem) = required.or_else(first)?;
@@ -83,9 +81,7 @@ fn add_to(content: &mut RefOr<Content>, document: &Value, code: Option<u16>) {
 }
 
 fn of(document: &Value, schema: &Value) -> Value {
-    if let Some(reference) = schema["$ref"].as_str() {
-        return of(document, document.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null));
-    }
+    let schema = resolve(document, schema);
     let given = [&schema["example"], &schema["examples"][0], &schema["enum"][0]];
     if let Some(example) = given.into_iter().find(|example| !example.is_null()) {
         return example.clone();

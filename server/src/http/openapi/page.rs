@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::resolve;
+
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#222}\
     details{border:1px solid #ddd;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}summary{cursor:pointer}\
     code,pre{font:14px ui-monospace,monospace}pre{background:#f6f6f6;padding:.6rem;overflow-x:auto;margin:.2rem 0}\
@@ -77,11 +79,6 @@ fn authentication(operation: &Value) -> &'static str {
         [first, ..] if first["bearer"].is_array() => "access token",
         _ => "none",
     }
-}
-
-fn resolve<'a>(openapi: &'a Value, schema: &'a Value) -> &'a Value {
-    let target = schema["$ref"].as_str().and_then(|reference| openapi.pointer(reference.trim_start_matches('#')));
-    target.unwrap_or(schema)
 }
 
 /// Each row has a name, a text, and HTML.
