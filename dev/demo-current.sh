@@ -5,11 +5,10 @@
 OURS=sc-auth-demo=made-by-make-demo
 DEFINITION=crd/scauths.sc-auth.io
 OPERATOR=deployment/sc-auth-operator
-# What the install creates, each with the options of kubectl that find it; the definition and the namespace last.
-IN=-nsc-auth-system
-CREATED=("$OPERATOR,$IN" "service/sc-auth-operator,$IN" "serviceaccount/sc-auth-operator,$IN" "role/sc-auth-operator,$IN"
-    "rolebinding/sc-auth-operator,$IN" "poddisruptionbudget/sc-auth-operator,$IN" "networkpolicy/sc-auth-operator,$IN"
-    "clusterrole/sc-auth-operator," "clusterrolebinding/sc-auth-operator," "namespace/sc-auth-system," "$DEFINITION,")
+# What the install creates, the definition and the namespace last. kubectl ignores a namespace for objects of the whole cluster.
+CREATED=("$OPERATOR" {service,serviceaccount,role,rolebinding,poddisruptionbudget,networkpolicy,clusterrole,clusterrolebinding}/sc-auth-operator
+    namespace/sc-auth-system "$DEFINITION")
+SYSTEM=(-n sc-auth-system)
 
 # Uses the current context until this script ends, even if somebody switches it while the images are built.
 use_the_current_cluster() {
@@ -65,7 +64,7 @@ refuse_a_foreign_scauth() {
 install_unless_there() {
     local object ours=()
     look_for_operators
-    look "$OPERATOR" -n sc-auth-system
+    look "$OPERATOR" "${SYSTEM[@]}"
     if [[ -n $OPERATORS && $FOUND != "${OURS#*=}" ]]; then
         say "with the operator and the images of namespace $OPERATORS, which stay as they are"
         return 0
@@ -73,8 +72,7 @@ install_unless_there() {
     [[ -z $SCAUTHS ]] || [[ -n $OPERATORS ]] ||
         fail "this cluster has no operator, and these ScAuths, which the operator of the demo would reconcile: $SCAUTHS"
     for object in "${CREATED[@]}"; do
-        # shellcheck disable=SC2086
-        look "${object%%,*}" ${object#*,}
+        look "$object" "${SYSTEM[@]}"
         [[ $FOUND == unlabelled ]] || ours+=("$object")
     done
     images
@@ -101,8 +99,7 @@ patches:
 YAML
     kubectl apply -k "$folder"
     for object in "$@"; do
-        # shellcheck disable=SC2086
-        kubectl label "${object%%,*}" ${object#*,} "$OURS" --overwrite
+        kubectl label "$object" "${SYSTEM[@]}" "$OURS" --overwrite
     done
     kubectl wait --for condition=Established "$DEFINITION" --timeout 240s
     kubectl -n sc-auth-system rollout status "$OPERATOR" --timeout 240s
@@ -149,8 +146,7 @@ remove() {
         return 0
     fi
     for object in "${CREATED[@]}"; do
-        # shellcheck disable=SC2086
-        delete_ours "${object%%,*}" ${object#*,}
+        delete_ours "$object" "${SYSTEM[@]}"
     done
 }
 
