@@ -12,3 +12,5 @@ pub const PASSWORD_MAX: u16 = 256;
 pub const ACCESS_TOKEN_TTL_MAX: u64 = 86_400;
 /// The longest lifetime of a refresh token and of a session, in seconds: 366 days.
 pub const SESSION_TTL_MAX: u64 = 31_622_400;
+/// The most keys of a keys file.
+pub const KEYS_MAX: usize = 64;

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{Algorithm, KeysError, Purpose, State};
+use super::attributes::{Algorithm, Purpose, State};
+use super::error::KeysError;
 use crate::time::UnixTime;
 
 #[derive(Serialize, Deserialize)]

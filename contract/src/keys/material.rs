@@ -9,8 +9,9 @@ use rand::CryptoRng;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::attributes::Algorithm;
+use super::error::KeysError;
 use super::file::{Members, decode, encode, unusable};
-use super::{Algorithm, KeysError};
 
 /// A secret key, in the form that token libraries need. It does not implement `Debug`, so that it is never printed.
 pub enum Material {

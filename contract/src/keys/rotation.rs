@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use rand::CryptoRng;
 
-use super::{Algorithm, Key, KeySet, KeysError, Purpose, State};
+use super::attributes::{Algorithm, Purpose, State};
+use super::error::KeysError;
+use super::set::{Key, KeySet};
 use crate::time::UnixTime;
 
 /// How long each step takes.

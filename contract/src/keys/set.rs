@@ -7,11 +7,12 @@ use rand::CryptoRng;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
+use super::attributes::{Algorithm, Purpose, State};
+use super::error::KeysError;
 use super::file::{File, Jwk, Members, encode, not_a_key_set, unusable};
-use super::{Algorithm, KeysError, Material, Purpose, State};
+use super::material::Material;
+use crate::limits::KEYS_MAX;
 use crate::time::UnixTime;
-
-pub(crate) const MAX_KEYS: usize = 64;
 
 /// One key.
 pub struct Key {
@@ -100,7 +101,7 @@ impl KeySet {
     /// [`KeysError`] names the problem.
     pub fn parse(content: &SecretString) -> Result<Self, KeysError> {
         let file: File = serde_json::from_str(content.expose_secret()).map_err(|error| not_a_key_set(&error))?;
-        if file.keys.len() > MAX_KEYS {
+        if file.keys.len() > KEYS_MAX {
             return Err(KeysError::TooMany(file.keys.len()));
         }
         let set = Self { keys: file.keys.into_iter().map(Key::read).collect::<Result<_, _>>()? };
