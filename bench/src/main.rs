@@ -6,44 +6,20 @@
 #![expect(clippy::print_stdout, reason = "a table for a person")]
 
 mod answer;
+mod args;
 mod cgroup;
 mod load;
 mod server;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::Parser as _;
 
+use args::Args;
 use cgroup::Cgroup;
 use load::{Load, Report};
 use server::Server;
-
-#[derive(Debug, Parser)]
-struct Args {
-    /// The server's program, from a release build.
-    #[arg(long)]
-    server: PathBuf,
-    /// The URL of the database [default: an embedded database]
-    #[arg(long)]
-    database_url: Option<String>,
-    /// How long each load lasts, in seconds.
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    /// The CPU quota, in thousandths of a core.
-    #[arg(long, default_value_t = 500)]
-    cpu: u64,
-    /// The memory limit, in MiB.
-    #[arg(long, default_value_t = 128)]
-    memory: u64,
-    /// Measure refreshes only.
-    #[arg(long)]
-    refreshes_only: bool,
-    /// Hash continuously for this time, and print the number of hashes: for the comparison with the bare algorithm.
-    #[arg(long, hide = true)]
-    bare: bool,
-}
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();

@@ -10,8 +10,8 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::Args;
 use crate::answer::Answer;
+use crate::args::Args;
 use crate::cgroup::Cgroup;
 
 const PASSWORD: &str = "correct horse battery";

@@ -3,6 +3,7 @@
 
 mod commands;
 mod database;
+mod groups;
 #[cfg(test)]
 mod page;
 mod passwords;
@@ -10,17 +11,12 @@ mod serve;
 mod service_links;
 mod values;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use clap::builder::Resettable;
-use clap::{ArgMatches, Args, Command, Parser, Subcommand};
+use clap::{ArgMatches, Command, Parser, Subcommand};
 
-use sc_auth_contract::settings;
-
-pub use commands::{AdminAction, AdminCreateArgs, DeploymentArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs};
-pub use database::{DatabaseArgs, read_secret, secret};
-pub use passwords::{HashArgs, PasswordArgs};
+pub use commands::{AdminAction, AdminCreateArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs};
+pub use database::{DatabaseArgs, read_secret};
+pub use groups::{DeploymentArgs, OpsArgs};
 pub use serve::ServeArgs;
 pub use service_links::Environment;
 
@@ -70,22 +66,6 @@ pub enum Action {
 pub enum ConfigAction {
     /// Print the settings that `serve` would use, without secrets, and report what is wrong with them.
     Check(Box<ServeArgs>),
-}
-
-#[derive(Debug, Args)]
-pub struct OpsArgs {
-    /// Address and port of health, status and metrics. Do not expose it to clients.
-    #[arg(long, env = settings::OPS_LISTEN.name, default_value = settings::OPS_LISTEN.default, value_name = "ADDRESS")]
-    pub ops_listen: SocketAddr,
-}
-
-#[derive(Debug, Args)]
-pub struct BootstrapArgs {
-    /// Folder with the files `username`, `password` and optionally `email` of the first Admin, who is created if
-    /// there is no Admin. The folder may be missing. Without this setting, an embedded database gets an Admin
-    /// `admin` with a generated password.
-    #[arg(long, env = settings::BOOTSTRAP_ADMIN.name, value_name = "FOLDER")]
-    pub bootstrap_admin: Option<PathBuf>,
 }
 
 /// Environment variables that look like settings but are not, so that typos are reported.
@@ -176,6 +156,7 @@ fn in_one_line(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use sc_auth_contract::settings;
 
     use super::*;
 

@@ -1,6 +1,7 @@
-//! The HTTP API, one file per resource. Shared code is in `envelope`, `error`, `body`, `query` and `bearer`.
+//! The HTTP API, one file per resource. Shared code is in `app`, `envelope`, `error`, `body`, `query` and `bearer`.
 
 pub mod accounts;
+mod app;
 pub mod audit;
 pub mod bearer;
 pub mod bodies;
@@ -19,9 +20,9 @@ pub mod rate_limits;
 pub mod sessions;
 pub mod users;
 pub mod verify;
+pub mod warnings;
 pub mod well_known;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -29,55 +30,14 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, post};
-use sc_auth_contract::time::UnixTime;
 use tower_http::cors::CorsLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
-use crate::auth::client::Client;
-use crate::auth::password::policy::Policy;
-use crate::auth::proxies::TrustedProxies;
-use crate::auth::registration::Registration;
-use crate::auth::session::Sessions;
-use crate::clock::Clock;
-use crate::metrics::Metrics;
+pub use app::{App, Settings};
 use body::limits::{self, Limit};
 use error::ApiError;
-use rate_limits::{Limited, RateLimits};
-
-/// The state of all handlers.
-#[derive(Clone)]
-pub struct App {
-    pub sessions: Arc<Sessions>,
-    pub metrics: Metrics,
-    pub clock: Clock,
-    pub settings: Arc<Settings>,
-}
-
-impl App {
-    pub fn now(&self) -> UnixTime {
-        (self.clock)()
-    }
-}
-
-/// The settings by which the API refuses requests.
-pub struct Settings {
-    pub policy: Policy,
-    pub registration: Registration,
-    pub trusted_proxies: TrustedProxies,
-    /// `None` if they are off.
-    pub rate_limits: Option<RateLimits>,
-    pub cors_origins: Vec<HeaderValue>,
-    /// Warnings about invalid queries to `verify`.
-    pub verify_warnings: verify::Warnings,
-}
-
-impl Settings {
-    pub fn check_rate(&self, limited: Limited, client: &Client) -> Result<(), ApiError> {
-        self.rate_limits.as_ref().map_or(Ok(()), |limits| limits.check(limited, client))
-    }
-}
 
 /// All routes for clients, on port 8000.
 pub fn router(app: App, draining: layers::Draining) -> Router {

@@ -1,37 +1,18 @@
 //! Hashes passwords and verifies them: Argon2id (RFC 9106) in PHC strings. Hashes of other services verify too, and are
 //! replaced at the next login.
 
+mod derive;
 pub mod imported;
 pub mod policy;
 
-use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::password_hash::phc::{Ident, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
 
+pub use derive::{HashError, MEMORY_KIB, Memory, OURS};
+use derive::{derive, params};
 pub use imported::{Caps, Stored};
-
-/// Memory for one hash, in KiB. With [`PASSES`], the second of the equally strong configurations that OWASP recommends.
-pub const MEMORY_KIB: u32 = 19_456;
-pub const PASSES: u32 = 2;
-pub const LANES: u32 = 1;
-
-/// The prefix of every hash of ours.
-pub const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
-
-/// A stored hash that cannot be used, or a failure of the library.
-#[derive(Debug, thiserror::Error)]
-#[error("password hash: {0}")]
-pub struct HashError(pub &'static str);
-
-/// Memory for one hash at a time, which is reused.
-pub struct Memory(Vec<Block>);
-
-impl Memory {
-    pub fn allocate() -> Self {
-        Self(vec![Block::default(); params().map_or(0, |params| params.block_count())])
-    }
-}
 
 /// The format that new passwords are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +44,7 @@ pub fn hash(password: &SecretString, salt: &Salt, form: Form, memory: &mut Memor
     }
     let password = normalized(password);
     let params = params()?;
-    let output = derive(&password, salt.as_ref(), Algorithm::Argon2id, Version::V0x13, &params, &mut memory.0)?;
+    let output = derive(&password, salt.as_ref(), Algorithm::Argon2id, Version::V0x13, &params, memory)?;
     let hash = PasswordHash {
         algorithm: Ident::new("argon2id").map_err(|_| HashError("bad algorithm name"))?,
         version: Some(u32::from(Version::V0x13)),
@@ -95,35 +76,9 @@ pub fn verify(password: &SecretString, stored: &str, caps: Caps, memory: &mut Me
     Ok(Verdict { matches: matching.is_some(), may_replace })
 }
 
-fn derive(
-    password: &SecretString,
-    salt: &[u8],
-    algorithm: Algorithm,
-    version: Version,
-    params: &Params,
-    memory: &mut Vec<Block>,
-) -> Result<Output, HashError> {
-    let argon2 = Argon2::new(algorithm, version, params.clone());
-    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
-    let mut output = vec![0; length];
-    let password = password.expose_secret().as_bytes();
-    let result = if params.block_count() <= memory.len() {
-        argon2.hash_password_into_with_memory(password, salt, &mut output, memory.as_mut_slice())
-    } else {
-        // Freed at once: such hashes are few, and soon replaced.
-        let mut own = vec![Block::default(); params.block_count()];
-        argon2.hash_password_into_with_memory(password, salt, &mut output, own.as_mut_slice())
-    };
-    result.map_err(|_| HashError("argon2 refused the input"))?;
-    Output::new(&output).map_err(|_| HashError("bad length"))
-}
-
-fn params() -> Result<Params, HashError> {
-    Params::new(MEMORY_KIB, PASSES, LANES, Some(Params::DEFAULT_OUTPUT_LEN)).map_err(|_| HashError("bad parameters"))
-}
-
 #[cfg(test)]
 mod tests {
+    use argon2::Argon2;
     use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 
     use super::*;

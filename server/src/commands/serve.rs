@@ -1,6 +1,7 @@
 //! `serve`: starts the server from the settings, and stops it without dropping a request.
 
 mod background;
+mod bind;
 mod credentials;
 mod deployment;
 mod hold;
@@ -11,8 +12,6 @@ mod turn;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +26,7 @@ use crate::http::{self, App, listener};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::report::Report;
+use bind::bind;
 use start::Start;
 use turn::Turn;
 
@@ -149,8 +149,4 @@ impl Stops {
             _ = self.interrupt.recv() => Stop::Interrupt,
         }
     }
-}
-
-fn bind(name: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    listener::bind(address).with_context(|| format!("{name}: cannot listen on {address}"))
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use sc_auth_contract::keys::Purpose;
-use sc_auth_contract::settings;
 
-use super::{BootstrapArgs, DatabaseArgs, HashArgs, PasswordArgs};
-use crate::deployment::DeploymentFile;
+use super::database::DatabaseArgs;
+use super::groups::{BootstrapArgs, DeploymentArgs, KeysFileArgs};
+use super::passwords::{HashArgs, PasswordArgs};
 
 #[derive(Debug, Subcommand)]
 pub enum AdminAction {
@@ -71,33 +71,6 @@ pub struct UsersArgs {
     pub deployment: DeploymentArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
-}
-
-/// The ScAuth that a process belongs to.
-#[derive(Debug, Args)]
-pub struct DeploymentArgs {
-    #[command(flatten)]
-    pub keys: KeysFileArgs,
-    /// File that names the ScAuth and its database, written by the operator. The server refuses any other database
-    /// [default: scauth.json beside the keys file, otherwise in /run/sc-auth/keys, if it exists]
-    #[arg(long, env = settings::DEPLOYMENT_FILE.name, value_name = "FILE")]
-    pub deployment_file: Option<PathBuf>,
-}
-
-impl DeploymentArgs {
-    /// # Errors
-    /// If the file exists and cannot be used.
-    pub fn load(&self) -> anyhow::Result<DeploymentFile> {
-        DeploymentFile::load(self.deployment_file.as_deref(), &self.keys.keys_file)
-    }
-}
-
-#[derive(Debug, Args)]
-pub struct KeysFileArgs {
-    /// File of the signing keys, a JSON Web Key Set (RFC 7517). `serve` creates it if it does not exist, and
-    /// reloads it when it changes.
-    #[arg(long, env = settings::KEYS_FILE.name, default_value = settings::KEYS_FILE.default, value_name = "FILE")]
-    pub keys_file: PathBuf,
 }
 
 /// How access tokens are signed.

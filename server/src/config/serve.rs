@@ -10,8 +10,10 @@ use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, SESSION_TTL_MAX};
 use sc_auth_contract::settings::{self, LegacyTokens, RefreshTokens, Switch};
 use secrecy::SecretString;
 
+use super::database::{DatabaseArgs, secret};
+use super::groups::{BootstrapArgs, DeploymentArgs, OpsArgs};
+use super::passwords::{HashArgs, PasswordArgs};
 use super::values::{audience, duration, issuer, origin};
-use super::{BootstrapArgs, DatabaseArgs, DeploymentArgs, HashArgs, OpsArgs, PasswordArgs, secret};
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::proxies::TrustedProxies;
 use crate::auth::registration::Registration;

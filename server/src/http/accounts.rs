@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::App;
+use super::app::App;
 use super::bearer::{self, Bearer};
 use super::bodies::{AccountView, ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
 use super::body::{Fields, Problems};

@@ -5,7 +5,7 @@ use sc_auth_contract::time::UnixTime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::App;
+use super::app::App;
 use super::bearer::AdminBearer;
 use super::envelope::{Data, Envelope, Rfc3339};
 use super::error::ApiError;

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 
-use super::App;
+use super::app::App;
 use super::error::ApiError;
 use crate::auth::session::Authenticated;
 use crate::store::Role;

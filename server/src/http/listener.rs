@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-use super::client::Peer;
 use crate::auth::network;
 use crate::auth::proxies::TrustedProxies;
 use connection::{Connection, HEAD_BYTES};
@@ -44,6 +43,10 @@ const BACKLOG: u32 = 1_024;
 /// Marks responses whose bytes are shared in memory, however many clients don't read them.
 #[derive(Clone, Copy)]
 pub struct Kept;
+
+/// The address at the other end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
 
 /// # Errors
 /// If the server cannot listen on the address.

@@ -5,6 +5,7 @@ pub mod answers;
 pub mod examples;
 mod page;
 pub mod parameters;
+mod reference;
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +13,6 @@ use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::get;
 use axum::{Extension, Router};
-use serde_json::Value;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -36,14 +36,6 @@ use answers::{AnyFailure, Failure, FailureData, Reason, TokenFailure};
     )
 )]
 pub struct Description;
-
-/// The schema itself, or the one that it refers to.
-fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    match schema["$ref"].as_str() {
-        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null),
-        None => schema,
-    }
-}
 
 struct Bearer;
 

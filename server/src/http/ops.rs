@@ -1,9 +1,7 @@
 //! Health, status and metrics, on port 8001, which is not exposed by the ingress.
 
+mod state;
 mod status;
-
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
@@ -11,29 +9,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::layers::Draining;
-use crate::auth::keys::KeyRing;
-use crate::auth::session::Sessions;
-use crate::clock::Clock;
-use crate::deployment::DeploymentFile;
-use crate::metrics::Metrics;
-use crate::report::Report;
 use crate::store::Engine;
-
-/// The state that these routes report.
-#[derive(Clone)]
-pub struct Ops {
-    pub metrics: Metrics,
-    pub draining: Draining,
-    pub report: Report,
-    pub keys: Arc<KeyRing>,
-    pub deployment: Arc<DeploymentFile>,
-    /// The folder of the first Admin's Secret.
-    pub bootstrap: Option<PathBuf>,
-    pub clock: Clock,
-    /// Set once the API is served.
-    pub sessions: Arc<OnceLock<Arc<Sessions>>>,
-}
+pub use state::Ops;
 
 /// These routes are served once the database has answered; the server is then ready until it drains. If readiness
 /// depended on the database, an outage would remove all replicas from the ingress, and clients would see its error page

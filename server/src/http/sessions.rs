@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::App;
+use super::app::App;
 use super::bearer::Bearer;
 use super::envelope::{Data, Done, Envelope, Rfc3339};
 use super::error::ApiError;

@@ -5,8 +5,8 @@ pub mod listing;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::App;
 use super::accounts::{NewAccount, check_password, hash};
+use super::app::App;
 use super::bearer::AdminBearer;
 use super::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody, RoleView, UserView};
 use super::body::{Fields, Problems};

@@ -6,21 +6,19 @@
 //! the log has the reason.
 
 mod wanted;
-mod warnings;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::App;
+use super::app::App;
 use super::bearer;
 use super::openapi::answers::Verified;
 use crate::auth::session::SessionError;
 use crate::logging;
 use crate::store::User;
 use wanted::{Problem, Wanted};
-pub use warnings::Warnings;
 
 /// What the paths begin with that end with a client's own, within `/api/v1`.
 const BELOW: &str = "/verify/";

@@ -4,7 +4,8 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Database, StoreError};
+use super::error::StoreError;
+use super::target::Database;
 
 /// The file that the server opened; `None` for a database server and for an in-memory database.
 #[derive(Debug, Clone, Default)]

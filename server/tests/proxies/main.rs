@@ -25,7 +25,8 @@ use tokio::net::TcpStream;
 
 use database::Engine;
 use harness::{PASSWORD, Server, Tokens};
-use proxy::{Kind, ORIGIN, Proxy};
+use page::ORIGIN;
+use proxy::{Kind, Proxy};
 
 /// A proxy in front of a server and an app.
 struct Setup {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::proxy::ORIGIN;
+use crate::page::ORIGIN;
 
 pub fn command(folder: &Path, port: u16, server: &str, app: &str) -> Command {
     let guarded = |location: &str, path: &str, query: &str, cors: &str| {

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+/// The origin from which browsers may send requests.
+pub const ORIGIN: &str = "https://www.example.com";
+
 /// The blocks of the page with this mark.
 pub fn blocks(mark: &str) -> Vec<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/forward-auth.md");

@@ -19,9 +19,6 @@ pub enum Kind {
     Envoy,
 }
 
-/// The origin from which browsers may request `/cors`.
-pub const ORIGIN: &str = "https://www.example.com";
-
 /// A running proxy; it is killed when the value is dropped.
 pub struct Proxy {
     pub address: String,

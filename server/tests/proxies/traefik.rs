@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::proxy::ORIGIN;
+use crate::page::ORIGIN;
 
 pub fn command(folder: &Path, port: u16, server: &str, app: &str) -> Command {
     let program = std::env::var("SCDEV_TRAEFIK").expect("SCDEV_TRAEFIK is not set; run `make test`");

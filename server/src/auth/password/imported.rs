@@ -9,7 +9,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256, PBKDF2_HMAC_SHA512};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{HashError, Memory, derive};
+use super::derive::{HashError, MEMORY_KIB, Memory, PASSES, derive};
 
 const MAX_PBKDF2_ITERATIONS: u32 = 2_000_000;
 const MAX_BCRYPT_COST: u32 = 14;
@@ -60,7 +60,7 @@ impl Stored {
     pub fn check(&self, caps: Caps) -> Result<(), HashError> {
         let is_fine = match self {
             Self::Argon2 { params, .. } => {
-                params.m_cost() <= caps.memory_kib.max(super::MEMORY_KIB)
+                params.m_cost() <= caps.memory_kib.max(MEMORY_KIB)
                     && params.t_cost() <= MAX_ARGON2_PASSES
                     && params.p_cost() <= MAX_ARGON2_LANES
             }
@@ -79,7 +79,7 @@ impl Stored {
         match self {
             // `Output` compares in constant time.
             Self::Argon2 { algorithm, version, params, salt, expected } => {
-                Ok(derive(password, salt, *algorithm, *version, params, &mut memory.0)? == *expected)
+                Ok(derive(password, salt, *algorithm, *version, params, memory)? == *expected)
             }
             Self::Pbkdf2 { algorithm, iterations, salt, expected } => {
                 Ok(pbkdf2::verify(*algorithm, *iterations, salt.as_bytes(), bytes, expected).is_ok())
@@ -107,7 +107,7 @@ impl Stored {
     pub fn work(&self) -> u64 {
         match self {
             Self::Argon2 { params, .. } => {
-                let own = u64::from(super::MEMORY_KIB) * u64::from(super::PASSES);
+                let own = u64::from(MEMORY_KIB) * u64::from(PASSES);
                 (u64::from(params.m_cost()) * u64::from(params.t_cost())).div_ceil(own)
             }
             Self::Pbkdf2 { iterations, .. } => u64::from(iterations.get()).div_ceil(75_000),

@@ -16,7 +16,7 @@ use crate::commands::open::{self, Opened, Ready};
 use crate::config::ServeArgs;
 use crate::deployment::DeploymentFile;
 use crate::http::rate_limits::RateLimits;
-use crate::http::verify::Warnings;
+use crate::http::warnings::Warnings;
 use crate::http::{App, Settings};
 use crate::metrics::Metrics;
 use crate::store::{Database, Store};

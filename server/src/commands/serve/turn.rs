@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::bind;
+use super::bind::bind;
 use crate::files;
 use crate::http::{listener, ops};
 use crate::store::Database;

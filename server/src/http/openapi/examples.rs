@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::{Content, OpenApi, RefOr};
 
-use super::resolve;
+use super::reference::resolve;
 use crate::account::Problem;
 
 /// An answer of the envelope with an error.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use sc_auth_contract::status::{AdminStatus, DatabaseStatus, Other, Status};
 
-use super::Ops;
+use super::state::Ops;
 use crate::files::secret_id;
 use crate::store::{Contents, Health, Identity, Store};
 

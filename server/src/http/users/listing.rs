@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 
 use super::ROLES;
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::bearer::AdminBearer;
 use crate::http::bodies::ListedView;
 use crate::http::envelope::Envelope;

@@ -1,10 +1,9 @@
 //! Warnings about proxies with an invalid configuration.
 
+use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 
 use sc_auth_contract::time::UnixTime;
-
-use super::wanted::Problem;
 
 /// The most warnings per minute: every logged-in user can cause them.
 const WARNINGS: u32 = 10;
@@ -15,7 +14,7 @@ pub struct Warnings(Mutex<(i64, u32)>);
 
 impl Warnings {
     /// Logs the reason for refusing everybody, unless there were too many warnings in this minute.
-    pub fn log(&self, problem: &Problem, now: UnixTime) {
+    pub fn log(&self, problem: &impl Display, now: UnixTime) {
         if self.take(now) {
             tracing::warn!(
                 %problem,

@@ -1,0 +1,56 @@
+//! Argon2, for our own hashes and for imported ones.
+
+use argon2::password_hash::phc::Output;
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// Memory for one hash, in KiB. With [`PASSES`], the second of the equally strong configurations that OWASP recommends.
+pub const MEMORY_KIB: u32 = 19_456;
+pub const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// The prefix of every hash of ours.
+pub const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+
+/// A stored hash that cannot be used, or a failure of the library.
+#[derive(Debug, thiserror::Error)]
+#[error("password hash: {0}")]
+pub struct HashError(pub &'static str);
+
+/// Memory for one hash at a time, which is reused.
+pub struct Memory(Vec<Block>);
+
+impl Memory {
+    pub fn allocate() -> Self {
+        Self(vec![Block::default(); params().map_or(0, |params| params.block_count())])
+    }
+}
+
+/// Argon2 with these parameters.
+pub fn derive(
+    password: &SecretString,
+    salt: &[u8],
+    algorithm: Algorithm,
+    version: Version,
+    params: &Params,
+    memory: &mut Memory,
+) -> Result<Output, HashError> {
+    let argon2 = Argon2::new(algorithm, version, params.clone());
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let mut output = vec![0; length];
+    let password = password.expose_secret().as_bytes();
+    let result = if params.block_count() <= memory.0.len() {
+        argon2.hash_password_into_with_memory(password, salt, &mut output, memory.0.as_mut_slice())
+    } else {
+        // Freed at once: such hashes are few, and soon replaced.
+        let mut own = vec![Block::default(); params.block_count()];
+        argon2.hash_password_into_with_memory(password, salt, &mut output, own.as_mut_slice())
+    };
+    result.map_err(|_| HashError("argon2 refused the input"))?;
+    Output::new(&output).map_err(|_| HashError("bad length"))
+}
+
+/// The parameters of our own hashes.
+pub fn params() -> Result<Params, HashError> {
+    Params::new(MEMORY_KIB, PASSES, LANES, Some(Params::DEFAULT_OUTPUT_LEN)).map_err(|_| HashError("bad parameters"))
+}

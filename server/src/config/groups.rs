@@ -1,0 +1,52 @@
+//! Groups of settings that several commands have.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use sc_auth_contract::settings;
+
+use crate::deployment::DeploymentFile;
+
+#[derive(Debug, Args)]
+pub struct OpsArgs {
+    /// Address and port of health, status and metrics. Do not expose it to clients.
+    #[arg(long, env = settings::OPS_LISTEN.name, default_value = settings::OPS_LISTEN.default, value_name = "ADDRESS")]
+    pub ops_listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub struct BootstrapArgs {
+    /// Folder with the files `username`, `password` and optionally `email` of the first Admin, who is created if
+    /// there is no Admin. The folder may be missing. Without this setting, an embedded database gets an Admin
+    /// `admin` with a generated password.
+    #[arg(long, env = settings::BOOTSTRAP_ADMIN.name, value_name = "FOLDER")]
+    pub bootstrap_admin: Option<PathBuf>,
+}
+
+/// The ScAuth that a process belongs to.
+#[derive(Debug, Args)]
+pub struct DeploymentArgs {
+    #[command(flatten)]
+    pub keys: KeysFileArgs,
+    /// File that names the ScAuth and its database, written by the operator. The server refuses any other database
+    /// [default: scauth.json beside the keys file, otherwise in /run/sc-auth/keys, if it exists]
+    #[arg(long, env = settings::DEPLOYMENT_FILE.name, value_name = "FILE")]
+    pub deployment_file: Option<PathBuf>,
+}
+
+impl DeploymentArgs {
+    /// # Errors
+    /// If the file exists and cannot be used.
+    pub fn load(&self) -> anyhow::Result<DeploymentFile> {
+        DeploymentFile::load(self.deployment_file.as_deref(), &self.keys.keys_file)
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct KeysFileArgs {
+    /// File of the signing keys, a JSON Web Key Set (RFC 7517). `serve` creates it if it does not exist, and
+    /// reloads it when it changes.
+    #[arg(long, env = settings::KEYS_FILE.name, default_value = settings::KEYS_FILE.default, value_name = "FILE")]
+    pub keys_file: PathBuf,
+}

@@ -1,0 +1,50 @@
+//! The state and the settings of the handlers.
+
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use sc_auth_contract::time::UnixTime;
+
+use super::error::ApiError;
+use super::rate_limits::{Limited, RateLimits};
+use super::warnings::Warnings;
+use crate::auth::client::Client;
+use crate::auth::password::policy::Policy;
+use crate::auth::proxies::TrustedProxies;
+use crate::auth::registration::Registration;
+use crate::auth::session::Sessions;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+
+/// The state of all handlers.
+#[derive(Clone)]
+pub struct App {
+    pub sessions: Arc<Sessions>,
+    pub metrics: Metrics,
+    pub clock: Clock,
+    pub settings: Arc<Settings>,
+}
+
+impl App {
+    pub fn now(&self) -> UnixTime {
+        (self.clock)()
+    }
+}
+
+/// The settings by which the API refuses requests.
+pub struct Settings {
+    pub policy: Policy,
+    pub registration: Registration,
+    pub trusted_proxies: TrustedProxies,
+    /// `None` if they are off.
+    pub rate_limits: Option<RateLimits>,
+    pub cors_origins: Vec<HeaderValue>,
+    /// Warnings about invalid queries to `verify`.
+    pub verify_warnings: Warnings,
+}
+
+impl Settings {
+    pub fn check_rate(&self, limited: Limited, client: &Client) -> Result<(), ApiError> {
+        self.rate_limits.as_ref().map_or(Ok(()), |limits| limits.check(limited, client))
+    }
+}

@@ -1,0 +1,27 @@
+//! What these routes report on.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use crate::auth::keys::KeyRing;
+use crate::auth::session::Sessions;
+use crate::clock::Clock;
+use crate::deployment::DeploymentFile;
+use crate::http::layers::Draining;
+use crate::metrics::Metrics;
+use crate::report::Report;
+
+/// The state that these routes report.
+#[derive(Clone)]
+pub struct Ops {
+    pub metrics: Metrics,
+    pub draining: Draining,
+    pub report: Report,
+    pub keys: Arc<KeyRing>,
+    pub deployment: Arc<DeploymentFile>,
+    /// The folder of the first Admin's Secret.
+    pub bootstrap: Option<PathBuf>,
+    pub clock: Clock,
+    /// Set once the API is served.
+    pub sessions: Arc<OnceLock<Arc<Sessions>>>,
+}
