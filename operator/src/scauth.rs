@@ -5,6 +5,7 @@ pub mod apply;
 pub mod capacity;
 pub mod child;
 pub mod children;
+mod context;
 pub mod controller;
 pub mod exposure;
 pub mod health;
@@ -19,6 +20,7 @@ pub mod release;
 pub mod report;
 pub mod resolved;
 mod resources;
+mod retention;
 pub mod rollout;
 pub mod rotation;
 pub mod scale;
@@ -32,23 +34,19 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
-use kube::{Client, ResourceExt as _};
+use kube::ResourceExt as _;
 use kube_runtime::controller::Action;
-use kube_runtime::events::Recorder;
-use kube_runtime::reflector::{ObjectRef, Store};
+use kube_runtime::reflector::Store;
 use sc_auth_contract::time::UnixTime;
 use strum::IntoEnumIterator as _;
 
 use crate::api::ScAuth;
-use crate::shared::attempts::Attempts;
-use crate::shared::cache::ApplyCache;
 pub use crate::shared::error::{ApplyError, Error};
 use crate::shared::jitter::jittered;
 use crate::shared::metrics::Fleet;
 use apply::{ApplyContext, pending};
 use child::Child;
-use health::HealthCache;
+pub use context::Context;
 use hosts::Hosts;
 use observe::Observed;
 use release::UpgradeTurn;
@@ -56,7 +54,6 @@ use report::Outcome;
 use resolved::Resolved;
 use rollout::Rollout;
 use rotation::Plan;
-use validate::Environment;
 
 /// The CustomResourceDefinition.
 pub const DEFINITION: &str = "scauths.sc-auth.io";
@@ -72,36 +69,6 @@ pub fn fleet(store: Store<ScAuth>) -> Fleet {
 /// Whether this kind depends on a CustomResourceDefinition.
 pub fn needs_definition(name: &str) -> bool {
     name == DEFINITION || Child::iter().any(|child| child.definition().as_deref() == Some(name))
-}
-
-/// The context that all reconciles share.
-pub struct Context {
-    pub client: Client,
-    pub environment: Environment,
-    pub recorder: Recorder,
-    /// The clock.
-    pub clock: fn() -> Timestamp,
-    /// How often a healthy ScAuth is reconciled; its Secrets are not watched.
-    pub resync: Duration,
-    /// Time limit of a reconcile, without the report.
-    pub patience: Duration,
-    /// How long a signing key is published before it signs.
-    pub publish_keys_for: Duration,
-    /// All ScAuths, from the watch's store.
-    pub fleet: Store<ScAuth>,
-    /// The reports of their pods.
-    pub health_cache: HealthCache,
-    pub attempts: Attempts,
-    pub apply_cache: ApplyCache,
-}
-
-impl Context {
-    /// Forgets deleted ScAuths.
-    pub fn forget_deleted(&self) {
-        let exists = |name: &str| self.fleet.get(&ObjectRef::new(name)).is_some();
-        self.attempts.keep_only(exists);
-        self.apply_cache.keep_only(exists);
-    }
 }
 
 /// How often to check for a missing Secret, a missing kind, or why a pod does not start.

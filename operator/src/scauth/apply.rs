@@ -1,16 +1,14 @@
 //! Brings the cluster to the desired state, child by child.
 
+mod applied;
+mod context;
 pub mod handover;
 mod secrets;
 pub mod succession;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use k8s_openapi::jiff::Timestamp;
-use kube::core::DynamicObject;
 use kube::{Client, ResourceExt as _};
-use sc_auth_contract::time::UnixTime;
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
 
@@ -20,48 +18,11 @@ use super::children::Children;
 use super::names::Names;
 use super::observe::Observed;
 use super::resolved::Resolved;
-use super::rotation::Plan;
 use super::volume;
-use crate::api::KeyStatus;
 use crate::shared::apply::{Target, is_applied};
-use crate::shared::cache::ApplyCache;
 use crate::shared::error::ApplyError;
-use crate::shared::reasons::Reason;
-
-/// The live state after the apply; the status is computed from it alone.
-#[derive(Debug, Default)]
-pub struct Applied {
-    pub children: BTreeMap<Child, DynamicObject>,
-    /// Desired kinds that the cluster does not have.
-    pub unknown_kinds: BTreeSet<Child>,
-    /// How long until a replaced Ingress or HTTPRoute may be deleted.
-    pub leaves_in: Option<Duration>,
-    /// Why the volume of the embedded database does not grow: a reason and a message.
-    pub not_grown: Option<(Reason, String)>,
-    pub keys: Keys,
-}
-
-/// The state of the generated keys.
-#[derive(Debug, Default)]
-pub struct Keys {
-    pub status: Vec<KeyStatus>,
-    /// When a rotation's next step is due.
-    pub next_step: Option<UnixTime>,
-    /// Why the Secret is unusable.
-    pub broken: Option<String>,
-    /// Whether the Secret had been deleted, which invalidated every token.
-    pub were_lost: bool,
-    /// The completed steps: reasons and messages.
-    pub notes: Vec<(Reason, String)>,
-}
-
-/// The context of an apply.
-pub struct ApplyContext<'a> {
-    pub client: &'a Client,
-    pub cache: &'a ApplyCache,
-    pub plan: &'a Plan,
-    pub now: Timestamp,
-}
+pub use applied::{Applied, Keys};
+pub use context::ApplyContext;
 
 pub async fn apply(
     context: &ApplyContext<'_>,

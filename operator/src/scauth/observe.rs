@@ -18,8 +18,9 @@ use crate::api::{ScAuth, ScAuthSpec};
 use crate::scauth::child::Child;
 use crate::scauth::health::PodReports;
 use crate::scauth::names::{LABEL_SCAUTH, Names};
+use crate::scauth::retention::ownership;
 use crate::scauth::rollout::{self, Rollout};
-use crate::shared::ownership::{Ownership, ownership};
+use crate::shared::ownership::Ownership;
 
 /// On the default IngressClass.
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";

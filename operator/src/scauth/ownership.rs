@@ -5,7 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use super::scale::scale;
 use crate::api::ScAuthSpec;
 use crate::scauth::child::Child;
-use crate::shared::ownership::{Ownership, ownership};
+use crate::scauth::retention::ownership;
+use crate::shared::ownership::Ownership;
 
 /// Whether the spec asks for this child.
 pub fn is_wanted(child: Child, spec: &ScAuthSpec) -> bool {

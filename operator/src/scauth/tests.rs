@@ -21,11 +21,12 @@ use serde_json::{Value, json};
 
 use super::observe::Observed;
 use super::resolved::Resolved;
-use super::validate::{Environment, Refusal, validate};
+use super::validate::{Environment, validate};
 use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::names::LABEL_RETAINED;
 use crate::scauth::release::{PodIds, ReleaseDefaults, UpgradeTurn};
+use crate::shared::refusal::Refusal;
 
 const NAME: &str = "tenant";
 

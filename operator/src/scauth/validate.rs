@@ -23,15 +23,7 @@ use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::release::{self, ReleaseDefaults, UpgradeTurn};
 use crate::shared::reasons::Reason;
-
-/// Why the spec cannot be applied now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    pub reason: Reason,
-    pub message: String,
-    /// Whether only a change of the spec can fix it.
-    pub is_final: bool,
-}
+use crate::shared::refusal::Refusal;
 
 /// Settings of the operator beside the objects.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Counts the consecutive failures of each ScAuth. Each has its own retry delays, so that a broken one never delays
+//! Counts the consecutive failures of each object. Each has its own retry delays, so that a broken one never delays
 //! another.
 
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ impl Attempts {
         attempts.get(name).is_none_or(|failures| *failures < THRESHOLD)
     }
 
-    /// Forgets deleted ScAuths.
+    /// Forgets deleted objects.
     pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| exists(name));
     }

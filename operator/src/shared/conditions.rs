@@ -1,7 +1,10 @@
-//! The types and statuses of the conditions in a status.
+//! The conditions in a status: their types, their statuses, and how one is updated.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
 use strum::{AsRefStr, Display, EnumIter, EnumString};
+
+use super::reasons::Reason;
 
 /// The type of a condition. docs/conditions.md describes each one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, AsRefStr, Display, EnumIter, EnumString)]
@@ -44,6 +47,55 @@ impl PartialEq<ConditionStatus> for String {
 /// The condition of this type.
 pub fn find<'a>(conditions: impl IntoIterator<Item = &'a Condition>, type_: ConditionType) -> Option<&'a Condition> {
     conditions.into_iter().find(|condition| condition.type_ == type_)
+}
+
+/// Whether it requires no action.
+pub fn is_informational(condition: &Condition) -> bool {
+    condition.status == ConditionStatus::True || condition.reason.parse().is_ok_and(Reason::is_informational)
+}
+
+/// One condition without its times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionUpdate {
+    pub kind: ConditionType,
+    pub status: ConditionStatus,
+    pub reason: Reason,
+    pub message: String,
+}
+
+pub fn update(
+    kind: ConditionType,
+    status: ConditionStatus,
+    reason: Reason,
+    message: impl Into<String>,
+) -> ConditionUpdate {
+    ConditionUpdate { kind, status, reason, message: message.into() }
+}
+
+/// The conditions of an object that could not be applied. `is_final` means that only a change of its spec can fix it.
+pub fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<ConditionUpdate> {
+    let (reconciling, stalled) = (ConditionStatus::from(!is_final), ConditionStatus::from(is_final));
+    vec![
+        update(ConditionType::Ready, ConditionStatus::False, reason, message),
+        update(ConditionType::Reconciling, reconciling, reason, message),
+        update(ConditionType::Stalled, stalled, reason, message),
+    ]
+}
+
+impl ConditionUpdate {
+    /// The new condition. The time of the last transition is kept if the status has not changed.
+    pub fn condition(&self, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
+        let before = old.iter().find(|old| old.type_ == self.kind && old.status == self.status);
+        Condition {
+            type_: self.kind.to_string(),
+            status: self.status.to_string(),
+            reason: self.reason.to_string(),
+            // Truncated to the maximum of the conditions' schema.
+            message: self.message.chars().take(8_000).collect(),
+            observed_generation: generation,
+            last_transition_time: before.map_or(Time(now), |before| before.last_transition_time.clone()),
+        }
+    }
 }
 
 #[cfg(test)]

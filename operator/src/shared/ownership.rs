@@ -13,8 +13,9 @@ pub enum Ownership {
     Foreign,
 }
 
-/// Determines the owner: an object is ours by its owner's uid or by our retention label.
-pub fn ownership(metadata: &ObjectMeta, owner: &OwnerReference) -> Ownership {
+/// Determines the owner: an object is ours by its owner's uid, or by `retained_by` in its label [`LABEL_RETAINED`]. Each
+/// kind writes values that no other kind writes: the objects of two kinds can have the same name.
+pub fn ownership(metadata: &ObjectMeta, owner: &OwnerReference, retained_by: &str) -> Ownership {
     let owners = metadata.owner_references.as_deref().unwrap_or_default();
     if owners.iter().any(|other| other.uid == owner.uid) {
         return Ownership::Ours;
@@ -26,17 +27,7 @@ pub fn ownership(metadata: &ObjectMeta, owner: &OwnerReference) -> Ownership {
         return Ownership::Former;
     }
     let retained = metadata.labels.as_ref().and_then(|labels| labels.get(LABEL_RETAINED));
-    if retained == Some(&retained_by(owner)) { Ownership::Ours } else { Ownership::Foreign }
-}
-
-/// The kind whose objects have the bare name in their label, as releases 0.1 and 0.2 wrote it.
-const FIRST_KIND: &str = "ScAuth";
-
-/// The value of [`LABEL_RETAINED`] on what that owner leaves behind. Other kinds than the first stand before the name: a
-/// name has no upper-case letters, so that none of them is taken for another. A label has at most 63 characters.
-pub fn retained_by(owner: &OwnerReference) -> String {
-    let OwnerReference { kind, name, .. } = owner;
-    if kind == FIRST_KIND { name.clone() } else { format!("{kind}.{name}") }
+    if retained.is_some_and(|value| value == retained_by) { Ownership::Ours } else { Ownership::Foreign }
 }
 
 #[cfg(test)]
@@ -55,16 +46,12 @@ mod tests {
 
     #[test]
     fn what_a_kind_left_belongs_to_no_other_kind_of_the_same_name() {
-        let (first, second) = (owner("ScAuth"), owner("ScAuthClient"));
-        let left = labelled(&retained_by(&second));
-        assert_eq!((ownership(&left, &first), ownership(&left, &second)), (Ownership::Foreign, Ownership::Ours));
-        let left = labelled(&retained_by(&first));
-        assert_eq!((ownership(&left, &first), ownership(&left, &second)), (Ownership::Ours, Ownership::Foreign));
-    }
-
-    #[test]
-    fn what_release_0_2_left_belongs_to_the_scauth() {
-        assert_eq!(retained_by(&owner("ScAuth")), "a");
-        assert_eq!(ownership(&labelled("a"), &owner("ScAuth")), Ownership::Ours);
+        let (first, second) = (owner("First"), owner("Second"));
+        let of = |label: &str| {
+            let left = labelled(label);
+            (ownership(&left, &first, "a"), ownership(&left, &second, "Second.a"))
+        };
+        assert_eq!(of("a"), (Ownership::Ours, Ownership::Foreign));
+        assert_eq!(of("Second.a"), (Ownership::Foreign, Ownership::Ours));
     }
 }

@@ -8,7 +8,8 @@ use kube::{Api, ResourceExt as _};
 use sc_auth_contract::places::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_USERNAME};
 use serde_json::{Value, json};
 
-use super::{ApplyContext, Keys};
+use super::applied::Keys;
+use super::context::ApplyContext;
 use crate::api::DeletionPolicy;
 use crate::scauth::child::Child;
 use crate::scauth::children;
@@ -16,9 +17,9 @@ use crate::scauth::identity::{ADMIN_CREATED, ADMIN_NOT_CREATED, admin_is_created
 use crate::scauth::names::{ANNOTATION_ADMIN, FIELD_MANAGER, LABEL_RETAINED};
 use crate::scauth::observe::Observed;
 use crate::scauth::resolved::Resolved;
+use crate::scauth::retention::retained_by;
 use crate::scauth::rotation::{self, Stored};
 use crate::shared::error::{self, ApplyError};
-use crate::shared::ownership::retained_by;
 
 /// Creates missing generated Secrets, and rotates keys that are due.
 pub async fn make_and_keep(

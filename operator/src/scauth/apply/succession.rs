@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use kube::core::DynamicObject;
 
-use super::Applied;
+use super::applied::Applied;
 use crate::scauth::child::Child;
 use crate::scauth::exposure::{has_address, is_accepted};
 

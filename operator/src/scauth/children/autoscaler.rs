@@ -5,7 +5,8 @@ use k8s_openapi::api::autoscaling::v2::{
     ResourceMetricSource,
 };
 
-use super::{Resolved, owned};
+use super::metadata::owned;
+use crate::scauth::resolved::Resolved;
 use crate::scauth::scale::Scale;
 
 pub fn build(resolved: &Resolved) -> Option<HorizontalPodAutoscaler> {

@@ -4,8 +4,10 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy,
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Resolved, owned, selector, template};
+use super::metadata::{owned, selector};
+use super::template;
 use crate::scauth::names::{ANNOTATION_IMAGE, ANNOTATION_POD_IDS, ANNOTATION_REVISION, ANNOTATION_SPEC_IMAGE};
+use crate::scauth::resolved::Resolved;
 use crate::scauth::scale::Scale;
 
 pub fn build(resolved: &Resolved) -> Deployment {

@@ -4,7 +4,8 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Resolved, owned, selector};
+use super::metadata::{owned, selector};
+use crate::scauth::resolved::Resolved;
 
 pub fn build(resolved: &Resolved) -> Option<PodDisruptionBudget> {
     resolved.has_budget.then(|| PodDisruptionBudget {

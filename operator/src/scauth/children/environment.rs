@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::EnvVar;
 
-use super::Resolved;
+use crate::scauth::resolved::Resolved;
 
 pub fn environment(resolved: &Resolved, command: &str) -> Vec<EnvVar> {
     let serve = if command == "serve" { &resolved.settings.serve[..] } else { &[] };

@@ -3,9 +3,10 @@
 use sc_auth_contract::places::PORT;
 use serde_json::{Value, json};
 
-use super::{Resolved, owned};
+use super::metadata::owned;
 use crate::scauth::child::Child;
 use crate::scauth::exposure::Exposure;
+use crate::scauth::resolved::Resolved;
 
 /// Sends every field with the API server's defaults, so that nothing differs afterwards.
 pub fn build(resolved: &Resolved) -> Option<Value> {

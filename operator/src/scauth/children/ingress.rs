@@ -6,8 +6,9 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Resolved, owned};
+use super::metadata::owned;
 use crate::scauth::exposure::Exposure;
+use crate::scauth::resolved::Resolved;
 
 pub fn build(resolved: &Resolved) -> Option<Ingress> {
     let Exposure::Ingress(wanted) = resolved.free() else { return None };

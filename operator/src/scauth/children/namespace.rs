@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Resolved, kept, labels};
-use crate::scauth::resolved::NamespaceUse;
+use super::metadata::{kept, labels};
+use crate::scauth::resolved::{NamespaceUse, Resolved};
 
 pub fn build(resolved: &Resolved) -> Option<Namespace> {
     let metadata = match resolved.namespace {

@@ -9,8 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sc_auth_contract::places::{OPS_PORT, PORT};
 
-use super::{Resolved, owned, selector};
+use super::metadata::{owned, selector};
 use crate::scauth::names::FIELD_MANAGER;
+use crate::scauth::resolved::Resolved;
 
 pub fn build(resolved: &Resolved) -> NetworkPolicy {
     let wanted = resolved.network_policy.clone();

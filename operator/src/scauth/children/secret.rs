@@ -12,9 +12,9 @@ use sc_auth_contract::places::{ADMIN_EMAIL, ADMIN_ID, ADMIN_PASSWORD, ADMIN_USER
 use sc_auth_contract::time::UnixTime;
 use secrecy::ExposeSecret as _;
 
-use super::{Resolved, kept};
+use super::metadata::kept;
 use crate::scauth::names::ANNOTATION_ACCEPTED;
-use crate::scauth::resolved::Admin;
+use crate::scauth::resolved::{Admin, Resolved};
 
 /// The signing keys, for the pods.
 pub fn keys_secret(resolved: &Resolved, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {

@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sc_auth_contract::places::{OPS_PORT, PORT};
 
-use super::{Resolved, owned, selector};
+use super::metadata::{owned, selector};
+use crate::scauth::resolved::Resolved;
 
 /// Distinguishes the two for a ServiceMonitor.
 const COMPONENT: &str = "app.kubernetes.io/component";

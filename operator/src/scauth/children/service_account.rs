@@ -2,7 +2,8 @@
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 
-use super::{Resolved, owned};
+use super::metadata::owned;
+use crate::scauth::resolved::Resolved;
 
 pub fn build(resolved: &Resolved) -> ServiceAccount {
     ServiceAccount {

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Resolved, owned, selector, service};
+use super::metadata::{owned, selector};
+use super::service;
 use crate::scauth::child::Child;
+use crate::scauth::resolved::Resolved;
 
 pub fn build(resolved: &Resolved) -> Option<Value> {
     let wanted = resolved.monitoring.as_ref()?;

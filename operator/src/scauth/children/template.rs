@@ -22,10 +22,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sc_auth_contract::places::{self, Mount, OPS_PORT, PORT};
 
 use super::environment::environment;
-use super::{Resolved, labels, selector};
+use super::metadata::{labels, selector};
 use crate::api::PodTemplate;
 use crate::scauth::names::ANNOTATION_DATABASE;
 use crate::scauth::release::PodIds;
+use crate::scauth::resolved::Resolved;
 use crate::scauth::resources::Amount;
 
 const USER: i64 = 65_532;

@@ -3,7 +3,8 @@
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::{Resolved, kept};
+use super::metadata::kept;
+use crate::scauth::resolved::Resolved;
 
 pub fn build(resolved: &Resolved) -> Option<PersistentVolumeClaim> {
     let volume = resolved.database.volume()?;

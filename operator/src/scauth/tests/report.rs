@@ -14,8 +14,8 @@ use crate::scauth::observe::Observed;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::report::{self, Outcome};
 use crate::scauth::rollout::{self, Pod};
-use crate::scauth::validate::Refusal;
 use crate::shared::reasons::Reason;
+use crate::shared::refusal::Refusal;
 
 fn status(scauth: &ScAuth, observed: &Observed, outcome: &Outcome, now: Timestamp) -> ScAuthStatus {
     report::status(scauth, observed, outcome, &UpgradeTurn::Now, now)

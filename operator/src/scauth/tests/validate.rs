@@ -15,9 +15,10 @@ use crate::scauth::observe::Observed;
 use crate::scauth::ownership::is_wanted;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::resolved::NamespaceUse;
+use crate::scauth::retention::ownership;
 use crate::scauth::scale::Scale;
 use crate::scauth::validate::validate;
-use crate::shared::ownership::{Ownership, ownership};
+use crate::shared::ownership::Ownership;
 use crate::shared::reasons::Reason;
 
 fn with_namespace(metadata: ObjectMeta) -> Observed {

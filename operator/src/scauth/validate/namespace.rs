@@ -4,12 +4,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
-use super::Refusal;
 use super::ownership::collecting;
 use crate::scauth::names::{ANNOTATION_ALLOW, Names};
 use crate::scauth::resolved::NamespaceUse;
-use crate::shared::ownership::{Ownership, ownership};
+use crate::scauth::retention::ownership;
+use crate::shared::ownership::Ownership;
 use crate::shared::reasons::Reason;
+use crate::shared::refusal::Refusal;
 
 pub fn check(
     live: Option<&DynamicObject>,

@@ -2,9 +2,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use super::Refusal;
-use crate::shared::ownership::{Ownership, ownership};
+use crate::scauth::retention::ownership;
+use crate::shared::ownership::Ownership;
 use crate::shared::reasons::Reason;
+use crate::shared::refusal::Refusal;
 
 /// # Errors
 /// If an object is not ours, or is being deleted; but a pod may keep using a claim that is being deleted.

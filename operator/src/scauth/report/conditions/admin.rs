@@ -1,10 +1,9 @@
 //! AdminReady: whether an Admin was created with the password in the Secret with the first Admin. Nothing is said where nobody knows:
 //! of a Secret that release 0.2 made, and where a person has deleted it.
 
-use super::{ConditionUpdate, update};
 use crate::scauth::identity::admin_is_created;
-use crate::scauth::report::ConditionInput;
-use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::scauth::report::input::ConditionInput;
+use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
 
 const KIND: ConditionType = ConditionType::AdminReady;

@@ -3,15 +3,15 @@
 use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::status::{EMPTY_DATABASE, HoldReason, Offered, Other};
 
-use super::{ConditionUpdate, before, trouble, unreachable, update};
+use super::earlier::{before, unreachable};
 use crate::scauth::health::{Health, PodReports};
 use crate::scauth::identity::candidates;
 use crate::scauth::mounts;
 use crate::scauth::names::ANNOTATION_ACCEPT_DATABASE;
-use crate::scauth::report::ConditionInput;
+use crate::scauth::report::input::ConditionInput;
 use crate::scauth::rollout::Cause;
 use crate::scauth::volume;
-use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
 
 const KIND: ConditionType = ConditionType::DatabaseReady;
@@ -27,7 +27,7 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     if let Some(changed) = health.and_then(|health| changed(input, health)) {
         return changed;
     }
-    match trouble(input) {
+    match input.trouble() {
         Some(trouble) if matches!(trouble.cause, Cause::Migration | Cause::Start) => {
             return not_ready(trouble.cause.reason(), trouble.message);
         }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConditionUpdate, update};
 use crate::scauth::child::Child;
 use crate::scauth::exposure::{Exposure, Ingress, has_address, is_accepted, words_of_gateways};
 use crate::scauth::hosts::Other;
 use crate::scauth::hosts::entry_point::class;
-use crate::scauth::report::ConditionInput;
-use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::scauth::report::input::ConditionInput;
+use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
 
 pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {

@@ -1,10 +1,10 @@
 //! KeysReady: whether the keys of the sessions in the database still exist, and whether all pods use those in the
 //! Secret. The pods report this; those of release 0.2 do not, and then the condition is absent.
 
-use super::{ConditionUpdate, before, unreachable, update};
+use super::earlier::{before, unreachable};
 use crate::scauth::health::{Health, PodReports};
-use crate::scauth::report::ConditionInput;
-use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::scauth::report::input::ConditionInput;
+use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
 
 const KIND: ConditionType = ConditionType::KeysReady;

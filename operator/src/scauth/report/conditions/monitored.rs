@@ -1,9 +1,8 @@
 //! Monitored: whether a ServiceMonitor exists for Prometheus.
 
-use super::{ConditionUpdate, update};
 use crate::scauth::child::Child;
-use crate::scauth::report::ConditionInput;
-use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::scauth::report::input::ConditionInput;
+use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
 
 pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {

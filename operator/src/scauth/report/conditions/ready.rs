@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use kube::ResourceExt as _;
 
-use super::{ConditionUpdate, before, trouble, unreachable, update};
+use super::earlier::{before, unreachable};
 use crate::scauth::capacity::State;
 use crate::scauth::health::PodReports;
 use crate::scauth::release::UpgradeTurn;
-use crate::scauth::report::ConditionInput;
+use crate::scauth::report::input::ConditionInput;
 use crate::scauth::scale::Scale;
 use crate::scauth::volume;
-use crate::shared::conditions::{ConditionStatus, ConditionType};
+use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
 
 pub fn active(
@@ -123,7 +123,7 @@ fn obstacle(
         if database.status == ConditionStatus::False && !leaves_clients_alone(database.reason) {
             return Some((database.reason, database.message.clone()));
         }
-        return Some(match trouble(input) {
+        return Some(match input.trouble() {
             Some(trouble) => (trouble.cause.reason(), trouble.message),
             None => (Reason::RollingOut, progress(input)),
         });

@@ -1,0 +1,48 @@
+//! The children's names, labels and owners.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::api::DeletionPolicy;
+use crate::scauth::names::{FIELD_MANAGER, LABEL_RETAINED, LABEL_SCAUTH, MANAGED_BY};
+use crate::scauth::resolved::Resolved;
+use crate::scauth::retention::retained_by;
+
+/// Distinguishes our pods from all others; it can never change.
+pub fn selector(resolved: &Resolved) -> BTreeMap<String, String> {
+    [
+        ("app.kubernetes.io/name".to_owned(), "sc-auth".to_owned()),
+        ("app.kubernetes.io/instance".to_owned(), resolved.names.scauth.clone()),
+    ]
+    .into()
+}
+
+pub fn labels(resolved: &Resolved) -> BTreeMap<String, String> {
+    let mut labels = selector(resolved);
+    labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
+    labels.insert(LABEL_SCAUTH.to_owned(), resolved.names.scauth.clone());
+    labels
+}
+
+/// Metadata of objects that are deleted with the ScAuth.
+pub fn owned(resolved: &Resolved, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(resolved.names.namespace.clone()),
+        labels: Some(labels(resolved)),
+        owner_references: Some(vec![resolved.owner.clone()]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// Metadata of objects that are kept, unless the policy deletes them.
+pub fn kept(resolved: &Resolved, name: &str) -> ObjectMeta {
+    let mut metadata = owned(resolved, name);
+    if resolved.policy == DeletionPolicy::Retain {
+        metadata.owner_references = None;
+        let labels = metadata.labels.get_or_insert_default();
+        labels.insert(LABEL_RETAINED.to_owned(), retained_by(&resolved.owner).to_owned());
+    }
+    metadata
+}

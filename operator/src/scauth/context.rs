@@ -1,0 +1,44 @@
+//! What all reconciles of ScAuths share.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube_runtime::events::Recorder;
+use kube_runtime::reflector::{ObjectRef, Store};
+
+use super::health::HealthCache;
+use super::validate::Environment;
+use crate::api::ScAuth;
+use crate::shared::attempts::Attempts;
+use crate::shared::cache::ApplyCache;
+
+/// The context that all reconciles share.
+pub struct Context {
+    pub client: Client,
+    pub environment: Environment,
+    pub recorder: Recorder,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
+    /// How often a healthy ScAuth is reconciled; its Secrets are not watched.
+    pub resync: Duration,
+    /// Time limit of a reconcile, without the report.
+    pub patience: Duration,
+    /// How long a signing key is published before it signs.
+    pub publish_keys_for: Duration,
+    /// All ScAuths, from the watch's store.
+    pub fleet: Store<ScAuth>,
+    /// The reports of their pods.
+    pub health_cache: HealthCache,
+    pub attempts: Attempts,
+    pub apply_cache: ApplyCache,
+}
+
+impl Context {
+    /// Forgets deleted ScAuths.
+    pub fn forget_deleted(&self) {
+        let exists = |name: &str| self.fleet.get(&ObjectRef::new(name)).is_some();
+        self.attempts.keep_only(exists);
+        self.apply_cache.keep_only(exists);
+    }
+}

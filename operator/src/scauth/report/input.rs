@@ -1,0 +1,77 @@
+//! What the conditions are found from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::core::DynamicObject;
+
+use super::outcome::Outcome;
+use crate::api::KeyStatus;
+use crate::scauth::child::Child;
+use crate::scauth::mounts;
+use crate::scauth::observe::Observed;
+use crate::scauth::resolved::Resolved;
+use crate::scauth::rollout::{Rollout, Trouble};
+use crate::scauth::rotation::Stored;
+use crate::shared::reasons::Reason;
+
+/// The input of the conditions, if the spec could be built.
+pub struct ConditionInput<'a> {
+    pub resolved: &'a Resolved,
+    pub observed: &'a Observed,
+    pub children: &'a BTreeMap<Child, DynamicObject>,
+    pub unknown_kinds: &'a BTreeSet<Child>,
+    pub keys: KeyInput<'a>,
+    /// Why the volume does not grow.
+    pub not_grown: Option<&'a (Reason, String)>,
+    pub rollout: Rollout,
+    /// The previous conditions: the pods' reports are kept until the next poll.
+    pub before: &'a [Condition],
+}
+
+/// The state of the generated keys.
+#[derive(Default)]
+pub struct KeyInput<'a> {
+    pub broken: Option<&'a str>,
+    /// Whether the Secret had been deleted and was recreated with new keys.
+    pub were_lost: bool,
+    /// The identifiers of the keys in the Secret, if they are valid.
+    pub kids: BTreeSet<String>,
+}
+
+impl<'a> ConditionInput<'a> {
+    pub fn of(outcome: &'a Outcome, observed: &'a Observed, before: &'a [Condition]) -> Option<Self> {
+        let (resolved, children, unknown_kinds, keys) = match outcome {
+            Outcome::Applied { resolved, applied } => {
+                let kids = applied.keys.status.iter().map(|key| key.kid.clone()).collect();
+                let (broken, were_lost) = (applied.keys.broken.as_deref(), applied.keys.were_lost);
+                let keys = KeyInput { broken, were_lost, kids };
+                (resolved.as_ref(), &applied.children, &applied.unknown_kinds, keys)
+            }
+            Outcome::Suspended { resolved, .. } => {
+                let kids = stored_keys(observed).into_iter().map(|key| key.kid).collect();
+                let keys = KeyInput { kids, ..KeyInput::default() };
+                (resolved.as_ref(), &observed.children, &observed.unknown_kinds, keys)
+            }
+            Outcome::Refused(_) | Outcome::Failed(_) => return None,
+        };
+        let not_grown = match outcome {
+            Outcome::Applied { applied, .. } => applied.not_grown.as_ref(),
+            _ => None,
+        };
+        let rollout = children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
+        Some(Self { resolved, observed, children, unknown_kinds, keys, not_grown, rollout, before })
+    }
+
+    /// Why the pods do not run, the most specific reason.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let first = self.observed.troubles.iter().chain(&self.rollout.trouble).min()?;
+        Some(Trouble { cause: first.cause, message: mounts::explain(&self.resolved.secrets, &first.message) })
+    }
+}
+
+/// The keys in the Secret that was read, without their private parts.
+pub fn stored_keys(observed: &Observed) -> Vec<KeyStatus> {
+    let stored = observed.secret.as_ref().and_then(|secret| Stored::read(secret).ok());
+    stored.map(|stored| stored.status()).unwrap_or_default()
+}

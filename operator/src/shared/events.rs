@@ -1,0 +1,58 @@
+//! Events about an object.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube_runtime::events::{Event, EventType, Recorder};
+
+use super::conditions::{ConditionStatus, ConditionType, find, is_informational};
+use super::reasons::Reason;
+
+/// An event to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    type_: EventType,
+    reason: String,
+    note: String,
+}
+
+impl News {
+    /// Its type is Normal if the reason requires no action, otherwise Warning.
+    pub fn of(reason: Reason, note: String) -> Self {
+        Self { type_: type_of(reason.is_informational()), reason: reason.to_string(), note }
+    }
+}
+
+fn type_of(is_informational: bool) -> EventType {
+    if is_informational { EventType::Normal } else { EventType::Warning }
+}
+
+/// An event for each condition whose status or reason has changed.
+pub fn changes(old: &[Condition], new: &[Condition]) -> Vec<News> {
+    let is_known = |new: &Condition| {
+        old.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason)
+    };
+    let ready = find(new, ConditionType::Ready).map(|ready| ready.reason.as_str());
+    // The reason of these two is usually that of Ready.
+    let repeats = [ConditionType::Reconciling, ConditionType::Stalled];
+    let is_news = |new: &Condition| new.status == ConditionStatus::True && Some(new.reason.as_str()) != ready;
+    let told = new.iter().filter(|new| !repeats.iter().any(|type_| new.type_ == *type_) || is_news(new));
+    let changed = told.filter(|new| !is_known(new));
+    changed
+        .map(|new| News {
+            type_: type_of(is_informational(new)),
+            reason: new.reason.clone(),
+            note: format!("{}={}: {}", new.type_, new.status, new.message),
+        })
+        .collect()
+}
+
+/// Publishes the events. A failure is only logged.
+pub async fn publish(recorder: &Recorder, object: &ObjectReference, news: Vec<News>) {
+    for News { type_, reason, note } in news {
+        let note = Some(note.chars().take(1_000).collect());
+        let event = Event { type_, reason, note, action: "Reconcile".to_owned(), secondary: None };
+        if let Err(error) = recorder.publish(&event, object).await {
+            tracing::warn!(%error, "could not publish an event");
+        }
+    }
+}
