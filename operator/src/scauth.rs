@@ -91,9 +91,7 @@ pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Act
 /// The requeue after a failure: each object has its own delays, which grow.
 #[expect(clippy::needless_pass_by_value, reason = "the Controller's signature")]
 pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Action {
-    let delay = context.attempts.count(&scauth.name_any());
-    tracing::warn!(name = scauth.name_any(), %error, delay = delay.as_secs(), "reconcile failed");
-    Action::requeue(jittered(delay))
+    context.attempts.retry(&scauth.name_any(), error)
 }
 
 async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {

@@ -21,5 +21,6 @@ pub mod reasons;
 pub mod refusal;
 pub mod rules;
 pub mod schema;
+pub mod secrets;
 pub mod status;
 pub mod watches;

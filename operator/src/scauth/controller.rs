@@ -25,7 +25,7 @@ use super::names::LABEL_SCAUTH;
 use super::{Context, PLURAL, reconcile, retry};
 use crate::api::ScAuth;
 use crate::shared::definitions::Definitions;
-use crate::shared::error::{ApplyError, Error};
+use crate::shared::error::Error;
 use crate::shared::freshness::Freshness;
 use crate::shared::metrics::Metrics;
 use crate::shared::watches::{self, Optional, PAGE};
@@ -123,13 +123,7 @@ async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -
     context.forget_deleted();
     let started = Instant::now();
     let result = reconcile(scauth, context).await;
-    let outcome = match &result {
-        Ok(_) => "done",
-        Err(Error::TimedOut | Error::Apply(ApplyError::TimedOut)) => "timed_out",
-        Err(Error::Report(_)) => "not_reported",
-        Err(Error::Apply(ApplyError::Unread(_))) => "not_read",
-        Err(Error::Apply(_)) => "not_applied",
-    };
+    let outcome = result.as_ref().map_or_else(Error::outcome, |_| "done");
     metrics.ended(outcome, started.elapsed());
     result
 }

@@ -5,6 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use kube_runtime::controller::Action;
+
+use super::error::Error;
+use super::jitter::jittered;
+
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 /// Transient failures are reported only after this many in a row.
@@ -21,6 +26,13 @@ impl Attempts {
         let delay = FIRST.saturating_mul(1 << (*failures).min(16)).min(LONGEST);
         *failures = failures.saturating_add(1);
         delay
+    }
+
+    /// The requeue after a failure.
+    pub fn retry(&self, name: &str, error: &Error) -> Action {
+        let delay = self.count(name);
+        tracing::warn!(name, %error, delay = delay.as_secs(), "reconcile failed");
+        Action::requeue(jittered(delay))
     }
 
     pub fn is_below_threshold(&self, name: &str) -> bool {

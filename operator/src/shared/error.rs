@@ -15,6 +15,18 @@ pub enum Error {
     Apply(#[from] ApplyError),
 }
 
+impl Error {
+    /// The outcome of the reconcile, for the metrics.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::TimedOut | Self::Apply(ApplyError::TimedOut) => "timed_out",
+            Self::Report(_) => "not_reported",
+            Self::Apply(ApplyError::Unread(_)) => "not_read",
+            Self::Apply(_) => "not_applied",
+        }
+    }
+}
+
 /// Why the children could not be read or applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {

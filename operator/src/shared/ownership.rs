@@ -13,8 +13,8 @@ pub enum Ownership {
     Foreign,
 }
 
-/// Determines the owner: an object is ours by its owner's uid, or by `retained_by` in its label [`LABEL_RETAINED`]. Each
-/// kind writes values that no other kind writes: the objects of two kinds can have the same name.
+/// Determines the owner: an object is ours by its owner's uid, or by `retained_by` in its label [`LABEL_RETAINED`]. The
+/// objects of two kinds can have the same name: each kind writes values that no other kind writes.
 pub fn ownership(metadata: &ObjectMeta, owner: &OwnerReference, retained_by: &str) -> Ownership {
     let owners = metadata.owner_references.as_deref().unwrap_or_default();
     if owners.iter().any(|other| other.uid == owner.uid) {

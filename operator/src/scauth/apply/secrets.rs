@@ -3,10 +3,9 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use sc_auth_contract::places::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_USERNAME};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::applied::Keys;
 use super::context::ApplyContext;
@@ -14,12 +13,13 @@ use crate::api::DeletionPolicy;
 use crate::scauth::child::Child;
 use crate::scauth::children;
 use crate::scauth::identity::{ADMIN_CREATED, ADMIN_NOT_CREATED, admin_is_created};
-use crate::scauth::names::{ANNOTATION_ADMIN, FIELD_MANAGER, LABEL_RETAINED};
+use crate::scauth::names::ANNOTATION_ADMIN;
 use crate::scauth::observe::Observed;
 use crate::scauth::resolved::Resolved;
 use crate::scauth::retention::retained_by;
 use crate::scauth::rotation::{self, Stored};
-use crate::shared::error::{self, ApplyError};
+use crate::shared::error::ApplyError;
+use crate::shared::secrets::{self, create, patch};
 
 /// Creates missing generated Secrets, and rotates keys that are due.
 pub async fn make_and_keep(
@@ -51,6 +51,12 @@ pub async fn make_and_keep(
     }
     let live = &expect(&api, resolved, live).await?;
     rotate(&api, context, live).await
+}
+
+/// Whether a Secret is kept follows `deletionPolicy`. Returns whether a change was needed.
+async fn keep(api: &Api<Secret>, resolved: &Resolved, live: &ObjectMeta) -> Result<bool, ApplyError> {
+    let label = (resolved.policy == DeletionPolicy::Retain).then(|| retained_by(&resolved.owner));
+    secrets::keep(api, live, &resolved.owner, label).await
 }
 
 /// Updates the file beside the keys.
@@ -107,43 +113,4 @@ async fn rotate(api: &Api<Secret>, context: &ApplyContext<'_>, live: &Secret) ->
     tracing::info!(name = live.name_any(), steps = ?change.notes, "rotating keys");
     let patched = patch(api, &live.name_any(), &change.patch()).await?;
     Ok(Keys { notes: change.notes, ..read(&patched, context) })
-}
-
-async fn create(api: &Api<Secret>, secret: &Secret) -> Result<Secret, ApplyError> {
-    tracing::info!(kind = "Secret", name = secret.name_any(), "creating");
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    api.create(&params, secret).await.map_err(|source| refused(&secret.name_any(), source))
-}
-
-async fn patch(api: &Api<Secret>, name: &str, patch: &Value) -> Result<Secret, ApplyError> {
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    api.patch(name, &params, &Patch::Merge(patch)).await.map_err(|source| refused(name, source))
-}
-
-fn refused(name: &str, source: kube::Error) -> ApplyError {
-    error::refused("Secret".to_owned(), name, source)
-}
-
-/// Whether a Secret is kept follows `deletionPolicy`; its content and other owners are not touched. Returns whether a
-/// change was needed.
-async fn keep(api: &Api<Secret>, resolved: &Resolved, live: &ObjectMeta) -> Result<bool, ApplyError> {
-    let (ours, others): (Vec<_>, Vec<_>) =
-        live.owner_references.iter().flatten().cloned().partition(|owner| owner.uid == resolved.owner.uid);
-    let is_retained = live.labels.iter().flatten().any(|(name, _)| name == LABEL_RETAINED);
-    let is_to_stay = resolved.policy == DeletionPolicy::Retain;
-    if is_to_stay == ours.is_empty() && is_to_stay == is_retained {
-        return Ok(false);
-    }
-    let mut owners = others;
-    if !is_to_stay {
-        owners.push(resolved.owner.clone());
-    }
-    let metadata = json!({
-        "resourceVersion": live.resource_version,
-        "ownerReferences": owners,
-        "labels": {LABEL_RETAINED: is_to_stay.then(|| retained_by(&resolved.owner))},
-    });
-    let name = live.name.clone().unwrap_or_default();
-    patch(api, &name, &json!({"metadata": metadata})).await?;
-    Ok(true)
 }
