@@ -5,6 +5,7 @@ mod apply;
 mod text;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -47,7 +48,7 @@ pub struct DiffArgs {
 /// # Errors
 /// If the file or the cluster cannot be read, or the API server or the operator would refuse a ScAuth.
 pub async fn run(args: DiffArgs) -> anyhow::Result<String> {
-    let environment = args.release.environment();
+    let environment = args.release.environment(Duration::ZERO);
     let scauths = render::read(&args.filename)?;
     let client = Client::try_default().await.context("connecting to the API server")?;
     diff(&client, &scauths, args.field_manager.as_deref(), &environment).await

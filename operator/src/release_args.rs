@@ -1,5 +1,7 @@
 //! The arguments that `run`, `render` and `diff` have in common.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use clap::Args;
 
@@ -45,14 +47,15 @@ impl ReleaseArgs {
         Ok(())
     }
 
-    /// The same in the form that a reconcile needs.
-    pub fn environment(self) -> Environment {
+    /// The same in the form that a reconcile needs. `publish_keys_for` only matters where keys rotate.
+    pub fn environment(self, publish_keys_for: Duration) -> Environment {
         let image = self.server_image.unwrap_or_default().trim().to_owned();
         let ids = if self.openshift { PodIds::Assigned } else { PodIds::Fixed };
         Environment {
             defaults: ReleaseDefaults { version: env!("CARGO_PKG_VERSION").to_owned(), image, ids },
             namespace: self.namespace,
             allowed_images: self.allowed_images.into_iter().filter(|start| !start.is_empty()).collect(),
+            publish_keys_for,
         }
     }
 }

@@ -5,6 +5,7 @@ mod yaml;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -39,7 +40,7 @@ pub struct RenderArgs {
 /// # Errors
 /// If the file cannot be read, or contains no ScAuth, or one that the operator would refuse.
 pub fn render(args: RenderArgs) -> anyhow::Result<String> {
-    let environment = args.release.environment();
+    let environment = args.release.environment(Duration::ZERO);
     let mut text = String::new();
     for mut scauth in manifest::read(&args.filename, problems)? {
         scauth.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());

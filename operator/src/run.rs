@@ -104,7 +104,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     });
     tasks.spawn(definitions::follow(client.clone(), scauth::needs_definition, known));
 
-    let environment = args.release.environment();
+    let environment = args.release.environment(args.publish_keys_for);
     let identity = leader::identity(&args.name, now());
     let mut candidate = Candidate::new(client.clone(), &environment.namespace, args.lease, identity.clone(), now);
     if !is_defined(&mut definitions, &stop).await {
@@ -125,7 +125,6 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         clock: now,
         resync: args.resync,
         patience: LONGEST_RECONCILE,
-        publish_keys_for: args.publish_keys_for,
         fleet: fleet.clone(),
         health_cache: HealthCache::asking(now),
         attempts: Attempts::default(),

@@ -53,7 +53,6 @@ use release::UpgradeTurn;
 use report::Outcome;
 use resolved::Resolved;
 use rollout::Rollout;
-use rotation::Plan;
 
 /// The CustomResourceDefinition.
 pub const DEFINITION: &str = "scauths.sc-auth.io";
@@ -153,9 +152,7 @@ async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observe
             Err(error) => Outcome::Failed(error),
         };
     }
-    let plan = Plan::of(scauth, context.publish_keys_for);
-    let apply_context =
-        ApplyContext { client: &context.client, cache: &context.apply_cache, plan: &plan, now: (context.clock)() };
+    let apply_context = ApplyContext { client: &context.client, cache: &context.apply_cache, now: (context.clock)() };
     match Box::pin(apply::apply(&apply_context, &resolved, children, observed)).await {
         Ok(applied) => Outcome::Applied { resolved: Box::new(resolved), applied: Box::new(applied) },
         Err(error) => Outcome::Failed(error),

@@ -24,8 +24,6 @@ pub struct Context {
     pub resync: Duration,
     /// Time limit of a reconcile, without the report.
     pub patience: Duration,
-    /// How long a signing key is published before it signs.
-    pub publish_keys_for: Duration,
     /// All ScAuths, from the watch's store.
     pub fleet: Store<ScAuth>,
     /// The reports of their pods.

@@ -11,11 +11,12 @@ use super::mounts::SecretMount;
 use super::names::Names;
 use super::release::Release;
 use super::resources::PodResources;
+use super::rotation::Plan;
 use super::scale::Scale;
 use super::settings::Settings;
 use crate::api::{DeletionPolicy, Monitoring, NetworkPolicy, PodTemplate};
 
-/// A ScAuth that can be built, with the defaults that the children need. The plan of the keys and `suspend` are no part.
+/// A ScAuth that can be built, with all defaults. `suspend` is no part.
 #[derive(Debug, Clone)]
 pub struct Resolved {
     pub names: Names,
@@ -38,6 +39,8 @@ pub struct Resolved {
     pub secrets: Vec<SecretMount>,
     /// The algorithm of new keys for access tokens.
     pub algorithm: Algorithm,
+    /// How the keys rotate.
+    pub plan: Plan,
     pub admin: Admin,
     pub issuer: String,
     /// How clients reach the API if the hosts are free.

@@ -15,6 +15,8 @@ mod rotation;
 mod template;
 mod validate;
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
@@ -39,6 +41,7 @@ fn environment() -> Environment {
         },
         namespace: "system".into(),
         allowed_images: Vec::new(),
+        publish_keys_for: Duration::from_mins(15),
     }
 }
 

@@ -3,6 +3,8 @@
 mod namespace;
 mod ownership;
 
+use std::time::Duration;
+
 use kube::Resource as _;
 
 use ownership::check_children;
@@ -14,7 +16,7 @@ use super::mounts;
 use super::observe::Observed;
 use super::resolved::{Admin, Database, Resolved};
 use super::resources::PodResources;
-use super::rotation::algorithm;
+use super::rotation::{Plan, algorithm};
 use super::scale::{beside, has_budget, scale};
 use super::settings::Settings;
 use super::volume;
@@ -33,6 +35,8 @@ pub struct Environment {
     pub namespace: String,
     /// The allowed prefixes of a ScAuth's image; empty allows any image.
     pub allowed_images: Vec<String>,
+    /// How long a signing key is published before it signs.
+    pub publish_keys_for: Duration,
 }
 
 /// # Errors
@@ -70,6 +74,7 @@ pub fn validate(
         settings: Settings::of(spec, &issuer),
         secrets: mounts::generated(&names).into_iter().chain(mounts::referenced(spec)).collect(),
         algorithm: algorithm(keys.algorithm.unwrap_or_default()),
+        plan: Plan::of(scauth, environment.publish_keys_for),
         admin: admin(spec),
         issuer,
         exposure: Exposure::of(spec, &names),

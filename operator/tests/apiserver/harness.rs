@@ -180,12 +180,12 @@ pub fn operator(client: Client) -> Arc<Context> {
             defaults: ReleaseDefaults { version: "0.2.0".into(), image: IMAGE.into(), ids: PodIds::Fixed },
             namespace: "sc-auth-system".into(),
             allowed_images: Vec::new(),
+            // A rotation is a publication, and at the next look a promotion.
+            publish_keys_for: Duration::ZERO,
         },
         clock: soon,
         resync: Duration::from_mins(5),
         patience: Duration::from_secs(25),
-        // A rotation is a publication, and at the next look a promotion.
-        publish_keys_for: Duration::ZERO,
         fleet: reflector::store().0,
         health_cache: HealthCache::default(),
         attempts: Attempts::default(),

@@ -3,12 +3,10 @@
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
-use crate::scauth::rotation::Plan;
 use crate::shared::cache::ApplyCache;
 
 pub struct ApplyContext<'a> {
     pub client: &'a Client,
     pub cache: &'a ApplyCache,
-    pub plan: &'a Plan,
     pub now: Timestamp,
 }

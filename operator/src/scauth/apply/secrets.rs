@@ -44,13 +44,13 @@ pub async fn make_and_keep(
     let Some(live) = &observed.secret else {
         let secret = children::keys_secret(resolved, context.now.as_second().into(), &mut rand::rng())?;
         let made = create(&api, &secret).await?;
-        return Ok(Keys { were_lost: !is_first || resolved.had_keys, ..read(&made, context) });
+        return Ok(Keys { were_lost: !is_first || resolved.had_keys, ..read(&made, resolved) });
     };
     if keep(&api, resolved, &live.metadata).await? {
-        return Ok(read(live, context));
+        return Ok(read(live, resolved));
     }
     let live = &expect(&api, resolved, live).await?;
-    rotate(&api, context, live).await
+    rotate(&api, context, resolved, live).await
 }
 
 /// Whether a Secret is kept follows `deletionPolicy`. Returns whether a change was needed.
@@ -84,15 +84,15 @@ async fn note_admin(api: &Api<Secret>, live: &ObjectMeta, observed: &Observed) -
     patch(api, live.name.as_deref().unwrap_or_default(), &change).await.map(drop)
 }
 
-fn read(secret: &Secret, context: &ApplyContext<'_>) -> Keys {
+fn read(secret: &Secret, resolved: &Resolved) -> Keys {
     match Stored::read(secret) {
-        Ok(stored) => found(&stored, context),
+        Ok(stored) => found(&stored, resolved),
         Err(problem) => broken(secret, &problem),
     }
 }
 
-fn found(stored: &Stored, context: &ApplyContext<'_>) -> Keys {
-    let next_step = Some(rotation::next_step(stored, context.plan));
+fn found(stored: &Stored, resolved: &Resolved) -> Keys {
+    let next_step = Some(rotation::next_step(stored, &resolved.plan));
     Keys { status: stored.status(), next_step, ..Keys::default() }
 }
 
@@ -103,14 +103,19 @@ fn broken(secret: &Secret, problem: &str) -> Keys {
     Keys { broken: Some(broken), ..Keys::default() }
 }
 
-async fn rotate(api: &Api<Secret>, context: &ApplyContext<'_>, live: &Secret) -> Result<Keys, ApplyError> {
+async fn rotate(
+    api: &Api<Secret>,
+    context: &ApplyContext<'_>,
+    resolved: &Resolved,
+    live: &Secret,
+) -> Result<Keys, ApplyError> {
     let mut stored = match Stored::read(live) {
         Ok(stored) => stored,
         Err(problem) => return Ok(broken(live, &problem)),
     };
-    let change = rotation::advance(&mut stored, context.plan, context.now.as_second().into(), &mut rand::rng())?;
-    let Some(change) = change else { return Ok(found(&stored, context)) };
+    let change = rotation::advance(&mut stored, &resolved.plan, context.now.as_second().into(), &mut rand::rng())?;
+    let Some(change) = change else { return Ok(found(&stored, resolved)) };
     tracing::info!(name = live.name_any(), steps = ?change.notes, "rotating keys");
     let patched = patch(api, &live.name_any(), &change.patch()).await?;
-    Ok(Keys { notes: change.notes, ..read(&patched, context) })
+    Ok(Keys { notes: change.notes, ..read(&patched, resolved) })
 }
