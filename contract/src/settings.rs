@@ -67,14 +67,14 @@ settings! {
     SESSION_TTL = "SC_AUTH_SESSION_TTL", Spec("spec.auth.sessionTtl"), "";
     REFRESH_TOKENS = "SC_AUTH_REFRESH_TOKENS", Spec("spec.auth.refreshTokens"), "";
     LEEWAY = "SC_AUTH_LEEWAY", PodTemplate, "5s";
-    REGISTRATION = "SC_AUTH_REGISTRATION", Spec("spec.auth.registration"), "open";
+    REGISTRATION = "SC_AUTH_REGISTRATION", Spec("spec.auth.registration"), Registration::OPEN;
     TRUSTED_PROXIES = "SC_AUTH_TRUSTED_PROXIES", Spec("spec.expose.trustedProxies"), "";
     RATE_LIMITS = "SC_AUTH_RATE_LIMITS", PodTemplate, "on";
     CORS_ORIGINS = "SC_AUTH_CORS_ORIGINS", Spec("spec.auth.corsOrigins"), "";
     AUDIT_RETENTION = "SC_AUTH_AUDIT_RETENTION", PodTemplate, "90d";
     PASSWORD_MIN_LENGTH = "SC_AUTH_PASSWORD_MIN_LENGTH", Spec("spec.auth.password.minLength"), "8";
     PASSWORD_MAX_LENGTH = "SC_AUTH_PASSWORD_MAX_LENGTH", PodTemplate, "256";
-    PASSWORD_BLOCKLIST = "SC_AUTH_PASSWORD_BLOCKLIST", Spec("spec.auth.password.blocklist"), "common";
+    PASSWORD_BLOCKLIST = "SC_AUTH_PASSWORD_BLOCKLIST", Spec("spec.auth.password.blocklist"), Blocklist::COMMON;
     PASSWORD_NAMES = "SC_AUTH_PASSWORD_NAMES", Spec("spec.auth.password.names"), "refused";
     HASH_THREADS = "SC_AUTH_HASH_THREADS", PodTemplate, "";
     IMPORTED_HASH_MEMORY = "SC_AUTH_IMPORTED_HASH_MEMORY", PodTemplate, "32";

@@ -54,14 +54,19 @@ pub enum Registration {
 }
 
 impl Registration {
+    /// The value of `Open` in the environment.
+    pub const OPEN: &str = "open";
+    /// The value of `Closed` in the environment.
+    pub const CLOSED: &str = "closed";
+
     /// The value in the environment: a word, or the domains separated by commas.
     #[must_use]
     pub fn as_setting(self, domains: &[String]) -> String {
         match (self, domains) {
-            (Self::Open, _) => "open".to_owned(),
-            (Self::Closed, _) => "closed".to_owned(),
+            (Self::Open, _) => Self::OPEN.to_owned(),
+            (Self::Closed, _) => Self::CLOSED.to_owned(),
             // A domain with the name of a choice would be read as that choice.
-            (Self::Domains, [domain]) if ["open", "closed"].contains(&domain.as_str()) => format!("@{domain}"),
+            (Self::Domains, [domain]) if [Self::OPEN, Self::CLOSED].contains(&domain.as_str()) => format!("@{domain}"),
             (Self::Domains, _) => domains.join(","),
         }
     }
@@ -78,12 +83,17 @@ pub enum Blocklist {
 }
 
 impl Blocklist {
+    /// The value of `Common` in the environment.
+    pub const COMMON: &str = "common";
+    /// The value of `None` in the environment.
+    pub const OFF: &str = "off";
+
     /// The value in the environment, where it can also be the path of a file with a list.
     #[must_use]
     pub const fn as_setting(self) -> &'static str {
         match self {
-            Self::Common => "common",
-            Self::None => "off",
+            Self::Common => Self::COMMON,
+            Self::None => Self::OFF,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
+use sc_auth_contract::settings;
+
 use crate::account::fold;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +20,8 @@ impl FromStr for Registration {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(match text.trim() {
-            "open" => Self::Open,
-            "closed" => Self::Closed,
+            settings::Registration::OPEN => Self::Open,
+            settings::Registration::CLOSED => Self::Closed,
             domains => Self::Domains(
                 domains
                     .split(',')
@@ -49,8 +51,6 @@ impl Registration {
 
 #[cfg(test)]
 mod tests {
-    use sc_auth_contract::settings;
-
     use super::*;
 
     #[test]

@@ -47,8 +47,8 @@ impl PasswordArgs {
             "SC_AUTH_PASSWORD_MIN_LENGTH is larger than SC_AUTH_PASSWORD_MAX_LENGTH"
         );
         let blocklist = match self.password_blocklist.as_str() {
-            "common" => Blocklist::Common,
-            "off" => Blocklist::Off,
+            settings::Blocklist::COMMON => Blocklist::Common,
+            settings::Blocklist::OFF => Blocklist::Off,
             file => Blocklist::read(file.as_ref())?,
         };
         Ok(Policy {
