@@ -7,9 +7,9 @@ use crate::time::UnixTime;
 /// The file's name, and its key in the Secret.
 pub const DEPLOYMENT_FILE: &str = "scauth.json";
 
-/// The ScAuth and its database. Unknown members are ignored.
+/// The record of a ScAuth and its database, which is the content of the file. Unknown members are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deployment {
+pub struct ScAuthRecord {
     /// The name of the ScAuth.
     pub name: String,
     /// Its `metadata.uid`.
@@ -24,7 +24,7 @@ pub struct Deployment {
     pub database: Option<String>,
 }
 
-impl Deployment {
+impl ScAuthRecord {
     /// Reads the file's content.
     ///
     /// # Errors
@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn a_file_of_a_later_release_can_be_read() {
         let content = r#"{"name":"a","uid":"u","created":7,"instance":"i","later":true}"#;
-        let deployment = Deployment::parse(content).unwrap();
-        assert_eq!((deployment.created.seconds(), &deployment.database), (7, &None));
-        let accepted = Deployment { database: Some("d".into()), ..deployment };
-        assert_eq!(Deployment::parse(&accepted.to_json().unwrap()).unwrap(), accepted);
+        let record = ScAuthRecord::parse(content).unwrap();
+        assert_eq!((record.created.seconds(), &record.database), (7, &None));
+        let accepted = ScAuthRecord { database: Some("d".into()), ..record };
+        assert_eq!(ScAuthRecord::parse(&accepted.to_json().unwrap()).unwrap(), accepted);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
+use sc_auth_contract::deployment::{DEPLOYMENT_FILE, ScAuthRecord};
 use sc_auth_contract::places;
 
 /// Where the operator mounts the Secret; init containers have no setting for it.
@@ -15,7 +15,7 @@ const MOUNTED: &str = places::KEYS.path;
 /// The file, read again when it changes.
 pub struct DeploymentFile {
     path: PathBuf,
-    current: RwLock<Option<Arc<Deployment>>>,
+    current: RwLock<Option<Arc<ScAuthRecord>>>,
 }
 
 impl DeploymentFile {
@@ -26,36 +26,32 @@ impl DeploymentFile {
     /// If the file cannot be used, or is configured and does not exist.
     pub fn load(set: Option<&Path>, keys_file: &Path) -> anyhow::Result<Self> {
         let path = set.map_or_else(|| beside_or_mounted(keys_file), Path::to_owned);
-        let deployment = read(&path)?;
-        if set.is_some() && deployment.is_none() {
+        let record = read(&path)?;
+        if set.is_some() && record.is_none() {
             anyhow::bail!("SC_AUTH_DEPLOYMENT_FILE: {} does not exist", path.display());
         }
-        Ok(Self { path, current: RwLock::new(deployment.map(Arc::new)) })
+        Ok(Self { path, current: RwLock::new(record.map(Arc::new)) })
     }
 
     /// The content that was last read.
-    pub fn get(&self) -> Option<Arc<Deployment>> {
+    pub fn get(&self) -> Option<Arc<ScAuthRecord>> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The identity, or the name, of the expected database.
     pub fn expected(&self) -> Option<String> {
-        self.get().and_then(|deployment| deployment.database.clone())
+        self.get().and_then(|record| record.database.clone())
     }
 
     /// Reads the file again. A missing or invalid file changes nothing, so that the expected database is not forgotten
     /// by accident.
     pub fn reload(&self) {
         match read(&self.path) {
-            Ok(Some(deployment)) => {
+            Ok(Some(record)) => {
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-                if current.as_deref() != Some(&deployment) {
-                    tracing::info!(
-                        scauth = deployment.name,
-                        database = deployment.database,
-                        "reloaded the deployment file"
-                    );
-                    *current = Some(Arc::new(deployment));
+                if current.as_deref() != Some(&record) {
+                    tracing::info!(scauth = record.name, database = record.database, "reloaded the deployment file");
+                    *current = Some(Arc::new(record));
                 }
             }
             Ok(None) => {}
@@ -72,9 +68,9 @@ fn beside_or_mounted(keys_file: &Path) -> PathBuf {
     if !beside.exists() && mounted.exists() { mounted } else { beside }
 }
 
-fn read(path: &Path) -> anyhow::Result<Option<Deployment>> {
+fn read(path: &Path) -> anyhow::Result<Option<ScAuthRecord>> {
     match std::fs::read_to_string(path) {
-        Ok(content) => Deployment::parse(&content)
+        Ok(content) => ScAuthRecord::parse(&content)
             .map(Some)
             .with_context(|| format!("SC_AUTH_DEPLOYMENT_FILE: {} cannot be used", path.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

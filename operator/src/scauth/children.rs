@@ -26,7 +26,7 @@ use strum::IntoEnumIterator as _;
 use super::resolved::Resolved;
 use crate::scauth::child::Child;
 pub use metadata::selector;
-pub use secret::{admin_secret, deployment, keys_secret};
+pub use secret::{admin_secret, keys_secret, record};
 
 /// All children except the generated Secrets, which are created once and never applied. A child missing from the map
 /// must not exist.

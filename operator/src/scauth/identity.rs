@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
-use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
+use sc_auth_contract::deployment::{DEPLOYMENT_FILE, ScAuthRecord};
 use sc_auth_contract::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ pub struct Expectation {
 
 impl Expectation {
     pub fn of(scauth: &ScAuth, observed: &Observed) -> Self {
-        let file = observed.secret.as_ref().and_then(deployment);
+        let file = observed.secret.as_ref().and_then(record);
         let status = scauth.status.as_ref().and_then(|status| status.database.clone()).unwrap_or_default();
         // The Secret takes precedence. If it was lost, the status still has the identity.
         let known = file.as_ref().and_then(|file| file.database.clone()).or(status.identity);
@@ -69,8 +69,8 @@ impl Expectation {
     }
 
     /// The file beside the keys. `instance` is random, for a Secret without one.
-    pub fn file(&self, name: &str, uid: &str, instance: impl FnOnce() -> String) -> Deployment {
-        Deployment {
+    pub fn file(&self, name: &str, uid: &str, instance: impl FnOnce() -> String) -> ScAuthRecord {
+        ScAuthRecord {
             name: name.to_owned(),
             uid: uid.to_owned(),
             created: self.created,
@@ -84,9 +84,9 @@ impl Expectation {
     ///
     /// # Errors
     /// If the file cannot be serialized as JSON.
-    pub fn patch(&self, live: &Secret, wanted: &Deployment) -> serde_json::Result<Option<Value>> {
+    pub fn patch(&self, live: &Secret, wanted: &ScAuthRecord) -> serde_json::Result<Option<Value>> {
         use base64::Engine as _;
-        if deployment(live).as_ref() == Some(wanted) && note(live) == self.accepted {
+        if record(live).as_ref() == Some(wanted) && note(live) == self.accepted {
             return Ok(None);
         }
         let file = base64::engine::general_purpose::STANDARD.encode(wanted.to_json()?);
@@ -121,9 +121,9 @@ fn learned(health: &Health, known: Option<&str>) -> Option<String> {
 }
 
 /// The Secret's file; `None` if it does not exist or is invalid.
-pub fn deployment(secret: &Secret) -> Option<Deployment> {
+pub fn record(secret: &Secret) -> Option<ScAuthRecord> {
     let content = secret.data.as_ref()?.get(DEPLOYMENT_FILE)?;
-    Deployment::parse(std::str::from_utf8(&content.0).ok()?).ok()
+    ScAuthRecord::parse(std::str::from_utf8(&content.0).ok()?).ok()
 }
 
 /// The identity that was accepted last.

@@ -128,8 +128,7 @@ fn of_input(input: &ConditionInput<'_>, outcome: &Outcome) -> ScAuthStatus {
 fn database(resolved: &Resolved, outcome: &Outcome, input: &ConditionInput<'_>) -> Option<DatabaseStatus> {
     if matches!(outcome, Outcome::Suspended { .. }) {
         let secret = input.observed.secret.as_ref()?;
-        let (identity, accepted) =
-            (identity::deployment(secret).and_then(|file| file.database), identity::note(secret));
+        let (identity, accepted) = (identity::record(secret).and_then(|file| file.database), identity::note(secret));
         return (identity.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity, accepted });
     }
     let Expectation { database, accepted, .. } = resolved.expectation.clone();

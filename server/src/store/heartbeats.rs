@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sc_auth_contract::deployment::Deployment;
+use sc_auth_contract::deployment::ScAuthRecord;
 use sc_auth_contract::status::Other;
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Order, Query};
@@ -23,15 +23,15 @@ pub(super) enum ScAuthHeartbeats {
 const PREDECESSOR: Duration = Duration::from_mins(2);
 
 impl Store {
-    /// Records that a server of `deployment` uses this database.
-    pub async fn beat(&self, deployment: &Deployment, now: UnixTime) -> Result<(), StoreError> {
+    /// Records that a server of `scauth` uses this database.
+    pub async fn beat(&self, scauth: &ScAuthRecord, now: UnixTime) -> Result<(), StoreError> {
         let update = Query::update()
             .table(ScAuthHeartbeats::Table)
-            .value(ScAuthHeartbeats::Scauth, deployment.name.as_str())
-            .value(ScAuthHeartbeats::Uid, deployment.uid.as_str())
-            .value(ScAuthHeartbeats::CreatedAt, deployment.created.seconds())
+            .value(ScAuthHeartbeats::Scauth, scauth.name.as_str())
+            .value(ScAuthHeartbeats::Uid, scauth.uid.as_str())
+            .value(ScAuthHeartbeats::CreatedAt, scauth.created.seconds())
             .value(ScAuthHeartbeats::LastSeenAt, now.seconds())
-            .and_where(Expr::col(ScAuthHeartbeats::Id).eq(deployment.instance.as_str()))
+            .and_where(Expr::col(ScAuthHeartbeats::Id).eq(scauth.instance.as_str()))
             .to_owned();
         if self.execute(&update).await? > 0 {
             return Ok(());
@@ -46,10 +46,10 @@ impl Store {
                 ScAuthHeartbeats::LastSeenAt,
             ])
             .values_panic([
-                deployment.instance.as_str().into(),
-                deployment.name.as_str().into(),
-                deployment.uid.as_str().into(),
-                deployment.created.seconds().into(),
+                scauth.instance.as_str().into(),
+                scauth.name.as_str().into(),
+                scauth.uid.as_str().into(),
+                scauth.created.seconds().into(),
                 now.seconds().into(),
             ])
             // Another replica was faster.
@@ -61,13 +61,13 @@ impl Store {
     /// Other ScAuths with heartbeats here after `since`: those with another Secret and another object. Recreating its
     /// Secret does not make a ScAuth another one. A ScAuth that was deleted before this one was created, such as its
     /// predecessor of the same name, is ignored, because its heartbeats ended about then.
-    pub async fn others(&self, deployment: &Deployment, since: UnixTime) -> Result<Vec<Other>, StoreError> {
-        let since = Ord::max(since, deployment.created + PREDECESSOR);
+    pub async fn others(&self, scauth: &ScAuthRecord, since: UnixTime) -> Result<Vec<Other>, StoreError> {
+        let since = Ord::max(since, scauth.created + PREDECESSOR);
         let select = Query::select()
             .columns([ScAuthHeartbeats::Scauth, ScAuthHeartbeats::Uid, ScAuthHeartbeats::CreatedAt])
             .from(ScAuthHeartbeats::Table)
-            .and_where(Expr::col(ScAuthHeartbeats::Id).ne(deployment.instance.as_str()))
-            .and_where(Expr::col(ScAuthHeartbeats::Uid).ne(deployment.uid.as_str()))
+            .and_where(Expr::col(ScAuthHeartbeats::Id).ne(scauth.instance.as_str()))
+            .and_where(Expr::col(ScAuthHeartbeats::Uid).ne(scauth.uid.as_str()))
             .and_where(Expr::col(ScAuthHeartbeats::LastSeenAt).gt(since.seconds()))
             .order_by(ScAuthHeartbeats::CreatedAt, Order::Asc)
             .order_by(ScAuthHeartbeats::Uid, Order::Asc)

@@ -61,7 +61,7 @@ async fn keep(api: &Api<Secret>, resolved: &Resolved, live: &ObjectMeta) -> Resu
 
 /// Updates the file beside the keys.
 async fn expect(api: &Api<Secret>, resolved: &Resolved, live: &Secret) -> Result<Secret, ApplyError> {
-    let wanted = children::deployment(resolved, &mut rand::rng());
+    let wanted = children::record(resolved, &mut rand::rng());
     let Some(change) = resolved.expectation.patch(live, &wanted)? else { return Ok(live.clone()) };
     tracing::info!(name = live.name_any(), database = wanted.database, "recording the expected database");
     patch(api, &live.name_any(), &change).await

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
-use sc_auth_contract::deployment::{DEPLOYMENT_FILE, Deployment};
+use sc_auth_contract::deployment::{DEPLOYMENT_FILE, ScAuthRecord};
 use sc_auth_contract::keys::{KeySet, KeysError};
 use sc_auth_contract::places::{ADMIN_EMAIL, ADMIN_ID, ADMIN_PASSWORD, ADMIN_USERNAME, KEYS_FILE};
 use sc_auth_contract::time::UnixTime;
@@ -19,11 +19,11 @@ use crate::scauth::resolved::{Admin, Resolved};
 /// The signing keys, for the pods.
 pub fn keys_secret(resolved: &Resolved, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Secret, KeysError> {
     let keys = KeySet::generate(resolved.algorithm, now, rng)?.to_json()?;
-    let deployment = deployment(resolved, rng).to_json().map_err(|_| KeysError::Generation("scauth.json"))?;
+    let record = record(resolved, rng).to_json().map_err(|_| KeysError::Generation("scauth.json"))?;
     let mut metadata = kept(resolved, &resolved.names.secret());
     let accepted = resolved.expectation.accepted.iter().map(|id| (ANNOTATION_ACCEPTED.to_owned(), id.clone()));
     metadata.annotations.get_or_insert_default().extend(accepted);
-    let content = [(KEYS_FILE, keys.expose_secret().to_owned()), (DEPLOYMENT_FILE, deployment)];
+    let content = [(KEYS_FILE, keys.expose_secret().to_owned()), (DEPLOYMENT_FILE, record)];
     Ok(Secret {
         metadata,
         type_: Some("Opaque".to_owned()),
@@ -33,7 +33,7 @@ pub fn keys_secret(resolved: &Resolved, now: UnixTime, rng: &mut impl CryptoRng)
 }
 
 /// The server's knowledge of its ScAuth.
-pub fn deployment(resolved: &Resolved, rng: &mut impl CryptoRng) -> Deployment {
+pub fn record(resolved: &Resolved, rng: &mut impl CryptoRng) -> ScAuthRecord {
     resolved.expectation.file(&resolved.names.scauth, &resolved.owner.uid, || random(rng))
 }
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use sc_auth_contract::deployment::Deployment;
+use sc_auth_contract::deployment::ScAuthRecord;
 use sc_auth_contract::status::Status;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::children::build;
 use crate::scauth::health::{Health, PodReports};
-use crate::scauth::identity::{Expectation, deployment};
+use crate::scauth::identity::{Expectation, record};
 use crate::scauth::names::{ANNOTATION_ACCEPT_DATABASE, ANNOTATION_ACCEPTED, ANNOTATION_DATABASE};
 use crate::scauth::observe::Observed;
 
@@ -192,7 +192,7 @@ fn new_secrets_have_what_the_server_looks_for() {
     let lost = crate::scauth::validate::validate(&known, &Observed::default(), &environment, &turn).unwrap();
     let made = crate::scauth::children::keys_secret(&lost, 0.into(), &mut rand::rng()).unwrap();
     let content = made.string_data.unwrap();
-    let file = Deployment::parse(&content["scauth.json"]).unwrap();
+    let file = ScAuthRecord::parse(&content["scauth.json"]).unwrap();
     assert_eq!((file.name.as_str(), file.uid.as_str(), file.database.as_deref()), ("tenant", "our-uid", Some("one")));
     assert_eq!(made.metadata.annotations.unwrap()[ANNOTATION_ACCEPTED], "empty-1");
     assert!(content.contains_key("keys.json") && file.instance.len() >= 16);
@@ -200,5 +200,5 @@ fn new_secrets_have_what_the_server_looks_for() {
     let admin = crate::scauth::children::admin_secret(&lost, &mut rand::rng()).string_data.unwrap();
     assert!(admin["id"].len() >= 16 && admin["id"] != admin["password"]);
     assert_eq!(resolved(external(), &Observed::default()).unwrap().owner.uid, owner("tenant", "our-uid").uid);
-    assert_eq!(deployment(&Secret::default()), None);
+    assert_eq!(record(&Secret::default()), None);
 }
