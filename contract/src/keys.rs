@@ -12,7 +12,7 @@ mod material;
 mod rotation;
 mod set;
 
-pub use attributes::{Algorithm, Purpose, State};
+pub use attributes::{AccessAlgorithm, Algorithm, Purpose, State};
 pub use error::KeysError;
 pub use material::Material;
 pub use rotation::{Rotation, RotationRules};

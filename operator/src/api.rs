@@ -15,6 +15,7 @@ pub use crd::{schema, to_yaml};
 pub use database::*;
 pub use expose::*;
 pub use references::*;
+pub use sc_auth_contract::keys::AccessAlgorithm;
 pub use sc_auth_contract::settings::{Blocklist, Engine, PasswordNames, RefreshTokens, Registration, TlsMode};
 pub use spec::*;
 pub use status::*;

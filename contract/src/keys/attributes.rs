@@ -47,6 +47,45 @@ impl fmt::Display for State {
     }
 }
 
+/// Algorithm of access tokens: `EdDSA` (default), `ES256` or `RS256`. A change triggers a rotation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum AccessAlgorithm {
+    /// Ed25519 (RFC 8037).
+    #[default]
+    EdDSA,
+    /// ECDSA with P-256 (RFC 7518).
+    ES256,
+    /// RSA with 2048 bits (RFC 7518).
+    RS256,
+}
+
+#[cfg(feature = "cli")]
+impl clap::ValueEnum for AccessAlgorithm {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::EdDSA, Self::ES256, Self::RS256]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        let (name, alias) = match self {
+            Self::EdDSA => ("EdDSA", "eddsa"),
+            Self::ES256 => ("ES256", "es256"),
+            Self::RS256 => ("RS256", "rs256"),
+        };
+        Some(clap::builder::PossibleValue::new(name).alias(alias))
+    }
+}
+
+impl From<AccessAlgorithm> for Algorithm {
+    fn from(algorithm: AccessAlgorithm) -> Self {
+        match algorithm {
+            AccessAlgorithm::EdDSA => Self::EdDSA,
+            AccessAlgorithm::ES256 => Self::ES256,
+            AccessAlgorithm::RS256 => Self::RS256,
+        }
+    }
+}
+
 /// The algorithm of a key; the member `alg` (RFC 7518, RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{
     TopologySpreadConstraint, VolumeProjection,
 };
 use kube::KubeSchema;
+use sc_auth_contract::keys::AccessAlgorithm;
 use sc_auth_contract::places::{DATA, RUN};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -219,9 +220,9 @@ pub enum Upgrade {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Keys {
-    /// See [`KeyAlgorithm`].
+    /// See [`AccessAlgorithm`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub algorithm: Option<KeyAlgorithm>,
+    pub algorithm: Option<AccessAlgorithm>,
     /// How long a key signs: a number and h or d, from 1h to 366d. Defaults to 30d. To rotate now, set the
     /// annotation `sc-auth.io/rotate-keys` of this object to a new value. To revoke a leaked key and every token
     /// that it signed, set `sc-auth.io/revoke-key` to its kid, as listed in status.keys.
@@ -233,16 +234,4 @@ pub struct Keys {
         "spec.keys.rotation is at most 366d"))]
     #[schemars(length(min = 2, max = 5))]
     pub rotation: Option<String>,
-}
-
-/// Algorithm of access tokens: `EdDSA` (default), `ES256` or `RS256`. A change triggers a rotation.
-#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KeyAlgorithm {
-    /// Ed25519 (RFC 8037).
-    #[default]
-    EdDSA,
-    /// ECDSA with P-256 (RFC 7518).
-    ES256,
-    /// RSA with 2048 bits (RFC 7518).
-    RS256,
 }

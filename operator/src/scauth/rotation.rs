@@ -12,7 +12,7 @@ use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use crate::api::{KeyAlgorithm, KeyStatus, Keys, ScAuth};
+use crate::api::{KeyStatus, Keys, ScAuth};
 use crate::scauth::names::{ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED};
 use crate::shared::reasons::Reason;
 
@@ -43,7 +43,7 @@ impl Plan {
         Self {
             period: period(&wanted),
             publish_for,
-            algorithm: wanted.algorithm.map(algorithm),
+            algorithm: wanted.algorithm.map(Into::into),
             rotate: annotation(ANNOTATION_ROTATE),
             revoke: annotation(ANNOTATION_REVOKE),
         }
@@ -60,14 +60,6 @@ impl Plan {
 fn period(keys: &Keys) -> Duration {
     let period = keys.rotation.as_deref().and_then(|text| humantime::parse_duration(text).ok());
     period.unwrap_or(DEFAULT_PERIOD)
-}
-
-pub fn algorithm(wanted: KeyAlgorithm) -> Algorithm {
-    match wanted {
-        KeyAlgorithm::EdDSA => Algorithm::EdDSA,
-        KeyAlgorithm::ES256 => Algorithm::ES256,
-        KeyAlgorithm::RS256 => Algorithm::RS256,
-    }
 }
 
 /// The generated Secret that was read.

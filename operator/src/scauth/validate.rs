@@ -16,7 +16,7 @@ use super::mounts;
 use super::observe::Observed;
 use super::resolved::{Admin, Database, Resolved};
 use super::resources::PodResources;
-use super::rotation::{Plan, algorithm};
+use super::rotation::Plan;
 use super::scale::{beside, has_budget, scale};
 use super::settings::Settings;
 use super::volume;
@@ -73,7 +73,7 @@ pub fn validate(
         pod_template: spec.pod_template.clone().unwrap_or_default(),
         settings: Settings::of(spec, &issuer),
         secrets: mounts::generated(&names).into_iter().chain(mounts::referenced(spec)).collect(),
-        algorithm: algorithm(keys.algorithm.unwrap_or_default()),
+        algorithm: keys.algorithm.unwrap_or_default().into(),
         plan: Plan::of(scauth, environment.publish_keys_for),
         admin: admin(spec),
         issuer,

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
-use sc_auth_contract::keys::Purpose;
+use clap::{Args, Subcommand};
+use sc_auth_contract::keys::{AccessAlgorithm, Purpose};
 
 use super::database::DatabaseArgs;
 use super::groups::{BootstrapArgs, DeploymentArgs, KeysFileArgs};
@@ -73,34 +73,13 @@ pub struct UsersArgs {
     pub database: DatabaseArgs,
 }
 
-/// How access tokens are signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AlgorithmArg {
-    #[value(name = "EdDSA", alias = "eddsa")]
-    EdDsa,
-    #[value(name = "ES256", alias = "es256")]
-    Es256,
-    #[value(name = "RS256", alias = "rs256")]
-    Rs256,
-}
-
-impl From<AlgorithmArg> for sc_auth_contract::keys::Algorithm {
-    fn from(algorithm: AlgorithmArg) -> Self {
-        match algorithm {
-            AlgorithmArg::EdDsa => Self::EdDSA,
-            AlgorithmArg::Es256 => Self::ES256,
-            AlgorithmArg::Rs256 => Self::RS256,
-        }
-    }
-}
-
 #[derive(Debug, Subcommand)]
 pub enum KeysAction {
     /// Create a keys file; never overwrites an existing one.
     Generate {
         /// Algorithm of access tokens.
         #[arg(long, default_value = "EdDSA")]
-        algorithm: AlgorithmArg,
+        algorithm: AccessAlgorithm,
         #[command(flatten)]
         file: KeysFileArgs,
     },
@@ -112,7 +91,7 @@ pub enum KeysAction {
         purpose: Purpose,
         /// Algorithm of the new key [default: that of the current key]
         #[arg(long)]
-        algorithm: Option<AlgorithmArg>,
+        algorithm: Option<AccessAlgorithm>,
         /// Start to sign with the waiting key although some verifiers may not know it yet.
         #[arg(long)]
         now: bool,
