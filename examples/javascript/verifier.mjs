@@ -1,6 +1,10 @@
 // Verifies access tokens with the published keys, without a call to sc-auth for each token: middleware for Express.
 // A logout takes effect when the token expires. If that is too late, call GET /api/v1/verify instead.
+import { webcrypto } from 'node:crypto'
 import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, jwtVerify } from 'jose'
+
+// jose uses the global, which Node.js 18, of Debian 12, does not have.
+globalThis.crypto ??= webcrypto
 
 const { API, ISSUER = API, AUDIENCE = ISSUER } = process.env
 const PAUSE = 10_000
