@@ -7,7 +7,7 @@ COPY . .
 RUN host=$(rustc -vV | sed -n 's/^host: //p') \
     && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$host" \
         -p sc-auth-server -p sc-auth-operator \
-    && mkdir -p /out/data && cp "target/$host/release/sc-auth-server" "target/$host/release/sc-auth-operator" /out/
+    && mkdir -p /out/files && mkdir -m 775 /out/files/data && cp "target/$host/release/sc-auth-server" "target/$host/release/sc-auth-operator" /out/
 
 FROM scratch AS server
 # The commit that it was built from, and where that is: --build-arg REVISION="$(git rev-parse HEAD)" --build-arg SOURCE=…
@@ -21,8 +21,10 @@ LABEL org.opencontainers.image.title="sc-auth-server" \
     org.opencontainers.image.revision="$REVISION" \
     org.opencontainers.image.source="$SOURCE"
 COPY --from=build /out/sc-auth-server /sc-auth-server
-# For the database and the keys, outside of Kubernetes: a new volume gets the owner of this folder.
-COPY --from=build --chown=65532:65532 /out/data /data
+# The folder data, for the database and the keys, outside of Kubernetes: a new volume gets the owner of this folder. Group 0 can write
+# there, because a user that a platform chooses, as OpenShift does, is in that group. It is copied with its parent, since a
+# folder that COPY creates itself has another mode.
+COPY --from=build --chown=65532:0 /out/files/ /
 WORKDIR /data
 # By number: there is no /etc/passwd, and Kubernetes must see that it is not root.
 USER 65532:65532

@@ -109,9 +109,20 @@ fn in_archive(archive: &Path, name: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+fn blob_name(descriptor: &Value) -> String {
+    format!("blobs/{}", descriptor["digest"].as_str().unwrap().replace(':', "/"))
+}
+
 fn blob(archive: &Path, descriptor: &Value) -> Value {
-    let digest = descriptor["digest"].as_str().unwrap().replace(':', "/");
-    in_archive(archive, &format!("blobs/{digest}"))
+    in_archive(archive, &blob_name(descriptor))
+}
+
+/// The files of the last layer, with mode and owner.
+fn files_of(archive: &Path, manifest: &Value) -> Vec<String> {
+    let layer = blob_name(manifest["layers"].as_array().unwrap().last().unwrap());
+    let list = "tar -xOf \"$0\" \"$1\" | tar --numeric-owner -tvz";
+    let output = Command::new("sh").args(["-c", list]).arg(archive).arg(layer).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -130,8 +141,12 @@ fn the_images_have_labels_and_settings() {
         assert!(config["Labels"].as_object().unwrap().contains_key("org.opencontainers.image.revision"));
         assert_eq!(config["User"], "65532:65532");
         if name == "sc-auth-server" {
-            // Its user can write there; otherwise, `docker run` without settings could not create the database.
             assert_eq!(config["WorkingDir"], "/data");
+            // Its user can write there, and so can any user of group 0. Otherwise, `docker run` without settings, or
+            // with `--user`, could not create the database.
+            let files = files_of(&archive, &manifest);
+            let folder = files.iter().find(|line| line.ends_with(" data/"));
+            assert!(folder.is_some_and(|line| line.starts_with("drwxrwxr-x 65532/0 ")), "{files:?}");
         }
     }
 }
