@@ -1,5 +1,5 @@
 # Each rule calls a program or a script; see dev/ for what they do.
-.PHONY: check clean-cache demo demo-down test bench generated release-rehearsal
+.PHONY: check clean-cache compat demo demo-down test bench generated release-rehearsal
 
 # A Kubernetes on this machine, the operator, one ScAuth, and a login through the ingress. In the cluster of kubectl's current context:
 # make demo CLUSTER=current IMAGES=load:kind; dev/demo has the other ways.
@@ -20,6 +20,10 @@ check:
 # All tests: unit tests, the API on four databases, and the whole system in a real Kubernetes.
 test:
 	@dev/test
+
+# The operator's tests that need only an API server, on the oldest and the newest supported Kubernetes; not part of the tests.
+compat:
+	@dev/compat
 
 # Benchmarks of the server with half a core and 128 MiB, as a table; not part of the tests.
 bench:

@@ -2,6 +2,9 @@
 # the same versions.
 # shellcheck shell=bash disable=SC2034
 KUBERNETES=v1.35.4
+# Only for dev/compat: the oldest and the newest in docs/versions.md that some test runs on. Their modules are in folders of their own.
+KUBERNETES_OLDEST=v1.34.4
+KUBERNETES_NEWEST=v1.37.2
 HELM=v3.20.2
 ETCD=v3.6.6
 COREDNS=v1.12.4
