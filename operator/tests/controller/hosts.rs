@@ -39,14 +39,19 @@ async fn start(client: &Client, namespace_name: &'static str) -> Operator {
     Operator::start("one", namespace_name, config().await, &["--resync", "1h"])
 }
 
+/// Until the move is reconciled, the ScAuth still has its earlier host, by its status.
 async fn host(client: &Client, name: &str, host: &str) {
-    let patch = json!({"spec": {"expose": {"ingress": {"host": host}}}});
-    scauths(client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    change_spec(client, name, json!({"expose": {"ingress": {"host": host}}})).await;
 }
 
-/// Changes something else in the spec, and waits until that was reconciled.
+/// Changes something else.
 async fn change(client: &Client, name: &str) {
-    let patch = json!({"spec": {"replicas": 3}});
+    change_spec(client, name, json!({"replicas": 3})).await;
+}
+
+/// Waits until the change is reconciled.
+async fn change_spec(client: &Client, name: &str, spec: Value) {
+    let patch = json!({"spec": spec});
     let changed = scauths(client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     eventually("the change is reconciled", || async {
         let status = scauths(client).get(name).await.unwrap().status.unwrap_or_default();
