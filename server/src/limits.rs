@@ -107,6 +107,14 @@ mod tests {
         assert_eq!(limits, Limits { cpu: Some(0.5), memory: Some(134_217_728) });
     }
 
+    /// With a cgroup namespace of its own, as runtimes create it under version 2.
+    #[test]
+    fn a_container_under_version_2_sees_its_own_group_as_the_root() {
+        let root = tree(&[("cpu.max", "150000 100000\n"), ("memory.max", "268435456\n"), ("memory.high", "max\n")]);
+        let limits = Limits::read_from(root.path(), "0::/\n");
+        assert_eq!(limits, Limits { cpu: Some(1.5), memory: Some(268_435_456) });
+    }
+
     #[test]
     fn version_1_has_a_folder_for_each_controller() {
         let root = tree(&[
