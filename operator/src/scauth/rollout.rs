@@ -1,7 +1,9 @@
 //! Progress of the pods, and why they do not progress; from the Deployment, the pods and their events.
 
+mod ended;
+
 use k8s_openapi::api::apps::v1::DeploymentStatus;
-use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
+use k8s_openapi::api::core::v1::PodStatus;
 use kube::ResourceExt as _;
 use kube::core::{DynamicObject, NotUsed, Object};
 use serde_json::Value;
@@ -31,6 +33,7 @@ pub struct Rollout {
 /// Why pods do not run, the most specific reason first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
+    OutOfMemory,
     Migration,
     Start,
     Image,
@@ -43,6 +46,7 @@ pub enum Cause {
 impl Cause {
     pub fn reason(self) -> Reason {
         match self {
+            Self::OutOfMemory => Reason::OutOfMemory,
             Self::Migration => Reason::MigrationFailed,
             Self::Start => Reason::StartFailed,
             Self::Image => Reason::ImagePullFailed,
@@ -112,7 +116,7 @@ fn of_conditions(status: &DeploymentStatus) -> Option<Trouble> {
     troubles.into_iter().next()
 }
 
-/// Why a pod does not start; if a container failed, the last line of its log.
+/// Why a pod does not start; if a container failed, how it ended.
 pub fn trouble(pod: &Pod) -> Option<Trouble> {
     if pod.metadata.deletion_timestamp.is_some() {
         return None;
@@ -121,9 +125,13 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
     let containers = || status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
     let in_pod = |cause, text: &str| Trouble { cause, message: format!("pod {}, {text}", pod.name_any()) };
     for container in containers().filter(|container| !container.ready) {
-        if let Some(words) = last_words(container) {
-            let cause = if container.name == "migrate" { Cause::Migration } else { Cause::Start };
-            return Some(in_pod(cause, &format!("{}: {words}", container.name)));
+        if let Some(ended) = ended::last_failure(container) {
+            let cause = match container.name.as_str() {
+                _ if ended.is_out_of_memory => Cause::OutOfMemory,
+                "migrate" => Cause::Migration,
+                _ => Cause::Start,
+            };
+            return Some(in_pod(cause, &format!("{}: {}", container.name, ended.message)));
         }
         let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
         let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
@@ -154,16 +162,4 @@ pub fn is_being_created(pod: &Pod) -> bool {
 pub fn failed_mount(pod: &str, event: &DynamicObject) -> Trouble {
     let text: String = event.data["message"].as_str().unwrap_or_default().chars().take(1_000).collect();
     Trouble { cause: Cause::Mount, message: format!("pod {pod}: {text}") }
-}
-
-fn last_words(status: &ContainerStatus) -> Option<String> {
-    let ends = [status.state.as_ref(), status.last_state.as_ref()];
-    let ended =
-        ends.into_iter().flatten().filter_map(|state| state.terminated.as_ref()).find(|ended| ended.exit_code != 0)?;
-    let log = ended.message.as_deref().unwrap_or_default();
-    let line =
-        log.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("the container exited without logging anything");
-    let event: Option<Value> = serde_json::from_str(line).ok();
-    let message = event.as_ref().and_then(|event| event["message"].as_str()).unwrap_or(line);
-    Some(message.chars().take(1_000).collect())
 }

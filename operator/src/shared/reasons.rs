@@ -34,6 +34,7 @@ pub enum Reason {
     ApiServerUnavailable,
     ApplyFailed,
     // Pods do not start.
+    OutOfMemory,
     MigrationFailed,
     StartFailed,
     ImagePullFailed,
@@ -124,9 +125,11 @@ impl Reason {
             | Self::Conflict
             | Self::ApiServerUnavailable
             | Self::ApplyFailed => Effect::Refusal,
-            Self::MigrationFailed | Self::StartFailed | Self::ImagePullFailed | Self::RolloutStuck => {
-                Effect::FailedStart
-            }
+            Self::OutOfMemory
+            | Self::MigrationFailed
+            | Self::StartFailed
+            | Self::ImagePullFailed
+            | Self::RolloutStuck => Effect::FailedStart,
             Self::Done
             | Self::Serving
             | Self::Migrated

@@ -104,8 +104,8 @@ fn the_last_words_of_a_failed_pod_are_passed_on() {
     let log = "{\"level\":\"INFO\",\"message\":\"one\"}\n{\"level\":\"ERROR\",\"message\":\"connecting: refused\"}\n";
     for (state, words) in [
         (json!({"terminated": {"exitCode": 1, "message": log}}), "connecting: refused"),
-        (json!({"terminated": {"exitCode": 101, "message": "plain text"}}), "plain text"),
-        (json!({"terminated": {"exitCode": 137}}), "the container exited without logging anything"),
+        (json!({"terminated": {"exitCode": 2, "message": "plain text"}}), "plain text"),
+        (json!({"terminated": {"exitCode": 1}}), "the container ended with exit code 1 and no output"),
     ] {
         // Crashed and waiting to be started again.
         let container = json!({"name": "migrate", "image": "", "imageID": "", "ready": false, "restartCount": 1,
@@ -116,6 +116,19 @@ fn the_last_words_of_a_failed_pod_are_passed_on() {
         assert_eq!(condition(&status, "DatabaseReady"), pair("False", "MigrationFailed"));
         let message = &status.conditions.iter().find(|condition| condition.type_ == "DatabaseReady").unwrap().message;
         assert_eq!(*message, format!("pod tenant-1, migrate: {words}"));
+    }
+}
+
+#[test]
+fn a_kill_for_lack_of_memory_is_no_trouble_of_the_database() {
+    for name in ["migrate", "server"] {
+        let container = json!({"name": name, "image": "", "imageID": "", "ready": false, "restartCount": 1,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "listening"}}});
+        let observed = Observed { troubles: vec![rollout::trouble(&pod(container)).unwrap()], ..Observed::default() };
+        let status = status(&scauth(external()), &observed, &applied(external(), json!({})), at(0));
+        assert_eq!(condition(&status, "Ready"), pair("False", "OutOfMemory"), "{name}");
+        assert_eq!(condition(&status, "DatabaseReady"), pair("Unknown", "Starting"), "{name}");
     }
 }
 
