@@ -31,6 +31,12 @@ type argo struct {
 
 func newArgo(t *testing.T) argo {
 	t.Helper()
+	return newArgoTracking(t, func(object *unstructured.Unstructured) string { return object.GetAnnotations()[mark] })
+}
+
+// newArgoTracking returns an Argo CD that takes an object for a part of the application that app returns.
+func newArgoTracking(t *testing.T, app func(*unstructured.Unstructured) string) argo {
+	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", needed(t, "KUBECONFIG"))
 	if err != nil {
 		t.Fatal(err)
@@ -39,8 +45,8 @@ func newArgo(t *testing.T) argo {
 	quiet := logr.Discard()
 	known := cache.NewClusterCache(config, cache.SetLogr(quiet), cache.SetPopulateResourceInfoHandler(
 		func(object *unstructured.Unstructured, _ bool) (any, bool) {
-			app := object.GetAnnotations()[mark]
-			return app, app != ""
+			name := app(object)
+			return name, name != ""
 		}))
 	running := engine.NewEngine(config, known, engine.WithLogr(quiet))
 	stop, err := running.Run()
@@ -214,5 +220,38 @@ func TestArgoSeesEachSampleAsItIs(t *testing.T) {
 		}
 		// An empty repository prunes everything.
 		a.sync(t, app, nil)
+	}
+}
+
+// The label by which Argo CD before 3.0 tracks the objects of an application.
+const trackingLabel = "app.kubernetes.io/instance"
+
+// TestArgoWithLabelTrackingLeavesWhatIsRetained removes a ScAuth from Git, in an application that has its name.
+func TestArgoWithLabelTrackingLeavesWhatIsRetained(t *testing.T) {
+	t.Parallel()
+	const name = "e2e-argo-labels"
+	t.Cleanup(func() {
+		output(t, "kubectl", "delete", "scauth", name, "--ignore-not-found", "--timeout=120s")
+		output(t, "kubectl", "delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
+	})
+	object := &unstructured.Unstructured{}
+	object.SetUnstructuredContent(map[string]any{
+		"apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth",
+		"metadata": map[string]any{"name": name, "labels": map[string]any{trackingLabel: name}},
+		"spec":     map[string]any{"database": map[string]any{"embedded": map[string]any{}}},
+	})
+	a := newArgoTracking(t, func(object *unstructured.Unstructured) string { return object.GetLabels()[trackingLabel] })
+	a.sync(t, name, []*unstructured.Unstructured{object}, sync.WithServerSideApply(true))
+	output(t, "kubectl", "wait", "scauth", name, "--for=condition=Ready", "--timeout=240s")
+
+	a.sync(t, name, nil)
+	output(t, "kubectl", "wait", "scauth", name, "--for=delete", "--timeout=120s")
+	// A second sync, after the cache has seen everything.
+	a.sync(t, name, nil)
+	for _, retained := range []string{"namespace/" + name, "pvc/" + name + "-data", "secret/" + name + "-secret", "secret/" + name + "-admin"} {
+		deleted := output(t, "kubectl", "get", retained, "--namespace", name, "--output", "jsonpath={.metadata.deletionTimestamp}")
+		if len(deleted) > 0 {
+			t.Errorf("Argo CD prunes %s", retained)
+		}
 	}
 }

@@ -11,6 +11,9 @@ pub const HANDOVER_MANAGER: &str = "sc-auth-operator-handover";
 /// On each child: the name of its ScAuth.
 pub const LABEL_SCAUTH: &str = "sc-auth.io/scauth";
 
+/// On each child that is deleted with the ScAuth, and on the pods: the name of the ScAuth.
+pub const LABEL_INSTANCE: &str = "app.kubernetes.io/instance";
+
 /// On a namespace, by its owner: the names of the ScAuths that may use it, separated by commas, or `*`.
 pub const ANNOTATION_ALLOW: &str = "sc-auth.io/allow";
 

@@ -1,7 +1,7 @@
 //! Secrets that the operator creates once, and then changes by patches.
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
@@ -58,4 +58,24 @@ pub async fn keep(
     let name = live.name.clone().unwrap_or_default();
     patch(api, &name, &json!({"metadata": metadata})).await?;
     Ok(true)
+}
+
+/// Removes a label that an earlier release set, unless another manager sets it too. Returns whether a change was needed.
+///
+/// # Errors
+/// If the API server refuses it.
+pub async fn remove_label(api: &Api<Secret>, live: &ObjectMeta, label: &str) -> Result<bool, ApplyError> {
+    let is_set = live.labels.iter().flatten().any(|(name, _)| name == label);
+    if !is_set || live.managed_fields.iter().flatten().any(|entry| is_set_by_another(entry, label)) {
+        return Ok(false);
+    }
+    let metadata = json!({"resourceVersion": live.resource_version, "labels": {label: null}});
+    patch(api, live.name.as_deref().unwrap_or_default(), &json!({"metadata": metadata})).await?;
+    Ok(true)
+}
+
+fn is_set_by_another(entry: &ManagedFieldsEntry, label: &str) -> bool {
+    let label = format!("f:{label}");
+    let fields = entry.fields_v1.as_ref().map(|fields| &fields.0["f:metadata"]["f:labels"]);
+    entry.manager.as_deref() != Some(FIELD_MANAGER) && fields.is_some_and(|labels| labels.get(&label).is_some())
 }

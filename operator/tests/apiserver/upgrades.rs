@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
@@ -83,4 +84,67 @@ async fn an_annotation_that_names_no_release_is_reported_and_an_earlier_one_is_n
         assert!(!message.contains("sc-auth.io/upgrade-to"), "{message}");
     }
     assert_eq!(warnings(&client, name).await.len(), 3);
+}
+
+const INSTANCE: &str = "app.kubernetes.io/instance";
+
+/// Reads all that outlives the ScAuth.
+async fn retained(client: &Client, name: &str) -> Vec<Value> {
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let mut objects = Vec::new();
+    for child in [Child::Namespace, Child::VolumeClaim] {
+        let live = child.api(client, name).get(&child.name(&names)).await.unwrap();
+        objects.push(serde_json::to_value(live).unwrap());
+    }
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), name);
+    for secret in [names.secret(), names.admin_secret()] {
+        objects.push(serde_json::to_value(secrets.get(&secret).await.unwrap()).unwrap());
+    }
+    objects
+}
+
+/// Gives them the label as release 0.2 did: applied, but for the Secrets, which it created with it.
+async fn label_as_release_0_2(client: &Client, name: &str) {
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let labels = json!({INSTANCE: name, "sc-auth.io/retained-by": name});
+    for child in [Child::Namespace, Child::VolumeClaim] {
+        let resource = child.resource();
+        let spec = child.api(client, name).get(&child.name(&names)).await.unwrap().data["spec"].clone();
+        let applied = json!({"apiVersion": resource.api_version, "kind": resource.kind, "spec": spec,
+            "metadata": {"name": child.name(&names), "labels": labels}});
+        let params = PatchParams::apply("sc-auth-operator").force();
+        child.api(client, name).patch(&child.name(&names), &params, &Patch::Apply(&applied)).await.unwrap();
+    }
+    for secret in [names.secret(), names.admin_secret()] {
+        label_secret(client, name, &secret, "sc-auth-operator").await;
+    }
+}
+
+async fn label_secret(client: &Client, namespace: &str, secret: &str, manager: &str) {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let params = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
+    let patch = json!({"metadata": {"labels": {INSTANCE: namespace}}});
+    secrets.patch(secret, &params, &Patch::Merge(&patch)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_outlives_a_scauth_loses_the_label_by_which_argo_cd_would_prune_it() {
+    let (client, name) = (admin().await, "argo-label");
+    apply(&client, manifest(name, json!({"database": {"embedded": {}}}))).await;
+    settle(&client, name).await;
+    label_as_release_0_2(&client, name).await;
+    let label = |object: &Value| object["metadata"]["labels"][INSTANCE].clone();
+    assert!(retained(&client, name).await.iter().all(|object| label(object) == name));
+
+    settle(&client, name).await;
+    for object in retained(&client, name).await {
+        assert!(label(&object).is_null(), "{object}");
+        assert_eq!(object["metadata"]["labels"]["sc-auth.io/retained-by"], name, "{object}");
+    }
+    // A label that somebody else sets is not ours to remove: the two would take turns without end.
+    label_secret(&client, name, &format!("{name}-secret"), "argocd-controller").await;
+    settle(&client, name).await;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), name);
+    let labels = secrets.get(&format!("{name}-secret")).await.unwrap().metadata.labels.unwrap();
+    assert_eq!(labels[INSTANCE], name);
 }

@@ -13,7 +13,7 @@ use crate::api::DeletionPolicy;
 use crate::scauth::child::Child;
 use crate::scauth::children;
 use crate::scauth::identity::{ADMIN_CREATED, ADMIN_NOT_CREATED, admin_is_created};
-use crate::scauth::names::ANNOTATION_ADMIN;
+use crate::scauth::names::{ANNOTATION_ADMIN, LABEL_INSTANCE};
 use crate::scauth::observe::Observed;
 use crate::scauth::resolved::Resolved;
 use crate::scauth::retention::retained_by;
@@ -53,10 +53,12 @@ pub async fn make_and_keep(
     rotate(&api, context, resolved, live).await
 }
 
-/// Whether a Secret is kept follows `deletionPolicy`. Returns whether a change was needed.
+/// Whether a Secret is kept follows `deletionPolicy`. Removes a label of release 0.2. Returns whether a change was needed.
 async fn keep(api: &Api<Secret>, resolved: &Resolved, live: &ObjectMeta) -> Result<bool, ApplyError> {
     let label = (resolved.policy == DeletionPolicy::Retain).then(|| retained_by(&resolved.owner));
-    secrets::keep(api, live, &resolved.owner, label).await
+    // After a change, the version that was read is outdated.
+    Ok(secrets::keep(api, live, &resolved.owner, label).await?
+        || secrets::remove_label(api, live, LABEL_INSTANCE).await?)
 }
 
 /// Updates the file beside the keys.

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::metadata::{kept, labels};
+use super::metadata::{kept, labels_without_instance};
 use crate::scauth::resolved::{NamespaceUse, Resolved};
 
 pub fn build(resolved: &Resolved) -> Option<Namespace> {
@@ -13,7 +13,7 @@ pub fn build(resolved: &Resolved) -> Option<Namespace> {
         // Applied once more without an owner, so that it is never deleted with the ScAuth.
         NamespaceUse::Returned => ObjectMeta {
             name: Some(resolved.names.namespace.clone()),
-            labels: Some(labels(resolved)),
+            labels: Some(labels_without_instance(resolved)),
             ..ObjectMeta::default()
         },
     };

@@ -55,7 +55,6 @@ fn all_children_carry_the_name_of_their_scauth() {
     for (kind, child) in all {
         let labels = &child["metadata"]["labels"];
         assert_eq!(labels["sc-auth.io/scauth"], NAME, "{kind:?}");
-        assert_eq!(labels["app.kubernetes.io/instance"], NAME, "{kind:?}");
         assert_eq!(labels["app.kubernetes.io/managed-by"], "sc-auth-operator", "{kind:?}");
         assert_eq!(child["kind"], kind.resource().kind);
         assert_eq!(child["metadata"]["name"], kind.name(&resolved(embedded(), &Observed::default()).unwrap().names));
@@ -93,6 +92,18 @@ fn data_stays_unless_the_policy_says_otherwise_and_the_workload_always_goes() {
     assert!(is_owned(&retain, Child::Deployment) && is_owned(&retain, Child::Service));
     let delete = children(with(embedded(), "deletionPolicy", json!("Delete")));
     assert!(Child::iter().filter(|kind| delete.contains_key(kind)).all(|kind| is_owned(&delete, kind)));
+}
+
+/// Argo CD with label tracking prunes an object that has the label and no owner.
+#[test]
+fn what_may_stay_has_no_label_of_an_application() {
+    let instance = json!(NAME);
+    for spec in [embedded(), with(embedded(), "deletionPolicy", json!("Delete"))] {
+        for (kind, child) in children(spec) {
+            let label = child["metadata"]["labels"].get("app.kubernetes.io/instance");
+            assert_eq!(label, (!kind.stays_when_dropped()).then_some(&instance), "{kind:?}");
+        }
+    }
 }
 
 #[test]
