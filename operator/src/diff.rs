@@ -16,7 +16,7 @@ use strum::IntoEnumIterator as _;
 
 use crate::api::ScAuth;
 use crate::release_args::ReleaseArgs;
-use crate::render;
+use crate::render::{self, Beside, Manifest};
 use crate::scauth::apply::handover;
 use crate::scauth::child::Child;
 use crate::scauth::children::{Children, build};
@@ -32,7 +32,8 @@ use crate::shared::error::explain;
 /// The flags of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The manifest, or `-` for standard input. Objects of other kinds are ignored.
+    /// The manifest, or `-` for standard input. Of other kinds, only Namespaces and Secrets matter: whether a
+    /// Namespace allows a ScAuth, and whether a Secret has the name of a generated one.
     #[arg(short, long)]
     filename: PathBuf,
     /// The field manager that will apply the manifest: fields that it applied before and that the manifest omits are
@@ -49,24 +50,24 @@ pub struct DiffArgs {
 /// If the file or the cluster cannot be read, or the API server or the operator would refuse a ScAuth.
 pub async fn run(args: DiffArgs) -> anyhow::Result<String> {
     let environment = args.release.environment(Duration::ZERO);
-    let scauths = render::read(&args.filename)?;
+    let manifest = render::read(&args.filename)?;
     let client = Client::try_default().await.context("connecting to the API server")?;
-    diff(&client, &scauths, args.field_manager.as_deref(), &environment).await
+    diff(&client, &manifest, args.field_manager.as_deref(), &environment).await
 }
 
-/// Like [`run`], for ScAuths that were read already.
+/// Like [`run`], for a manifest that was read already.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn diff(
     client: &Client,
-    scauths: &[ScAuth],
+    manifest: &Manifest,
     manager: Option<&str>,
     environment: &Environment,
 ) -> anyhow::Result<String> {
     let mut text = String::new();
-    for scauth in scauths {
-        let changes = Box::pin(changes(client, scauth, manager, environment)).await;
+    for scauth in &manifest.scauths {
+        let changes = Box::pin(changes(client, scauth, &manifest.beside, manager, environment)).await;
         for change in changes.with_context(|| format!("ScAuth {}", scauth.name_any()))? {
             text.push_str(&change.to_text()?);
         }
@@ -84,6 +85,7 @@ struct Change {
 async fn changes(
     client: &Client,
     scauth: &ScAuth,
+    beside: &Beside,
     manager: Option<&str>,
     environment: &Environment,
 ) -> anyhow::Result<Vec<Change>> {
@@ -101,12 +103,15 @@ async fn changes(
         found => found.map_err(|error| anyhow!(explain(&error)))?,
     }
     observed.hosts = hosts_of_others(client, &wanted).await.map_err(|error| anyhow!(explain(&error)))?;
+    let has_namespace = observed.children.contains_key(&Child::Namespace);
+    beside.complete(&mut observed, &names);
     let resolved = validate(&wanted, &observed, environment, &UpgradeTurn::Now)
         .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;
     render::ensure_image(&resolved)?;
     render::warn(&resolved);
     if wanted.spec.suspend != Some(true) {
-        changes.extend(children(client, &resolved, &build(&resolved)?, &observed).await?);
+        let stored = Stored { client, observed: &observed, has_namespace };
+        changes.extend(stored.changes(&resolved, &build(&resolved)?).await?);
     }
     Ok(changes)
 }
@@ -123,51 +128,50 @@ async fn hosts_of_others(client: &Client, wanted: &ScAuth) -> kube::Result<Hosts
     Ok(hosts::hosts(wanted, &fleet, default_class.as_deref()))
 }
 
-async fn children(
-    client: &Client,
-    resolved: &Resolved,
-    wanted: &Children,
-    observed: &Observed,
-) -> anyhow::Result<Vec<Change>> {
-    let mut changes = Vec::new();
-    for child in Child::iter() {
-        let before = serde_json::to_value(observed.children.get(&child))?;
-        let after = match wanted.get(&child) {
-            Some(_) if observed.unknown_kinds.contains(&child) => Value::Null,
-            Some(_) if volume::freezes(child, &observed.children) => before.clone(),
-            Some(desired) => dry_run(client, resolved, observed, child, desired).await?,
-            // Children that the spec does not ask for are deleted, except for those that hold data.
-            None if child.stays_when_dropped() => before.clone(),
-            None => Value::Null,
-        };
-        changes.push(Change { kind: child.resource().kind, before, after });
-    }
-    Ok(changes)
+/// The cluster before the change.
+struct Stored<'a> {
+    client: &'a Client,
+    observed: &'a Observed,
+    has_namespace: bool,
 }
 
-/// The child as it would be stored.
-async fn dry_run(
-    client: &Client,
-    resolved: &Resolved,
-    observed: &Observed,
-    child: Child,
-    desired: &Value,
-) -> anyhow::Result<Value> {
-    let (live, mut desired) = (observed.children.get(&child), desired.clone());
-    if child != Child::Namespace && !observed.children.contains_key(&Child::Namespace) {
-        // In a missing namespace, the API server does not validate the object.
-        return Ok(desired);
+impl Stored<'_> {
+    async fn changes(&self, resolved: &Resolved, wanted: &Children) -> anyhow::Result<Vec<Change>> {
+        let mut changes = Vec::new();
+        for child in Child::iter() {
+            let before = serde_json::to_value(self.observed.children.get(&child))?;
+            let after = match wanted.get(&child) {
+                Some(_) if self.observed.unknown_kinds.contains(&child) => Value::Null,
+                Some(_) if volume::freezes(child, &self.observed.children) => before.clone(),
+                Some(desired) => self.dry_run(resolved, child, desired).await?,
+                // Children that the spec does not ask for are deleted, except for those that hold data.
+                None if child.stays_when_dropped() => before.clone(),
+                None => Value::Null,
+            };
+            changes.push(Change { kind: child.resource().kind, before, after });
+        }
+        Ok(changes)
     }
-    if child == Child::Deployment {
-        handover::begin(&resolved.scale, &mut desired, live);
-        handover::keep(&mut desired, live);
+
+    /// The child as it would be stored.
+    async fn dry_run(&self, resolved: &Resolved, child: Child, desired: &Value) -> anyhow::Result<Value> {
+        let (live, mut desired) = (self.observed.children.get(&child), desired.clone());
+        if child != Child::Namespace && !self.has_namespace {
+            // In a missing namespace, the API server does not validate the object.
+            return Ok(desired);
+        }
+        if child == Child::Deployment {
+            handover::begin(&resolved.scale, &mut desired, live);
+            handover::keep(&mut desired, live);
+        }
+        if let Some(live) = live {
+            desired["metadata"]["uid"] = json!(live.uid());
+        }
+        let params = PatchParams { dry_run: true, force: live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
+        let name = child.name(&resolved.names);
+        let api = child.api(self.client, &resolved.names.namespace);
+        let stored = api.patch(&name, &params, &Patch::Apply(&desired)).await;
+        let stored = stored.map_err(|error| anyhow!("{} {name}: {}", child.resource().kind, explain(&error)))?;
+        Ok(serde_json::to_value(stored)?)
     }
-    if let Some(live) = live {
-        desired["metadata"]["uid"] = json!(live.uid());
-    }
-    let params = PatchParams { dry_run: true, force: live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
-    let name = child.name(&resolved.names);
-    let stored = child.api(client, &resolved.names.namespace).patch(&name, &params, &Patch::Apply(&desired)).await;
-    let stored = stored.map_err(|error| anyhow!("{} {name}: {}", child.resource().kind, explain(&error)))?;
-    Ok(serde_json::to_value(stored)?)
 }

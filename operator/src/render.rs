@@ -1,5 +1,6 @@
 //! `render`: the objects of a manifest's ScAuths, without a cluster; the generated Secrets contain placeholders.
 
+mod beside;
 mod manifest;
 mod yaml;
 
@@ -15,9 +16,13 @@ use sc_auth_contract::places::{ADMIN_ID, ADMIN_PASSWORD, KEYS_FILE};
 use sc_auth_contract::time::UnixTime;
 use serde_json::{Value, json};
 
+pub use beside::Beside;
+pub use manifest::Manifest;
+
 use crate::api::ScAuth;
 use crate::release_args::{NO_SERVER_IMAGE, ReleaseArgs};
 use crate::scauth::children::{self, build};
+use crate::scauth::names::Names;
 use crate::scauth::observe::Observed;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::resolved::Resolved;
@@ -30,7 +35,8 @@ const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 /// The flags of `render`.
 #[derive(Debug, Args)]
 pub struct RenderArgs {
-    /// The manifest, or `-` for standard input. Objects of other kinds are ignored.
+    /// The manifest, or `-` for standard input. Of other kinds, only Namespaces and Secrets matter: whether a
+    /// Namespace allows a ScAuth, and whether a Secret has the name of a generated one.
     #[arg(short, long)]
     filename: PathBuf,
     #[command(flatten)]
@@ -42,16 +48,19 @@ pub struct RenderArgs {
 pub fn render(args: RenderArgs) -> anyhow::Result<String> {
     let environment = args.release.environment(Duration::ZERO);
     let mut text = String::new();
-    for mut scauth in manifest::read(&args.filename, problems)? {
+    let Manifest { scauths, beside } = manifest::read(&args.filename, problems)?;
+    for mut scauth in scauths {
         scauth.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
-        let children = children(&scauth, &environment);
+        let children = children(&scauth, &beside, &environment);
         text.push_str(&children.with_context(|| format!("ScAuth {}", scauth.name_any()))?);
     }
     Ok(text)
 }
 
-fn children(scauth: &ScAuth, environment: &Environment) -> anyhow::Result<String> {
-    let resolved = validate(scauth, &Observed::default(), environment, &UpgradeTurn::Now)
+fn children(scauth: &ScAuth, beside: &Beside, environment: &Environment) -> anyhow::Result<String> {
+    let mut observed = Observed::default();
+    beside.complete(&mut observed, &Names::of(scauth));
+    let resolved = validate(scauth, &observed, environment, &UpgradeTurn::Now)
         .map_err(|refusal| anyhow::anyhow!("{}: {}", refusal.reason, refusal.message))?;
     ensure_image(&resolved)?;
     warn(&resolved);
@@ -93,11 +102,11 @@ fn secrets(resolved: &Resolved) -> anyhow::Result<[Value; 2]> {
     Ok([keys, admin])
 }
 
-/// The ScAuths in a manifest, checked as by the API server. Unknown fields are errors, as there.
+/// Reads a manifest and checks its ScAuths as kubectl does: unknown fields are errors.
 ///
 /// # Errors
 /// If the file cannot be read or contains no ScAuth.
-pub fn read(path: &Path) -> anyhow::Result<Vec<ScAuth>> {
+pub fn read(path: &Path) -> anyhow::Result<Manifest> {
     manifest::read(path, unknown_fields)
 }
 
@@ -313,6 +322,39 @@ x-more: &more {<<: *base}
         assert_eq!(rendered(&list).unwrap(), same);
         let required = format!("{:#}", rendered(&SMALLEST.replace("{embedded: {}}", "null")).unwrap_err());
         assert!(required.contains("spec.database: is required"), "{required}");
+    }
+
+    fn beside(other: &str) -> anyhow::Result<String> {
+        rendered(&format!("{}---\n{other}", SMALLEST.replace("spec: {", "spec: {namespace: shop, ")))
+    }
+
+    #[test]
+    fn the_namespace_of_the_same_manifest_decides_whether_it_is_used() {
+        let namespace = |more: &str| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop{more}}}\n");
+        let has_namespace = |text: &str| text.contains("kind: Namespace");
+        assert!(has_namespace(&beside("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}").unwrap()));
+        assert!(!has_namespace(&beside(&namespace(", annotations: {sc-auth.io/allow: tenant}")).unwrap()));
+        let error = format!("{:#}", beside(&namespace("")).unwrap_err());
+        assert!(error.contains("NamespaceNotAllowed: namespace shop already exists"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_of_the_same_manifest_with_the_name_of_a_generated_one_is_a_conflict() {
+        let secret = |name: &str, namespace: &str| {
+            format!(
+                "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: {namespace}}}\nstringData: {{a: b}}\n"
+            )
+        };
+        for (name, namespace, conflicts) in [
+            ("tenant-secret", "shop", true),
+            ("tenant-admin", "shop", true),
+            ("tenant-secret", "elsewhere", false),
+            ("database", "shop", false),
+        ] {
+            let told = beside(&secret(name, namespace)).map_err(|error| format!("{error:#}"));
+            let expected = format!("NameConflict: Secret {name} belongs to somebody else");
+            assert_eq!(told.is_err_and(|error| error.contains(&expected)), conflicts, "{namespace}/{name}");
+        }
     }
 
     #[test]

@@ -10,7 +10,11 @@ use crate::scauth::names::ANNOTATION_APPLIED;
 impl Change {
     /// Empty if nothing differs.
     pub fn to_text(&self) -> serde_yaml::Result<String> {
-        let (before, after) = (yaml(&self.before)?, yaml(&self.after)?);
+        let (before, mut after) = (yaml(&self.before)?, self.after.clone());
+        if self.before.is_null() {
+            remove_finalizers(&mut after);
+        }
+        let after = yaml(&after)?;
         let lines = InternedInput::new(before.as_str(), after.as_str());
         let mut diff = Diff::compute(Algorithm::Histogram, &lines);
         if diff.count_removals() + diff.count_additions() == 0 {
@@ -44,7 +48,24 @@ fn yaml(object: &Value) -> serde_yaml::Result<String> {
     serde_yaml::to_string(&object)
 }
 
+/// The API server adds these to a new object.
+fn remove_finalizers(object: &mut Value) {
+    for part in ["metadata", "spec"] {
+        if let Some(fields) = object.get_mut(part).and_then(Value::as_object_mut) {
+            fields.remove("finalizers");
+        }
+    }
+    if object["spec"].as_object().is_some_and(Map::is_empty) && object["kind"] == "Namespace" {
+        object.as_object_mut().map(|fields| fields.remove("spec"));
+    }
+}
+
 fn tidy(metadata: &mut Map<String, Value>) {
+    for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(owner) = owner.as_object_mut() {
+            owner.remove("uid");
+        }
+    }
     for field in ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp"] {
         metadata.remove(field);
     }

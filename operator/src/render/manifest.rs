@@ -9,15 +9,23 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use serde_yaml::Value as Yaml;
 
+use super::beside::Beside;
 use crate::api::{self, ScAuth};
 use crate::shared::schema::drop_nulls;
+
+/// A manifest: its ScAuths, and the other objects that matter for them.
+#[derive(Debug, Default)]
+pub struct Manifest {
+    pub scauths: Vec<ScAuth>,
+    pub beside: Beside,
+}
 
 /// The problems of an object according to its schema.
 pub type Check = fn(&Value, &Value) -> Vec<String>;
 
 /// # Errors
 /// If the file cannot be read, or contains no ScAuth, or one that is refused.
-pub fn read(path: &Path, check: Check) -> anyhow::Result<Vec<ScAuth>> {
+pub fn read(path: &Path, check: Check) -> anyhow::Result<Manifest> {
     let mut text = String::new();
     if path.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text).context("standard input")?;
@@ -27,24 +35,25 @@ pub fn read(path: &Path, check: Check) -> anyhow::Result<Vec<ScAuth>> {
     parse(&text, check).with_context(|| path.display().to_string())
 }
 
-fn parse(text: &str, check: Check) -> anyhow::Result<Vec<ScAuth>> {
+fn parse(text: &str, check: Check) -> anyhow::Result<Manifest> {
     let schema = api::schema()?;
-    let mut found: Vec<ScAuth> = Vec::new();
+    let mut found = Manifest::default();
     for (place, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
         let object = Yaml::deserialize(document).map_err(anyhow::Error::from).and_then(object);
         let place = format!("document {}", place + 1);
         for (place, object) in items(object.with_context(|| place.clone())?, place) {
             if !is_scauth(&object).with_context(|| place.clone())? {
+                found.beside.add(&object);
                 continue;
             }
             let name = object["metadata"]["name"].as_str().map_or(place, |name| format!("ScAuth {name}"));
             let scauth = scauth(&schema, object, check).with_context(|| name.clone())?;
-            let is_again = found.iter().any(|other| other.metadata.name == scauth.metadata.name);
+            let is_again = found.scauths.iter().any(|other| other.metadata.name == scauth.metadata.name);
             ensure!(!is_again || scauth.metadata.name.is_none(), "{name}: the manifest contains it more than once");
-            found.push(scauth);
+            found.scauths.push(scauth);
         }
     }
-    ensure!(!found.is_empty(), "the manifest contains no ScAuth");
+    ensure!(!found.scauths.is_empty(), "the manifest contains no ScAuth");
     Ok(found)
 }
 

@@ -1,13 +1,16 @@
 //! `diff` shows the changes of applying a manifest, regardless of who applied it before, and changes nothing.
 
+use std::path::Path;
+
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt as _};
 use sc_auth_operator::api::ScAuth;
 use sc_auth_operator::diff::diff;
+use sc_auth_operator::render;
 use sc_auth_operator::scauth::validate::Environment;
 use serde_json::{Value, json};
 
-use crate::harness::{admin, apply, impersonating, make, manifest, operator, scauths, settle, snapshot};
+use crate::harness::{admin, apply, impersonating, make, manifest, of, operator, scauths, settle, snapshot};
 
 /// Each has a host of its own, since `diff` looks at all ScAuths that there are.
 fn spec(name: &str) -> Value {
@@ -23,7 +26,7 @@ fn environment(client: &Client) -> Environment {
 
 async fn told(client: &Client, manifest: Value) -> anyhow::Result<String> {
     let scauth: ScAuth = serde_json::from_value(manifest)?;
-    diff(client, &[scauth], None, &environment(client)).await
+    diff(client, &of(scauth), None, &environment(client)).await
 }
 
 fn has(text: &str, lines: &[&str]) {
@@ -72,7 +75,20 @@ async fn of_a_new_one_all_is_new() {
     let client = admin().await;
     let text = told(&client, manifest("diff-new", spec("diff-new"))).await.unwrap();
     has(&text, &["--- /dev/null", "+++ applied/Namespace/diff-new", "+kind: Namespace", "+kind: Deployment"]);
+    for stored in ["status:", "finalizers:", "uid:", "creationTimestamp:"] {
+        assert!(!text.contains(stored), "{stored} in\n{text}");
+    }
     assert!(scauths(&client).get_opt("diff-new").await.unwrap().is_none());
+}
+
+/// The sample for PostgreSQL, in a cluster that has none of its objects.
+#[tokio::test]
+async fn the_namespace_in_the_same_file_counts() {
+    let client = admin().await;
+    let sample = render::read(Path::new("../config/samples/postgresql.yaml")).unwrap();
+    let text = diff(&client, &sample, None, &environment(&client)).await.unwrap();
+    has(&text, &["+++ applied/ScAuth/shop-auth", "+++ applied/Deployment/shop/shop-auth"]);
+    assert!(!text.contains("/Namespace/"), "{text}");
 }
 
 #[tokio::test]
@@ -103,7 +119,7 @@ async fn a_field_that_is_left_out_goes_however_it_was_applied_before() {
     has(&text, &["--- live/Deployment/diff-left-out/diff-left-out", "-  replicas: 4", "+  replicas: 2"]);
 
     let other = serde_json::from_value(manifest(name, spec(name))).unwrap();
-    let text = diff(&client, &[other], Some("another"), &environment(&client)).await.unwrap();
+    let text = diff(&client, &of(other), Some("another"), &environment(&client)).await.unwrap();
     assert_eq!(text, "");
 }
 
@@ -224,7 +240,9 @@ fn judged() -> Vec<(&'static str, Value)> {
         ("spec.database.embeded", json!({"database": {"embeded": {}}})),
         ("spec.database", json!({"database": {}})),
         ("spec.database", json!({"database": {"embedded": {}, "external": {"urlFrom": {"name": "a", "key": "b"}}}})),
-        ("spec.database.embedded.size", json!({"database": {"embedded": {"size": "1G"}}})),
+        ("", json!({"database": {"embedded": {"size": "1G"}}})),
+        ("spec.database.embedded.size", json!({"database": {"embedded": {"size": "1GB"}}})),
+        ("spec.database.embedded.size", json!({"database": {"embedded": {"size": 1.5}}})),
         ("spec.database.external", external(json!({"host": "db"}))),
         ("spec.database.external", external(json!({"port": 5432}))),
         ("spec.database.external", json!({"database": {"external": {"host": "db"}}})),

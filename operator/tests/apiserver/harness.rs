@@ -16,6 +16,7 @@ use kube_runtime::events::{Recorder, Reporter};
 use kube_runtime::reflector;
 use sc_auth_contract::status::Status;
 use sc_auth_operator::api::ScAuth;
+use sc_auth_operator::render::Manifest;
 use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::health::{Health, HealthCache};
 use sc_auth_operator::scauth::names::Names;
@@ -83,6 +84,11 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
         assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// A manifest of one ScAuth.
+pub fn of(scauth: ScAuth) -> Manifest {
+    Manifest { scauths: vec![scauth], ..Manifest::default() }
 }
 
 /// What happens to one request.

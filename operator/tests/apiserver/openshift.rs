@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::harness::{Line, admin, apply, eventually, make, manifest, once, operator, scauths};
+use crate::harness::{Line, admin, apply, eventually, make, manifest, of, once, operator, scauths};
 use crate::refusals::condition;
 
 const REFUSAL: &str = "stand-in for restricted-v2: fixed ids";
@@ -188,7 +188,7 @@ async fn diff_shows_the_same_as_the_operator_does() {
     let told = async |ids: PodIds| {
         let mut environment = operator(client.clone()).environment.clone();
         environment.defaults = release("0.2.0", ids);
-        diff(&client, &[serde_json::from_value(ours.clone()).unwrap()], None, &environment).await.unwrap()
+        diff(&client, &of(serde_json::from_value(ours.clone()).unwrap()), None, &environment).await.unwrap()
     };
     assert!(told(PodIds::Fixed).await.contains("runAsUser: 65532"));
     let without = told(PodIds::Assigned).await;

@@ -9,7 +9,7 @@ use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 
-use crate::harness::{Line, admin, apply, make, manifest, once, operator, scauths, settle};
+use crate::harness::{Line, admin, apply, make, manifest, of, once, operator, scauths, settle};
 use crate::refusals::condition;
 
 fn spec() -> Value {
@@ -97,7 +97,7 @@ async fn what_the_spec_does_not_ask_for_stops_no_change_and_stays_as_it_is() {
 
     let scauth = serde_json::from_value(manifest(name, changed.clone())).unwrap();
     let environment = operator(client.clone()).environment.clone();
-    assert_eq!(diff(&client, &[scauth], None, &environment).await.unwrap(), "", "nothing of theirs is in the diff");
+    assert_eq!(diff(&client, &of(scauth), None, &environment).await.unwrap(), "", "nothing of theirs is in the diff");
     changed["suspend"] = json!(true);
     apply(&client, manifest(name, changed)).await;
     settle(&client, name).await;

@@ -1,0 +1,63 @@
+//! What a manifest creates beside its ScAuths, and which decides how the operator treats them.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+
+use crate::scauth::child::Child;
+use crate::scauth::names::Names;
+use crate::scauth::observe::Observed;
+
+/// The Namespaces and Secrets of a manifest, without their content.
+#[derive(Debug, Default)]
+pub struct Beside {
+    namespaces: BTreeMap<String, ObjectMeta>,
+    /// By namespace and name.
+    secrets: BTreeMap<(String, String), ObjectMeta>,
+}
+
+impl Beside {
+    /// Remembers an object if it is a Namespace or a Secret.
+    pub fn add(&mut self, object: &Value) {
+        if object["apiVersion"] != "v1" {
+            return;
+        }
+        let Ok(metadata) = serde_json::from_value::<ObjectMeta>(object["metadata"].clone()) else { return };
+        let Some(name) = metadata.name.clone() else { return };
+        match object["kind"].as_str() {
+            Some("Namespace") => {
+                self.namespaces.insert(name, metadata);
+            }
+            Some("Secret") => {
+                let namespace = metadata.namespace.clone().unwrap_or_default();
+                self.secrets.insert((namespace, name), metadata);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds to the objects of a cluster, or to none, those of the manifest that matter for a ScAuth.
+    pub fn complete(&self, observed: &mut Observed, names: &Names) {
+        if let Some(ours) = self.namespaces.get(&names.namespace) {
+            let namespace = observed.children.entry(Child::Namespace);
+            let live = namespace.or_insert_with(|| namespace_called(&names.namespace));
+            live.metadata.labels.get_or_insert_default().extend(ours.labels.clone().unwrap_or_default());
+            live.metadata.annotations.get_or_insert_default().extend(ours.annotations.clone().unwrap_or_default());
+        }
+        let secret = |name: String| self.secrets.get(&(names.namespace.clone(), name)).cloned();
+        if let Some(metadata) = secret(names.secret()).filter(|_| observed.secret.is_none()) {
+            observed.secret = Some(Secret { metadata, ..Secret::default() });
+        }
+        if observed.admin_secret.is_none() {
+            observed.admin_secret = secret(names.admin_secret());
+        }
+    }
+}
+
+fn namespace_called(name: &str) -> DynamicObject {
+    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    DynamicObject { types: None, metadata, data: json!({}) }
+}
