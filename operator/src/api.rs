@@ -1,5 +1,6 @@
 //! The custom resource as Rust types. Its doc comments are what `kubectl explain scauth` prints.
 
+mod amount;
 mod auth;
 mod crd;
 mod database;
@@ -10,6 +11,7 @@ mod spec;
 mod status;
 mod workload;
 
+pub use amount::Amount;
 pub use auth::*;
 pub use crd::{schema, to_yaml};
 pub use database::*;

@@ -256,7 +256,7 @@ spec: {database: {embedded: {}}}
             (
                 "{database:",
                 "{podTemplate: {labels: {a: b c}}, database:".to_owned(),
-                "template.metadata.labels.a: \"b c\" is not a valid value",
+                "spec.podTemplate.labels.a: the value of a label has at most 63",
             ),
             ("{database:", "{replicas: 0, database:".to_owned(), "ScAuth tenant: spec.replicas"),
             ("{name: tenant}", "{name: sc-auth-system}".to_owned(), "ScAuth sc-auth-system: NamespaceNotAllowed"),

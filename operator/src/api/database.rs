@@ -4,7 +4,9 @@ use kube::KubeSchema;
 use sc_auth_contract::settings::{Engine, TlsMode};
 use serde::{Deserialize, Serialize};
 
+use super::amount::Amount;
 use super::references::{Credentials, SecretKey};
+use super::rules::{IS_AMOUNT, at_least, object_name};
 
 /// Database of users and sessions.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,8 @@ pub struct Database {
     pub external: Option<External>,
 }
 
+const SIZE: &str = "write a size such as 1Gi, 1.5Gi or 500M";
+
 /// SQLite on a volume.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,13 +31,14 @@ pub struct Embedded {
     /// Size of the volume. Defaults to 1Gi. It can only grow, if the StorageClass allows expansion; it can always
     /// be set back to the volume's capacity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi|Ti)$')").message("write a size such as 1Gi or 500Mi"))]
-    #[schemars(length(max = 8))]
-    pub size: Option<String>,
-    /// StorageClass of the volume. Defaults to the cluster's default class. It cannot change once the volume
-    /// exists.
+    #[x_kube(validation = Rule::new(IS_AMOUNT).message(SIZE), validation = Rule::new(at_least("1Mi")).message(SIZE))]
+    pub size: Option<Amount>,
+    /// StorageClass of the volume. Defaults to the cluster's default class; `""` means a volume without a class. It
+    /// cannot change once the volume exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(format!("self == '' || {}", object_name())).message(
+        "the name of a StorageClass has lower-case letters, digits, hyphens and dots"))]
+    #[schemars(length(max = 253))]
     pub storage_class_name: Option<String>,
 }
 

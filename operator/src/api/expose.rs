@@ -6,6 +6,9 @@ use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPee
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::references::SECRET_NAME;
+use super::rules::{labels, object_name};
+
 /// How clients outside the cluster reach the API.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,11 +45,13 @@ pub struct Ingress {
     /// Host name that clients use.
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
         "spec.expose.ingress.host is the bare host name: lower-case, such as auth.example.com, without https:// and without a path"))]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
     pub host: String,
     /// Ingress class. Defaults to the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(object_name()).message(
+        "the name of an IngressClass has lower-case letters, digits, hyphens and dots"))]
+    #[schemars(length(max = 253))]
     pub class_name: Option<String>,
     /// Annotations for the ingress controller or cert-manager: `cert-manager.io/cluster-issuer: NAME` with `tls:
     /// {}` requests a certificate.
@@ -66,7 +71,8 @@ pub struct Ingress {
 pub struct IngressTls {
     /// Secret of type kubernetes.io/tls that you or cert-manager create. Defaults to `NAME-tls`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(object_name()).message(SECRET_NAME))]
+    #[schemars(length(max = 253))]
     pub secret_name: Option<String>,
 }
 
@@ -75,12 +81,16 @@ pub struct IngressTls {
 #[serde(rename_all = "camelCase")]
 pub struct HttpRoute {
     /// Gateways that the route attaches to.
+    #[x_kube(validation = Rule::new("self.all(item, self.exists_one(other, other == item))").message(
+        "name each Gateway or listener in parentRefs once"))]
     #[schemars(length(min = 1, max = 16))]
     pub parent_refs: Vec<ParentRef>,
     /// Host names that clients use. The first one is the API's address in status.url.
     #[x_kube(validation = Rule::new("self.all(host, host.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'))").message(
         "write bare host names: lower-case, such as auth.example.com, without https:// and without a path"))]
-    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 253)))]
+    #[x_kube(validation = Rule::new("self.all(host, self.exists_one(other, other == host))").message(
+        "name each host in hostnames once"))]
+    #[schemars(length(min = 1, max = 16), inner(length(max = 253)))]
     pub hostnames: Vec<String>,
 }
 
@@ -89,15 +99,21 @@ pub struct HttpRoute {
 #[serde(rename_all = "camelCase")]
 pub struct ParentRef {
     /// Name of the Gateway.
-    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(object_name()).message(
+        "the name of a Gateway has lower-case letters, digits, hyphens and dots"))]
+    #[schemars(length(max = 253))]
     pub name: String,
     /// Namespace of the Gateway. Defaults to the ScAuth's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message(
+        "a namespace has lower-case letters, digits and hyphens, at most 63 characters"))]
+    #[schemars(length(max = 63))]
     pub namespace: Option<String>,
     /// Name of a listener. Defaults to all listeners that allow the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(object_name()).message(
+        "the name of a listener has lower-case letters, digits, hyphens and dots"))]
+    #[schemars(length(max = 253))]
     pub section_name: Option<String>,
     /// Port of the listeners. Defaults to any port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,6 +152,6 @@ pub struct Monitoring {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new("self.all(name, !name.startsWith('app.kubernetes.io/') && !name.startsWith('sc-auth.io/'))").message(
         "labels that begin with app.kubernetes.io/ or sc-auth.io/ are the operator's own"))]
-    #[schemars(length(max = 20), inner(length(max = 63)), extend("maxProperties" = 20))]
+    #[schemars(schema_with = "labels", extend("maxProperties" = 20))]
     pub labels: BTreeMap<String, String>,
 }

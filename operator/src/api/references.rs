@@ -3,11 +3,17 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules::object_name;
+
+/// The refusal of a name that no Secret can have.
+pub const SECRET_NAME: &str = "the name of a Secret has lower-case letters, digits, hyphens and dots";
+
 /// A Secret in the ScAuth's namespace.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretName {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(object_name()).message(SECRET_NAME))]
+    #[schemars(length(max = 253))]
     pub name: String,
 }
 
@@ -16,12 +22,13 @@ pub struct SecretName {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKey {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(object_name()).message(SECRET_NAME))]
+    #[schemars(length(max = 253))]
     pub name: String,
     /// Key in the Secret.
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message(
         "a key of a Secret has letters, digits, hyphens, dots and underscores"))]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
     pub key: String,
 }
 
@@ -30,7 +37,8 @@ pub struct SecretKey {
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(object_name()).message(SECRET_NAME))]
+    #[schemars(length(max = 253))]
     pub name: String,
     /// Key of the user name, such as `db-user`. Defaults to `username`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

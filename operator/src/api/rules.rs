@@ -2,6 +2,7 @@
 
 use sc_auth_contract::places::{DATA, MOUNTS, RUN};
 use sc_auth_contract::settings::{ALL, DecidedBy, Setting};
+use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// The seconds in a field such as `15m`; `default` replaces a missing field.
 pub fn seconds(field: &str, default: Option<Setting>) -> String {
@@ -50,6 +51,9 @@ pub fn reserved_volumes() -> String {
     format!("{} and {last}", others.join(", "))
 }
 
+/// An absolute path, without `:`, empty parts, `.` and `..`, by which it could lead to one of our folders after all.
+const PLAIN_FOLDER: &str = "^(/([^/:.][^/:]*|[.][^/:.][^/:]*|[.][.][^/:]+))+/*$";
+
 /// No extra volume is mounted at one of our folders, inside of one, or at a folder that holds one.
 pub fn no_reserved_folder() -> String {
     let folders = [RUN, DATA.path].map(|folder| {
@@ -58,7 +62,82 @@ pub fn no_reserved_folder() -> String {
         pattern.strip_prefix("(/").and_then(|rest| rest.strip_suffix(")?")).unwrap_or_default().to_owned()
     });
     let pattern = format!("^/({})?/*$", folders.join("|"));
-    format!("self.all(mount, mount.mountPath.startsWith('/') && !mount.mountPath.matches('{pattern}'))")
+    format!("self.all(mount, mount.mountPath.matches('{PLAIN_FOLDER}') && !mount.mountPath.matches('{pattern}'))")
+}
+
+/// The name of an object, as most kinds of Kubernetes have it (RFC 1123 subdomain).
+pub fn object_name() -> String {
+    "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')".to_owned()
+}
+
+/// A map of labels. Only their values have a rule: nothing bounds the length of their names, and therefore the cost of a
+/// rule about them.
+pub fn labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "additionalProperties": {
+        "type": "string",
+        "maxLength": 63,
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",
+            "message": "the value of a label has at most 63 letters, digits, hyphens, dots and underscores, and begins and \
+                        ends with a letter or digit",
+        }],
+    }})
+}
+
+/// No two items of a list have the same value of a field.
+pub fn unique_by(field: &str) -> String {
+    format!("self.all(item, self.exists_one(other, other.{field} == item.{field}))")
+}
+
+/// The reference of an image, as container runtimes read it.
+pub fn image() -> String {
+    let (host, part) = ("[a-z0-9][a-zA-Z0-9.-]*(:[0-9]+)?", "[a-z0-9]+([._-]+[a-z0-9]+)*");
+    let (tag, digest) = ("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "[a-z0-9]+([+._-][a-z0-9]+)*:[a-fA-F0-9]{32,}");
+    format!("self.matches('^({host}/)?{part}(/{part})*(:{tag})?(@{digest})?$')")
+}
+
+/// The size of an embedded database's volume only grows; it can always be set back to what the volume has.
+pub fn size_only_grows() -> String {
+    let size = |object: &str| {
+        let embedded = format!("{object}.spec.database.embedded");
+        format!("(has({embedded}.size) ? string({embedded}.size) : '1Gi')")
+    };
+    let (new, old, capacity) = (size("self"), size("oldSelf"), "oldSelf.status.volume.capacity");
+    let less = |left: &str, right: &str| format!("quantity({left}).compareTo(quantity({right})) < 0");
+    format!(
+        "!has(self.spec.database.embedded) || !has(oldSelf.spec.database.embedded) || !isQuantity({new}) || !isQuantity({old}) \
+         || !({shrinks}) || (has(oldSelf.status) && has(oldSelf.status.volume) && (!has({capacity}) || !({below}) || {was_below}))",
+        shrinks = less(&new, &old),
+        below = less(&new, capacity),
+        was_below = less(&old, capacity),
+    )
+}
+
+/// A variable's value comes from one place.
+pub fn one_source() -> String {
+    let sources = ["configMapKeyRef", "secretKeyRef", "fieldRef", "resourceFieldRef"];
+    let sources = sources.map(|source| format!("has(self.{source})")).join(", ");
+    format!("[{sources}].exists_one(set, set)")
+}
+
+/// A quantity of Kubernetes.
+pub const IS_AMOUNT: &str = "isQuantity(string(self))";
+
+/// A quantity is not less than another one. What is not a quantity has an error of its own.
+pub fn at_least(least: &str) -> String {
+    format!("!{IS_AMOUNT} || quantity(string(self)).compareTo(quantity('{least}')) >= 0")
+}
+
+/// The request of a resource is not more than its limit. What is not a quantity has an error of its own.
+pub fn request_within_limit(resource: &str, default_limit: &str) -> String {
+    let request = format!("string(self.requests.{resource})");
+    let limit = format!(
+        "(has(self.limits) && has(self.limits.{resource}) ? string(self.limits.{resource}) : '{default_limit}')"
+    );
+    format!(
+        "!has(self.requests) || !has(self.requests.{resource}) || !isQuantity({request}) || !isQuantity({limit}) || \
+         quantity({request}).compareTo(quantity({limit})) <= 0"
+    )
 }
 
 #[cfg(test)]

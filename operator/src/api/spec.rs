@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Auth;
 use super::database::Database;
 use super::expose::{Expose, HttpRoute, Ingress, Monitoring, NetworkPolicy};
-use super::rules::email;
+use super::rules::{email, image, size_only_grows};
 use super::status::ScAuthStatus;
 use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
 
@@ -55,15 +55,13 @@ use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
         || !has(self.spec.database.embedded.storageClassName) || (has(oldSelf.status.volume.storageClassName) \
         && self.spec.database.embedded.storageClassName == oldSelf.status.volume.storageClassName)))").message(
         "spec.database.embedded.storageClassName cannot change: a volume stays in its class"),
-    validation = Rule::new("!has(self.spec.database.embedded) || !has(oldSelf.spec.database.embedded) \
-        || quantity(has(self.spec.database.embedded.size) ? self.spec.database.embedded.size : '1Gi').compareTo(\
-        quantity(has(oldSelf.spec.database.embedded.size) ? oldSelf.spec.database.embedded.size : '1Gi')) >= 0 \
-        || (has(oldSelf.status) && has(oldSelf.status.volume) && (!has(oldSelf.status.volume.capacity) \
-        || quantity(has(self.spec.database.embedded.size) ? self.spec.database.embedded.size : '1Gi').compareTo(\
-        quantity(oldSelf.status.volume.capacity)) >= 0 \
-        || quantity(has(oldSelf.spec.database.embedded.size) ? oldSelf.spec.database.embedded.size : '1Gi').compareTo(\
-        quantity(oldSelf.status.volume.capacity)) < 0))").message(
-        "spec.database.embedded.size can only grow: a volume cannot shrink below what it has, see status.volume")
+    validation = Rule::new(size_only_grows()).message(
+        "spec.database.embedded.size can only grow: a volume cannot shrink below what it has, see status.volume"),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.keys) || \
+        (has(self.spec.bootstrapAdmin) == has(oldSelf.spec.bootstrapAdmin) \
+        && (!has(self.spec.bootstrapAdmin) || self.spec.bootstrapAdmin == oldSelf.spec.bootstrapAdmin))").message(
+        "spec.bootstrapAdmin cannot change once the Secret with the first Admin's password was created: change the user \
+         through the API, or create another with: sc-auth-server admin create")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -123,7 +121,7 @@ pub struct ScAuthSpec {
 
     /// Image of the server. Defaults to the image of the operator's release, see `upgrade`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9][a-zA-Z0-9._:/@-]*$')").message(
+    #[x_kube(validation = Rule::new(image()).message(
         "write an image such as registry.example.com/sc-auth-server:0.1.0, or with @sha256:…"))]
     #[schemars(length(max = 512))]
     pub image: Option<String>,
@@ -141,7 +139,7 @@ pub struct ScAuthSpec {
     pub keys: Option<Keys>,
 
     /// First Admin. The password is generated and stored in the Secret `NAME-admin`, which you may delete once you
-    /// have saved the password.
+    /// have saved the password. It cannot change once that Secret was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap_admin: Option<BootstrapAdmin>,
 

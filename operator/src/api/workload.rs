@@ -12,37 +12,60 @@ use sc_auth_contract::places::{DATA, RUN};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::amount::Amount;
 use super::references::SecretName;
-use super::rules::{no_reserved_folder, no_reserved_variable, no_reserved_volume, reserved_volumes};
+use super::rules::{
+    IS_AMOUNT, at_least, labels, no_reserved_folder, no_reserved_variable, no_reserved_volume, object_name, one_source,
+    request_within_limit, reserved_volumes, unique_by,
+};
 
 /// Resource requests and limits of each pod.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(request_within_limit("cpu", DEFAULT_LIMITS.cpu)).message(
+        &*format!("spec.resources.requests.cpu is more than limits.cpu ({} by default)", DEFAULT_LIMITS.cpu)),
+    validation = Rule::new(request_within_limit("memory", DEFAULT_LIMITS.memory)).message(
+        &*format!("spec.resources.requests.memory is more than limits.memory ({} by default)", DEFAULT_LIMITS.memory))
+)]
 pub struct Resources {
     /// Resource limits of each pod. Default to 500m CPU and 128Mi memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("!has(self.memory) || quantity(self.memory).compareTo(quantity('64Mi')) >= 0").message(
+    #[x_kube(validation = Rule::new("!has(self.memory) || !isQuantity(string(self.memory)) || quantity(string(self.memory)).compareTo(quantity('64Mi')) >= 0").message(
         "hashing a password takes 19Mi beside the server itself: give spec.resources.limits.memory 64Mi or more"))]
     pub limits: Option<Amounts>,
-    /// Resource requests of each pod. Default to 50m CPU and 64Mi memory.
+    /// Resource requests of each pod. Default to 50m CPU and 64Mi memory, or to the limits if those are less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Amounts>,
 }
+
+/// The limits of a ScAuth that sets none.
+pub const DEFAULT_LIMITS: DefaultAmounts = DefaultAmounts { cpu: "500m", memory: "128Mi" };
+/// The requests of a ScAuth that sets none.
+pub const DEFAULT_REQUESTS: DefaultAmounts = DefaultAmounts { cpu: "50m", memory: "64Mi" };
+
+/// The default amount of each resource.
+#[derive(Debug, Clone, Copy)]
+pub struct DefaultAmounts {
+    pub cpu: &'static str,
+    pub memory: &'static str,
+}
+
+const CPU: &str = "write CPU cores such as 500m, 0.5 or 1";
+const MEMORY: &str = "write memory such as 128Mi, 128M or 1.5Gi";
 
 /// An amount of each resource.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Amounts {
-    /// CPU cores, or thousandths of a core: `1`, `500m`.
+    /// CPU cores, or thousandths of a core: `1`, `0.5`, `500m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}m?$')").message("write cores such as 500m or 1"))]
-    #[schemars(length(max = 7))]
-    pub cpu: Option<String>,
-    /// Memory with a unit: `128Mi`.
+    #[x_kube(validation = Rule::new(IS_AMOUNT).message(CPU), validation = Rule::new(at_least("1m")).message(CPU))]
+    pub cpu: Option<Amount>,
+    /// Memory in bytes, usually with a unit: `128Mi`, `128M`, `1.5Gi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,5}(Mi|Gi)$')").message("write memory such as 128Mi or 1Gi"))]
-    #[schemars(length(max = 8))]
-    pub memory: Option<String>,
+    #[x_kube(validation = Rule::new(IS_AMOUNT).message(MEMORY), validation = Rule::new(at_least("1Mi")).message(MEMORY))]
+    pub memory: Option<Amount>,
 }
 
 /// A HorizontalPodAutoscaler decides how many pods serve.
@@ -75,7 +98,7 @@ pub struct PodTemplate {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new("self.all(name, !name.startsWith('app.kubernetes.io/') && !name.startsWith('sc-auth.io/'))").message(
         "labels that begin with app.kubernetes.io/ or sc-auth.io/ are the operator's own: it finds the pods by them"))]
-    #[schemars(inner(length(max = 63)), extend("maxProperties" = 50))]
+    #[schemars(schema_with = "labels", extend("maxProperties" = 50))]
     pub labels: BTreeMap<String, String>,
     /// Annotations of the pods, such as those of a service mesh.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -85,7 +108,7 @@ pub struct PodTemplate {
     pub annotations: BTreeMap<String, String>,
     /// Labels that a node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(inner(length(max = 63)), extend("maxProperties" = 20))]
+    #[schemars(schema_with = "labels", extend("maxProperties" = 20))]
     pub node_selector: BTreeMap<String, String>,
     /// Tolerations of the pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -100,28 +123,34 @@ pub struct PodTemplate {
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// Priority class of the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(object_name()).message(
+        "the name of a PriorityClass has lower-case letters, digits, hyphens and dots"))]
+    #[schemars(length(max = 253))]
     pub priority_class_name: Option<String>,
     /// Secrets in the ScAuth's namespace for pulling the image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new(unique_by("name")).message("name each Secret in imagePullSecrets once"))]
     #[schemars(length(max = 8))]
     pub image_pull_secrets: Vec<SecretName>,
     /// Environment variables, such as settings of the server that no other field of this object controls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new(no_reserved_variable()).message(
         "this variable is reserved: use the field of spec that sets it (spec.database, spec.auth, spec.expose); ports, files and SC_AUTH_DRAIN cannot be changed"))]
+    #[x_kube(validation = Rule::new(unique_by("name")).message("name each variable in env once"))]
     #[schemars(length(max = 50))]
     pub env: Vec<EnvVar>,
     /// Additional volumes of the pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new(no_reserved_volume()).message(
         &*format!("volumes called {} are the operator's own", reserved_volumes())))]
+    #[x_kube(validation = Rule::new(unique_by("name")).message("give each of volumes a name of its own"))]
     #[schemars(length(max = 20))]
     pub volumes: Vec<PodVolume>,
     /// Mounts of the additional volumes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new(no_reserved_folder()).message(
-        &*format!("a mountPath is absolute, and not {RUN}, {} or a folder that holds them: those are the operator's own", DATA.path)))]
+        &*format!("a mountPath is absolute, without : and .., and not {RUN}, {} or a folder that holds them: those are the operator's own", DATA.path)))]
+    #[x_kube(validation = Rule::new(unique_by("mountPath")).message("give each of volumeMounts a mountPath of its own"))]
     #[schemars(length(max = 20))]
     pub volume_mounts: Vec<PodVolumeMount>,
 }
@@ -129,11 +158,14 @@ pub struct PodTemplate {
 /// An environment variable.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.value) || !has(self.valueFrom)").message("a variable has value or valueFrom, not both")
+)]
 pub struct EnvVar {
     /// Name of the variable.
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z_][A-Za-z0-9_]*$')").message(
         "a variable's name has letters, digits and underscores"))]
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(max = 128))]
     pub name: String,
     /// Value of the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,6 +173,7 @@ pub struct EnvVar {
     pub value: Option<String>,
     /// Source of the value, instead of `value`. A change of the source takes effect when a pod starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new(one_source()).message("valueFrom has exactly one source, such as secretKeyRef"))]
     pub value_from: Option<EnvVarSource>,
 }
 
@@ -197,6 +230,8 @@ pub struct PodVolumeMount {
     pub mount_path: String,
     /// Path within the volume. Such a mount does not follow changes of the volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("!self.startsWith('/') && !self.matches('(^|/)[.][.](/|$)')").message(
+        "a subPath is relative to the volume, and has no .."))]
     #[schemars(length(min = 1, max = 512))]
     pub sub_path: Option<String>,
     /// Whether the mount is read-only. Defaults to false.

@@ -77,7 +77,8 @@ fn owns_class(metadata: &ObjectMeta) -> bool {
 
 /// The requests of the claim, in a form that the API server accepts.
 pub fn settle(embedded: &Embedded, claim: Option<&DynamicObject>) -> Volume {
-    let wanted = embedded.size.as_deref().unwrap_or(DEFAULT_SIZE);
+    let size = embedded.size.as_ref().map(ToString::to_string);
+    let wanted = size.as_deref().unwrap_or(DEFAULT_SIZE);
     let as_wanted = |state| Volume { request: wanted.to_owned(), class: embedded.storage_class_name.clone(), state };
     let Some(live) = claim.and_then(Live::of) else { return as_wanted(State::Settled) };
     let is_sent = live.owns_class || embedded.storage_class_name.is_some();

@@ -1,22 +1,13 @@
 //! Resource requests and limits of the pods.
 
-use crate::api::{Amounts, Resources};
+use crate::api::{Amounts, DEFAULT_LIMITS, DEFAULT_REQUESTS, Resources};
+use crate::shared::quantity::Quantity;
 
 /// An amount of each resource.
 #[derive(Debug, Clone)]
 pub struct Amount {
     pub cpu: String,
     pub memory: String,
-}
-
-impl Amount {
-    fn of(wanted: Option<Amounts>, cpu: &str, memory: &str) -> Self {
-        let wanted = wanted.unwrap_or_default();
-        Self {
-            cpu: wanted.cpu.unwrap_or_else(|| cpu.to_owned()),
-            memory: wanted.memory.unwrap_or_else(|| memory.to_owned()),
-        }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -27,10 +18,28 @@ pub struct PodResources {
 
 impl PodResources {
     pub fn of(wanted: Option<&Resources>) -> Self {
-        let wanted = wanted.cloned().unwrap_or_default();
-        Self {
-            limits: Amount::of(wanted.limits, "500m", "128Mi"),
-            requests: Amount::of(wanted.requests, "50m", "64Mi"),
-        }
+        let Resources { limits, requests } = wanted.cloned().unwrap_or_default();
+        let (cpu, memory) = texts(limits);
+        let limits = Amount {
+            cpu: cpu.unwrap_or_else(|| DEFAULT_LIMITS.cpu.to_owned()),
+            memory: memory.unwrap_or_else(|| DEFAULT_LIMITS.memory.to_owned()),
+        };
+        let (cpu, memory) = texts(requests);
+        let requests = Amount {
+            cpu: cpu.unwrap_or_else(|| at_most(DEFAULT_REQUESTS.cpu, &limits.cpu)),
+            memory: memory.unwrap_or_else(|| at_most(DEFAULT_REQUESTS.memory, &limits.memory)),
+        };
+        Self { limits, requests }
     }
+}
+
+fn texts(amounts: Option<Amounts>) -> (Option<String>, Option<String>) {
+    let Amounts { cpu, memory } = amounts.unwrap_or_default();
+    (cpu.map(|cpu| cpu.to_string()), memory.map(|memory| memory.to_string()))
+}
+
+/// The default request, unless the limit is less: the API server would refuse the pods.
+fn at_most(default: &str, limit: &str) -> String {
+    let is_less = Quantity::parse(limit) < Quantity::parse(default);
+    if is_less { limit } else { default }.to_owned()
 }

@@ -71,6 +71,8 @@ impl ApplyError {
             403 => Reason::Forbidden,
             409 => Reason::Conflict,
             400 | 422 => Reason::Invalid,
+            // Server-side apply answers so to an object with two items of the same key.
+            500 if says("typed patch object") || says("duplicate entries for key") => Reason::Invalid,
             429 | 500..=599 => Reason::ApiServerUnavailable,
             _ => Reason::ApplyFailed,
         }

@@ -1,9 +1,11 @@
 //! Evaluates validation rules of a schema without an API server. Rules are written in CEL (Common Expression Language),
-//! of which this supports `has`, `!`, `&&`, `||`, `==`, `!=`, literals, `matches`, `startsWith` and `exists_one`. Any
-//! other rule is left to the API server.
+//! of which this supports `has`, `!`, `&&`, `||`, `==`, `!=`, literals, `matches`, `startsWith`, `exists_one` and
+//! `isQuantity`. Any other rule is left to the API server.
 
 use regex::Regex;
 use serde_json::Value;
+
+use super::quantity::Quantity;
 
 /// Whether the value satisfies the rule; `None` if the rule uses an unsupported feature.
 pub fn holds(rule: &str, this: &Value) -> Option<bool> {
@@ -76,6 +78,10 @@ impl<'a> Reader<'a> {
             let field = self.field()?;
             return self.expect(")").map(|()| Value::Bool(!field.is_null()));
         }
+        if self.eat("isQuantity(string(self") {
+            let amount = self.field()?;
+            return self.expect("))").map(|()| Value::Bool(is_quantity(&amount)));
+        }
         if self.eat("self") {
             let field = self.field()?;
             return if self.eat("(") { None } else { Some(field) };
@@ -144,6 +150,13 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn is_quantity(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_i64(),
+        other => other.as_str().is_some_and(|text| Quantity::parse(text).is_some()),
+    }
+}
+
 fn call(method: &str, text: &str, argument: &str) -> Option<Value> {
     match method {
         "matches" => Some(Value::Bool(Regex::new(argument).ok()?.is_match(text))),
@@ -176,6 +189,10 @@ mod tests {
             assert_eq!(holds(rule, &this), Some(expected), "{rule}");
         }
         assert_eq!(holds("self.matches('^b$')", &json!("b")), Some(true));
+        for (value, expected) in [(json!("1.5Gi"), true), (json!(5), true), (json!("1GB"), false), (json!(1.5), false)]
+        {
+            assert_eq!(holds("isQuantity(string(self))", &value), Some(expected), "{value}");
+        }
     }
 
     #[test]

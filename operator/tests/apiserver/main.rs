@@ -9,6 +9,7 @@ mod faults;
 mod harness;
 mod identity;
 mod managers;
+mod misuse;
 mod openshift;
 mod refusals;
 mod strangers;

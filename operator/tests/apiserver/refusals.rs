@@ -1,6 +1,6 @@
 //! What the API server refuses becomes a condition with its own words.
 
-use kube::api::{ApiResource, DeleteParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
 use sc_auth_operator::scauth::child::Child;
@@ -102,6 +102,30 @@ async fn what_cannot_change_is_said_and_is_stalled() {
     assert_eq!(reason, "Invalid");
     assert!(message.contains("field is immutable"), "{message}");
     assert_eq!(condition(&client, name, "Stalled").await.0, "True");
+}
+
+#[tokio::test]
+async fn the_first_admin_cannot_change_once_its_secret_exists() {
+    let (client, name) = (admin().await, "first-admin");
+    let named = |username: &str| json!({"bootstrapAdmin": {"username": username}});
+    let change = async |spec: Value| {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        scauths(&client).patch(name, &PatchParams::default(), &patch).await.map_err(|error| error.to_string())
+    };
+    let spec = json!({"database": {"embedded": {}}, "bootstrapAdmin": {"username": "mistake"}});
+    apply(&client, manifest(name, spec)).await;
+    change(named("root")).await.unwrap();
+    settle(&client, name).await;
+    for other in [
+        named("other"),
+        json!({"bootstrapAdmin": {"email": "root@example.com"}}),
+        json!({"bootstrapAdmin": {"username": null}}),
+        json!({"bootstrapAdmin": null}),
+    ] {
+        let refusal = change(other.clone()).await.unwrap_err();
+        assert!(refusal.contains("spec.bootstrapAdmin cannot change once"), "{other}: {refusal}");
+    }
+    change(json!({"bootstrapAdmin": {"username": "root"}, "suspend": true})).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,217 @@
+//! Fifty ways to get a spec wrong. The API server refuses each at once, with one sentence that says what to do.
+
+use kube::Client;
+use kube::api::{Patch, PatchParams};
+use sc_auth_operator::api::ScAuth;
+use serde_json::{Value, json};
+
+use crate::harness::{admin, apply, manifest, scauths, settle};
+
+/// Applies a ScAuth like `kubectl apply --dry-run=server`, and returns the sentences of the refusal.
+async fn refusal(client: &Client, spec: &Value) -> Vec<String> {
+    let object = manifest("misuse", spec.clone());
+    let params = PatchParams { dry_run: true, ..PatchParams::apply("person").force() }.validation_strict();
+    match scauths(client).patch("misuse", &params, &Patch::Apply(&object)).await {
+        Ok(_) => Vec::new(),
+        Err(kube::Error::Api(answer)) => {
+            let causes = answer.details.map(|details| details.causes).unwrap_or_default();
+            let sentences: Vec<_> = causes.into_iter().map(|cause| cause.message).collect();
+            if sentences.is_empty() { vec![answer.message] } else { sentences }
+        }
+        Err(error) => panic!("{spec}: {error}"),
+    }
+}
+
+/// A spec that is right but for one part of it.
+fn with(part: &Value) -> Value {
+    let mut spec = json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}});
+    for (name, value) in part.as_object().unwrap() {
+        spec[name] = value.clone();
+    }
+    spec
+}
+
+fn pod(part: Value) -> Value {
+    json!({"podTemplate": part})
+}
+
+fn resources(kind: &str, part: Value) -> Value {
+    json!({"resources": {kind: part}})
+}
+
+fn embedded(part: Value) -> Value {
+    json!({"database": {"embedded": part}})
+}
+
+fn external(part: Value) -> Value {
+    json!({"database": {"external": part}})
+}
+
+fn ingress(part: Value) -> Value {
+    let mut ingress = json!({"host": "auth.example.com"});
+    for (name, value) in part.as_object().unwrap() {
+        ingress[name] = value.clone();
+    }
+    json!({"expose": {"ingress": ingress}})
+}
+
+fn route(parents: Value, hosts: Value) -> Value {
+    json!({"expose": {"httpRoute": {"parentRefs": parents, "hostnames": hosts}}})
+}
+
+fn mounts(mounts: Value) -> Value {
+    pod(json!({"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}], "volumeMounts": mounts}))
+}
+
+fn misuses() -> Vec<(Value, &'static str)> {
+    let secret_name = "the name of a Secret has lower-case letters, digits, hyphens and dots";
+    let label = "the value of a label has at most 63 letters";
+    vec![
+        // Lists with the same key twice.
+        (
+            pod(json!({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]})),
+            "name each variable in env once",
+        ),
+        (
+            pod(json!({"volumes": [{"name": "a", "emptyDir": {}}, {"name": "a", "configMap": {"name": "a"}}]})),
+            "give each of volumes a name of its own",
+        ),
+        (
+            mounts(json!([{"name": "a", "mountPath": "/a"}, {"name": "b", "mountPath": "/a"}])),
+            "give each of volumeMounts a mountPath of its own",
+        ),
+        (pod(json!({"imagePullSecrets": [{"name": "a"}, {"name": "a"}]})), "name each Secret in imagePullSecrets once"),
+        (
+            route(json!([{"name": "a"}, {"name": "a"}]), json!(["a.test"])),
+            "name each Gateway or listener in parentRefs once",
+        ),
+        (route(json!([{"name": "a"}]), json!(["a.test", "a.test"])), "name each host in hostnames once"),
+        // Resources.
+        (resources("requests", json!({"cpu": "1"})), "requests.cpu is more than limits.cpu (500m by default)"),
+        (
+            resources("requests", json!({"memory": "1Gi"})),
+            "requests.memory is more than limits.memory (128Mi by default)",
+        ),
+        (
+            json!({"resources": {"limits": {"cpu": "0.25"}, "requests": {"cpu": "300m"}}}),
+            "requests.cpu is more than limits.cpu",
+        ),
+        (resources("limits", json!({"memory": "32Mi"})), "give spec.resources.limits.memory 64Mi or more"),
+        (resources("limits", json!({"memory": "128MB"})), "write memory such as 128Mi, 128M or 1.5Gi"),
+        (resources("limits", json!({"memory": "a lot"})), "write memory such as 128Mi, 128M or 1.5Gi"),
+        (resources("requests", json!({"memory": "64m"})), "write memory such as 128Mi, 128M or 1.5Gi"),
+        (resources("requests", json!({"memory": 64})), "write memory such as 128Mi, 128M or 1.5Gi"),
+        (resources("limits", json!({"cpu": "half"})), "write CPU cores such as 500m, 0.5 or 1"),
+        (resources("limits", json!({"cpu": "0"})), "write CPU cores such as 500m, 0.5 or 1"),
+        (resources("requests", json!({"cpu": "-1"})), "write CPU cores such as 500m, 0.5 or 1"),
+        // Names.
+        (external(json!({"urlFrom": {"name": "DB", "key": "uri"}})), secret_name),
+        (external(json!({"urlFrom": {"name": "", "key": "uri"}})), secret_name),
+        (external(json!({"urlFrom": {"name": "db", "key": "a/b"}})), "a key of a Secret has letters, digits"),
+        (external(json!({"host": "db", "name": "a", "credentialsFrom": {"name": "db_app"}})), secret_name),
+        (ingress(json!({"tls": {"secretName": "My Certificate"}})), secret_name),
+        (pod(json!({"imagePullSecrets": [{"name": "a b"}]})), secret_name),
+        (ingress(json!({"className": "NGINX"})), "the name of an IngressClass has lower-case letters"),
+        (embedded(json!({"storageClassName": "Fast SSD"})), "the name of a StorageClass has lower-case letters"),
+        (pod(json!({"priorityClassName": "High"})), "the name of a PriorityClass has lower-case letters"),
+        (route(json!([{"name": "Edge"}]), json!(["a.test"])), "the name of a Gateway has lower-case letters"),
+        (route(json!([{"name": "a", "namespace": "A"}]), json!(["a.test"])), "a namespace has lower-case letters"),
+        (
+            route(json!([{"name": "a", "sectionName": "Web"}]), json!(["a.test"])),
+            "the name of a listener has lower-case",
+        ),
+        (json!({"namespace": "Team A"}), "a namespace has lower-case letters, digits and hyphens"),
+        // Hosts, images and networks.
+        (ingress(json!({"host": "https://auth.example.com"})), "is the bare host name"),
+        (ingress(json!({"host": ""})), "is the bare host name"),
+        (route(json!([{"name": "a"}]), json!(["*.a.test"])), "write bare host names"),
+        (json!({"image": "registry.example.com/server:"}), "write an image such as"),
+        (json!({"image": "registry.example.com/server:v1:v2"}), "write an image such as"),
+        (json!({"image": "registry.example.com//server"}), "write an image such as"),
+        (json!({"image": "server@sha256:abc"}), "write an image such as"),
+        (json!({"expose": {"none": {}, "trustedProxies": ["10.0.0.1"]}}), "write networks such as 10.0.0.0/8"),
+        // Labels and annotations.
+        (pod(json!({"labels": {"team": "a b"}})), label),
+        (pod(json!({"nodeSelector": {"disk": "-ssd"}})), label),
+        (json!({"monitoring": {"labels": {"release": "kube/prometheus"}}}), label),
+        (pod(json!({"annotations": {"sc-auth.io/image": "a"}})), "are the operator's own"),
+        // Environment and volumes.
+        (pod(json!({"env": [{"name": "1A", "value": "1"}]})), "a variable's name has letters, digits and underscores"),
+        (
+            pod(
+                json!({"env": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]}),
+            ),
+            "a variable has value or valueFrom, not both",
+        ),
+        (pod(json!({"env": [{"name": "A", "valueFrom": {}}]})), "valueFrom has exactly one source"),
+        (pod(json!({"env": [{"name": "SC_AUTH_ISSUER", "value": "a"}]})), "this variable is reserved"),
+        (pod(json!({"volumes": [{"name": "a"}]})), "set exactly one of configMap, secret, emptyDir and projected"),
+        (mounts(json!([{"name": "c", "mountPath": "/c"}])), "each of volumeMounts names one of volumes"),
+        (mounts(json!([{"name": "a", "mountPath": "a"}])), "a mountPath is absolute"),
+        (mounts(json!([{"name": "a", "mountPath": "/a/../run/sc-auth"}])), "a mountPath is absolute"),
+        (mounts(json!([{"name": "a", "mountPath": "/a:b"}])), "a mountPath is absolute"),
+        (mounts(json!([{"name": "a", "mountPath": "/a", "subPath": "../b"}])), "a subPath is relative to the volume"),
+        // Sizes and times.
+        (embedded(json!({"size": "1GB"})), "write a size such as 1Gi, 1.5Gi or 500M"),
+        (embedded(json!({"size": 1})), "write a size such as 1Gi, 1.5Gi or 500M"),
+        (json!({"keys": {"rotation": "30m"}}), "write a duration such as 30d or 12h"),
+        (json!({"auth": {"accessTokenTtl": "2d"}}), "spec.auth.accessTokenTtl is at most 1d"),
+        (json!({"monitoring": {"interval": "soon"}}), "write a duration such as 30s or 1m"),
+        (json!({"autoscaling": {"max": 1}}), "max must not be less than min (2 by default)"),
+    ]
+}
+
+#[tokio::test]
+async fn each_misuse_is_refused_at_once_with_one_sentence() {
+    let client = admin().await;
+    assert!(misuses().len() >= 50);
+    for (part, wanted) in misuses() {
+        let sentences = refusal(&client, &with(&part)).await;
+        assert!(sentences.len() == 1 && sentences[0].contains(wanted), "{part}: {sentences:?}, not: {wanted}");
+    }
+}
+
+#[tokio::test]
+async fn every_form_of_a_quantity_is_accepted() {
+    let client = admin().await;
+    for memory in
+        [json!("128M"), json!("134217728"), json!(134_217_728), json!("1.5Gi"), json!("1e9"), json!("131072Ki")]
+    {
+        for part in [resources("limits", json!({"memory": memory})), embedded(json!({"size": memory}))] {
+            assert_eq!(refusal(&client, &with(&part)).await, [""; 0], "{part}");
+        }
+    }
+    for cpu in [json!("0.5"), json!("500m"), json!(2), json!("2")] {
+        let part = resources("limits", json!({"cpu": cpu}));
+        assert_eq!(refusal(&client, &with(&part)).await, [""; 0], "{part}");
+    }
+    // Less than the default request, which is then as much as the limit.
+    let (name, part) = ("little-cpu", resources("limits", json!({"cpu": "0.02", "memory": 5_000_000_000_i64})));
+    let stored: ScAuth = apply(&client, manifest(name, with(&part))).await;
+    let limits = stored.spec.resources.unwrap().limits.unwrap();
+    assert_eq!(limits.memory.unwrap().to_string(), "5000000000");
+    settle(&client, name).await;
+}
+
+#[tokio::test]
+async fn images_labels_and_paths_of_every_right_form_are_accepted() {
+    let client = admin().await;
+    for image in [
+        "sc-auth-server",
+        "localhost:5000/sc-auth-server:0.2.0",
+        "registry.Example.com/team_a/sc-auth--server:v1_2.3",
+        "10.0.0.1:5000/a/b/c",
+        &format!("registry.example.com/sc-auth-server:0.2.0@sha256:{}", "0".repeat(64)),
+    ] {
+        assert_eq!(refusal(&client, &with(&json!({"image": image}))).await, [""; 0], "{image}");
+    }
+    let paths = ["/a", "/a/", "/.config", "/a/..b", "/a.b/c-d_e"];
+    let paths: Vec<_> = paths.iter().map(|path| json!({"name": "a", "mountPath": path})).collect();
+    for part in [
+        pod(json!({"labels": {"team": "", "b": "A_b.c-1"}, "nodeSelector": {"kubernetes.io/os": "linux"}})),
+        mounts(json!(paths)),
+        embedded(json!({"storageClassName": ""})),
+    ] {
+        assert_eq!(refusal(&client, &with(&part)).await, [""; 0], "{part}");
+    }
+}
