@@ -23,6 +23,7 @@ use crate::shared::client;
 use crate::shared::definitions::{self, Definitions};
 use crate::shared::freshness::Freshness;
 use crate::shared::leader::{self, Candidate};
+use crate::shared::locks::Locks;
 use crate::shared::metrics::Metrics;
 use crate::shared::names::FIELD_MANAGER;
 use crate::shared::probes::{self, Probes};
@@ -129,6 +130,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         health_cache: HealthCache::asking(now),
         attempts: Attempts::default(),
         apply_cache: ApplyCache::default(),
+        namespaces: Locks::default(),
     };
     tasks.spawn(poll::run(context.client.clone(), fleet, context.health_cache.clone(), sender.clone()));
     let feeds = Feeds { writer, sender, receiver, definitions, freshness, metrics };

@@ -21,6 +21,7 @@ pub mod report;
 pub mod resolved;
 mod resources;
 mod retention;
+mod rivals;
 pub mod rollout;
 pub mod rotation;
 pub mod scale;
@@ -34,7 +35,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt as _;
+use kube::{Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
 use kube_runtime::reflector::Store;
 use sc_auth_contract::time::UnixTime;
@@ -44,13 +45,15 @@ use crate::api::ScAuth;
 pub use crate::shared::error::{ApplyError, Error};
 use crate::shared::jitter::jittered;
 use crate::shared::metrics::Fleet;
+use crate::shared::reasons::Reason;
+use crate::shared::refusal::Refusal;
 use apply::{ApplyContext, pending};
 use child::Child;
 pub use context::Context;
-use hosts::Hosts;
+use names::Names;
 use observe::Observed;
 use release::UpgradeTurn;
-use report::Outcome;
+use report::{Outcome, Pause};
 use resolved::Resolved;
 use rollout::Rollout;
 
@@ -76,10 +79,6 @@ const SOON: Duration = Duration::from_secs(10);
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
 
 pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Action, Error> {
-    if scauth.metadata.deletion_timestamp.is_some() {
-        // Owner references take care of the cleanup.
-        return Ok(Action::await_change());
-    }
     let result = Box::pin(run(&scauth, &context)).await;
     if result.is_ok() {
         context.attempts.forget(&scauth.name_any());
@@ -112,29 +111,58 @@ async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
 }
 
 async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Context) -> (Observed, Outcome) {
+    let _alone = context.namespaces.lock(&Names::of(scauth).namespace).await;
     let mut observed = match observe::observe(&context.client, scauth).await {
         Ok(observed) => observed,
         Err(error) => return failed(error.into()),
     };
     let rollout = observed.children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
     observed.reports = context.health_cache.of(&scauth.name_any(), &rollout);
-    observed.hosts = match hosts_of_others(scauth, context).await {
-        Ok(hosts) => hosts,
-        Err(error) => return (observed, Outcome::Failed(error.into())),
-    };
+    if let Err(error) = observe_others(scauth, &mut observed, context).await {
+        return (observed, Outcome::Failed(error.into()));
+    }
     let outcome = match validate::validate(scauth, &observed, &context.environment, turn) {
-        Err(refusal) => Outcome::Refused(refusal),
+        Err(refusal) => refuse(scauth, refusal, &observed, context).await,
+        Ok(resolved) if is_terminating(scauth) => {
+            let why = Pause::Terminating { fate: report::fate(scauth, &resolved) };
+            Outcome::Paused { resolved: Box::new(resolved), why }
+        }
         Ok(resolved) => apply_validated(scauth, resolved, &observed, context).await,
     };
     (observed, outcome)
 }
 
-async fn hosts_of_others(scauth: &ScAuth, context: &Context) -> kube::Result<Hosts> {
+fn is_terminating(scauth: &ScAuth) -> bool {
+    scauth.metadata.deletion_timestamp.is_some()
+}
+
+async fn refuse(scauth: &ScAuth, refusal: Refusal, observed: &Observed, context: &Context) -> Outcome {
+    if is_terminating(scauth) {
+        let message = "the ScAuth is being deleted, and so are its objects";
+        return Outcome::Refused(Refusal { reason: Reason::Terminating, message: message.to_owned(), is_final: false });
+    }
+    let namespace = observed.children.get(&Child::Namespace);
+    let is_of_another = namespace.zip(scauth.controller_owner_ref(&()));
+    let is_of_another = is_of_another.is_some_and(|(live, owner)| retention::is_of_another(&live.metadata, &owner));
+    if refusal.reason == Reason::NamespaceNotAllowed
+        && is_of_another
+        && let Some(uid) = scauth.uid()
+        && let Err(error) = apply::delete_leftovers(&context.client, &uid, observed).await
+    {
+        return Outcome::Failed(error);
+    }
+    Outcome::Refused(refusal)
+}
+
+/// Adds what other ScAuths have or ask for.
+async fn observe_others(scauth: &ScAuth, observed: &mut Observed, context: &Context) -> kube::Result<()> {
     let fleet = context.fleet.state();
     let fleet: Vec<_> = fleet.iter().map(AsRef::as_ref).collect();
     let default_class =
         if hosts::needs_default_class(scauth, &fleet) { observe::default_class(&context.client).await? } else { None };
-    Ok(hosts::hosts(scauth, &fleet, default_class.as_deref()))
+    observed.hosts = hosts::hosts(scauth, &fleet, default_class.as_deref());
+    observed.rival = rivals::older_rival(scauth, &fleet);
+    Ok(())
 }
 
 fn failed(error: ApplyError) -> (Observed, Outcome) {
@@ -148,7 +176,7 @@ async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observe
     };
     if scauth.spec.suspend == Some(true) {
         return match pending(&children, observed) {
-            Ok(pending) => Outcome::Suspended { resolved: Box::new(resolved), pending },
+            Ok(pending) => Outcome::Paused { resolved: Box::new(resolved), why: Pause::Suspended { pending } },
             Err(error) => Outcome::Failed(error),
         };
     }

@@ -12,6 +12,7 @@ pub mod events;
 pub mod freshness;
 pub mod jitter;
 pub mod leader;
+pub mod locks;
 pub mod metrics;
 pub mod names;
 pub mod ownership;

@@ -70,6 +70,28 @@ async fn the_policy_can_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_that_a_finalizer_keeps_serves_and_its_status_stays_true() {
+    let name = "e2e-finalizer";
+    let tenant = Tenant::embedded(name);
+    tenant.apply().ready();
+    let finalizers = |names: Value| {
+        let patch = json!({"metadata": {"finalizers": names}}).to_string();
+        run(&["patch", "scauth", name, "--type", "merge", "-p", &patch]);
+    };
+    finalizers(json!(["example.com/hold"]));
+    run(&["delete", "scauth", name, "--wait=false"]);
+    eventually("the deletion is reported", || condition(name, "Ready")["reason"] == "Terminating");
+    let ready = condition(name, "Ready");
+    assert_eq!(ready["status"], "True", "{ready}");
+    tenant.pod_client().register("alice").await;
+    tenant.pod_client().login("alice", PASSWORD).await;
+
+    finalizers(Value::Null);
+    eventually("the workload is gone", || get("deployment", name, name).is_null());
+    assert!(!get("pvc", &format!("{name}-data"), name).is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_existing_namespace_is_used_only_if_its_owner_allows_it_and_it_is_kept() {
     let name = "e2e-theirs";
     let tenant = Tenant::embedded(name);

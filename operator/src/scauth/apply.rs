@@ -8,6 +8,7 @@ pub mod succession;
 
 use std::collections::BTreeSet;
 
+use kube::core::DynamicObject;
 use kube::{Client, ResourceExt as _};
 use serde_json::Value;
 use strum::IntoEnumIterator as _;
@@ -119,6 +120,18 @@ async fn apply_child(
         stored => {
             applied.children.insert(child, stored?);
         }
+    }
+    Ok(())
+}
+
+/// Deletes what a ScAuth left in a namespace that belongs to another one, but no data.
+///
+/// # Errors
+/// If the API server refuses it.
+pub async fn delete_leftovers(client: &Client, uid: &str, observed: &Observed) -> Result<(), ApplyError> {
+    let is_ours = |live: &DynamicObject| live.owner_references().iter().any(|owner| owner.uid == uid);
+    for (child, _) in observed.children.iter().filter(|(child, live)| !child.stays_when_dropped() && is_ours(live)) {
+        delete(client, *child, observed).await?;
     }
     Ok(())
 }

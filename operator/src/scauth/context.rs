@@ -12,6 +12,7 @@ use super::validate::Environment;
 use crate::api::ScAuth;
 use crate::shared::attempts::Attempts;
 use crate::shared::cache::ApplyCache;
+use crate::shared::locks::Locks;
 
 /// The context that all reconciles share.
 pub struct Context {
@@ -30,6 +31,9 @@ pub struct Context {
     pub health_cache: HealthCache,
     pub attempts: Attempts,
     pub apply_cache: ApplyCache,
+    /// One reconcile of a namespace at a time: all that is applied has one field manager, so that the API server reports
+    /// no conflict between two ScAuths.
+    pub namespaces: Locks,
 }
 
 impl Context {

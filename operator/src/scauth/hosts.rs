@@ -79,8 +79,8 @@ fn says(scauth: &ScAuth, type_: ConditionType) -> Option<Reason> {
     find(scauth.status.iter().flat_map(|status| &status.conditions), type_)?.reason.parse().ok()
 }
 
-/// Whether it may claim a host that it does not hold yet: it would apply the object for it.
-fn may_take(scauth: &ScAuth) -> bool {
+/// Whether it may claim what it does not have yet: it would apply the object for it.
+pub fn may_take(scauth: &ScAuth) -> bool {
     let seen = scauth.status.as_ref().and_then(|status| status.observed_generation);
     let is_refused =
         seen == scauth.metadata.generation && says(scauth, ConditionType::Ready).is_some_and(Reason::is_refusal);

@@ -33,6 +33,8 @@ pub struct Observed {
     pub unknown_kinds: BTreeSet<Child>,
     /// The hosts that other ScAuths hold, or also claim.
     pub hosts: Hosts,
+    /// An older ScAuth that asks for the same namespace.
+    pub rival: Option<String>,
     /// The generated Secret with the keys, whose content the operator may read.
     pub secret: Option<Secret>,
     pub admin_secret: Option<ObjectMeta>,

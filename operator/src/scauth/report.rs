@@ -1,6 +1,7 @@
 //! The status and events, from the applied and the live objects. Only `report` uses a client; the rest is pure.
 
 mod conditions;
+mod fate;
 mod input;
 mod outcome;
 
@@ -27,8 +28,9 @@ use crate::shared::conditions::{ConditionType, find};
 use crate::shared::events::{self, News};
 use crate::shared::reasons::Reason;
 use crate::shared::status::write;
+pub use fate::fate;
 use input::{ConditionInput, stored_keys};
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Pause};
 
 /// Publishes events, then writes the status: events depend on what the old status lacks.
 pub async fn report(
@@ -64,8 +66,8 @@ pub fn status(
         // Keep what this reconcile could not observe.
         None => old.clone(),
     };
-    if matches!(outcome, Outcome::Suspended { .. }) && observed.secret.is_none() {
-        // Nothing is created while it is suspended, and if the Secret is deleted, only the status still has them.
+    if matches!(outcome, Outcome::Paused { .. }) && observed.secret.is_none() {
+        // Nothing is created while it is paused, and if the Secret is deleted, only the status still has them.
         (status.database, status.keys) = (old.database.clone(), old.keys.clone());
     }
     let kept = old.conditions.iter().filter(|_| input.is_none());
@@ -93,7 +95,7 @@ pub fn status(
 fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTreeMap<Child, DynamicObject>> {
     match outcome {
         Outcome::Applied { applied, .. } => Some(&applied.children),
-        Outcome::Suspended { .. } => Some(&observed.children),
+        Outcome::Paused { .. } => Some(&observed.children),
         Outcome::Failed(_) => Some(&observed.children).filter(|children| !children.is_empty()),
         Outcome::Refused(_) => None,
     }
@@ -124,9 +126,9 @@ fn of_input(input: &ConditionInput<'_>, outcome: &Outcome) -> ScAuthStatus {
     }
 }
 
-/// The expected database: while suspended, the one in the Secret.
+/// The expected database: while paused, the one in the Secret.
 fn database(resolved: &Resolved, outcome: &Outcome, input: &ConditionInput<'_>) -> Option<DatabaseStatus> {
-    if matches!(outcome, Outcome::Suspended { .. }) {
+    if matches!(outcome, Outcome::Paused { .. }) {
         let secret = input.observed.secret.as_ref()?;
         let (identity, accepted) = (identity::record(secret).and_then(|file| file.database), identity::note(secret));
         return (identity.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity, accepted });
@@ -137,7 +139,7 @@ fn database(resolved: &Resolved, outcome: &Outcome, input: &ConditionInput<'_>) 
 
 /// An event for an unknown upgrade, unless Ready's message had it already.
 fn new_upgrade_note(old: &[Condition], outcome: &Outcome) -> Option<News> {
-    let (Outcome::Applied { resolved, .. } | Outcome::Suspended { resolved, .. }) = outcome else { return None };
+    let (Outcome::Applied { resolved, .. } | Outcome::Paused { resolved, .. }) = outcome else { return None };
     let note = resolved.unknown_upgrade.as_ref()?;
     let is_known = find(old, ConditionType::Ready).is_some_and(|ready| ready.message.ends_with(note.as_str()));
     (!is_known).then(|| News::of(Reason::UpgradeUnknown, note.clone()))
@@ -146,6 +148,12 @@ fn new_upgrade_note(old: &[Condition], outcome: &Outcome) -> Option<News> {
 /// An event for each change of a condition, and for each step of a rotation.
 fn news(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome) -> Vec<News> {
     let old = scauth.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    if let Outcome::Paused { why: Pause::Terminating { fate }, .. } = outcome {
+        let is_new =
+            find(old, ConditionType::Ready).is_none_or(|ready| ready.reason != Reason::Terminating.to_string());
+        // Events of one reason are counted as one: this one says more than those of the conditions.
+        return is_new.then(|| News::of(Reason::Terminating, fate.clone())).into_iter().collect();
+    }
     let mut news = events::changes(old, &new.conditions);
     news.extend(new_upgrade_note(old, outcome));
     if let Outcome::Applied { applied, .. } = outcome {

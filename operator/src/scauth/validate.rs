@@ -54,7 +54,12 @@ pub fn validate(
         is_final: false,
     })?;
     check_image(scauth, environment)?;
-    let namespace = namespace::check(observed.children.get(&Child::Namespace), &names, &owner, &environment.namespace)?;
+    let operators = &environment.namespace;
+    let namespace = match observed.children.get(&Child::Namespace) {
+        Some(live) => namespace::check(live, &names, &owner, operators)?,
+        None => namespace::check_missing(&names, observed.rival.as_deref(), operators)?,
+    };
+
     check_children(&observed.owned().collect::<Vec<_>>(), &owner, volume::is_going(&observed.children))?;
     let spec = &scauth.spec;
     let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(spec, &names));

@@ -10,6 +10,7 @@ pub enum Reason {
     Serving,
     RollingOut,
     Suspended,
+    Terminating,
     Starting,
     Migrated,
     Admitted,
@@ -109,6 +110,7 @@ impl Reason {
             | Self::NoGateway
             | Self::Starting
             | Self::Suspended
+            | Self::Terminating
             | Self::KeyPublished
             | Self::KeyPromoted
             | Self::KeyRevoked => Effect::Informational,

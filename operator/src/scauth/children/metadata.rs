@@ -18,7 +18,7 @@ pub fn selector(resolved: &Resolved) -> BTreeMap<String, String> {
     .into()
 }
 
-fn labels(resolved: &Resolved) -> BTreeMap<String, String> {
+pub fn labels(resolved: &Resolved) -> BTreeMap<String, String> {
     let mut labels = selector(resolved);
     labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
     labels.insert(LABEL_SCAUTH.to_owned(), resolved.names.scauth.clone());

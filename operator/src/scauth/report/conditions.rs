@@ -19,13 +19,13 @@ pub fn updates(outcome: &Outcome, input: Option<&ConditionInput<'_>>, turn: &Upg
         return match outcome {
             Outcome::Refused(refusal) => blocked(refusal.reason, &refusal.message, refusal.is_final),
             Outcome::Failed(error) => blocked(error.reason(), &error.to_string(), error.reason() == Reason::Invalid),
-            Outcome::Applied { .. } | Outcome::Suspended { .. } => Vec::new(),
+            Outcome::Applied { .. } | Outcome::Paused { .. } => Vec::new(),
         };
     };
     let database = database::find(input);
     let exposed = exposed::find(input);
     let mut updates = match outcome {
-        Outcome::Suspended { pending, .. } => ready::suspended(input, &database, &exposed, pending),
+        Outcome::Paused { why, .. } => ready::paused(input, &database, &exposed, why),
         _ => ready::active(input, &database, &exposed, turn),
     };
     if let (Some(note), Some(ready)) = (&input.resolved.unknown_upgrade, updates.first_mut()) {

@@ -48,7 +48,7 @@ impl<'a> ConditionInput<'a> {
                 let keys = KeyInput { broken, were_lost, kids };
                 (resolved.as_ref(), &applied.children, &applied.unknown_kinds, keys)
             }
-            Outcome::Suspended { resolved, .. } => {
+            Outcome::Paused { resolved, .. } => {
                 let kids = stored_keys(observed).into_iter().map(|key| key.kid).collect();
                 let keys = KeyInput { kids, ..KeyInput::default() };
                 (resolved.as_ref(), &observed.children, &observed.unknown_kinds, keys)

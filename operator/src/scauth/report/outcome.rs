@@ -12,12 +12,26 @@ pub enum Outcome {
         resolved: Box<Resolved>,
         applied: Box<Applied>,
     },
-    /// Nothing was applied, because the spec suspends it.
-    Suspended {
+    /// Nothing was applied.
+    Paused {
         resolved: Box<Resolved>,
-        /// The kinds of the children that are not in the desired state.
-        pending: Vec<String>,
+        why: Pause,
     },
     Refused(Refusal),
     Failed(ApplyError),
+}
+
+/// Why the operator changes nothing.
+#[derive(Debug)]
+pub enum Pause {
+    /// The spec suspends it.
+    Suspended {
+        /// The kinds of the children that are not in the desired state.
+        pending: Vec<String>,
+    },
+    /// It is being deleted, and finalizers keep it.
+    Terminating {
+        /// What will be deleted, and what stays.
+        fate: String,
+    },
 }

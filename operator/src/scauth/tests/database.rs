@@ -19,7 +19,7 @@ use crate::scauth::children::build;
 use crate::scauth::health::{Health, PodReports};
 use crate::scauth::observe::Observed;
 use crate::scauth::release::UpgradeTurn;
-use crate::scauth::report::{self, Outcome};
+use crate::scauth::report::{self, Outcome, Pause};
 use crate::scauth::rotation::Stored;
 use crate::scauth::validate::validate;
 
@@ -61,7 +61,10 @@ impl Case {
         let outcome = if self.scauth.spec.suspend == Some(true) {
             let mut observed = self.observed.clone();
             observed.children = children;
-            let outcome = Outcome::Suspended { resolved: Box::new(resolved), pending: Vec::new() };
+            let outcome = {
+                let why = Pause::Suspended { pending: Vec::new() };
+                Outcome::Paused { resolved: Box::new(resolved), why }
+            };
             return report::status(&self.scauth, &observed, &outcome, &UpgradeTurn::Now, Timestamp::UNIX_EPOCH);
         } else {
             Outcome::Applied {

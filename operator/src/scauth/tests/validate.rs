@@ -20,6 +20,7 @@ use crate::scauth::scale::Scale;
 use crate::scauth::validate::validate;
 use crate::shared::ownership::Ownership;
 use crate::shared::reasons::Reason;
+use crate::shared::refusal::Refusal;
 
 fn with_namespace(metadata: ObjectMeta) -> Observed {
     observing(Child::Namespace, metadata)
@@ -64,9 +65,12 @@ fn an_object_is_ours_by_its_owner_or_by_our_label_and_by_nothing_else() {
     assert_eq!(ownership(&theirs, &us), Ownership::Foreign);
 }
 
+fn uses(observed: Observed) -> Result<NamespaceUse, Refusal> {
+    resolved(embedded(), &observed).map(|resolved| resolved.namespace)
+}
+
 #[test]
 fn a_namespace_is_used_if_it_is_ours_or_if_its_owner_lets_us_in() {
-    let uses = |observed: Observed| resolved(embedded(), &observed).map(|resolved| resolved.namespace);
     assert_eq!(uses(Observed::default()), Ok(NamespaceUse::Managed));
     assert_eq!(uses(with_namespace(owned_by("our-uid"))), Ok(NamespaceUse::Managed));
     assert_eq!(uses(with_namespace(retained_by(NAME))), Ok(NamespaceUse::Managed));
@@ -88,6 +92,18 @@ fn a_namespace_of_others_is_refused_with_the_command_that_opens_it() {
             refusal.message
         );
     }
+}
+
+#[test]
+fn a_namespace_that_an_older_scauth_asks_for_too_is_left_to_it() {
+    let observed = Observed { rival: Some("older".into()), ..Observed::default() };
+    let refused = uses(observed).unwrap_err();
+    assert_eq!((refused.reason.to_string().as_str(), refused.is_final), ("NamespaceNotAllowed", false));
+    assert!(refused.message.contains("ScAuth older, which is older, asks for namespace"), "{}", refused.message);
+    // Once it exists, its owner counts.
+    let mut ours = with_namespace(owned_by("our-uid"));
+    ours.rival = Some("older".into());
+    assert_eq!(uses(ours), Ok(NamespaceUse::Managed));
 }
 
 #[test]

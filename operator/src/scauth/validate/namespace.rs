@@ -12,20 +12,15 @@ use crate::shared::ownership::Ownership;
 use crate::shared::reasons::Reason;
 use crate::shared::refusal::Refusal;
 
+/// # Errors
+/// If the namespace exists and may not be used, or is being deleted.
 pub fn check(
-    live: Option<&DynamicObject>,
+    live: &DynamicObject,
     names: &Names,
     owner: &OwnerReference,
     operators: &str,
 ) -> Result<NamespaceUse, Refusal> {
-    if names.namespace == operators {
-        return Err(Refusal {
-            reason: Reason::NamespaceNotAllowed,
-            message: format!("namespace {operators} is the namespace of the operator: set another spec.namespace"),
-            is_final: true,
-        });
-    }
-    let Some(live) = live else { return Ok(NamespaceUse::Managed) };
+    check_operators(names, operators)?;
     if live.metadata.deletion_timestamp.is_some() {
         return Err(Refusal {
             reason: Reason::NamespaceTerminating,
@@ -55,4 +50,30 @@ pub fn check(
             is_final: false,
         }),
     }
+}
+
+/// # Errors
+/// If the namespace does not exist and an older ScAuth gets it.
+pub fn check_missing(names: &Names, rival: Option<&str>, operators: &str) -> Result<NamespaceUse, Refusal> {
+    check_operators(names, operators)?;
+    let Some(rival) = rival else { return Ok(NamespaceUse::Managed) };
+    Err(Refusal {
+        reason: Reason::NamespaceNotAllowed,
+        message: format!(
+            "ScAuth {rival}, which is older, asks for namespace {} too and gets it: set another spec.namespace",
+            names.namespace
+        ),
+        is_final: false,
+    })
+}
+
+fn check_operators(names: &Names, operators: &str) -> Result<(), Refusal> {
+    if names.namespace != operators {
+        return Ok(());
+    }
+    Err(Refusal {
+        reason: Reason::NamespaceNotAllowed,
+        message: format!("namespace {operators} is the namespace of the operator: set another spec.namespace"),
+        is_final: true,
+    })
 }

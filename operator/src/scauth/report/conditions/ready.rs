@@ -9,6 +9,7 @@ use crate::scauth::capacity::State;
 use crate::scauth::health::PodReports;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::report::input::ConditionInput;
+use crate::scauth::report::outcome::Pause;
 use crate::scauth::scale::Scale;
 use crate::scauth::volume;
 use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
@@ -177,9 +178,10 @@ fn refusing(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(R
     }
 }
 
-/// The only reason for which Ready is Unknown; `Suspended` may hide it.
+/// The only reason for which Ready is Unknown; `Suspended` and `Terminating` may hide it.
 fn still_unknown(ready: &ConditionUpdate) -> (Reason, String) {
-    let message = ready.message.strip_prefix(PAUSED).unwrap_or(&ready.message);
+    let after = |pause: &str| ready.message.strip_prefix(pause)?.strip_prefix("; ");
+    let message = [SUSPENDED, TERMINATING].into_iter().find_map(after).unwrap_or(&ready.message);
     (Reason::PodsUnreachable, message.to_owned())
 }
 
@@ -195,36 +197,52 @@ fn progress(input: &ConditionInput<'_>) -> String {
     format!("{available} of {wanted} replicas are available, {updated} have the current spec{}", rivalry(input))
 }
 
-/// The beginning of Ready's message while suspended.
-const PAUSED: &str = "spec.suspend is set: the operator changes nothing; ";
+/// The beginnings of Ready's message while the operator changes nothing.
+const SUSPENDED: &str = "spec.suspend is set: the operator changes nothing";
+const TERMINATING: &str = "the ScAuth is being deleted: the operator changes nothing";
 
-/// While suspended, Ready describes the existing objects.
-pub fn suspended(
+/// While the operator changes nothing, Ready describes the existing objects.
+pub fn paused(
     input: &ConditionInput<'_>,
     database: &ConditionUpdate,
     exposed: &ConditionUpdate,
-    pending: &[String],
+    why: &Pause,
 ) -> Vec<ConditionUpdate> {
-    let count = input.rollout.wanted;
-    let problem = || refusing(input, database).filter(|_| input.rollout.is_done()).or_else(|| not_reached(exposed));
-    let (ready, message) = if !pending.is_empty() {
-        (
-            ConditionStatus::False,
-            format!("spec.suspend is set, and changes to these are pending: {}", pending.join(", ")),
-        )
-    } else if let Some((reason, message)) = problem() {
-        (unless_unknown(reason), format!("{PAUSED}{message}"))
-    } else if input.rollout.is_done() {
-        (
-            ConditionStatus::True,
-            format!("{count} of {count} replicas serve; spec.suspend is set: the operator changes nothing"),
-        )
-    } else {
-        (ConditionStatus::False, format!("{PAUSED}{}", progress(input)))
+    let (reason, pause) = match why {
+        Pause::Suspended { .. } => (Reason::Suspended, SUSPENDED),
+        Pause::Terminating { .. } => (Reason::Terminating, TERMINATING),
+    };
+    let (ready, message) = match why {
+        Pause::Suspended { pending } if !pending.is_empty() => {
+            let pending = pending.join(", ");
+            (ConditionStatus::False, format!("spec.suspend is set, and changes to these are pending: {pending}"))
+        }
+        _ => as_it_is(input, database, exposed, pause),
+    };
+    let reconciling = match why {
+        Pause::Suspended { .. } => update(ConditionType::Reconciling, ConditionStatus::False, reason, message.clone()),
+        Pause::Terminating { fate } => update(ConditionType::Reconciling, ConditionStatus::True, reason, fate),
     };
     vec![
-        update(ConditionType::Ready, ready, Reason::Suspended, message.clone()),
-        update(ConditionType::Reconciling, ConditionStatus::False, Reason::Suspended, message),
-        update(ConditionType::Stalled, ConditionStatus::False, Reason::Suspended, ""),
+        update(ConditionType::Ready, ready, reason, message),
+        reconciling,
+        update(ConditionType::Stalled, ConditionStatus::False, reason, ""),
     ]
+}
+
+fn as_it_is(
+    input: &ConditionInput<'_>,
+    database: &ConditionUpdate,
+    exposed: &ConditionUpdate,
+    pause: &str,
+) -> (ConditionStatus, String) {
+    let is_done = input.rollout.is_done();
+    if let Some((reason, message)) = refusing(input, database).filter(|_| is_done).or_else(|| not_reached(exposed)) {
+        return (unless_unknown(reason), format!("{pause}; {message}"));
+    }
+    if is_done {
+        let count = input.rollout.wanted;
+        return (ConditionStatus::True, format!("{count} of {count} replicas serve; {pause}"));
+    }
+    (ConditionStatus::False, format!("{pause}; {}", progress(input)))
 }
