@@ -44,17 +44,19 @@ impl Store {
             .on_conflict(OnConflict::column(KnownNetworks::Id).do_nothing_on([KnownNetworks::Id]).to_owned())
             .to_owned();
         self.execute(&insert).await?;
-        self.trim_networks(user_id).await
+        self.trim_networks(user_id, id).await
     }
 
-    async fn trim_networks(&self, user_id: i32) -> Result<(), StoreError> {
+    /// The network of the present login stays: others may have been used within the same second.
+    async fn trim_networks(&self, user_id: i32, present: &str) -> Result<(), StoreError> {
         let select = Query::select()
             .column(KnownNetworks::Id)
             .from(KnownNetworks::Table)
             .and_where(Expr::col(KnownNetworks::UserId).eq(user_id))
+            .and_where(Expr::col(KnownNetworks::Id).ne(present))
             .order_by(KnownNetworks::LastLoginAt, Order::Desc)
             .order_by(KnownNetworks::Id, Order::Asc)
-            .offset(MAX_PER_USER)
+            .offset(MAX_PER_USER - 1)
             .limit(100)
             .to_owned();
         let ids: Vec<(String,)> = self.fetch_all(&select).await?;
