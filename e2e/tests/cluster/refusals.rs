@@ -187,7 +187,7 @@ fn lifetimes_sizes_and_audiences_are_bounded() {
     }
     let small = json!({"limits": {"memory": "32Mi"}});
     refused("a", with(external(), "resources", small), "give spec.resources.limits.memory 64Mi or more");
-    refused("a", json!({"database": {"embedded": {"size": "1GB"}}}), "write a size such as 1Gi or 500Mi");
+    refused("a", json!({"database": {"embedded": {"size": "1GB"}}}), "write a size such as 1Gi, 1.5Gi or 500M");
 }
 
 #[test]
