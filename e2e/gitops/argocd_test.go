@@ -241,7 +241,7 @@ func TestArgoWithLabelTrackingLeavesWhatIsRetained(t *testing.T) {
 		"spec":     map[string]any{"database": map[string]any{"embedded": map[string]any{}}},
 	})
 	a := newArgoTracking(t, func(object *unstructured.Unstructured) string { return object.GetLabels()[trackingLabel] })
-	a.sync(t, name, []*unstructured.Unstructured{object}, sync.WithServerSideApply(true))
+	a.sync(t, name, []*unstructured.Unstructured{object}, ways["server-side apply"]...)
 	output(t, "kubectl", "wait", "scauth", name, "--for=condition=Ready", "--timeout=240s")
 
 	a.sync(t, name, nil)

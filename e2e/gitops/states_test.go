@@ -123,11 +123,13 @@ func TestEveryReasonWasSeen(t *testing.T) {
 }
 
 // TestKstatus uses the library of Flux: a Ready ScAuth is Current; one that waits, rolls out or resizes its volume is
-// InProgress; one that only a change of its spec can fix is Failed.
+// InProgress; one that only a change of its spec can fix is Failed; one that is being deleted is Terminating.
 func TestKstatus(t *testing.T) {
 	for _, s := range states(t) {
 		want := status.InProgressStatus
 		switch {
+		case s.object.GetDeletionTimestamp() != nil:
+			want = status.TerminatingStatus
 		case s.status["Stalled"] == "True":
 			want = status.FailedStatus
 		case s.status["Reconciling"] == "True":
@@ -149,8 +151,12 @@ func TestKstatusOfANewGeneration(t *testing.T) {
 	for _, s := range states(t) {
 		edited := s.object.DeepCopy()
 		edited.SetGeneration(edited.GetGeneration() + 1)
+		want := status.InProgressStatus
+		if edited.GetDeletionTimestamp() != nil {
+			want = status.TerminatingStatus
+		}
 		result, err := status.Compute(edited)
-		if err != nil || result.Status != status.InProgressStatus {
+		if err != nil || result.Status != want {
 			t.Errorf("%v, edited, is %v (%v)", s, result, err)
 		}
 		if health, _ := argoHealth(t, edited); health != "Progressing" {
