@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::references::SECRET_NAME;
-use super::rules::{labels, object_name};
+use super::rules::{DNS_NAME, labels, object_name};
 
 /// How clients outside the cluster reach the API.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct Nothing {}
 #[serde(rename_all = "camelCase")]
 pub struct Ingress {
     /// Host name that clients use.
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message(
+    #[x_kube(validation = Rule::new(object_name()).message(
         "spec.expose.ingress.host is the bare host name: lower-case, such as auth.example.com, without https:// and without a path"))]
     #[schemars(length(max = 253))]
     pub host: String,
@@ -86,7 +86,7 @@ pub struct HttpRoute {
     #[schemars(length(min = 1, max = 16))]
     pub parent_refs: Vec<ParentRef>,
     /// Host names that clients use. The first one is the API's address in status.url.
-    #[x_kube(validation = Rule::new("self.all(host, host.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'))").message(
+    #[x_kube(validation = Rule::new(format!("self.all(host, host.matches('{DNS_NAME}'))")).message(
         "write bare host names: lower-case, such as auth.example.com, without https:// and without a path"))]
     #[x_kube(validation = Rule::new("self.all(host, self.exists_one(other, other == host))").message(
         "name each host in hostnames once"))]

@@ -65,9 +65,12 @@ pub fn no_reserved_folder() -> String {
     format!("self.all(mount, mount.mountPath.matches('{PLAIN_FOLDER}') && !mount.mountPath.matches('{pattern}'))")
 }
 
-/// The name of an object, as most kinds of Kubernetes have it (RFC 1123 subdomain).
+/// A DNS name (RFC 1123 subdomain): a host, or the name of an object of most kinds.
+pub const DNS_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
+/// The text is a [`DNS_NAME`].
 pub fn object_name() -> String {
-    "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')".to_owned()
+    format!("self.matches('{DNS_NAME}')")
 }
 
 /// A map of labels. Only their values have a rule: nothing bounds the length of their names, and therefore the cost of a
