@@ -141,13 +141,11 @@ async fn refuse(scauth: &ScAuth, refusal: Refusal, observed: &Observed, context:
         let message = "the ScAuth is being deleted, and so are its objects";
         return Outcome::Refused(Refusal { reason: Reason::Terminating, message: message.to_owned(), is_final: false });
     }
-    let namespace = observed.children.get(&Child::Namespace);
-    let is_of_another = namespace.zip(scauth.controller_owner_ref(&()));
-    let is_of_another = is_of_another.is_some_and(|(live, owner)| retention::is_of_another(&live.metadata, &owner));
     if refusal.reason == Reason::NamespaceNotAllowed
-        && is_of_another
-        && let Some(uid) = scauth.uid()
-        && let Err(error) = apply::delete_leftovers(&context.client, &uid, observed).await
+        && let Some(namespace) = observed.children.get(&Child::Namespace)
+        && let Some(owner) = scauth.controller_owner_ref(&())
+        && retention::is_of_another(&namespace.metadata, &owner)
+        && let Err(error) = apply::delete_leftovers(&context.client, &owner.uid, observed).await
     {
         return Outcome::Failed(error);
     }
@@ -161,7 +159,9 @@ async fn observe_others(scauth: &ScAuth, observed: &mut Observed, context: &Cont
     let default_class =
         if hosts::needs_default_class(scauth, &fleet) { observe::default_class(&context.client).await? } else { None };
     observed.hosts = hosts::hosts(scauth, &fleet, default_class.as_deref());
-    observed.rival = rivals::older_rival(scauth, &fleet);
+    if !observed.children.contains_key(&Child::Namespace) {
+        observed.rival = rivals::older_rival(scauth, &fleet);
+    }
     Ok(())
 }
 

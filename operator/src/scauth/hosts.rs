@@ -87,6 +87,11 @@ pub fn may_take(scauth: &ScAuth) -> bool {
     scauth.spec.suspend != Some(true) && !is_refused
 }
 
+/// Orders ScAuths, the oldest first; of those created in the same second, the first by name.
+pub fn age(scauth: &ScAuth) -> (Option<Timestamp>, String) {
+    (scauth.metadata.creation_timestamp.as_ref().map(|time| time.0), scauth.name_any())
+}
+
 struct Contender<'a> {
     scauth: &'a ScAuth,
     entry_points: Vec<EntryPoint<'a>>,
@@ -100,8 +105,8 @@ impl<'a> Contender<'a> {
 
     /// The holder comes first, then the oldest.
     fn rank(&self) -> (Hold, Option<Timestamp>, String) {
-        let made = self.scauth.metadata.creation_timestamp.as_ref().map(|time| time.0);
-        (self.hold, made, self.scauth.name_any())
+        let (made, name) = age(self.scauth);
+        (self.hold, made, name)
     }
 
     fn meets(&self, other: &Self, default_class: Option<&str>) -> bool {

@@ -33,7 +33,7 @@ pub struct Observed {
     pub unknown_kinds: BTreeSet<Child>,
     /// The hosts that other ScAuths hold, or also claim.
     pub hosts: Hosts,
-    /// An older ScAuth that asks for the same namespace.
+    /// An older ScAuth that asks for the same namespace; only looked for while nobody has it.
     pub rival: Option<String>,
     /// The generated Secret with the keys, whose content the operator may read.
     pub secret: Option<Secret>,

@@ -1,9 +1,8 @@
 //! ScAuths that ask for one namespace.
 
-use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::hosts::may_take;
+use super::hosts::{age, may_take};
 use crate::api::ScAuth;
 use crate::scauth::names::Names;
 
@@ -18,10 +17,6 @@ pub fn older_rival(scauth: &ScAuth, fleet: &[&ScAuth]) -> Option<String> {
             && may_take(other)
     });
     others.map(|other| age(other)).min().filter(|oldest| *oldest < age(scauth)).map(|(_, name)| name)
-}
-
-fn age(scauth: &ScAuth) -> (Option<Timestamp>, String) {
-    (scauth.metadata.creation_timestamp.as_ref().map(|time| time.0), scauth.name_any())
 }
 
 #[cfg(test)]
