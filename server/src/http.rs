@@ -15,6 +15,7 @@ pub mod layers;
 pub mod listener;
 pub mod openapi;
 pub mod ops;
+pub mod proxy_warnings;
 pub mod query;
 pub mod rate_limits;
 pub mod sessions;
@@ -38,7 +39,6 @@ use utoipa_axum::routes;
 pub use app::{App, Settings};
 use body::limits::{self, Limit};
 use error::ApiError;
-
 /// All routes for clients, on port 8000.
 pub fn router(app: App, draining: layers::Draining) -> Router {
     let (router, _) = described().split_for_parts();

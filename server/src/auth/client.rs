@@ -21,6 +21,11 @@ impl Client {
         self.address.filter(|_| self.is_own_address).map(network::of)
     }
 
+    /// The IPv6 /48 of the client's own address, if known.
+    pub fn site(&self) -> Option<IpAddr> {
+        self.address.filter(|_| self.is_own_address).and_then(network::site_of)
+    }
+
     pub fn address_text(&self) -> Option<String> {
         self.address.map(|address| address.to_string())
     }

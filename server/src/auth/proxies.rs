@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// The proxies that are trusted to report a client's address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,26 +21,38 @@ impl FromStr for TrustedProxies {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim() {
-            "" => Ok(Self::Unknown),
-            "direct" => Ok(Self::Direct),
-            networks => networks.split(',').map(network).collect::<Result<_, _>>().map(Self::Networks),
+        let networks: Vec<_> = text.split(',').map(str::trim).filter(|network| !network.is_empty()).collect();
+        match networks.as_slice() {
+            [] => Ok(Self::Unknown),
+            [word] if word.eq_ignore_ascii_case("direct") => Ok(Self::Direct),
+            networks => networks.iter().map(|text| network(text)).collect::<Result<_, _>>().map(Self::Networks),
         }
     }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
     let single = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse::<IpNet>().or_else(|_| single()).map_err(|_| {
+    text.parse::<IpNet>().or_else(|_| single()).map(canonical).map_err(|_| {
         format!("{text:?} is not a network; write networks such as 10.0.0.0/8, separated by commas, or `direct`")
     })
+}
+
+/// The IPv4 network that an IPv4-mapped IPv6 network stands for: addresses are compared in that form.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let ipv4 = mapped.addr().to_ipv4_mapped().zip(mapped.prefix_len().checked_sub(96));
+    ipv4.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(network, IpNet::V4)
 }
 
 impl TrustedProxies {
     /// Whether it is the address of a configured proxy.
     pub fn is_proxy(&self, address: IpAddr) -> bool {
         matches!(self, Self::Networks(networks) if networks.iter().any(|network| network.contains(&address)))
+    }
+
+    /// Whether every address is trusted.
+    pub fn are_all(&self) -> bool {
+        matches!(self, Self::Networks(networks) if networks.iter().any(|network| network.prefix_len() == 0))
     }
 
     /// The address that a request comes from, and whether it is the client's own. `hops` are the addresses of
@@ -76,5 +88,23 @@ mod tests {
     fn an_invalid_network_is_named_in_the_error() {
         let error = "10.0.0.0/8, proxy".parse::<TrustedProxies>().unwrap_err();
         assert!(error.starts_with("\"proxy\" is not a network; write networks such as 10.0.0.0/8"), "{error}");
+    }
+
+    #[test]
+    fn words_are_read_in_any_case_and_empty_elements_do_not_count() {
+        let parsed = |text: &str| text.parse::<TrustedProxies>().unwrap();
+        assert_eq!(
+            (parsed(" , "), parsed(" Direct "), parsed("DIRECT,")),
+            (TrustedProxies::Unknown, TrustedProxies::Direct, TrustedProxies::Direct,)
+        );
+        assert_eq!(parsed("10.0.0.0/8, FD00::/8,"), parsed("10.0.0.0/8,fd00::/8"));
+        assert!("direct,10.0.0.0/8".parse::<TrustedProxies>().is_err());
+    }
+
+    #[test]
+    fn an_ipv4_mapped_network_is_the_ipv4_network() {
+        let proxies: TrustedProxies = "::ffff:10.0.0.0/104, ::ffff:192.0.2.1".parse().unwrap();
+        assert!(["10.1.2.3", "192.0.2.1"].iter().all(|proxy| proxies.is_proxy(proxy.parse().unwrap())));
+        assert!(!proxies.is_proxy("192.0.2.2".parse().unwrap()));
     }
 }

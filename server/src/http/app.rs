@@ -6,6 +6,7 @@ use axum::http::HeaderValue;
 use sc_auth_contract::time::UnixTime;
 
 use super::error::ApiError;
+use super::proxy_warnings::ProxyWarnings;
 use super::rate_limits::{Limited, RateLimits};
 use super::warnings::Warnings;
 use crate::auth::client::Client;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub policy: Policy,
     pub registration: Registration,
     pub trusted_proxies: TrustedProxies,
+    /// Warnings about proxies that hide the addresses of clients.
+    pub proxy_warnings: ProxyWarnings,
     /// `None` if they are off.
     pub rate_limits: Option<RateLimits>,
     pub cors_origins: Vec<HeaderValue>,

@@ -1,32 +1,46 @@
-//! Limits requests by client address: a token bucket for each address and kind of request, on each replica.
+//! Limits requests by client address: a token bucket for each address and kind of request, on each replica. An IPv6 /64
+//! counts as one address, and all of a /48 together have ten times as much.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 
 use super::error::ApiError;
 use crate::auth::client::Client;
 
-/// The most addresses that have a bucket. Buckets would not stop an attacker with more addresses, who must neither fill
-/// the memory nor exhaust a shared bucket: further addresses are not limited.
+/// The most addresses that have a bucket of their own, so that an attacker with many cannot fill the memory.
 const MAX_ADDRESSES: usize = 50_000;
+/// The buckets of all further addresses. A secret hash assigns them: an attacker can neither choose whom to share a bucket
+/// with, nor exhaust many of them without as many addresses and requests.
+const SHARED_BUCKETS: u64 = 32_768;
+/// How much more than one network all networks of an IPv6 /48 have. A provider's customers may share one.
+const SITE: u32 = 10;
 /// How often full buckets are discarded while there are too many.
 const SHRINK: Duration = Duration::from_secs(1);
 
 pub struct RateLimits {
-    login: Buckets,
-    recognised: Buckets,
-    register: Buckets,
-    refresh: Buckets,
+    login: Limit,
+    recognised: Limit,
+    register: Limit,
+    refresh: Limit,
+}
+
+/// The limit of one kind of request.
+struct Limit {
+    networks: Buckets,
+    sites: Buckets,
 }
 
 /// One bucket per address.
 struct Buckets {
-    limiter: DefaultKeyedRateLimiter<IpAddr>,
+    own: DefaultKeyedRateLimiter<IpAddr>,
+    shared: DefaultKeyedRateLimiter<u64>,
+    hasher: RandomState,
     shrunk_at: Mutex<Option<Instant>>,
 }
 
@@ -44,10 +58,10 @@ impl RateLimits {
     /// 20 logins, then one every 2 s; 10 registrations, then one every 10 s; 60 refreshes, then one per second.
     pub fn new() -> Self {
         Self {
-            login: Buckets::new(20, 2),
-            recognised: Buckets::new(20, 2),
-            register: Buckets::new(10, 10),
-            refresh: Buckets::new(60, 1),
+            login: Limit::new(20, 2),
+            recognised: Limit::new(20, 2),
+            register: Limit::new(10, 10),
+            refresh: Limit::new(60, 1),
         }
     }
 
@@ -56,44 +70,61 @@ impl RateLimits {
     /// address of a proxy with all others.
     pub fn check(&self, limited: Limited, client: &Client) -> Result<(), ApiError> {
         let Some(network) = client.network() else { return Ok(()) };
-        let buckets = match limited {
+        let limit = match limited {
             Limited::Login => &self.login,
             Limited::Recognised => &self.recognised,
             Limited::Register => &self.register,
             Limited::Refresh => &self.refresh,
         };
-        buckets.take(network).map_err(ApiError::TooMany)
+        // The network first: once it is refused, it takes no more from its /48.
+        limit.networks.take(network).map_err(ApiError::TooMany)?;
+        client.site().map_or(Ok(()), |site| limit.sites.take(site)).map_err(ApiError::TooMany)
+    }
+}
+
+impl Limit {
+    fn new(burst: u32, seconds_each: u64) -> Self {
+        let each = Duration::from_secs(seconds_each);
+        Self { networks: Buckets::new(burst, each), sites: Buckets::new(burst * SITE, each / SITE) }
     }
 }
 
 impl Buckets {
-    fn new(burst: u32, seconds_each: u64) -> Self {
-        let quota = Quota::with_period(Duration::from_secs(seconds_each)).unwrap_or(Quota::per_second(NonZeroU32::MIN));
-        let limiter = RateLimiter::keyed(quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN)));
-        Self { limiter, shrunk_at: Mutex::new(None) }
+    fn new(burst: u32, each: Duration) -> Self {
+        let quota = Quota::with_period(each).unwrap_or(Quota::per_second(NonZeroU32::MIN));
+        let quota = quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
+        Self {
+            own: RateLimiter::keyed(quota),
+            shared: RateLimiter::keyed(quota),
+            hasher: RandomState::new(),
+            shrunk_at: Mutex::new(None),
+        }
     }
 
     /// # Errors
     /// The seconds to wait.
     fn take(&self, address: IpAddr) -> Result<(), Duration> {
-        if self.limiter.len() >= MAX_ADDRESSES && self.is_crowded() {
-            return Ok(());
+        if self.own.len() >= MAX_ADDRESSES && self.is_crowded() {
+            return self.shared.check_key(&(self.hasher.hash_one(address) % SHARED_BUCKETS)).map_err(wait);
         }
-        self.limiter.check_key(&address).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            Duration::from_secs(wait.as_secs().saturating_add(1))
-        })
+        self.own.check_key(&address).map_err(wait)
     }
 
     /// Discards full buckets, and returns whether there are still too many.
     fn is_crowded(&self) -> bool {
         let mut shrunk_at = self.shrunk_at.lock().unwrap_or_else(PoisonError::into_inner);
         if shrunk_at.is_none_or(|shrunk_at| shrunk_at.elapsed() >= SHRINK) {
-            self.limiter.retain_recent();
+            self.own.retain_recent();
+            self.shared.retain_recent();
             *shrunk_at = Some(Instant::now());
         }
-        self.limiter.len() >= MAX_ADDRESSES
+        self.own.len() >= MAX_ADDRESSES
     }
+}
+
+fn wait(until: NotUntil<<DefaultClock as governor::clock::Clock>::Instant>) -> Duration {
+    let wait = until.wait_time_from(DefaultClock::default().now());
+    Duration::from_secs(wait.as_secs().saturating_add(1))
 }
 
 #[cfg(test)]
@@ -129,13 +160,45 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_buckets_is_bounded_and_further_addresses_are_not_limited() {
+    fn the_networks_of_a_48_share_a_larger_bucket() {
         let limits = RateLimits::new();
-        for number in 0..u32::try_from(MAX_ADDRESSES).unwrap() + 1_000 {
-            let address = std::net::Ipv4Addr::from(number).to_string();
-            limits.check(Limited::Login, &client(&address, true)).unwrap();
+        let subnet = |number: u32| client(&format!("2001:db8:0:{number:x}::1"), true);
+        for number in 0..200 {
+            limits.check(Limited::Login, &subnet(number)).unwrap();
         }
-        assert_eq!(limits.login.limiter.len(), MAX_ADDRESSES);
+        // The bucket of the /48 refills while the test runs.
+        assert!((200..65_536).any(|number| limits.check(Limited::Login, &subnet(number)).is_err()));
+        limits.check(Limited::Login, &client("2001:db8:1::1", true)).unwrap();
+    }
+
+    #[test]
+    fn a_network_that_is_refused_takes_nothing_from_its_48() {
+        let limits = RateLimits::new();
+        for _ in 0..1_000 {
+            let _ = limits.check(Limited::Register, &client("2001:db8:0:1::1", true));
+        }
+        limits.check(Limited::Register, &client("2001:db8:0:2::1", true)).unwrap();
+    }
+
+    fn address(number: u32) -> Client {
+        client(&std::net::Ipv4Addr::from(number).to_string(), true)
+    }
+
+    #[test]
+    fn addresses_beyond_the_bound_are_limited_without_buckets_of_their_own() {
+        let limits = RateLimits::new();
+        let max = u32::try_from(MAX_ADDRESSES).unwrap();
+        let buckets = &limits.register.networks;
+        for number in 0..max + 1_000 {
+            limits.check(Limited::Register, &address(number)).unwrap();
+        }
+        assert!(buckets.own.len() <= MAX_ADDRESSES && buckets.shared.len() <= 1_000);
+        // The attacker's own addresses are limited, and few others with them.
+        let guesser = address(max + 1_000);
+        assert!((0..20).any(|_| limits.check(Limited::Register, &guesser).is_err()));
+        let refused = (0..1_000).filter(|number| limits.check(Limited::Register, &address(max + number)).is_err());
+        assert!(refused.count() <= 10);
+        assert!(limits.register.networks.shared.len() <= usize::try_from(SHARED_BUCKETS).unwrap());
     }
 
     #[test]

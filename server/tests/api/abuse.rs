@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::database::{Database, Engine};
-use crate::harness::{Answer, PASSWORD, Server, account, answer, fail};
+use crate::harness::{Answer, PASSWORD, Server, account, answer, fail, until};
 
 crate::on_every_engine!(
     guessing_is_slowed_down_on_every_replica_and_for_any_name,
@@ -104,6 +104,40 @@ async fn an_address_with_too_many_requests_has_to_wait(engine: Engine) {
     }
     assert_eq!(wait(&refused.expect("it has to wait in the end")), 1);
     assert_eq!(refresh("203.0.113.2").await.status, 422, "another client has its own bucket");
+}
+
+/// Sends refreshes until one has to wait; `false` if none has to.
+async fn is_limited(server: &Server, forwarded: &str) -> bool {
+    for _ in 0..500 {
+        let request = server.request("POST", "/api/v1/accounts/refresh").bearer_auth("a.b.c");
+        if answer(request.header("x-forwarded-for", forwarded)).await.status == 429 {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn an_address_is_limited_in_each_form_that_proxies_write() {
+    let database = Database::create(Engine::Sqlite).await;
+    let server = Server::start(&database, &[("SC_AUTH_TRUSTED_PROXIES", "::ffff:127.0.0.0/104")]).await;
+    for forwarded in [
+        "[2001:db8:1::7]",
+        "[2001:db8:2::7]:443",
+        "\"[2001:db8:3::7]\"",
+        "fe80::1%eth0",
+        "203.0.113.1:80",
+        "203.0.113.2,",
+    ] {
+        assert!(is_limited(&server, forwarded).await, "{forwarded}");
+    }
+    assert!(!server.log.text().contains("such requests are not limited by address"), "{}", server.log.text());
+    for forwarded in ["unknown", "203.0.113.3, _hidden", "203.0.113.3 203.0.113.4", ","] {
+        assert!(!is_limited(&server, forwarded).await, "{forwarded}");
+    }
+    let warnings = |text: &str| server.log.text().matches(text).count();
+    until("both warnings", async || warnings("such requests are not limited by address") == 2).await;
+    assert_eq!((warnings("is not a list of addresses"), warnings("sent no X-Forwarded-For")), (1, 1));
 }
 
 #[tokio::test]

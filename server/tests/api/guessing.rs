@@ -14,6 +14,7 @@ crate::on_every_engine!(
     many_networks_do_not_lock_the_owner_out_of_a_known_one,
     one_network_does_not_lock_the_owner_out_of_an_unknown_one,
     a_long_attack_from_one_network_leaves_two_attempts_to_others,
+    the_networks_of_an_ipv6_48_leave_two_attempts_to_others,
     the_owner_of_a_refresh_token_can_log_in,
     known_networks_and_tokens_have_counters_too,
     unknown_names_behave_like_existing_ones,
@@ -166,6 +167,20 @@ async fn a_long_attack_from_one_network_leaves_two_attempts_to_others(engine: En
     assert_eq!(wrong(&server, AWAY, "root").await.status, 422, "the owner may mistype once");
     assert_eq!(right(&server, AWAY).await, 200);
     assert_eq!(right(&server, AWAY).await, 200, "the network is known now");
+}
+
+async fn the_networks_of_an_ipv6_48_leave_two_attempts_to_others(engine: Engine) {
+    let (server, database) = server(engine).await;
+    wrong(&server, "2001:db8:1:1::1", "root").await;
+    let now = seconds_now();
+    let sql = format!("UPDATE login_failures SET failures = 1000, last_failed_at = {now}, retry_at = {}", now - 700);
+    database.execute(&sql).await;
+    assert_eq!(wrong(&server, "2001:db8:1:2::1", "root").await.status, 422);
+    for network in 3..6 {
+        let refused = wrong(&server, &format!("2001:db8:1:{network}::1"), "root").await;
+        assert!(refused.status == 429 && refused.wait.unwrap() > 200, "{refused:?}");
+    }
+    assert_eq!(right(&server, "2001:db8:2:1::1").await, 200);
 }
 
 async fn the_owner_of_a_refresh_token_can_log_in(engine: Engine) {

@@ -15,6 +15,7 @@ use crate::commands::first_admin;
 use crate::commands::open::{self, Opened, Ready};
 use crate::config::ServeArgs;
 use crate::deployment::DeploymentFile;
+use crate::http::proxy_warnings::ProxyWarnings;
 use crate::http::rate_limits::RateLimits;
 use crate::http::warnings::Warnings;
 use crate::http::{App, Settings};
@@ -91,6 +92,7 @@ impl<'a> Start<'a> {
             policy: self.policy.clone(),
             registration: args.guards.registration.clone(),
             trusted_proxies: args.guards.trusted_proxies.clone(),
+            proxy_warnings: ProxyWarnings::default(),
             rate_limits: args.guards.rate_limits.is_on().then(RateLimits::new),
             cors_origins: args.guards.cors_origins.clone(),
             verify_warnings: Warnings::default(),
