@@ -78,6 +78,16 @@ pub fn fold(name: &str) -> String {
     name.trim().nfkc().collect::<String>().to_lowercase().nfkc().collect()
 }
 
+/// The forms of a user's or a session's uuid that the database may hold: as written, without dashes and with them.
+pub fn uuid_forms(text: &str) -> Vec<String> {
+    let mut forms = vec![text.to_owned()];
+    if let Ok(uuid) = uuid::Uuid::try_parse(text.trim()) {
+        let others = [uuid.simple().to_string(), uuid.hyphenated().to_string()];
+        forms.extend(others.into_iter().filter(|form| form != text));
+    }
+    forms
+}
+
 /// Whether the folded key of a name or an address fits its column: a single character can become eighteen.
 pub fn key_fits(text: &str) -> bool {
     fold(text).chars().count() <= KEY_MAX
@@ -92,6 +102,18 @@ pub fn is_email(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uuid_has_a_form_with_dashes_and_one_without() {
+        let (plain, dashed) = ("0123456789abcdef0123456789abcdef", "01234567-89ab-cdef-0123-456789abcdef");
+        assert_eq!(uuid_forms(plain), [plain, dashed]);
+        assert_eq!(uuid_forms(dashed), [dashed, plain]);
+        let upper = dashed.to_uppercase();
+        assert_eq!(uuid_forms(&upper), [upper.as_str(), plain, dashed]);
+        for other in ["", "alice", "0123", "01234567-89ab"] {
+            assert_eq!(uuid_forms(other), [other]);
+        }
+    }
 
     #[test]
     fn lengths_count_characters_and_not_bytes() {

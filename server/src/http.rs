@@ -11,6 +11,7 @@ pub mod client;
 pub mod envelope;
 pub mod error;
 pub mod gate;
+mod head;
 pub mod layers;
 pub mod listener;
 pub mod openapi;
@@ -52,6 +53,7 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
     router
         .merge(bounded(verify_routes().split_for_parts().0))
         .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
+        .layer(from_fn(head::refuse_ambiguous))
         .layer(from_fn_with_state(app.metrics.clone(), layers::observe))
         .layer(from_fn_with_state(draining, layers::close_while_draining))
         .with_state(app)
@@ -111,7 +113,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
         .routes(limited(users, limits::USERS))
-        .routes(routes!(users::get))
+        .routes(limited(routes!(users::get, users::change_one, users::delete_one), limits::USERS))
         .routes(routes!(users::clear_failures))
         .routes(routes!(users::roles))
         .routes(routes!(audit::list))
@@ -124,13 +126,18 @@ fn limited((schemas, mut paths, routes): UtoipaMethodRouter<App>, limit: Limit) 
     (schemas, paths, routes.layer(Extension(limit)))
 }
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The headers of Trace Context (W3C), which instrumented pages send with each request.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// CORS for browsers on other origins (Fetch Standard). It allows no credentials: tokens are sent in a header, not in a
 /// cookie.
 fn cors(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins.to_vec())
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, HeaderName::from_static("x-request-id")])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, X_REQUEST_ID, TRACEPARENT, TRACESTATE])
+        .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, X_REQUEST_ID])
         .max_age(Duration::from_mins(10))
 }

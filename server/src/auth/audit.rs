@@ -5,65 +5,54 @@ use sc_auth_contract::time::UnixTime;
 use super::client::Client;
 use crate::store::{AuditEvent, Store, StoreError, User};
 
-/// The kind of event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    Registered,
-    Login,
-    Logout,
-    RefreshReplayed,
-    SessionEnded,
-    OtherSessionsEnded,
-    AccountChanged,
-    PasswordChanged,
-    UserCreated,
-    UserChanged,
-    UserDeleted,
-    LoginFailuresCleared,
-    /// From the command line.
-    AdminMade,
-    /// From the command line.
-    UsersImported,
+/// The kinds of something, and the names by which clients and the database know them.
+macro_rules! named {
+    ($(#[$about:meta])* $type:ident { $($(#[$note:meta])* $kind:ident => $name:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $type { $($(#[$note])* $kind,)* }
+
+        impl $type {
+            /// All names.
+            pub const NAMES: &'static [(&'static str, &'static str)] = &[$(($name, $name)),*];
+
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+        }
+    };
 }
 
-impl Event {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Registered => "registered",
-            Self::Login => "login",
-            Self::Logout => "logout",
-            Self::RefreshReplayed => "refresh_replayed",
-            Self::SessionEnded => "session_ended",
-            Self::OtherSessionsEnded => "other_sessions_ended",
-            Self::AccountChanged => "account_changed",
-            Self::PasswordChanged => "password_changed",
-            Self::UserCreated => "user_created",
-            Self::UserChanged => "user_changed",
-            Self::UserDeleted => "user_deleted",
-            Self::LoginFailuresCleared => "login_failures_cleared",
-            Self::AdminMade => "admin_made",
-            Self::UsersImported => "users_imported",
-        }
+named! {
+    /// The kind of event.
+    Event {
+        Registered => "registered",
+        Login => "login",
+        Logout => "logout",
+        RefreshReplayed => "refresh_replayed",
+        SessionEnded => "session_ended",
+        OtherSessionsEnded => "other_sessions_ended",
+        AccountChanged => "account_changed",
+        PasswordChanged => "password_changed",
+        UserCreated => "user_created",
+        UserChanged => "user_changed",
+        UserDeleted => "user_deleted",
+        LoginFailuresCleared => "login_failures_cleared",
+        /// From the command line.
+        AdminMade => "admin_made",
+        /// From the command line.
+        UsersImported => "users_imported",
     }
 }
 
-/// How the event ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditOutcome {
-    Success,
-    /// The client failed to authenticate.
-    Failure,
-    /// The client was authenticated, but not allowed to do it.
-    Denied,
-}
-
-impl AuditOutcome {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failure => "failure",
-            Self::Denied => "denied",
-        }
+named! {
+    /// How the event ended.
+    AuditOutcome {
+        Success => "success",
+        /// The client failed to authenticate.
+        Failure => "failure",
+        /// The client was authenticated, but not allowed to do it.
+        Denied => "denied",
     }
 }
 

@@ -12,6 +12,7 @@ use super::error::ApiError;
 use super::openapi::answers::{AdminRefusals, QueryRefusals, Refusals};
 use super::openapi::parameters::AuditParameters;
 use super::query::Query;
+use crate::auth::audit::{AuditOutcome, Event};
 use crate::clock::from_rfc3339;
 use crate::store::{AuditEvent, AuditFilter};
 
@@ -80,9 +81,9 @@ pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> R
     let limit = query.number("limit", 1, MAX_PAGE).unwrap_or(PAGE);
     let filter = AuditFilter {
         before: query.number("before", 1, i64::MAX),
-        event: query.text("event"),
-        outcome: query.text("outcome"),
-        user: query.text("user"),
+        event: query.one_of("event", Event::NAMES).map(str::to_owned),
+        outcome: query.one_of("outcome", AuditOutcome::NAMES).map(str::to_owned),
+        user: user(&mut query, &app).await?,
         since: time(&mut query, "since"),
         until: time(&mut query, "until"),
     };
@@ -91,11 +92,51 @@ pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> R
     Ok(Data(events.into_iter().map(AuditView::from).collect()))
 }
 
+/// A uuid. Of a deleted user there are only events; anything else must be the id of a user.
+async fn user(query: &mut Query, app: &App) -> Result<Option<String>, ApiError> {
+    let Some(text) = query.text("user") else { return Ok(None) };
+    let is_uuid = uuid::Uuid::try_parse(&text).is_ok();
+    if !is_uuid && !query.has_failed("user") && app.sessions.store.user_by_uuid(&text).await?.is_none() {
+        query.fail("user", "Must be the uuid of a user.");
+    }
+    Ok(Some(text))
+}
+
 fn time(query: &mut Query, name: &str) -> Option<UnixTime> {
-    let text = query.text(name)?;
+    let text = with_plus(&query.text(name)?);
     let time = from_rfc3339(&text);
     if time.is_none() {
         query.fail(name, "Must be a time such as 2026-01-31T00:00:00Z.");
     }
     time
+}
+
+/// The time with a `+` before its zone: in a query, it means a blank unless it is written as %2B.
+fn with_plus(text: &str) -> String {
+    match text.rsplit_once(' ') {
+        Some((time, zone)) if zone.len() == "00:00".len() && time.contains(['T', 't', ' ']) => format!("{time}+{zone}"),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plus_before_the_zone_may_have_become_a_blank() {
+        for (text, wanted) in [
+            ("2026-01-01T00:00:00 02:00", "2026-01-01T00:00:00+02:00"),
+            ("2026-01-01 00:00:00 02:00", "2026-01-01 00:00:00+02:00"),
+            ("2026-01-01T00:00:00.5 00:00", "2026-01-01T00:00:00.5+00:00"),
+            ("2026-01-01T00:00:00+02:00", "2026-01-01T00:00:00+02:00"),
+            ("2026-01-01 00:00:00Z", "2026-01-01 00:00:00Z"),
+        ] {
+            assert_eq!(with_plus(text), wanted);
+            assert!(from_rfc3339(wanted).is_some(), "{wanted}");
+        }
+        for bad in ["2026-01-01 00:00", "2026-01-01T00:00:00  02:00", " 02:00", "soon"] {
+            assert_eq!(from_rfc3339(&with_plus(bad)), None, "{bad}");
+        }
+    }
 }

@@ -44,6 +44,9 @@ pub fn token(headers: &HeaderMap) -> Result<&str, ApiError> {
         StatusCode::UNPROCESSABLE_ENTITY,
         "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'",
     );
+    if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+        return Err(MALFORMED);
+    }
     let value = headers.get(header::AUTHORIZATION).filter(|value| !value.is_empty());
     let value = value.ok_or(ApiError::Token(StatusCode::UNAUTHORIZED, "Missing Authorization Header"))?;
     let mut words = value.to_str().map_err(|_| MALFORMED)?.split_whitespace();

@@ -109,9 +109,35 @@ pub struct ChangeUserBody {
 }
 
 impl ChangeUserBody {
+    /// The uuid of the user, and what to change.
+    pub fn split(self) -> (String, UserChangesBody) {
+        let Self { uuid, name, email, password, role_name, disabled } = self;
+        (uuid, UserChangesBody { name, email, password, role_name, disabled })
+    }
+}
+
+/// Changes of the user in the path. Fields that are left out keep their values.
+#[derive(Deserialize, ToSchema)]
+pub struct UserChangesBody {
+    #[schema(schema_with = fields::name, required = false)]
+    pub name: Option<String>,
+    #[schema(schema_with = fields::email, required = false)]
+    pub email: Option<String>,
+    /// A new password, which ends all of the user's sessions.
+    #[schema(schema_with = fields::reset_password, required = false)]
+    pub password: Option<String>,
+    /// The user's role.
+    #[schema(nullable = false)]
+    pub role_name: Option<RoleName>,
+    /// Whether the user cannot log in. `true` ends all of the user's sessions.
+    #[schema(nullable = false)]
+    pub disabled: Option<bool>,
+}
+
+impl UserChangesBody {
     /// The password has rules of its own.
     pub fn fields(&self) -> ChangedFields<'_> {
-        let Self { uuid: _, name, email, password, role_name, disabled } = self;
+        let Self { name, email, password, role_name, disabled } = self;
         ChangedFields(vec![
             ChangedField::text("name", name.as_deref(), NAME),
             ChangedField::text("email", email.as_deref(), EMAIL),
@@ -121,10 +147,9 @@ impl ChangeUserBody {
         ])
     }
 
-    /// The uuid of the user, and what to change.
-    pub fn changes(self, password_hash: Option<String>) -> (String, Changes) {
-        let Self { uuid, name, email, password: _, role_name, disabled } = self;
-        (uuid, Changes { name, email, password_hash, role: role_name.map(Role::from), disabled, keep_session: None })
+    pub fn changes(self, password_hash: Option<String>) -> Changes {
+        let Self { name, email, password: _, role_name, disabled } = self;
+        Changes { name, email, password_hash, role: role_name.map(Role::from), disabled, keep_session: None }
     }
 }
 

@@ -29,8 +29,9 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
-            return Err(not_an_object());
+            return Err(ApiError::NotJson);
         }
+        refuse_encoded(request.headers())?;
         let limit = request.extensions().get().copied().unwrap_or(limits::ROUTE_WITHOUT_BODY);
         // This drops the head, which need not stay in memory while the body arrives.
         let body = request.into_body();
@@ -78,6 +79,22 @@ fn late() -> String {
 
 fn not_an_object() -> ApiError {
     ApiError::field("_schema", Problem::NotObject)
+}
+
+/// # Errors
+/// If the body is compressed or otherwise encoded (RFC 9110, 8.4).
+fn refuse_encoded(headers: &HeaderMap) -> Result<(), ApiError> {
+    let values = headers.get_all(header::CONTENT_ENCODING).into_iter().map(|value| value.to_str().unwrap_or("unknown"));
+    let mut codings = values.flat_map(|value| value.split(',')).map(str::trim);
+    let is_ours = |coding: &str| coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    match codings.find(|coding| !is_ours(coding)) {
+        Some(coding) => {
+            let name: String = coding.chars().take(32).collect();
+            let text = format!("Content-Encoding {name} is not supported; send the body without it");
+            Err(ApiError::Unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
+        }
+        None => Ok(()),
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

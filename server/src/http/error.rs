@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::envelope::Envelope;
 use crate::account::Problem;
@@ -35,6 +35,8 @@ pub enum ApiError {
     Unread(StatusCode, String),
     /// 422 with the problems of each field.
     Fields(FieldErrors),
+    /// 422 for a body that is not sent as JSON, with a hint beside the error that existing clients know.
+    NotJson,
     /// An error of the token layer, outside of the envelope: `{"msg": …}`.
     Token(StatusCode, &'static str),
     /// 429, with the seconds until a retry.
@@ -140,8 +142,17 @@ impl IntoResponse for ApiError {
             Self::Text(status, text) => fail(status, text),
             Self::Unread(status, text) => {
                 let mut response = fail(status, text);
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                let headers = response.headers_mut();
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+                if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+                    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                }
                 response
+            }
+            Self::NotJson => {
+                let error = json!({"_schema": [Problem::NotObject.to_string()]});
+                let hint = "send the body as JSON, with the header Content-Type: application/json";
+                fail_with(StatusCode::UNPROCESSABLE_ENTITY, json!({"error": error, "hint": hint}))
             }
             Self::Fields(fields) => fail(StatusCode::UNPROCESSABLE_ENTITY, fields),
             Self::Token(status, message) => (status, Json(json!({"msg": message}))).into_response(),
@@ -173,6 +184,9 @@ fn retry_after(mut response: Response, wait: Duration) -> Response {
 }
 
 fn fail(status: StatusCode, error: impl Serialize) -> Response {
-    let data = json!({"error": error});
+    fail_with(status, json!({"error": error}))
+}
+
+fn fail_with(status: StatusCode, data: Value) -> Response {
     (status, Json(Envelope { status: "fail", code: status.as_u16(), data })).into_response()
 }

@@ -2,6 +2,7 @@
 //! memory run out, the least important connection is closed and the new one is served.
 
 mod connection;
+mod framing;
 mod io;
 pub mod room;
 mod table;
@@ -47,6 +48,10 @@ pub struct Kept;
 /// The address at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
+
+/// Marks requests whose head had both Content-Length and Transfer-Encoding.
+#[derive(Clone, Copy)]
+pub struct HasTwoLengths;
 
 /// # Errors
 /// If the server cannot listen on the address.
@@ -148,9 +153,15 @@ async fn serve_connection(
     let tracked = place.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let place = tracked.clone();
-        place.update(|connection, now| connection.begin(size(&request), request.body().is_end_stream(), now));
+        let has_two_lengths = place.update(|connection, now| {
+            connection.begin(size(&request), request.body().is_end_stream(), now);
+            connection.has_two_lengths()
+        });
         let mut request = request.map(|body| Body::new(io::Request::new(body, place.clone())));
         request.extensions_mut().insert(Peer(peer));
+        if has_two_lengths == Some(true) {
+            request.extensions_mut().insert(HasTwoLengths);
+        }
         let answer = router.clone().call(request);
         async move {
             let response = answer.await?;

@@ -113,6 +113,11 @@ impl Query {
         found
     }
 
+    /// Whether the parameter has a problem so far.
+    pub fn has_failed(&self, name: &str) -> bool {
+        self.errors.contains_key(name)
+    }
+
     pub fn fail(&mut self, name: &str, problem: impl Into<String>) {
         self.errors.entry(name.to_owned()).or_default().push(problem.into());
     }

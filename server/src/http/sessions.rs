@@ -12,6 +12,7 @@ use super::error::ApiError;
 use super::openapi::answers::{Empty, Failure, QueryRefusals, Refusals};
 use super::openapi::examples::failure;
 use super::query::{Id, NoQuery};
+use crate::account::uuid_forms;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::store::SessionInfo;
@@ -85,12 +86,14 @@ pub async fn list(
     security(("bearer" = []))
 )]
 pub async fn end(State(app): State<App>, Bearer(bearer): Bearer, client: Client, Id(id): Id) -> Result<Done, ApiError> {
-    if !app.sessions.end(&bearer, &id, app.now()).await? {
-        return Err(ApiError::text(StatusCode::NOT_FOUND, "session not found"));
+    for id in uuid_forms(&id) {
+        if app.sessions.end(&bearer, &id, app.now()).await? {
+            let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(&bearer.user).detail(id);
+            app.sessions.note(&client, entry, app.now()).await?;
+            return Ok(Done(StatusCode::OK));
+        }
     }
-    let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(&bearer.user).detail(id);
-    app.sessions.note(&client, entry, app.now()).await?;
-    Ok(Done(StatusCode::OK))
+    Err(ApiError::text(StatusCode::NOT_FOUND, "session not found"))
 }
 
 /// Ends all of the user's sessions but the one of the request.

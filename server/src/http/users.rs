@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use super::accounts::{NewAccount, check_password, hash};
 use super::app::App;
 use super::bearer::AdminBearer;
-use super::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody, RoleView, UserView};
+use super::bodies::{ChangeUserBody, CreateUserBody, DeleteUserBody, RoleView, UserChangesBody, UserView};
 use super::body::{Fields, Problems};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
@@ -20,6 +20,7 @@ use super::query::{Id, NoQuery};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
+use crate::auth::session::Authenticated;
 use crate::store::{Guard, Role, User};
 
 const ROLES: [(&str, Role); 2] = [("Admin", Role::Admin), ("User", Role::User)];
@@ -104,29 +105,75 @@ pub async fn change(
     client: Client,
     fields: Fields,
 ) -> Result<Done, ApiError> {
-    let (mut body, mut problems) = fields.read::<ChangeUserBody>()?;
-    let user = if problems.has("uuid") { None } else { app.sessions.store.user_by_uuid(&body.uuid).await? };
-    check_changes(&body, user.as_ref(), &mut problems, &app);
+    let (body, problems) = fields.read::<ChangeUserBody>()?;
+    let (uuid, body) = body.split();
+    let user = if problems.has("uuid") { None } else { app.sessions.store.user_by_any_uuid(&uuid).await? };
+    apply(&app, &admin, &client, user, body, problems).await
+}
+
+/// Changes the user in the path, like the call with the uuid in the body.
+#[utoipa::path(
+    patch,
+    path = "/users/{uuid}",
+    tag = "users",
+    operation_id = "change_one_user",
+    params(("uuid" = String, Path, description = "The uuid of the user", example = "0123456789abcdef0123456789abcdef")),
+    request_body = UserChangesBody,
+    responses(
+        (status = 200, description = "The user was changed", body = Empty),
+        UserRefusals,
+        (
+            status = 409,
+            description = "Another user has the e-mail address, or no other Admin could log in.",
+            body = Failure,
+            example = json!(failure(409, "email already exists"))
+        ),
+        Refusals,
+        AdminRefusals,
+        BodyRefusals,
+    ),
+    security(("bearer" = ["Admin"]))
+)]
+pub async fn change_one(
+    State(app): State<App>,
+    AdminBearer(admin): AdminBearer,
+    client: Client,
+    Id(uuid): Id,
+    fields: Fields,
+) -> Result<Done, ApiError> {
+    let (body, problems) = fields.read::<UserChangesBody>()?;
+    let user = app.sessions.store.user_by_any_uuid(&uuid).await?;
+    apply(&app, &admin, &client, user, body, problems).await
+}
+
+async fn apply(
+    app: &App,
+    admin: &Authenticated,
+    client: &Client,
+    user: Option<User>,
+    mut body: UserChangesBody,
+    mut problems: Problems,
+) -> Result<Done, ApiError> {
+    check_changes(&body, user.as_ref(), &mut problems, app);
     problems.refuse()?;
     let user = user.ok_or_else(not_found)?;
     let detail = body.fields().given();
     let password_hash = match body.password.take() {
-        Some(password) => Some(hash(&app, password, Standing::Known).await?),
+        Some(password) => Some(hash(app, password, Standing::Known).await?),
         None => None,
     };
-    let (uuid, changes) = body.changes(password_hash);
     let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
-    if !app.sessions.store.change_user(user.id, changes, guard, app.now()).await? {
+    if !app.sessions.store.change_user(user.id, body.changes(password_hash), guard, app.now()).await? {
         return Err(not_found());
     }
-    let entry =
-        Entry::new(Event::UserChanged, AuditOutcome::Success).by(&admin.user).to(&uuid, user.username.as_deref());
-    app.sessions.note(&client, entry.detail(detail), app.now()).await?;
+    let entry = Entry::new(Event::UserChanged, AuditOutcome::Success).by(&admin.user);
+    let entry = entry.to(&user.uuid, user.username.as_deref()).detail(detail);
+    app.sessions.note(client, entry, app.now()).await?;
     Ok(Done(StatusCode::OK))
 }
 
 /// Adds the problems of the changes. A password must not be one of the user's own names, present or new.
-fn check_changes(body: &ChangeUserBody, user: Option<&User>, problems: &mut Problems, app: &App) {
+fn check_changes(body: &UserChangesBody, user: Option<&User>, problems: &mut Problems, app: &App) {
     body.fields().check(problems);
     if let (Some(password), Some(user)) = (&body.password, user) {
         let name = problems.given("name", body.name.as_ref()).or(user.name.as_ref());
@@ -169,14 +216,47 @@ pub async fn delete(
     }
     let (DeleteUserBody { uuid }, problems) = fields.read()?;
     problems.refuse()?;
-    let user = find(&app, &uuid).await?;
+    remove(&app, &admin, &client, &uuid).await
+}
+
+/// Deletes the user in the path, like the call with the uuid in the body.
+#[utoipa::path(
+    delete,
+    path = "/users/{uuid}",
+    tag = "users",
+    operation_id = "delete_one_user",
+    params(("uuid" = String, Path, description = "The uuid of the user", example = "0123456789abcdef0123456789abcdef")),
+    responses(
+        (status = 200, description = "The user was deleted", body = Empty),
+        UserRefusals,
+        (
+            status = 409,
+            description = "No other Admin could log in.",
+            body = Failure,
+            example = json!(failure(409, "it is the last Admin who can log in; make another user an Admin first"))
+        ),
+        Refusals,
+        AdminRefusals,
+    ),
+    security(("bearer" = ["Admin"]))
+)]
+pub async fn delete_one(
+    State(app): State<App>,
+    AdminBearer(admin): AdminBearer,
+    client: Client,
+    Id(uuid): Id,
+) -> Result<Done, ApiError> {
+    remove(&app, &admin, &client, &uuid).await
+}
+
+async fn remove(app: &App, admin: &Authenticated, client: &Client, uuid: &str) -> Result<Done, ApiError> {
+    let user = find(app, uuid).await?;
     let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
     if !app.sessions.store.delete_user(user.id, guard).await? {
         return Err(not_found());
     }
-    let entry =
-        Entry::new(Event::UserDeleted, AuditOutcome::Success).by(&admin.user).to(&uuid, user.username.as_deref());
-    app.sessions.note(&client, entry, app.now()).await?;
+    let entry = Entry::new(Event::UserDeleted, AuditOutcome::Success).by(&admin.user);
+    app.sessions.note(client, entry.to(&user.uuid, user.username.as_deref()), app.now()).await?;
     Ok(Done(StatusCode::OK))
 }
 
@@ -222,7 +302,7 @@ pub async fn roles(State(app): State<App>, _: AdminBearer, _: NoQuery) -> Result
 }
 
 async fn find(app: &App, uuid: &str) -> Result<User, ApiError> {
-    app.sessions.store.user_by_uuid(uuid).await?.ok_or_else(not_found)
+    app.sessions.store.user_by_any_uuid(uuid).await?.ok_or_else(not_found)
 }
 
 fn not_found() -> ApiError {

@@ -5,6 +5,7 @@ use sea_query::{Expr, ExprTrait as _, Iden, Order, Query};
 use sqlx::FromRow;
 
 use super::{Store, StoreError};
+use crate::account::uuid_forms;
 
 #[derive(Iden, Clone, Copy)]
 pub(super) enum AuditEvents {
@@ -112,8 +113,9 @@ impl Store {
             select.and_where(Expr::col(AuditEvents::Outcome).eq(outcome));
         }
         if let Some(user) = filter.user {
-            let is_actor = Expr::col(AuditEvents::ActorUuid).eq(user.as_str());
-            select.and_where(is_actor.or(Expr::col(AuditEvents::SubjectUuid).eq(user)));
+            let forms = uuid_forms(&user);
+            let is_actor = Expr::col(AuditEvents::ActorUuid).is_in(forms.clone());
+            select.and_where(is_actor.or(Expr::col(AuditEvents::SubjectUuid).is_in(forms)));
         }
         select.order_by(AuditEvents::Id, Order::Desc).limit(limit);
         self.fetch_varying(&select).await

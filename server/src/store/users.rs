@@ -11,7 +11,7 @@ use time::PrimitiveDateTime;
 
 use super::schema::{Roles, Users};
 use super::{Role, Store, StoreError};
-use crate::account::fold;
+use crate::account::{fold, uuid_forms};
 use crate::clock::to_calendar;
 pub(super) use change::end_sessions;
 pub use listing::UserFilter;
@@ -187,6 +187,16 @@ impl Store {
             return Ok(None);
         }
         self.fetch_optional(&by_uuid(uuid)).await
+    }
+
+    /// The same for a uuid from a client, which may write it with dashes or in capitals.
+    pub async fn user_by_any_uuid(&self, uuid: &str) -> Result<Option<User>, StoreError> {
+        for form in uuid_forms(uuid) {
+            if let Some(user) = self.user_by_uuid(&form).await? {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
     }
 
     /// The hash of a user's password.

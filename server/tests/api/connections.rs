@@ -36,7 +36,7 @@ async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-async fn exchange(server: &Server, request: impl AsRef<[u8]>) -> String {
+pub async fn exchange(server: &Server, request: impl AsRef<[u8]>) -> String {
     let mut stream = connect(server).await;
     // If the server has already closed the connection, the answer can still be read.
     drop(stream.write_all(request.as_ref()).await);

@@ -159,10 +159,14 @@ async fn real_answers_have_the_fields_of_the_examples() {
     api.call("GET", "/api/v1/users", "", admin, None).await;
     api.call("GET", "/api/v1/users/{uuid}", &uuid, admin, None).await;
     api.call("PATCH", "/api/v1/users", "", admin, Some(json!({"uuid": uuid, "disabled": true}))).await;
+    api.call("PATCH", "/api/v1/users/{uuid}", &uuid, admin, Some(json!({"disabled": false}))).await;
     api.call("DELETE", "/api/v1/users/{uuid}/login-failures", &uuid, admin, None).await;
     api.call("GET", "/api/v1/roles", "", admin, None).await;
     api.call("GET", "/api/v1/audit", "", admin, None).await;
     api.call("DELETE", "/api/v1/users", "", admin, Some(json!({"uuid": uuid}))).await;
+    api.call("POST", &accounts("register"), "", None, Some(account("carol"))).await;
+    let uuid = api.server.uuid_of(&token, "carol").await;
+    api.call("DELETE", "/api/v1/users/{uuid}", &uuid, admin, None).await;
     api.call("GET", "/", "", None, None).await;
     api.call("GET", "/.well-known/jwks.json", "", None, None).await;
     refusals(&mut api, login, user, admin).await;

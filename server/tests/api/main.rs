@@ -36,6 +36,7 @@ mod page;
 mod passwords;
 mod races;
 mod replicas;
+mod requests;
 mod schema;
 mod sessions;
 mod startup;

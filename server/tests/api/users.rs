@@ -296,14 +296,13 @@ async fn an_invalid_query_is_refused_and_finds_nothing(engine: Engine) {
         ("/api/v1/users?q=%20", "q", "Shorter than minimum length 1."),
         ("/api/v1/audit?users=x", "users", unknown),
         ("/api/v1/audit?user=a&user=b", "user", twice),
+        ("/api/v1/audit?user=", "user", "Must be the uuid of a user."),
+        ("/api/v1/audit?outcome=", "outcome", "Must be one of: success, failure, denied."),
         ("/api/v1/audit?since=", "since", "Must be a time such as 2026-01-31T00:00:00Z."),
         ("/api/v1/roles?name=Admin", "name", unknown),
         ("/api/v1/accounts/sessions?current=false", "current", unknown),
     ] {
         assert_eq!(list(path).await, fail(422, json!({name: [problem]})), "{path}");
-    }
-    for path in ["/api/v1/audit?user=", "/api/v1/audit?event=", "/api/v1/audit?outcome="] {
-        assert_eq!(list(path).await, ok(json!([])), "{path}");
     }
     for path in ["/api/v1/users?", "/api/v1/users?role=Admin&", "/api/v1/accounts/sessions?", "/api/v1/accounts/me?_=1"]
     {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::framing::Framing;
+
 /// How long a client may take to send its first request, and the head of each later one.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept after its first request. Longer than in nginx and Traefik (60 s and 90 s): if
@@ -90,6 +92,7 @@ pub struct Connection {
     outgoing: usize,
     /// Bytes transferred since `since`.
     moved: usize,
+    framing: Framing,
 }
 
 impl Connection {
@@ -109,6 +112,7 @@ impl Connection {
             current: 0,
             outgoing: 0,
             moved: 0,
+            framing: Framing::new(),
         }
     }
 
@@ -131,9 +135,23 @@ impl Connection {
     pub fn received(&mut self, count: usize, now: Instant) {
         if matches!(self.phase, Phase::New | Phase::Idle) {
             self.enter(Phase::Head, now);
+            self.framing = Framing::new();
         }
         self.incoming += count;
         self.moved += count;
+    }
+
+    /// Looks at received bytes, which may be a part of a head.
+    pub fn read(&mut self, bytes: &[u8]) {
+        if self.phase == Phase::Head {
+            self.framing.read(bytes);
+        }
+    }
+
+    /// Whether the current head has both Content-Length and Transfer-Encoding. It is not known of one that was sent
+    /// before the answer to the request before it.
+    pub const fn has_two_lengths(&self) -> bool {
+        self.framing.has_two_lengths()
     }
 
     /// All available input has been read.

@@ -89,8 +89,11 @@ impl AsyncRead for Stream {
         let result = Pin::new(&mut self.inner).poll_read(cx, buf);
         match &result {
             Poll::Ready(Ok(())) => {
-                let count = buf.filled().len() - before;
-                self.place.update(|connection, now| connection.received(count, now));
+                let bytes = &buf.filled()[before..];
+                self.place.update(|connection, now| {
+                    connection.received(bytes.len(), now);
+                    connection.read(bytes);
+                });
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {

@@ -41,6 +41,10 @@ pub struct Failure {
 #[derive(Serialize, ToSchema)]
 pub struct FailureData {
     error: Reason,
+    /// What to change in the request, if the error does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    hint: Option<String>,
 }
 
 /// One sentence, or the problems of each field.
@@ -160,6 +164,9 @@ pub enum BodyRefusals {
     /// The body is too large.
     #[response(status = 413)]
     TooLarge(Failure),
+    /// The body has a Content-Encoding.
+    #[response(status = 415, example = json!(failure(415, "Content-Encoding gzip is not supported; send the body without it")))]
+    Encoded(Failure),
     /// A field is invalid. If the token is malformed, the answer is {"msg": …}.
     #[response(status = 422)]
     Unprocessable(AnyFailure),

@@ -39,7 +39,7 @@ pub async fn list(State(app): State<App>, _: AdminBearer, mut query: Query) -> R
         UserFilter { text: query.search("q"), role: query.one_of("role", &ROLES), disabled: query.flag("disabled") };
     let store = app.sessions.store.clone();
     let after = match after {
-        Some(uuid) => store.user_by_uuid(&uuid).await?.map(|user| user.id),
+        Some(uuid) => store.user_by_any_uuid(&uuid).await?.map(|user| user.id),
         None => Some(0),
     };
     if after.is_none() {
