@@ -1,6 +1,6 @@
 //! sc-auth-operator: keeps one auth API for each ScAuth object.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -36,7 +36,9 @@ fn main() -> ExitCode {
     let action = Cli::parse().command;
     let trouble = if matches!(action, Action::Diff(_)) { ExitCode::from(2) } else { ExitCode::FAILURE };
     carry_out(action).unwrap_or_else(|error| {
-        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        if !is_gone(&error) {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        }
         trouble
     })
 }
@@ -60,14 +62,41 @@ fn print(text: &str) -> std::io::Result<()> {
     std::io::stdout().write_all(text.as_bytes())
 }
 
+/// Whether the error means only that the reader has closed the pipe, as `head` does.
+fn is_gone(error: &anyhow::Error) -> bool {
+    let is_broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(is_broken))
+}
+
 fn start(args: run::RunArgs) -> anyhow::Result<()> {
     let wanted = std::env::var("RUST_LOG").ok().and_then(|wanted| wanted.parse::<Targets>().ok());
     let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_span_list(false);
-    tracing_subscriber::registry().with(filter).with(lines.with_writer(std::io::stderr)).init();
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        registry.with(lines.compact()).init();
+    } else {
+        registry.with(lines.json().flatten_event(true).with_span_list(false)).init();
+    }
     runtime()?.block_on(run::run(args))
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_no_error_to_report() {
+        let error = |kind: ErrorKind| Err::<(), _>(Error::from(kind)).context("printing").unwrap_err();
+        assert!(is_gone(&error(ErrorKind::BrokenPipe)));
+        assert!(!is_gone(&error(ErrorKind::NotFound)));
+    }
 }

@@ -18,5 +18,9 @@ pub fn tell(text: impl Display) {
 
 /// Whether the error means only that the reader has closed the pipe, as `head` does.
 pub fn is_gone(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    let is_broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    let is_broken_json = |error: &serde_json::Error| error.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe);
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(is_broken) || cause.downcast_ref().is_some_and(is_broken_json))
 }

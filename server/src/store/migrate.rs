@@ -132,8 +132,10 @@ async fn run(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError> {
     if plan.from.is_some_and(|from| from > VERSION) {
         return Ok(());
     }
-    for statement in &plan.statements {
-        tracing::info!(statement, "migrating");
+    let count = plan.statements.len();
+    for (done, statement) in plan.statements.iter().enumerate() {
+        tracing::info!(step = done + 1, of = count, "migrating");
+        tracing::debug!(statement, "migrating");
         tx.raw(statement).await?;
     }
     // Before the other rows: on MySQL those commit it while the lock is held, so that no other replica inserts one too.
