@@ -21,7 +21,7 @@ pub const ISSUERS: Samples = Samples {
         "auth.example.com",
         "https://a b",
         "https://\u{fc}.test",
-        "https://a\n",
+        "https://a\nb",
     ],
 };
 
@@ -31,7 +31,16 @@ pub const AUDIENCES: Samples =
 
 /// `spec.auth.corsOrigins`
 pub const ORIGINS: Samples = Samples {
-    good: &["https://app.example.com", "http://localhost:3000", "https://[::1]:8443"],
+    good: &[
+        "https://app.example.com",
+        "https://App.Example.com",
+        "http://localhost:3000",
+        "https://a.test:443",
+        "https://[::1]:8443",
+        "capacitor://localhost",
+        "tauri://localhost",
+        "chrome-extension://abcdefghijklmnop",
+    ],
     bad: &[
         "",
         "https://",
@@ -40,7 +49,53 @@ pub const ORIGINS: Samples = Samples {
         "https://a.test/path",
         "https://a b",
         "ftp://a.test",
+        "file://a",
+        "WSS://a.test",
+        "1a://b",
+        "capacitor://local host",
         "*",
+        "null",
+        "https://\u{fc}.test",
+    ],
+};
+
+/// Origins that no browser sends. The schema refuses them; the server warns, since release 0.2 started with them.
+pub const USELESS_ORIGINS: &[&str] = &[
+    "https://*.example.com",
+    "https://*",
+    "https://user@a.test",
+    "https://user:password@a.test",
+    "https://a.test?x",
+    "https://a.test#x",
+    "https://a.test\\x",
+    "https://a.test:80x",
+    "https://a.test:99999",
+    "https://a:1:2",
+    "https://::1",
+    "https://[::1",
+    "https://[x]",
+    "https://:8000",
+    "https://a,b",
+    "https://a%2e.test",
+];
+
+/// `spec.auth.registrationDomains`
+pub const DOMAINS: Samples = Samples {
+    good: &["example.com", "Sub.Example.org", "a-b.co.uk", "xn--mnchen-3ya.de", "1.2"],
+    bad: &[
+        "",
+        "*.example.com",
+        "*",
+        "open",
+        "true",
+        "example",
+        "alice@example.com",
+        "-a.b",
+        "a-.b",
+        "a..b",
+        "https://example.com",
+        "a.b c.d",
+        "a.b;c.d",
     ],
 };
 

@@ -29,6 +29,8 @@ pub struct Status {
     pub keys: Vec<KeyStatus>,
     /// Whether it is about to stop.
     pub draining: bool,
+    /// Settings that it accepts although they have no effect, or not the expected one.
+    pub warnings: Vec<String>,
 }
 
 /// The state of the database.

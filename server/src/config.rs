@@ -4,15 +4,19 @@
 mod commands;
 mod database;
 mod groups;
+mod names;
+mod origin;
 #[cfg(test)]
 mod page;
 mod passwords;
 mod serve;
 mod service_links;
+mod trimmed;
 mod values;
 
 use clap::builder::Resettable;
 use clap::{ArgMatches, Command, Parser, Subcommand};
+use std::ffi::OsString;
 
 pub use commands::{AdminAction, AdminCreateArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs};
 pub use database::{DatabaseArgs, read_secret};
@@ -68,15 +72,6 @@ pub enum ConfigAction {
     Check(Box<ServeArgs>),
 }
 
-/// Environment variables that look like settings but are not, so that typos are reported.
-pub fn unknown_names(command: &Command, names: impl Iterator<Item = String>) -> Vec<String> {
-    let known = known_names(command);
-    let mut unknown: Vec<_> =
-        names.filter(|name| name.starts_with("SC_AUTH_") && !known.iter().any(|known| known == name)).collect();
-    unknown.sort();
-    unknown
-}
-
 /// The environment names of all settings.
 pub fn known_names(command: &Command) -> Vec<String> {
     let own = command.get_arguments().filter_map(|arg| arg.get_env()).map(|name| name.to_string_lossy().into_owned());
@@ -113,37 +108,65 @@ fn without(command: Command, ignored: &[&str]) -> Command {
     command.mut_subcommands(|sub| without(sub, ignored))
 }
 
+/// The command line and the environment.
+#[derive(Debug)]
+pub struct Parsed {
+    pub cli: Cli,
+    pub matches: ArgMatches,
+    /// Invalid settings, only for `config check`, which reports all problems; they have their defaults.
+    pub problems: Vec<String>,
+    /// Variables that are probably misspelt settings.
+    pub warnings: Vec<String>,
+}
+
 /// Parses the command line and the environment.
 ///
 /// # Errors
-/// A message in one line that names the invalid setting: the status of a ScAuth shows the last line of a pod's log.
+/// A message in one line that names every invalid setting: the status of a ScAuth shows the last line of a pod's log.
 pub fn parse(
     command: Command,
-    arguments: impl Iterator<Item = std::ffi::OsString>,
+    arguments: impl Iterator<Item = OsString>,
     environment: &Environment,
-) -> Result<(Cli, ArgMatches), clap::Error> {
+) -> Result<Parsed, clap::Error> {
     use clap::FromArgMatches as _;
     use clap::error::ErrorKind;
 
     let links = service_links::names(environment);
-    let mut command = without(command, &links);
-    let matches: ArgMatches =
-        command.try_get_matches_from_mut(arguments).map_err(|error| match name_of_invalid(&command, &error) {
-            Some(name) => clap::Error::raw(error.kind(), format!("{name}: {}\n", in_one_line(&error))),
-            None => error,
-        })?;
-    let names = environment.keys().filter(|name| !links.contains(&name.as_str()));
-    let unknown = unknown_names(&command, names.cloned());
-    if !unknown.is_empty() {
-        return Err(clap::Error::raw(ErrorKind::UnknownArgument, unknown_message(&command, &unknown)));
+    let command = without(command, &links);
+    let names: Vec<_> = environment.keys().map(String::as_str).filter(|name| !links.contains(name)).collect();
+    let (matches, mut problems) = matches(command.clone(), &arguments.collect::<Vec<_>>(), &names)?;
+    let known = known_names(&command);
+    problems.extend(names::unknown(&known, &names));
+    let is_check = matches.subcommand_name() == Some("config");
+    if !problems.is_empty() && !is_check {
+        return Err(clap::Error::raw(ErrorKind::InvalidValue, format!("{}\n", problems.join("; "))));
     }
-    Cli::from_arg_matches(&matches).map(|cli| (cli, matches))
+    let warnings = names::misspelt(&known, &names);
+    let cli = Cli::from_arg_matches(&matches)?;
+    Ok(Parsed { cli, matches, problems, warnings })
 }
 
-fn unknown_message(command: &Command, unknown: &[String]) -> String {
-    let known = known_names(command);
-    let known: Vec<_> = known.iter().map(String::as_str).filter(|name| name.starts_with("SC_AUTH_")).collect();
-    format!("unknown settings: {}; the settings are {}\n", unknown.join(", "), known.join(", "))
+/// Parses again without each variable that is invalid, to find all of them.
+fn matches(
+    mut command: Command,
+    arguments: &[OsString],
+    names: &[&str],
+) -> Result<(ArgMatches, Vec<String>), clap::Error> {
+    let mut problems = Vec::new();
+    let mut left_out = Vec::new();
+    loop {
+        let error = match command.clone().try_get_matches_from_mut(arguments) {
+            Ok(matches) => return Ok((matches, problems)),
+            Err(error) => error,
+        };
+        let Some(name) = name_of_invalid(&command, &error) else { return Err(error) };
+        problems.push(format!("{name}: {}", in_one_line(&error)));
+        if !names.contains(&name.as_str()) || left_out.contains(&name) {
+            return Err(clap::Error::raw(error.kind(), format!("{}\n", problems.join("; "))));
+        }
+        command = without(command, &[&name]);
+        left_out.push(name);
+    }
 }
 
 /// The problem and the possible values, without clap's hint about `--help`.
@@ -164,7 +187,7 @@ mod tests {
         let arguments = arguments.iter().map(Into::into);
         let pair = |variable: &&str| variable.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
         let environment = environment.iter().filter_map(pair).collect();
-        parse(Cli::command(), arguments, &environment).map(|(cli, _)| cli).map_err(|error| error.to_string())
+        parse(Cli::command(), arguments, &environment).map(|parsed| parsed.cli).map_err(|error| error.to_string())
     }
 
     fn serve(arguments: &[&str]) -> ServeArgs {
@@ -196,7 +219,9 @@ mod tests {
     fn an_unknown_name_is_refused_and_named() {
         let error = parsed(&["sc-auth-server", "serve"], &["SC_AUTH_ISSUER=", "SC_AUTH_ISUER=", "PATH="]).unwrap_err();
         assert!(
-            error.contains("unknown settings: SC_AUTH_ISUER; the settings are SC_AUTH_ACCESS_TOKEN_TTL"),
+            error.contains(
+                "unknown settings: SC_AUTH_ISUER (did you mean SC_AUTH_ISSUER?); the settings are SC_AUTH_ACCESS_TOKEN_TTL"
+            ),
             "{error}"
         );
     }
@@ -211,7 +236,7 @@ mod tests {
         {
             let variable = format!("{name}={value}");
             let error = parsed(&["sc-auth-server", "serve"], &[&service[..], &[&variable]].concat()).unwrap_err();
-            assert!(error.contains(&format!("unknown settings: {name};")), "{error}");
+            assert!(error.contains(&format!("unknown settings: {name}")), "{error}");
         }
     }
 

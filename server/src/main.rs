@@ -22,39 +22,61 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 
-use config::{Action, AdminAction, Cli, ConfigAction};
+use commands::config_check;
+use config::{Action, AdminAction, Cli, ConfigAction, Parsed, ServeArgs};
 
 fn main() -> ExitCode {
     let variable =
         |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()));
     let environment = std::env::vars_os().filter_map(variable).collect();
-    let (cli, matches) = match config::parse(Cli::command(), std::env::args_os(), &environment) {
+    let parsed = match config::parse(Cli::command(), std::env::args_os(), &environment) {
         Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
     logging::start();
-    // With half a core, one thread is faster than two. Hashing has its own threads.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
-    };
-    let result = match cli.command {
+    if let Action::Config { action: ConfigAction::Check(args) } = &parsed.cli.command {
+        return check(args, &parsed);
+    }
+    for warning in &parsed.warnings {
+        tracing::warn!("{warning}");
+    }
+    ended(run(parsed.cli.command))
+}
+
+fn run(action: Action) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    match action {
         Action::Serve(args) => runtime.block_on(commands::serve::run(*args)),
         Action::Migrate(args) => runtime.block_on(commands::migrate::run(args)),
         Action::Admin { action: AdminAction::Create(args) } => runtime.block_on(commands::admin::create(args)),
         Action::Users { action } => runtime.block_on(commands::users::run(action)),
         Action::Keys { action } => commands::keys::run(action),
-        Action::Config { action: ConfigAction::Check(args) } => commands::config_check::run(&args, &matches),
+        Action::Config { action: ConfigAction::Check(_) } => Ok(()),
         Action::Healthcheck { ops } => commands::healthcheck::run(ops.ops_listen),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if terminal::is_gone(&error) => ExitCode::FAILURE,
-        Err(error) => failed(&error),
     }
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
-    tracing::error!("{}", logging::chain(error.as_ref()));
-    ExitCode::FAILURE
+/// `config check`, which prints the problems itself.
+fn check(args: &ServeArgs, parsed: &Parsed) -> ExitCode {
+    match runtime().map_err(anyhow::Error::new).and_then(|runtime| runtime.block_on(config_check::run(args, parsed))) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => ended(Err(error)),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    // With half a core, one thread is faster than two. Hashing has its own threads.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if terminal::is_gone(&error) => ExitCode::FAILURE,
+        Err(error) => {
+            tracing::error!("{}", logging::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The values of an enum in the environment, in one place for both programs.
+/// The values of an enum in the environment, in one place for both programs; an alias is only read.
 macro_rules! words {
-    ($type:ty { $($variant:ident => $word:literal),* $(,)? }) => {
+    ($type:ty { $($variant:ident => $word:literal $(| $alias:literal)*),* $(,)? }) => {
         impl $type {
             /// The value in the environment.
             #[must_use]
@@ -20,7 +20,8 @@ macro_rules! words {
             }
 
             fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-                Some(clap::builder::PossibleValue::new(self.as_setting()))
+                let value = clap::builder::PossibleValue::new(self.as_setting());
+                Some(match self { $(Self::$variant => value.aliases([$($alias),*] as [&str; _])),* })
             }
         }
     };
@@ -65,8 +66,12 @@ impl Registration {
         match (self, domains) {
             (Self::Open, _) => Self::OPEN.to_owned(),
             (Self::Closed, _) => Self::CLOSED.to_owned(),
-            // A domain with the name of a choice would be read as that choice.
-            (Self::Domains, [domain]) if [Self::OPEN, Self::CLOSED].contains(&domain.as_str()) => format!("@{domain}"),
+            // A domain with the name of a choice would be read as that choice, in any case.
+            (Self::Domains, [domain])
+                if [Self::OPEN, Self::CLOSED].iter().any(|word| domain.eq_ignore_ascii_case(word)) =>
+            {
+                format!("@{domain}")
+            }
             (Self::Domains, _) => domains.join(","),
         }
     }
@@ -131,7 +136,10 @@ pub enum Switch {
     Off,
 }
 
-words!(Switch { On => "on", Off => "off" });
+words!(Switch {
+    On => "on" | "true" | "yes" | "1" | "enabled",
+    Off => "off" | "false" | "no" | "0" | "disabled",
+});
 
 impl Switch {
     /// Whether it is on.
@@ -205,9 +213,9 @@ pub enum TlsMode {
 }
 
 words!(TlsMode {
-    Disabled => "disabled",
-    Preferred => "preferred",
-    Required => "required",
-    VerifyCa => "verify-ca",
-    VerifyIdentity => "verify-identity",
+    Disabled => "disabled" | "disable",
+    Preferred => "preferred" | "prefer",
+    Required => "required" | "require",
+    VerifyCa => "verify-ca" | "verify_ca",
+    VerifyIdentity => "verify-identity" | "verify_identity" | "verify-full",
 });

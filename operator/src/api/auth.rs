@@ -8,7 +8,7 @@ use sc_auth_contract::settings::{
 use serde::{Deserialize, Serialize};
 
 use super::references::SecretKey;
-use super::rules::seconds;
+use super::rules::{domains, origins, seconds};
 
 /// Issuer, audiences and lifetimes of tokens, and rules for accounts.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,14 +64,13 @@ pub struct Auth {
     pub registration: Option<Registration>,
     /// Domains of the e-mail addresses that can register, with `registration: Domains`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(validation = Rule::new("self.all(domain, domain.matches('^[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?$'))").message(
-        "write domains such as example.com, without @"))]
+    #[x_kube(validation = Rule::new(domains()).message("write domains such as example.com, without @"))]
     #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 253)))]
     pub registration_domains: Vec<String>,
     /// Origins of web pages that can call the API from a browser. Defaults to none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(validation = Rule::new("self.all(origin, origin.matches('^https?://[-.:a-zA-Z0-9\\\\[\\\\]]+$'))").message(
-        "write origins such as https://app.example.com, without a path"))]
+    #[x_kube(validation = Rule::new(origins()).message(
+        "write each origin, such as https://app.example.com, without a path"))]
     #[schemars(length(max = 20), inner(length(min = 1, max = 256)))]
     pub cors_origins: Vec<String>,
     /// Rules for new passwords.

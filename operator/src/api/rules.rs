@@ -26,6 +26,22 @@ pub fn email() -> String {
     format!("self.matches('^.{{1,64}}@') && self.matches('{pattern}')")
 }
 
+/// Each domain is one that an e-mail address can have.
+pub fn domains() -> String {
+    let label = "[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?";
+    format!("self.all(domain, domain.matches('^({label}[.])+{label}$'))")
+}
+
+/// Each origin is one that a browser can send.
+pub fn origins() -> String {
+    let host = r"([-._a-zA-Z0-9]+|\[[0-9a-fA-F]*:[:.0-9a-fA-F]+\])".replace('\\', r"\\");
+    let port = "(:([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?";
+    let no_page = "(?i:ftp|ws|wss|file|data|blob)";
+    format!(
+        "self.all(origin, origin.matches('^[a-zA-Z][-+.a-zA-Z0-9]*://{host}{port}$') && !origin.matches('^{no_page}:'))"
+    )
+}
+
 /// No additional variable of the pods is one that another field, or the operator itself, sets.
 pub fn no_reserved_variable() -> String {
     let reserved = ALL.iter().filter(|setting| setting.decided_by != DecidedBy::PodTemplate);
@@ -146,29 +162,39 @@ pub fn request_within_limit(resource: &str, default_limit: &str) -> String {
 #[cfg(test)]
 mod tests {
     use regex::Regex;
-    use sc_auth_contract::samples::{AUDIENCES, EMAILS, ISSUERS, ORIGINS};
+    use sc_auth_contract::samples::{AUDIENCES, DOMAINS, EMAILS, ISSUERS, ORIGINS, Samples, USELESS_ORIGINS};
     use serde_json::Value;
 
-    /// The patterns in the rules of a field of the spec.
-    fn patterns(path: &str) -> Vec<Regex> {
+    /// The patterns in the rules of a field of the spec, and whether a value has to match them.
+    fn patterns(path: &str) -> Vec<(Regex, bool)> {
         let schema = crate::api::schema().unwrap();
         let rules = schema.pointer(path).unwrap()["x-kubernetes-validations"].as_array().unwrap();
-        let rules = rules.iter().filter_map(|rule: &Value| rule["rule"].as_str());
-        let patterns = rules.flat_map(|rule| rule.split(".matches('").skip(1));
-        patterns.map(|rest| Regex::new(&rest.split("')").next().unwrap().replace(r"\\", r"\")).unwrap()).collect()
+        let mut patterns = Vec::new();
+        for rule in rules.iter().filter_map(|rule: &Value| rule["rule"].as_str()) {
+            let parts: Vec<_> = rule.split(".matches('").collect();
+            for (before, rest) in parts.iter().zip(&parts[1..]) {
+                let is_wanted = !before.trim_end_matches(char::is_alphanumeric).ends_with('!');
+                let pattern = rest.split("')").next().unwrap().replace(r"\\", r"\");
+                patterns.push((Regex::new(&pattern).unwrap(), is_wanted));
+            }
+        }
+        patterns
     }
 
     #[test]
     fn the_schema_accepts_what_the_server_accepts() {
+        let useless = Samples { good: &[], bad: USELESS_ORIGINS };
         for (field, samples) in [
             ("auth/properties/issuer", ISSUERS),
             ("auth/properties/audiences", AUDIENCES),
             ("auth/properties/corsOrigins", ORIGINS),
+            ("auth/properties/corsOrigins", useless),
+            ("auth/properties/registrationDomains", DOMAINS),
             ("bootstrapAdmin/properties/email", EMAILS),
         ] {
             let patterns = patterns(&format!("/properties/spec/properties/{field}"));
             assert!(!patterns.is_empty(), "{field}");
-            let accepts = |value: &str| patterns.iter().all(|pattern| pattern.is_match(value));
+            let accepts = |value: &str| patterns.iter().all(|(pattern, wanted)| pattern.is_match(value) == *wanted);
             for good in samples.good {
                 assert!(accepts(good), "{field}: {good:?}");
             }

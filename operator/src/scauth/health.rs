@@ -68,6 +68,8 @@ pub struct Health {
     pub others: Vec<Other>,
     /// Whether requests were answered with a 5xx status within the last minute.
     pub fails: bool,
+    /// Settings of the pods that have no effect.
+    pub warnings: BTreeSet<String>,
 }
 
 impl Health {
@@ -97,6 +99,7 @@ impl Health {
             keys_lost: (!served.is_empty()).then(|| serving().any(|answer| answer.keys_lost)),
             keys: serving().map(|answer| answer.keys.iter().map(|key| key.kid.clone()).collect()).collect(),
             fails: staying.iter().any(|answer| answer.server_errors > 0),
+            warnings: staying.iter().flat_map(|answer| answer.warnings.clone()).collect(),
             served,
             others,
         })
@@ -104,8 +107,18 @@ impl Health {
 
     /// Whether there is nothing to report and nothing to wait for.
     pub fn is_well(&self) -> bool {
-        let Self { database_reachable, served: _, hold, offered, admin_made: _, keys_lost, keys: _, others, fails } =
-            self;
+        let Self {
+            database_reachable,
+            served: _,
+            hold,
+            offered,
+            admin_made: _,
+            keys_lost,
+            keys: _,
+            others,
+            fails,
+            warnings: _,
+        } = self;
         *database_reachable
             && hold.is_none()
             && offered.is_none()
@@ -127,6 +140,7 @@ impl Health {
             keys: _,
             others: _,
             fails: _,
+            warnings,
         } = self;
         let is = |type_: ConditionType, expected: ConditionStatus| {
             find(&status.conditions, type_).is_some_and(|condition| condition.status == expected)
@@ -134,7 +148,9 @@ impl Health {
         let is_true = |type_| is(type_, ConditionStatus::True);
         let known = status.database.as_ref().and_then(|database| database.identity.as_ref());
         let admin_is_told = admin_made.is_none_or(|made| is(ConditionType::AdminReady, made.into()));
+        let ready = find(&status.conditions, ConditionType::Ready).map_or("", |ready| ready.message.as_str());
         self.is_well()
+            && warnings.iter().all(|warning| ready.contains(warning.as_str()))
             && is_true(ConditionType::Ready)
             && is_true(ConditionType::DatabaseReady)
             && keys_lost.is_none_or(|_| is_true(ConditionType::KeysReady))

@@ -187,6 +187,16 @@ impl KeyRing {
     }
 }
 
+/// # Errors
+/// If the file exists and cannot be used.
+pub fn check(path: &Path) -> anyhow::Result<()> {
+    match std::fs::read_to_string(path) {
+        Ok(content) => read(path, &content.into()).map(|_| ()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be read", path.display())),
+    }
+}
+
 fn read(path: &Path, content: &SecretString) -> anyhow::Result<Keys> {
     KeySet::parse(content)
         .map_err(anyhow::Error::new)

@@ -1,27 +1,84 @@
-//! `config check`: the settings as `serve` would use them.
+//! `config check`: the settings as `serve` would use them, everything that is wrong with them, and whether the database can
+//! be used.
 
+use anyhow::Context as _;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _};
 
-use crate::config::{Cli, ServeArgs};
-use crate::terminal::say;
+use crate::auth::keys;
+use crate::config::{Cli, Parsed, ServeArgs};
+use crate::deployment::DeploymentFile;
+use crate::identity::{self, Decision};
+use crate::logging;
+use crate::store::{Contents, Database, Engine, Store};
+use crate::terminal::{say, tell};
 
+/// Returns whether the settings are valid, after printing each problem once.
+///
 /// # Errors
-/// The first problem of the settings, after they are printed.
-pub fn run(args: &ServeArgs, matches: &ArgMatches) -> anyhow::Result<()> {
-    if let Some(matches) = matches.subcommand_matches("config").and_then(|config| config.subcommand_matches("check")) {
+/// If nothing can be printed.
+pub async fn run(args: &ServeArgs, parsed: &Parsed) -> anyhow::Result<bool> {
+    let matches = parsed.matches.subcommand_matches("config").and_then(|config| config.subcommand_matches("check"));
+    if let Some(matches) = matches {
         say(format_args!("{}", table(matches)))?;
     }
-    args.check().map_err(anyhow::Error::msg)?;
-    args.database.resolve().map_err(anyhow::Error::msg)?;
-    args.password.policy()?;
-    args.old_tokens.resolve()?;
-    if let Some(deployment) = args.deployment.load()?.get() {
+    for warning in parsed.warnings.iter().cloned().chain(args.warnings()) {
+        tell(format_args!("warning: {warning}"));
+    }
+    let mut problems = parsed.problems.clone();
+    problems.extend(args.problems());
+    let deployment = note(&mut problems, args.deployment.load());
+    note(&mut problems, args.password.policy());
+    note(&mut problems, args.old_tokens.resolve());
+    note(&mut problems, keys::check(&args.deployment.keys.keys_file));
+    let database = note(&mut problems, args.database.resolve().map_err(anyhow::Error::msg));
+    if let Some(deployment) = deployment.as_ref().and_then(DeploymentFile::get) {
         let database = deployment.database.as_deref().unwrap_or("not yet known");
         say(format_args!("\nThe settings are for ScAuth {}, with database identity: {database}.", deployment.name))?;
     }
-    say("\nThe settings are valid.")?;
-    Ok(())
+    if let (Some(database), Some(deployment)) = (&database, &deployment)
+        && let Some(found) = note(&mut problems, try_database(database, deployment).await)
+    {
+        say(format_args!("\n{found}"))?;
+    }
+    for problem in &problems {
+        tell(format_args!("error: {problem}"));
+    }
+    if problems.is_empty() {
+        say("\nThe settings are valid.")?;
+    }
+    Ok(problems.is_empty())
+}
+
+/// Adds the problem, if there is one.
+fn note<T>(problems: &mut Vec<String>, result: anyhow::Result<T>) -> Option<T> {
+    result.map_err(|error| problems.push(logging::chain(error.as_ref()))).ok()
+}
+
+/// Looks at the database without changing it. Returns what it is.
+async fn try_database(database: &Database, deployment: &DeploymentFile) -> anyhow::Result<String> {
+    if let Some(file) = database.file() {
+        let folder = database.folder().unwrap_or_default();
+        anyhow::ensure!(folder.is_dir(), "the database: the folder {} does not exist", folder.display());
+        if file.exists() {
+            let result = std::fs::OpenOptions::new().append(true).open(&file);
+            result.with_context(|| format!("the database: {} cannot be written", file.display()))?;
+        }
+    }
+    let contents = Store::look_at(database).await.context("inspecting the database")?;
+    let expected = deployment.expected();
+    if let Decision::Hold(hold) = identity::decide(expected.as_deref(), &contents, &database.place(), String::new()) {
+        let scauth = deployment.get().map(|deployment| deployment.name.clone()).unwrap_or_default();
+        anyhow::bail!(identity::refusal(&hold, &scauth));
+    }
+    let what = match contents {
+        Contents::Empty => "is empty".to_owned(),
+        Contents::OldService => "belongs to the legacy service".to_owned(),
+        Contents::Ours { schema, .. } => {
+            format!("has schema version {}", schema.map_or_else(|| "none".to_owned(), |version| version.to_string()))
+        }
+    };
+    Ok(format!("The {} database can be used; it {what}.", Engine::of(database).name()))
 }
 
 fn table(matches: &ArgMatches) -> String {

@@ -32,6 +32,9 @@ use turn::Turn;
 
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     args.check().map_err(anyhow::Error::msg)?;
+    for warning in args.warnings() {
+        tracing::warn!("{warning}");
+    }
     // Before anything else, so that a signal can stop a slow start: the kernel does not deliver signals to the first
     // process of a container unless it handles them.
     let mut stops = Stops::new()?;
@@ -71,6 +74,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         deployment: Arc::clone(&start.deployment),
         bootstrap: args.bootstrap.bootstrap_admin.clone(),
         clock: clock::system,
+        warnings: args.warnings().into(),
         sessions: Arc::default(),
     };
     let serves = Arc::clone(&state.sessions);

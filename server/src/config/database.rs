@@ -11,6 +11,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
+use super::trimmed::{path, text, trimmed, word};
 use crate::store::Database;
 
 #[derive(Debug, Clone, Args)]
@@ -20,38 +21,38 @@ pub struct DatabaseArgs {
     #[arg(long, env = settings::DATABASE_URL.name, hide_env_values = true, value_name = "URL")]
     pub database_url: Option<SecretString>,
     /// File that contains the address.
-    #[arg(long, env = settings::DATABASE_URL_FILE.name, value_name = "FILE")]
+    #[arg(long, env = settings::DATABASE_URL_FILE.name, value_parser = path(), value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
     /// Kind of database server, with DB_HOST [default: mysql]
-    #[arg(long, env = settings::DB_ENGINE.name)]
+    #[arg(long, env = settings::DB_ENGINE.name, value_parser = word::<Engine>())]
     pub db_engine: Option<Engine>,
     /// Host of the database server. The other settings that begin with DB_ need it.
-    #[arg(long, env = settings::DB_HOST.name, value_name = "HOST")]
+    #[arg(long, env = settings::DB_HOST.name, value_parser = text(), value_name = "HOST")]
     pub db_host: Option<String>,
     /// Port of the database server [default: 3306 or 5432]
-    #[arg(long, env = settings::DB_PORT.name, value_name = "PORT")]
+    #[arg(long, env = settings::DB_PORT.name, value_parser = trimmed(clap::value_parser!(u16)), value_name = "PORT")]
     pub db_port: Option<u16>,
     /// User name for the database.
     #[arg(long, env = settings::DB_USER.name, hide_env_values = true, value_name = "USER")]
     pub db_user: Option<SecretString>,
     /// File that contains the user name.
-    #[arg(long, env = settings::DB_USER_FILE.name, value_name = "FILE")]
+    #[arg(long, env = settings::DB_USER_FILE.name, value_parser = path(), value_name = "FILE")]
     pub db_user_file: Option<PathBuf>,
     /// Password for the database.
     #[arg(long, env = settings::DB_PASS.name, hide_env_values = true, value_name = "PASSWORD")]
     pub db_pass: Option<SecretString>,
     /// File that contains the password.
-    #[arg(long, env = settings::DB_PASS_FILE.name, value_name = "FILE")]
+    #[arg(long, env = settings::DB_PASS_FILE.name, value_parser = path(), value_name = "FILE")]
     pub db_pass_file: Option<PathBuf>,
     /// Name of the database.
-    #[arg(long, env = settings::DB_NAME.name, value_name = "NAME")]
+    #[arg(long, env = settings::DB_NAME.name, value_parser = text(), value_name = "NAME")]
     pub db_name: Option<String>,
     /// Encryption of the connection, and verification of the server's certificate [default: as the URL says,
     /// otherwise preferred]
-    #[arg(long, env = settings::DB_TLS.name, value_name = "MODE")]
+    #[arg(long, env = settings::DB_TLS.name, value_parser = word::<TlsMode>(), value_name = "MODE")]
     pub db_tls: Option<TlsMode>,
     /// File with the CA certificates (PEM) that the server's certificate is verified with.
-    #[arg(long, env = settings::DB_TLS_CA_FILE.name, value_name = "FILE")]
+    #[arg(long, env = settings::DB_TLS_CA_FILE.name, value_parser = path(), value_name = "FILE")]
     pub db_tls_ca_file: Option<PathBuf>,
 }
 

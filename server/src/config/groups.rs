@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 use sc_auth_contract::settings;
 
+use super::trimmed::path;
+use super::values::listen;
 use crate::deployment::DeploymentFile;
 
 #[derive(Debug, Args)]
 pub struct OpsArgs {
     /// Address and port of health, status and metrics. Do not expose it to clients.
-    #[arg(long, env = settings::OPS_LISTEN.name, default_value = settings::OPS_LISTEN.default, value_name = "ADDRESS")]
+    #[arg(long, env = settings::OPS_LISTEN.name, default_value = settings::OPS_LISTEN.default, value_parser = listen, value_name = "ADDRESS")]
     pub ops_listen: SocketAddr,
 }
 
@@ -20,7 +22,7 @@ pub struct BootstrapArgs {
     /// Folder with the files `username`, `password` and optionally `email` of the first Admin, who is created if
     /// there is no Admin. The folder may be missing. Without this setting, an embedded database gets an Admin
     /// `admin` with a generated password.
-    #[arg(long, env = settings::BOOTSTRAP_ADMIN.name, value_name = "FOLDER")]
+    #[arg(long, env = settings::BOOTSTRAP_ADMIN.name, value_parser = path(), value_name = "FOLDER")]
     pub bootstrap_admin: Option<PathBuf>,
 }
 
@@ -31,7 +33,7 @@ pub struct DeploymentArgs {
     pub keys: KeysFileArgs,
     /// File that names the ScAuth and its database, written by the operator. The server refuses any other database
     /// [default: scauth.json beside the keys file, otherwise in /run/sc-auth/keys, if it exists]
-    #[arg(long, env = settings::DEPLOYMENT_FILE.name, value_name = "FILE")]
+    #[arg(long, env = settings::DEPLOYMENT_FILE.name, value_parser = path(), value_name = "FILE")]
     pub deployment_file: Option<PathBuf>,
 }
 
@@ -47,6 +49,6 @@ impl DeploymentArgs {
 pub struct KeysFileArgs {
     /// File of the signing keys, a JSON Web Key Set (RFC 7517). `serve` creates it if it does not exist, and
     /// reloads it when it changes.
-    #[arg(long, env = settings::KEYS_FILE.name, default_value = settings::KEYS_FILE.default, value_name = "FILE")]
+    #[arg(long, env = settings::KEYS_FILE.name, default_value = settings::KEYS_FILE.default, value_parser = path(), value_name = "FILE")]
     pub keys_file: PathBuf,
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use sc_auth_contract::limits::PASSWORD_MAX;
 use sc_auth_contract::settings::{self, PasswordNames, Switch};
 
+use super::trimmed::{trimmed, word};
 use crate::auth::hasher::HasherSettings;
 use crate::auth::password::policy::{Blocklist, Policy};
 use crate::auth::password::{Caps, Form};
@@ -16,7 +17,7 @@ pub struct PasswordArgs {
         long,
         env = settings::PASSWORD_MIN_LENGTH.name,
         default_value = settings::PASSWORD_MIN_LENGTH.default,
-        value_parser = clap::value_parser!(u16).range(1..=i64::from(PASSWORD_MAX)),
+        value_parser = trimmed(clap::value_parser!(u16).range(1..=i64::from(PASSWORD_MAX))),
         value_name = "COUNT"
     )]
     pub password_min_length: u16,
@@ -25,7 +26,7 @@ pub struct PasswordArgs {
         long,
         env = settings::PASSWORD_MAX_LENGTH.name,
         default_value = settings::PASSWORD_MAX_LENGTH.default,
-        value_parser = clap::value_parser!(u16).range(64..=i64::from(PASSWORD_MAX)),
+        value_parser = trimmed(clap::value_parser!(u16).range(64..=i64::from(PASSWORD_MAX))),
         value_name = "COUNT"
     )]
     pub password_max_length: u16,
@@ -34,7 +35,7 @@ pub struct PasswordArgs {
     #[arg(long, env = settings::PASSWORD_BLOCKLIST.name, default_value = settings::PASSWORD_BLOCKLIST.default, value_name = "LIST")]
     pub password_blocklist: String,
     /// Whether a password can be the user's own name or e-mail address.
-    #[arg(long, env = settings::PASSWORD_NAMES.name, default_value = settings::PASSWORD_NAMES.default, value_name = "WHAT")]
+    #[arg(long, env = settings::PASSWORD_NAMES.name, default_value = settings::PASSWORD_NAMES.default, value_parser = word::<PasswordNames>(), value_name = "WHAT")]
     pub password_names: PasswordNames,
 }
 
@@ -46,9 +47,11 @@ impl PasswordArgs {
             self.password_min_length <= self.password_max_length,
             "SC_AUTH_PASSWORD_MIN_LENGTH is larger than SC_AUTH_PASSWORD_MAX_LENGTH"
         );
-        let blocklist = match self.password_blocklist.as_str() {
-            settings::Blocklist::COMMON => Blocklist::Common,
-            settings::Blocklist::OFF => Blocklist::Off,
+        let blocklist = match self.password_blocklist.trim() {
+            word if word.eq_ignore_ascii_case(settings::Blocklist::COMMON) => Blocklist::Common,
+            word if [settings::Blocklist::OFF, "none"].iter().any(|off| word.eq_ignore_ascii_case(off)) => {
+                Blocklist::Off
+            }
             file => Blocklist::read(file.as_ref())?,
         };
         Ok(Policy {
@@ -67,7 +70,7 @@ pub struct HashArgs {
     #[arg(
         long,
         env = settings::HASH_THREADS.name,
-        value_parser = clap::value_parser!(u16).range(1..=64),
+        value_parser = trimmed(clap::value_parser!(u16).range(1..=64)),
         value_name = "COUNT"
     )]
     pub hash_threads: Option<u16>,
@@ -76,12 +79,12 @@ pub struct HashArgs {
         long,
         env = settings::IMPORTED_HASH_MEMORY.name,
         default_value = settings::IMPORTED_HASH_MEMORY.default,
-        value_parser = clap::value_parser!(u32).range(1..=4096),
+        value_parser = trimmed(clap::value_parser!(u32).range(1..=4096)),
         value_name = "MIB"
     )]
     pub imported_hash_memory: u32,
     /// `on` while the legacy service uses the same database: passwords are stored in its format.
-    #[arg(long, env = settings::COEXIST.name, default_value = settings::COEXIST.default, value_name = "SWITCH")]
+    #[arg(long, env = settings::COEXIST.name, default_value = settings::COEXIST.default, value_parser = word::<Switch>(), value_name = "SWITCH")]
     pub coexist: Switch,
 }
 

@@ -12,8 +12,10 @@ use secrecy::SecretString;
 
 use super::database::{DatabaseArgs, secret};
 use super::groups::{BootstrapArgs, DeploymentArgs, OpsArgs};
+use super::origin::Origin;
 use super::passwords::{HashArgs, PasswordArgs};
-use super::values::{audience, duration, issuer, origin};
+use super::trimmed::{path, word};
+use super::values::{List, audiences, duration, issuer, listen, origins};
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::proxies::TrustedProxies;
 use crate::auth::registration::Registration;
@@ -23,7 +25,7 @@ use crate::store::Engine;
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Address and port of the API.
-    #[arg(long, env = settings::LISTEN.name, default_value = settings::LISTEN.default, value_name = "ADDRESS")]
+    #[arg(long, env = settings::LISTEN.name, default_value = settings::LISTEN.default, value_parser = listen, value_name = "ADDRESS")]
     pub listen: SocketAddr,
     #[command(flatten)]
     pub ops: OpsArgs,
@@ -55,8 +57,8 @@ pub struct TokenArgs {
     #[arg(long, env = settings::ISSUER.name, default_value = settings::ISSUER.default, value_parser = issuer)]
     pub issuer: String,
     /// The claim `aud` of access tokens, separated by commas [default: the issuer]
-    #[arg(long, env = settings::AUDIENCE.name, value_delimiter = ',', value_parser = audience)]
-    pub audience: Vec<String>,
+    #[arg(long, env = settings::AUDIENCE.name, value_parser = audiences)]
+    pub audience: Vec<List<String>>,
     /// Lifetime of an access token, 1s to 1d.
     #[arg(long, env = settings::ACCESS_TOKEN_TTL.name, default_value = settings::ACCESS_TOKEN_TTL.default, value_parser = duration::<1, ACCESS_TOKEN_TTL_MAX>)]
     pub access_token_ttl: Duration,
@@ -70,7 +72,7 @@ pub struct TokenArgs {
     pub session_ttl: Option<Duration>,
     /// Whether a refresh token can be used once (`rotating`) or until it expires (`reusable`) [default: reusable
     /// if legacy tokens are accepted or the database was taken over, otherwise rotating]
-    #[arg(long, env = settings::REFRESH_TOKENS.name, value_name = "WHAT")]
+    #[arg(long, env = settings::REFRESH_TOKENS.name, value_parser = word::<RefreshTokens>(), value_name = "WHAT")]
     pub refresh_tokens: Option<RefreshTokens>,
     /// Allowed clock difference between replicas, for `nbf` and `iat`: 0s to 1m. Expired tokens are never
     /// accepted.
@@ -84,10 +86,10 @@ pub struct OldTokenArgs {
     #[arg(long, env = settings::SECRET_KEY.name, hide_env_values = true, value_name = "SECRET")]
     pub secret_key: Option<SecretString>,
     /// File that contains SECRET_KEY.
-    #[arg(long, env = settings::SECRET_KEY_FILE.name, value_name = "FILE")]
+    #[arg(long, env = settings::SECRET_KEY_FILE.name, value_parser = path(), value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
     /// `weak` accepts legacy tokens even if SECRET_KEY has fewer than 32 bytes and can be brute-forced.
-    #[arg(long, env = settings::LEGACY_TOKENS.name, default_value = settings::LEGACY_TOKENS.default, value_name = "WHAT")]
+    #[arg(long, env = settings::LEGACY_TOKENS.name, default_value = settings::LEGACY_TOKENS.default, value_parser = word::<LegacyTokens>(), value_name = "WHAT")]
     pub legacy_tokens: LegacyTokens,
 }
 
@@ -113,11 +115,11 @@ pub struct GuardArgs {
     #[arg(long, env = settings::TRUSTED_PROXIES.name, default_value = "", value_name = "NETWORKS")]
     pub trusted_proxies: TrustedProxies,
     /// `off` disables the rate limits, for tests and benchmarks.
-    #[arg(long, env = settings::RATE_LIMITS.name, default_value = settings::RATE_LIMITS.default, value_name = "SWITCH")]
+    #[arg(long, env = settings::RATE_LIMITS.name, default_value = settings::RATE_LIMITS.default, value_parser = word::<Switch>(), value_name = "SWITCH")]
     pub rate_limits: Switch,
     /// Origins of web pages that can call the API from a browser, separated by commas.
-    #[arg(long, env = settings::CORS_ORIGINS.name, value_delimiter = ',', value_parser = origin, value_name = "ORIGINS")]
-    pub cors_origins: Vec<HeaderValue>,
+    #[arg(long, env = settings::CORS_ORIGINS.name, value_parser = origins, value_name = "ORIGINS")]
+    pub cors_origins: Vec<List<Origin>>,
     /// How long audit events are kept, 1d to 3650d.
     #[arg(long, env = settings::AUDIT_RETENTION.name, default_value = settings::AUDIT_RETENTION.default, value_parser = duration::<86_400, 315_360_000>)]
     pub audit_retention: Duration,
@@ -128,7 +130,8 @@ const DAY: u64 = 86_400;
 impl ServeArgs {
     /// The claim `aud`: the configured audiences, or the issuer.
     pub fn audience(&self) -> Vec<String> {
-        if self.tokens.audience.is_empty() { vec![self.tokens.issuer.clone()] } else { self.tokens.audience.clone() }
+        let audience: Vec<_> = self.tokens.audience.iter().flat_map(|list| list.0.iter().cloned()).collect();
+        if audience.is_empty() { vec![self.tokens.issuer.clone()] } else { audience }
     }
 
     /// How long requests are accepted after SIGTERM. With an embedded database no other server can serve them: the
@@ -149,19 +152,84 @@ impl ServeArgs {
         self.tokens.refresh_tokens.unwrap_or(default)
     }
 
-    /// Checks the settings that depend on each other.
-    pub fn check(&self) -> Result<(), String> {
+    /// The origins of web pages that can call the API.
+    pub fn cors_origins(&self) -> Vec<HeaderValue> {
+        let origins = self.guards.cors_origins.iter().flat_map(|list| &list.0);
+        let usable = origins.filter_map(|origin| match origin {
+            Origin::Usable(value) => Some(value.clone()),
+            Origin::Useless { .. } => None,
+        });
+        usable.collect()
+    }
+
+    /// The problems of settings that depend on each other.
+    pub fn problems(&self) -> Vec<String> {
         let Lifetimes { access, refresh, session } = self.lifetimes();
+        let mut problems = Vec::new();
         if refresh < access {
-            return Err("SC_AUTH_REFRESH_TOKEN_TTL is shorter than SC_AUTH_ACCESS_TOKEN_TTL; a session must outlast \
-                        its access tokens"
-                .into());
+            problems.push(
+                "SC_AUTH_REFRESH_TOKEN_TTL is shorter than SC_AUTH_ACCESS_TOKEN_TTL; a session must outlast its access \
+                 tokens"
+                    .to_owned(),
+            );
         }
         if session < refresh {
-            return Err("SC_AUTH_SESSION_TTL is shorter than SC_AUTH_REFRESH_TOKEN_TTL; a session must outlast its \
-                        refresh tokens"
-                .into());
+            problems.push(
+                "SC_AUTH_SESSION_TTL is shorter than SC_AUTH_REFRESH_TOKEN_TTL; a session must outlast its refresh tokens"
+                    .to_owned(),
+            );
         }
-        Ok(())
+        if share_a_port(self.listen, self.ops.ops_listen) {
+            problems.push(format!(
+                "SC_AUTH_LISTEN and SC_AUTH_OPS_LISTEN both have port {}; choose another one",
+                self.listen.port()
+            ));
+        }
+        problems
     }
+
+    /// Checks the settings that depend on each other.
+    pub fn check(&self) -> Result<(), String> {
+        match self.problems() {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(problems.join("; ")),
+        }
+    }
+
+    /// What release 0.2 accepted although it has no effect, or not the expected one.
+    pub fn warnings(&self) -> Vec<String> {
+        let guards = &self.guards;
+        let mut warnings = Vec::new();
+        for origin in guards.cors_origins.iter().flat_map(|list| &list.0) {
+            if let Origin::Useless { text, advice } = origin {
+                warnings.push(format!("SC_AUTH_CORS_ORIGINS: no browser sends the origin {text:?}: {advice}"));
+            }
+        }
+        let domains: Vec<_> = guards.registration.useless().map(|domain| format!("{domain:?}")).collect();
+        if !domains.is_empty() {
+            warnings.push(format!(
+                "SC_AUTH_REGISTRATION: no e-mail address has the domain {}; write open, closed, or whole domains such as \
+                 example.com, separated by commas",
+                domains.join(", ")
+            ));
+        }
+        if guards.registration.is_empty() {
+            warnings
+                .push("SC_AUTH_REGISTRATION is empty: nobody can register; write open, closed, or domains".to_owned());
+        }
+        if guards.trusted_proxies.are_all() {
+            warnings.push(
+                "SC_AUTH_TRUSTED_PROXIES trusts every address: clients can choose the address that they are limited by; \
+                 write the networks of the proxies"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+}
+
+/// Whether the second of two listeners could not start.
+fn share_a_port(one: SocketAddr, other: SocketAddr) -> bool {
+    let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && overlap
 }

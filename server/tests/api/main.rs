@@ -39,6 +39,7 @@ mod replicas;
 mod requests;
 mod schema;
 mod sessions;
+mod settings;
 mod startup;
 mod stops;
 mod takeover;

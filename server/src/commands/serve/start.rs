@@ -94,7 +94,7 @@ impl<'a> Start<'a> {
             trusted_proxies: args.guards.trusted_proxies.clone(),
             proxy_warnings: ProxyWarnings::default(),
             rate_limits: args.guards.rate_limits.is_on().then(RateLimits::new),
-            cors_origins: args.guards.cors_origins.clone(),
+            cors_origins: args.cors_origins(),
             verify_warnings: Warnings::default(),
         };
         imported::count_at_start(&sessions).await;

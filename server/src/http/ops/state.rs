@@ -22,6 +22,8 @@ pub struct Ops {
     /// The folder of the first Admin's Secret.
     pub bootstrap: Option<PathBuf>,
     pub clock: Clock,
+    /// About settings.
+    pub warnings: Arc<[String]>,
     /// Set once the API is served.
     pub sessions: Arc<OnceLock<Arc<Sessions>>>,
 }

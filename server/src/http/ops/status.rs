@@ -30,6 +30,7 @@ pub async fn status(State(ops): State<Ops>) -> Json<Status> {
         server_errors: ops.metrics.server_errors().in_last_minute(Instant::now()),
         keys: ops.keys.get().status(),
         draining: ops.draining.is_draining(),
+        warnings: ops.warnings.to_vec(),
     })
 }
 

@@ -93,7 +93,13 @@ fn serving(input: &ConditionInput<'_>, turn: &UpgradeTurn) -> String {
     if let Some(State::Kept(volume)) = input.resolved.database.volume().map(|volume| &volume.state) {
         let _ = write!(message, "; {volume}");
     }
-    message + &rivalry(input)
+    message + &rivalry(input) + &warnings(input)
+}
+
+/// Settings of the pods that have no effect, as they report them.
+fn warnings(input: &ConditionInput<'_>) -> String {
+    let warnings = input.observed.reports.health().map(|health| &health.warnings);
+    warnings.into_iter().flatten().fold(String::new(), |text, warning| text + "; " + warning)
 }
 
 /// Reports an autoscaler of another owner that sets the number of replicas, or tries to.
