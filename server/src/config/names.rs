@@ -69,7 +69,8 @@ pub fn misspelt(known: &[String], names: &[&str]) -> Vec<String> {
     let mut warnings = Vec::new();
     for name in names.iter().filter(|name| !name.starts_with(PREFIX) && !known.iter().any(|known| known == *name)) {
         let Some(meant) = meant(known, name) else { continue };
-        if !is_set(meant) && !(uses_url && meant.starts_with("DB_")) {
+        let is_moot = is_set(meant) || (uses_url && meant.starts_with("DB_"));
+        if !is_moot {
             warnings.push(format!("{name} is not a setting and is ignored; did you mean {meant}?"));
         }
     }

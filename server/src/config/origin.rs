@@ -68,33 +68,29 @@ fn authority(scheme: &str, text: &str) -> Result<String, &'static str> {
     if text.contains('@') {
         return Err("an origin has no user and no password");
     }
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) => {
-            let address: Ipv6Addr = address.parse().map_err(|_| "the IPv6 address is invalid")?;
-            (format!("[{address}]"), rest)
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (host, port) = if let Some((address, rest)) = bracketed {
+        let address: Ipv6Addr = address.parse().map_err(|_| "the IPv6 address is invalid")?;
+        (format!("[{address}]"), rest)
+    } else {
+        let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        let is_valid = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        if host.is_empty() || !host.bytes().all(is_valid) {
+            return Err("an origin is a scheme, a host and an optional port");
         }
-        None => {
-            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let is_valid = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-            if host.is_empty() || !host.bytes().all(is_valid) {
-                return Err("an origin is a scheme, a host and an optional port");
-            }
-            (host.to_ascii_lowercase(), port)
-        }
+        (host.to_ascii_lowercase(), port)
     };
     let default = match scheme {
         "http" => Some(80),
         "https" => Some(443),
         _ => None,
     };
-    match port {
-        "" | ":" => Ok(host),
-        _ => {
-            let port = port.strip_prefix(':').filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
-            let port: u16 = port.and_then(|port| port.parse().ok()).ok_or("the port is not a number up to 65535")?;
-            Ok(if Some(port) == default { host } else { format!("{host}:{port}") })
-        }
+    if port.is_empty() || port == ":" {
+        return Ok(host);
     }
+    let port = port.strip_prefix(':').filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    let port: u16 = port.and_then(|port| port.parse().ok()).ok_or("the port is not a number up to 65535")?;
+    Ok(if Some(port) == default { host } else { format!("{host}:{port}") })
 }
 
 #[cfg(test)]

@@ -38,16 +38,14 @@ fn host(headers: &HeaderMap, version: Version) -> Option<&'static str> {
 
 /// `uri-host [ ":" port ]` (RFC 3986, 3.2.2)
 fn is_host(text: &str) -> bool {
-    let (is_valid, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) => {
-            (address.parse::<std::net::Ipv6Addr>().is_ok(), rest.strip_prefix(':').unwrap_or(rest))
-        }
-        None => {
-            let (name, port) = text.split_once(':').unwrap_or((text, ""));
-            (name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&b)), port)
-        }
+    let (is_valid, port) = if let Some((address, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        (address.parse::<std::net::Ipv6Addr>().is_ok(), rest)
+    } else {
+        let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        (name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&b)), port)
     };
-    is_valid && port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit())
+    let is_port = |port: &str| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
+    is_valid && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 fn coding(headers: &HeaderMap) -> Option<&'static str> {
@@ -69,9 +67,10 @@ mod tests {
         for good in ["", "a", "a.test", "A.test.", "a_b", "10.0.0.1:8000", "[::1]", "[fd00::1]:80", "a:", "x%41"] {
             assert!(is_host(good), "{good:?}");
         }
-        for bad in
-            ["a b", "a/b", "u@a", "a:b", "a:1:2", "::1", "[::1", "[::1]x", "[a]", "a\"", "a:123456", "a?b", "\u{fc}"]
-        {
+        for bad in [
+            "a b", "a/b", "u@a", "a:b", "a:1:2", "::1", "[::1", "[::1]80", "[::1]x", "[a]", "a\"", "a:123456", "a?b",
+            "\u{fc}",
+        ] {
             assert!(!is_host(bad), "{bad:?}");
         }
     }

@@ -19,16 +19,19 @@ impl ProxyWarnings {
         if !self.take(usize::from(unread.is_none()), now) {
             return;
         }
-        match unread {
-            Some(hop) => tracing::warn!(
-                %proxy, hop = %hop.chars().take(64).collect::<String>(),
+        if let Some(hop) = unread {
+            let hop: String = hop.chars().take(64).collect();
+            tracing::warn!(
+                %proxy,
+                hop,
                 "X-Forwarded-For of a trusted proxy is not a list of addresses: such requests are not limited by address"
-            ),
-            None => tracing::warn!(
+            );
+        } else {
+            tracing::warn!(
                 %proxy,
                 "a trusted proxy sent no X-Forwarded-For: such requests are not limited by address. If it is not a proxy, \
                  remove it from SC_AUTH_TRUSTED_PROXIES"
-            ),
+            );
         }
     }
 

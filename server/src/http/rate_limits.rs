@@ -105,9 +105,12 @@ impl Buckets {
     /// The seconds to wait.
     fn take(&self, address: IpAddr) -> Result<(), Duration> {
         if self.own.len() >= MAX_ADDRESSES && self.is_crowded() {
-            return self.shared.check_key(&(self.hasher.hash_one(address) % SHARED_BUCKETS)).map_err(wait);
+            return self
+                .shared
+                .check_key(&(self.hasher.hash_one(address) % SHARED_BUCKETS))
+                .map_err(|until| wait(&until));
         }
-        self.own.check_key(&address).map_err(wait)
+        self.own.check_key(&address).map_err(|until| wait(&until))
     }
 
     /// Discards full buckets, and returns whether there are still too many.
@@ -122,7 +125,7 @@ impl Buckets {
     }
 }
 
-fn wait(until: NotUntil<<DefaultClock as governor::clock::Clock>::Instant>) -> Duration {
+fn wait(until: &NotUntil<<DefaultClock as governor::clock::Clock>::Instant>) -> Duration {
     let wait = until.wait_time_from(DefaultClock::default().now());
     Duration::from_secs(wait.as_secs().saturating_add(1))
 }

@@ -7,6 +7,7 @@ const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
 /// The lines of one head, as far as it has arrived.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub struct Framing {
     /// The beginning of the current line, in lower case, until its colon.
     name: Vec<u8>,
