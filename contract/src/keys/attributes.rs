@@ -47,14 +47,15 @@ impl fmt::Display for State {
     }
 }
 
-/// Algorithm of access tokens: `EdDSA` (default), `ES256` or `RS256`. A change triggers a rotation.
+/// Algorithm of access tokens: `ES256`, `EdDSA` or `RS256`. A change triggers a rotation. Without it, new keys use ES256,
+/// and existing keys keep their algorithm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum AccessAlgorithm {
     /// Ed25519 (RFC 8037).
-    #[default]
     EdDSA,
     /// ECDSA with P-256 (RFC 7518).
+    #[default]
     ES256,
     /// RSA with 2048 bits (RFC 7518).
     RS256,
@@ -86,12 +87,14 @@ impl From<AccessAlgorithm> for Algorithm {
     }
 }
 
-/// The algorithm of a key; the member `alg` (RFC 7518, RFC 8037).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The algorithm of a key; the member `alg` (RFC 7518, RFC 8037). Some libraries cannot verify Ed25519, so new sets of
+/// keys use ES256 by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Algorithm {
     /// Ed25519.
     EdDSA,
     /// ECDSA on P-256 with SHA-256.
+    #[default]
     ES256,
     /// RSA (PKCS #1 v1.5) with SHA-256, 2048 bits.
     RS256,

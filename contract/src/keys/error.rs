@@ -1,6 +1,6 @@
 //! Problems of a keys file.
 
-use super::attributes::{Purpose, State};
+use super::attributes::{Algorithm, Purpose, State};
 use crate::limits::KEYS_MAX;
 
 /// Why a keys file cannot be used. No message contains any part of a key.
@@ -36,6 +36,27 @@ pub enum KeysError {
     /// A key that does not exist.
     #[error("key \"{0}\" does not exist")]
     Unknown(String),
+    /// The next key has another algorithm than the one that was asked for.
+    #[error(
+        "key \"{kid}\" is waiting to sign, with {found}: to use {wanted}, first revoke that key, or rotate to it and then \
+         rotate again"
+    )]
+    OtherAlgorithm {
+        /// The waiting key.
+        kid: String,
+        /// Its algorithm.
+        found: Algorithm,
+        /// The algorithm that was asked for.
+        wanted: Algorithm,
+    },
+    /// The algorithm does not suit the purpose.
+    #[error("{algorithm} cannot sign {purpose} tokens: refresh tokens need HS256, which no other purpose supports")]
+    Unsuitable {
+        /// The algorithm that was asked for.
+        algorithm: Algorithm,
+        /// What the key would sign.
+        purpose: Purpose,
+    },
     /// The cryptographic library failed.
     #[error("could not generate a key: {0}")]
     Generation(&'static str),

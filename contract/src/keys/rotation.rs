@@ -63,7 +63,7 @@ impl KeySet {
     /// Deletes keys that have been retired long enough. With `at_once`, the waiting key can be of any age.
     ///
     /// # Errors
-    /// If the cryptographic library fails or `algorithm` does not suit the purpose.
+    /// If the cryptographic library fails, `algorithm` does not suit the purpose, or the waiting key has another one.
     pub fn rotate(
         &mut self,
         purpose: Purpose,
@@ -73,8 +73,13 @@ impl KeySet {
         rng: &mut impl CryptoRng,
     ) -> Result<Rotation, KeysError> {
         let rules = RotationRules::of(purpose);
+        check_suitable(purpose, algorithm)?;
         if let Some(next) = self.find(purpose, State::Next) {
             let (kid, ready_at) = (next.kid.clone(), next.since + rules.publish_for);
+            let found = next.material.algorithm();
+            if let Some(wanted) = algorithm.filter(|wanted| *wanted != found) {
+                return Err(KeysError::OtherAlgorithm { kid, found, wanted });
+            }
             if now < ready_at && !at_once {
                 return Ok(Rotation::Waiting { kid, ready_at });
             }
@@ -83,15 +88,30 @@ impl KeySet {
             return Ok(Rotation::Promoted { kid, retired });
         }
         let current = self.find(purpose, State::Current).map(|key| key.material.algorithm());
-        let algorithm = algorithm.or(current).unwrap_or(Algorithm::EdDSA);
-        if (purpose == Purpose::Refresh) != (algorithm == Algorithm::HS256) {
-            return Err(KeysError::Generation("purpose refresh requires alg HS256, and no other purpose supports it"));
-        }
+        let algorithm = algorithm.or(current).unwrap_or_default();
+        check_suitable(purpose, Some(algorithm))?;
         let key = Key::generate(purpose, State::Next, algorithm, now, rng)?;
         let kid = key.kid.clone();
         self.keys.push(key);
         self.delete_retired(now);
         Ok(Rotation::Published { kid, ready_at: now + rules.publish_for })
+    }
+
+    /// Rotates to another key at once, without waiting until every verifier knows it: to the waiting key, or a new one.
+    ///
+    /// # Errors
+    /// As [`Self::rotate`].
+    pub fn rotate_now(
+        &mut self,
+        purpose: Purpose,
+        algorithm: Option<Algorithm>,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Rotation, KeysError> {
+        match self.rotate(purpose, algorithm, true, now, rng)? {
+            Rotation::Published { .. } => self.rotate(purpose, None, true, now, rng),
+            step => Ok(step),
+        }
     }
 
     /// Deletes a key at once: every token that it signed is refused. The current key is replaced with the next one, or
@@ -137,6 +157,15 @@ impl KeySet {
         self.keys
             .retain(|key| key.state != State::Retired || now < key.since + RotationRules::of(key.purpose).retire_for);
         self.keys.len() < before
+    }
+}
+
+fn check_suitable(purpose: Purpose, algorithm: Option<Algorithm>) -> Result<(), KeysError> {
+    match algorithm {
+        Some(algorithm) if (purpose == Purpose::Refresh) != (algorithm == Algorithm::HS256) => {
+            Err(KeysError::Unsuitable { algorithm, purpose })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -196,6 +225,38 @@ mod tests {
         set.rotate(Purpose::Access, None, true, NOW, &mut rand::rng()).unwrap();
         let current = set.find(Purpose::Access, State::Current).unwrap();
         assert_eq!(current.material.algorithm(), Algorithm::ES256);
-        assert!(set.rotate(Purpose::Access, Some(Algorithm::HS256), false, NOW, &mut rand::rng()).is_err());
+    }
+
+    #[test]
+    fn an_algorithm_that_the_next_key_does_not_have_is_refused() {
+        let mut set = set();
+        let rotate = |set: &mut KeySet, purpose, algorithm| {
+            set.rotate(purpose, Some(algorithm), true, NOW, &mut rand::rng()).map_err(|error| error.to_string())
+        };
+        for (purpose, algorithm, problem) in [
+            (Purpose::Access, Algorithm::HS256, "HS256 cannot sign access tokens"),
+            (Purpose::Refresh, Algorithm::ES256, "ES256 cannot sign refresh tokens"),
+        ] {
+            assert!(rotate(&mut set, purpose, algorithm).unwrap_err().starts_with(problem));
+            // Also with a waiting key, which has another algorithm.
+            set.rotate(purpose, None, false, NOW, &mut rand::rng()).unwrap();
+            assert!(rotate(&mut set, purpose, algorithm).unwrap_err().starts_with(problem));
+        }
+        let refused = rotate(&mut set, Purpose::Access, Algorithm::ES256).unwrap_err();
+        assert!(refused.contains("is waiting to sign, with EdDSA: to use ES256"), "{refused}");
+        assert_eq!(states(&set, Purpose::Access), [State::Current, State::Next], "nothing was changed");
+        assert!(rotate(&mut set, Purpose::Access, Algorithm::EdDSA).is_ok(), "the one that it has");
+    }
+
+    #[test]
+    fn another_key_signs_at_once() {
+        let mut set = set();
+        let first = set.keys()[0].kid.clone();
+        let now = |set: &mut KeySet| set.rotate_now(Purpose::Access, None, NOW, &mut rand::rng()).unwrap();
+        assert!(matches!(now(&mut set), Rotation::Promoted { retired, .. } if retired == first));
+        assert_eq!(states(&set, Purpose::Access), [State::Retired, State::Current]);
+        let Rotation::Published { kid: waiting, .. } = rotate(&mut set, NOW) else { panic!() };
+        assert!(matches!(now(&mut set), Rotation::Promoted { kid, .. } if kid == waiting));
+        assert_eq!(states(&set, Purpose::Access), [State::Retired, State::Retired, State::Current]);
     }
 }

@@ -34,10 +34,12 @@ pub struct Auth {
     #[x_kube(validation = Rule::new("self.matches('^https?://[!-.0-~][!-~]*$')").message("write an address such as https://auth.example.com"))]
     #[schemars(length(max = 512))]
     pub issuer: Option<String>,
-    /// The claim `aud` of access tokens. Defaults to the issuer.
+    /// The claim `aud` of access tokens. Defaults to the issuer. `sc-auth/refresh` is reserved for refresh tokens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[!-+.-~-]{1,256}$'))").message(
         "an audience has 1 to 256 characters, without spaces and commas"))]
+    #[x_kube(validation = Rule::new("self.all(name, name != 'sc-auth/refresh')").message(
+        "sc-auth/refresh is the audience of refresh tokens; name the services that accept access tokens"))]
     #[schemars(length(max = 10), inner(length(min = 1, max = 256)))]
     pub audiences: Vec<String>,
     /// Lifetime of an access token: a number and s, m, h or d. Defaults to 1h; at most 1d.

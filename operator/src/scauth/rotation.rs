@@ -62,6 +62,18 @@ fn period(keys: &Keys) -> Duration {
     period.unwrap_or(DEFAULT_PERIOD)
 }
 
+/// The algorithm of a new set of keys. One that replaces a lost set keeps its algorithm, which the verifiers expect. The
+/// default is decided here and not in the CustomResourceDefinition, whose defaults the API server also applies to
+/// existing objects.
+pub fn algorithm_of_new_keys(scauth: &ScAuth) -> Algorithm {
+    let wanted = scauth.spec.keys.as_ref().and_then(|keys| keys.algorithm).map(Algorithm::from);
+    let reported = scauth.status.iter().flat_map(|status| &status.keys);
+    let is_current =
+        |key: &&KeyStatus| key.purpose == Purpose::Access.to_string() && key.state == State::Current.to_string();
+    let lost = reported.into_iter().find(is_current);
+    wanted.or_else(|| serde_json::from_value(json!(lost?.alg)).ok()).unwrap_or_default()
+}
+
 /// The generated Secret that was read.
 #[derive(Debug)]
 pub struct Stored {
@@ -208,11 +220,12 @@ fn step(
         if now < ready_at {
             return Ok(Some(Rotation::Waiting { kid: next.kid.clone(), ready_at }));
         }
-    } else {
-        let is_due = is_requested || differs || now >= ends - plan.publish_for;
-        if !is_due || keys.keys().len() >= MOST_KEYS {
-            return Ok(None);
-        }
+        // Whatever its algorithm: if the spec has changed meanwhile, the next rotation follows it.
+        return keys.rotate(purpose, None, true, now, rng).map(Some);
+    }
+    let is_due = is_requested || differs || now >= ends - plan.publish_for;
+    if !is_due || keys.keys().len() >= MOST_KEYS {
+        return Ok(None);
     }
     keys.rotate(purpose, algorithm, true, now, rng).map(Some)
 }

@@ -16,7 +16,7 @@ use super::mounts;
 use super::observe::Observed;
 use super::resolved::{Admin, Database, Resolved};
 use super::resources::PodResources;
-use super::rotation::Plan;
+use super::rotation::{Plan, algorithm_of_new_keys};
 use super::scale::{beside, has_budget, scale};
 use super::settings::Settings;
 use super::volume;
@@ -63,7 +63,6 @@ pub fn validate(
     check_children(&observed.owned().collect::<Vec<_>>(), &owner, volume::is_going(&observed.children))?;
     let spec = &scauth.spec;
     let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(spec, &names));
-    let keys = spec.keys.clone().unwrap_or_default();
     let scale = beside(scale(spec), spec, observed.foreign_autoscaler.as_ref());
     Ok(Resolved {
         namespace,
@@ -78,7 +77,7 @@ pub fn validate(
         pod_template: spec.pod_template.clone().unwrap_or_default(),
         settings: Settings::of(spec, &issuer),
         secrets: mounts::generated(&names).into_iter().chain(mounts::referenced(spec)).collect(),
-        algorithm: keys.algorithm.unwrap_or_default().into(),
+        algorithm: algorithm_of_new_keys(scauth),
         plan: Plan::of(scauth, environment.publish_keys_for),
         admin: admin(spec),
         issuer,

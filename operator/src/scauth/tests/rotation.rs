@@ -1,15 +1,18 @@
 //! The signing keys by the clock. Times are in seconds.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use kube::CustomResourceExt as _;
 use sc_auth_contract::keys::{Algorithm, KeySet};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{external, scauth};
-use crate::scauth::rotation::{Change, Plan, Stored, advance, next_step};
+use crate::api::{ScAuth, ScAuthStatus};
+use crate::scauth::rotation::{Change, Plan, Stored, advance, algorithm_of_new_keys, next_step};
 use crate::shared::reasons::Reason;
 
 const DAY: i64 = 86_400;
@@ -19,6 +22,7 @@ const NOW: i64 = 1_800_000_000;
 struct Cluster(Secret);
 
 impl Cluster {
+    /// With the keys that releases up to 0.2 created by default.
     fn new() -> Self {
         let keys = KeySet::generate(Algorithm::EdDSA, NOW.into(), &mut rand::rng()).unwrap().to_json().unwrap();
         let data = [("keys.json".to_owned(), ByteString(keys.expose_secret().as_bytes().to_vec()))].into();
@@ -146,6 +150,63 @@ fn another_algorithm_comes_with_the_rotation_that_it_brings_about() {
     let signs = cluster.stored().status().into_iter().find(|key| key.state == "current" && key.purpose == "access");
     assert_eq!(signs.unwrap().alg, "ES256");
     assert_eq!(cluster.reconcile(&plan, NOW + 902), [] as [Reason; 0]);
+}
+
+/// The algorithms of all access keys.
+fn algorithms(cluster: &Cluster) -> BTreeSet<String> {
+    let keys = cluster.stored().status();
+    keys.into_iter().filter(|key| key.purpose == "access").map(|key| key.alg).collect()
+}
+
+#[test]
+fn keys_of_an_earlier_release_keep_their_algorithm() {
+    for manifest in ["embedded", "full", "url"] {
+        let path = format!("{}/tests/releases/{manifest}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let stored: ScAuth = serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let mut cluster = Cluster::new();
+        for day in 0..100 {
+            let rotate = (day == 50).then(|| "after the upgrade".to_owned());
+            let plan = Plan { rotate, ..Plan::of(&stored, Duration::from_mins(15)) };
+            cluster.reconcile(&plan, NOW + day * DAY);
+        }
+        let revoke = Some(cluster.kid("current"));
+        cluster.reconcile(&Plan { revoke, ..Plan::of(&stored, Duration::from_mins(15)) }, NOW + 100 * DAY);
+        assert_eq!(algorithms(&cluster), ["EdDSA".to_owned()].into(), "{manifest}");
+    }
+}
+
+#[test]
+fn new_keys_use_es256_unless_the_spec_or_the_lost_keys_have_another_algorithm() {
+    let mut new = scauth(external());
+    assert_eq!(algorithm_of_new_keys(&new), Algorithm::ES256);
+    new.status = Some(ScAuthStatus { keys: Cluster::new().stored().status(), ..ScAuthStatus::default() });
+    assert_eq!(algorithm_of_new_keys(&new), Algorithm::EdDSA, "that of the lost keys");
+    let mut spec = external();
+    spec["keys"] = json!({"algorithm": "RS256"});
+    new.spec = scauth(spec).spec;
+    assert_eq!(algorithm_of_new_keys(&new), Algorithm::RS256);
+}
+
+/// The API server applies defaults of the schema to the objects of earlier releases, too.
+#[test]
+fn the_schema_has_no_default_algorithm() {
+    let definition = json!(ScAuth::crd());
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let keys = &schema["properties"]["keys"];
+    assert_eq!((keys.get("default"), keys["properties"]["algorithm"].get("default")), (None, None));
+    assert!(keys["properties"]["algorithm"]["enum"].is_array());
+}
+
+#[test]
+fn a_waiting_key_is_promoted_although_the_spec_has_another_algorithm_by_then() {
+    let mut cluster = Cluster::new();
+    let wants = |algorithm| Plan { algorithm: Some(algorithm), ..plan() };
+    assert_eq!(cluster.reconcile(&wants(Algorithm::ES256), NOW + 1), [Reason::KeyPublished]);
+    assert_eq!(cluster.reconcile(&wants(Algorithm::RS256), NOW + 901), [Reason::KeyPromoted]);
+    assert_eq!(cluster.reconcile(&wants(Algorithm::RS256), NOW + 902), [Reason::KeyPublished]);
+    assert_eq!(cluster.reconcile(&wants(Algorithm::RS256), NOW + 1_802), [Reason::KeyPromoted]);
+    let signs = cluster.stored().status().into_iter().find(|key| key.state == "current" && key.purpose == "access");
+    assert_eq!(signs.unwrap().alg, "RS256");
 }
 
 #[test]
