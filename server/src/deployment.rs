@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use sc_auth_contract::deployment::{DEPLOYMENT_FILE, ScAuthRecord};
 use sc_auth_contract::places;
 
+use crate::files::{beside_requests, read_regular};
+
 /// Where the operator mounts the Secret; init containers have no setting for it.
 const MOUNTED: &str = places::KEYS.path;
 
@@ -45,7 +47,14 @@ impl DeploymentFile {
 
     /// Reads the file again. A missing or invalid file changes nothing, so that the expected database is not forgotten
     /// by accident.
-    pub fn reload(&self) {
+    pub async fn reload(self: &Arc<Self>) {
+        let file = Arc::clone(self);
+        if let Err(error) = beside_requests(move || file.reload_here()).await {
+            tracing::warn!(error = crate::logging::chain(&error), "could not reload the deployment file");
+        }
+    }
+
+    fn reload_here(&self) {
         match read(&self.path) {
             Ok(Some(record)) => {
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -69,8 +78,8 @@ fn beside_or_mounted(keys_file: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<ScAuthRecord>> {
-    match std::fs::read_to_string(path) {
-        Ok(content) => ScAuthRecord::parse(&content)
+    match read_regular(path) {
+        Ok((content, _)) => ScAuthRecord::parse(&content)
             .map(Some)
             .with_context(|| format!("SC_AUTH_DEPLOYMENT_FILE: {} cannot be used", path.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -1,14 +1,55 @@
 //! Helpers for files that contain secrets.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{Error, ErrorKind, Read as _, Result};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use sc_auth_contract::places::ADMIN_ID;
 
 /// Creates a file that only its owner can read; fails if it exists.
-pub fn create_private(path: &Path) -> std::io::Result<File> {
+pub fn create_private(path: &Path) -> Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// The largest file to read: a file with the most keys has a quarter of it.
+const MAX_BYTES: u64 = 1024 * 1024;
+/// The permission of others to read.
+const OTHERS_READ: u32 = 0o004;
+/// The link to the present content of a volume of Kubernetes.
+const KUBERNETES_DATA: &str = "..data";
+
+/// Reads a text file, behind symbolic links too: Kubernetes mounts links. Anything else that can be opened, such as a
+/// named pipe, is refused, because it could block or never end.
+pub fn read_regular(path: &Path) -> Result<(String, Metadata)> {
+    // Without it, opening a named pipe blocks until somebody writes to it.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut content = String::new();
+    file.take(MAX_BYTES + 1).read_to_string(&mut content)?;
+    if content.len() as u64 > MAX_BYTES {
+        return Err(Error::new(ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    }
+    Ok((content, metadata))
+}
+
+/// Runs work that reads files on a thread of its own, so that a slow disk does not delay requests or signals.
+#[expect(clippy::disallowed_methods, reason = "each caller waits for its work, so there are only a few such threads")]
+pub async fn beside_requests<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::other)
+}
+
+/// Whether all users of the machine can read the file. In a volume of Kubernetes, which by default gives that
+/// permission, only the containers of the pod can read it.
+pub fn others_can_read(path: &Path, metadata: &Metadata) -> bool {
+    let is_in_pod = path.parent().is_some_and(|folder| folder.join(KUBERNETES_DATA).is_symlink());
+    metadata.mode() & OTHERS_READ != 0 && !is_in_pod
 }
 
 /// The most symbolic links to follow, as in the kernel.
@@ -39,9 +80,46 @@ pub fn secret_id(folder: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
+
+    #[test]
+    fn only_regular_files_are_read_also_behind_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let problem = |name: &str| read_regular(&path(name)).unwrap_err().to_string();
+        std::fs::create_dir(path("folder")).unwrap();
+        assert_eq!(problem("folder"), "it is not a regular file");
+        // Nobody writes to it: a blocking open would wait.
+        assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+        assert_eq!(problem("pipe"), "it is not a regular file");
+        symlink("pipe", path("link to pipe")).unwrap();
+        assert_eq!(problem("link to pipe"), "it is not a regular file");
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        assert!(read_regular(&path("socket")).is_err());
+        assert_eq!(read_regular(Path::new("/dev/zero")).unwrap_err().to_string(), "it is not a regular file");
+        std::fs::write(path("large"), " ".repeat(1024 * 1024 + 1)).unwrap();
+        assert_eq!(problem("large"), "it is larger than 1 MiB");
+        assert_eq!(read_regular(&path("none")).unwrap_err().kind(), ErrorKind::NotFound);
+        std::fs::write(path("file"), "text").unwrap();
+        symlink("file", path("link")).unwrap();
+        assert_eq!(read_regular(&path("link")).unwrap().0, "text");
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_recognised_except_in_a_pod() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "text").unwrap();
+        for (mode, is_open) in [(0o600, false), (0o440, false), (0o640, false), (0o644, true), (0o604, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(others_can_read(&path, &path.metadata().unwrap()), is_open, "{mode:o}");
+        }
+        std::fs::create_dir(folder.path().join("..2026_01_31")).unwrap();
+        symlink("..2026_01_31", folder.path().join("..data")).unwrap();
+        assert!(!others_can_read(&path, &path.metadata().unwrap()), "as mounted in a pod");
+    }
 
     #[test]
     fn links_are_followed_whether_the_file_exists_or_not() {

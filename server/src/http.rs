@@ -31,7 +31,7 @@ use axum::Extension;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, post};
+use axum::routing::{any, get, post};
 use tower_http::cors::CorsLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
@@ -97,6 +97,8 @@ fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .nest("/api/v1", api())
         .routes(routes!(well_known::jwks))
+        .routes(routes!(well_known::metadata))
+        .route("/.well-known/oauth-authorization-server/{*path}", get(well_known::metadata_of_path))
         .routes(routes!(well_known::version))
 }
 

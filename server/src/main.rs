@@ -19,11 +19,15 @@ mod terminal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::CommandFactory as _;
 
 use commands::config_check;
 use config::{Action, AdminAction, Cli, ConfigAction, Parsed, ServeArgs};
+
+/// How long a thread may still read a file when everything else has ended.
+const SHUTDOWN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let variable =
@@ -45,7 +49,7 @@ fn main() -> ExitCode {
 
 fn run(action: Action) -> anyhow::Result<()> {
     let runtime = runtime()?;
-    match action {
+    let result = match action {
         Action::Serve(args) => runtime.block_on(commands::serve::run(*args)),
         Action::Migrate(args) => runtime.block_on(commands::migrate::run(args)),
         Action::Admin { action: AdminAction::Create(args) } => runtime.block_on(commands::admin::create(args)),
@@ -53,7 +57,10 @@ fn run(action: Action) -> anyhow::Result<()> {
         Action::Keys { action } => commands::keys::run(action),
         Action::Config { action: ConfigAction::Check(_) } => Ok(()),
         Action::Healthcheck { ops } => commands::healthcheck::run(ops.ops_listen),
-    }
+    };
+    // A file that cannot be read to its end must not keep the process from ending.
+    runtime.shutdown_timeout(SHUTDOWN);
+    result
 }
 
 /// `config check`, which prints the problems itself.

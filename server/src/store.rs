@@ -8,6 +8,7 @@ mod connect;
 mod counter_keys;
 mod error;
 mod failures;
+mod former_keys;
 mod guard;
 mod health;
 mod heartbeats;

@@ -29,6 +29,8 @@ named! {
         Registered => "registered",
         Login => "login",
         Logout => "logout",
+        /// Within the time in which a client may repeat a refresh whose answer it lost.
+        RefreshRepeated => "refresh_repeated",
         RefreshReplayed => "refresh_replayed",
         SessionEnded => "session_ended",
         OtherSessionsEnded => "other_sessions_ended",

@@ -54,6 +54,8 @@ pub enum TokenError {
     WrongKind,
     /// An issuer and audience that this service has never signed for.
     UnknownParty,
+    /// Its key was retired, revoked or lost.
+    FormerKey,
 }
 
 /// One string, or several (RFC 7519, 4.1.3).
@@ -106,6 +108,8 @@ pub fn decode<T: DeserializeOwned>(token: &str, algorithm: Algorithm, key: &Deco
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     match jsonwebtoken::decode::<T>(token, key, &validation) {
+        // It names extensions that a verifier must understand, and this one understands none (RFC 7515, 4.1.11).
+        Ok(data) if data.header.crit.is_some() => Err(TokenError::BadSignature),
         Ok(data) => Ok(data.claims),
         Err(error) => Err(match error.kind() {
             jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::BadSignature,

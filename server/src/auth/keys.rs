@@ -1,6 +1,8 @@
 //! The signing keys in the form that the token library needs, and the file they come from, which may change at any
 //! time.
 
+mod remembered;
+
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -16,9 +18,11 @@ use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
+pub use remembered::Remembered;
+
 use super::seal::Seal;
 use super::verified::Verified;
-use crate::files::create_private;
+use crate::files::{beside_requests, create_private, others_can_read, read_regular};
 
 /// One key, ready to sign and to verify.
 pub struct Key {
@@ -64,10 +68,12 @@ pub struct Keys {
     pub etag: String,
     seals: Vec<Seal>,
     pub verified: Verified,
+    /// The keys of this database, also those that are no longer in use.
+    pub remembered: Arc<Remembered>,
 }
 
 impl Keys {
-    pub fn new(set: &KeySet) -> anyhow::Result<Self> {
+    pub fn new(set: &KeySet, remembered: Arc<Remembered>) -> anyhow::Result<Self> {
         let keys: Vec<_> = set.keys().iter().map(Key::new).collect::<anyhow::Result<_>>()?;
         let current = |purpose| {
             let place = keys.iter().position(|key| (key.purpose, key.state) == (purpose, State::Current));
@@ -82,7 +88,8 @@ impl Keys {
             _ => None,
         });
         let seals = symmetric.collect::<anyhow::Result<_>>()?;
-        Ok(Self { all: keys, access, refresh, published, etag, seals, verified: Verified::default() })
+        remembered.extend(keys.iter().map(|key| key.kid.clone()));
+        Ok(Self { all: keys, access, refresh, published, etag, seals, verified: Verified::default(), remembered })
     }
 
     /// The key that signs access tokens now.
@@ -130,6 +137,13 @@ pub struct KeyRing {
     seen: Mutex<[u8; 32]>,
 }
 
+/// The content of the file.
+struct Content {
+    text: SecretString,
+    /// Whether all users of the machine can read it.
+    is_open: bool,
+}
+
 /// The result of checking the file.
 #[derive(Debug)]
 pub enum Reload {
@@ -145,15 +159,18 @@ impl KeyRing {
     /// # Errors
     /// A message with the file's path, never with its content.
     pub fn load(path: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
-        let content = match std::fs::read_to_string(path) {
-            Ok(content) => content.into(),
-            Err(error) if error.kind() == ErrorKind::NotFound => generate(path, now, rng)?,
+        let content = match open(path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Content { text: generate(path, now, rng)?, is_open: false }
+            }
             Err(error) => {
                 return Err(error).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be read", path.display()));
             }
         };
-        let keys = read(path, &content)?;
-        let seen = Mutex::new(Sha256::digest(content.expose_secret()).into());
+        warn_if_open(path, &content);
+        let keys = read(path, &content.text, Arc::default())?;
+        let seen = Mutex::new(Sha256::digest(content.text.expose_secret()).into());
         Ok(Self { path: path.to_owned(), keys: RwLock::new(Arc::new(keys)), seen })
     }
 
@@ -163,21 +180,30 @@ impl KeyRing {
     }
 
     /// Loads the keys if the file has changed.
-    pub fn reload(&self) -> Reload {
-        let content: SecretString = match std::fs::read_to_string(&self.path) {
-            Ok(content) => content.into(),
+    pub async fn reload(self: &Arc<Self>) -> Reload {
+        let ring = Arc::clone(self);
+        match beside_requests(move || ring.reload_here()).await {
+            Ok(reload) => reload,
+            Err(error) => Reload::Broken(error.into()),
+        }
+    }
+
+    fn reload_here(&self) -> Reload {
+        let content = match open(&self.path) {
+            Ok(content) => content,
             Err(error) => {
                 let error = anyhow::Error::new(error);
                 return Reload::Broken(error.context(format!("{} cannot be read", self.path.display())));
             }
         };
-        let digest: [u8; 32] = Sha256::digest(content.expose_secret()).into();
+        let digest: [u8; 32] = Sha256::digest(content.text.expose_secret()).into();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == digest {
             return Reload::Unchanged;
         }
-        match read(&self.path, &content) {
+        match read(&self.path, &content.text, Arc::clone(&self.get().remembered)) {
             Ok(keys) => {
+                warn_if_open(&self.path, &content);
                 *seen = digest;
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
                 Reload::Changed
@@ -190,22 +216,37 @@ impl KeyRing {
 /// # Errors
 /// If the file exists and cannot be used.
 pub fn check(path: &Path) -> anyhow::Result<()> {
-    match std::fs::read_to_string(path) {
-        Ok(content) => read(path, &content.into()).map(|_| ()),
+    match open(path) {
+        Ok(content) => read(path, &content.text, Arc::default()).map(|_| ()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be read", path.display())),
     }
 }
 
-fn read(path: &Path, content: &SecretString) -> anyhow::Result<Keys> {
+fn open(path: &Path) -> std::io::Result<Content> {
+    let (text, metadata) = read_regular(path)?;
+    Ok(Content { text: text.into(), is_open: others_can_read(path, &metadata) })
+}
+
+fn warn_if_open(path: &Path, content: &Content) {
+    if content.is_open {
+        tracing::warn!(
+            path = %path.display(),
+            "all users of this machine can read the keys file, and with it sign tokens; to prevent that, run \
+             `chmod 600` on it, and then rotate the keys"
+        );
+    }
+}
+
+fn read(path: &Path, content: &SecretString, remembered: Arc<Remembered>) -> anyhow::Result<Keys> {
     KeySet::parse(content)
         .map_err(anyhow::Error::new)
-        .and_then(|set| Keys::new(&set))
+        .and_then(|set| Keys::new(&set, remembered))
         .with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be used", path.display()))
 }
 
 fn generate(path: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> anyhow::Result<SecretString> {
-    let content = KeySet::generate(sc_auth_contract::keys::Algorithm::EdDSA, now, rng)?.to_json()?;
+    let content = KeySet::generate(sc_auth_contract::keys::Algorithm::default(), now, rng)?.to_json()?;
     create(path, &content).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be written", path.display()))?;
     tracing::info!(path = %path.display(), "generated new signing keys");
     Ok(content)

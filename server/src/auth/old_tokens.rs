@@ -105,6 +105,16 @@ mod tests {
     }
 
     #[test]
+    fn an_old_token_with_critical_extensions_is_refused() {
+        let old = OldTokens::new(&SECRET.into(), false).unwrap();
+        let claims = jsonwebtoken::dangerous::insecure_decode_claims::<serde_json::Value>(&signed(SECRET, "access"));
+        let header = Header { crit: Some(vec!["b64".into()]), ..Header::default() };
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        let token = jsonwebtoken::encode(&header, &claims.unwrap(), &key).unwrap();
+        assert_eq!(old.verify(&token, Kind::Access, NOW.into(), LEEWAY).unwrap_err(), TokenError::BadSignature);
+    }
+
+    #[test]
     fn a_weak_secret_is_refused_unless_allowed() {
         let error = OldTokens::new(&"secret".into(), false).err().unwrap().to_string();
         assert!(error.contains("SC_AUTH_LEGACY_TOKENS=weak") && !error.contains("\"secret\""), "{error}");

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sc_auth_contract::time::UnixTime;
 use sha2::{Digest as _, Sha256};
 
-use super::claims::{Audience, Claims};
+use super::claims::{Audience, Claims, Kind};
 use super::token::{Parties, REFRESH_AUDIENCE};
 use crate::store::{Party, Store, StoreError};
 
@@ -67,8 +67,15 @@ impl KnownParties {
         Ok(Parties { issuer: &self.issuer, audience: &current.audience })
     }
 
-    /// Whether tokens were signed for this pair. Verify the signature first: this may query the database.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whether tokens of this kind were signed for this pair. Verify the signature first: this may query the database.
     pub async fn accept(&self, store: &Store, claims: &Claims, now: UnixTime) -> Result<bool, StoreError> {
+        if !suits(&claims.aud, claims.kind) {
+            return Ok(false);
+        }
         if self.knows(claims) {
             return Ok(true);
         }
@@ -86,8 +93,38 @@ impl KnownParties {
     }
 }
 
+/// Whether a token of that kind can have the audience: refresh tokens are for this service only, access tokens for
+/// others.
+fn suits(audience: &Audience, kind: Kind) -> bool {
+    match (audience, kind) {
+        (Audience::One(name), Kind::Refresh) => name == REFRESH_AUDIENCE,
+        (Audience::Many(_), Kind::Refresh) => false,
+        (Audience::One(name), Kind::Access) => name != REFRESH_AUDIENCE,
+        (Audience::Many(names), Kind::Access) => names.iter().all(|name| name != REFRESH_AUDIENCE),
+    }
+}
+
 fn party(issuer: &str, audience: &Audience, last_exp: UnixTime) -> Party {
     let audience = serde_json::json!(audience).to_string();
     let id = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{issuer}\n{audience}")));
     Party { id, issuer: issuer.to_owned(), audience, last_exp }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_token_has_audiences_of_its_own() {
+        let many = |names: &[&str]| Audience::Many(names.iter().map(ToString::to_string).collect());
+        for (audience, access, refresh) in [
+            (Audience::One("orders".into()), true, false),
+            (Audience::One(REFRESH_AUDIENCE.into()), false, true),
+            (many(&["orders", "billing"]), true, false),
+            (many(&["orders", REFRESH_AUDIENCE]), false, false),
+            (many(&[REFRESH_AUDIENCE]), false, false),
+        ] {
+            assert_eq!((suits(&audience, Kind::Access), suits(&audience, Kind::Refresh)), (access, refresh));
+        }
+    }
 }

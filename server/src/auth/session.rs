@@ -159,12 +159,13 @@ impl Sessions {
     }
 
     /// Ends the session: all replicas refuse all of its tokens from now on. With an old token, revokes all of the
-    /// user's old tokens.
+    /// user's old tokens and ends the sessions that they began, since nothing relates an old access token to the
+    /// refresh token of the same login.
     pub async fn logout(&self, bearer: &Authenticated, client: &Client, now: UnixTime) -> Result<(), SessionError> {
         if let Some(sid) = bearer.sid() {
             self.end(bearer, sid, now).await?;
         } else {
-            self.store.revoke_old_tokens(&bearer.user.uuid).await?;
+            self.store.revoke_old_tokens(bearer.user.id).await?;
         }
         self.note(client, Entry::new(Event::Logout, AuditOutcome::Success).by(&bearer.user), now).await
     }

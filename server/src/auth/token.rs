@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::Header;
+use jsonwebtoken::{Algorithm, Header};
 use sc_auth_contract::time::UnixTime;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -20,6 +20,8 @@ use crate::store::User;
 
 /// The audience of refresh tokens: this service only.
 pub const REFRESH_AUDIENCE: &str = "sc-auth/refresh";
+/// How long before its issue a token becomes valid, for verifiers whose clock is behind.
+const NOT_BEFORE: Duration = Duration::from_secs(10);
 /// The claim `client_id` (RFC 9068). It is constant: the API has no registered clients.
 const CLIENT_ID: &str = "sc-auth";
 
@@ -79,7 +81,7 @@ pub fn sign_access(keys: &Keys, parties: Parties<'_>, new: NewAccess<'_>) -> any
         jti: new.jti,
         sid: new.sid,
         iat: new.now,
-        nbf: new.now,
+        nbf: new.now - NOT_BEFORE,
         exp: new.exp,
         kind: Kind::Access,
         fresh: new.fresh,
@@ -96,7 +98,7 @@ pub fn sign_refresh(key: &Key, parties: Parties<'_>, new: NewRefresh<'_>) -> any
         jti: new.jti.to_owned(),
         sid: new.sid.to_owned(),
         iat: new.iat,
-        nbf: new.iat,
+        nbf: new.iat - NOT_BEFORE,
         exp: new.exp,
         kind: Kind::Refresh,
     };
@@ -134,7 +136,11 @@ pub fn claims(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
 /// The claims of a token, if one of our keys has signed it and is meant for that kind of token.
 fn verify_signature(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-    let key = header.kid.as_deref().and_then(|kid| keys.find(kid)).ok_or(TokenError::BadSignature)?;
+    let kid = header.kid.as_deref().ok_or(TokenError::BadSignature)?;
+    let Some(key) = keys.find(kid) else {
+        let is_former = keys.remembered.contains(kid) && is_ours(&header);
+        return Err(if is_former { TokenError::FormerKey } else { TokenError::BadSignature });
+    };
     let kind = Kind::of(key.purpose);
     // The key determines the algorithm, not the token.
     if header.alg != key.algorithm || header.typ.as_deref() != Some(kind.typ()) {
@@ -145,11 +151,21 @@ fn verify_signature(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
     if claims.kind == kind { Ok(claims) } else { Err(TokenError::BadSignature) }
 }
 
+/// Whether a header is one that this service writes, for a token whose key is gone and cannot verify it.
+fn is_ours(header: &Header) -> bool {
+    match header.typ.as_deref() {
+        Some(typ) if typ == Kind::Access.typ() => header.alg != Algorithm::HS256,
+        Some(typ) if typ == Kind::Refresh.typ() => header.alg == Algorithm::HS256,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use jsonwebtoken::Algorithm;
     use sc_auth_contract::keys::KeySet;
     use serde_json::{Value, json};
 
@@ -161,7 +177,7 @@ mod tests {
     const LEEWAY: Duration = Duration::from_secs(5);
 
     fn keys_of(algorithm: sc_auth_contract::keys::Algorithm) -> Keys {
-        Keys::new(&KeySet::generate(algorithm, NOW, &mut rand::rng()).unwrap()).unwrap()
+        Keys::new(&KeySet::generate(algorithm, NOW, &mut rand::rng()).unwrap(), Arc::default()).unwrap()
     }
 
     fn keys() -> Keys {
@@ -201,7 +217,7 @@ mod tests {
             part(&token, 1),
             json!({
                 "iss": "https://auth.test", "aud": "orders", "sub": user().uuid, "client_id": "sc-auth",
-                "roles": ["Admin"], "jti": "j", "sid": "s", "iat": NOW, "nbf": NOW, "exp": NOW + MINUTE,
+                "roles": ["Admin"], "jti": "j", "sid": "s", "iat": NOW, "nbf": NOW - NOT_BEFORE, "exp": NOW + MINUTE,
                 "type": "access", "fresh": true,
             })
         );
@@ -250,6 +266,46 @@ mod tests {
         assert_eq!(verify(&keys, &forged, Kind::Access, NOW).unwrap_err(), TokenError::BadSignature);
         for text in ["", "word", "a.b", "a.b.c", "..", "a.b.c.d"] {
             assert_eq!(verify(&keys, text, Kind::Access, NOW).unwrap_err(), TokenError::Malformed, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_a_former_key_is_recognised_by_its_header() {
+        let (keys, former) = (keys(), self::keys());
+        let (access, refresh) = (access(&former), refresh(&former));
+        for (token, kind) in [(&access, Kind::Access), (&refresh, Kind::Refresh)] {
+            assert_eq!(verify(&keys, token, kind, NOW).unwrap_err(), TokenError::BadSignature, "unknown");
+        }
+        keys.remembered.extend(former.all().iter().map(|key| key.kid.clone()));
+        for (token, kind) in [(&access, Kind::Access), (&refresh, Kind::Refresh)] {
+            assert_eq!(verify(&keys, token, kind, NOW).unwrap_err(), TokenError::FormerKey);
+        }
+        let (_, rest) = access.split_once('.').unwrap();
+        let kid = &former.access().kid;
+        for header in [
+            json!({"alg": "HS256", "typ": "at+jwt", "kid": kid}),
+            json!({"alg": "EdDSA", "typ": "rt+jwt", "kid": kid}),
+            json!({"alg": "EdDSA", "typ": "JWT", "kid": kid}),
+            json!({"alg": "EdDSA", "kid": kid}),
+            json!({"alg": "EdDSA", "typ": "at+jwt"}),
+        ] {
+            let other = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()));
+            assert_eq!(verify(&keys, &other, Kind::Access, NOW).unwrap_err(), TokenError::BadSignature, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_token_with_critical_extensions_is_refused() {
+        let keys = keys();
+        for (token, key) in [(access(&keys), keys.access()), (refresh(&keys), keys.refresh())] {
+            let kind = Kind::of(key.purpose);
+            let mut header = jsonwebtoken::decode_header(&token).unwrap();
+            let signed = |header: &Header| jsonwebtoken::encode(header, &part(&token, 1), &key.encoding).unwrap();
+            assert!(verify(&keys, &signed(&header), kind, NOW).is_ok());
+            for names in [vec!["b64".to_owned()], vec!["exp".to_owned()], Vec::new()] {
+                header.crit = Some(names);
+                assert_eq!(verify(&keys, &signed(&header), kind, NOW).unwrap_err(), TokenError::BadSignature);
+            }
         }
     }
 

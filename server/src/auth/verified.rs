@@ -1,5 +1,5 @@
 //! A cache of tokens with a valid signature, for one set of keys: clients send the same access token many times, and
-//! verifying Ed25519 takes a fifth of a request's time. Times and sessions are checked every time.
+//! verifying a signature takes a fifth of a request's time. Times and sessions are checked every time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

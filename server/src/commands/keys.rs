@@ -13,6 +13,7 @@ use secrecy::ExposeSecret as _;
 use crate::auth::keys::create;
 use crate::clock;
 use crate::config::KeysAction;
+use crate::files::read_regular;
 use crate::terminal::say;
 
 pub fn run(action: KeysAction) -> anyhow::Result<()> {
@@ -26,7 +27,12 @@ pub fn run(action: KeysAction) -> anyhow::Result<()> {
             Ok(())
         }
         KeysAction::Rotate { purpose, algorithm, now: at_once, file } => change(&file.keys_file, |set| {
-            let step = set.rotate(purpose, algorithm.map(Into::into), at_once, now, &mut rand::rng())?;
+            let (algorithm, rng) = (algorithm.map(Into::into), &mut rand::rng());
+            let step = if at_once {
+                set.rotate_now(purpose, algorithm, now, rng)?
+            } else {
+                set.rotate(purpose, algorithm, false, now, rng)?
+            };
             Ok(describe(&step, purpose))
         }),
         KeysAction::Revoke { kid, file } => change(&file.keys_file, |set| {
@@ -70,7 +76,7 @@ fn time(time: UnixTime) -> String {
 }
 
 fn read(path: &Path) -> anyhow::Result<KeySet> {
-    let content = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let (content, _) = read_regular(path).with_context(|| format!("reading {}", path.display()))?;
     KeySet::parse(&content.into()).with_context(|| format!("{} cannot be used", path.display()))
 }
 

@@ -39,7 +39,13 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     // process of a container unless it handles them.
     let mut stops = Stops::new()?;
 
-    let start = Start::read(&args, Metrics::new())?;
+    let start = tokio::select! {
+        start = Start::read(&args, Metrics::new()) => start?,
+        _ = stops.next() => {
+            tracing::info!("stopped before the settings and files were read");
+            return Ok(());
+        }
+    };
     let database = start.database()?;
     let open = async {
         let turn = Turn::wait(&database, args.ops.ops_listen).await?;

@@ -78,7 +78,7 @@ pub enum KeysAction {
     /// Create a keys file; never overwrites an existing one.
     Generate {
         /// Algorithm of access tokens.
-        #[arg(long, default_value = "EdDSA")]
+        #[arg(long, default_value = "ES256")]
         algorithm: AccessAlgorithm,
         #[command(flatten)]
         file: KeysFileArgs,
@@ -92,7 +92,7 @@ pub enum KeysAction {
         /// Algorithm of the new key [default: that of the current key]
         #[arg(long)]
         algorithm: Option<AccessAlgorithm>,
-        /// Start to sign with the waiting key although some verifiers may not know it yet.
+        /// Sign with another key at once, the waiting one or a new one, although some verifiers may not know it yet.
         #[arg(long)]
         now: bool,
         #[command(flatten)]

@@ -20,6 +20,7 @@ use crate::auth::old_tokens::OldTokens;
 use crate::auth::proxies::TrustedProxies;
 use crate::auth::registration::Registration;
 use crate::auth::session::Lifetimes;
+use crate::auth::token::REFRESH_AUDIENCE;
 use crate::store::Engine;
 
 #[derive(Debug, Args)]
@@ -128,9 +129,17 @@ pub struct GuardArgs {
 const DAY: u64 = 86_400;
 
 impl ServeArgs {
-    /// The claim `aud`: the configured audiences, or the issuer.
+    /// The claim `aud`: the configured audiences, or the issuer. Release 0.2 accepted the audience of refresh tokens,
+    /// which access tokens must not have.
     pub fn audience(&self) -> Vec<String> {
-        let audience: Vec<_> = self.tokens.audience.iter().flat_map(|list| list.0.iter().cloned()).collect();
+        let configured: Vec<_> = self.tokens.audience.iter().flat_map(|list| list.0.iter().cloned()).collect();
+        let mut audience = configured.clone();
+        audience.retain(|name| name != REFRESH_AUDIENCE);
+        if audience.len() < configured.len() {
+            tracing::warn!(
+                "SC_AUTH_AUDIENCE: {REFRESH_AUDIENCE} is the audience of refresh tokens; access tokens are signed without it"
+            );
+        }
         if audience.is_empty() { vec![self.tokens.issuer.clone()] } else { audience }
     }
 

@@ -137,7 +137,7 @@ pub async fn register(State(app): State<App>, client: Client, fields: Fields) ->
 
 #[derive(Serialize, ToSchema)]
 pub struct Tokens {
-    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.e30.c2ln")]
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.e30.c2ln")]
     access_token: String,
     #[schema(example = "eyJ0eXAiOiJydCtqd3QiLCJhbGciOiJIUzI1NiJ9.e30.c2ln")]
     refresh_token: String,
@@ -322,7 +322,7 @@ async fn confirm(app: &App, bearer: &Authenticated, old: &SecretString, client: 
 
 #[derive(Serialize, ToSchema)]
 pub struct RefreshedTokens {
-    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.e30.c2ln")]
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9.e30.c2ln")]
     access_token: String,
     /// Only with rotating refresh tokens.
     #[schema(example = "eyJ0eXAiOiJydCtqd3QiLCJhbGciOiJIUzI1NiJ9.e30.c2ln")]

@@ -66,6 +66,8 @@ impl ApiError {
     pub fn for_token(error: TokenError, wanted: Kind) -> Self {
         let message = match error {
             TokenError::Expired => return Self::text(StatusCode::UNAUTHORIZED, "The token has expired"),
+            // Clients then refresh it, or log in again.
+            TokenError::FormerKey => return Self::text(StatusCode::UNAUTHORIZED, "The token has revoked"),
             TokenError::Malformed => "Not enough segments",
             TokenError::BadSignature => "Signature verification failed",
             TokenError::NotYetValid => "The token is not yet valid (nbf)",

@@ -1,6 +1,7 @@
-//! Public calls: the version, and the keys that verify access tokens.
+//! Public calls: the version, the keys that verify access tokens, and where verifiers find them.
 
-use axum::extract::State;
+use axum::Json;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::app::App;
 use super::envelope::{Data, Envelope};
+use super::error::ApiError;
 use super::openapi::answers::JwkSet;
 
 /// A key is published 15 minutes before it signs: verifiers that fetch the keys every five minutes have it in time.
@@ -52,4 +54,83 @@ pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
     }
     let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     (common, content_type, keys.published.clone()).into_response()
+}
+
+/// What verifiers need to know about this issuer (RFC 8414). It has no OAuth flows: clients log in with
+/// `POST /api/v1/accounts/login`.
+#[derive(Serialize, ToSchema)]
+pub struct Metadata {
+    /// The claim `iss` of its tokens.
+    #[schema(example = "https://auth.example.com")]
+    issuer: String,
+    /// The keys that verify access tokens. Each names its algorithm.
+    #[schema(example = "https://auth.example.com/.well-known/jwks.json")]
+    jwks_uri: String,
+    /// Required by RFC 8414; always empty.
+    #[schema(example = json!([]))]
+    response_types_supported: [&'static str; 0],
+    /// Always empty. Without it, the default would be the grants of OAuth.
+    #[schema(example = json!([]))]
+    grant_types_supported: [&'static str; 0],
+    /// The description of the API.
+    #[schema(example = "https://auth.example.com/docs")]
+    service_documentation: String,
+}
+
+impl Metadata {
+    fn new(issuer: &str) -> Self {
+        let base = issuer.trim_end_matches('/');
+        Self {
+            issuer: issuer.to_owned(),
+            jwks_uri: format!("{base}/.well-known/jwks.json"),
+            response_types_supported: [],
+            grant_types_supported: [],
+            service_documentation: format!("{base}/docs"),
+        }
+    }
+}
+
+/// Returns the issuer and the address of its keys (RFC 8414), without the envelope.
+#[utoipa::path(
+    get,
+    path = "/.well-known/oauth-authorization-server",
+    tag = "service",
+    responses((status = 200, description = "Authorization server metadata (RFC 8414)", body = Metadata)),
+)]
+pub async fn metadata(State(app): State<App>) -> Response {
+    ([(header::CACHE_CONTROL, CACHE)], Json(Metadata::new(app.sessions.parties.issuer()))).into_response()
+}
+
+/// The same, where RFC 8414 puts it for an issuer with a path.
+pub async fn metadata_of_path(state: State<App>, Path(path): Path<String>) -> Result<Response, ApiError> {
+    if path.trim_end_matches('/') != path_of(state.sessions.parties.issuer()) {
+        return Err(ApiError::text(StatusCode::NOT_FOUND, "not found"));
+    }
+    Ok(metadata(state).await)
+}
+
+/// The path of an issuer, without the slashes around it.
+fn path_of(issuer: &str) -> &str {
+    let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    rest.split_once('/').map_or("", |(_, path)| path.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_begin_with_the_issuer() {
+        for (issuer, base, path) in [
+            ("https://auth.test", "https://auth.test", ""),
+            ("https://auth.test/", "https://auth.test", ""),
+            ("http://localhost:8000/a/b", "http://localhost:8000/a/b", "a/b"),
+            ("https://auth.test/tenant/", "https://auth.test/tenant", "tenant"),
+        ] {
+            let metadata = Metadata::new(issuer);
+            assert_eq!(metadata.issuer, issuer, "verifiers compare it byte by byte");
+            assert_eq!(metadata.jwks_uri, format!("{base}/.well-known/jwks.json"));
+            assert_eq!(path_of(issuer), path);
+        }
+    }
 }

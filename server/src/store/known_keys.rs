@@ -3,7 +3,7 @@
 //! than the missing keys.
 //!
 //! A loss is recorded with each lost key, because later rotations make an older file look newer. It ends when the keys
-//! are back or their last session ends. A key that was rotated out or revoked is deleted here as well.
+//! are back or their last session ends. A key that was rotated out or revoked becomes a former key.
 
 use sc_auth_contract::status::{KeyPurpose, KeyStatus};
 use sc_auth_contract::time::UnixTime;
@@ -54,11 +54,21 @@ impl Store {
         }
         // A missing key without a session is kept: another replica may have it in a newer file.
         let gone = known.iter().filter(|key| !kids.contains(&key.id) && !missing.contains(&key.id));
-        self.delete_all(ScAuthKeys::Table, ScAuthKeys::Id, gone.map(|key| key.id.clone()).collect()).await?;
+        let gone: Vec<_> = gone.map(|key| key.id.clone()).collect();
+        self.add_former_keys(&gone, now).await?;
+        self.delete_all(ScAuthKeys::Table, ScAuthKeys::Id, gone).await?;
         for key in keys.iter().filter(|key| known.iter().all(|known| known.id != key.kid)) {
             self.add_key(key, now).await?;
         }
         Ok(false)
+    }
+
+    /// All keys that servers have used, in use or not.
+    pub async fn remembered_keys(&self) -> Result<Vec<String>, StoreError> {
+        let select = Query::select().column(ScAuthKeys::Id).from(ScAuthKeys::Table).to_owned();
+        let known: Vec<(String,)> = self.fetch_all(&select).await?;
+        let former = self.former_keys().await?;
+        Ok(known.into_iter().map(|(kid,)| kid).chain(former).collect())
     }
 
     /// Clears the loss of keys that are in the file again.

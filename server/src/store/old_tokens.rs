@@ -15,14 +15,6 @@ impl Store {
         Ok(self.fetch_optional::<(Option<bool>,)>(&select).await? == Some((Some(false),)))
     }
 
-    /// Revokes all of a user's old tokens.
-    pub async fn revoke_old_tokens(&self, user_uuid: &str) -> Result<(), StoreError> {
-        if !self.has_old_tables() {
-            return Ok(());
-        }
-        self.execute(&revoke_old_tokens(user_uuid)).await.map(|_| ())
-    }
-
     /// Revokes one of a user's old tokens.
     pub async fn revoke_old_token(&self, jti: &str, user_uuid: &str) -> Result<(), StoreError> {
         if !self.has_old_tables() {

@@ -145,6 +145,10 @@ pub const TABLES: &[Table] = &[
             // The previous refresh token, and when it was exchanged.
             column("previous_jti", Key(36), Optional),
             column("rotated_at", BigInt, Optional),
+            // The client that exchanged it, to recognise it when it repeats the request. Of an exchange by a server of
+            // release 0.2, both are those of the exchange before.
+            column("rotated_network", Text(45), Optional),
+            column("rotated_user_agent", Text(255), Optional),
             column("last_used_at", BigInt, Optional),
             column("address", Text(45), Optional),
             column("user_agent", Text(255), Optional),
@@ -256,6 +260,12 @@ pub const TABLES: &[Table] = &[
         ],
         indexes: &[],
     },
+    // The identifiers of keys that are no longer in use, to answer their tokens as revoked ones.
+    Table {
+        name: "sc_auth_former_keys",
+        columns: &[column("id", TextId(64), Required), column("gone_at", BigInt, Required)],
+        indexes: &[],
+    },
     // Tasks that only one replica at a time runs, and when each is due.
     Table {
         name: "chores",
@@ -323,6 +333,8 @@ pub(super) enum Sessions {
     EndsAt,
     PreviousJti,
     RotatedAt,
+    RotatedNetwork,
+    RotatedUserAgent,
     LastUsedAt,
     Address,
     UserAgent,

@@ -52,6 +52,8 @@ pub struct Session {
     pub previous_jti: Option<String>,
     #[sqlx(try_from = "Nullable")]
     pub rotated_at: Option<UnixTime>,
+    pub rotated_network: Option<String>,
+    pub rotated_user_agent: Option<String>,
     #[sqlx(flatten)]
     pub user: User,
 }
@@ -63,6 +65,9 @@ pub struct Rotation<'a> {
     pub from_jti: &'a str,
     pub to_jti: &'a str,
     pub kid: &'a str,
+    /// The client that exchanges it.
+    pub network: Option<String>,
+    pub user_agent: &'a str,
     pub now: UnixTime,
     pub expires_at: UnixTime,
 }
@@ -118,6 +123,8 @@ impl Store {
             Sessions::EndsAt,
             Sessions::PreviousJti,
             Sessions::RotatedAt,
+            Sessions::RotatedNetwork,
+            Sessions::RotatedUserAgent,
         ] {
             select.column((Sessions::Table, column));
         }
@@ -138,6 +145,8 @@ impl Store {
             .value(Sessions::RefreshIat, rotation.now.seconds())
             .value(Sessions::RefreshKid, rotation.kid)
             .value(Sessions::RotatedAt, rotation.now.seconds())
+            .value(Sessions::RotatedNetwork, rotation.network)
+            .value(Sessions::RotatedUserAgent, rotation.user_agent)
             .value(Sessions::LastUsedAt, rotation.now.seconds())
             .value(Sessions::ExpiresAt, rotation.expires_at.seconds())
             .and_where(Expr::col(Sessions::Sid).eq(rotation.sid))
@@ -221,6 +230,32 @@ impl Store {
         })
         .await
     }
+
+    /// Revokes all of a user's old tokens, and ends the sessions that old refresh tokens began.
+    pub async fn revoke_old_tokens(&self, user_id: i32) -> Result<(), StoreError> {
+        if !self.has_old_tables() {
+            return Ok(());
+        }
+        self.transaction(|tx| {
+            Box::pin(async move {
+                // The lock waits for a refresh that begins such a session.
+                let Some(user) = guard::lock_users(tx, user_id, None).await?.pop() else { return Ok(()) };
+                tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
+                tx.execute(&sessions_of_old_tokens(user.id)).await.map(|_| ())
+            })
+        })
+        .await
+    }
+}
+
+/// Deletes the sessions that a user's old refresh tokens began: their id is that of the token. Any other session has an
+/// id of its own.
+fn sessions_of_old_tokens(user_id: i32) -> DeleteStatement {
+    Query::delete()
+        .from_table(Sessions::Table)
+        .and_where(Expr::col(Sessions::UserId).eq(user_id))
+        .and_where(Expr::col(Sessions::Sid).equals(Sessions::RefreshJti))
+        .to_owned()
 }
 
 fn deletion(user_id: i32, sid: &str) -> DeleteStatement {

@@ -141,7 +141,7 @@ impl Store {
     }
 
     /// Deletes the expired rows of a table, in batches by primary key: long locks would delay logins.
-    async fn sweep<K>(
+    pub(super) async fn sweep<K>(
         &self,
         table: impl IntoIden + Copy,
         id: impl IntoIden + Copy,

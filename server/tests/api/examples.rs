@@ -169,6 +169,7 @@ async fn real_answers_have_the_fields_of_the_examples() {
     api.call("DELETE", "/api/v1/users/{uuid}", &uuid, admin, None).await;
     api.call("GET", "/", "", None, None).await;
     api.call("GET", "/.well-known/jwks.json", "", None, None).await;
+    api.call("GET", "/.well-known/oauth-authorization-server", "", None, None).await;
     refusals(&mut api, login, user, admin).await;
     api.call("DELETE", &accounts("logout"), "", admin, None).await;
 

@@ -13,6 +13,7 @@ crate::on_every_engine!(
     a_lost_answer_can_be_requested_again_until_its_token_is_used,
     fifty_refreshes_at_once_on_two_replicas_get_one_successor,
     a_replayed_refresh_token_ends_the_session_and_is_recorded,
+    after_ten_seconds_a_lost_answer_is_repeated_for_the_same_client_only,
     old_clients_refresh_with_their_first_token,
     a_session_has_an_idle_and_an_absolute_end,
     sessions_are_listed_and_ended_one_by_one,
@@ -79,6 +80,37 @@ async fn a_replayed_refresh_token_ends_the_session_and_is_recorded(engine: Engin
     let noted = server.get("/api/v1/audit?event=refresh_replayed", &admin).await;
     assert_eq!(noted.body["data"][0]["actor"]["username"], "root");
     assert_eq!(noted.body["data"][0]["outcome"], "denied");
+}
+
+async fn after_ten_seconds_a_lost_answer_is_repeated_for_the_same_client_only(engine: Engine) {
+    let (_, database) = Server::with_admin(engine).await;
+    let server = Server::start(&database, &[("SC_AUTH_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let refresh = async |token: &str, network: &str, agent: &str| {
+        let request = server.request("POST", "/api/v1/accounts/refresh").bearer_auth(token);
+        crate::harness::answer(request.header("x-forwarded-for", network).header("user-agent", agent)).await
+    };
+    let later = async || database.execute("UPDATE sessions SET rotated_at = rotated_at - 15").await;
+    let admin = server.login("root").await.access;
+    let noted = async |event: &str| {
+        let noted = server.get(&format!("/api/v1/audit?event={event}"), &admin).await;
+        noted.body["data"].as_array().unwrap().iter().map(|event| event["detail"].clone()).collect::<Vec<_>>()
+    };
+    let first = server.login("root").await.refresh;
+    let second = refresh(&first, "203.0.113.7", "App/1").await.text("refresh_token");
+    assert_eq!(noted("refresh_repeated").await.len(), 0);
+    // At once, a phone may have another network and an app another agent.
+    assert_eq!(refresh(&first, "198.51.100.1", "curl/8").await.text("refresh_token"), second);
+    later().await;
+    for (network, agent) in [("203.0.113.7", "App/1"), ("198.51.100.1", "App/1"), ("203.0.113.7", "App/2")] {
+        let repeated = refresh(&first, network, agent).await;
+        assert_eq!(repeated.text("refresh_token"), second, "{network} {agent}");
+    }
+    assert_eq!(noted("refresh_repeated").await.len(), 4);
+    assert_eq!(noted("refresh_replayed").await.len(), 0);
+    let refused = refresh(&first, "198.51.100.1", "curl/8").await;
+    assert_eq!(refused, fail(401, json!("The token has revoked")));
+    assert_eq!(server.refresh(&second).await.status, 401, "the session has ended");
+    assert_eq!(noted("refresh_replayed").await, [json!("by another client than the one that used the token")]);
 }
 
 async fn old_clients_refresh_with_their_first_token(engine: Engine) {

@@ -10,6 +10,7 @@ crate::on_every_engine!(
     everyone_logs_in_with_the_old_password,
     old_tokens_are_accepted_until_they_expire,
     logging_out_with_an_old_token_ends_all_old_tokens_of_that_user,
+    a_refresh_during_a_logout_with_an_old_token_begins_no_session,
     an_old_refresh_token_stays_valid_and_its_session_can_be_ended,
     wrong_current_passwords_revoke_the_old_token_of_the_request,
     wrong_current_passwords_end_the_session_of_one_old_refresh_token,
@@ -158,13 +159,39 @@ async fn logging_out_with_an_old_token_ends_all_old_tokens_of_that_user(engine: 
     let other = old_token(&database, "access", ADMIN, "a3").await;
     let server = server(&database, &[]).await;
     let new = login(&server, "alice").await.text("access_token");
+    let begun = server.refresh(&refresh).await.text("access_token");
+    let of_other = old_token(&database, "refresh", ADMIN, "r3").await;
+    let of_other = server.refresh(&of_other).await.text("access_token");
+    assert!(server.is_valid(&begun).await);
     let logout = server.call("DELETE", "/api/v1/accounts/logout", Some(&tokens[0]), None).await;
     assert_eq!(logout, ok(json!("The token has been revoked")));
     for token in &tokens {
         assert!(!server.is_valid(token).await);
     }
     assert_eq!(server.refresh(&refresh).await, fail(401, json!("The token has revoked")));
-    assert!(server.is_valid(&other).await && server.is_valid(&new).await);
+    assert!(!server.is_valid(&begun).await, "the session that its refresh token began");
+    for token in [&other, &new, &of_other] {
+        assert!(server.is_valid(token).await);
+    }
+}
+
+/// The refresh either fails, or its session ends.
+async fn a_refresh_during_a_logout_with_an_old_token_begins_no_session(engine: Engine) {
+    let database = old_database(engine).await;
+    let server = server(&database, &[]).await;
+    for round in 0..6 {
+        let access = old_token(&database, "access", ALICE, &format!("a{round}")).await;
+        let refresh = old_token(&database, "refresh", ALICE, &format!("r{round}")).await;
+        let (refreshed, logout) = tokio::join!(
+            server.refresh(&refresh),
+            server.call("DELETE", "/api/v1/accounts/logout", Some(&access), None)
+        );
+        assert_eq!(logout.status, 200, "{logout:?}");
+        if refreshed.status == 200 {
+            assert!(!server.is_valid(&refreshed.text("access_token")).await, "{round}");
+        }
+        assert_eq!(database.texts("SELECT sid FROM sessions").await, Vec::<String>::new(), "{round}");
+    }
 }
 
 async fn an_old_refresh_token_stays_valid_and_its_session_can_be_ended(engine: Engine) {

@@ -68,7 +68,7 @@ impl Sessions {
         match ends {
             Ends::Nothing => return Ok(()),
             Ends::Bearer => self.store.revoke_old_token(id, &user.uuid).await?,
-            Ends::OldTokens => self.store.revoke_old_tokens(&user.uuid).await?,
+            Ends::OldTokens => self.store.revoke_old_tokens(user.id).await?,
         }
         if let Some(sid) = bearer.sid() {
             self.store.end_session(user.id, sid).await?;

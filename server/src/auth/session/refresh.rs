@@ -1,8 +1,9 @@
 //! Exchanges a refresh token for an access token and the next refresh token.
 //!
 //! A refresh token can be used once (RFC 9700, 4.14.2). A client that lost the answer may repeat the request within a
-//! minute, as long as the new token is unused: the server signs the same token again. Any other use of a used token
-//! means that a copy exists, in the hands of the sender or of somebody else, so the session ends.
+//! minute, as long as the new token is unused: the server signs the same token again. After the first seconds, only a
+//! client with the same user agent or from the same network may. Any other use of a used token means that a copy
+//! exists, in the hands of the sender or of somebody else, so the session ends.
 
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::store::{Begin, Rotation, StoreError};
 
 /// How long a client may repeat a request whose answer it lost.
 const GRACE: Duration = Duration::from_mins(1);
+/// How long any client may: a phone that lost an answer may have lost its network with it.
+const GRACE_OF_ANY_CLIENT: Duration = Duration::from_secs(10);
 
 /// The tokens that a refresh returns.
 pub struct Refreshed {
@@ -75,8 +78,16 @@ impl Sessions {
         if session.refresh_jti == claims.jti {
             let exp = self.next_end(&session, now);
             let kid = keys.refresh().kid.as_str();
-            let rotation =
-                Rotation { sid: &claims.sid, from_jti: &claims.jti, to_jti: refresh_jti, kid, now, expires_at: exp };
+            let rotation = Rotation {
+                sid: &claims.sid,
+                from_jti: &claims.jti,
+                to_jti: refresh_jti,
+                kid,
+                network: network(client),
+                user_agent: user_agent(client),
+                now,
+                expires_at: exp,
+            };
             if self.store.rotate(rotation).await? {
                 let successor = Successor { jti: refresh_jti, iat: now, exp, kid: Some(kid) };
                 return self.hand_out(keys, &session, &successor, access_jti, now).await;
@@ -84,18 +95,41 @@ impl Sessions {
         }
         // The token was used before, or another request was faster: read the row again.
         let session = self.live_session(&claims.sid, &claims.sub, now).await?;
-        if is_lost_answer(&session, &claims.jti, now) {
-            let successor = Successor {
-                jti: &session.refresh_jti,
-                iat: session.refresh_iat.unwrap_or(session.created_at),
-                exp: session.expires_at,
-                kid: session.refresh_kid.as_deref(),
-            };
-            return self.hand_out(keys, &session, &successor, access_jti, now).await;
+        match Repeats::of(&session, &claims.jti, client, now) {
+            Repeats::Allowed => self.repeat(keys, &session, access_jti, client, now).await,
+            refused => Err(self.end_replayed(&session, refused, client, now).await),
         }
-        self.store.end_session(session.user.id, &claims.sid).await?;
-        self.note(client, Entry::new(Event::RefreshReplayed, AuditOutcome::Denied).by(&session.user), now).await?;
-        Err(SessionError::Revoked)
+    }
+
+    /// Hands out the same refresh token again.
+    async fn repeat(
+        &self,
+        keys: &Keys,
+        session: &Session,
+        access_jti: &str,
+        client: &Client,
+        now: UnixTime,
+    ) -> Result<Refreshed, SessionError> {
+        self.note(client, Entry::new(Event::RefreshRepeated, AuditOutcome::Success).by(&session.user), now).await?;
+        let successor = Successor {
+            jti: &session.refresh_jti,
+            iat: session.refresh_iat.unwrap_or(session.created_at),
+            exp: session.expires_at,
+            kid: session.refresh_kid.as_deref(),
+        };
+        self.hand_out(keys, session, &successor, access_jti, now).await
+    }
+
+    /// Ends a session whose refresh token was used again. Returns the error to answer with.
+    async fn end_replayed(&self, session: &Session, why: Repeats, client: &Client, now: UnixTime) -> SessionError {
+        if let Err(error) = self.store.end_session(session.user.id, &session.sid).await {
+            return error.into();
+        }
+        let mut entry = Entry::new(Event::RefreshReplayed, AuditOutcome::Denied).by(&session.user);
+        if why == Repeats::OtherClient {
+            entry = entry.detail("by another client than the one that used the token");
+        }
+        self.note(client, entry, now).await.err().unwrap_or(SessionError::Revoked)
     }
 
     async fn hand_out(
@@ -170,8 +204,116 @@ impl Sessions {
     }
 }
 
-/// Whether this token was exchanged a moment ago, and its successor is unused.
-fn is_lost_answer(session: &Session, jti: &str, now: UnixTime) -> bool {
-    session.previous_jti.as_deref() == Some(jti)
-        && session.rotated_at.is_some_and(|rotated_at| now <= rotated_at + GRACE)
+/// Whether a client may repeat a request whose answer it lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    Allowed,
+    /// In time, but with another user agent and from another network.
+    OtherClient,
+    /// Its successor was used, or the minute is over.
+    TooLate,
+}
+
+impl Repeats {
+    fn of(session: &Session, jti: &str, client: &Client, now: UnixTime) -> Self {
+        let rotated_at = session.rotated_at.filter(|_| session.previous_jti.as_deref() == Some(jti));
+        match rotated_at {
+            Some(rotated_at) if now <= rotated_at + GRACE_OF_ANY_CLIENT => Self::Allowed,
+            Some(rotated_at) if now <= rotated_at + GRACE && is_same_client(session, client) => Self::Allowed,
+            Some(rotated_at) if now <= rotated_at + GRACE => Self::OtherClient,
+            _ => Self::TooLate,
+        }
+    }
+}
+
+/// A server of release 0.2 records no user agent, and lets every client repeat the request.
+fn is_same_client(session: &Session, client: &Client) -> bool {
+    session.rotated_user_agent.as_deref().is_none_or(|agent| agent == user_agent(client))
+        || network(client).is_some_and(|network| session.rotated_network == Some(network))
+}
+
+/// Clients without a user agent have the same, empty one.
+fn user_agent(client: &Client) -> &str {
+    client.user_agent.as_deref().unwrap_or_default()
+}
+
+/// `None` if many clients share the address.
+fn network(client: &Client) -> Option<String> {
+    client.network().map(|network| network.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::store::User;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+
+    fn client(address: &str, is_own_address: bool, agent: Option<&str>) -> Client {
+        let address: IpAddr = address.parse().unwrap();
+        Client { address: Some(address), is_own_address, user_agent: agent.map(str::to_owned), ..Client::default() }
+    }
+
+    /// Exchanged by that client.
+    fn session(by: &Client) -> Session {
+        Session {
+            sid: "s".into(),
+            refresh_jti: "new".into(),
+            refresh_iat: Some(NOW),
+            refresh_kid: None,
+            created_at: NOW,
+            expires_at: NOW,
+            ends_at: None,
+            previous_jti: Some("old".into()),
+            rotated_at: Some(NOW),
+            rotated_network: network(by),
+            rotated_user_agent: Some(user_agent(by).to_owned()),
+            user: User::default(),
+        }
+    }
+
+    #[test]
+    fn after_ten_seconds_only_the_same_client_may_repeat() {
+        use Repeats::{Allowed, OtherClient, TooLate};
+        let own = client("203.0.113.7", true, Some("App/1"));
+        let repeats =
+            |by: &Client, jti, seconds| Repeats::of(&session(&own), jti, by, NOW + Duration::from_secs(seconds));
+        let updated = client("203.0.113.7", true, Some("App/2"));
+        let moved = client("198.51.100.1", true, Some("App/1"));
+        let other = client("198.51.100.1", true, Some("curl"));
+        let behind_the_same_proxy = client("203.0.113.7", false, Some("curl"));
+        for (client, late) in [
+            (&own, Allowed),
+            (&updated, Allowed),
+            (&moved, Allowed),
+            (&other, OtherClient),
+            (&behind_the_same_proxy, OtherClient),
+        ] {
+            let seen = [10, 11, 60, 61].map(|seconds| repeats(client, "old", seconds));
+            assert_eq!(seen, [Allowed, late, late, TooLate], "{client:?}");
+        }
+        assert_eq!(repeats(&own, "older", 1), TooLate);
+    }
+
+    #[test]
+    fn clients_without_a_user_agent_have_the_same_one_but_no_network_is_not_a_network() {
+        let silent = client("203.0.113.7", false, None);
+        let at = NOW + Duration::from_secs(30);
+        assert_eq!(Repeats::of(&session(&silent), "old", &silent, at), Repeats::Allowed);
+        let named = client("203.0.113.7", false, Some("curl"));
+        assert_eq!(Repeats::of(&session(&silent), "old", &named, at), Repeats::OtherClient);
+        let by_release_0_2 = Session { rotated_user_agent: None, ..session(&silent) };
+        assert_eq!(Repeats::of(&by_release_0_2, "old", &named, at), Repeats::Allowed);
+    }
+
+    #[test]
+    fn addresses_of_one_network_are_the_same() {
+        let [own, next, other] = ["2001:db8:1:2::1", "2001:db8:1:2::9", "2001:db8:1:3::1"]
+            .map(|address| client(address, true, Some(address)));
+        let at = NOW + Duration::from_secs(30);
+        assert_eq!(Repeats::of(&session(&own), "old", &next, at), Repeats::Allowed);
+        assert_eq!(Repeats::of(&session(&own), "old", &other, at), Repeats::OtherClient);
+    }
 }

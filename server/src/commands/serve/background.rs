@@ -8,7 +8,7 @@ use sc_auth_contract::time::UnixTime;
 use tokio_util::sync::CancellationToken;
 
 use super::{credentials, deployment, imported};
-use crate::auth::keys::{KeyRing, Reload};
+use crate::auth::keys::{KeyRing, Keys, Reload};
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::clock::Clock;
@@ -56,7 +56,8 @@ async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {
     let mut was_broken = false;
     loop {
         tokio::time::sleep(FILES).await;
-        match keys.reload() {
+        let before = keys.get();
+        match keys.reload().await {
             // The file may have the loaded content again after it was broken.
             Reload::Unchanged => was_broken = false,
             Reload::Changed => {
@@ -66,6 +67,7 @@ async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {
                 show(keys, &metrics);
                 // At once, while a key that opens the copy in the database still exists.
                 sync_counter_keys(&sessions, clock()).await;
+                remember_former_keys(&sessions, &before, clock()).await;
             }
             Reload::Broken(error) => {
                 if !was_broken {
@@ -76,6 +78,16 @@ async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {
             }
         }
         metrics.show_keys_broken(was_broken);
+    }
+}
+
+/// For servers that start later: this one remembers them until it ends.
+async fn remember_former_keys(sessions: &Sessions, before: &Keys, now: UnixTime) {
+    let keys = sessions.keys.get();
+    let gone = before.all().iter().filter(|key| keys.find(&key.kid).is_none());
+    let gone: Vec<_> = gone.map(|key| key.kid.clone()).collect();
+    if let Err(error) = sessions.store.add_former_keys(&gone, now).await {
+        tracing::warn!(error = logging::chain(&error), "could not record the keys that are no longer in use");
     }
 }
 
@@ -125,6 +137,7 @@ async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, retention: D
     let failures = store.sweep_failures(now - throttle::FORGET_AFTER).await?;
     store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await?;
     store.sweep_parties(now).await?;
+    store.sweep_former_keys(now).await?;
     store.sweep_heartbeats(now - HEARTBEATS).await?;
     tracing::debug!(expired, events, failures, "deleted expired rows");
     Ok(place)

@@ -39,7 +39,7 @@ pub async fn beat(sessions: Arc<Sessions>, file: Arc<DeploymentFile>, clock: Clo
 pub async fn watch_file(file: Arc<DeploymentFile>) {
     loop {
         tokio::time::sleep(FILES).await;
-        file.reload();
+        file.reload().await;
     }
 }
 
@@ -66,6 +66,8 @@ pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
 
 async fn check(sessions: &Sessions, report: &Report, keys: &[KeyStatus], now: UnixTime) -> Result<(), StoreError> {
     let are_lost = sessions.store.are_keys_lost(keys, now).await?;
+    // Other replicas may have used other keys.
+    sessions.keys.get().remembered.extend(sessions.store.remembered_keys().await?);
     if report.set_keys_lost(are_lost) && are_lost {
         tracing::error!(
             "keys that signed sessions in this database are missing: the users of those sessions must log in again"

@@ -18,8 +18,8 @@ const EVERY: Duration = Duration::from_secs(5);
 pub async fn wait(start: &Start<'_>, report: &Report) -> (Ready, Database) {
     loop {
         tokio::time::sleep(EVERY).await;
-        start.deployment.reload();
-        let _ = start.keys.reload();
+        start.deployment.reload().await;
+        let _ = start.keys.reload().await;
         match attempt(start).await {
             Ok((Opened::Ready(ready), database)) => return (ready, database),
             Ok((Opened::Held(held), _)) => {

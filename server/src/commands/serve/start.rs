@@ -15,6 +15,7 @@ use crate::commands::first_admin;
 use crate::commands::open::{self, Opened, Ready};
 use crate::config::ServeArgs;
 use crate::deployment::DeploymentFile;
+use crate::files::beside_requests;
 use crate::http::proxy_warnings::ProxyWarnings;
 use crate::http::rate_limits::RateLimits;
 use crate::http::warnings::Warnings;
@@ -33,15 +34,17 @@ pub struct Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    pub fn read(args: &'a ServeArgs, metrics: Metrics) -> anyhow::Result<Self> {
-        let keys_file = &args.deployment.keys.keys_file;
+    pub async fn read(args: &'a ServeArgs, metrics: Metrics) -> anyhow::Result<Self> {
+        let keys_file = args.deployment.keys.keys_file.clone();
+        let load = move || KeyRing::load(&keys_file, clock::system(), &mut rand::rng());
+        let keys = beside_requests(load).await??;
         Ok(Self {
             args,
             metrics,
             policy: args.password.policy()?,
             old_tokens: args.old_tokens.resolve()?,
             deployment: Arc::new(args.deployment.load()?),
-            keys: Arc::new(KeyRing::load(keys_file, clock::system(), &mut rand::rng())?),
+            keys: Arc::new(keys),
         })
     }
 
@@ -64,6 +67,7 @@ impl<'a> Start<'a> {
             "the database is ready and its schema is up to date"
         );
         let now = clock::system();
+        self.keys.get().remembered.extend(store.remembered_keys().await?);
         let counter_keys = CounterKeys::load(&store, &self.keys.get(), rand::random(), now).await?;
         let hasher = Hasher::start(args.hash.settings(), self.metrics.hash(), &mut rand::rng())?;
         self.first_admin(&store, &hasher, database).await?;

@@ -20,8 +20,8 @@ pub struct Empty {
 /// Public keys.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"keys": [{
-    "kty": "OKP", "kid": "Zk3xq1yO", "use": "sig", "alg": "EdDSA", "crv": "Ed25519",
-    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+    "kty": "EC", "kid": "Zk3xq1yO", "use": "sig", "alg": "ES256", "crv": "P-256",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
 }]}))]
 pub struct JwkSet {
     keys: Vec<BTreeMap<String, String>>,
@@ -95,7 +95,7 @@ pub enum Verified {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only described")]
 pub enum Refusals {
-    /// The token is missing, expired or revoked. Without a token, the answer is {"msg": …}.
+    /// The token is missing, expired or revoked, or its key is. Without a token, the answer is {"msg": …}.
     #[response(status = 401, example = json!(failure(401, "The token has revoked")))]
     Unauthorized(AnyFailure),
     /// The token is malformed, or not one for this call.
