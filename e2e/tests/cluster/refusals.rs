@@ -181,6 +181,7 @@ fn lifetimes_sizes_and_audiences_are_bounded() {
         (json!({"corsOrigins": ["https://app.example.com/path"]}), "without a path"),
         (json!({"password": {"minLength": 0}}), "should be greater than or equal to 1"),
         (json!({"audiences": ["a,b"]}), "without spaces and commas"),
+        (json!({"audiences": ["a", "sc-auth/refresh"]}), "sc-auth/refresh is the audience of refresh tokens"),
         (json!({"issuer": "auth.example.com"}), "write an address such as https://auth.example.com"),
     ] {
         refused("a", with(external(), "auth", auth), sentence);

@@ -118,8 +118,8 @@ async fn keys_and_database_credentials_change_and_no_request_fails_and_no_pod_re
     until("both pods refuse the leaked key and no longer publish it", async || {
         let mut refusals = 0;
         for pod in &each {
-            // The contract requires this status for a signature that cannot be verified.
-            let is_refused = pod.me(&access).await == 422;
+            // Clients refresh a token that is answered with this status.
+            let is_refused = pod.me(&access).await == 401;
             refusals += usize::from(is_refused && keys(pod).await.find(&leaked).is_none());
         }
         refusals == each.len()

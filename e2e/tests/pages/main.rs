@@ -5,6 +5,7 @@
 mod clients;
 mod destroying;
 mod examples;
+mod libraries;
 mod links;
 mod login;
 mod manifests;
@@ -78,6 +79,7 @@ fn keys_in_a_cluster() {
     let _turn = with_the_sample();
     let said = paste(&section("docs/keys.md", "## Rotate keys in a cluster", &[]));
     assert!(said.contains("\"state\":\"current\""), "{said}");
+    paste(&section("docs/keys.md", "## Change the algorithm", &[]));
     let keys = || run(&["get", "scauth", SAMPLE, "-o", "jsonpath={.status.keys[*].kid}"]);
     let leaked = keys().split(' ').next().unwrap().to_owned();
     paste(&section("docs/keys.md", "## Revoke a leaked key", &[NAME, ("KID", &leaked)]));

@@ -27,8 +27,8 @@ import org.springframework.stereotype.Component;
 
 /**
  * Verifies access tokens with the published keys, without a call to sc-auth for each token. A logout takes effect when the token
- * expires. If that is too late, call GET /api/v1/verify instead. Spring Security's own decoder cannot verify Ed25519 signatures, the
- * default of sc-auth.
+ * expires. If that is too late, call GET /api/v1/verify instead. Spring Security's own decoder cannot verify Ed25519 signatures, which
+ * installations of sc-auth up to release 0.2 use.
  */
 @Component
 class Verifier implements JwtDecoder {
