@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use sc_auth_e2e::client::{PASSWORD, until};
+use sc_auth_e2e::client::until;
 use sc_auth_e2e::manifests::root;
 use sc_auth_e2e::shell::programs;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ impl Server {
     }
 
     async fn login(&self) -> (String, String) {
-        let password = fs::read_to_string(self.folder.join("admin-password")).unwrap_or_else(|_| PASSWORD.to_owned());
+        let password = fs::read_to_string(self.folder.join("admin-password")).unwrap();
         let body = json!({"username": "admin", "password": password});
         let request = reqwest::Client::new().post(format!("{API}/api/v1/accounts/login")).json(&body);
         let answer: Value = request.send().await.unwrap().json().await.unwrap();

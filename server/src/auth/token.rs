@@ -136,9 +136,9 @@ pub fn claims(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
 /// The claims of a token, if one of our keys has signed it and is meant for that kind of token.
 fn verify_signature(keys: &Keys, token: &str) -> Result<Claims, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-    let kid = header.kid.as_deref().ok_or(TokenError::BadSignature)?;
-    let Some(key) = keys.find(kid) else {
-        let is_former = keys.remembered.contains(kid) && is_ours(&header);
+    let named = header.kid.as_deref().ok_or(TokenError::BadSignature)?;
+    let Some(key) = keys.find(named) else {
+        let is_former = keys.remembered.contains(named) && is_ours(&header);
         return Err(if is_former { TokenError::FormerKey } else { TokenError::BadSignature });
     };
     let kind = Kind::of(key.purpose);
