@@ -4,6 +4,7 @@ mod confirm;
 mod login;
 mod recognised;
 mod refresh;
+mod repeats;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 pub use login::LoginIds;
 pub use recognised::Recognised;
+pub use repeats::Repeated;
 
 use super::audit::{self, AuditOutcome, Entry, Event};
 use super::claims::{Claims, Kind, TokenError};
@@ -115,6 +117,7 @@ pub struct Sessions {
     /// The keys that failed logins are counted under.
     pub counter_keys: CounterKeys,
     pub parties: KnownParties,
+    pub repeated: Repeated,
     pub metrics: Metrics,
     pub lifetimes: Lifetimes,
     pub refresh_tokens: RefreshTokens,

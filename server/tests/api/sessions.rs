@@ -105,7 +105,7 @@ async fn after_ten_seconds_a_lost_answer_is_repeated_for_the_same_client_only(en
         let repeated = refresh(&first, network, agent).await;
         assert_eq!(repeated.text("refresh_token"), second, "{network} {agent}");
     }
-    assert_eq!(noted("refresh_repeated").await.len(), 4);
+    assert_eq!(noted("refresh_repeated").await.len(), 4, "one for each client");
     assert_eq!(noted("refresh_replayed").await.len(), 0);
     let refused = refresh(&first, "198.51.100.1", "curl/8").await;
     assert_eq!(refused, fail(401, json!("The token has revoked")));

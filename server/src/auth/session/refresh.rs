@@ -5,22 +5,16 @@
 //! client with the same user agent or from the same network may. Any other use of a used token means that a copy
 //! exists, in the hands of the sender or of somebody else, so the session ends.
 
-use std::time::Duration;
-
 use sc_auth_contract::settings::RefreshTokens;
 use sc_auth_contract::time::UnixTime;
 
+use super::repeats::{Repeats, network, user_agent};
 use super::{
     AuditOutcome, Client, Entry, Event, Kind, NewRefresh, NewSession, OldTokens, Session, SessionError, Sessions, token,
 };
 use crate::auth::claims::Claims;
 use crate::auth::keys::Keys;
 use crate::store::{Begin, Rotation, StoreError};
-
-/// How long a client may repeat a request whose answer it lost.
-const GRACE: Duration = Duration::from_mins(1);
-/// How long any client may: a phone that lost an answer may have lost its network with it.
-const GRACE_OF_ANY_CLIENT: Duration = Duration::from_secs(10);
 
 /// The tokens that a refresh returns.
 pub struct Refreshed {
@@ -110,7 +104,10 @@ impl Sessions {
         client: &Client,
         now: UnixTime,
     ) -> Result<Refreshed, SessionError> {
-        self.note(client, Entry::new(Event::RefreshRepeated, AuditOutcome::Success).by(&session.user), now).await?;
+        if self.repeated.is_first(session, client) {
+            let entry = Entry::new(Event::RefreshRepeated, AuditOutcome::Success).by(&session.user);
+            self.note(client, entry, now).await.inspect_err(|_| self.repeated.forget(session, client))?;
+        }
         let successor = Successor {
             jti: &session.refresh_jti,
             iat: session.refresh_iat.unwrap_or(session.created_at),
@@ -201,119 +198,5 @@ impl Sessions {
         }
         let access_token = self.sign_access(keys, &user, &claims.jti, access_jti, false, now, claims.exp).await?;
         Ok(Refreshed { access_token, refresh_token: None })
-    }
-}
-
-/// Whether a client may repeat a request whose answer it lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Repeats {
-    Allowed,
-    /// In time, but with another user agent and from another network.
-    OtherClient,
-    /// Its successor was used, or the minute is over.
-    TooLate,
-}
-
-impl Repeats {
-    fn of(session: &Session, jti: &str, client: &Client, now: UnixTime) -> Self {
-        let rotated_at = session.rotated_at.filter(|_| session.previous_jti.as_deref() == Some(jti));
-        match rotated_at {
-            Some(rotated_at) if now <= rotated_at + GRACE_OF_ANY_CLIENT => Self::Allowed,
-            Some(rotated_at) if now <= rotated_at + GRACE && is_same_client(session, client) => Self::Allowed,
-            Some(rotated_at) if now <= rotated_at + GRACE => Self::OtherClient,
-            _ => Self::TooLate,
-        }
-    }
-}
-
-/// A server of release 0.2 records no user agent, and lets every client repeat the request.
-fn is_same_client(session: &Session, client: &Client) -> bool {
-    session.rotated_user_agent.as_deref().is_none_or(|agent| agent == user_agent(client))
-        || network(client).is_some_and(|network| session.rotated_network == Some(network))
-}
-
-/// Clients without a user agent have the same, empty one.
-fn user_agent(client: &Client) -> &str {
-    client.user_agent.as_deref().unwrap_or_default()
-}
-
-/// `None` if many clients share the address.
-fn network(client: &Client) -> Option<String> {
-    client.network().map(|network| network.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use super::*;
-    use crate::store::User;
-
-    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
-
-    fn client(address: &str, is_own_address: bool, agent: Option<&str>) -> Client {
-        let address: IpAddr = address.parse().unwrap();
-        Client { address: Some(address), is_own_address, user_agent: agent.map(str::to_owned), ..Client::default() }
-    }
-
-    /// Exchanged by that client.
-    fn session(by: &Client) -> Session {
-        Session {
-            sid: "s".into(),
-            refresh_jti: "new".into(),
-            refresh_iat: Some(NOW),
-            refresh_kid: None,
-            created_at: NOW,
-            expires_at: NOW,
-            ends_at: None,
-            previous_jti: Some("old".into()),
-            rotated_at: Some(NOW),
-            rotated_network: network(by),
-            rotated_user_agent: Some(user_agent(by).to_owned()),
-            user: User::default(),
-        }
-    }
-
-    #[test]
-    fn after_ten_seconds_only_the_same_client_may_repeat() {
-        use Repeats::{Allowed, OtherClient, TooLate};
-        let own = client("203.0.113.7", true, Some("App/1"));
-        let repeats =
-            |by: &Client, jti, seconds| Repeats::of(&session(&own), jti, by, NOW + Duration::from_secs(seconds));
-        let updated = client("203.0.113.7", true, Some("App/2"));
-        let moved = client("198.51.100.1", true, Some("App/1"));
-        let other = client("198.51.100.1", true, Some("curl"));
-        let behind_the_same_proxy = client("203.0.113.7", false, Some("curl"));
-        for (client, late) in [
-            (&own, Allowed),
-            (&updated, Allowed),
-            (&moved, Allowed),
-            (&other, OtherClient),
-            (&behind_the_same_proxy, OtherClient),
-        ] {
-            let seen = [10, 11, 60, 61].map(|seconds| repeats(client, "old", seconds));
-            assert_eq!(seen, [Allowed, late, late, TooLate], "{client:?}");
-        }
-        assert_eq!(repeats(&own, "older", 1), TooLate);
-    }
-
-    #[test]
-    fn clients_without_a_user_agent_have_the_same_one_but_no_network_is_not_a_network() {
-        let silent = client("203.0.113.7", false, None);
-        let at = NOW + Duration::from_secs(30);
-        assert_eq!(Repeats::of(&session(&silent), "old", &silent, at), Repeats::Allowed);
-        let named = client("203.0.113.7", false, Some("curl"));
-        assert_eq!(Repeats::of(&session(&silent), "old", &named, at), Repeats::OtherClient);
-        let by_release_0_2 = Session { rotated_user_agent: None, ..session(&silent) };
-        assert_eq!(Repeats::of(&by_release_0_2, "old", &named, at), Repeats::Allowed);
-    }
-
-    #[test]
-    fn addresses_of_one_network_are_the_same() {
-        let [own, next, other] = ["2001:db8:1:2::1", "2001:db8:1:2::9", "2001:db8:1:3::1"]
-            .map(|address| client(address, true, Some(address)));
-        let at = NOW + Duration::from_secs(30);
-        assert_eq!(Repeats::of(&session(&own), "old", &next, at), Repeats::Allowed);
-        assert_eq!(Repeats::of(&session(&own), "old", &other, at), Repeats::OtherClient);
     }
 }

@@ -8,7 +8,7 @@ use crate::auth::keys::KeyRing;
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::parties::KnownParties;
 use crate::auth::password::policy::Policy;
-use crate::auth::session::Sessions;
+use crate::auth::session::{Repeated, Sessions};
 use crate::auth::throttle::CounterKeys;
 use crate::clock;
 use crate::commands::first_admin;
@@ -84,6 +84,7 @@ impl<'a> Start<'a> {
             keys: Arc::clone(&self.keys),
             counter_keys,
             parties: KnownParties::new(args.tokens.issuer.clone(), args.audience()),
+            repeated: Repeated::default(),
             metrics: self.metrics.clone(),
             lifetimes: args.lifetimes(),
             refresh_tokens,
