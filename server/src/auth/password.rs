@@ -5,7 +5,7 @@ mod derive;
 pub mod imported;
 pub mod policy;
 
-use argon2::password_hash::phc::{Ident, ParamsString, PasswordHash, Salt};
+use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
@@ -45,10 +45,11 @@ pub fn hash(password: &SecretString, salt: &Salt, form: Form, memory: &mut Memor
     let password = normalized(password);
     let params = params()?;
     let output = derive(&password, salt.as_ref(), Algorithm::Argon2id, Version::V0x13, &params, memory)?;
+    let output = Output::new(&output).map_err(|_| HashError::of("bad length"))?;
     let hash = PasswordHash {
-        algorithm: Ident::new("argon2id").map_err(|_| HashError("bad algorithm name"))?,
+        algorithm: Ident::new("argon2id").map_err(|_| HashError::of("bad algorithm name"))?,
         version: Some(u32::from(Version::V0x13)),
-        params: ParamsString::try_from(&params).map_err(|_| HashError("bad parameters"))?,
+        params: ParamsString::try_from(&params).map_err(|_| HashError::of("bad parameters"))?,
         salt: Some(*salt),
         hash: Some(output),
     };
@@ -64,6 +65,10 @@ pub fn verify(password: &SecretString, stored: &str, caps: Caps, memory: &mut Me
     let parsed = Stored::parse(stored)?;
     parsed.check(caps)?;
     let normalized = normalized(password);
+    if parsed.is_quick() {
+        // At least as slow as one of ours, so that the time does not reveal which users have such a hash.
+        derive(&normalized, &[0; 16], Algorithm::Argon2id, Version::V0x13, &params()?, &mut memory.0)?;
+    }
     // Another service may have hashed the bytes without normalisation; ours never does.
     let (first, second) = if is_imported { (password, &normalized) } else { (&normalized, password) };
     let mut matching = None;

@@ -1,6 +1,7 @@
 //! Argon2, for our own hashes and for imported ones.
 
-use argon2::password_hash::phc::Output;
+use std::borrow::Cow;
+
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -15,7 +16,13 @@ pub const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 /// A stored hash that cannot be used, or a failure of the library.
 #[derive(Debug, thiserror::Error)]
 #[error("password hash: {0}")]
-pub struct HashError(pub &'static str);
+pub struct HashError(pub Cow<'static, str>);
+
+impl HashError {
+    pub const fn of(problem: &'static str) -> Self {
+        Self(Cow::Borrowed(problem))
+    }
+}
 
 /// Memory for one hash at a time, which is reused.
 pub struct Memory(Vec<Block>);
@@ -34,7 +41,7 @@ pub fn derive(
     version: Version,
     params: &Params,
     memory: &mut Memory,
-) -> Result<Output, HashError> {
+) -> Result<Vec<u8>, HashError> {
     let argon2 = Argon2::new(algorithm, version, params.clone());
     let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
     let mut output = vec![0; length];
@@ -46,11 +53,11 @@ pub fn derive(
         let mut own = vec![Block::default(); params.block_count()];
         argon2.hash_password_into_with_memory(password, salt, &mut output, own.as_mut_slice())
     };
-    result.map_err(|_| HashError("argon2 refused the input"))?;
-    Output::new(&output).map_err(|_| HashError("bad length"))
+    result.map_err(|_| HashError::of("argon2 refused the input"))?;
+    Ok(output)
 }
 
 /// The parameters of our own hashes.
 pub fn params() -> Result<Params, HashError> {
-    Params::new(MEMORY_KIB, PASSES, LANES, Some(Params::DEFAULT_OUTPUT_LEN)).map_err(|_| HashError("bad parameters"))
+    Params::new(MEMORY_KIB, PASSES, LANES, Some(Params::DEFAULT_OUTPUT_LEN)).map_err(|_| HashError::of("bad parameters"))
 }

@@ -1,0 +1,41 @@
+//! The ways in which services write a hash. An error names the kind of a hash that cannot be verified, and never quotes
+//! the text, which may be a password.
+
+mod crypt;
+mod django;
+mod functions;
+mod ldap;
+mod unsupported;
+mod werkzeug;
+
+use super::super::derive::HashError;
+use super::stored::Stored;
+
+pub fn parse(stored: &str) -> Result<Stored, HashError> {
+    if let Some((scheme, rest)) = scheme(stored) {
+        return ldap::parse(scheme, rest);
+    }
+    if stored.starts_with('$') {
+        return crypt::parse(stored);
+    }
+    if let Some(rest) = stored.strip_prefix("grub.pbkdf2.") {
+        return functions::grub(rest);
+    }
+    if let Some((method, rest)) = stored.split_once('$') {
+        if let Some(parsed) = django::parse(method, rest) {
+            return parsed;
+        }
+        if let Some(parsed) = werkzeug::parse(method, rest) {
+            return parsed;
+        }
+    }
+    if let Some(parsed) = functions::asp_net(stored) {
+        return parsed;
+    }
+    Err(unsupported::by_shape(stored))
+}
+
+/// `{SCHEME}rest`
+fn scheme(stored: &str) -> Option<(&str, &str)> {
+    stored.strip_prefix('{')?.split_once('}')
+}
