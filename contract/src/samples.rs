@@ -123,6 +123,8 @@ pub const EMAILS: Samples = Samples {
         "Alice <a@b.c>",
         "a@[127.0.0.1]",
         "a@b.c\n",
+        "a\u{200b}b@c.d",
+        "a@b\u{202e}.c",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@b.c",
         "a@bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.c",
     ],

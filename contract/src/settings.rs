@@ -72,6 +72,7 @@ settings! {
     RATE_LIMITS = "SC_AUTH_RATE_LIMITS", PodTemplate, "on";
     CORS_ORIGINS = "SC_AUTH_CORS_ORIGINS", Spec("spec.auth.corsOrigins"), "";
     AUDIT_RETENTION = "SC_AUTH_AUDIT_RETENTION", PodTemplate, "90d";
+    NAME_MIN_LENGTH = "SC_AUTH_NAME_MIN_LENGTH", Spec("spec.auth.nameMinLength"), "3";
     PASSWORD_MIN_LENGTH = "SC_AUTH_PASSWORD_MIN_LENGTH", Spec("spec.auth.password.minLength"), "8";
     PASSWORD_MAX_LENGTH = "SC_AUTH_PASSWORD_MAX_LENGTH", PodTemplate, "256";
     PASSWORD_BLOCKLIST = "SC_AUTH_PASSWORD_BLOCKLIST", Spec("spec.auth.password.blocklist"), Blocklist::COMMON;

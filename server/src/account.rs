@@ -1,12 +1,14 @@
 //! The rules for names, e-mail addresses and passwords, and the widths of the columns that hold them. HTTP, the
 //! commands and the schema all use these.
 
+mod key;
 mod problem;
+mod visible;
 
 use email_address::{EmailAddress, Options};
 use sc_auth_contract::limits;
-use unicode_normalization::UnicodeNormalization as _;
 
+pub use key::{Field, domain_key, fold, former_fold, forms, forms_of_address, key};
 pub use problem::Problem;
 
 /// The most characters of a password, after normalisation.
@@ -15,6 +17,9 @@ pub const PASSWORD_MAX: usize = limits::PASSWORD_MAX as usize;
 pub const RAW_PASSWORD_MAX: usize = 4 * PASSWORD_MAX;
 /// The most characters of a password hash.
 pub const PASSWORD_HASH_MAX: usize = 254;
+/// What is stored as the hash of a user who has no password: no password matches it, and servers of release 0.2 treat it
+/// as a hash that they cannot use.
+pub const NO_PASSWORD: &str = "!";
 /// The most characters of the folded key of a user name or an e-mail address.
 pub const KEY_MAX: usize = 255;
 
@@ -28,19 +33,34 @@ pub struct Rule {
     is_email: bool,
     /// Whether no two users can share it. Spaces around it do not count then, and its folded key must fit the column.
     is_unique: bool,
+    /// Whether it can have invisible and control characters, as names of release 0.2 can.
+    can_hide: bool,
 }
 
 pub const USERNAME: Rule =
-    Rule { min: limits::USERNAME_MIN, max: limits::USERNAME_MAX, is_email: false, is_unique: true };
-/// The full name, for people.
-pub const NAME: Rule = Rule { min: 3, max: 125, is_email: false, is_unique: false };
-pub const EMAIL: Rule = Rule { min: 0, max: limits::EMAIL_MAX, is_email: true, is_unique: true };
-/// The full name of an imported user, which can be older than the rule.
+    Rule { min: limits::USERNAME_MIN, max: limits::USERNAME_MAX, is_email: false, is_unique: true, can_hide: false };
+/// The full name, for people. The minimum is the default of a setting.
+pub const NAME: Rule = Rule {
+    min: limits::NAME_MIN as usize,
+    max: limits::NAME_MAX as usize,
+    is_email: false,
+    is_unique: false,
+    can_hide: true,
+};
+pub const EMAIL: Rule = Rule { min: 0, max: limits::EMAIL_MAX, is_email: true, is_unique: true, can_hide: false };
+/// The names and the address of an imported user, which can be older than the rules.
 pub const IMPORTED_NAME: Rule = Rule { min: 0, ..NAME };
+pub const IMPORTED_USERNAME: Rule = Rule { can_hide: true, ..USERNAME };
+pub const IMPORTED_EMAIL: Rule = Rule { can_hide: true, ..EMAIL };
 /// The user name and the password of a login: either can be older than the rules for new ones.
-pub const CREDENTIAL: Rule = Rule { min: 0, max: RAW_PASSWORD_MAX, is_email: false, is_unique: false };
+pub const CREDENTIAL: Rule = Rule { min: 0, max: RAW_PASSWORD_MAX, is_email: false, is_unique: false, can_hide: true };
 
 impl Rule {
+    /// The same with another minimum.
+    pub const fn at_least(self, min: usize) -> Self {
+        Self { min, ..self }
+    }
+
     /// The ways in which the text breaks the rule.
     pub fn problems(self, text: &str) -> Vec<Problem> {
         // PostgreSQL cannot store it.
@@ -54,8 +74,11 @@ impl Rule {
         if text.chars().count() > self.max || (self.is_unique && !key_fits(text)) {
             problems.push(Problem::TooLong(self.max));
         }
-        if self.is_email && !is_email(text) {
+        let hides = !self.can_hide && visible::hides(text);
+        if self.is_email && (hides || !is_email(text)) {
             problems.push(Problem::NotEmail);
+        } else if hides && problems.is_empty() {
+            problems.push(Problem::Invisible);
         }
         problems
     }
@@ -70,12 +93,6 @@ impl Rule {
 #[expect(clippy::cast_possible_truncation, reason = "each limit is far below 65,536, and this is for constants")]
 pub const fn width(max: usize) -> u16 {
     max as u16
-}
-
-/// The key under which a name is unique: compatibility form (NFKC), lower case, without surrounding spaces. It is the
-/// same on all engines, regardless of their collations.
-pub fn fold(name: &str) -> String {
-    name.trim().nfkc().collect::<String>().to_lowercase().nfkc().collect()
 }
 
 /// The forms of a user's or a session's uuid that the database may hold: as written, without dashes and with them.
@@ -141,11 +158,16 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_alike_have_one_key() {
-        for name in ["Alice", "ALICE", " alice ", "Ａｌｉｃｅ"] {
-            assert_eq!(fold(name), "alice", "{name:?}");
+    fn a_new_name_or_address_has_no_invisible_characters() {
+        for name in
+            ["ali\u{200b}ce", "ali\u{202e}ce", "alice\u{7}", "\u{3164}\u{3164}\u{3164}", "\u{301}\u{301}\u{301}"]
+        {
+            assert_eq!(USERNAME.problems(name), [Problem::Invisible], "{name:?}");
+            assert!(IMPORTED_USERNAME.problems(name).is_empty() && CREDENTIAL.problems(name).is_empty(), "{name:?}");
         }
-        assert_eq!(fold("JOSE\u{301}"), fold("josé"));
-        assert_ne!(fold("alice"), fold("alicé"));
+        for name in ["alice", "Jörg Müller", "οδος", "李小龙", "محمد", "a🦊b"] {
+            assert!(USERNAME.problems(name).is_empty(), "{name:?}");
+        }
+        assert_eq!(EMAIL.problems("a\u{200b}b@example.com"), [Problem::NotEmail]);
     }
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod admin;
+mod collisions;
 pub mod config_check;
 pub mod first_admin;
 pub mod healthcheck;

@@ -75,6 +75,10 @@ pub struct Auth {
         "write each origin, such as https://app.example.com, without a path"))]
     #[schemars(length(max = 20), inner(length(min = 1, max = 256)))]
     pub cors_origins: Vec<String>,
+    /// Minimum length of a user's full name, in characters. Defaults to 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 125))]
+    pub name_min_length: Option<i32>,
     /// Rules for new passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordRules>,

@@ -1,5 +1,8 @@
 //! Parts of the CEL rules (Common Expression Language) that come from the contract with the server.
 
+use std::fmt::Write as _;
+
+use sc_auth_contract::limits::HIDDEN;
 use sc_auth_contract::places::{DATA, MOUNTS, RUN};
 use sc_auth_contract::settings::{ALL, DecidedBy, Setting};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -40,6 +43,15 @@ pub fn origins() -> String {
     format!(
         "self.all(origin, origin.matches('^[a-zA-Z][-+.a-zA-Z0-9]*://{host}{port}$') && !origin.matches('^{no_page}:'))"
     )
+}
+
+/// The text has no control and no invisible characters.
+pub fn visible() -> String {
+    let ranges = HIDDEN.iter().fold(String::new(), |mut text, (first, last)| {
+        let _ = write!(text, r"\\x{{{:x}}}-\\x{{{:x}}}", u32::from(*first), u32::from(*last));
+        text
+    });
+    format!("self.matches('^[^{ranges}]*$')")
 }
 
 /// No additional variable of the pods is one that another field, or the operator itself, sets.
@@ -179,6 +191,18 @@ mod tests {
             }
         }
         patterns
+    }
+
+    #[test]
+    fn a_name_that_hides_characters_is_refused() {
+        let patterns = patterns("/properties/spec/properties/bootstrapAdmin/properties/username");
+        let accepts = |name: &str| patterns.iter().all(|pattern| pattern.is_match(name));
+        for name in ["admin", "J\u{f6}rg M\u{fc}ller", "\u{674e}\u{5c0f}\u{9f99}"] {
+            assert!(accepts(name), "{name:?}");
+        }
+        for name in ["ad\u{200b}min", "ad\u{202e}min", "ad\u{7}min", "\u{3164}\u{3164}\u{3164}", "admin\u{feff}"] {
+            assert!(!accepts(name), "{name:?}");
+        }
     }
 
     #[test]

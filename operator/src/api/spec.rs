@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Auth;
 use super::database::Database;
 use super::expose::{Expose, HttpRoute, Ingress, Monitoring, NetworkPolicy};
-use super::rules::{email, image, size_only_grows};
+use super::rules::{email, image, size_only_grows, visible};
 use super::status::ScAuthStatus;
 use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
 
@@ -182,11 +182,13 @@ pub enum DeletionPolicy {
 pub struct BootstrapAdmin {
     /// User name. Defaults to `admin`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new(visible()).message("write a name without invisible and control characters"))]
     #[schemars(length(min = USERNAME_MIN, max = USERNAME_MAX), regex(pattern = r"^\S(.*\S)?$"))]
     pub username: Option<String>,
     /// E-mail address. Defaults to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new(email()).message("write an address such as admin@example.com"))]
+    #[x_kube(validation = Rule::new(visible()).message("write an address without invisible and control characters"))]
     #[schemars(length(max = EMAIL_MAX))]
     pub email: Option<String>,
 }

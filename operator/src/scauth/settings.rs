@@ -61,6 +61,7 @@ impl Settings {
             registration,
             registration_domains,
             cors_origins,
+            name_min_length,
             password,
             legacy_tokens,
             coexist,
@@ -77,6 +78,7 @@ impl Settings {
         let who = registration.map(|registration| registration.as_setting(&registration_domains));
         serve.extend(who.map(|who| (settings::REGISTRATION, who)));
         serve.extend(list(settings::CORS_ORIGINS, &cors_origins));
+        serve.extend(name_min_length.map(|length| (settings::NAME_MIN_LENGTH, length.to_string())));
         serve.extend(legacy_tokens.map(old_tokens).unwrap_or_default());
         Self { common, serve }
     }
@@ -149,6 +151,7 @@ mod tests {
         let auth = json!({
             "issuer": "https://a", "audiences": ["a"], "accessTokenTtl": "1m", "refreshTokenTtl": "1h", "sessionTtl": "1d",
             "refreshTokens": "Reusable", "registration": "Domains", "registrationDomains": ["a"], "corsOrigins": ["https://a"],
+            "nameMinLength": 1,
             "password": {"minLength": 9, "blocklist": "None", "names": "Allowed"}, "coexist": true,
             "legacyTokens": {"secretKeyFrom": key, "allowWeak": true},
         });

@@ -21,6 +21,8 @@ pub enum Problem {
     TooShort(usize),
     #[error("Longer than maximum length {0}.")]
     TooLong(usize),
+    #[error("Contains invisible or control characters.")]
+    Invisible,
     #[error("Not a valid email address.")]
     NotEmail,
     #[error("Must be one of: {}.", .0.join(", "))]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use sc_auth_contract::settings;
 
-use crate::account::{fold, is_email};
+use crate::account::{domain_key, is_email};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registration {
@@ -31,7 +31,7 @@ impl FromStr for Registration {
         if NOBODY.contains(&word.as_str()) {
             return Ok(Self::Closed);
         }
-        let domains = text.split(',').map(|domain| fold(domain.trim().trim_start_matches('@').trim_end_matches('.')));
+        let domains = text.split(',').map(|domain| domain_key(domain.trim().trim_start_matches('@').trim_end_matches('.')));
         Ok(Self::Domains(domains.filter(|domain| !domain.is_empty()).collect()))
     }
 }
@@ -60,7 +60,8 @@ impl Registration {
         match self {
             Self::Open | Self::Closed => true,
             Self::Domains(domains) => {
-                fold(email).rsplit_once('@').is_some_and(|(_, domain)| domains.iter().any(|allowed| allowed == domain))
+                let domain = email.trim().rsplit_once('@').map(|(_, domain)| domain_key(domain));
+                domain.is_some_and(|domain| domains.contains(&domain))
             }
         }
     }
@@ -87,6 +88,9 @@ mod tests {
         for good in ["a@example.com", "A@EXAMPLE.ORG"] {
             assert!(registration.allows(good), "{good}");
         }
+        let Ok(german) = "bücher.example, STRASSE.example".parse::<Registration>();
+        assert!(german.allows("a@xn--bcher-kva.example") && german.allows("a@strasse.example"));
+        assert!(!german.allows("a@straße.example"), "another domain");
         for bad in ["a@sub.example.com", "a@notexample.com", "a@example.com@evil.test", "example.com"] {
             assert!(!registration.allows(bad), "{bad}");
         }

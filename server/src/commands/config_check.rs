@@ -1,17 +1,25 @@
 //! `config check`: the settings as `serve` would use them, everything that is wrong with them, and whether the database can
 //! be used.
 
+use std::fmt::Write as _;
+
 use anyhow::Context as _;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _};
 
+use super::collisions::Collisions;
 use crate::auth::keys;
 use crate::config::{Cli, Parsed, ServeArgs};
 use crate::deployment::DeploymentFile;
 use crate::identity::{self, Decision};
 use crate::logging;
-use crate::store::{Contents, Database, Engine, Store};
+use crate::store::{Contents, Database, Engine, Store, StoreError};
 use crate::terminal::{say, tell};
+
+/// The number of users to read at once.
+const PAGE: u64 = 1_000;
+/// The most lines about users.
+const NAMED: usize = 20;
 
 /// Returns whether the settings are valid, after printing each problem once.
 ///
@@ -46,6 +54,9 @@ pub async fn run(args: &ServeArgs, parsed: &Parsed) -> anyhow::Result<bool> {
     }
     if problems.is_empty() {
         say("\nThe settings are valid.")?;
+        if let Some(database) = &database {
+            compare_users(database).await?;
+        }
     }
     Ok(problems.is_empty())
 }
@@ -79,6 +90,53 @@ async fn try_database(database: &Database, deployment: &DeploymentFile) -> anyho
         }
     };
     Ok(format!("The {} database can be used; it {what}.", Engine::of(database).name()))
+}
+
+/// Prints the users whose names or addresses other users have too.
+async fn compare_users(database: &Database) -> anyhow::Result<()> {
+    match colliding(database).await {
+        Ok(text) if text.is_empty() => Ok(()),
+        Ok(text) => say(format_args!("\n{text}")).map_err(Into::into),
+        Err(error) => {
+            say(format_args!("\nThe users were not compared: {}.", logging::chain(&error))).map_err(Into::into)
+        }
+    }
+}
+
+/// The report of users with colliding names; empty if there are none. It writes nothing to the database.
+async fn colliding(database: &Database) -> Result<String, StoreError> {
+    let Some(store) = Store::open_to_read(database).await? else { return Ok(String::new()) };
+    let found = if store.contents().await? == Contents::Empty { Ok((0, Vec::new())) } else { collisions(&store).await };
+    store.close().await;
+    let (count, lines) = found?;
+    if count == 0 {
+        return Ok(String::new());
+    }
+    let mut text = format!("{count} users have a name or an address that another user has too; new ones are refused:");
+    for line in &lines {
+        let _ = write!(text, "\n  {line}");
+    }
+    if lines.len() == NAMED {
+        text.push_str("\n  …");
+    }
+    Ok(text)
+}
+
+/// The number of users who collide with earlier ones, and the lines about the first of them.
+async fn collisions(store: &Store) -> Result<(u64, Vec<String>), StoreError> {
+    let (mut seen, mut after, mut count, mut lines) = (Collisions::default(), 0, 0, Vec::new());
+    loop {
+        let page = store.old_rows(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok((count, lines)) };
+        after = last.id;
+        for row in &page {
+            let found = seen.add(row);
+            let own: Vec<_> = found.same.into_iter().chain(found.crossed).collect();
+            count += u64::from(!own.is_empty());
+            lines.extend(own);
+            lines.truncate(NAMED);
+        }
+    }
 }
 
 fn table(matches: &ArgMatches) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use clap::Args;
-use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, SESSION_TTL_MAX};
+use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, NAME_MAX, SESSION_TTL_MAX};
 use sc_auth_contract::settings::{self, LegacyTokens, RefreshTokens, Switch};
 use secrecy::SecretString;
 
@@ -110,6 +110,15 @@ pub struct GuardArgs {
     /// separated by commas.
     #[arg(long, env = settings::REGISTRATION.name, default_value = settings::REGISTRATION.default, value_name = "WHO")]
     pub registration: Registration,
+    /// Minimum length of a user's full name, in characters.
+    #[arg(
+        long,
+        env = settings::NAME_MIN_LENGTH.name,
+        default_value = settings::NAME_MIN_LENGTH.default,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(NAME_MAX)),
+        value_name = "COUNT"
+    )]
+    pub name_min_length: u16,
     /// Networks of the proxies whose X-Forwarded-For is trusted, separated by commas, or `direct` if clients
     /// connect without a proxy. Without it, nothing is limited by client address, since all clients may share the
     /// address of a proxy.

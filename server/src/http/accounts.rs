@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::openapi::answers::{BodyRefusals, Empty, Failure, LimitedRefusals, NewUserRefusals, Refusals};
 use super::openapi::examples::failure;
 use super::rate_limits::Limited;
-use crate::account::{CREDENTIAL, EMAIL, NAME, Problem, USERNAME};
+use crate::account::{CREDENTIAL, EMAIL, Problem, USERNAME};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::claims::Kind;
 use crate::auth::client::Client;
@@ -44,7 +44,7 @@ impl NewAccount {
     pub fn check(&self, problems: &mut Problems, app: &App) {
         let Self { username, name, email, password } = self;
         problems.check("username", username, USERNAME);
-        problems.check("name", name, NAME);
+        problems.check("name", name, app.settings.name);
         problems.check("email", email, EMAIL);
         check_password(problems, app, "password", password, &[username, name, email]);
     }
@@ -235,12 +235,12 @@ pub async fn change_me(
     fields: Fields,
 ) -> Result<Done, ApiError> {
     let (body, mut problems) = fields.read::<ChangeMeBody>()?;
-    body.fields().check(&mut problems);
+    body.fields(app.settings.name).check(&mut problems);
     if let Some(email) = &body.email {
         check_domain(&mut problems, &app, email);
     }
     problems.refuse()?;
-    let (given, changes) = (body.fields().given(), body.changes());
+    let (given, changes) = (body.fields(app.settings.name).given(), body.changes());
     let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: None };
     app.sessions.store.change_user(bearer.user.id, changes, guard, app.now()).await?;
     let entry = Entry::new(Event::AccountChanged, AuditOutcome::Success).by(&bearer.user);

@@ -9,6 +9,7 @@ use super::error::ApiError;
 use super::proxy_warnings::ProxyWarnings;
 use super::rate_limits::{Limited, RateLimits};
 use super::warnings::Warnings;
+use crate::account::Rule;
 use crate::auth::client::Client;
 use crate::auth::password::policy::Policy;
 use crate::auth::proxies::TrustedProxies;
@@ -35,6 +36,8 @@ impl App {
 /// The settings by which the API refuses requests.
 pub struct Settings {
     pub policy: Policy,
+    /// The rule for a user's full name.
+    pub name: Rule,
     pub registration: Registration,
     pub trusted_proxies: TrustedProxies,
     /// Warnings about proxies that hide the addresses of clients.

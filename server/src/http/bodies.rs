@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::changed::{ChangedField, ChangedFields};
-use crate::account::{EMAIL, NAME};
+use crate::account::{EMAIL, Rule};
 use crate::store::{Changes, ListedUser, Role, RoleInfo, User};
 
 #[derive(Deserialize, ToSchema)]
@@ -37,10 +37,11 @@ pub struct ChangeMeBody {
 }
 
 impl ChangeMeBody {
-    pub fn fields(&self) -> ChangedFields<'_> {
+    /// `rule` is that of the name.
+    pub fn fields(&self, rule: Rule) -> ChangedFields<'_> {
         let Self { name, email } = self;
         ChangedFields(vec![
-            ChangedField::text("name", name.as_deref(), NAME),
+            ChangedField::text("name", name.as_deref(), rule),
             ChangedField::text("email", email.as_deref(), EMAIL),
         ])
     }
@@ -135,11 +136,11 @@ pub struct UserChangesBody {
 }
 
 impl UserChangesBody {
-    /// The password has rules of its own.
-    pub fn fields(&self) -> ChangedFields<'_> {
+    /// `rule` is that of the name. The password has rules of its own.
+    pub fn fields(&self, rule: Rule) -> ChangedFields<'_> {
         let Self { name, email, password, role_name, disabled } = self;
         ChangedFields(vec![
-            ChangedField::text("name", name.as_deref(), NAME),
+            ChangedField::text("name", name.as_deref(), rule),
             ChangedField::text("email", email.as_deref(), EMAIL),
             ChangedField::other("password", password.is_some()),
             ChangedField::other("role_name", role_name.is_some()),
@@ -265,7 +266,9 @@ mod fields {
     }
 
     pub fn name() -> Schema {
-        with_rule(text("The full name.", "Alice Smith"), account::NAME).build().into()
+        // The minimum is a setting.
+        let text = text("The full name, by default of 3 characters or more.", "Alice Smith");
+        with_rule(text, account::NAME.at_least(0)).build().into()
     }
 
     pub fn email() -> Schema {

@@ -157,7 +157,7 @@ async fn apply(
     check_changes(&body, user.as_ref(), &mut problems, app);
     problems.refuse()?;
     let user = user.ok_or_else(not_found)?;
-    let detail = body.fields().given();
+    let detail = body.fields(app.settings.name).given();
     let password_hash = match body.password.take() {
         Some(password) => Some(hash(app, password, Standing::Known).await?),
         None => None,
@@ -174,7 +174,7 @@ async fn apply(
 
 /// Adds the problems of the changes. A password must not be one of the user's own names, present or new.
 fn check_changes(body: &UserChangesBody, user: Option<&User>, problems: &mut Problems, app: &App) {
-    body.fields().check(problems);
+    body.fields(app.settings.name).check(problems);
     if let (Some(password), Some(user)) = (&body.password, user) {
         let name = problems.given("name", body.name.as_ref()).or(user.name.as_ref());
         let email = problems.given("email", body.email.as_ref()).or(user.email.as_ref());

@@ -57,19 +57,28 @@ impl Store {
     /// # Errors
     /// If it cannot be reached at the first attempt, or is neither empty nor ours.
     pub async fn look_at(database: &Database) -> Result<Contents, StoreError> {
+        let Some(store) = Self::open_to_read(database).await? else { return Ok(Contents::Empty) };
+        let contents = store.contents().await;
+        store.close().await;
+        contents
+    }
+
+    /// A store over a separate connection, for reading. `None` if the database is a file that does not exist, which is
+    /// not created.
+    ///
+    /// # Errors
+    /// If it cannot be reached at the first attempt.
+    pub async fn open_to_read(database: &Database) -> Result<Option<Self>, StoreError> {
         let pool = match database {
             Database::Sqlite(_) => match database.file().as_deref().and_then(read_only) {
                 Some(options) => EnginePool::Sqlite(open_one(&options).await?),
-                None => return Ok(Contents::Empty),
+                None => return Ok(None),
             },
             Database::MySql(options) => EnginePool::MySql(open_one(options.as_ref()).await?),
             Database::Postgres(options) => EnginePool::Postgres(open_one(options.as_ref()).await?),
         };
-        let store =
-            Self { pool, has_old_tables: Arc::default(), same: SameDatabase::default(), file: SameFile::default() };
-        let contents = store.contents().await;
-        store.close().await;
-        contents
+        let (same, file) = (SameDatabase::default(), SameFile::default());
+        Ok(Some(Self { pool, has_old_tables: Arc::default(), same, file }))
     }
 
     /// From now on, refuses new connections that lead to another database, and does not recreate a removed file. Call

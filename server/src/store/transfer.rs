@@ -1,6 +1,6 @@
 //! Imports and exports many users at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, Query};
@@ -8,9 +8,9 @@ use sqlx::FromRow;
 use time::PrimitiveDateTime;
 
 use super::schema::Users;
-use super::users::{insertion, row, select_users};
+use super::users::{Names, existing_names, insertion, row, select_users};
 use super::{ListedUser, NewUser, Store, StoreError, Tx};
-use crate::account::fold;
+use crate::account::{Field, key};
 
 /// A user with all data.
 #[derive(Debug, FromRow)]
@@ -40,7 +40,7 @@ pub struct OldRow {
 type Numbered = (u64, NewUser);
 
 impl Store {
-    /// Creates all users of a batch except those whose names are taken, in one transaction. Returns the line numbers of
+    /// Creates all users of a batch except those whose names or addresses are taken, in one transaction. Returns the line numbers of
     /// the others, and the reasons.
     pub async fn import(&self, batch: &[Numbered], now: UnixTime) -> Result<Vec<(u64, String)>, StoreError> {
         self.transaction(|tx| {
@@ -113,44 +113,33 @@ fn beginning(text: &str) -> LikeExpr {
 }
 
 async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: UnixTime) -> Result<Vec<(u64, String)>, StoreError> {
-    let mut taken = HashMap::new();
-    for (field, column, values) in [
-        ("username", Users::UsernameKey, keys(&batch, |user| Some(fold(&user.username)))),
-        ("email", Users::EmailKey, keys(&batch, |user| user.email.as_deref().map(fold))),
-        ("uuid", Users::Uuid, keys(&batch, |user| Some(user.uuid.clone()))),
-    ] {
-        taken.insert(field, existing(tx, column, values).await?);
-    }
+    let users: Vec<_> = batch
+        .into_iter()
+        .map(|(number, user)| (number, Names::of(Some(&user.username), user.email.as_deref()), user))
+        .collect();
+    let keys = users.iter().flat_map(|(_, own, _)| own.keys().cloned()).collect();
+    let (mut names, mut addresses) = existing_names(tx, None, keys).await?;
+    let mut uuids = existing(tx, Users::Uuid, users.iter().map(|(.., user)| user.uuid.clone()).collect()).await?;
     let (mut refused, mut rows) = (Vec::new(), Vec::new());
-    for (number, user) in batch {
-        let own = [
-            ("username", Some(fold(&user.username))),
-            ("email", user.email.as_deref().map(fold)),
-            ("uuid", Some(user.uuid.clone())),
-        ];
-        let problem = own.iter().find_map(|(field, key)| {
-            let key = key.as_ref()?;
-            taken.get(field).is_some_and(|taken| taken.contains(key)).then(|| format!("{field} already exists"))
-        });
+    for (number, own, user) in users {
+        let problem = match own.taken(&names, &addresses) {
+            Some((field, other)) if field == other => Some(format!("{} already exists", field.as_str())),
+            Some((field, other)) => Some(format!("{} is the {} of another user", field.as_str(), other.as_str())),
+            None => uuids.contains(&user.uuid).then(|| "uuid already exists".to_owned()),
+        };
         if let Some(problem) = problem {
             refused.push((number, problem));
             continue;
         }
-        for (field, key) in own {
-            if let (Some(key), Some(taken)) = (key, taken.get_mut(field)) {
-                taken.insert(key);
-            }
-        }
+        names.insert(key(Field::Username, &user.username));
+        addresses.extend(user.email.as_deref().map(|email| key(Field::Email, email)));
+        uuids.insert(user.uuid.clone());
         rows.push(row(user, now));
     }
     if !rows.is_empty() {
         tx.execute(&insertion(rows)).await?;
     }
     Ok(refused)
-}
-
-fn keys(batch: &[Numbered], key: impl Fn(&NewUser) -> Option<String>) -> Vec<String> {
-    batch.iter().filter_map(|(_, user)| key(user)).collect()
 }
 
 async fn existing(tx: &mut Tx, column: Users, values: Vec<String>) -> Result<HashSet<String>, StoreError> {

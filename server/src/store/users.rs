@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod listing;
+mod taken;
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement};
@@ -11,10 +12,11 @@ use time::PrimitiveDateTime;
 
 use super::schema::{Roles, Users};
 use super::{Role, Store, StoreError};
-use crate::account::{fold, uuid_forms};
+use crate::account::{Field, fold, former_fold, key, uuid_forms};
 use crate::clock::to_calendar;
 pub(super) use change::end_sessions;
 pub use listing::UserFilter;
+pub(super) use taken::{Names, existing_names};
 
 /// A user, as returned to clients: existing clients expect this order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -87,7 +89,7 @@ impl Changes {
         let text = |text: &Option<String>| text.as_deref().map(Expr::from);
         let columns = [
             (Users::Name, text(&self.name)),
-            (Users::EmailKey, self.email.as_deref().map(fold).map(Expr::from)),
+            (Users::EmailKey, self.email.as_deref().map(|email| key(Field::Email, email)).map(Expr::from)),
             (Users::Email, text(&self.email)),
             (Users::Password, text(&self.password_hash)),
             (Users::RoleId, self.role.map(Role::id_query)),
@@ -126,7 +128,8 @@ pub(super) fn select_users() -> SelectStatement {
     columns(Query::select().from(Users::Table)).to_owned()
 }
 
-/// Rows that the legacy service has written have no key yet: they match by the name itself.
+/// Rows that the legacy service has written have no key yet: they match by the name itself. Others may still have the key
+/// of a release before 0.3.
 fn by_username(username: &str) -> SelectStatement {
     let key = Expr::col((Users::Table, Users::UsernameKey));
     let by_name = key.clone().is_null().and(Expr::col((Users::Table, Users::Username)).eq(username));
@@ -134,7 +137,7 @@ fn by_username(username: &str) -> SelectStatement {
         .column((Users::Table, Users::Password))
         .column((Users::Table, Users::UsernameKey))
         .column((Users::Table, Users::LoginEpoch))
-        .and_where(key.eq(fold(username)).or(by_name))
+        .and_where(key.is_in([fold(username), former_fold(username)]).or(by_name))
         .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null())
         .to_owned()
 }
@@ -152,8 +155,12 @@ impl Store {
     /// The user of that name with the hash of the password.
     pub async fn credentials(&self, username: &str) -> Result<Option<Credentials>, StoreError> {
         let mut found: Vec<Credentials> = self.fetch_all(&by_username(username)).await?;
-        // An exact match takes precedence over one that differs in case or form.
-        found.sort_by_key(|found| found.user.username() != username);
+        // An exact match takes precedence over one that differs in case or form, and one that an earlier release would
+        // have found over others.
+        let former = former_fold(username);
+        found.sort_by_key(|found| {
+            (found.user.username() != username, found.username_key.as_deref() != Some(former.as_str()))
+        });
         let found = found.into_iter().next();
         if let Some(Credentials { user, username_key: None, .. }) = &found {
             self.complete_keys(user).await?;
@@ -163,11 +170,12 @@ impl Store {
 
     /// Fills in the keys of a row that the legacy service has written, unless another row has them.
     async fn complete_keys(&self, user: &User) -> Result<(), StoreError> {
-        let email_key = user.email.as_deref().map(fold);
-        for (column, key) in [(Users::UsernameKey, user.username.as_deref().map(fold)), (Users::EmailKey, email_key)] {
+        let email_key = user.email.as_deref().map(|email| key(Field::Email, email));
+        for (column, value) in [(Users::UsernameKey, user.username.as_deref().map(fold)), (Users::EmailKey, email_key)]
+        {
             let update = Query::update()
                 .table(Users::Table)
-                .value(column, key)
+                .value(column, value)
                 .and_where(Expr::col(Users::Id).eq(user.id))
                 .to_owned();
             match self.execute(&update).await {
@@ -214,7 +222,7 @@ impl Store {
 type Row = Vec<(Users, Expr)>;
 
 pub(super) fn row(user: NewUser, now: UnixTime) -> Row {
-    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(fold));
+    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(|email| key(Field::Email, email)));
     vec![
         (Users::Uuid, user.uuid.into()),
         (Users::Email, user.email.into()),

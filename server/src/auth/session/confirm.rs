@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use super::{
     AuditOutcome, Authenticated, Client, Compared, Entry, Event, HasherError, Proof, SessionError, Sessions, Standing,
 };
-use crate::account::fold;
+use crate::account::{NO_PASSWORD, fold};
 use crate::auth::throttle::{Ends, WrongPasswords};
 
 impl Sessions {
@@ -86,7 +86,7 @@ impl Sessions {
         stored: Option<String>,
         standing: Standing,
     ) -> Result<Compared, SessionError> {
-        if let Some(stored) = stored {
+        if let Some(stored) = stored.filter(|stored| stored != NO_PASSWORD) {
             match self.hasher.verify(password.clone(), stored, standing).await {
                 Err(HasherError::Hash(error)) => {
                     tracing::error!(%error, "cannot use a stored password hash; the user needs a new password");

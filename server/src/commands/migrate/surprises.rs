@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use crate::account::fold;
 use crate::auth::password::{Caps, Stored};
+use crate::commands::collisions::Collisions;
 use crate::store::{OldRow, Origin, Plan, Role, Store, StoreError};
 use crate::terminal::say;
 
@@ -29,6 +29,8 @@ pub struct Surprises {
     too_costly: Lines,
     /// Users whose name or address differs from an older user's only in case: only its exact form finds them.
     colliding: Lines,
+    /// Users whose name is another user's address, or the reverse.
+    crossed: Lines,
     /// Users without a role that has a name.
     without_role: Lines,
     /// Of the accounts that attackers try first.
@@ -68,7 +70,7 @@ impl Lines {
 
 impl Surprises {
     pub async fn find(store: &Store, caps: Caps, plan: &Plan) -> Result<Self, StoreError> {
-        let (mut found, mut seen, mut after) = (Self::default(), HashMap::new(), 0);
+        let (mut found, mut seen, mut after) = (Self::default(), Collisions::default(), 0);
         let mut guesses = Guesses::default();
         let named: HashMap<i32, String> =
             store.roles().await?.into_iter().filter_map(|role| Some((role.id, role.name?))).collect();
@@ -85,13 +87,9 @@ impl Surprises {
                     found.without_role.push(shown(row));
                 }
                 guesses.take(row, role.is_some_and(|role| role == Role::Admin.name()));
-                for (kind, value) in [("name", &row.username), ("address", &row.email)] {
-                    let Some(value) = value else { continue };
-                    // A digest takes less memory than the text: there may be millions.
-                    if let Some(owner) = seen.insert((kind, digest(&fold(value))), row.id) {
-                        found.colliding.push(format_args!("{value}: the same {kind} as the user with id {owner}"));
-                    }
-                }
+                let collisions = seen.add(row);
+                collisions.same.iter().for_each(|line| found.colliding.push(line));
+                collisions.crossed.iter().for_each(|line| found.crossed.push(line));
             }
         }
         found.guessed = guesses.check(store, plan, caps).await?;
@@ -149,6 +147,7 @@ impl Surprises {
              sets the memory limit)",
         )?;
         self.colliding.print("can log in only with the exact form of the name")?;
+        self.crossed.print("have a name that is another user's address, or the reverse, and keep it")?;
         self.print_guessed()
     }
 
@@ -178,11 +177,4 @@ fn shown(row: &OldRow) -> String {
 /// The names of the columns that are NULL.
 fn missing(columns: &[(&str, bool)]) -> String {
     columns.iter().filter(|(_, is_null)| *is_null).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-}
-
-fn digest(text: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }

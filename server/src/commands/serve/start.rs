@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::imported;
+use crate::account::NAME;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys::KeyRing;
 use crate::auth::old_tokens::OldTokens;
@@ -95,6 +96,7 @@ impl<'a> Start<'a> {
         };
         let settings = Settings {
             policy: self.policy.clone(),
+            name: NAME.at_least(usize::from(args.guards.name_min_length)),
             registration: args.guards.registration.clone(),
             trusted_proxies: args.guards.trusted_proxies.clone(),
             proxy_warnings: ProxyWarnings::default(),

@@ -2,15 +2,54 @@
 
 use sea_query::{Expr, ExprTrait as _, Order, Query};
 
-use crate::account::fold;
+use crate::account::{Field, key};
 use crate::store::schema::{Roles, Users};
 use crate::store::{Engine, Role, StoreError, Tx};
 
 const BATCH: u64 = 500;
 
+/// The columns of keys, and what each is made of.
+const KEYS: [(Users, Field); 2] = [(Users::UsernameKey, Field::Username), (Users::EmailKey, Field::Email)];
+
 pub async fn complete(tx: &mut Tx) -> Result<(), StoreError> {
     create_roles(tx).await?;
     fill_keys(tx).await
+}
+
+/// Replaces the keys of earlier releases, which folded case and domains less thoroughly. A row keeps its key if another
+/// row has the new one: its user is found as before.
+pub async fn renew_keys(tx: &mut Tx) -> Result<(), StoreError> {
+    let mut last = 0;
+    loop {
+        commit_batch(tx).await?;
+        let rows = with_keys(tx, last).await?;
+        let Some((id, ..)) = rows.last() else { return Ok(()) };
+        last = *id;
+        for (id, username, email, username_key, email_key) in &rows {
+            for ((column, field), (value, former)) in
+                KEYS.into_iter().zip([(username, username_key), (email, email_key)])
+            {
+                let (Some(value), Some(former)) = (value, former) else { continue };
+                let new = key(field, value);
+                if new != *former && !set_key(tx, *id, column, &new).await? {
+                    tracing::warn!(user_id = id, ?column, "two users have names or addresses that differ only in form");
+                }
+            }
+        }
+    }
+}
+
+type Keyed = (i32, Option<String>, Option<String>, Option<String>, Option<String>);
+
+async fn with_keys(tx: &mut Tx, after: i32) -> Result<Vec<Keyed>, StoreError> {
+    let select = Query::select()
+        .columns([Users::Id, Users::Username, Users::Email, Users::UsernameKey, Users::EmailKey])
+        .from(Users::Table)
+        .and_where(Expr::col(Users::Id).gt(after))
+        .order_by(Users::Id, Order::Asc)
+        .limit(BATCH)
+        .to_owned();
+    tx.fetch_all(&select).await
 }
 
 /// Creates missing roles. The legacy service may have them under other ids, or twice.
@@ -44,9 +83,9 @@ async fn fill_keys(tx: &mut Tx) -> Result<(), StoreError> {
         let Some((id, ..)) = rows.last() else { return Ok(()) };
         last = *id;
         for (id, username, email) in &rows {
-            for (column, value) in [(Users::UsernameKey, username), (Users::EmailKey, email)] {
+            for ((column, field), value) in KEYS.into_iter().zip([username, email]) {
                 let Some(value) = value else { continue };
-                if !set_key(tx, *id, column, &fold(value)).await? {
+                if !set_key(tx, *id, column, &key(field, value)).await? {
                     tracing::warn!(user_id = id, ?column, "two users have names or addresses that differ only in case");
                 }
             }

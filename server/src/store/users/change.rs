@@ -7,7 +7,9 @@ use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
 use super::super::schema::{Roles, Sessions, Tokens, Users};
 use super::super::{Role, Store, StoreError, Tx};
+use super::taken::refuse_taken;
 use super::{Changes, to_datetime};
+use crate::account::NO_PASSWORD;
 
 impl Store {
     /// Returns whether the user exists. A new password, and disabling the user, end the user's sessions.
@@ -97,6 +99,9 @@ async fn change(
         refuse_last_admin(tx, user_id).await?;
     }
     let Some(user) = guard.lock(tx, user_id).await? else { return Ok(false) };
+    if let Some(email) = &changes.email {
+        refuse_taken(tx, Some(user_id), None, Some(email)).await?;
+    }
     let update = Query::update()
         .table(Users::Table)
         .value(Users::UpdatedAt, to_datetime(now))
@@ -150,6 +155,7 @@ async fn refuse_last_admin(tx: &mut Tx, user_id: i32) -> Result<(), StoreError> 
     for column in [Users::Uuid, Users::Username, Users::Password] {
         admins.and_where(Expr::col(column).is_not_null());
     }
+    admins.and_where(Expr::col(Users::Password).ne(NO_PASSWORD));
     let admins: Vec<(i32,)> = tx.fetch_varying(&admins).await?;
     if admins == [(user_id,)] { Err(StoreError::LastAdmin) } else { Ok(()) }
 }

@@ -3,6 +3,7 @@
 use sc_auth_contract::time::UnixTime;
 use sea_query::InsertStatement;
 
+use super::taken::refuse_taken;
 use super::{NewUser, insertion, row};
 use crate::store::{Actor, Store, StoreError, identity};
 
@@ -10,15 +11,19 @@ impl Store {
     /// Creates a user. `actor` is the Admin who does it; `None` for a registration or a command.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] if the name or the address belongs to another user, [`StoreError::SessionOver`] or
+    /// [`StoreError::Taken`] if the name or the address is the name or the address of another user, [`StoreError::SessionOver`] or
     /// [`StoreError::NotAdmin`] if the actor is no longer allowed to.
     pub async fn create_user(&self, user: NewUser, actor: Option<&Actor>, now: UnixTime) -> Result<(), StoreError> {
+        let (username, email) = (user.username.clone(), user.email.clone());
         let insertion = self.insertion_of(user, now).await?;
-        let Some(actor) = actor else { return self.execute(&insertion).await.map(|_| ()) };
         self.transaction(|tx| {
-            let (actor, insertion) = (actor.clone(), insertion.clone());
+            let (actor, insertion) = (actor.cloned(), insertion.clone());
+            let (username, email) = (username.clone(), email.clone());
             Box::pin(async move {
-                actor.lock(tx).await?;
+                if let Some(actor) = actor {
+                    actor.lock(tx).await?;
+                }
+                refuse_taken(tx, None, Some(&username), email.as_deref()).await?;
                 tx.execute(&insertion).await.map(|_| ())
             })
         })
@@ -27,10 +32,13 @@ impl Store {
 
     /// Creates the first Admin, and records the `id` of the Secret with the password.
     pub async fn create_first_admin(&self, user: NewUser, secret_id: &str, now: UnixTime) -> Result<(), StoreError> {
+        let (username, email) = (user.username.clone(), user.email.clone());
         let insertion = self.insertion_of(user, now).await?;
         self.transaction(|tx| {
             let (insertion, secret_id) = (insertion.clone(), secret_id.to_owned());
+            let (username, email) = (username.clone(), email.clone());
             Box::pin(async move {
+                refuse_taken(tx, None, Some(&username), email.as_deref()).await?;
                 tx.execute(&insertion).await?;
                 identity::set_bootstrap(tx, &secret_id).await
             })

@@ -5,7 +5,7 @@ use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, SelectStatement};
 use super::super::schema::{Roles, Users};
 use super::super::{Role, Store, StoreError};
 use super::{ListedUser, User, select_users};
-use crate::account::fold;
+use crate::account::{NO_PASSWORD, domain_key, fold};
 
 /// The users to list.
 #[derive(Debug, Default, Clone)]
@@ -28,6 +28,8 @@ fn matching(filter: &UserFilter) -> SelectStatement {
             Expr::col((Users::Table, Users::UsernameKey))
                 .like(pattern(&folded))
                 .or(Expr::col((Users::Table, Users::EmailKey)).like(pattern(&folded)))
+                // The keys have domains in Unicode, whichever form was given.
+                .or(Expr::col((Users::Table, Users::EmailKey)).like(pattern(&in_unicode(&folded))))
                 .or(Expr::expr(Func::lower(Expr::col((Users::Table, Users::Name)))).like(pattern(&text.to_lowercase()))),
         );
     }
@@ -38,6 +40,15 @@ fn matching(filter: &UserFilter) -> SelectStatement {
         select.and_where(Expr::col((Users::Table, Users::Disabled)).eq(disabled));
     }
     select
+}
+
+/// An address, a domain, or the end of either, with the domain in Unicode.
+fn in_unicode(folded: &str) -> String {
+    match folded.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain_key(domain)),
+        None if folded.contains("xn--") => domain_key(folded),
+        None => folded.to_owned(),
+    }
 }
 
 impl Store {
@@ -58,6 +69,7 @@ impl Store {
         for column in [Users::Uuid, Users::Username, Users::Password] {
             select.and_where(Expr::col((Users::Table, column)).is_not_null());
         }
+        select.and_where(Expr::col((Users::Table, Users::Password)).ne(NO_PASSWORD));
         Ok(self.fetch_optional::<User>(select.limit(1)).await?.is_some())
     }
 }

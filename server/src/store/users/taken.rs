@@ -1,0 +1,80 @@
+//! Whether a name or an address belongs to another user already. The indexes refuse an equal key; here also equal are the
+//! keys of earlier releases, and a name and an address: a user could otherwise pass for the owner of the address.
+
+use std::collections::{BTreeSet, HashSet};
+
+use sea_query::{Expr, ExprTrait as _, Query};
+
+use super::super::error::UniqueField;
+use super::super::schema::Users;
+use super::super::{StoreError, Tx};
+use crate::account::{forms, forms_of_address};
+
+/// The keys of a user's names that nobody else may have.
+#[derive(Debug, Default, Clone)]
+pub struct Names {
+    username: BTreeSet<String>,
+    email: BTreeSet<String>,
+}
+
+impl Names {
+    pub fn of(username: Option<&str>, email: Option<&str>) -> Self {
+        Self {
+            username: username.map(forms).unwrap_or_default(),
+            email: email.map(forms_of_address).unwrap_or_default(),
+        }
+    }
+
+    /// Whether one of these existing keys of names and addresses is equal, and to which of them.
+    pub fn taken(&self, names: &HashSet<String>, addresses: &HashSet<String>) -> Option<(UniqueField, UniqueField)> {
+        let among =
+            |forms: &BTreeSet<String>, existing: &HashSet<String>| forms.iter().any(|key| existing.contains(key));
+        [
+            (UniqueField::Username, &self.username, UniqueField::Username, names),
+            (UniqueField::Email, &self.email, UniqueField::Email, addresses),
+            (UniqueField::Username, &self.username, UniqueField::Email, addresses),
+            (UniqueField::Email, &self.email, UniqueField::Username, names),
+        ]
+        .into_iter()
+        .find_map(|(own, forms, other, existing)| among(forms, existing).then_some((own, other)))
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.username.union(&self.email)
+    }
+}
+
+/// The keys of names and of addresses, among these, that users other than `own_id` have.
+pub async fn existing_names(
+    tx: &mut Tx,
+    own_id: Option<i32>,
+    keys: Vec<String>,
+) -> Result<(HashSet<String>, HashSet<String>), StoreError> {
+    let (mut names, mut addresses) = (HashSet::new(), HashSet::new());
+    for (column, found) in [(Users::UsernameKey, &mut names), (Users::EmailKey, &mut addresses)] {
+        let mut select = Query::select();
+        select.column(column).from(Users::Table).and_where(Expr::col(column).is_in(keys.clone()));
+        if let Some(id) = own_id {
+            select.and_where(Expr::col(Users::Id).ne(id));
+        }
+        let rows: Vec<(Option<String>,)> = tx.fetch_varying(&select).await?;
+        found.extend(rows.into_iter().filter_map(|(key,)| key));
+    }
+    Ok((names, addresses))
+}
+
+/// # Errors
+/// [`StoreError::Taken`] if another user than `own_id` has the name or the address, as a name or as an address.
+pub async fn refuse_taken(
+    tx: &mut Tx,
+    own_id: Option<i32>,
+    username: Option<&str>,
+    email: Option<&str>,
+) -> Result<(), StoreError> {
+    let names = Names::of(username, email);
+    let (taken, addresses) = existing_names(tx, own_id, names.keys().cloned().collect()).await?;
+    match names.taken(&taken, &addresses) {
+        Some((field, _)) => Err(StoreError::Taken(field)),
+        None => Ok(()),
+    }
+}
