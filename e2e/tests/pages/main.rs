@@ -168,7 +168,7 @@ fn users_in_files() {
     let admin = "echo 'correct horse battery' | sc-auth-server admin create bob --password-stdin";
     let begin = format!("cd \"$(mktemp -d)\"\nPATH={}:$PATH\n{admin}", programs());
     let end = "DATABASE_URL=sqlite:other.db sc-auth-server users export -; rm -r \"$PWD\"".to_owned();
-    let said = paste(&[&[begin][..], &blocks("docs/users.md", ""), &[end]].concat());
+    let said = paste(&[&[begin][..], &section("docs/users.md", "# Import and export users", &[]), &[end]].concat());
     assert!(said.contains("\"username\":\"bob\""), "{said}");
 }
 

@@ -81,6 +81,39 @@ async fn invalid_lines_are_reported_and_the_others_imported(engine: Engine) {
     server.uuid_of(&admin, "bob").await;
 }
 
+#[tokio::test]
+async fn a_file_of_another_service_is_imported_without_damage() {
+    let database = Database::create(Engine::Sqlite).await;
+    let import = async |name: &str, bytes: &[u8]| {
+        std::fs::write(database.folder.path().join(name), bytes).unwrap();
+        let output = run(&database, &["users", "import", name], &[]).await;
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let latin = b"{\"username\":\"anna\"}\n{\"username\":\"J\xf6rg\"}\r\n{\"username\":\"bert\"}\n{\"username\":\"ca";
+    let (is_fine, said, problems) = import("latin", latin).await;
+    assert_eq!((is_fine, said.as_str()), (false, "2 users imported, 2 lines refused.\n"));
+    assert!(problems.contains("line 2: not UTF-8 at byte 15") && problems.contains("iconv"), "{problems}");
+    assert!(problems.contains("line 4: not JSON: it ends before the object does"), "{problems}");
+    let array = "\u{feff}[\n {\"username\": \"Jörg\",\n  \"email\": \"\"},\n {\"username\": \"Dora\", \"role\": \"ADMIN\"}\n]\n";
+    let (is_fine, said, _) = import("array", array.as_bytes()).await;
+    assert_eq!((is_fine, said.as_str()), (true, "2 users imported, 0 lines refused.\n"));
+    let wide: Vec<u8> = array.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (is_fine, said, problem) = import("wide", &wide).await;
+    assert!(
+        !is_fine && said.is_empty() && problem.contains("the file is UTF-16; convert it first: iconv"),
+        "{problem}"
+    );
+    // What is exported is imported again, unchanged.
+    assert!(run(&database, &["users", "export", "exported"], &[]).await.status.success());
+    let exported = std::fs::read_to_string(database.folder.path().join("exported")).unwrap();
+    assert!(exported.contains("Jörg") && !exported.contains('\u{fffd}'), "{exported}");
+    let other = Database::create(Engine::Sqlite).await;
+    let output = run_with_input(&other, &["users", "import", "-"], &exported).await;
+    assert_eq!(text(&output.stdout), "4 users imported, 0 lines refused.\n", "{}", text(&output.stderr));
+    let again = text(&run(&other, &["users", "export", "-"], &[]).await.stdout);
+    assert_eq!(again, exported);
+}
+
 async fn a_list_of_thousands_is_returned_completely(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     let mut lines = String::new();

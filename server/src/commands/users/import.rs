@@ -1,11 +1,13 @@
 //! `users import`: each batch is one transaction; lines that cannot be imported are skipped and reported.
 
+mod source;
+
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, BufReader};
 
 use anyhow::Context as _;
 
-use super::line::Line;
+use super::line::{Line, Parsed};
 use crate::auth::audit::{self, AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::password::Caps;
@@ -14,15 +16,14 @@ use crate::commands::open;
 use crate::config::UsersArgs;
 use crate::store::{NewUser, Store};
 use crate::terminal::{say, tell};
+use source::Source;
 
 /// The number of users in one transaction.
 const BATCH: usize = 500;
-/// The longest line, in bytes.
-const LINE: u64 = 16 * 1024;
 
 pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     let store = open::migrated(&args.database, &args.deployment).await?;
-    let mut import = Import { store: &store, caps: args.hash.caps(), number: 0, taken: 0, refused: 0 };
+    let mut import = Import { store: &store, caps: args.hash.caps(), taken: 0, refused: 0, has_told: false };
     if args.file.as_os_str() == "-" {
         import.read(&mut std::io::stdin().lock()).await?;
     } else {
@@ -41,19 +42,20 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
 struct Import<'a> {
     store: &'a Store,
     caps: Caps,
-    /// The number of the last line that was read.
-    number: u64,
     taken: u64,
     refused: u64,
+    /// Whether the note about `email_verified` was written.
+    has_told: bool,
 }
 
 impl Import<'_> {
-    async fn read(&mut self, source: &mut impl BufRead) -> anyhow::Result<()> {
+    async fn read(&mut self, file: &mut impl BufRead) -> anyhow::Result<()> {
+        let mut source = Source::new(file)?;
         let mut batch = Vec::with_capacity(BATCH);
-        while let Some(text) = self.next_line(source)? {
-            match Line::parse(&text, self.caps, &mut rand::rng()) {
-                Ok(user) => batch.push((self.number, user)),
-                Err(problem) => self.refuse(self.number, &problem),
+        while let Some(item) = source.next()? {
+            match item.text.and_then(|text| Line::parse(&text, self.caps, &mut rand::rng())) {
+                Ok(parsed) => batch.push((item.number, self.accept(item.number, parsed))),
+                Err(problem) => self.refuse(item.number, &problem),
             }
             if batch.len() == BATCH {
                 self.take(&mut batch).await?;
@@ -62,25 +64,16 @@ impl Import<'_> {
         self.take(&mut batch).await
     }
 
-    /// The next line that is not empty.
-    fn next_line(&mut self, source: &mut impl BufRead) -> anyhow::Result<Option<String>> {
-        loop {
-            let mut bytes = Vec::new();
-            let count = source.take(LINE).read_until(b'\n', &mut bytes)?;
-            if count == 0 {
-                return Ok(None);
-            }
-            self.number += 1;
-            anyhow::ensure!(
-                bytes.ends_with(b"\n") || (count as u64) < LINE,
-                "line {}: longer than {LINE} bytes; the lines before it were imported",
-                self.number
-            );
-            let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-            if !text.is_empty() {
-                return Ok(Some(text));
-            }
+    /// The user, after a note about what else the line has.
+    fn accept(&mut self, number: u64, parsed: Parsed) -> NewUser {
+        if parsed.is_odd {
+            tell(format_args!("line {number}: note: the user name has characters that a new user's name cannot have"));
         }
+        if parsed.has_email_verified && !self.has_told {
+            self.has_told = true;
+            tell(format_args!("line {number}: note: email_verified is not stored, here and below"));
+        }
+        parsed.user
     }
 
     async fn take(&mut self, batch: &mut Vec<(u64, NewUser)>) -> anyhow::Result<()> {

@@ -1,16 +1,20 @@
 //! One user, as a line of a file.
 
+mod fields;
+#[cfg(test)]
+mod tests;
+
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 
-use crate::account::{EMAIL, IMPORTED_NAME, PASSWORD_HASH_MAX, Rule, USERNAME};
-use crate::auth::password::{Caps, Stored};
+use crate::account::{IMPORTED_EMAIL, IMPORTED_NAME, IMPORTED_USERNAME, NO_PASSWORD, Rule, USERNAME};
+use crate::auth::password::Caps;
 use crate::auth::session::random_uuid;
-use crate::clock::from_rfc3339;
 use crate::store::{ExportedUser, ListedUser, NewUser, Role};
 
-/// One line. Missing fields get their defaults.
+/// One line. Missing fields and those that are null get their defaults.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
@@ -19,20 +23,30 @@ pub struct Line {
     pub email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(default = "user")]
-    pub role: String,
-    #[serde(default)]
-    pub disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
-    pub password_hash: String,
-    /// RFC 3339.
+    /// Without it, the user cannot log in before an Admin sets a password.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<String>,
+    pub password_hash: Option<String>,
+    /// RFC 3339, or the seconds or milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Value>,
+    /// Read and not stored: this server does not verify addresses.
+    #[serde(skip_serializing)]
+    pub email_verified: Option<bool>,
 }
 
-fn user() -> String {
-    Role::User.name().to_owned()
+/// The user of a line, and what is worth telling about it.
+#[derive(Debug)]
+pub struct Parsed {
+    pub user: NewUser,
+    /// Whether the name has characters that a new user's name cannot have.
+    pub is_odd: bool,
+    pub has_email_verified: bool,
 }
 
 impl Line {
@@ -40,39 +54,30 @@ impl Line {
     ///
     /// # Errors
     /// The problem, without quoting the hash.
-    pub fn parse(text: &str, caps: Caps, rng: &mut impl CryptoRng) -> Result<NewUser, String> {
-        let line: Self = serde_json::from_str(text).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => format!("not a user: {error}"),
-            _ => format!("not JSON at column {}", error.column()),
-        })?;
+    pub fn parse(text: &str, caps: Caps, rng: &mut impl CryptoRng) -> Result<Parsed, String> {
+        let line: Self = serde_json::from_str(text).map_err(|error| fields::problem(text, &error))?;
         line.check(caps, rng)
     }
 
-    fn check(self, caps: Caps, rng: &mut impl CryptoRng) -> Result<NewUser, String> {
-        follows("username", Some(&self.username), USERNAME)?;
+    fn check(self, caps: Caps, rng: &mut impl CryptoRng) -> Result<Parsed, String> {
+        let email = self.email.filter(|email| !email.is_empty());
+        follows("username", Some(&self.username), IMPORTED_USERNAME)?;
         follows("name", self.name.as_deref(), IMPORTED_NAME)?;
-        follows("email", self.email.as_deref(), EMAIL)?;
-        if self.uuid.as_ref().is_some_and(|uuid| uuid.len() != 32 || !uuid.bytes().all(|b| b.is_ascii_hexdigit())) {
-            return Err("uuid: not 32 hexadecimal digits".into());
-        }
-        if self.password_hash.chars().count() > PASSWORD_HASH_MAX {
-            return Err(format!("password_hash: must have at most {PASSWORD_HASH_MAX} characters"));
-        }
-        let stored = Stored::parse(&self.password_hash);
-        stored.and_then(|stored| stored.check(caps)).map_err(|error| error.to_string())?;
-        let created_at = self
-            .created_at
-            .map(|text| from_rfc3339(&text).ok_or("created_at: not a time such as 2026-01-31T00:00:00Z"));
-        let uuid = self.uuid.map(|uuid| uuid.to_ascii_lowercase());
-        Ok(NewUser {
-            role: Role::from_name(&self.role).ok_or("role: must be one of Admin, User")?,
-            created_at: created_at.transpose()?,
-            username: self.username,
-            email: self.email,
-            name: self.name,
-            disabled: self.disabled,
-            uuid: uuid.unwrap_or_else(|| random_uuid(rng).simple().to_string()),
-            password_hash: self.password_hash,
+        follows("email", email.as_deref(), IMPORTED_EMAIL)?;
+        let uuid = fields::uuid(self.uuid)?;
+        Ok(Parsed {
+            is_odd: !USERNAME.problems(&self.username).is_empty(),
+            has_email_verified: self.email_verified.is_some(),
+            user: NewUser {
+                role: fields::role(self.role.as_deref())?,
+                created_at: fields::created_at(self.created_at)?,
+                password_hash: fields::password_hash(self.password_hash, caps)?,
+                username: self.username,
+                email,
+                name: self.name,
+                disabled: self.disabled.unwrap_or_default(),
+                uuid: uuid.unwrap_or_else(|| random_uuid(rng).simple().to_string()),
+            },
         })
     }
 }
@@ -89,57 +94,15 @@ impl Line {
         let ExportedUser { user: listed, password, created_at } = exported;
         let ListedUser { id: _, name, email, role_id: _, username, uuid, role_name, disabled } = listed;
         Some(Self {
-            role: role_name.unwrap_or_else(user),
+            role: Some(role_name.unwrap_or_else(|| Role::User.name().to_owned())),
             username: username?,
             email,
             name,
-            disabled,
+            disabled: Some(disabled),
             uuid,
-            password_hash: password?,
-            created_at: created_at.and_then(|time| time.assume_utc().format(&Rfc3339).ok()),
+            password_hash: Some(password?).filter(|hash| hash != NO_PASSWORD),
+            created_at: created_at.and_then(|time| time.assume_utc().format(&Rfc3339).ok()).map(Value::String),
+            email_verified: None,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CAPS: Caps = Caps { memory_kib: 32 * 1024 };
-    const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
-
-    fn parse(text: &str) -> Result<NewUser, String> {
-        Line::parse(text, CAPS, &mut rand::rng())
-    }
-
-    #[test]
-    fn a_name_and_a_hash_are_enough() {
-        let text = format!(r#"{{"username": "alice", "password_hash": "{HASH}"}}"#);
-        let user = parse(&text).unwrap();
-        assert_eq!((user.username.as_str(), user.role, user.disabled), ("alice", Role::User, false));
-    }
-
-    #[test]
-    fn problems_are_reported_without_quoting_the_hash() {
-        let with = |fields: &str| format!(r#"{{"username": "alice", "password_hash": "{HASH}"{fields}}}"#);
-        for (text, part) in [
-            (r#"{"username": "al"#.to_owned(), "not JSON"),
-            (r#"{"username": "alice"}"#.to_owned(), "missing field `password_hash`"),
-            (with(r#", "nick": 1"#), "unknown field `nick`"),
-            (with(r#", "role": "Root""#), "role: must be one of"),
-            (with(r#", "email": "nobody""#), "email: Not a valid email address."),
-            (with(r#", "uuid": "7""#), "uuid: not 32"),
-            (with(r#", "created_at": "today""#), "created_at: not a time"),
-            (r#"{"username": "al", "password_hash": "x"}"#.to_owned(), "username: Shorter than minimum length 3."),
-            (
-                format!(r#"{{"username": "alice{}", "password_hash": "x"}}"#, " ".repeat(60)),
-                "username: Longer than maximum length 64.",
-            ),
-            (format!(r#"{{"username": "{}", "password_hash": "x"}}"#, "\u{fdfa}".repeat(20)), "username: Longer than"),
-            (r#"{"username": "alice", "password_hash": "s3cret"}"#.to_owned(), "password hash: unknown algorithm"),
-        ] {
-            let error = parse(&text).unwrap_err();
-            assert!(error.contains(part) && !error.contains("s3cret"), "{error}");
-        }
     }
 }
