@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 export GOPATH=$CACHE/go GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/modules
 
 # The Debian packages that the databases, our images and the cluster need.
-DATABASE_PACKAGES=(mariadb-server postgresql openssl mmdebstrap debian-archive-keyring)
+DATABASE_PACKAGES=(mariadb-server postgresql pgbouncer openssl mmdebstrap debian-archive-keyring)
 # Proxies that call the server, in addition to Traefik, which is built from source, and Envoy, a Python wheel.
 PROXY_PACKAGES=(caddy nginx)
 # Reads our metrics, and tests our alerts.

@@ -52,6 +52,7 @@ settings! {
     DB_PASS = "DB_PASS", Fixed, "";
     DB_PASS_FILE = "DB_PASS_FILE", Spec("spec.database.external.credentialsFrom"), "";
     DB_NAME = "DB_NAME", Spec("spec.database.external.name"), "";
+    DB_POOL_SIZE = "DB_POOL_SIZE", Spec("spec.database.external.poolSize"), "8";
     DB_TLS = "DB_TLS", Spec("spec.database.external.tls.mode"), "";
     DB_TLS_CA_FILE = "DB_TLS_CA_FILE", Spec("spec.database.external.tls.caFrom"), "";
     SECRET_KEY = "SECRET_KEY", Fixed, "";

@@ -39,8 +39,10 @@ pub struct Status {
 pub struct DatabaseStatus {
     /// The official name of the engine.
     pub engine: String,
-    /// Whether its tables can be read and this server supports the schema.
+    /// Whether its tables can be read and written and this server supports the schema.
     pub reachable: bool,
+    /// Why not, as the last statement that failed has found out.
+    pub trouble: Option<Trouble>,
     /// Whether it was taken over from the legacy service.
     pub taken_over: bool,
     /// The version of the schema.
@@ -51,6 +53,39 @@ pub struct DatabaseStatus {
     pub accepted_as: Option<String>,
     /// Another database that the settings now lead to, and that is not used.
     pub offered: Option<Offered>,
+}
+
+/// Why a database cannot be used at present.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The kind of trouble.
+    pub reason: TroubleReason,
+    /// What the database or the connection to it says; without secrets.
+    pub message: String,
+}
+
+/// The kind of a database's trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TroubleReason {
+    /// It does not answer, or aborts connections.
+    Unreachable,
+    /// It accepts no writes, as a standby or after a failover.
+    ReadOnly,
+    /// Its disk or its volume is full.
+    DiskFull,
+    /// It cannot read or write its files.
+    DiskError,
+    /// Its files are damaged.
+    Corrupt,
+    /// It has no connection left for this server.
+    TooManyConnections,
+    /// Memory or another resource, or the quota of the database's user, is used up.
+    LimitReached,
+    /// It refuses the user, the password or what the user wants to do.
+    AccessDenied,
+    /// A reason that a server of a later release has.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A database that is not used although the settings name it.
@@ -189,9 +224,11 @@ mod tests {
     #[test]
     fn an_answer_of_a_later_release_can_be_read() {
         let text = r#"{"version":"9.0.0","hold":{"reason":"Later","expected":"a","found":"b"},"later":{},
+            "database":{"trouble":{"reason":"Later","message":"m","later":1}},
             "keys":[{"kid":"k","purpose":"later","state":"later","since":7,"later":1}],"server_errors":3}"#;
         let status: Status = serde_json::from_str(text).unwrap();
         assert_eq!(status.hold.unwrap().reason, HoldReason::Unknown);
+        assert_eq!(status.database.trouble.unwrap().reason, TroubleReason::Unknown);
         let key = &status.keys[0];
         assert_eq!((key.purpose, key.state), (KeyPurpose::Unknown, KeyState::Unknown));
         assert_eq!(status.server_errors, 3);

@@ -1,6 +1,7 @@
 //! Every setting, with its default, its meaning and its environment variable. Each setting has a flag and a variable; a
 //! secret can also be read from a file, whose path is the variable with the suffix `_FILE`.
 
+mod address;
 mod commands;
 mod database;
 mod groups;

@@ -18,6 +18,8 @@ mod migrate;
 mod networks;
 mod old_tokens;
 mod parties;
+mod pool;
+mod record;
 mod roles;
 mod same_database;
 mod same_file;
@@ -28,19 +30,22 @@ mod target;
 mod times;
 mod transaction;
 mod transfer;
+mod trouble;
 mod users;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
+use sc_auth_contract::status::Trouble;
 use sea_query::{MysqlQueryBuilder, PostgresQueryBuilder, SqliteQueryBuilder};
 use sea_query_sqlx::SqlxBinder;
-use sqlx::mysql::{MySqlPool, MySqlRow};
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::mysql::MySqlRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, FromRow, MySql, Postgres, Sqlite};
 
 pub use audit::{AuditEvent, AuditFilter};
 pub use counter_keys::SealedKey;
@@ -51,11 +56,13 @@ pub use health::Health;
 pub use identity::{Contents, Identity, NewIdentity};
 pub use migrate::{Origin, Plan};
 pub use parties::Party;
+use pool::Pool;
+use record::Record;
 pub use roles::{Role, RoleInfo};
 use same_database::SameDatabase;
 use same_file::SameFile;
 pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo};
-pub use target::{Database, Place};
+pub use target::{Database, Place, PostgresServers, SessionAttrs};
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, OldRow};
 pub use users::{Changes, Credentials, ListedUser, NewUser, User, UserFilter};
@@ -88,20 +95,21 @@ impl Engine {
 }
 
 #[derive(Debug, Clone)]
-enum Pool {
-    Sqlite(SqlitePool),
-    MySql(MySqlPool),
-    Postgres(PgPool),
+enum Pools {
+    Sqlite(Pool<Sqlite>),
+    MySql(Pool<MySql>),
+    Postgres(Pool<Postgres>),
 }
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: Pool,
+    pool: Pools,
     /// Whether the database has the legacy service's tables; known once the schema was inspected.
     has_old_tables: Arc<AtomicBool>,
     same: SameDatabase,
     file: SameFile,
+    record: Arc<Record>,
 }
 
 /// Renders a statement in the dialect of the engine and runs it; the first argument is an enum of pools or
@@ -145,9 +153,9 @@ fn backoff() -> ExponentialBuilder {
 impl Store {
     pub const fn engine(&self) -> Engine {
         match self.pool {
-            Pool::Sqlite(_) => Engine::Sqlite,
-            Pool::MySql(_) => Engine::MySql,
-            Pool::Postgres(_) => Engine::Postgres,
+            Pools::Sqlite(_) => Engine::Sqlite,
+            Pools::MySql(_) => Engine::MySql,
+            Pools::Postgres(_) => Engine::Postgres,
         }
     }
 
@@ -159,38 +167,57 @@ impl Store {
     /// The numbers of open and of idle connections.
     pub fn connections(&self) -> (u32, usize) {
         match &self.pool {
-            Pool::Sqlite(pool) => (pool.size(), pool.num_idle()),
-            Pool::MySql(pool) => (pool.size(), pool.num_idle()),
-            Pool::Postgres(pool) => (pool.size(), pool.num_idle()),
+            Pools::Sqlite(pool) => pool.count(),
+            Pools::MySql(pool) => pool.count(),
+            Pools::Postgres(pool) => pool.count(),
         }
+    }
+
+    /// The trouble that the last statements met, if it may last.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.record.get()
     }
 
     pub async fn close(&self) {
         match &self.pool {
-            Pool::Sqlite(pool) => pool.close().await,
-            Pool::MySql(pool) => pool.close().await,
-            Pool::Postgres(pool) => pool.close().await,
+            Pools::Sqlite(pool) => pool.close().await,
+            Pools::MySql(pool) => pool.close().await,
+            Pools::Postgres(pool) => pool.close().await,
         }
     }
 
     async fn fetch_optional<R: AnyRow>(&self, statement: &(impl SqlxBinder + Sync)) -> Result<Option<R>, StoreError> {
-        on_engine!(Pool, &self.pool, statement, |sql, values, pool| {
-            Ok(sqlx::query_as_with(AssertSqlSafe(sql), values).fetch_optional(pool).await?)
-        })
+        Ok(self.fetch(statement, true).await?.into_iter().next())
     }
 
     async fn fetch_all<R: AnyRow>(&self, statement: &(impl SqlxBinder + Sync)) -> Result<Vec<R>, StoreError> {
-        on_engine!(Pool, &self.pool, statement, |sql, values, pool| {
-            Ok(sqlx::query_as_with(AssertSqlSafe(sql), values).fetch_all(pool).await?)
-        })
+        self.fetch(statement, true).await
     }
 
     /// The same for a statement whose text varies with its parameters. It is not kept prepared: with a full cache, each
     /// statement takes 40 ms on MySQL.
     async fn fetch_varying<R: AnyRow>(&self, statement: &(impl SqlxBinder + Sync)) -> Result<Vec<R>, StoreError> {
-        on_engine!(Pool, &self.pool, statement, |sql, values, pool| {
-            Ok(sqlx::query_as_with(AssertSqlSafe(sql), values).persistent(false).fetch_all(pool).await?)
-        })
+        self.fetch(statement, false).await
+    }
+
+    async fn fetch<R: AnyRow>(
+        &self,
+        statement: &(impl SqlxBinder + Sync),
+        persistent: bool,
+    ) -> Result<Vec<R>, StoreError> {
+        let once = || async {
+            on_engine!(Pools, &self.pool, statement, |sql, values, pool| {
+                let mut lease = pool.acquire().await?;
+                lease.start().await?;
+                let query = sqlx::query_as_with(AssertSqlSafe(sql), values);
+                let query = query.persistent(persistent && lease.keeps_statements());
+                let result = query.fetch_all(lease.connection()?).await;
+                Ok(lease.finish(result).await?)
+            })
+        };
+        let rows = self.attempt(once).await?;
+        self.record.has_read();
+        Ok(rows)
     }
 
     /// Runs a statement that writes, and retries it if the engine aborted it. Returns the number of matched rows.
@@ -206,11 +233,52 @@ impl Store {
     async fn execute_as(&self, statement: &(impl SqlxBinder + Sync), persistent: bool) -> Result<u64, StoreError> {
         let once = || async {
             self.file.check()?;
-            on_engine!(Pool, &self.pool, statement, |sql, values, pool| {
-                let query = sqlx::query_with(AssertSqlSafe(sql), values).persistent(persistent);
-                Ok(query.execute(pool).await?.rows_affected())
+            on_engine!(Pools, &self.pool, statement, |sql, values, pool| {
+                let mut lease = pool.acquire().await?;
+                lease.start().await?;
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let query = query.persistent(persistent && lease.keeps_statements());
+                let result = query.execute(lease.connection()?).await;
+                Ok(lease.finish(result).await?.rows_affected())
             })
         };
-        once.retry(backoff()).when(StoreError::is_transient).await
+        let count = self.attempt(once).await?;
+        self.record.has_written();
+        Ok(count)
+    }
+
+    /// Runs `once`, and again if the engine aborted it, or if only its connection was to blame.
+    async fn attempt<T, F>(&self, once: impl FnMut() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut is_renewed = false;
+        let may_retry = |error: &StoreError| match error.is_transient() {
+            true => true,
+            false if error.blames_connection() && !is_renewed => {
+                is_renewed = true;
+                self.renew();
+                true
+            }
+            false => false,
+        };
+        let result = once.retry(backoff()).when(may_retry).await;
+        if let Err(error) = &result {
+            self.record.note(error);
+        }
+        result
+    }
+
+    /// Uses no connection again that is open now. A pool may otherwise keep connections to a server that was demoted.
+    fn renew(&self) {
+        // If the file is removed, open handles are the only way to its data.
+        if self.file.check().is_err() {
+            return;
+        }
+        match &self.pool {
+            Pools::Sqlite(pool) => pool.renew(),
+            Pools::MySql(pool) => pool.renew(),
+            Pools::Postgres(pool) => pool.renew(),
+        }
     }
 }

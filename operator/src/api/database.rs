@@ -78,6 +78,11 @@ pub struct External {
     /// userKey and passwordKey name others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_from: Option<Credentials>,
+    /// Maximum number of connections of each pod, 1 to 100. Defaults to 8. If the database server grants fewer, the pod
+    /// uses those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub pool_size: Option<i32>,
     /// Encryption of the connection. Defaults to what the address says, otherwise to `preferred`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<DatabaseTls>,

@@ -5,7 +5,7 @@ mod cache;
 use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
-use sc_auth_contract::status::{Hold, Offered, Other, Status};
+use sc_auth_contract::status::{Hold, Offered, Other, Status, Trouble};
 
 use crate::api::ScAuthStatus;
 use crate::shared::conditions::{ConditionStatus, ConditionType, find};
@@ -52,6 +52,8 @@ pub struct Served {
 pub struct Health {
     /// Whether each pod that serves reaches its database.
     pub database_reachable: bool,
+    /// Why a pod cannot use its database.
+    pub trouble: Option<Trouble>,
     /// The databases that pods serve from: several only during a rollout. Pods of release 0.2 do not report theirs.
     pub served: BTreeSet<Served>,
     /// Why a pod does not serve.
@@ -93,6 +95,7 @@ impl Health {
         let made = serving().filter_map(|answer| answer.admin.made).max();
         Some(Self {
             database_reachable: databases.clone().all(|database| database.reachable),
+            trouble: databases.clone().find_map(|database| database.trouble.clone()),
             hold: staying.iter().filter_map(|answer| answer.hold.clone()).min_by(|a, b| a.found.cmp(&b.found)),
             offered: databases.filter_map(|database| database.offered.clone()).max_by_key(rank),
             admin_made: made,
@@ -109,6 +112,7 @@ impl Health {
     pub fn is_well(&self) -> bool {
         let Self {
             database_reachable,
+            trouble: _,
             served: _,
             hold,
             offered,
@@ -132,6 +136,7 @@ impl Health {
         // What `is_well` has looked at is not looked at again.
         let Self {
             database_reachable: _,
+            trouble: _,
             served,
             hold: _,
             offered: _,

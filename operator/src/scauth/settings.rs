@@ -113,8 +113,9 @@ fn old_tokens(tokens: LegacyTokens) -> Vec<(Setting, String)> {
 }
 
 fn database(external: &External) -> Vec<(Setting, String)> {
-    let External { url_from, engine, host, port, name, credentials_from, tls } = external;
+    let External { url_from, engine, host, port, name, credentials_from, pool_size, tls } = external;
     let mut settings = Vec::new();
+    settings.extend(pool_size.map(|size| (settings::DB_POOL_SIZE, size.to_string())));
     if let Some(SecretKey { name: _, key }) = url_from {
         settings.push((settings::DATABASE_URL_FILE, places::DATABASE.file(key)));
     }
@@ -157,7 +158,7 @@ mod tests {
         });
         let parts = json!({
             "engine": "postgresql", "host": "a", "port": 1, "name": "a", "credentialsFrom": {"name": "secret"},
-            "tls": {"mode": "verify-ca", "caFrom": key},
+            "poolSize": 4, "tls": {"mode": "verify-ca", "caFrom": key},
         });
         [
             json!({"database": {"embedded": {}}, "auth": auth, "expose": {"none": {}, "trustedProxies": ["10.0.0.0/8"]}}),

@@ -67,7 +67,7 @@ pub fn verify(password: &SecretString, stored: &str, caps: Caps, memory: &mut Me
     let normalized = normalized(password);
     if parsed.is_quick() {
         // At least as slow as one of ours, so that the time does not reveal which users have such a hash.
-        derive(&normalized, &[0; 16], Algorithm::Argon2id, Version::V0x13, &params()?, &mut memory.0)?;
+        derive(&normalized, &[0; 16], Algorithm::Argon2id, Version::V0x13, &params()?, memory)?;
     }
     // Another service may have hashed the bytes without normalisation; ours never does.
     let (first, second) = if is_imported { (password, &normalized) } else { (&normalized, password) };

@@ -31,7 +31,8 @@ impl FromStr for Registration {
         if NOBODY.contains(&word.as_str()) {
             return Ok(Self::Closed);
         }
-        let domains = text.split(',').map(|domain| domain_key(domain.trim().trim_start_matches('@').trim_end_matches('.')));
+        let domains =
+            text.split(',').map(|domain| domain_key(domain.trim().trim_start_matches('@').trim_end_matches('.')));
         Ok(Self::Domains(domains.filter(|domain| !domain.is_empty()).collect()))
     }
 }

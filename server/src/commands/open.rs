@@ -30,9 +30,11 @@ impl Ready {
     }
 }
 
+/// `connections` is the size of the pool.
+///
 /// # Errors
 /// If it cannot be reached, or is neither empty nor ours.
-pub async fn open(database: &Database, expected: Option<&str>) -> anyhow::Result<Opened> {
+pub async fn open(database: &Database, connections: u32, expected: Option<&str>) -> anyhow::Result<Opened> {
     let decide = |contents: &Contents| identity::decide(expected, contents, &database.place(), new_identity());
     if expected.is_some() && database.folder().is_some() {
         // Inspect it read-only first: connecting creates a file that does not exist.
@@ -41,7 +43,7 @@ pub async fn open(database: &Database, expected: Option<&str>) -> anyhow::Result
             return Ok(Opened::Held(Held { hold, engine: Engine::of(database), contents }));
         }
     }
-    let store = Store::connect(database).await.context("connecting to the database")?;
+    let store = Store::connect(database, connections).await.context("connecting to the database")?;
     if expected.is_none() {
         let identity = NewIdentity { identity: new_identity(), accepted_as: None };
         return Ok(Opened::Ready(Ready { store, identity }));
@@ -67,7 +69,7 @@ fn new_identity() -> String {
 pub async fn or_refuse(args: &DatabaseArgs, deployment: &DeploymentArgs) -> anyhow::Result<(Ready, Database)> {
     let database = args.resolve().map_err(anyhow::Error::msg)?;
     let file = deployment.load()?;
-    match open(&database, file.expected().as_deref()).await? {
+    match open(&database, args.db_pool_size, file.expected().as_deref()).await? {
         Opened::Ready(ready) => Ok((ready, database)),
         Opened::Held(held) => {
             let scauth = file.get().map(|deployment| deployment.name.clone()).unwrap_or_default();

@@ -1,18 +1,17 @@
 //! The address of the database: one URL, or the separate variables that the legacy service uses.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
-use std::time::Duration;
+use std::sync::Arc;
 
 use clap::Args;
 use sc_auth_contract::settings::{self, Engine, TlsMode};
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::postgres::PgConnectOptions;
 
+use super::address::{self, mysql_mode, postgres_mode};
 use super::trimmed::{path, text, trimmed, word};
-use crate::store::Database;
+use crate::store::{Database, PostgresServers, SessionAttrs};
 
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
@@ -47,6 +46,10 @@ pub struct DatabaseArgs {
     /// Name of the database.
     #[arg(long, env = settings::DB_NAME.name, value_parser = text(), value_name = "NAME")]
     pub db_name: Option<String>,
+    /// Maximum number of connections to the database, of each pod. If the database server grants fewer, the pool shrinks.
+    #[arg(long, env = settings::DB_POOL_SIZE.name, default_value = settings::DB_POOL_SIZE.default, value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub db_pool_size: u32,
     /// Encryption of the connection, and verification of the server's certificate [default: as the URL says,
     /// otherwise preferred]
     #[arg(long, env = settings::DB_TLS.name, value_parser = word::<TlsMode>(), value_name = "MODE")]
@@ -64,10 +67,10 @@ impl DatabaseArgs {
         let database = match (url, &self.db_host) {
             (Some(_), Some(_)) => return Err("DATABASE_URL and DB_HOST are both set; keep one of them".into()),
             (None, Some(host)) => self.parts(host)?,
-            (Some(url), None) => from_url(url.expose_secret())?,
+            (Some(url), None) => address::parse(url.expose_secret())?,
             (None, None) => {
                 self.refuse_parts_without_host()?;
-                from_url(settings::DATABASE_URL.default)?
+                address::parse(settings::DATABASE_URL.default)?
             }
         };
         self.with_tls(database)
@@ -95,7 +98,11 @@ impl DatabaseArgs {
         let engine = self.db_engine.unwrap_or_default();
         let port = self.db_port.unwrap_or(engine.default_port());
         Ok(match engine {
+            Engine::Mysql | Engine::Mariadb if host.contains(',') => {
+                return Err("DB_HOST names several hosts, which only PostgreSQL supports".into());
+            }
             Engine::Mysql | Engine::Mariadb => {
+                let host = address::without_brackets(host);
                 let mut options = MySqlConnectOptions::new().host(host).username(user.expose_secret()).database(name);
                 if let Some(password) = password {
                     options = options.password(password.expose_secret());
@@ -103,12 +110,15 @@ impl DatabaseArgs {
                 Database::MySql(Box::new(options.port(port)))
             }
             Engine::Postgresql => {
-                let mut options =
-                    PgConnectOptions::new_without_pgpass().host(host).username(user.expose_secret()).database(name);
+                let mut options = PgConnectOptions::new_without_pgpass().username(user.expose_secret()).database(name);
                 if let Some(password) = password {
                     options = options.password(password.expose_secret());
                 }
-                Database::Postgres(Box::new(options.port(port)))
+                let options = options.port(port).extra_float_digits(None);
+                let hosts: Vec<_> = host.split(',').map(str::trim).map(address::without_brackets).collect();
+                let needs = if hosts.len() > 1 { SessionAttrs::ReadWrite } else { SessionAttrs::Any };
+                let servers = hosts.into_iter().map(|host| options.clone().host(host)).collect();
+                Database::Postgres(Arc::new(PostgresServers::new(servers, needs)))
             }
         })
     }
@@ -133,75 +143,21 @@ impl DatabaseArgs {
                 }
                 Database::MySql(options)
             }
-            Database::Postgres(mut options) => {
-                if let Some(mode) = self.db_tls {
-                    options = Box::new(options.ssl_mode(postgres_mode(mode)));
-                }
-                if let Some(file) = &self.db_tls_ca_file {
-                    options = Box::new(options.ssl_root_cert(file));
-                }
-                Database::Postgres(options)
+            Database::Postgres(servers) => {
+                let with = |mut options: PgConnectOptions| {
+                    if let Some(mode) = self.db_tls {
+                        options = options.ssl_mode(postgres_mode(mode));
+                    }
+                    match &self.db_tls_ca_file {
+                        Some(file) => options.ssl_root_cert(file),
+                        None => options,
+                    }
+                };
+                let hosts = servers.hosts.iter().cloned().map(with).collect();
+                Database::Postgres(Arc::new(PostgresServers::new(hosts, servers.needs)))
             }
         })
     }
-}
-
-const fn mysql_mode(mode: TlsMode) -> MySqlSslMode {
-    match mode {
-        TlsMode::Disabled => MySqlSslMode::Disabled,
-        TlsMode::Preferred => MySqlSslMode::Preferred,
-        TlsMode::Required => MySqlSslMode::Required,
-        TlsMode::VerifyCa => MySqlSslMode::VerifyCa,
-        TlsMode::VerifyIdentity => MySqlSslMode::VerifyIdentity,
-    }
-}
-
-const fn postgres_mode(mode: TlsMode) -> PgSslMode {
-    match mode {
-        TlsMode::Disabled => PgSslMode::Disable,
-        TlsMode::Preferred => PgSslMode::Prefer,
-        TlsMode::Required => PgSslMode::Require,
-        TlsMode::VerifyCa => PgSslMode::VerifyCa,
-        TlsMode::VerifyIdentity => PgSslMode::VerifyFull,
-    }
-}
-
-fn from_url(url: &str) -> Result<Database, String> {
-    // The library's own messages may quote a part of the URL, which contains the password.
-    const ADVICE: &str = "write sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or \
-                          postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters percent-encoded";
-    let bad = || format!("DATABASE_URL is not a valid URL; {ADVICE}");
-    match url.split(':').next() {
-        Some("sqlite") => {
-            let mut options = SqliteConnectOptions::from_str(url).map_err(|_| bad())?;
-            if is_in_memory(url) {
-                // Otherwise the name would be taken as a file name.
-                options = SqliteConnectOptions::from_str("sqlite::memory:").map_err(|_| bad())?;
-            }
-            Ok(Database::Sqlite(Box::new(
-                options
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .foreign_keys(true)
-                    // A pod's root file system is read-only, so SQLite cannot create temporary files.
-                    .pragma("temp_store", "memory")
-                    .busy_timeout(Duration::from_secs(5)),
-            )))
-        }
-        Some("mysql" | "mariadb") => {
-            MySqlConnectOptions::from_str(url).map(Box::new).map(Database::MySql).map_err(|_| bad())
-        }
-        Some("postgres" | "postgresql") => {
-            PgConnectOptions::from_str(url).map(Box::new).map(Database::Postgres).map_err(|_| bad())
-        }
-        _ => Err(format!("DATABASE_URL has an unknown scheme; {ADVICE}")),
-    }
-}
-
-fn is_in_memory(url: &str) -> bool {
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "mode" && value == "memory")
 }
 
 /// A secret's value, from the setting itself or from the file that it names.
@@ -263,10 +219,11 @@ mod tests {
         let parts = ["--db-host", "db", "--db-user", "u", "--db-pass", "p", "--db-name", "n"];
         let Database::MySql(options) = resolved(&parts).unwrap() else { panic!() };
         assert_eq!((options.get_host(), options.get_port(), options.get_database()), ("db", 3306, Some("n")));
-        let Database::Postgres(options) = resolved(&[&parts[..], &["--db-engine", "postgresql"]].concat()).unwrap()
+        let Database::Postgres(servers) = resolved(&[&parts[..], &["--db-engine", "postgresql"]].concat()).unwrap()
         else {
             panic!()
         };
+        let options = &servers.hosts[0];
         assert_eq!((options.get_host(), options.get_port(), options.get_database()), ("db", 5432, Some("n")));
     }
 
@@ -276,7 +233,20 @@ mod tests {
         let file = folder.path().join("uri");
         std::fs::write(&file, "postgresql://app:s3cret@db-rw:5432/app\n").unwrap();
         let database = resolved(&["--database-url-file", file.to_str().unwrap()]).unwrap();
-        assert!(matches!(database, Database::Postgres(options) if options.get_database() == Some("app")));
+        assert!(matches!(database, Database::Postgres(servers) if servers.hosts[0].get_database() == Some("app")));
+    }
+
+    #[test]
+    fn a_host_may_be_an_ipv6_address_or_several_servers() {
+        let parts = ["--db-user", "u", "--db-name", "n"];
+        let Database::MySql(options) = resolved(&[&parts[..], &["--db-host", "[::1]"]].concat()).unwrap() else {
+            panic!()
+        };
+        assert_eq!(options.get_host(), "::1");
+        let several = [&parts[..], &["--db-host", "a,[::1]", "--db-engine", "postgresql"]].concat();
+        let Database::Postgres(servers) = resolved(&several).unwrap() else { panic!() };
+        let hosts: Vec<_> = servers.hosts.iter().map(PgConnectOptions::get_host).collect();
+        assert_eq!((hosts, servers.needs), (vec!["a", "::1"], SessionAttrs::ReadWrite));
     }
 
     #[test]
@@ -285,6 +255,7 @@ mod tests {
             (&["--database-url", "sqlite:a.db", "--db-host", "h"][..], "DATABASE_URL and DB_HOST"),
             (&["--db-port", "1"], "DB_PORT is set but DB_HOST is not"),
             (&["--db-host", "h"], "DB_USER is not"),
+            (&["--db-host", "a,b", "--db-user", "u", "--db-name", "n"], "DB_HOST names several hosts"),
             (&["--db-host", "h", "--db-user", "u"], "DB_NAME is not"),
             (&["--db-tls", "required"], "DB_TLS"),
             (&["--database-url-file", "/nowhere"], "DATABASE_URL_FILE: /nowhere: No such file"),
@@ -292,14 +263,6 @@ mod tests {
         ] {
             let error = resolved(flags).unwrap_err();
             assert!(error.contains(part), "{error}");
-        }
-    }
-
-    #[test]
-    fn an_error_does_not_quote_an_invalid_url() {
-        for url in ["mysql://u:s3cret@[h/n", "postgres://u:s3cret@h:notaport/n", "oracle://u:s3cret@h/n"] {
-            let error = resolved(&["--database-url", url]).unwrap_err();
-            assert!(error.starts_with("DATABASE_URL") && !error.contains("s3cret"), "{error}");
         }
     }
 }

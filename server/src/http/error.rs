@@ -107,7 +107,11 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::text(StatusCode::CONFLICT, format!("{} already exists", field.as_str())),
-            StoreError::Unavailable(_) | StoreError::Unencrypted | StoreError::Transient(_) => {
+            StoreError::Unavailable(_)
+            | StoreError::Unencrypted
+            | StoreError::Transient(_)
+            | StoreError::Denied(_)
+            | StoreError::LostStatement(_) => {
                 tracing::warn!(error = logging::chain(&error), "the database is unavailable");
                 Self::database_unavailable()
             }
@@ -120,7 +124,11 @@ impl From<StoreError> for ApiError {
             StoreError::PasswordChanged => {
                 Self::text(StatusCode::CONFLICT, "the password was changed meanwhile, try again")
             }
+            StoreError::Unstorable(_) => {
+                Self::text(StatusCode::UNPROCESSABLE_ENTITY, "a text has a character that the database cannot store")
+            }
             StoreError::Other(_)
+            | StoreError::Encoding(_)
             | StoreError::ForeignTables(_)
             | StoreError::Narrow { .. }
             | StoreError::SchemaTooNew(_)

@@ -1,7 +1,7 @@
 //! Audit events.
 
 use sc_auth_contract::time::UnixTime;
-use sea_query::{Expr, ExprTrait as _, Iden, Order, Query};
+use sea_query::{Expr, ExprTrait as _, Iden, InsertStatement, Order, Query};
 use sqlx::FromRow;
 
 use super::{Store, StoreError};
@@ -71,26 +71,13 @@ const COLUMNS: [AuditEvents; 11] = [
 ];
 
 impl Store {
-    /// Adds an event; the database assigns its `id`.
+    /// Adds an event; the database assigns its `id`. A character that the database cannot store becomes a question mark:
+    /// anybody may send one, and no failed login may go unrecorded.
     pub async fn add_audit_event(&self, event: AuditEvent) -> Result<(), StoreError> {
-        let insert = Query::insert()
-            .into_table(AuditEvents::Table)
-            .columns(COLUMNS)
-            .values_panic([
-                event.at.seconds().into(),
-                event.event.into(),
-                event.outcome.into(),
-                event.actor_uuid.into(),
-                event.actor_name.into(),
-                event.subject_uuid.into(),
-                event.subject_name.into(),
-                event.address.into(),
-                event.user_agent.into(),
-                event.request_id.into(),
-                event.detail.into(),
-            ])
-            .to_owned();
-        self.execute(&insert).await.map(|_| ())
+        match self.execute(&insertion(event.clone())).await {
+            Err(StoreError::Unstorable(_)) => self.execute(&insertion(in_ascii(event))).await.map(|_| ()),
+            result => result.map(|_| ()),
+        }
     }
 
     /// Events, the latest first.
@@ -120,4 +107,41 @@ impl Store {
         select.order_by(AuditEvents::Id, Order::Desc).limit(limit);
         self.fetch_varying(&select).await
     }
+}
+
+fn insertion(event: AuditEvent) -> InsertStatement {
+    Query::insert()
+        .into_table(AuditEvents::Table)
+        .columns(COLUMNS)
+        .values_panic([
+            event.at.seconds().into(),
+            event.event.into(),
+            event.outcome.into(),
+            event.actor_uuid.into(),
+            event.actor_name.into(),
+            event.subject_uuid.into(),
+            event.subject_name.into(),
+            event.address.into(),
+            event.user_agent.into(),
+            event.request_id.into(),
+            event.detail.into(),
+        ])
+        .to_owned()
+}
+
+fn in_ascii(mut event: AuditEvent) -> AuditEvent {
+    let texts = [
+        &mut event.actor_uuid,
+        &mut event.actor_name,
+        &mut event.subject_uuid,
+        &mut event.subject_name,
+        &mut event.address,
+        &mut event.user_agent,
+        &mut event.request_id,
+        &mut event.detail,
+    ];
+    for text in texts.into_iter().flatten() {
+        *text = text.chars().map(|character| if character.is_ascii() { character } else { '?' }).collect();
+    }
+    event
 }

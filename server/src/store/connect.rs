@@ -1,54 +1,55 @@
-//! Connects to a database: first with one connection, so that the reason of a failure is known, then with a pool.
+//! Connects to a database.
 
-use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{ConstantBuilder, Retryable as _};
-use sqlx::pool::PoolOptions;
+use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection, Pool};
+use tokio::time::{Instant, sleep};
 
+use super::pool::{Driver, MySqlServer, Pool, Rules};
+use super::record::Record;
 use super::same_database::SameDatabase;
 use super::same_file::SameFile;
-use super::{Contents, Database, Engine, Pool as EnginePool, Store, StoreError};
+use super::{Contents, Database, Engine, Pools, Store, StoreError};
 use crate::files::{create_private, real_path};
 
-/// Half a core serves about 4,000 requests a second: a few connections keep it busy, and many pods share one
-/// database server.
-const CONNECTIONS: u32 = 8;
-/// How long the start waits for the first connection.
+/// How long the start waits for the first connection, and how long between two attempts.
 const WAIT: Duration = Duration::from_secs(10);
-/// How long the start waits before it looks for the reason.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long a request waits for a connection. A client should learn soon that the database is unavailable.
 const ACQUIRE: Duration = Duration::from_secs(3);
 /// How long an inspection waits for the database.
 const LOOK: Duration = Duration::from_secs(5);
-
-type ConnectOptionsOf<DB> = <<DB as sqlx::Database>::Connection as Connection>::Options;
+const IDLE: Duration = Duration::from_mins(10);
+const LIFETIME: Duration = Duration::from_mins(30);
 
 impl Store {
+    /// Connects with at most `size` connections.
+    ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer within ten seconds; other errors at once.
-    pub async fn connect(database: &Database) -> Result<Self, StoreError> {
+    pub async fn connect(database: &Database, size: u32) -> Result<Self, StoreError> {
         let same = SameDatabase::default();
-        let pool = match database {
+        let rules = Rules { size, wait: ACQUIRE, idle: Some(IDLE), lifetime: Some(LIFETIME), is_patient: true };
+        let pool = match quiet(database) {
             Database::Sqlite(options) => {
                 make_private(options.get_filename());
                 // If the file is removed, open handles are the only way to its data: keep the connections.
-                let pool = same.watch(PoolOptions::new()).idle_timeout(None).max_lifetime(None);
-                EnginePool::Sqlite(open(pool, options.as_ref()).await?)
+                let rules = Rules { idle: None, lifetime: None, ..rules };
+                Pools::Sqlite(open(Pool::new(options, rules, same.clone())).await?)
             }
             Database::MySql(options) => {
-                EnginePool::MySql(open(same.watch(PoolOptions::new()), options.as_ref()).await?)
+                Pools::MySql(open(Pool::new(MySqlServer::new(options), rules, same.clone())).await?)
             }
-            Database::Postgres(options) => {
-                EnginePool::Postgres(open(same.watch(PoolOptions::new()), options.as_ref()).await?)
-            }
+            Database::Postgres(servers) => Pools::Postgres(open(Pool::new(servers, rules, same.clone())).await?),
         };
-        Ok(Self { pool, has_old_tables: Arc::default(), same, file: SameFile::of(database) })
+        Ok(Self::of(pool, same, SameFile::of(database)))
+    }
+
+    fn of(pool: Pools, same: SameDatabase, file: SameFile) -> Self {
+        Self { pool, has_old_tables: Arc::default(), same, file, record: Arc::new(Record::default()) }
     }
 
     /// The contents of a database, over a separate connection that writes nothing. A file that does not exist counts as
@@ -69,16 +70,17 @@ impl Store {
     /// # Errors
     /// If it cannot be reached at the first attempt.
     pub async fn open_to_read(database: &Database) -> Result<Option<Self>, StoreError> {
-        let pool = match database {
+        let rules = Rules { size: 1, wait: LOOK, idle: None, lifetime: None, is_patient: false };
+        let same = SameDatabase::default;
+        let pool = match quiet(database) {
             Database::Sqlite(_) => match database.file().as_deref().and_then(read_only) {
-                Some(options) => EnginePool::Sqlite(open_one(&options).await?),
+                Some(options) => Pools::Sqlite(Pool::new(Box::new(options.disable_statement_logging()), rules, same())),
                 None => return Ok(None),
             },
-            Database::MySql(options) => EnginePool::MySql(open_one(options.as_ref()).await?),
-            Database::Postgres(options) => EnginePool::Postgres(open_one(options.as_ref()).await?),
+            Database::MySql(options) => Pools::MySql(Pool::new(MySqlServer::new(options), rules, same())),
+            Database::Postgres(servers) => Pools::Postgres(Pool::new(servers, rules, same())),
         };
-        let (same, file) = (SameDatabase::default(), SameFile::default());
-        Ok(Some(Self { pool, has_old_tables: Arc::default(), same, file }))
+        Ok(Some(Self::of(pool, same(), SameFile::default())))
     }
 
     /// From now on, refuses new connections that lead to another database, and does not recreate a removed file. Call
@@ -127,14 +129,12 @@ impl Store {
 
     /// Returns `false` if the engine is another one.
     fn use_options(&self, database: &Database) -> bool {
-        match (&self.pool, database) {
-            (EnginePool::Sqlite(pool), Database::Sqlite(options)) => {
-                pool.set_connect_options(quiet(options.as_ref()).create_if_missing(false));
+        match (&self.pool, quiet(database)) {
+            (Pools::Sqlite(pool), Database::Sqlite(options)) => {
+                pool.set_target(Box::new(options.create_if_missing(false)));
             }
-            (EnginePool::MySql(pool), Database::MySql(options)) => pool.set_connect_options(quiet(options.as_ref())),
-            (EnginePool::Postgres(pool), Database::Postgres(options)) => {
-                pool.set_connect_options(quiet(options.as_ref()));
-            }
+            (Pools::MySql(pool), Database::MySql(options)) => pool.set_target(MySqlServer::new(options)),
+            (Pools::Postgres(pool), Database::Postgres(servers)) => pool.set_target(servers),
             _ => return false,
         }
         true
@@ -154,42 +154,37 @@ fn read_only(path: &Path) -> Option<SqliteConnectOptions> {
     Some(SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_whole))
 }
 
-async fn open_one<DB: sqlx::Database>(options: &ConnectOptionsOf<DB>) -> Result<Pool<DB>, StoreError> {
-    let options = quiet(options);
-    // Connect without the pool first, which would hide the reason of a failure.
-    match tokio::time::timeout(LOOK, options.connect()).await {
-        Ok(connection) => connection?.close().await?,
-        Err(_) => return Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+/// The same database, without a log of each statement.
+fn quiet(database: &Database) -> Database {
+    match database {
+        Database::Sqlite(options) => Database::Sqlite(Box::new(options.as_ref().clone().disable_statement_logging())),
+        Database::MySql(options) => Database::MySql(Box::new(options.as_ref().clone().disable_statement_logging())),
+        Database::Postgres(servers) => Database::Postgres(Arc::new(servers.quiet())),
     }
-    Ok(PoolOptions::new().max_connections(1).acquire_timeout(LOOK).connect_lazy_with(options))
 }
 
-fn quiet<O: sqlx::ConnectOptions + Clone>(options: &O) -> O {
-    options.clone().disable_statement_logging()
-}
-
-async fn open<DB: sqlx::Database>(
-    pool: PoolOptions<DB>,
-    options: &ConnectOptionsOf<DB>,
-) -> Result<Pool<DB>, StoreError> {
-    let options = quiet(options);
-    let pool = pool.max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-    let pool = pool.connect_lazy_with(options.clone());
-    // Normally this makes one connection, which is kept: with TLS, it takes most of the start.
-    if let Ok(Ok(connection)) = tokio::time::timeout(PATIENCE, pool.acquire()).await {
-        drop(connection);
-        // A separate task returns it to the pool. Wait for that, or the next request would open another connection.
-        for _ in 0..20 {
-            if pool.num_idle() > 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+/// Waits for the first connection, which is kept: with TLS, it takes most of the start. The database may be starting at
+/// the same time.
+async fn open<D: Driver>(pool: Pool<D>) -> Result<Pool<D>, StoreError> {
+    let started = Instant::now();
+    loop {
+        let error = match pool.acquire().await {
+            Ok(_) => return Ok(pool),
+            Err(error) => StoreError::from(error),
+        };
+        if !is_temporary(&error) || started.elapsed() + PAUSE > WAIT {
+            return Err(error);
         }
-        return Ok(pool);
+        tracing::warn!(error = crate::logging::chain(&error), "the database does not answer yet");
+        sleep(PAUSE).await;
     }
-    // Connect without the pool, which would hide the reason of the failure.
-    first(|| async { options.connect().await?.close().await }).await?;
-    Ok(pool)
+}
+
+fn is_temporary(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unavailable(cause) => cause.is_temporary(),
+        error => error.is_transient(),
+    }
 }
 
 /// Creates the file of a new embedded database so that only its owner can read it: it will contain password hashes.
@@ -201,32 +196,4 @@ fn make_private(path: &Path) {
     }
     let result = create_private(&real_path(path.to_owned()));
     tracing::debug!(path = %path.display(), created = result.is_ok(), "tried to create the database file");
-}
-
-/// Tries for ten seconds: the database may be starting at the same time.
-async fn first<F, R>(connect: F) -> Result<(), StoreError>
-where
-    F: Fn() -> R,
-    R: Future<Output = Result<(), sqlx::Error>>,
-{
-    let attempt = || async {
-        match tokio::time::timeout(WAIT, connect()).await {
-            Ok(result) => result.map_err(StoreError::from),
-            Err(_) => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
-        }
-    };
-    let every_second = ConstantBuilder::default().with_delay(Duration::from_secs(1)).with_max_times(10);
-    attempt
-        .retry(every_second.with_jitter())
-        .when(is_temporary)
-        .notify(|error, _| tracing::warn!(error = crate::logging::chain(error), "the database does not answer yet"))
-        .await
-}
-
-/// Whether a retry may help. It does not if the certificate was refused, which rustls reports as invalid data.
-fn is_temporary(error: &StoreError) -> bool {
-    match error {
-        StoreError::Unavailable(sqlx::Error::Io(error)) => error.kind() != std::io::ErrorKind::InvalidData,
-        error => error.is_transient(),
-    }
 }

@@ -1,6 +1,13 @@
 //! Database errors, with our own messages: an engine's message never reaches a client.
 
+use std::error::Error;
+use std::fmt;
+
+use sc_auth_contract::status::TroubleReason;
 use sqlx::error::DatabaseError;
+use sqlx::mysql::MySqlDatabaseError;
+
+use super::trouble::{self, Verdict};
 
 /// A column whose values are unique among all users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +34,29 @@ pub enum StoreError {
     /// Another user already has that value.
     #[error("{} is taken", .0.as_str())]
     Taken(UniqueField),
-    /// The database cannot be reached, or all connections were busy for too long.
+    /// The database cannot be used at present: it cannot be reached, is read-only, full or damaged, or all connections
+    /// were busy for too long.
     #[error("the database is unavailable")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Cause),
+    /// The database's user lacks a privilege.
+    #[error(
+        "the database user lacks a privilege; make it the owner of the database and of its tables (PostgreSQL: ALTER \
+         DATABASE name OWNER TO user, and GRANT ALL ON SCHEMA public TO user), or grant it all privileges (MySQL: GRANT \
+         ALL ON name.* TO user)"
+    )]
+    Denied(#[source] Cause),
+    /// A pooler, or a server that has prepared a statement before a migration, no longer knows it.
+    #[error("the connection has lost a prepared statement")]
+    LostStatement(#[source] Cause),
+    /// The database's encoding lacks a character.
+    #[error("the database's encoding lacks a character of this text")]
+    Unstorable(#[source] Cause),
+    /// A new database whose encoding lacks most characters.
+    #[error(
+        "the database has the encoding {0}, which cannot store every name; create it anew with UTF8: CREATE DATABASE name \
+         ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding(String),
     /// MySQL's `caching_sha2_password` requires TLS.
     #[error(
         "the database server accepts a password only over an encrypted connection; set DB_TLS, or ssl-mode in the URL, \
@@ -38,10 +65,10 @@ pub enum StoreError {
     Unencrypted,
     /// The database aborted a statement that may succeed when sent again.
     #[error("the database aborted a statement")]
-    Transient(#[source] sqlx::Error),
+    Transient(#[source] Cause),
     /// Anything else is a bug or a broken database.
     #[error("the database refused a statement")]
-    Other(#[source] sqlx::Error),
+    Other(#[source] Cause),
     /// The change would leave no Admin who can log in.
     #[error("it is the last Admin who can log in")]
     LastAdmin,
@@ -78,40 +105,112 @@ impl StoreError {
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Transient(_))
     }
+
+    /// What it says about the database; `None` if the database is well.
+    pub fn trouble(&self) -> Option<TroubleReason> {
+        match self {
+            Self::Unavailable(cause) => match trouble::of(&cause.0) {
+                Some(Verdict::Trouble(reason)) => Some(reason),
+                _ => Some(TroubleReason::Unreachable),
+            },
+            Self::Denied(_) | Self::Unencrypted => Some(TroubleReason::AccessDenied),
+            Self::Transient(_) | Self::LostStatement(_) => Some(TroubleReason::Unreachable),
+            _ => None,
+        }
+    }
+
+    /// Whether another connection may not have the problem.
+    pub fn blames_connection(&self) -> bool {
+        matches!(self, Self::LostStatement(_)) || self.trouble() == Some(TroubleReason::ReadOnly)
+    }
+
+    /// No row has a text that the database cannot store.
+    pub fn found_nothing<T>(self) -> Result<Vec<T>, Self> {
+        if matches!(self, Self::Unstorable(_)) { Ok(Vec::new()) } else { Err(self) }
+    }
+}
+
+/// An error of the library, in our words: PostgreSQL's own adds a line of its source.
+#[derive(Debug)]
+pub struct Cause(sqlx::Error);
+
+impl Cause {
+    /// Whether a retry may help. It does not if the certificate was refused, which rustls reports as invalid data.
+    pub fn is_temporary(&self) -> bool {
+        match &self.0 {
+            sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::InvalidData,
+            sqlx::Error::PoolTimedOut => true,
+            error => {
+                let is_standby = trouble::of(error) == Some(Verdict::Trouble(TroubleReason::ReadOnly));
+                is_standby || trouble::is_of_capacity(error) || trouble::is_starting(error)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            sqlx::Error::Database(error) => {
+                let code = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+                let code = code.map(|number| number.to_string()).or_else(|| error.code().map(Into::into));
+                write!(formatter, "the database says: {} ({})", error.message(), code.unwrap_or_default())
+            }
+            sqlx::Error::PoolTimedOut => formatter.write_str("it did not answer in time, or all connections were busy"),
+            error => error.fmt(formatter),
+        }
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            sqlx::Error::Database(_) | sqlx::Error::PoolTimedOut => None,
+            error => error.source(),
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            // A connection that is closed during the handshake is reported as a protocol error.
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed => Self::Unavailable(error),
             sqlx::Error::Configuration(problem) if problem.to_string().starts_with("RSA auth") => Self::Unencrypted,
-            sqlx::Error::Database(database) => {
-                if let Some(field) = taken(database.as_ref()) {
-                    Self::Taken(field)
-                } else if is_transient(database.as_ref()) {
-                    Self::Transient(error)
-                } else if is_unavailable(database.as_ref()) {
-                    Self::Unavailable(error)
-                } else {
-                    Self::Other(error)
-                }
-            }
-            _ => Self::Other(error),
+            sqlx::Error::Database(database) if database.is_unique_violation() => match taken(database.as_ref()) {
+                Some(field) => Self::Taken(field),
+                None => Self::Other(Cause(error)),
+            },
+            _ => Self::judged(trouble::of(&error), error),
         }
+    }
+}
+
+impl StoreError {
+    fn judged(verdict: Option<Verdict>, error: sqlx::Error) -> Self {
+        let lacks_privilege = is_about_privileges(&error);
+        let cause = Cause(error);
+        match verdict {
+            Some(Verdict::Retry) => Self::Transient(cause),
+            Some(Verdict::LostStatement) => Self::LostStatement(cause),
+            Some(Verdict::Trouble(TroubleReason::AccessDenied)) if lacks_privilege => Self::Denied(cause),
+            Some(Verdict::Trouble(_)) => Self::Unavailable(cause),
+            Some(Verdict::Unstorable) => Self::Unstorable(cause),
+            None => Self::Other(cause),
+        }
+    }
+}
+
+/// Whether the user may log in, but not do what it was asked to.
+fn is_about_privileges(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    match error.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(error) => matches!(error.number(), 1044 | 1142 | 1143 | 1227 | 1370),
+        None => error.code().as_deref() == Some("42501"),
     }
 }
 
 /// Only PostgreSQL reports the constraint separately; the others have it, or the column, at the end of their message.
 /// MySQL's message also quotes the value, which a client chose: the part before the last `for key` is ignored.
 fn taken(error: &dyn DatabaseError) -> Option<UniqueField> {
-    if !error.is_unique_violation() {
-        return None;
-    }
     let message = error.message();
     let place = error.constraint().unwrap_or_else(|| message.rsplit("for key").next().unwrap_or(message));
     if place.contains("username") {
@@ -123,25 +222,4 @@ fn taken(error: &dyn DatabaseError) -> Option<UniqueField> {
     } else {
         None
     }
-}
-
-/// Deadlocks, lock time-outs and serialization failures: MySQL 1213 and 1205, PostgreSQL 40P01 and 40001,
-/// SQLite BUSY (5) with its extended codes 261 and 517.
-fn is_transient(error: &dyn DatabaseError) -> bool {
-    if let Some(mysql) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-        return matches!(mysql.number(), 1213 | 1205);
-    }
-    error.code().is_some_and(|code| matches!(code.as_ref(), "40P01" | "40001" | "5" | "261" | "517"))
-}
-
-/// A server that shuts down or has no free connection: PostgreSQL classes 57P and 53, MySQL 1040, 1053, 1203 and 3169.
-/// A file that was removed: SQLite `CANTOPEN` (14) and `READONLY_DBMOVED` (1032).
-fn is_unavailable(error: &dyn DatabaseError) -> bool {
-    if let Some(mysql) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-        return matches!(mysql.number(), 1040 | 1053 | 1203 | 3169);
-    }
-    if let Some(postgres) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-        return postgres.code().starts_with("57P") || postgres.code().starts_with("53");
-    }
-    error.code().is_some_and(|code| matches!(code.as_ref(), "14" | "1032"))
 }

@@ -2,8 +2,9 @@
 
 use sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement, UnionType};
 
+use super::record::is_about_writes;
 use super::schema::{TABLES, Table, VERSION, VERSIONS};
-use super::{Identity, Store, StoreError};
+use super::{Engine, Identity, Store, StoreError};
 
 /// The result of the check.
 #[derive(Debug)]
@@ -11,7 +12,7 @@ pub struct Health {
     /// The version of the schema.
     pub schema: Option<i32>,
     pub identity: Option<Identity>,
-    /// Whether the tables can be read. A running server continues after a later one has changed the schema.
+    /// Whether the tables can be read and written. A running server continues after a later one has changed the schema.
     pub is_usable: bool,
 }
 
@@ -25,7 +26,7 @@ impl Store {
         };
         let identity = self.identity().await.ok().flatten();
         let is_usable = match version {
-            Some((version,)) => self.can_read(version).await,
+            Some((version,)) => self.can_read(version).await && self.can_write().await,
             None => false,
         };
         Ok(Health { schema: version.map(|(version,)| version), identity, is_usable })
@@ -56,6 +57,22 @@ impl Store {
             Some(columns) => self.fetch_optional::<(i32,)>(&columns).await.is_ok(),
             None => true,
         }
+    }
+
+    /// Writes no row unless there was trouble with writing: then it tries whether that is over. Asks an embedded database
+    /// only then, since another connection may hold its lock for long.
+    async fn can_write(&self) -> bool {
+        let is_in_trouble = || self.trouble().is_some_and(|trouble| is_about_writes(trouble.reason));
+        let had_trouble = is_in_trouble();
+        if !had_trouble && self.engine() == Engine::Sqlite {
+            return true;
+        }
+        let update = Query::update()
+            .table(Alias::new(VERSIONS.name))
+            .value(Alias::new("version"), Expr::col(Alias::new("version")))
+            .and_where(Expr::col(Alias::new("id")).eq(i32::from(had_trouble)))
+            .to_owned();
+        self.execute(&update).await.is_ok() && !is_in_trouble()
     }
 }
 

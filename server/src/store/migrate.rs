@@ -64,6 +64,7 @@ impl Store {
     /// supports.
     pub async fn migrate(&self, identity: &NewIdentity) -> Result<(), StoreError> {
         let plan = self.plan().await?;
+        self.warn_of_encoding().await?;
         if plan.is_done() && !self.has_old_tables() {
             return Ok(());
         }
@@ -83,6 +84,17 @@ impl Store {
         tx.commit().await?;
         self.has_old_tables.store(found.has_old_tables(), Ordering::Relaxed);
         Ok(plan)
+    }
+
+    async fn warn_of_encoding(&self) -> Result<(), StoreError> {
+        if self.engine() != Engine::Postgres {
+            return Ok(());
+        }
+        let mut tx = self.begin_read().await?;
+        if let Some(encoding) = other_encoding(&mut tx).await? {
+            tracing::warn!(encoding, "the database cannot store every character; move the data to one with UTF8");
+        }
+        tx.commit().await
     }
 
     async fn migrate_once(&self, identity: &NewIdentity) -> Result<(), StoreError> {
@@ -132,6 +144,7 @@ async fn run(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError> {
     if plan.from.is_some_and(|from| from > VERSION) {
         return Ok(());
     }
+    check_encoding(tx, plan.origin).await?;
     let count = plan.statements.len();
     for (done, statement) in plan.statements.iter().enumerate() {
         tracing::info!(step = done + 1, of = count, "migrating");
@@ -157,6 +170,24 @@ async fn run(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError> {
         tracing::info!(origin = ?plan.origin, version = VERSION, taken_over = found.has_old_tables(), "migrated");
     }
     Ok(())
+}
+
+/// A PostgreSQL database with another encoding than UTF8 cannot store most characters. An existing one stays in use: it
+/// answers 422 to a text that it cannot store.
+async fn check_encoding(tx: &mut Tx, origin: Origin) -> Result<(), StoreError> {
+    if tx.engine() != Engine::Postgres {
+        return Ok(());
+    }
+    match other_encoding(tx).await? {
+        Some(encoding) if origin == Origin::Empty => Err(StoreError::Encoding(encoding)),
+        _ => Ok(()),
+    }
+}
+
+/// The encoding, unless it is UTF8.
+async fn other_encoding(tx: &mut Tx) -> Result<Option<String>, StoreError> {
+    let rows: Vec<(String,)> = tx.raw_rows("SELECT current_setting('server_encoding')").await?;
+    Ok(rows.into_iter().map(|(encoding,)| encoding).find(|encoding| encoding != "UTF8"))
 }
 
 /// MySQL's locks belong to the server, not to a database, and their names have at most 64 characters. The digest is the

@@ -4,10 +4,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use sqlx::database::HasStatementCache;
-use sqlx::pool::PoolOptions;
-use sqlx::{Database, Executor, FromRow, IntoArguments};
-
 /// The identity that new connections are compared with.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SameDatabase {
@@ -16,7 +12,8 @@ pub(super) struct SameDatabase {
     has_strayed: Arc<AtomicBool>,
 }
 
-const SELECT: &str = "SELECT identity FROM sc_auth_identity WHERE id = 1";
+/// Reads the identity.
+pub(super) const SELECT: &str = "SELECT identity FROM sc_auth_identity WHERE id = 1";
 
 impl SameDatabase {
     /// From now on, accepts only connections to the database with this identity.
@@ -39,31 +36,13 @@ impl SameDatabase {
         self.has_strayed.store(false, Ordering::Relaxed);
     }
 
-    fn check(&self, expected: &str, found: Result<Option<(String,)>, sqlx::Error>) -> Result<(), sqlx::Error> {
+    pub fn check(&self, expected: &str, found: Result<Option<String>, sqlx::Error>) -> Result<(), sqlx::Error> {
         let result = match found {
-            Ok(Some((found,))) if found == expected => Ok(()),
+            Ok(Some(found)) if found == expected => Ok(()),
             Ok(_) => Err(sqlx::Error::Protocol("this connection leads to another database".into())),
             Err(error) => Err(error),
         };
         self.has_strayed.store(result.is_err(), Ordering::Relaxed);
         result
-    }
-
-    pub fn watch<DB>(&self, options: PoolOptions<DB>) -> PoolOptions<DB>
-    where
-        DB: Database + HasStatementCache,
-        for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-        DB::Arguments: IntoArguments<DB>,
-        (String,): for<'r> FromRow<'r, DB::Row>,
-    {
-        let same = self.clone();
-        options.after_connect(move |connection, _| {
-            let same = same.clone();
-            Box::pin(async move {
-                let Some(expected) = same.identity.get() else { return Ok(()) };
-                let found = sqlx::query_as(SELECT).persistent(false).fetch_optional(&mut *connection).await;
-                same.check(expected, found)
-            })
-        })
     }
 }

@@ -29,7 +29,7 @@ impl SameFile {
             Some(_) => "the database file was replaced while it was in use; restart the server",
             None => "the database file was removed while it was in use",
         };
-        Err(StoreError::Unavailable(sqlx::Error::Io(std::io::Error::other(problem))))
+        Err(sqlx::Error::Io(std::io::Error::other(problem)).into())
     }
 }
 

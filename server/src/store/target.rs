@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use sc_auth_contract::status::EMPTY_DATABASE;
 use sha2::{Digest as _, Sha256};
+use sqlx::ConnectOptions as _;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -16,7 +19,63 @@ const OLD: &str = "legacy-";
 pub enum Database {
     Sqlite(Box<SqliteConnectOptions>),
     MySql(Box<MySqlConnectOptions>),
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Arc<PostgresServers>),
+}
+
+/// One PostgreSQL server, or several that are tried one after the other.
+#[derive(Debug)]
+pub struct PostgresServers {
+    pub hosts: Vec<PgConnectOptions>,
+    pub needs: SessionAttrs,
+    pub(super) hints: Hints,
+}
+
+/// What earlier connections have found out.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    /// The server that answered last.
+    pub last: AtomicUsize,
+    /// Whether there is a pooler.
+    pub is_pooled: AtomicBool,
+    /// Whether a pooler refuses parameters at the start of a connection.
+    pub refuses_options: AtomicBool,
+    /// Whether the server offers no encryption.
+    pub is_plain: AtomicBool,
+}
+
+/// `target_session_attrs` of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionAttrs {
+    /// The first server that answers.
+    Any,
+    /// The first server that accepts writes.
+    ReadWrite,
+}
+
+/// The server accepts no writes.
+#[derive(Debug, thiserror::Error)]
+#[error("the server {0} is read-only, as a standby is, and the address asks for one that accepts writes")]
+pub struct ReadOnlyServer(pub(super) String);
+
+impl PostgresServers {
+    pub fn new(hosts: Vec<PgConnectOptions>, needs: SessionAttrs) -> Self {
+        Self { hosts, needs, hints: Hints::default() }
+    }
+
+    /// The same servers, without a log of each statement.
+    pub(super) fn quiet(&self) -> Self {
+        let hosts = self.hosts.iter().map(|host| host.clone().disable_statement_logging()).collect();
+        Self::new(hosts, self.needs)
+    }
+
+    /// The hosts with their ports, separated by commas, and the name of the database.
+    fn address(&self) -> (String, String, String) {
+        let hosts = self.hosts.iter().map(|host| host.get_host().to_lowercase()).collect::<Vec<_>>().join(",");
+        let ports = self.hosts.iter().map(|host| host.get_port().to_string()).collect::<Vec<_>>().join(",");
+        // In PostgreSQL, the default name is the user's.
+        let name = self.hosts.first().map(|host| host.get_database().unwrap_or(host.get_username()).to_owned());
+        (hosts, ports, name.unwrap_or_default())
+    }
 }
 
 impl Database {
@@ -51,10 +110,9 @@ impl Database {
                 let (host, port) = (options.get_host().to_lowercase(), options.get_port().to_string());
                 Place::of(&["mysql", &host, &port, options.get_database().unwrap_or_default()])
             }
-            Self::Postgres(options) => {
-                let (host, port) = (options.get_host().to_lowercase(), options.get_port().to_string());
-                // In PostgreSQL, the default name is the user's.
-                Place::of(&["postgres", &host, &port, options.get_database().unwrap_or(options.get_username())])
+            Self::Postgres(servers) => {
+                let (hosts, ports, name) = servers.address();
+                Place::of(&["postgres", &hosts, &ports, &name])
             }
         }
     }
@@ -101,7 +159,7 @@ mod tests {
         let database = match url.split_once(':').unwrap().0 {
             "sqlite" => Database::Sqlite(Box::new(url.parse().unwrap())),
             "mysql" => Database::MySql(Box::new(url.parse().unwrap())),
-            _ => Database::Postgres(Box::new(url.parse().unwrap())),
+            _ => Database::Postgres(Arc::new(PostgresServers::new(vec![url.parse().unwrap()], SessionAttrs::Any))),
         };
         database.place().empty()
     }

@@ -3,19 +3,19 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use backon::Retryable as _;
 use sea_query::{MysqlQueryBuilder, PostgresQueryBuilder, SqliteQueryBuilder};
 use sea_query_sqlx::SqlxBinder;
-use sqlx::{AssertSqlSafe, MySql, Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, MySql, Postgres, Sqlite};
 
-use super::{AnyRow, Engine, Pool, Store, StoreError, backoff, on_engine};
+use super::pool::{Driver, Lease};
+use super::{AnyRow, Engine, Pools, Store, StoreError, on_engine};
 
 /// A transaction on one engine. It is rolled back when it is dropped.
 #[derive(Debug)]
 pub enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
-    MySql(Transaction<'static, MySql>),
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Lease<Sqlite>),
+    MySql(Lease<MySql>),
+    Postgres(Lease<Postgres>),
 }
 
 /// The future of a transaction's work: boxed, because it borrows the transaction.
@@ -25,20 +25,21 @@ impl Store {
     /// Begins a transaction that will write.
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         self.file.check()?;
-        Ok(match &self.pool {
-            // Otherwise two transactions could both read first, and neither could then write.
-            Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Pool::MySql(pool) => Tx::MySql(pool.begin().await?),
-            Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        // Otherwise two transactions could both read first, and neither could then write.
+        self.begin_with("BEGIN IMMEDIATE").await
     }
 
     /// Begins a transaction that only reads.
     pub(super) async fn begin_read(&self) -> Result<Tx, StoreError> {
-        match &self.pool {
-            Pool::Sqlite(pool) => Ok(Tx::Sqlite(pool.begin().await?)),
-            Pool::MySql(_) | Pool::Postgres(_) => self.begin().await,
-        }
+        self.begin_with("BEGIN").await
+    }
+
+    async fn begin_with(&self, of_sqlite: &'static str) -> Result<Tx, StoreError> {
+        Ok(match &self.pool {
+            Pools::Sqlite(pool) => Tx::Sqlite(begun(pool.acquire().await?, of_sqlite).await?),
+            Pools::MySql(pool) => Tx::MySql(begun(pool.acquire().await?, "BEGIN").await?),
+            Pools::Postgres(pool) => Tx::Postgres(begun(pool.acquire().await?, "BEGIN").await?),
+        })
     }
 
     /// Runs `work` in a transaction, and retries all of it if the engine aborted it.
@@ -53,8 +54,30 @@ impl Store {
             tx.commit().await?;
             Ok(result)
         };
-        once.retry(backoff()).when(StoreError::is_transient).await
+        let result = self.attempt(once).await?;
+        self.record.has_written();
+        Ok(result)
     }
+}
+
+async fn begun<D: Driver>(mut lease: Lease<D>, sql: &'static str) -> Result<Lease<D>, StoreError> {
+    lease.begin(sql).await?;
+    Ok(lease)
+}
+
+macro_rules! raw_rows {
+    ($tx:ident, $sql:ident) => {{
+        let result = sqlx::query_as($sql).persistent(false).fetch_all($tx.connection()?).await;
+        Ok($tx.checked(result)?)
+    }};
+}
+
+macro_rules! raw {
+    ($tx:ident, $sql:ident) => {{
+        let result = sqlx::raw_sql($sql).execute($tx.connection()?).await;
+        $tx.checked(result)?;
+        Ok(())
+    }};
 }
 
 impl Tx {
@@ -68,9 +91,9 @@ impl Tx {
 
     pub async fn commit(self) -> Result<(), StoreError> {
         let result = match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::MySql(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+            Self::Sqlite(mut tx) => tx.commit().await,
+            Self::MySql(mut tx) => tx.commit().await,
+            Self::Postgres(mut tx) => tx.commit().await,
         };
         Ok(result?)
     }
@@ -79,15 +102,11 @@ impl Tx {
         &mut self,
         statement: &(impl SqlxBinder + Sync),
     ) -> Result<Option<R>, StoreError> {
-        on_engine!(Self, self, statement, |sql, values, tx| {
-            Ok(sqlx::query_as_with(AssertSqlSafe(sql), values).fetch_optional(&mut **tx).await?)
-        })
+        Ok(self.fetch(statement, true).await?.into_iter().next())
     }
 
     pub async fn fetch_all<R: AnyRow>(&mut self, statement: &(impl SqlxBinder + Sync)) -> Result<Vec<R>, StoreError> {
-        on_engine!(Self, self, statement, |sql, values, tx| {
-            Ok(sqlx::query_as_with(AssertSqlSafe(sql), values).fetch_all(&mut **tx).await?)
-        })
+        self.fetch(statement, true).await
     }
 
     /// The same for a statement whose text varies.
@@ -95,43 +114,58 @@ impl Tx {
         &mut self,
         statement: &(impl SqlxBinder + Sync),
     ) -> Result<Vec<R>, StoreError> {
+        self.fetch(statement, false).await
+    }
+
+    async fn fetch<R: AnyRow>(
+        &mut self,
+        statement: &(impl SqlxBinder + Sync),
+        persistent: bool,
+    ) -> Result<Vec<R>, StoreError> {
         on_engine!(Self, self, statement, |sql, values, tx| {
-            Ok(sqlx::query_as_with(AssertSqlSafe(sql), values).persistent(false).fetch_all(&mut **tx).await?)
+            let query = sqlx::query_as_with(AssertSqlSafe(sql), values);
+            let query = query.persistent(persistent && tx.keeps_statements());
+            let result = query.fetch_all(tx.connection()?).await;
+            Ok(tx.checked(result)?)
         })
     }
 
     /// Runs a statement without keeping it prepared. Returns the number of matched rows.
     pub async fn execute(&mut self, statement: &(impl SqlxBinder + Sync)) -> Result<u64, StoreError> {
-        on_engine!(Self, self, statement, |sql, values, tx| {
-            Ok(sqlx::query_with(AssertSqlSafe(sql), values).persistent(false).execute(&mut **tx).await?.rows_affected())
-        })
+        self.execute_as(statement, false).await
     }
 
     /// The same, kept prepared.
     pub async fn execute_prepared(&mut self, statement: &(impl SqlxBinder + Sync)) -> Result<u64, StoreError> {
+        self.execute_as(statement, true).await
+    }
+
+    async fn execute_as(&mut self, statement: &(impl SqlxBinder + Sync), persistent: bool) -> Result<u64, StoreError> {
         on_engine!(Self, self, statement, |sql, values, tx| {
-            Ok(sqlx::query_with(AssertSqlSafe(sql), values).execute(&mut **tx).await?.rows_affected())
+            let query = sqlx::query_with(AssertSqlSafe(sql), values);
+            let query = query.persistent(persistent && tx.keeps_statements());
+            let result = query.execute(tx.connection()?).await;
+            Ok(tx.checked(result)?.rows_affected())
         })
     }
 
     /// Rows of a query that is written for one engine.
     pub async fn raw_rows<R: AnyRow>(&mut self, sql: &str) -> Result<Vec<R>, StoreError> {
         let sql = AssertSqlSafe(sql.to_owned());
-        Ok(match self {
-            Self::Sqlite(tx) => sqlx::query_as(sql).persistent(false).fetch_all(&mut **tx).await?,
-            Self::MySql(tx) => sqlx::query_as(sql).persistent(false).fetch_all(&mut **tx).await?,
-            Self::Postgres(tx) => sqlx::query_as(sql).persistent(false).fetch_all(&mut **tx).await?,
-        })
+        match self {
+            Self::Sqlite(tx) => raw_rows!(tx, sql),
+            Self::MySql(tx) => raw_rows!(tx, sql),
+            Self::Postgres(tx) => raw_rows!(tx, sql),
+        }
     }
 
     /// Runs a statement that is written for one engine.
     pub async fn raw(&mut self, sql: &str) -> Result<(), StoreError> {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
-            Self::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ())?,
-            Self::MySql(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ())?,
-            Self::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ())?,
+            Self::Sqlite(tx) => raw!(tx, sql),
+            Self::MySql(tx) => raw!(tx, sql),
+            Self::Postgres(tx) => raw!(tx, sql),
         }
-        Ok(())
     }
 }

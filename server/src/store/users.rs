@@ -154,7 +154,8 @@ pub(super) fn may_be_uuid(text: &str) -> bool {
 impl Store {
     /// The user of that name with the hash of the password.
     pub async fn credentials(&self, username: &str) -> Result<Option<Credentials>, StoreError> {
-        let mut found: Vec<Credentials> = self.fetch_all(&by_username(username)).await?;
+        let mut found: Vec<Credentials> =
+            self.fetch_all(&by_username(username)).await.or_else(StoreError::found_nothing)?;
         // An exact match takes precedence over one that differs in case or form, and one that an earlier release would
         // have found over others.
         let former = former_fold(username);

@@ -45,8 +45,7 @@ async fn restored(engine: Engine, database: &Database) -> Database {
     let other = Database::create(engine).await;
     let dump = database.folder.path().join("dump");
     if engine == Engine::Postgres {
-        succeeds(Command::new(postgres_program("pg_dump")).args(["-Fc", "-d", &database.url, "-f"]).arg(&dump));
-        succeeds(Command::new(postgres_program("pg_restore")).args(["--no-owner", "-d", &other.url]).arg(&dump));
+        copy_postgres(database, &other);
     } else {
         succeeds(mariadb_program("mariadb-dump", database).stdout(File::create(&dump).unwrap()));
         succeeds(mariadb_program("mariadb", &other).stdin(File::open(&dump).unwrap()));
@@ -55,6 +54,13 @@ async fn restored(engine: Engine, database: &Database) -> Database {
     std::fs::copy(database.folder.path().join("sc-auth-keys.json"), other.folder.path().join("sc-auth-keys.json"))
         .unwrap();
     other
+}
+
+/// Copies all tables into an empty database.
+pub fn copy_postgres(from: &Database, to: &Database) {
+    let dump = from.folder.path().join("dump");
+    succeeds(Command::new(postgres_program("pg_dump")).args(["-Fc", "-d", &from.url, "-f"]).arg(&dump));
+    succeeds(Command::new(postgres_program("pg_restore")).args(["--no-owner", "-d", &to.url]).arg(&dump));
 }
 
 async fn a_restored_dump_is_the_same_database(engine: Engine) {

@@ -6,9 +6,12 @@
 mod cgroup;
 mod database;
 mod harness;
+mod servers;
+mod wire;
 
 mod abuse;
 mod accounts;
+mod addresses;
 mod assigned_user;
 mod audit;
 mod connections;
@@ -19,6 +22,7 @@ mod deployment;
 mod dumps;
 mod errors;
 mod examples;
+mod failover;
 mod flood;
 mod guesses;
 mod guessing;
@@ -35,6 +39,7 @@ mod others;
 mod outage;
 mod page;
 mod passwords;
+mod pooler;
 mod races;
 mod recipes;
 mod replicas;

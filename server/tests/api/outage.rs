@@ -1,66 +1,17 @@
 //! Outages of a database server, and changes of its password.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::database::{Database, Engine};
 use crate::harness::{Server, answer, fail, until};
+use crate::wire::Wire;
 
 crate::on_every_database_server!(the_database_goes_away_and_comes_back, a_new_password_needs_no_restart);
-
-/// A TCP proxy to a database server that can be interrupted.
-struct Wire {
-    address: String,
-    is_cut: Arc<AtomicBool>,
-    /// The number of connections that it forwards.
-    open: Arc<AtomicUsize>,
-}
-
-impl Wire {
-    async fn to(target: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (is_cut, open) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (cut, count) = (Arc::clone(&is_cut), Arc::clone(&open));
-        tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                let (target, cut, count) = (target.clone(), Arc::clone(&cut), Arc::clone(&count));
-                tokio::spawn(async move {
-                    if cut.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let mut far = TcpStream::connect(target).await.unwrap();
-                    count.fetch_add(1, Ordering::Relaxed);
-                    let until_cut = async {
-                        while !cut.load(Ordering::Relaxed) {
-                            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-                        }
-                    };
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                        () = until_cut => {}
-                    }
-                    drop((near, far));
-                    count.fetch_sub(1, Ordering::Relaxed);
-                });
-            }
-        });
-        Self { address, is_cut, open }
-    }
-
-    async fn cut(&self) {
-        self.is_cut.store(true, Ordering::Relaxed);
-        until("all connections are closed", async || self.open.load(Ordering::Relaxed) == 0).await;
-    }
-}
 
 async fn the_database_goes_away_and_comes_back(engine: Engine) {
     let mut database = Database::create(engine).await;
     let target = database.url.split_once('@').unwrap().1.split('/').next().unwrap().to_owned();
-    let wire = Wire::to(target.clone()).await;
+    let wire = Wire::to(&target).await;
     database.url = database.url.replace(&target, &wire.address);
     let server = Server::start(&database, &[]).await;
     server.register("alice").await;
@@ -79,13 +30,14 @@ async fn the_database_goes_away_and_comes_back(engine: Engine) {
     }
     let status: Value = server.ops("/status").await.unwrap().json().await.unwrap();
     assert_eq!(status["database"]["reachable"], false);
+    assert_eq!(status["database"]["trouble"]["reason"], "Unreachable");
     assert_eq!(
         answer(server.request("GET", "/.well-known/jwks.json")).await.status,
         200,
         "this call needs no database"
     );
 
-    wire.is_cut.store(false, Ordering::Relaxed);
+    wire.mend();
     until("it is back by itself", async || server.get("/api/v1/accounts/me", &tokens.access).await.status == 200).await;
 }
 

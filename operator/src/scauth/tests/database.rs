@@ -1,6 +1,7 @@
 //! What is said of the database, the sessions' keys and the first Admin, and whether it is Ready then.
 
 mod silence;
+mod trouble;
 mod warnings;
 
 use k8s_openapi::ByteString;

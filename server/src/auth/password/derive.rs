@@ -59,5 +59,6 @@ pub fn derive(
 
 /// The parameters of our own hashes.
 pub fn params() -> Result<Params, HashError> {
-    Params::new(MEMORY_KIB, PASSES, LANES, Some(Params::DEFAULT_OUTPUT_LEN)).map_err(|_| HashError::of("bad parameters"))
+    Params::new(MEMORY_KIB, PASSES, LANES, Some(Params::DEFAULT_OUTPUT_LEN))
+        .map_err(|_| HashError::of("bad parameters"))
 }

@@ -74,7 +74,7 @@ async fn look(store: &Store, args: &DatabaseArgs) -> anyhow::Result<Option<Offer
 }
 
 async fn adopt(database: &Database, own: &str) -> anyhow::Result<()> {
-    let store = Store::connect(database).await?;
+    let store = Store::connect(database, 1).await?;
     let identity = NewIdentity { identity: own.to_owned(), accepted_as: None };
     let store = Ready { store, identity }.migrate(database).await?;
     store.close().await;

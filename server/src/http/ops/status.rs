@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
-use sc_auth_contract::status::{AdminStatus, DatabaseStatus, Other, Status};
+use sc_auth_contract::status::{AdminStatus, DatabaseStatus, Other, Status, Trouble, TroubleReason};
 
 use super::state::Ops;
 use crate::files::secret_id;
@@ -54,6 +54,7 @@ async fn database(ops: &Ops) -> (DatabaseStatus, Option<Identity>) {
     let database = DatabaseStatus {
         engine: store.engine().name().to_owned(),
         reachable: health.as_ref().is_some_and(|health| health.is_usable),
+        trouble: trouble(store, health.as_ref()),
         taken_over: store.has_old_tables(),
         schema: health.and_then(|health| health.schema),
         // While the database does not answer, report its last known identity.
@@ -62,6 +63,18 @@ async fn database(ops: &Ops) -> (DatabaseStatus, Option<Identity>) {
         offered,
     };
     (database, found)
+}
+
+/// Why the database cannot be used; `None` if it can.
+fn trouble(store: &Store, health: Option<&Health>) -> Option<Trouble> {
+    match health {
+        Some(health) if health.is_usable => None,
+        Some(_) => store.trouble(),
+        None => Some(store.trouble().unwrap_or_else(|| Trouble {
+            reason: TroubleReason::Unreachable,
+            message: format!("the database does not answer within {} s", DATABASE_LIMIT.as_secs()),
+        })),
+    }
 }
 
 async fn health(store: &Store) -> Option<Health> {

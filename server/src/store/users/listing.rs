@@ -59,7 +59,7 @@ impl Store {
             .order_by((Users::Table, Users::Id), Order::Asc)
             .limit(limit)
             .to_owned();
-        self.fetch_varying(&select).await
+        self.fetch_varying(&select).await.or_else(StoreError::found_nothing)
     }
 
     pub async fn has_admin(&self) -> Result<bool, StoreError> {

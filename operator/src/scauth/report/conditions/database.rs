@@ -1,7 +1,7 @@
 //! DatabaseReady: whether the pods serve from the database that holds the data, and reach it.
 
 use k8s_openapi::jiff::Timestamp;
-use sc_auth_contract::status::{EMPTY_DATABASE, HoldReason, Offered, Other};
+use sc_auth_contract::status::{EMPTY_DATABASE, HoldReason, Offered, Other, Trouble, TroubleReason};
 
 use super::earlier::{before, unreachable};
 use crate::scauth::health::{Health, PodReports};
@@ -94,8 +94,7 @@ fn said(input: &ConditionInput<'_>, health: &Health) -> ConditionUpdate {
         return starting();
     }
     if !health.database_reachable {
-        let message = "the pods cannot reach the database, and clients get 503 until they can; the logs of the pods have the reason";
-        return not_ready(Reason::DatabaseUnreachable, message);
+        return not_ready(Reason::DatabaseUnreachable, unreachable_because(health.trouble.as_ref()));
     }
     if let Some((offered, error)) = health.offered.as_ref().and_then(|offered| Some((offered, offered.error.as_ref()?)))
     {
@@ -105,6 +104,25 @@ fn said(input: &ConditionInput<'_>, health: &Health) -> ConditionUpdate {
         Some(older) => shared(input, older),
         None => fine(input),
     }
+}
+
+/// Pods of a release before this one, and after a later one, name no reason that is known here.
+fn unreachable_because(trouble: Option<&Trouble>) -> String {
+    let found = match trouble.map(|trouble| trouble.reason) {
+        None | Some(TroubleReason::Unreachable | TroubleReason::Unknown) => "the pods cannot reach the database",
+        Some(TroubleReason::ReadOnly) => "the database is read-only, as a standby is",
+        Some(TroubleReason::DiskFull) => "the disk of the database is full",
+        Some(TroubleReason::DiskError) => "the database cannot read or write its files",
+        Some(TroubleReason::Corrupt) => "the files of the database are damaged",
+        Some(TroubleReason::TooManyConnections) => "the database has no connection left for the pods",
+        Some(TroubleReason::LimitReached) => "the database, or its user, has reached a limit",
+        Some(TroubleReason::AccessDenied) => "the database denies the pods access",
+    };
+    let said = match trouble {
+        Some(trouble) => format!(": {}", trouble.message),
+        None => "; the logs of the pods have the reason".to_owned(),
+    };
+    format!("{found}, and clients get 503 until that is over{said}")
 }
 
 /// If the identity is known, the database is the expected one: pods can connect, but only after a restart.

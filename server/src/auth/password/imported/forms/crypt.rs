@@ -4,11 +4,11 @@ use sha_crypt::Params;
 
 use super::super::bcrypted::{Bcrypt, Input};
 use super::super::stored::Stored;
-use crate::auth::password::derive::HashError;
 use super::functions::{
     argon2, bad, base64, firebase, function, named, number, parts, pbkdf2, scrypt_packed, scrypt_phc,
 };
 use super::unsupported;
+use crate::auth::password::derive::HashError;
 
 pub fn parse(stored: &str) -> Result<Stored, HashError> {
     let (id, rest) = stored.trim_start_matches('$').split_once('$').unwrap_or_default();

@@ -3,9 +3,9 @@
 
 use super::super::bcrypted::{Bcrypt, Input};
 use super::super::stored::Stored;
-use crate::auth::password::derive::HashError;
 use super::functions::{argon2, bad, base64, function, number, parts, pbkdf2, scrypt};
 use super::unsupported::unsupported;
+use crate::auth::password::derive::HashError;
 
 /// `None` if the method is none of Django's.
 pub fn parse(method: &str, rest: &str) -> Option<Result<Stored, HashError>> {

@@ -6,10 +6,10 @@ use argon2::{Algorithm, ParamsBuilder, Version};
 use aws_lc_rs::pbkdf2::{PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256, PBKDF2_HMAC_SHA384, PBKDF2_HMAC_SHA512};
 
 use super::super::digest::{Digest, Function, Salting};
+use super::super::encoding::{from_base64, from_hex};
 use super::super::firebase::Seal;
 use super::super::stored::{Pbkdf2, Stored};
 use crate::auth::password::derive::HashError;
-use super::super::encoding::{from_base64, from_hex};
 
 /// The shortest value: a shorter one is a part of a hash, and other passwords would match it.
 const SHORTEST: usize = 16;

@@ -4,9 +4,9 @@ use super::super::bcrypted::{Bcrypt, Input};
 use super::super::digest::{Digest, Function, Salting};
 use super::super::encoding::{from_base64, from_hex, is_hex};
 use super::super::stored::Stored;
-use crate::auth::password::derive::HashError;
 use super::functions::{argon2, base64, digest, hex, number, parts, pbkdf2, scrypt_packed, scrypt_phc};
 use super::{crypt, unsupported};
+use crate::auth::password::derive::HashError;
 
 pub fn parse(scheme: &str, rest: &str) -> Result<Stored, HashError> {
     let scheme = scheme.to_ascii_uppercase();

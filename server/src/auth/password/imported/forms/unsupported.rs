@@ -1,7 +1,7 @@
 //! The names of hashes that cannot be verified here.
 
-use crate::auth::password::derive::HashError;
 use super::super::encoding::is_hex;
+use crate::auth::password::derive::HashError;
 
 pub fn unsupported(kind: &str) -> HashError {
     HashError(format!("{kind} is not supported; import the user without a hash, and set a new password").into())

@@ -2,9 +2,9 @@
 
 use super::super::digest::{Function, Salting};
 use super::super::stored::Stored;
-use crate::auth::password::derive::HashError;
 use super::functions::{bad, digest, function, hex, number, pbkdf2, scrypt};
 use super::unsupported::unsupported;
+use crate::auth::password::derive::HashError;
 
 /// `None` if the method is none of werkzeug's.
 pub fn parse(method: &str, rest: &str) -> Option<Result<Stored, HashError>> {

@@ -1,0 +1,167 @@
+//! The address of a database as one URL. Each parameter is understood, or ignored with a warning; one that asks for
+//! safety and is not understood is an error, since the connection would be less safe than its owner believes.
+
+mod mysql;
+mod parameters;
+mod postgres;
+mod sqlite;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use crate::store::Database;
+pub use mysql::mysql_mode;
+pub use postgres::postgres_mode;
+
+const ADVICE: &str = "write sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or \
+                      postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters percent-encoded";
+
+/// # Errors
+/// A message that never quotes the URL, which contains the password.
+pub fn parse(url: &str) -> Result<Database, String> {
+    let scheme = url.split(':').next();
+    let parsed = match scheme {
+        Some("sqlite") => sqlite::parse(url),
+        Some("mysql" | "mariadb") => mysql::parse(url),
+        Some("postgres" | "postgresql") => postgres::parse(url),
+        _ => return Err(format!("DATABASE_URL has an unknown scheme; {ADVICE}")),
+    };
+    let (database, warnings) = parsed.map_err(|problem| match problem {
+        Problem::Invalid => format!("DATABASE_URL is not a valid URL; {ADVICE}"),
+        Problem::Parameter(text) => format!("DATABASE_URL: {text}"),
+    })?;
+    for warning in &warnings {
+        warn_once(warning);
+    }
+    Ok(database)
+}
+
+/// What is wrong with an address.
+#[derive(Debug)]
+enum Problem {
+    /// The library's own messages may quote a part of the URL.
+    Invalid,
+    /// What is wrong with a parameter, in our words.
+    Parameter(String),
+}
+
+/// A database, and what was ignored.
+type Parsed = Result<(Database, Vec<String>), Problem>;
+
+/// The settings are read again and again.
+fn warn_once(warning: &str) {
+    static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned()) {
+        tracing::warn!("DATABASE_URL: {warning}");
+    }
+}
+
+/// The parts of an address of a database server.
+#[derive(Debug)]
+struct Parts<'a> {
+    scheme: &'a str,
+    /// User and password, with the `@`.
+    user: &'a str,
+    hosts: Vec<&'a str>,
+    /// The name of the database, with the slash.
+    path: &'a str,
+    parameters: Vec<(String, String)>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(url: &'a str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (rest, _fragment) = rest.split_once('#').unwrap_or((rest, ""));
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let slash = rest.find('/').unwrap_or(rest.len());
+        let (authority, path) = (rest.get(..slash)?, rest.get(slash..)?);
+        let at = authority.rfind('@').map_or(0, |at| at + 1);
+        let (user, hosts) = (authority.get(..at)?, authority.get(at..)?);
+        let parameters = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Some(Self { scheme, user, hosts: hosts.split(',').collect(), path, parameters })
+    }
+
+    /// The URL with one host, and without parameters.
+    fn with_host(&self, host: &str) -> String {
+        format!("{}://{}{host}{}", self.scheme, self.user, self.path)
+    }
+}
+
+/// An IPv6 address without its brackets, which only a URL needs.
+pub fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(url: &str) -> String {
+        let error = parse(url).expect_err(url);
+        assert!(error.starts_with("DATABASE_URL") && !error.contains("s3cret"), "{error}");
+        error
+    }
+
+    #[test]
+    fn an_error_does_not_quote_an_invalid_url() {
+        for url in
+            ["mysql://u:s3cret@[h/n", "postgres://u:s3cret@h:notaport/n", "oracle://u:s3cret@h/n", "mysql:s3cret"]
+        {
+            error(url);
+        }
+    }
+
+    #[test]
+    fn what_asks_for_safety_and_is_not_understood_is_an_error() {
+        for parameter in [
+            "channel_binding=require",
+            "require_auth=scram-sha-256",
+            "requirepeer=postgres",
+            "gssencmode=require",
+            "krbsrvname=x",
+            "sslcrl=/x",
+            "sslcertmode=require",
+            "ssl_min_protocol_version=TLSv1.3",
+            "sslaccept=strict",
+            "sslfactory=x",
+            "ssl=maybe",
+        ] {
+            let error = error(&format!("postgres://u:s3cret@h/n?{parameter}"));
+            let name = parameter.split('=').next().unwrap();
+            assert!(error.contains(name), "{error}");
+        }
+        for parameter in
+            ["verifyServerCertificate=true", "requireSSL=true", "tls=custom", "tls-version=TLSv1.3", "sslCipher=x"]
+        {
+            let error = error(&format!("mysql://u:s3cret@h/n?{parameter}"));
+            let name = parameter.split('=').next().unwrap();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_ignored() {
+        for url in [
+            "postgres://u:p@h/n?connect_timeout=10&pgbouncer=true&schema=x&keepalives=1&gssencmode=disable",
+            "postgres://u:p@h/n?channel_binding=prefer&sslcompression=0&sslsni=1&ssl_min_protocol_version=TLSv1.2",
+            "postgres://u:p@h/n?client_encoding=latin1&ssl=false&sslcertmode=allow",
+            "mysql://u:p@h/n?parseTime=true&loc=UTC&allowPublicKeyRetrieval=true&useSSL=false&timezone=%2B02:00",
+        ] {
+            parse(url).unwrap();
+        }
+    }
+
+    #[test]
+    fn modes_of_other_programs_have_messages_of_their_own() {
+        assert!(error("postgres://u:s3cret@h/n?sslmode=no-verify").contains("sslmode=require"));
+        assert!(error("postgres://u:s3cret@h/n?sslmode=strict").contains("verify-full"));
+        assert!(error("mysql://u:s3cret@h/n?ssl-mode=x").contains("VERIFY_IDENTITY"));
+        assert!(error("mysql://u:s3cret@a,b/n").contains("one host"));
+        assert!(error("mysql://u:s3cret@a:3306,b:3307/n").contains("one host"));
+        for parameter in ["journal_mode", "synchronous", "busy_timeout", "_journal_mode", "foreign_keys"] {
+            assert!(error(&format!("sqlite:a.db?{parameter}=x")).contains(parameter));
+        }
+        assert!(error("sqlite:a.db?mode=x").contains("mode"));
+        assert!(error("postgres://u:s3cret@h/n?target_session_attrs=standby").contains("target_session_attrs"));
+    }
+}
