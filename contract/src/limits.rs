@@ -12,6 +12,8 @@ pub const NAME_MAX: u16 = 125;
 pub const EMAIL_MAX: usize = 120;
 /// The most characters of a password.
 pub const PASSWORD_MAX: u16 = 256;
+/// The most sessions that a user can be allowed to have.
+pub const MAX_SESSIONS_MAX: u32 = 10_000;
 /// The longest lifetime of an access token, in seconds: 1 day.
 pub const ACCESS_TOKEN_TTL_MAX: u64 = 86_400;
 /// The longest lifetime of a refresh token and of a session, in seconds: 366 days.

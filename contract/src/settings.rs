@@ -66,6 +66,7 @@ settings! {
     ACCESS_TOKEN_TTL = "SC_AUTH_ACCESS_TOKEN_TTL", Spec("spec.auth.accessTokenTtl"), "1h";
     REFRESH_TOKEN_TTL = "SC_AUTH_REFRESH_TOKEN_TTL", Spec("spec.auth.refreshTokenTtl"), "30d";
     SESSION_TTL = "SC_AUTH_SESSION_TTL", Spec("spec.auth.sessionTtl"), "";
+    MAX_SESSIONS = "SC_AUTH_MAX_SESSIONS", Spec("spec.auth.maxSessions"), "1000";
     REFRESH_TOKENS = "SC_AUTH_REFRESH_TOKENS", Spec("spec.auth.refreshTokens"), "";
     LEEWAY = "SC_AUTH_LEEWAY", PodTemplate, "5s";
     REGISTRATION = "SC_AUTH_REGISTRATION", Spec("spec.auth.registration"), Registration::OPEN;
@@ -74,6 +75,8 @@ settings! {
     CORS_ORIGINS = "SC_AUTH_CORS_ORIGINS", Spec("spec.auth.corsOrigins"), "";
     AUDIT_RETENTION = "SC_AUTH_AUDIT_RETENTION", PodTemplate, "90d";
     NAME_MIN_LENGTH = "SC_AUTH_NAME_MIN_LENGTH", Spec("spec.auth.nameMinLength"), "3";
+    AUDIT_MAX_EVENTS = "SC_AUTH_AUDIT_MAX_EVENTS", PodTemplate, "200000";
+    MAX_USERS = "SC_AUTH_MAX_USERS", PodTemplate, "";
     PASSWORD_MIN_LENGTH = "SC_AUTH_PASSWORD_MIN_LENGTH", Spec("spec.auth.password.minLength"), "8";
     PASSWORD_MAX_LENGTH = "SC_AUTH_PASSWORD_MAX_LENGTH", PodTemplate, "256";
     PASSWORD_BLOCKLIST = "SC_AUTH_PASSWORD_BLOCKLIST", Spec("spec.auth.password.blocklist"), Blocklist::COMMON;

@@ -1,6 +1,7 @@
 //! The HTTP API, one file per resource. Shared code is in `app`, `envelope`, `error`, `body`, `query` and `bearer`.
 
 pub mod accounts;
+pub mod address_changes;
 mod app;
 pub mod audit;
 pub mod bearer;
@@ -19,6 +20,7 @@ pub mod ops;
 pub mod proxy_warnings;
 pub mod query;
 pub mod rate_limits;
+pub mod refusals;
 pub mod sessions;
 pub mod users;
 pub mod verify;
@@ -54,6 +56,7 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
         .merge(bounded(verify_routes().split_for_parts().0))
         .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
         .layer(from_fn(head::refuse_ambiguous))
+        .layer(from_fn_with_state(app.clone(), refusals::trace))
         .layer(from_fn_with_state(app.metrics.clone(), layers::observe))
         .layer(from_fn_with_state(draining, layers::close_while_draining))
         .with_state(app)
@@ -109,8 +112,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(limited(routes!(accounts::register), limits::REGISTER))
         .routes(limited(routes!(accounts::login), limits::LOGIN))
         .routes(routes!(accounts::refresh))
-        .routes(limited(routes!(accounts::me, accounts::change_me), limits::CHANGE_ME))
-        .routes(limited(routes!(accounts::change_password), limits::CHANGE_PASSWORD))
+        .routes(limited(routes!(accounts::me, accounts::changes::change_me), limits::CHANGE_ME))
+        .routes(limited(routes!(accounts::changes::change_password), limits::CHANGE_PASSWORD))
         .routes(routes!(accounts::logout))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))

@@ -1,7 +1,7 @@
 //! What a user asks for of accounts, sessions and tokens.
 
 use kube::KubeSchema;
-use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, SESSION_TTL_MAX};
+use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, MAX_SESSIONS_MAX, SESSION_TTL_MAX};
 use sc_auth_contract::settings::{
     ACCESS_TOKEN_TTL, Blocklist, PasswordNames, REFRESH_TOKEN_TTL, RefreshTokens, Registration,
 };
@@ -58,13 +58,19 @@ pub struct Auth {
     #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,7}[smhd]$')").message("write a duration such as 12h or 90d"))]
     #[schemars(length(min = 2, max = 9))]
     pub session_ttl: Option<String>,
+    /// The most sessions of a user. A login beyond them ends the least recently used session that has no valid access
+    /// token any more, or is refused if all have one. Defaults to 1000; at most 10000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MAX_SESSIONS_MAX))]
+    pub max_sessions: Option<i32>,
     /// See [`RefreshTokens`], whose text is the one that `kubectl explain` prints; so for the other choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_tokens: Option<RefreshTokens>,
     /// See [`Registration`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<Registration>,
-    /// Domains of the e-mail addresses that can register, with `registration: Domains`.
+    /// Domains of the e-mail addresses that can register, with `registration: Domains`. Addresses are not verified:
+    /// anybody can register with any address of these domains, so do not take one as proof of who a user is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new(domains()).message("write domains such as example.com, without @"))]
     #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 253)))]

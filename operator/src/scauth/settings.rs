@@ -57,6 +57,7 @@ impl Settings {
             access_token_ttl,
             refresh_token_ttl,
             session_ttl,
+            max_sessions,
             refresh_tokens,
             registration,
             registration_domains,
@@ -74,6 +75,7 @@ impl Settings {
         serve.extend(access_token_ttl.map(|ttl| (settings::ACCESS_TOKEN_TTL, ttl)));
         serve.extend(refresh_token_ttl.map(|ttl| (settings::REFRESH_TOKEN_TTL, ttl)));
         serve.extend(session_ttl.map(|ttl| (settings::SESSION_TTL, ttl)));
+        serve.extend(max_sessions.map(|most| (settings::MAX_SESSIONS, most.to_string())));
         serve.extend(refresh_tokens.map(|tokens| (settings::REFRESH_TOKENS, tokens.as_setting().to_owned())));
         let who = registration.map(|registration| registration.as_setting(&registration_domains));
         serve.extend(who.map(|who| (settings::REGISTRATION, who)));
@@ -151,7 +153,7 @@ mod tests {
         let key = json!({"name": "secret", "key": "key"});
         let auth = json!({
             "issuer": "https://a", "audiences": ["a"], "accessTokenTtl": "1m", "refreshTokenTtl": "1h", "sessionTtl": "1d",
-            "refreshTokens": "Reusable", "registration": "Domains", "registrationDomains": ["a"], "corsOrigins": ["https://a"],
+            "maxSessions": 100, "refreshTokens": "Reusable", "registration": "Domains", "registrationDomains": ["a"], "corsOrigins": ["https://a"],
             "nameMinLength": 1,
             "password": {"minLength": 9, "blocklist": "None", "names": "Allowed"}, "coexist": true,
             "legacyTokens": {"secretKeyFrom": key, "allowWeak": true},

@@ -1,9 +1,13 @@
-//! Security-relevant events: each is a row in the database and a line in the log.
+//! Security-relevant events: each is a row in the database and a line in the log. A change writes its row in its own
+//! transaction. What one client repeats within a minute shares a row, so that it cannot fill the table.
+
+mod repeats;
 
 use sc_auth_contract::time::UnixTime;
 
 use super::client::Client;
-use crate::store::{AuditEvent, Store, StoreError, User};
+use crate::store::{NewEvent, Tier, User};
+pub use repeats::Repeats;
 
 /// The kinds of something, and the names by which clients and the database know them.
 macro_rules! named {
@@ -40,10 +44,40 @@ named! {
         UserChanged => "user_changed",
         UserDeleted => "user_deleted",
         LoginFailuresCleared => "login_failures_cleared",
+        /// A call that was answered with 403, or many that were answered with 401 or 429.
+        RequestRefused => "request_refused",
         /// From the command line.
         AdminMade => "admin_made",
         /// From the command line.
         UsersImported => "users_imported",
+    }
+}
+
+impl Event {
+    const fn is_for_admins(self) -> bool {
+        match self {
+            Self::UserCreated
+            | Self::UserChanged
+            | Self::UserDeleted
+            | Self::LoginFailuresCleared
+            | Self::AdminMade
+            | Self::UsersImported => true,
+            Self::Registered
+            | Self::Login
+            | Self::Logout
+            | Self::RefreshRepeated
+            | Self::RefreshReplayed
+            | Self::SessionEnded
+            | Self::OtherSessionsEnded
+            | Self::AccountChanged
+            | Self::PasswordChanged
+            | Self::RequestRefused => false,
+        }
+    }
+
+    /// Whether the event changes nothing unless it succeeds.
+    const fn is_attempt(self) -> bool {
+        matches!(self, Self::Login | Self::AccountChanged | Self::PasswordChanged | Self::RequestRefused)
     }
 }
 
@@ -93,28 +127,57 @@ impl<'a> Entry<'a> {
         self.detail = Some(detail.into());
         self
     }
+
+    /// The event of this client, to be added by the transaction that makes the change.
+    pub fn event(self, client: &Client, now: UnixTime) -> NewEvent {
+        NewEvent {
+            at: now,
+            event: self.event.name(),
+            outcome: self.outcome.name(),
+            tier: self.tier(),
+            repeat_key: self.is_refusal().then(|| repeats::key_of_refusal(&self, client, now)),
+            actor_uuid: self.actor.map(|(uuid, _)| uuid.to_owned()),
+            actor_name: self.actor.and_then(|(_, name)| name).map(str::to_owned),
+            subject_uuid: self.subject.map(|(uuid, _)| shortened(uuid, 64)),
+            subject_name: self.subject.and_then(|(_, name)| name).map(|name| shortened(name, 64)),
+            address: client.address_text(),
+            user_agent: client.user_agent.as_deref().map(|agent| shortened(agent, 255)),
+            request_id: client.request_id.clone(),
+            detail: self.detail.map(|detail| shortened(&detail, 255)),
+            count: 1,
+        }
+    }
+
+    fn is_refusal(&self) -> bool {
+        self.outcome != AuditOutcome::Success && self.event.is_attempt()
+    }
+
+    fn tier(&self) -> Tier {
+        if self.event.is_for_admins() {
+            Tier::Administration
+        } else if self.is_refusal() {
+            Tier::Refusal
+        } else {
+            Tier::Own
+        }
+    }
 }
 
-/// Records an event. The log line is written even if the database is unavailable.
-///
-/// # Errors
-/// If the row could not be written. The caller must then fail the request: an action without an audit row must not
-/// look successful.
-pub async fn note(store: &Store, client: &Client, entry: Entry<'_>, now: UnixTime) -> Result<(), StoreError> {
-    let event = AuditEvent {
-        id: 0,
-        at: now,
-        event: entry.event.name().into(),
-        outcome: entry.outcome.name().into(),
-        actor_uuid: entry.actor.map(|(uuid, _)| uuid.to_owned()),
-        actor_name: entry.actor.and_then(|(_, name)| name).map(str::to_owned),
-        subject_uuid: entry.subject.map(|(uuid, _)| shortened(uuid, 64)),
-        subject_name: entry.subject.and_then(|(_, name)| name).map(|name| shortened(name, 64)),
-        address: client.address_text(),
-        user_agent: client.user_agent.as_deref().map(|agent| shortened(agent, 255)),
-        request_id: client.request_id.clone(),
-        detail: entry.detail.map(|detail| shortened(&detail, 255)),
-    };
+/// The tier of an event of an earlier release, which recorded none.
+pub fn tier(event: &str, outcome: &str) -> Tier {
+    let found = Event::ALL.iter().find(|known| known.name() == event);
+    let is_refused = outcome != AuditOutcome::Success.name();
+    match found {
+        Some(event) if event.is_for_admins() => Tier::Administration,
+        Some(event) if is_refused && event.is_attempt() => Tier::Refusal,
+        Some(_) => Tier::Own,
+        // Of a later release.
+        None => Tier::Administration,
+    }
+}
+
+/// Writes the log line of an event.
+pub fn log(event: &NewEvent) {
     tracing::info!(
         event = event.event,
         outcome = event.outcome,
@@ -124,7 +187,6 @@ pub async fn note(store: &Store, client: &Client, entry: Entry<'_>, now: UnixTim
         detail = event.detail,
         "audit"
     );
-    store.add_audit_event(event).await
 }
 
 /// The first `length` characters: the rest does not fit the column.

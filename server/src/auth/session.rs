@@ -1,6 +1,7 @@
 //! Sessions: login, refresh and logout.
 
 mod confirm;
+mod create;
 mod login;
 mod recognised;
 mod refresh;
@@ -18,7 +19,7 @@ pub use login::LoginIds;
 pub use recognised::Recognised;
 pub use repeats::Repeated;
 
-use super::audit::{self, AuditOutcome, Entry, Event};
+use super::audit::{self, AuditOutcome, Entry, Event, Repeats};
 use super::claims::{Claims, Kind, TokenError};
 use super::client::Client;
 use super::hasher::{Compared, Hasher, HasherError, Standing};
@@ -29,7 +30,7 @@ use super::password::Form;
 use super::throttle::{CounterKeys, ThrottleError};
 use super::token::{self, NewAccess, NewRefresh};
 use crate::metrics::Metrics;
-use crate::store::{Actor, NewSession, Proof, Session, Store, StoreError, User};
+use crate::store::{Actor, NewEvent, NewSession, Proof, Session, Store, StoreError, User};
 
 /// How often a password is compared if another request replaces its hash meanwhile.
 pub const COMPARISONS: usize = 3;
@@ -42,6 +43,9 @@ pub enum SessionError {
     /// Too many failures with this name.
     #[error("too many failed logins, try again in {0:?}")]
     TooMany(Duration),
+    /// The user has the most sessions that a user can have, and all of them were in use a moment ago.
+    #[error("the user has {most} sessions, try again in {wait:?}")]
+    TooManySessions { most: u32, wait: Duration },
     /// The password was right, but the account is disabled.
     #[error("the account is disabled")]
     Disabled,
@@ -128,6 +132,9 @@ pub struct Sessions {
     pub throttles: bool,
     /// How far the clocks of two replicas may differ.
     pub leeway: Duration,
+    pub repeats: Repeats,
+    /// The most sessions of a user.
+    pub max_sessions: u32,
 }
 
 impl Sessions {
@@ -165,27 +172,61 @@ impl Sessions {
     /// user's old tokens and ends the sessions that they began, since nothing relates an old access token to the
     /// refresh token of the same login.
     pub async fn logout(&self, bearer: &Authenticated, client: &Client, now: UnixTime) -> Result<(), SessionError> {
+        let event = self.event(client, Entry::new(Event::Logout, AuditOutcome::Success).by(&bearer.user), now);
         if let Some(sid) = bearer.sid() {
-            self.end(bearer, sid, now).await?;
+            self.store.end_own_session(&bearer.actor(now), sid, &event).await?;
         } else {
-            self.store.revoke_old_tokens(bearer.user.id).await?;
+            self.store.revoke_old_tokens(bearer.user.id, &event).await?;
         }
-        self.note(client, Entry::new(Event::Logout, AuditOutcome::Success).by(&bearer.user), now).await
+        self.done(&event);
+        Ok(())
     }
 
     /// Ends one of the bearer's sessions. Returns whether it existed.
-    pub async fn end(&self, bearer: &Authenticated, sid: &str, now: UnixTime) -> Result<bool, SessionError> {
-        Ok(self.store.end_own_session(&bearer.actor(now), sid).await?)
+    pub async fn end(
+        &self,
+        bearer: &Authenticated,
+        sid: &str,
+        client: &Client,
+        now: UnixTime,
+    ) -> Result<bool, SessionError> {
+        let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(&bearer.user).detail(sid);
+        let event = self.event(client, entry, now);
+        let is_ended = self.store.end_own_session(&bearer.actor(now), sid, &event).await?;
+        if is_ended {
+            self.done(&event);
+        }
+        Ok(is_ended)
     }
 
-    /// Ends all of the bearer's sessions except this one. Returns how many.
-    pub async fn end_others(&self, bearer: &Authenticated, now: UnixTime) -> Result<u64, SessionError> {
-        Ok(self.store.end_other_sessions(&bearer.actor(now)).await?)
+    /// Ends all of the bearer's sessions except this one.
+    pub async fn end_others(&self, bearer: &Authenticated, client: &Client, now: UnixTime) -> Result<(), SessionError> {
+        let entry = Entry::new(Event::OtherSessionsEnded, AuditOutcome::Success).by(&bearer.user);
+        let event = self.event(client, entry, now);
+        let count = self.store.end_other_sessions(&bearer.actor(now), &event).await?;
+        self.done(&event.about(count, "sessions"));
+        Ok(())
     }
 
+    /// The event of a change, which the change's transaction adds. Call [`Self::done`] after it.
+    pub fn event(&self, client: &Client, entry: Entry<'_>, now: UnixTime) -> NewEvent {
+        self.repeats.share(entry.event(client, now))
+    }
+
+    /// Logs and counts an event, such as a change that has taken effect.
+    pub fn done(&self, event: &NewEvent) {
+        self.metrics.count_event(event.event, event.outcome);
+        audit::log(event);
+    }
+
+    /// Records an event that belongs to no change.
     pub async fn note(&self, client: &Client, entry: Entry<'_>, now: UnixTime) -> Result<(), SessionError> {
-        self.metrics.count_event(entry.event.name(), entry.outcome.name());
-        Ok(audit::note(&self.store, client, entry, now).await?)
+        Ok(self.record(self.event(client, entry, now)).await?)
+    }
+
+    pub async fn record(&self, event: NewEvent) -> Result<(), StoreError> {
+        self.done(&event);
+        self.store.add_audit_event(event).await
     }
 
     async fn verify(&self, keys: &Keys, token: &str, kind: Kind, now: UnixTime) -> Result<Claims, SessionError> {

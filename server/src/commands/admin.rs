@@ -15,7 +15,7 @@ use crate::auth::password::policy::Policy;
 use crate::auth::session::random_uuid;
 use crate::config::AdminCreateArgs;
 use crate::metrics::HashMetrics;
-use crate::store::{Changes, Guard, NewUser, Role, Store};
+use crate::store::{Changes, Guard, NewEvent, NewUser, Role, Store};
 use crate::terminal::say;
 
 pub async fn create(args: AdminCreateArgs) -> anyhow::Result<()> {
@@ -85,8 +85,9 @@ impl Admin {
                 ..Changes::default()
             };
             // If the user was deleted meanwhile, create it instead.
-            if store.change_user(user.id, changes, Guard::default(), now).await? {
-                self.note(store, "reset", now).await?;
+            let event = Self::event(&user.uuid, user.username(), "reset", now);
+            if store.change_user(user.id, changes, Guard::default(), &event, now).await? {
+                audit::log(&event);
                 // Last, so that an attacker who guesses at the name has the least time to fail again.
                 store.clear_failures_after_reset(user.id, now).await?;
                 return Ok(false);
@@ -123,8 +124,10 @@ impl Admin {
         secret_id: Option<&str>,
         now: UnixTime,
     ) -> anyhow::Result<()> {
+        let uuid = random_uuid(&mut rand::rng()).simple().to_string();
+        let event = Self::event(&uuid, &self.username, "made", now);
         let user = NewUser {
-            uuid: random_uuid(&mut rand::rng()).simple().to_string(),
+            uuid,
             username: self.username.clone(),
             name: Some(self.username.clone()),
             email: self.email.clone(),
@@ -133,21 +136,17 @@ impl Admin {
             ..NewUser::default()
         };
         let result = match secret_id {
-            Some(secret_id) => store.create_first_admin(user, secret_id, now).await,
-            None => store.create_user(user, None, now).await,
+            Some(secret_id) => store.create_first_admin(user, secret_id, &event, now).await,
+            None => store.create_user(user, None, &event, now).await,
         };
         result.with_context(|| format!("creating the Admin {:?}", self.username))?;
-        self.note(store, "made", now).await
+        audit::log(&event);
+        Ok(())
     }
 
-    async fn note(&self, store: &Store, what: &str, now: UnixTime) -> anyhow::Result<()> {
-        let user = store.user_by_username(&self.username).await?;
-        let entry = Entry::new(Event::AdminMade, AuditOutcome::Success).detail(what);
-        let entry = match &user {
-            Some(user) => entry.to(&user.uuid, user.username.as_deref()),
-            None => entry,
-        };
-        Ok(audit::note(store, &Client::default(), entry, now).await?)
+    fn event(uuid: &str, username: &str, what: &str, now: UnixTime) -> NewEvent {
+        let entry = Entry::new(Event::AdminMade, AuditOutcome::Success).to(uuid, Some(username));
+        entry.detail(what).event(&Client::default(), now)
     }
 }
 

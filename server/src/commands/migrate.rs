@@ -3,6 +3,9 @@
 mod guesses;
 mod surprises;
 
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
 use crate::auth::hasher::Hasher;
 use crate::config::MigrateArgs;
 use crate::metrics::HashMetrics;
@@ -31,7 +34,7 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
         store.close().await;
         return Ok(());
     }
-    let store = ready.migrate(&database).await?;
+    let store = ready.migrate(&database, &stopped_by_signal()?).await?;
     tracing::info!(engine = store.engine().name(), "the schema is up to date");
     if let Some(folder) = &args.bootstrap.bootstrap_admin {
         let policy = args.password.policy()?;
@@ -40,6 +43,22 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
     }
     store.close().await;
     Ok(())
+}
+
+/// The first process of a container gets only signals that it handles. A migration that has begun finishes.
+fn stopped_by_signal() -> std::io::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopped.cancel();
+    });
+    Ok(stop)
 }
 
 /// In a pod's init container, where it is the first process, `migrate` succeeds and leaves it to `serve` to wait for

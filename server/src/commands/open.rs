@@ -1,6 +1,7 @@
 //! Opens the database that the settings name, if it is the one that holds this ScAuth's data.
 
 use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::session::random_uuid;
 use crate::config::{DatabaseArgs, DeploymentArgs};
@@ -22,9 +23,9 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Migrates the schema to this version.
-    pub async fn migrate(self, database: &Database) -> Result<Store, StoreError> {
-        self.store.migrate(&self.identity).await?;
+    /// Migrates the schema to this version, unless `stop` is cancelled before it can begin.
+    pub async fn migrate(self, database: &Database, stop: &CancellationToken) -> Result<Store, StoreError> {
+        self.store.migrate(&self.identity, stop).await?;
         self.store.hold_on(database).await?;
         Ok(self.store)
     }
@@ -84,7 +85,8 @@ pub async fn or_refuse(args: &DatabaseArgs, deployment: &DeploymentArgs) -> anyh
 /// Like [`or_refuse`].
 pub async fn migrated(args: &DatabaseArgs, deployment: &DeploymentArgs) -> anyhow::Result<Store> {
     let (ready, database) = or_refuse(args, deployment).await?;
-    Ok(ready.migrate(&database).await?)
+    // A signal ends the process.
+    Ok(ready.migrate(&database, &CancellationToken::new()).await?)
 }
 
 /// The database is not the expected one.

@@ -9,25 +9,27 @@ mod imported;
 mod start;
 mod turn;
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::open::Opened;
+use super::open::{Opened, Ready};
 use crate::clock;
 use crate::config::ServeArgs;
 use crate::http::gate::Gate;
 use crate::http::layers::Draining;
 use crate::http::listener::room::{self, Room};
 use crate::http::ops::Ops;
-use crate::http::{self, App, listener};
+use crate::http::{self, listener};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::report::Report;
+use crate::store::{Database, StoreError};
 use bind::bind;
-use start::Start;
+use start::{Begun, Start};
 use turn::Turn;
 
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
@@ -59,8 +61,11 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         }
     };
     let (report, draining) = (Report::default(), Draining::default());
-    let app = match opened {
-        Opened::Ready(ready) => Some(start.app(ready, &database).await?),
+    let begun = match opened {
+        Opened::Ready(ready) => match begin(&start, ready, &database, &mut stops).await? {
+            Some(begun) => Some(begun),
+            None => return Ok(()),
+        },
         Opened::Held(held) => {
             hold::report(&report, held);
             None
@@ -84,16 +89,17 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         sessions: Arc::default(),
     };
     let serves = Arc::clone(&state.sessions);
-    let run = |app: App| {
+    let run = |begun: Begun| {
+        let app = begun.app.clone();
         let _ = OnceLock::set(&serves, Arc::clone(&app.sessions));
-        background::start(&app, &args, &start.deployment, &report, &stop_api);
+        background::start(begun, &args, &start.deployment, &report, &stop_api);
         tracing::info!(%listen, %ops_listen, version = env!("CARGO_PKG_VERSION"), "ready");
         http::router(app, draining.clone())
     };
     let gate = Gate::default();
-    let is_held = app.is_none();
-    let router = match app {
-        Some(app) => run(app),
+    let is_held = begun.is_none();
+    let router = match begun {
+        Some(begun) => run(begun),
         None => gate.router(),
     };
     let proxies = args.guards.trusted_proxies.clone();
@@ -105,10 +111,11 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         tokio::select! {
             (ready, database) = hold::wait(&start, &report) => {
                 // Outside the select: a signal must not interrupt a migration, as during a normal start.
-                let app = start.app(ready, &database).await?;
-                report.set_offered(None);
-                report.set_held(None);
-                gate.open(run(app));
+                if let Some(begun) = begin(&start, ready, &database, &mut stops).await? {
+                    report.set_offered(None);
+                    report.set_held(None);
+                    gate.open(run(begun));
+                }
                 stops.next().await
             }
             stop = stops.next() => stop,
@@ -134,6 +141,32 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Migrates the database and builds the application; `None` if a signal came before the migration could begin. Later
+/// ones are kept.
+async fn begin(
+    start: &Start<'_>,
+    ready: Ready,
+    database: &Database,
+    stops: &mut Stops,
+) -> anyhow::Result<Option<Begun>> {
+    let stop = CancellationToken::new();
+    let mut begun = pin!(start.app(ready, database, &stop));
+    tokio::select! {
+        begun = &mut begun => return begun.map(Some),
+        signal = stops.next() => {
+            stops.kept = Some(signal);
+            stop.cancel();
+        }
+    }
+    match begun.await {
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Stopped)) => {
+            tracing::info!("stopped before the migration began");
+            Ok(None)
+        }
+        begun => begun.map(Some),
+    }
+}
+
 /// The signal that stops a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -146,14 +179,23 @@ enum Stop {
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
+    /// One that came before it could be obeyed.
+    kept: Option<Stop>,
 }
 
 impl Stops {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            kept: None,
+        })
     }
 
     async fn next(&mut self) -> Stop {
+        if let Some(kept) = self.kept.take() {
+            return kept;
+        }
         tokio::select! {
             _ = self.terminate.recv() => Stop::Terminate,
             _ = self.interrupt.recv() => Stop::Interrupt,

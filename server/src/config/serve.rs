@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use clap::Args;
-use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, NAME_MAX, SESSION_TTL_MAX};
+use clap::{Args, value_parser};
+use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, MAX_SESSIONS_MAX, NAME_MAX, SESSION_TTL_MAX};
 use sc_auth_contract::settings::{self, LegacyTokens, RefreshTokens, Switch};
 use secrecy::SecretString;
 
@@ -71,6 +71,10 @@ pub struct TokenArgs {
     /// refresh token [default: 90d, or the lifetime of a refresh token if that is longer]
     #[arg(long, env = settings::SESSION_TTL.name, value_parser = duration::<1, SESSION_TTL_MAX>)]
     pub session_ttl: Option<Duration>,
+    /// The most sessions of a user, 1 to 10000. A login beyond them ends the least recently used session that has no
+    /// valid access token any more, or is refused with 429 if all have one.
+    #[arg(long, env = settings::MAX_SESSIONS.name, default_value = settings::MAX_SESSIONS.default, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=i64::from(MAX_SESSIONS_MAX)))]
+    pub max_sessions: u32,
     /// Whether a refresh token can be used once (`rotating`) or until it expires (`reusable`) [default: reusable
     /// if legacy tokens are accepted or the database was taken over, otherwise rotating]
     #[arg(long, env = settings::REFRESH_TOKENS.name, value_parser = word::<RefreshTokens>(), value_name = "WHAT")]
@@ -107,7 +111,7 @@ impl OldTokenArgs {
 #[derive(Debug, Args)]
 pub struct GuardArgs {
     /// Who can register: `open` (anybody), `closed` (nobody), or the domains of allowed e-mail addresses,
-    /// separated by commas.
+    /// separated by commas. Addresses are not verified.
     #[arg(long, env = settings::REGISTRATION.name, default_value = settings::REGISTRATION.default, value_name = "WHO")]
     pub registration: Registration,
     /// Minimum length of a user's full name, in characters.
@@ -133,6 +137,24 @@ pub struct GuardArgs {
     /// How long audit events are kept, 1d to 3650d.
     #[arg(long, env = settings::AUDIT_RETENTION.name, default_value = settings::AUDIT_RETENTION.default, value_parser = duration::<86_400, 315_360_000>)]
     pub audit_retention: Duration,
+    /// The most audit events to keep besides what Admins and commands do, 1000 to 1000000000. Refused logins and
+    /// requests are deleted first, then what users do with their own accounts, the oldest first.
+    #[arg(long, env = settings::AUDIT_MAX_EVENTS.name, default_value = settings::AUDIT_MAX_EVENTS.default, value_name = "COUNT", value_parser = value_parser!(u64).range(1_000..=1_000_000_000))]
+    pub audit_max_events: u64,
+    /// While there are so many users, nobody can register; Admins can still create users [default: 200000 with an
+    /// embedded database, otherwise no limit]
+    #[arg(long, env = settings::MAX_USERS.name, value_name = "COUNT", value_parser = value_parser!(u64).range(1..))]
+    pub max_users: Option<u64>,
+}
+
+/// The users of an embedded database at which the registration ends: about 150 MB.
+const EMBEDDED_USERS: u64 = 200_000;
+
+impl GuardArgs {
+    /// The number of users at which the registration ends.
+    pub fn max_users(&self, engine: Engine) -> Option<u64> {
+        self.max_users.or((engine == Engine::Sqlite).then_some(EMBEDDED_USERS))
+    }
 }
 
 const DAY: u64 = 86_400;

@@ -1,19 +1,20 @@
 //! A user's own account: `/api/v1/accounts`.
 
+pub mod changes;
+
 use argon2::password_hash::phc::Salt;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::app::App;
 use super::bearer::{self, Bearer};
-use super::bodies::{AccountView, ChangeMeBody, ChangePasswordBody, LoginBody, RegisterBody};
+use super::bodies::{AccountView, LoginBody, RegisterBody};
 use super::body::{Fields, Problems};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
-use super::openapi::answers::{BodyRefusals, Empty, Failure, LimitedRefusals, NewUserRefusals, Refusals};
+use super::openapi::answers::{BodyRefusals, Empty, Failure, LimitedRefusals, NewUserRefusals, Refusals, TokenFailure};
 use super::openapi::examples::failure;
 use super::rate_limits::Limited;
 use crate::account::{CREDENTIAL, EMAIL, Problem, USERNAME};
@@ -21,9 +22,9 @@ use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::claims::Kind;
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
-use crate::auth::session::{Authenticated, COMPARISONS, LoginIds, SessionError, random_uuid};
+use crate::auth::session::{Authenticated, LoginIds, SessionError, random_uuid};
 use crate::metrics::Outcome;
-use crate::store::{Actor, Changes, Guard, NewUser, Role, StoreError};
+use crate::store::{NewUser, Role};
 
 /// The fields that registration and an Admin's `POST /api/v1/users` share.
 pub struct NewAccount {
@@ -49,10 +50,15 @@ impl NewAccount {
         check_password(problems, app, "password", password, &[username, name, email]);
     }
 
-    /// Hashes the password and creates the user. `actor` is the Admin; `None` for a registration. Returns the uuid and
-    /// the user name.
-    pub async fn create(self, app: &App, role: Role, actor: Option<&Actor>) -> Result<(String, String), ApiError> {
-        let standing = actor.map_or(Standing::Stranger, |_| Standing::Known);
+    /// Hashes the password and creates the user. Without an Admin, it is a registration.
+    pub async fn create(
+        self,
+        app: &App,
+        role: Role,
+        admin: Option<&Authenticated>,
+        client: &Client,
+    ) -> Result<(), ApiError> {
+        let standing = admin.map_or(Standing::Stranger, |_| Standing::Known);
         let Self { username, name, email, password } = self;
         let password_hash = hash(app, password, standing).await?;
         let uuid = random_uuid(&mut rand::rng()).simple().to_string();
@@ -65,8 +71,18 @@ impl NewAccount {
             role,
             ..NewUser::default()
         };
-        app.sessions.store.create_user(user, actor, app.now()).await?;
-        Ok((uuid, username))
+        let entry = match admin {
+            Some(admin) => Entry::new(Event::UserCreated, AuditOutcome::Success)
+                .by(&admin.user)
+                .to(&uuid, Some(&username))
+                .detail(role.name()),
+            None => Entry::new(Event::Registered, AuditOutcome::Success).by_named(&uuid, Some(&username)),
+        };
+        let event = app.sessions.event(client, entry, app.now());
+        let actor = admin.map(|admin| admin.admin(app.now()));
+        app.sessions.store.create_user(user, actor.as_ref(), &event, app.now()).await?;
+        app.sessions.done(&event);
+        Ok(())
     }
 }
 
@@ -89,6 +105,16 @@ pub async fn hash(app: &App, password: String, standing: Standing) -> Result<Str
 fn check_domain(problems: &mut Problems, app: &App, email: &str) {
     if !problems.has("email") && !app.settings.registration.allows(email) {
         problems.add("email", Problem::ForeignDomain);
+    }
+}
+
+/// Strangers must not fill the database.
+async fn check_number_of_users(app: &App) -> Result<(), ApiError> {
+    match app.settings.max_users {
+        Some(most) if app.sessions.store.count_users(most).await? >= most => {
+            Err(ApiError::text(StatusCode::FORBIDDEN, "registration is closed: there are too many users"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -124,14 +150,13 @@ pub async fn register(State(app): State<App>, client: Client, fields: Fields) ->
         return Err(ApiError::text(StatusCode::FORBIDDEN, "registration is closed"));
     }
     app.settings.check_rate(Limited::Register, &client)?;
+    check_number_of_users(&app).await?;
     let (body, mut problems) = fields.read::<RegisterBody>()?;
     let account = NewAccount::from(body);
     account.check(&mut problems, &app);
     check_domain(&mut problems, &app, &account.email);
     problems.refuse()?;
-    let (uuid, username) = account.create(&app, Role::User, None).await?;
-    let entry = Entry::new(Event::Registered, AuditOutcome::Success).by_named(&uuid, Some(&username));
-    app.sessions.note(&client, entry, app.now()).await?;
+    account.create(&app, Role::User, None, &client).await?;
     Ok(Done(StatusCode::CREATED))
 }
 
@@ -190,7 +215,7 @@ pub async fn login(
         Ok(_) => Outcome::Accepted,
         Err(SessionError::BadCredentials) => Outcome::Refused,
         Err(SessionError::Disabled) => Outcome::Disabled,
-        Err(SessionError::TooMany(_)) => Outcome::Delayed,
+        Err(SessionError::TooMany(_) | SessionError::TooManySessions { .. }) => Outcome::Delayed,
         Err(_) => Outcome::Failed,
     });
     let pair = result?;
@@ -207,117 +232,6 @@ pub async fn login(
 )]
 pub async fn me(Bearer(bearer): Bearer) -> Data<AccountView> {
     Data(bearer.user.into())
-}
-
-/// Changes the user's own name or e-mail address.
-#[utoipa::path(
-    patch,
-    path = "/accounts/me",
-    tag = "accounts",
-    request_body = ChangeMeBody,
-    responses(
-        (status = 200, description = "The user was changed", body = Empty),
-        (
-            status = 409,
-            description = "Another user has the e-mail address.",
-            body = Failure,
-            example = json!(failure(409, "email already exists"))
-        ),
-        Refusals,
-        BodyRefusals,
-    ),
-    security(("bearer" = []))
-)]
-pub async fn change_me(
-    State(app): State<App>,
-    Bearer(bearer): Bearer,
-    client: Client,
-    fields: Fields,
-) -> Result<Done, ApiError> {
-    let (body, mut problems) = fields.read::<ChangeMeBody>()?;
-    body.fields(app.settings.name).check(&mut problems);
-    if let Some(email) = &body.email {
-        check_domain(&mut problems, &app, email);
-    }
-    problems.refuse()?;
-    let (given, changes) = (body.fields(app.settings.name).given(), body.changes());
-    let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: None };
-    app.sessions.store.change_user(bearer.user.id, changes, guard, app.now()).await?;
-    let entry = Entry::new(Event::AccountChanged, AuditOutcome::Success).by(&bearer.user);
-    app.sessions.note(&client, entry.detail(given), app.now()).await?;
-    Ok(Done(StatusCode::OK))
-}
-
-/// Changes the user's own password. All other sessions end.
-#[utoipa::path(
-    post,
-    path = "/accounts/password",
-    tag = "accounts",
-    request_body = ChangePasswordBody,
-    responses(
-        (status = 200, description = "The password was changed", body = Empty),
-        (
-            status = 409,
-            description = "Another request changed the password meanwhile.",
-            body = Failure,
-            example = json!(failure(409, "the password was changed meanwhile, try again"))
-        ),
-        Refusals,
-        BodyRefusals,
-        LimitedRefusals,
-    ),
-    security(("bearer" = []))
-)]
-pub async fn change_password(
-    State(app): State<App>,
-    Bearer(bearer): Bearer,
-    client: Client,
-    fields: Fields,
-) -> Result<Done, ApiError> {
-    let (ChangePasswordBody { old_password: old, new_password: new }, mut problems) = fields.read()?;
-    problems.check("old_password", &old, CREDENTIAL);
-    let user = &bearer.user;
-    let names = [user.username(), user.name.as_deref().unwrap_or_default(), user.email.as_deref().unwrap_or_default()];
-    check_password(&mut problems, &app, "new_password", &new, &names);
-    problems.refuse()?;
-    app.settings.check_rate(Limited::Recognised, &client)?;
-    replace_password(&app, &bearer, &old.into(), new, &client).await?;
-    app.sessions.note(&client, Entry::new(Event::PasswordChanged, AuditOutcome::Success).by(user), app.now()).await?;
-    Ok(Done(StatusCode::OK))
-}
-
-/// Changes the password. If a login replaces an imported hash between the comparison and the change, it compares again.
-async fn replace_password(
-    app: &App,
-    bearer: &Authenticated,
-    old: &SecretString,
-    new: String,
-    client: &Client,
-) -> Result<(), ApiError> {
-    let mut compared_hash = confirm(app, bearer, old, client).await?;
-    let changes = Changes {
-        password_hash: Some(hash(app, new, Standing::Known).await?),
-        keep_session: bearer.sid().map(str::to_owned),
-        ..Changes::default()
-    };
-    let mut comparisons = 1;
-    loop {
-        let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: Some(compared_hash) };
-        match app.sessions.store.change_user(bearer.user.id, changes.clone(), guard, app.now()).await {
-            Err(StoreError::PasswordChanged) if comparisons < COMPARISONS => {
-                compared_hash = confirm(app, bearer, old, client).await?;
-                comparisons += 1;
-            }
-            result => return result.map(|_| ()).map_err(ApiError::from),
-        }
-    }
-}
-
-async fn confirm(app: &App, bearer: &Authenticated, old: &SecretString, client: &Client) -> Result<String, ApiError> {
-    match app.sessions.confirm_password(bearer, old, client, app.now()).await {
-        Err(SessionError::BadCredentials) => Err(ApiError::field("old_password", Problem::WrongPassword)),
-        result => Ok(result?),
-    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -338,14 +252,14 @@ pub struct RefreshedTokens {
     tag = "accounts",
     responses(
         (status = 200, description = "The new tokens", body = Envelope<RefreshedTokens>),
-        (
-            status = 403,
-            description = "The account is disabled.",
-            body = Failure,
-            example = json!(failure(403, "the account is disabled"))
-        ),
         Refusals,
         LimitedRefusals,
+        (
+            status = 422,
+            description = "The token is malformed, or not a refresh token of this service.",
+            body = TokenFailure,
+            example = json!({"msg": "Only refresh tokens are allowed"})
+        ),
     ),
     security(("refresh" = []))
 )]

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use sc_auth_contract::time::UnixTime;
 
+use super::address_changes::AddressChanges;
 use super::error::ApiError;
 use super::proxy_warnings::ProxyWarnings;
 use super::rate_limits::{Limited, RateLimits};
+use super::refusals::Refusals;
 use super::warnings::Warnings;
 use crate::account::Rule;
 use crate::auth::client::Client;
@@ -44,7 +46,12 @@ pub struct Settings {
     pub proxy_warnings: ProxyWarnings,
     /// `None` if they are off.
     pub rate_limits: Option<RateLimits>,
+    /// The number of users at which the registration ends.
+    pub max_users: Option<u64>,
     pub cors_origins: Vec<HeaderValue>,
+    pub refusals: Refusals,
+    /// `None` if rate limits are off.
+    pub address_changes: Option<AddressChanges>,
     /// Warnings about invalid queries to `verify`.
     pub verify_warnings: Warnings,
 }

@@ -38,6 +38,9 @@ pub struct AuditView {
     request_id: Option<String>,
     #[schema(example = "disabled")]
     detail: Option<String>,
+    /// How often it happened: a minute's refusals of one client are one event, and so is what a user repeats.
+    #[schema(example = 1)]
+    count: i32,
 }
 
 /// A user, with the name at that time.
@@ -63,6 +66,7 @@ impl From<AuditEvent> for AuditView {
             user_agent: event.user_agent,
             request_id: event.request_id,
             detail: event.detail,
+            count: event.count,
         }
     }
 }

@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 
 use super::app::App;
+use super::client::caller;
 use super::error::ApiError;
 use crate::auth::session::Authenticated;
 use crate::store::Role;
@@ -17,8 +18,9 @@ impl FromRequestParts<App> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let token = token(&parts.headers)?;
-        let bearer = app.sessions.authenticate(token, app.now()).await;
-        Ok(Self(bearer?))
+        let bearer = app.sessions.authenticate(token, app.now()).await?;
+        caller(parts).is(&bearer.user);
+        Ok(Self(bearer))
     }
 }
 

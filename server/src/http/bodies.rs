@@ -34,12 +34,14 @@ pub struct ChangeMeBody {
     pub name: Option<String>,
     #[schema(schema_with = fields::email, required = false)]
     pub email: Option<String>,
+    #[schema(schema_with = fields::password_for_address, required = false)]
+    pub password: Option<String>,
 }
 
 impl ChangeMeBody {
     /// `rule` is that of the name.
     pub fn fields(&self, rule: Rule) -> ChangedFields<'_> {
-        let Self { name, email } = self;
+        let Self { name, email, password: _ } = self;
         ChangedFields(vec![
             ChangedField::text("name", name.as_deref(), rule),
             ChangedField::text("email", email.as_deref(), EMAIL),
@@ -47,7 +49,7 @@ impl ChangeMeBody {
     }
 
     pub fn changes(self) -> Changes {
-        let Self { name, email } = self;
+        let Self { name, email, password: _ } = self;
         Changes { name, email, ..Changes::default() }
     }
 }
@@ -287,6 +289,10 @@ mod fields {
 
     pub fn submitted_password() -> Schema {
         password("The user's password.", account::RAW_PASSWORD_MAX)
+    }
+
+    pub fn password_for_address() -> Schema {
+        password("The current password, required with a new e-mail address.", account::RAW_PASSWORD_MAX)
     }
 
     pub fn current_password() -> Schema {

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 use super::app::App;
 use super::listener::Peer;
-use crate::auth::client::Client;
+use crate::auth::client::{Caller, Client};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The characters that fit in a session's row.
@@ -50,6 +50,11 @@ fn is_port(text: &str) -> bool {
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
+/// Empty outside of `refusals`.
+pub fn caller(parts: &Parts) -> Caller {
+    parts.extensions.get::<Caller>().cloned().unwrap_or_default()
+}
+
 impl FromRequestParts<App> for Client {
     type Rejection = Infallible;
 
@@ -62,6 +67,7 @@ impl FromRequestParts<App> for Client {
             is_own_address: seen.is_some_and(|(_, is_own)| is_own),
             user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_LENGTH).collect()),
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()),
+            caller: caller(parts),
         })
     }
 }

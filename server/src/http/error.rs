@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -27,6 +27,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 pub struct BackPressure;
 
+/// Marks an answer that refuses a token, whatever its status.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenRefused;
+
 #[derive(Debug)]
 pub enum ApiError {
     /// `{"error": …}` in the envelope.
@@ -41,6 +45,8 @@ pub enum ApiError {
     Token(StatusCode, &'static str),
     /// 429, with the seconds until a retry.
     TooMany(Duration),
+    /// The same, because the user has so many sessions.
+    TooManySessions { most: u32, wait: Duration },
     /// 503, with `Retry-After`.
     Unavailable(&'static str),
     /// The same, because of too many requests at once: it does not count as an error of the server.
@@ -89,6 +95,7 @@ impl ApiError {
                 Self::text(StatusCode::UNPROCESSABLE_ENTITY, "user not found or bad username/password")
             }
             SessionError::TooMany(wait) => Self::TooMany(wait),
+            SessionError::TooManySessions { most, wait } => Self::TooManySessions { most, wait },
             SessionError::Disabled => Self::text(StatusCode::FORBIDDEN, "the account is disabled"),
             SessionError::Hasher(error) => error.into(),
             SessionError::Store(error) => error.into(),
@@ -129,6 +136,8 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Other(_)
             | StoreError::Encoding(_)
+            | StoreError::NoRoom(_)
+            | StoreError::Stopped
             | StoreError::ForeignTables(_)
             | StoreError::Narrow { .. }
             | StoreError::SchemaTooNew(_)
@@ -165,9 +174,15 @@ impl IntoResponse for ApiError {
                 fail_with(StatusCode::UNPROCESSABLE_ENTITY, json!({"error": error, "hint": hint}))
             }
             Self::Fields(fields) => fail(StatusCode::UNPROCESSABLE_ENTITY, fields),
-            Self::Token(status, message) => (status, Json(json!({"msg": message}))).into_response(),
+            Self::Token(status, message) => {
+                (status, Extension(TokenRefused), Json(json!({"msg": message}))).into_response()
+            }
             Self::TooMany(wait) => {
                 let text = format!("too many attempts, try again in {} s", wait.as_secs());
+                retry_after(fail(StatusCode::TOO_MANY_REQUESTS, text), wait)
+            }
+            Self::TooManySessions { most, wait } => {
+                let text = format!("too many sessions ({most}), log out of one or try again in {} s", wait.as_secs());
                 retry_after(fail(StatusCode::TOO_MANY_REQUESTS, text), wait)
             }
             Self::Unavailable(text) => retry_after(fail(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER),

@@ -13,7 +13,6 @@ use super::openapi::answers::{Empty, Failure, QueryRefusals, Refusals};
 use super::openapi::examples::failure;
 use super::query::{Id, NoQuery};
 use crate::account::uuid_forms;
-use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::store::SessionInfo;
 
@@ -87,9 +86,7 @@ pub async fn list(
 )]
 pub async fn end(State(app): State<App>, Bearer(bearer): Bearer, client: Client, Id(id): Id) -> Result<Done, ApiError> {
     for id in uuid_forms(&id) {
-        if app.sessions.end(&bearer, &id, app.now()).await? {
-            let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(&bearer.user).detail(id);
-            app.sessions.note(&client, entry, app.now()).await?;
+        if app.sessions.end(&bearer, &id, &client, app.now()).await? {
             return Ok(Done(StatusCode::OK));
         }
     }
@@ -111,8 +108,6 @@ pub async fn end_others(
     _: NoQuery,
     client: Client,
 ) -> Result<Done, ApiError> {
-    let count = app.sessions.end_others(&bearer, app.now()).await?;
-    let entry = Entry::new(Event::OtherSessionsEnded, AuditOutcome::Success).by(&bearer.user);
-    app.sessions.note(&client, entry.detail(format!("{count} sessions")), app.now()).await?;
+    app.sessions.end_others(&bearer, &client, app.now()).await?;
     Ok(Done(StatusCode::OK))
 }

@@ -71,9 +71,7 @@ pub async fn create(
     account.check(&mut problems, &app);
     problems.refuse()?;
     let role = Role::from(role_name);
-    let (uuid, username) = account.create(&app, role, Some(&admin.admin(app.now()))).await?;
-    let entry = Entry::new(Event::UserCreated, AuditOutcome::Success).by(&admin.user);
-    app.sessions.note(&client, entry.to(&uuid, Some(&username)).detail(role.name()), app.now()).await?;
+    account.create(&app, role, Some(&admin), &client).await?;
     Ok(Done(StatusCode::CREATED))
 }
 
@@ -163,12 +161,14 @@ async fn apply(
         None => None,
     };
     let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
-    if !app.sessions.store.change_user(user.id, body.changes(password_hash), guard, app.now()).await? {
+    let changes = body.changes(password_hash);
+    let entry =
+        Entry::new(Event::UserChanged, AuditOutcome::Success).by(&admin.user).to(&user.uuid, user.username.as_deref());
+    let event = app.sessions.event(client, entry.detail(detail), app.now());
+    if !app.sessions.store.change_user(user.id, changes, guard, &event, app.now()).await? {
         return Err(not_found());
     }
-    let entry = Entry::new(Event::UserChanged, AuditOutcome::Success).by(&admin.user);
-    let entry = entry.to(&user.uuid, user.username.as_deref()).detail(detail);
-    app.sessions.note(client, entry, app.now()).await?;
+    app.sessions.done(&event);
     Ok(Done(StatusCode::OK))
 }
 
@@ -252,11 +252,13 @@ pub async fn delete_one(
 async fn remove(app: &App, admin: &Authenticated, client: &Client, uuid: &str) -> Result<Done, ApiError> {
     let user = find(app, uuid).await?;
     let guard = Guard { actor: Some(admin.admin(app.now())), compared_hash: None };
-    if !app.sessions.store.delete_user(user.id, guard).await? {
+    let entry =
+        Entry::new(Event::UserDeleted, AuditOutcome::Success).by(&admin.user).to(&user.uuid, user.username.as_deref());
+    let event = app.sessions.event(client, entry, app.now());
+    if !app.sessions.store.delete_user(user.id, guard, &event).await? {
         return Err(not_found());
     }
-    let entry = Entry::new(Event::UserDeleted, AuditOutcome::Success).by(&admin.user);
-    app.sessions.note(client, entry.to(&user.uuid, user.username.as_deref()), app.now()).await?;
+    app.sessions.done(&event);
     Ok(Done(StatusCode::OK))
 }
 
@@ -282,9 +284,12 @@ pub async fn clear_failures(
     Id(uuid): Id,
 ) -> Result<Done, ApiError> {
     let user = find(&app, &uuid).await?;
-    app.sessions.store.clear_failures(user.id).await?;
     let entry = Entry::new(Event::LoginFailuresCleared, AuditOutcome::Success).by(&admin.user);
-    app.sessions.note(&client, entry.to(&user.uuid, user.username.as_deref()), app.now()).await?;
+    let event = app.sessions.event(&client, entry.to(&user.uuid, user.username.as_deref()), app.now());
+    if !app.sessions.store.clear_failures_as(user.id, &admin.admin(app.now()), &event).await? {
+        return Err(not_found());
+    }
+    app.sessions.done(&event);
     Ok(Done(StatusCode::OK))
 }
 

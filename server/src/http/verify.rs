@@ -15,6 +15,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::app::App;
 use super::bearer;
 use super::openapi::answers::Verified;
+use crate::auth::client::Client;
 use crate::auth::session::SessionError;
 use crate::logging;
 use crate::store::User;
@@ -40,8 +41,8 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
     responses(Verified, (status = 403, description = "The user has none of the roles, or the query is invalid")),
     security(("bearer" = []))
 )]
-pub async fn verify(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    answer(&app, &headers, wanted::in_query(query.as_deref().unwrap_or_default())).await
+pub async fn verify(State(app): State<App>, client: Client, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    answer(&app, &client, &headers, wanted::in_query(query.as_deref().unwrap_or_default())).await
 }
 
 /// Verifies an access token for a proxy that appends the path and the query of its client, such as Envoy. Allows every
@@ -53,8 +54,8 @@ pub async fn verify(State(app): State<App>, headers: HeaderMap, RawQuery(query):
     responses(Verified),
     security(("bearer" = []))
 )]
-pub async fn verify_any(state: State<App>, headers: HeaderMap, uri: Uri) -> Response {
-    verify_below(state, headers, uri).await
+pub async fn verify_any(state: State<App>, client: Client, headers: HeaderMap, uri: Uri) -> Response {
+    verify_below(state, client, headers, uri).await
 }
 
 /// Verifies an access token for a proxy that appends the path and the query of its client, such as Envoy. Allows only
@@ -68,16 +69,16 @@ pub async fn verify_any(state: State<App>, headers: HeaderMap, uri: Uri) -> Resp
     responses(Verified, (status = 403, description = "The user has none of the roles, or the path is invalid")),
     security(("bearer" = []))
 )]
-pub async fn verify_role(state: State<App>, headers: HeaderMap, uri: Uri) -> Response {
-    verify_below(state, headers, uri).await
+pub async fn verify_role(state: State<App>, client: Client, headers: HeaderMap, uri: Uri) -> Response {
+    verify_below(state, client, headers, uri).await
 }
 
 /// For all paths below `verify`: what they ask for does not depend on which of our routes they match.
-pub async fn verify_below(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
-    answer(&app, &headers, wanted::in_path(uri.path().strip_prefix(BELOW).unwrap_or_default())).await
+pub async fn verify_below(State(app): State<App>, client: Client, headers: HeaderMap, uri: Uri) -> Response {
+    answer(&app, &client, &headers, wanted::in_path(uri.path().strip_prefix(BELOW).unwrap_or_default())).await
 }
 
-async fn answer(app: &App, headers: &HeaderMap, wanted: Result<Wanted, Problem>) -> Response {
+async fn answer(app: &App, client: &Client, headers: &HeaderMap, wanted: Result<Wanted, Problem>) -> Response {
     let Ok(token) = bearer::token(headers) else {
         return refuse(StatusCode::UNAUTHORIZED, "Bearer");
     };
@@ -85,6 +86,7 @@ async fn answer(app: &App, headers: &HeaderMap, wanted: Result<Wanted, Problem>)
         Ok(bearer) => bearer.user,
         Err(error) => return no_bearer(&error),
     };
+    client.caller.is(&user);
     match wanted {
         Ok(wanted) if wanted.allows(user.role()) => pass(&user),
         Ok(_) => forbid(),

@@ -1,10 +1,10 @@
-//! Audit events.
+//! Audit events. A change adds its event in the same transaction: neither exists without the other.
 
 use sc_auth_contract::time::UnixTime;
-use sea_query::{Expr, ExprTrait as _, Iden, InsertStatement, Order, Query};
+use sea_query::{Expr, ExprTrait as _, Iden, InsertStatement, OnConflict, Order, Query};
 use sqlx::FromRow;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, Tx};
 use crate::account::uuid_forms;
 
 #[derive(Iden, Clone, Copy)]
@@ -22,6 +22,55 @@ pub(super) enum AuditEvents {
     UserAgent,
     RequestId,
     Detail,
+    Tier,
+    RepeatKey,
+    Count,
+}
+
+/// What an event is worth: if there are too many, those of the lowest tier are deleted first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// What was refused: anybody can cause it.
+    Refusal = 0,
+    /// What users do with their own accounts.
+    Own = 1,
+    /// What Admins and commands do. It is kept for the whole retention.
+    Administration = 2,
+}
+
+impl Tier {
+    pub(super) const ALL: [Self; 3] = [Self::Refusal, Self::Own, Self::Administration];
+
+    pub(super) const fn number(self) -> i32 {
+        self as i32
+    }
+}
+
+/// An event to add.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    pub at: UnixTime,
+    pub event: &'static str,
+    pub outcome: &'static str,
+    pub actor_uuid: Option<String>,
+    pub actor_name: Option<String>,
+    pub subject_uuid: Option<String>,
+    pub subject_name: Option<String>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub request_id: Option<String>,
+    pub detail: Option<String>,
+    pub tier: Tier,
+    /// Events with the same key share one row, which counts them.
+    pub repeat_key: Option<String>,
+    pub count: i32,
+}
+
+impl NewEvent {
+    /// The same event, about so many things.
+    pub fn about(&self, count: u64, things: &str) -> Self {
+        Self { detail: Some(format!("{count} {things}")), ..self.clone() }
+    }
 }
 
 /// One event. `id` counts upwards.
@@ -40,6 +89,8 @@ pub struct AuditEvent {
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
     pub detail: Option<String>,
+    /// How often it happened within a minute.
+    pub count: i32,
 }
 
 /// The events to list.
@@ -56,7 +107,7 @@ pub struct AuditFilter {
     pub until: Option<UnixTime>,
 }
 
-const COLUMNS: [AuditEvents; 11] = [
+const COLUMNS: [AuditEvents; 12] = [
     AuditEvents::At,
     AuditEvents::Event,
     AuditEvents::Outcome,
@@ -68,12 +119,13 @@ const COLUMNS: [AuditEvents; 11] = [
     AuditEvents::UserAgent,
     AuditEvents::RequestId,
     AuditEvents::Detail,
+    AuditEvents::Count,
 ];
 
 impl Store {
-    /// Adds an event; the database assigns its `id`. A character that the database cannot store becomes a question mark:
-    /// anybody may send one, and no failed login may go unrecorded.
-    pub async fn add_audit_event(&self, event: AuditEvent) -> Result<(), StoreError> {
+    /// Adds an event that belongs to no change. A character that the database cannot store becomes a question mark: anybody
+    /// may send one, and no failed login may go unrecorded.
+    pub async fn add_audit_event(&self, event: NewEvent) -> Result<(), StoreError> {
         match self.execute(&insertion(event.clone())).await {
             Err(StoreError::Unstorable(_)) => self.execute(&insertion(in_ascii(event))).await.map(|_| ()),
             result => result.map(|_| ()),
@@ -109,27 +161,41 @@ impl Store {
     }
 }
 
-fn insertion(event: AuditEvent) -> InsertStatement {
+impl Tx {
+    /// Adds the event of this transaction's change.
+    pub(super) async fn add_audit_event(&mut self, event: &NewEvent) -> Result<(), StoreError> {
+        self.execute_prepared(&insertion(event.clone())).await.map(|_| ())
+    }
+}
+
+/// The database assigns the `id`. If an event with the same key exists, that row counts this one too.
+fn insertion(event: NewEvent) -> InsertStatement {
+    let count = Expr::col((AuditEvents::Table, AuditEvents::Count)).add(event.count);
+    let row: [(AuditEvents, Expr); 14] = [
+        (AuditEvents::At, event.at.seconds().into()),
+        (AuditEvents::Event, event.event.into()),
+        (AuditEvents::Outcome, event.outcome.into()),
+        (AuditEvents::ActorUuid, event.actor_uuid.into()),
+        (AuditEvents::ActorName, event.actor_name.into()),
+        (AuditEvents::SubjectUuid, event.subject_uuid.into()),
+        (AuditEvents::SubjectName, event.subject_name.into()),
+        (AuditEvents::Address, event.address.into()),
+        (AuditEvents::UserAgent, event.user_agent.into()),
+        (AuditEvents::RequestId, event.request_id.into()),
+        (AuditEvents::Detail, event.detail.into()),
+        (AuditEvents::Tier, event.tier.number().into()),
+        (AuditEvents::RepeatKey, event.repeat_key.into()),
+        (AuditEvents::Count, event.count.into()),
+    ];
     Query::insert()
         .into_table(AuditEvents::Table)
-        .columns(COLUMNS)
-        .values_panic([
-            event.at.seconds().into(),
-            event.event.into(),
-            event.outcome.into(),
-            event.actor_uuid.into(),
-            event.actor_name.into(),
-            event.subject_uuid.into(),
-            event.subject_name.into(),
-            event.address.into(),
-            event.user_agent.into(),
-            event.request_id.into(),
-            event.detail.into(),
-        ])
+        .columns(row.each_ref().map(|(column, _)| *column))
+        .values_panic(row.map(|(_, value)| value))
+        .on_conflict(OnConflict::column(AuditEvents::RepeatKey).value(AuditEvents::Count, count).to_owned())
         .to_owned()
 }
 
-fn in_ascii(mut event: AuditEvent) -> AuditEvent {
+fn in_ascii(mut event: NewEvent) -> NewEvent {
     let texts = [
         &mut event.actor_uuid,
         &mut event.actor_name,

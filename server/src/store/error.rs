@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use sc_auth_contract::status::TroubleReason;
 use sqlx::error::DatabaseError;
@@ -78,6 +79,9 @@ pub enum StoreError {
     /// The actor of a change is no longer an Admin.
     #[error("not an Admin")]
     NotAdmin,
+    /// The user has too many sessions, all of them in use; the time until one is idle.
+    #[error("the user has too many sessions")]
+    NoRoom(Duration),
     /// The password was changed since it was compared.
     #[error("the password was changed meanwhile")]
     PasswordChanged,
@@ -96,6 +100,9 @@ pub enum StoreError {
     /// The oldest release that may use the schema.
     #[error("a newer server has migrated the schema, which now requires release {0} or later; use that release")]
     SchemaTooNew(String),
+    /// The caller was asked to stop while it waited for another server's migration.
+    #[error("stopped before the migration began")]
+    Stopped,
     /// The seconds spent waiting for another server's migration.
     #[error("another migration did not finish within {0} s")]
     MigrationLock(u32),

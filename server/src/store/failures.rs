@@ -1,11 +1,11 @@
 //! Failed logins, stored under keyed hashes.
 
 use sc_auth_contract::time::UnixTime;
-use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
+use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query, UpdateStatement};
 use sqlx::FromRow;
 
 use super::schema::Users;
-use super::{Store, StoreError};
+use super::{Actor, Guard, NewEvent, Store, StoreError};
 
 #[derive(Iden, Clone, Copy)]
 pub(super) enum LoginFailures {
@@ -87,12 +87,26 @@ impl Store {
 
     /// Clears all failures of a user, on every network, without a key: later logins are counted under other ids.
     pub async fn clear_failures(&self, user_id: i32) -> Result<(), StoreError> {
-        let update = Query::update()
-            .table(Users::Table)
-            .value(Users::LoginEpoch, Expr::col(Users::LoginEpoch).add(1))
-            .and_where(Expr::col(Users::Id).eq(user_id))
-            .to_owned();
-        self.execute(&update).await.map(|_| ())
+        self.execute(&clearing(user_id)).await.map(|_| ())
+    }
+
+    /// The same for an Admin. Returns whether the user exists.
+    ///
+    /// # Errors
+    /// [`StoreError::SessionOver`] or [`StoreError::NotAdmin`] if the actor is no longer allowed to.
+    pub async fn clear_failures_as(&self, user_id: i32, actor: &Actor, event: &NewEvent) -> Result<bool, StoreError> {
+        self.transaction(|tx| {
+            let (guard, event) = (Guard { actor: Some(actor.clone()), compared_hash: None }, event.clone());
+            Box::pin(async move {
+                if guard.lock(tx, user_id).await?.is_none() {
+                    return Ok(false);
+                }
+                tx.execute(&clearing(user_id)).await?;
+                tx.add_audit_event(&event).await?;
+                Ok(true)
+            })
+        })
+        .await
     }
 
     /// The same, and records the time: for a while, more failures than usual have no delay.
@@ -106,4 +120,12 @@ impl Store {
         // If no row matched, it was done within the same second, or by a replica whose clock is ahead.
         if self.execute(&update).await? == 0 { self.clear_failures(user_id).await } else { Ok(()) }
     }
+}
+
+fn clearing(user_id: i32) -> UpdateStatement {
+    Query::update()
+        .table(Users::Table)
+        .value(Users::LoginEpoch, Expr::col(Users::LoginEpoch).add(1))
+        .and_where(Expr::col(Users::Id).eq(user_id))
+        .to_owned()
 }

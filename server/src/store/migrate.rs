@@ -10,11 +10,14 @@ mod inspect;
 mod plan;
 mod render;
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use backon::{ConstantBuilder, Retryable as _};
+use tokio_util::sync::CancellationToken;
 
 pub use inspect::Origin;
 
@@ -25,6 +28,8 @@ use inspect::Found;
 
 /// How long to wait for another server's migration, in seconds.
 const LOCK_TIMEOUT: u32 = 600;
+/// How long it waits before it says so.
+const NOTICE: Duration = Duration::from_secs(1);
 
 /// What a migration would do.
 #[derive(Debug)]
@@ -61,14 +66,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::ForeignTables`] if the tables belong to another service, [`StoreError::Narrow`] if a column has to
     /// be changed manually, [`StoreError::SchemaTooNew`] if a newer server has migrated the schema beyond what this one
-    /// supports.
-    pub async fn migrate(&self, identity: &NewIdentity) -> Result<(), StoreError> {
+    /// supports, [`StoreError::Stopped`] if `stop` was cancelled before it began: once begun, it finishes.
+    pub async fn migrate(&self, identity: &NewIdentity, stop: &CancellationToken) -> Result<(), StoreError> {
         let plan = self.plan().await?;
         self.warn_of_encoding().await?;
         if plan.is_done() && !self.has_old_tables() {
             return Ok(());
         }
-        let migrate = || async { self.migrate_once(identity).await };
+        let migrate = || async { self.migrate_once(identity, stop).await };
         let every_second =
             ConstantBuilder::default().with_delay(Duration::from_secs(1)).with_max_times(LOCK_TIMEOUT as usize);
         migrate.retry(every_second).when(StoreError::is_transient).await
@@ -97,14 +102,33 @@ impl Store {
         tx.commit().await
     }
 
-    async fn migrate_once(&self, identity: &NewIdentity) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        lock(&mut tx).await?;
+    async fn migrate_once(&self, identity: &NewIdentity, stop: &CancellationToken) -> Result<(), StoreError> {
+        let locked = async {
+            let mut tx = self.begin().await?;
+            lock(&mut tx).await?;
+            Ok(tx)
+        };
+        // Nothing has changed yet, so it may be dropped.
+        let mut tx = unless(stop, locked).await.unwrap_or(Err(StoreError::Stopped))?;
         let result = run(&mut tx, identity).await;
         // Always unlock: the connection returns to the pool, where it would keep the lock.
         unlock(&mut tx).await?;
         result?;
         tx.commit().await
+    }
+}
+
+/// Waits for the right to migrate; `None` if `stop` is cancelled first.
+async fn unless<T>(stop: &CancellationToken, locked: impl Future<Output = T>) -> Option<T> {
+    let mut locked = pin!(locked);
+    tokio::select! {
+        locked = &mut locked => return Some(locked),
+        () = stop.cancelled() => return None,
+        () = tokio::time::sleep(NOTICE) => tracing::info!("waiting until another process has migrated the database"),
+    }
+    tokio::select! {
+        locked = locked => Some(locked),
+        () = stop.cancelled() => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UpdateStatement};
 
 use super::schema::Tokens;
-use super::{Store, StoreError};
+use super::{NewEvent, Store, StoreError, Tx};
 
 impl Store {
     /// Whether a token of that id, kind and user was issued and not revoked.
@@ -14,16 +14,22 @@ impl Store {
         let select = revocation(jti, kind, user_uuid);
         Ok(self.fetch_optional::<(Option<bool>,)>(&select).await? == Some((Some(false),)))
     }
+}
 
-    /// Revokes one of a user's old tokens.
-    pub async fn revoke_old_token(&self, jti: &str, user_uuid: &str) -> Result<(), StoreError> {
-        if !self.has_old_tables() {
-            return Ok(());
-        }
-        let mut revoke = revoke_old_tokens(user_uuid);
+/// Which of a user's old tokens to revoke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revoked {
+    /// The one with this id.
+    One(String),
+    All,
+}
+
+pub(super) async fn revoke(tx: &mut Tx, revoked: Revoked, user_uuid: &str) -> Result<(), StoreError> {
+    let mut revoke = revoke_old_tokens(user_uuid);
+    if let Revoked::One(jti) = revoked {
         revoke.and_where(Expr::col(Tokens::Jti).eq(jti));
-        self.execute(&revoke).await.map(|_| ())
     }
+    tx.execute(&revoke).await.map(|_| ())
 }
 
 /// Whether a token of the legacy service was revoked; the row must match its user and type too.

@@ -222,8 +222,13 @@ pub const TABLES: &[Table] = &[
             column("user_agent", Text(255), Optional),
             column("request_id", Key(64), Optional),
             column("detail", Text(255), Optional),
+            // A `Tier`; NULL in rows of earlier releases, until a sweep sets it.
+            column("tier", Int, Optional),
+            // Repeated events have one row, which counts them.
+            column("repeat_key", Key(64), Optional),
+            column("count", Int, Default(1)),
         ],
-        indexes: &[],
+        indexes: &[unique("uq_audit_events_repeat_key", "repeat_key"), index("ix_audit_events_tier", "tier, id")],
     },
     // One row: the database's random identity, which dumps, standbys and restores keep.
     Table {

@@ -1,15 +1,19 @@
 //! Sessions, one row each: the row exists as long as the session's tokens are valid. It contains no token, only ids.
 
+mod room;
+
+use sc_auth_contract::limits::MAX_SESSIONS_MAX;
 use sc_auth_contract::time::UnixTime;
 use sea_query::{DeleteStatement, Expr, ExprTrait as _, InsertStatement, Order, Query};
 use sqlx::FromRow;
 
 use super::guard::{self, Actor, Proof};
-use super::old_tokens::revoke_old_tokens;
+use super::old_tokens::{Revoked, revoke, revoke_old_tokens};
 use super::schema::{Sessions, Users};
 use super::times::Nullable;
 use super::users::{self, end_sessions};
-use super::{Store, StoreError, User};
+use super::{NewEvent, Store, StoreError, User};
+pub use room::Room;
 
 /// A session that begins now.
 #[derive(Debug, Clone)]
@@ -88,10 +92,18 @@ pub struct SessionInfo {
 
 impl Store {
     /// Creates a session, unless the user was disabled or deleted meanwhile, or the password or token is no longer
-    /// valid. Returns whether it was created.
-    pub async fn create_session(&self, session: NewSession) -> Result<bool, StoreError> {
+    /// valid. Returns whether it was created. `event` records a login.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoom`] if the user has too many sessions.
+    pub async fn create_session(
+        &self,
+        session: NewSession,
+        event: Option<&NewEvent>,
+        room: Room,
+    ) -> Result<bool, StoreError> {
         self.transaction(|tx| {
-            let session = session.clone();
+            let (session, event, room) = (session.clone(), event.cloned(), room.clone());
             Box::pin(async move {
                 // The lock waits for concurrent changes of the user.
                 let user = guard::lock_users(tx, session.user_id, None).await?.pop();
@@ -103,7 +115,11 @@ impl Store {
                     }
                 };
                 if is_valid {
+                    room.make(tx, user.id, session.created_at).await?;
                     tx.execute_prepared(&insertion(session)).await?;
+                    if let Some(event) = event {
+                        tx.add_audit_event(&event).await?;
+                    }
                 }
                 Ok(is_valid)
             })
@@ -180,15 +196,53 @@ impl Store {
             .and_where(Expr::col(Sessions::UserId).eq(user_id))
             .and_where(Expr::col(Sessions::ExpiresAt).gt(now.seconds()))
             .order_by(Sessions::Id, Order::Asc)
-            .limit(1_000)
+            .limit(u64::from(MAX_SESSIONS_MAX))
             .to_owned();
         self.fetch_all(&select).await
     }
 
-    /// Ends a session: every replica refuses its tokens from the next request on. Returns whether the user had such a
-    /// session.
-    pub async fn end_session(&self, user_id: i32, sid: &str) -> Result<bool, StoreError> {
-        Ok(self.execute(&deletion(user_id, sid)).await? > 0)
+    /// Ends a session: every replica refuses its tokens from the next request on.
+    pub async fn end_session(&self, user: &User, sid: &str, event: &NewEvent) -> Result<(), StoreError> {
+        self.end(user, Some(sid), None, event).await
+    }
+
+    /// Ends the session or the old token that a client guesses a password with. `revoked` are the old tokens that could
+    /// begin it again.
+    pub async fn end_guessing(
+        &self,
+        user: &User,
+        sid: Option<&str>,
+        revoked: Revoked,
+        event: &NewEvent,
+    ) -> Result<(), StoreError> {
+        self.end(user, sid, self.has_old_tables().then_some(revoked), event).await
+    }
+
+    async fn end(
+        &self,
+        user: &User,
+        sid: Option<&str>,
+        revoked: Option<Revoked>,
+        event: &NewEvent,
+    ) -> Result<(), StoreError> {
+        self.transaction(|tx| {
+            let (id, uuid, revoked, event) = (user.id, user.uuid.clone(), revoked.clone(), event.clone());
+            let sid = sid.map(str::to_owned);
+            Box::pin(async move {
+                guard::lock_users(tx, id, None).await?;
+                if revoked == Some(Revoked::All) {
+                    tx.execute(&sessions_of_old_tokens(id)).await?;
+                }
+                if let Some(revoked) = revoked {
+                    revoke(tx, revoked, &uuid).await?;
+                }
+                if let Some(sid) = sid {
+                    tx.execute(&deletion(id, &sid)).await?;
+                }
+                tx.add_audit_event(&event).await
+            })
+        })
+        .await
     }
 
     /// Ends one of the actor's sessions. If an old refresh token began it, all old tokens of the user are revoked,
@@ -196,52 +250,62 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::SessionOver`] if the actor's own session has ended meanwhile.
-    pub async fn end_own_session(&self, actor: &Actor, sid: &str) -> Result<bool, StoreError> {
+    pub async fn end_own_session(&self, actor: &Actor, sid: &str, event: &NewEvent) -> Result<bool, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
-            let (actor, sid) = (actor.clone(), sid.to_owned());
+            let (actor, sid, event) = (actor.clone(), sid.to_owned(), event.clone());
             Box::pin(async move {
                 let user = actor.lock(tx).await?;
-                if has_old_tables && guard::is_old_token_valid(tx, &sid, "refresh", user.uuid.as_deref()).await? {
+                let is_old =
+                    has_old_tables && guard::is_old_token_valid(tx, &sid, "refresh", user.uuid.as_deref()).await?;
+                if is_old {
                     tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
                 }
-                Ok(tx.execute(&deletion(user.id, &sid)).await? > 0)
+                let is_ended = tx.execute(&deletion(user.id, &sid)).await? > 0;
+                if is_ended || is_old {
+                    tx.add_audit_event(&event).await?;
+                }
+                Ok(is_ended)
             })
         })
         .await
     }
 
     /// Ends all other sessions of the actor, and revokes the user's old tokens unless the actor uses one of them.
-    /// Returns how many sessions were ended.
+    /// Returns how many sessions were ended, which the event says too.
     ///
     /// # Errors
     /// [`StoreError::SessionOver`] if the actor's own session has ended meanwhile.
-    pub async fn end_other_sessions(&self, actor: &Actor) -> Result<u64, StoreError> {
+    pub async fn end_other_sessions(&self, actor: &Actor, event: &NewEvent) -> Result<u64, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
-            let actor = actor.clone();
+            let (actor, event) = (actor.clone(), event.clone());
             Box::pin(async move {
                 let user = actor.lock(tx).await?;
-                match &actor.proof {
-                    Proof::Session(sid) => end_sessions(tx, &user, Some(sid), has_old_tables).await,
-                    Proof::OldToken(_) => end_sessions(tx, &user, None, false).await,
-                }
+                let count = match &actor.proof {
+                    Proof::Session(sid) => end_sessions(tx, &user, Some(sid), has_old_tables).await?,
+                    Proof::OldToken(_) => end_sessions(tx, &user, None, false).await?,
+                };
+                tx.add_audit_event(&event.about(count, "sessions")).await?;
+                Ok(count)
             })
         })
         .await
     }
 
     /// Revokes all of a user's old tokens, and ends the sessions that old refresh tokens began.
-    pub async fn revoke_old_tokens(&self, user_id: i32) -> Result<(), StoreError> {
-        if !self.has_old_tables() {
-            return Ok(());
-        }
+    pub async fn revoke_old_tokens(&self, user_id: i32, event: &NewEvent) -> Result<(), StoreError> {
+        let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
+            let event = event.clone();
             Box::pin(async move {
                 // The lock waits for a refresh that begins such a session.
-                let Some(user) = guard::lock_users(tx, user_id, None).await?.pop() else { return Ok(()) };
-                tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
-                tx.execute(&sessions_of_old_tokens(user.id)).await.map(|_| ())
+                let user = guard::lock_users(tx, user_id, None).await?.pop();
+                if let Some(user) = user.filter(|_| has_old_tables) {
+                    tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
+                    tx.execute(&sessions_of_old_tokens(user.id)).await?;
+                }
+                tx.add_audit_event(&event).await
             })
         })
         .await

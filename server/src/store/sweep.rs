@@ -5,7 +5,7 @@ use std::time::Duration;
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Func, Iden, IntoIden, OnConflict, Order, Query};
 
-use super::audit::AuditEvents;
+use super::audit::{AuditEvents, Tier};
 use super::failures::LoginFailures;
 use super::heartbeats::ScAuthHeartbeats;
 use super::networks::KnownNetworks;
@@ -24,6 +24,8 @@ enum Chores {
 const BATCH: u64 = 500;
 /// The batches of sessions to check in one sweep: about 600,000 sessions an hour.
 const BATCHES: usize = 20;
+/// The batches of audit events to change or delete in one sweep: more than all replicas can add in a minute.
+const AUDIT_BATCHES: usize = 200;
 /// The most counters of failures to keep, two for each name and network; the oldest are deleted first.
 const MAX_FAILURES: u64 = 200_000;
 
@@ -96,6 +98,77 @@ impl Store {
                 return Ok(deleted);
             }
         }
+    }
+
+    /// Gives the events of earlier releases a tier, 100,000 in one sweep.
+    pub async fn sort_audit_events(&self, tier: fn(&str, &str) -> Tier) -> Result<(), StoreError> {
+        for _ in 0..AUDIT_BATCHES {
+            let select = Query::select()
+                .columns([AuditEvents::Id, AuditEvents::Event, AuditEvents::Outcome])
+                .from(AuditEvents::Table)
+                .and_where(Expr::col(AuditEvents::Tier).is_null())
+                .limit(BATCH)
+                .to_owned();
+            let rows: Vec<(i64, String, String)> = self.fetch_all(&select).await?;
+            for wanted in Tier::ALL {
+                let of_tier = rows.iter().filter(|(_, event, outcome)| tier(event, outcome) == wanted);
+                self.set_tier(of_tier.map(|(id, ..)| *id).collect(), wanted).await?;
+            }
+            if (rows.len() as u64) < BATCH {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_tier(&self, ids: Vec<i64>, tier: Tier) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let update = Query::update()
+            .table(AuditEvents::Table)
+            .value(AuditEvents::Tier, tier.number())
+            .and_where(Expr::col(AuditEvents::Id).is_in(ids))
+            .to_owned();
+        self.execute_varying(&update).await.map(|_| ())
+    }
+
+    /// Deletes events while there are more than `most`: the lowest tier first, and of each the oldest. What Admins and
+    /// commands do is neither counted nor deleted.
+    pub async fn prune_audit_events(&self, most: u64) -> Result<u64, StoreError> {
+        let mut excess = self.count_events_below(Tier::Administration).await?.saturating_sub(most);
+        let mut deleted = 0;
+        for _ in 0..AUDIT_BATCHES {
+            if excess == 0 {
+                break;
+            }
+            let select = Query::select()
+                .column(AuditEvents::Id)
+                .from(AuditEvents::Table)
+                .and_where(Expr::col(AuditEvents::Tier).lt(Tier::Administration.number()))
+                .order_by(AuditEvents::Tier, Order::Asc)
+                .order_by(AuditEvents::Id, Order::Asc)
+                .limit(Ord::min(excess, BATCH))
+                .to_owned();
+            let ids: Vec<(i64,)> = self.fetch_all(&select).await?;
+            if ids.is_empty() {
+                break;
+            }
+            excess -= ids.len() as u64;
+            let ids = ids.into_iter().map(|(id,)| id).collect();
+            deleted += self.delete_all(AuditEvents::Table, AuditEvents::Id, ids).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn count_events_below(&self, tier: Tier) -> Result<u64, StoreError> {
+        let select = Query::select()
+            .expr(Func::count(Expr::col(AuditEvents::Id)))
+            .from(AuditEvents::Table)
+            .and_where(Expr::col(AuditEvents::Tier).lt(tier.number()))
+            .to_owned();
+        let count = self.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count);
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Deletes failures older than `before`, and the oldest if there are too many.

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use sc_auth_contract::time::UnixTime;
-use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, Query};
+use sea_query::{Expr, ExprTrait as _, LikeExpr, Order, Query};
 use sqlx::FromRow;
 use time::PrimitiveDateTime;
 
 use super::schema::Users;
 use super::users::{Names, existing_names, insertion, row, select_users};
-use super::{ListedUser, NewUser, Store, StoreError, Tx};
+use super::{ListedUser, NewEvent, NewUser, Store, StoreError, Tx};
 use crate::account::{Field, key};
 
 /// A user with all data.
@@ -40,12 +40,24 @@ pub struct OldRow {
 type Numbered = (u64, NewUser);
 
 impl Store {
-    /// Creates all users of a batch except those whose names or addresses are taken, in one transaction. Returns the line numbers of
-    /// the others, and the reasons.
-    pub async fn import(&self, batch: &[Numbered], now: UnixTime) -> Result<Vec<(u64, String)>, StoreError> {
+    /// Creates all users of a batch except those whose names are taken, in one transaction. Returns the line numbers of
+    /// the others, and the reasons. The event says how many users are new.
+    pub async fn import(
+        &self,
+        batch: &[Numbered],
+        event: &NewEvent,
+        now: UnixTime,
+    ) -> Result<Vec<(u64, String)>, StoreError> {
         self.transaction(|tx| {
-            let batch = batch.to_vec();
-            Box::pin(async move { import(tx, batch, now).await })
+            let (batch, event) = (batch.to_vec(), event.clone());
+            Box::pin(async move {
+                let count = batch.len();
+                let refused = import(tx, batch, now).await?;
+                if refused.len() < count {
+                    tx.add_audit_event(&event.about((count - refused.len()) as u64, "users")).await?;
+                }
+                Ok(refused)
+            })
         })
         .await
     }
@@ -83,28 +95,26 @@ impl Store {
         self.fetch_all(&select).await
     }
 
-    /// Hashes that do not begin with `ours`, with the ids of their users.
-    pub async fn imported_hashes(&self, ours: &str, after: i32, limit: u64) -> Result<Vec<(i32, String)>, StoreError> {
+    /// The hashes of the next users after `after`, by id: `None` for one that begins with `ours`. A huge table is read in
+    /// such slices: one statement for all would take longer than a connection may wait.
+    pub async fn hash_slice(
+        &self,
+        ours: &str,
+        after: i32,
+        limit: u64,
+    ) -> Result<Vec<(i32, Option<String>)>, StoreError> {
+        let is_ours = Expr::col(Users::Password).like(beginning(ours));
+        let imported = Expr::case(is_ours, Expr::val(None::<String>)).finally(Expr::col(Users::Password));
         let select = Query::select()
-            .columns([Users::Id, Users::Password])
+            .column(Users::Id)
+            .expr_as(imported, "imported")
             .from(Users::Table)
             .and_where(Expr::col(Users::Id).gt(after))
-            .and_where(Expr::col(Users::Password).not_like(beginning(ours)))
+            .and_where(Expr::col(Users::Password).is_not_null())
             .order_by(Users::Id, Order::Asc)
             .limit(limit)
             .to_owned();
         self.fetch_all(&select).await
-    }
-
-    /// The number of users with a hash that begins with `ours`.
-    pub async fn count_own_hashes(&self, ours: &str) -> Result<u64, StoreError> {
-        let select = Query::select()
-            .expr(Func::count(Expr::col(Users::Id)))
-            .from(Users::Table)
-            .and_where(Expr::col(Users::Password).like(beginning(ours)))
-            .to_owned();
-        let rows: Vec<(i64,)> = self.fetch_all(&select).await?;
-        Ok(rows.first().and_then(|(count,)| u64::try_from(*count).ok()).unwrap_or(0))
     }
 }
 

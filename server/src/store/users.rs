@@ -6,7 +6,7 @@ mod listing;
 mod taken;
 
 use sc_auth_contract::time::UnixTime;
-use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait as _, Func, InsertStatement, Query, SelectStatement};
 use sqlx::FromRow;
 use time::PrimitiveDateTime;
 
@@ -206,6 +206,14 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// The number of users, counted up to `most`.
+    pub async fn count_users(&self, most: u64) -> Result<u64, StoreError> {
+        let ids = Query::select().column(Users::Id).from(Users::Table).limit(most).to_owned();
+        let select = Query::select().expr(Func::count(Expr::col(Users::Id))).from_subquery(ids, "ids").to_owned();
+        let count = self.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count);
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// The hash of a user's password.

@@ -110,6 +110,30 @@ impl Database {
         }
     }
 
+    /// Keeps other processes from migrating the database until the value is dropped.
+    pub async fn lock_migrations(&self) -> Box<dyn Send> {
+        if self.url.starts_with("sqlite") {
+            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+            Box::new(connection)
+        } else if self.url.starts_with("mysql") {
+            let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+            let name: String = sqlx::query_scalar("SELECT DATABASE()").fetch_one(&mut connection).await.unwrap();
+            // Not in SQL: MySQL 9.6 and later have no SHA1 function.
+            let digest = format!("printf %s '{name}' | sha1sum | cut -c 1-40");
+            let digest = std::process::Command::new("sh").args(["-c", &digest]).output().unwrap().stdout;
+            let lock = format!("SELECT GET_LOCK('sc-auth/{}', 0)", String::from_utf8(digest).unwrap().trim());
+            let taken: i64 = sqlx::query_scalar(AssertSqlSafe(lock)).fetch_one(&mut connection).await.unwrap();
+            assert_eq!(taken, 1);
+            Box::new(connection)
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.unwrap();
+            let lock = "SELECT pg_advisory_lock(hashtext('sc-auth/schema'))";
+            sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+            Box::new(connection)
+        }
+    }
+
     /// One column of text.
     pub async fn texts(&self, sql: &str) -> Vec<String> {
         let sql = AssertSqlSafe(sql.to_owned());

@@ -135,6 +135,12 @@ impl Server {
         Self::start_until("migrating", "exec \"$@\"", database, settings).await
     }
 
+    /// Starts a server that waits until another process has migrated the database.
+    pub async fn start_waiting(database: &Database) -> Self {
+        let message = "waiting until another process has migrated the database";
+        Self::start_until(message, "exec \"$@\"", database, &[]).await
+    }
+
     /// See [`command_under`].
     pub async fn start_under(script: &str, database: &Database, settings: &[(&str, &str)]) -> Self {
         Self::start_until("ready", script, database, settings).await

@@ -116,6 +116,8 @@ async fn each_call_has_its_own_refusals() {
     assert_eq!(refusals("post", "/api/v1/accounts/login"), ["400", "403", "408", "413", "415", "422", "429"]);
     assert_eq!(refusals("post", "/api/v1/accounts/register"), ["400", "403", "408", "409", "413", "415", "422", "429"]);
     assert_eq!(refusals("post", "/api/v1/accounts/password"), ["400", "401", "408", "409", "413", "415", "422", "429"]);
+    assert_eq!(refusals("post", "/api/v1/accounts/refresh"), ["401", "422", "429"]);
+    assert_eq!(refusals("patch", "/api/v1/accounts/me"), ["400", "401", "408", "409", "413", "415", "422", "429"]);
     assert_eq!(refusals("delete", "/api/v1/accounts/sessions/{id}"), ["401", "404", "422"]);
     assert_eq!(refusals("get", "/api/v1/roles"), ["401", "403", "422"]);
     assert_eq!(refusals("delete", "/api/v1/users"), ["400", "401", "403", "404", "408", "409", "413", "415", "422"]);

@@ -187,7 +187,11 @@ async fn requests_of_an_ended_session_have_no_effect(engine: Engine) {
     let bob_s = server.login("bob").await.access;
     let own = json!({"old_password": PASSWORD, "new_password": "eve's own password"});
     let mut requests = admin_requests(&bob);
-    requests.push(("PATCH", "/api/v1/accounts/me", json!({"name": "Adam", "email": "adam@example.org"})));
+    requests.push((
+        "PATCH",
+        "/api/v1/accounts/me",
+        json!({"name": "Adam", "email": "adam@example.org", "password": PASSWORD}),
+    ));
     requests.push(("POST", OWN_PASSWORD, own));
     requests.push(("DELETE", "/api/v1/accounts/sessions", json!({})));
     for (method, path, body) in requests {

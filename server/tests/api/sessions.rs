@@ -210,10 +210,12 @@ async fn a_user_changes_name_and_address(engine: Engine) {
     server.register("bob").await;
     let alice = server.login("alice").await.access;
     let change = |body| server.call("PATCH", "/api/v1/accounts/me", Some(&alice), Some(body));
-    assert_eq!(change(json!({"name": "Alice S.", "email": "a@example.org"})).await, done());
+    let all = json!({"name": "Alice S.", "email": "a@example.org", "password": PASSWORD});
+    assert_eq!(change(all).await, done());
     let me = server.get("/api/v1/accounts/me", &alice).await;
     assert_eq!((me.text("name"), me.text("email")), ("Alice S.".into(), "a@example.org".into()));
-    assert_eq!(change(json!({"email": "bob@example.com"})).await, fail(409, json!("email already exists")));
+    let taken = json!({"email": "bob@example.com", "password": PASSWORD});
+    assert_eq!(change(taken).await, fail(409, json!("email already exists")));
     assert_eq!(change(json!({"role_id": 1})).await, fail(422, json!({"role_id": ["Unknown field."]})));
 }
 

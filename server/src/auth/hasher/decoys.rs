@@ -36,8 +36,20 @@ struct Kind {
 
 impl Kinds {
     /// `own` hashes of ours, and no imported ones.
+    #[cfg(test)]
     pub const fn new(own: u64) -> Self {
         Self { own, imported: Vec::new() }
+    }
+
+    /// The numbers of hashes of ours, and of imported ones.
+    #[cfg(test)]
+    pub fn counts(&self) -> (u64, u64) {
+        (self.own, self.imported.iter().map(|kind| kind.count).sum())
+    }
+
+    /// Adds a hash of ours.
+    pub const fn add_own(&mut self) {
+        self.own += 1;
     }
 
     /// Adds a user's hash. A hash that cannot be used is ignored: its user is treated like an unknown name.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::account::{NO_PASSWORD, fold};
 use crate::auth::throttle::{Ends, WrongPasswords};
+use crate::store::Revoked;
 
 impl Sessions {
     /// Verifies the password of a logged-in user. Returns the hash that it was compared with. Strangers who guess at
@@ -17,6 +18,7 @@ impl Sessions {
         &self,
         bearer: &Authenticated,
         password: &SecretString,
+        needed_for: Event,
         client: &Client,
         now: UnixTime,
     ) -> Result<String, SessionError> {
@@ -38,7 +40,7 @@ impl Sessions {
             return Ok(stored);
         }
         let ends = if self.throttles { wrong.count(now).await? } else { Ends::Nothing };
-        self.note(client, Entry::new(Event::PasswordChanged, AuditOutcome::Failure).by(user), now).await?;
+        self.note(client, Entry::new(needed_for, AuditOutcome::Failure).by(user), now).await?;
         self.end_for_guessing(bearer, ends, client, now).await?;
         if ends == Ends::OldTokens {
             // Tokens that the legacy service issues from now on have not been stolen: they start with a new count.
@@ -65,16 +67,16 @@ impl Sessions {
         now: UnixTime,
     ) -> Result<(), SessionError> {
         let (user, Proof::Session(id) | Proof::OldToken(id)) = (&bearer.user, &bearer.proof);
-        match ends {
+        let revoked = match ends {
             Ends::Nothing => return Ok(()),
-            Ends::Bearer => self.store.revoke_old_token(id, &user.uuid).await?,
-            Ends::OldTokens => self.store.revoke_old_tokens(user.id).await?,
-        }
-        if let Some(sid) = bearer.sid() {
-            self.store.end_session(user.id, sid).await?;
-        }
+            Ends::Bearer => Revoked::One(id.clone()),
+            Ends::OldTokens => Revoked::All,
+        };
         let entry = Entry::new(Event::SessionEnded, AuditOutcome::Denied).by(user);
-        self.note(client, entry.detail("too many wrong passwords"), now).await
+        let event = self.event(client, entry.detail("too many wrong passwords"), now);
+        self.store.end_guessing(user, bearer.sid(), revoked, &event).await?;
+        self.done(&event);
+        Ok(())
     }
 
     /// Compares the password that was submitted with a user name. Without a usable hash it does the same work, and

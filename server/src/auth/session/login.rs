@@ -51,6 +51,9 @@ impl Sessions {
         self.hasher.check_room()?;
         let keys = self.keys.get();
         let credentials = self.store.credentials(username).await?;
+        if let Some(found) = &credentials {
+            client.caller.claims(&found.user);
+        }
         let throttle = self.throttle(username, credentials.as_ref(), recognised.as_ref(), client, now).await?;
         let standing = standing(throttle.open(now).await?.as_ref());
         let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), found.password));
@@ -68,7 +71,12 @@ impl Sessions {
             self.note(client, Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("disabled"), now).await?;
             return Err(SessionError::Disabled);
         }
-        let (pair, compared_hash) = self.begin_with(&keys, user, stored, &password, &ids, client, now).await?;
+        let begun = self.begin_with(&keys, user, stored, &password, &ids, client, now).await;
+        if let Err(SessionError::TooManySessions { .. }) = begun {
+            let entry = Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("too many sessions");
+            self.note(client, entry, now).await?;
+        }
+        let (pair, compared_hash) = begun?;
         if let Err(error) = throttle.succeed(slot.as_ref(), user.id, now).await {
             // The user may have been deleted meanwhile. The session has begun in any case.
             tracing::warn!(error = crate::logging::chain(&error), "could not record the network of a login");
@@ -76,7 +84,6 @@ impl Sessions {
         if compared.verdict.may_replace && self.form == Form::Argon2id && compared_hash == *stored {
             self.replace_hash(user.id, stored, password, &ids.sid, now).await;
         }
-        self.note(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now).await?;
         Ok(pair)
     }
 
@@ -185,22 +192,24 @@ impl Sessions {
         let parties = self.parties.for_refresh(&self.store, expires_at).await?;
         let refresh_token = token::sign_refresh(keys.refresh(), parties, new).map_err(SessionError::Signing)?;
         let access_token = self.sign_access(keys, user, &ids.sid, &ids.access_jti, true, now, expires_at).await?;
-        let is_begun = self
-            .store
-            .create_session(NewSession {
-                sid: ids.sid.clone(),
-                user_id: user.id,
-                begin: Begin::Password { compared_hash: password_hash.to_owned() },
-                refresh_jti: ids.refresh_jti.clone(),
-                refresh_kid: keys.refresh().kid.clone(),
-                created_at: now,
-                expires_at,
-                ends_at,
-                address: client.address_text(),
-                user_agent: client.user_agent.clone(),
-            })
-            .await?;
-        Ok(is_begun.then_some(TokenPair { access_token, refresh_token }))
+        let session = NewSession {
+            sid: ids.sid.clone(),
+            user_id: user.id,
+            begin: Begin::Password { compared_hash: password_hash.to_owned() },
+            refresh_jti: ids.refresh_jti.clone(),
+            refresh_kid: keys.refresh().kid.clone(),
+            created_at: now,
+            expires_at,
+            ends_at,
+            address: client.address_text(),
+            user_agent: client.user_agent.clone(),
+        };
+        let event = self.event(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now);
+        if !self.create(session, user, Some(&event), client, now).await? {
+            return Ok(None);
+        }
+        self.done(&event);
+        Ok(Some(TokenPair { access_token, refresh_token }))
     }
 }
 

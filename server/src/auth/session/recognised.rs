@@ -14,6 +14,14 @@ pub struct Recognised {
 const OLD_SESSION: &str = "old";
 
 impl Sessions {
+    /// The uuid of the user whom a token was issued to, of any kind, even an expired one or one whose session has ended.
+    pub fn holder(&self, token: &str) -> Option<String> {
+        if OldTokens::is_old(token) {
+            return Some(self.old_tokens.as_ref()?.claims(token).ok()?.sub);
+        }
+        Some(token::claims(&self.keys.get(), token).ok()?.sub)
+    }
+
     /// Reads a refresh token, even an expired one or one whose session has ended. It does not replace the password.
     /// `None` for anything else, which is not an error: clients of 0.2 could send any header.
     pub fn recognise(&self, token: &str) -> Option<Recognised> {

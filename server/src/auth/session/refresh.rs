@@ -119,14 +119,16 @@ impl Sessions {
 
     /// Ends a session whose refresh token was used again. Returns the error to answer with.
     async fn end_replayed(&self, session: &Session, why: Repeats, client: &Client, now: UnixTime) -> SessionError {
-        if let Err(error) = self.store.end_session(session.user.id, &session.sid).await {
-            return error.into();
-        }
         let mut entry = Entry::new(Event::RefreshReplayed, AuditOutcome::Denied).by(&session.user);
         if why == Repeats::OtherClient {
             entry = entry.detail("by another client than the one that used the token");
         }
-        self.note(client, entry, now).await.err().unwrap_or(SessionError::Revoked)
+        let event = self.event(client, entry, now);
+        if let Err(error) = self.store.end_session(&session.user, &session.sid, &event).await {
+            return error.into();
+        }
+        self.done(&event);
+        SessionError::Revoked
     }
 
     async fn hand_out(
@@ -187,9 +189,9 @@ impl Sessions {
                 address: client.address_text(),
                 user_agent: client.user_agent.clone(),
             };
-            match self.store.create_session(new).await {
+            match self.create(new, &user, None, client, now).await {
                 // Another request with the same token was faster.
-                Err(StoreError::Taken(_)) => true,
+                Err(SessionError::Store(StoreError::Taken(_))) => true,
                 result => result?,
             }
         };

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Client, Session};
 
 /// How long a client may repeat a request whose answer it lost.
-const GRACE: Duration = Duration::from_mins(1);
+pub(super) const GRACE: Duration = Duration::from_mins(1);
 /// How long any client may: a phone that lost an answer may have lost its network with it.
 const GRACE_OF_ANY_CLIENT: Duration = Duration::from_secs(10);
 /// The most repeated refreshes to remember, of about 50 bytes each.

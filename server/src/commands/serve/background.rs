@@ -7,14 +7,16 @@ use std::time::Duration;
 use sc_auth_contract::time::UnixTime;
 use tokio_util::sync::CancellationToken;
 
+use super::start::Begun;
 use super::{credentials, deployment, imported};
+use crate::auth::audit;
 use crate::auth::keys::{KeyRing, Keys, Reload};
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::deployment::DeploymentFile;
-use crate::http::App;
+use crate::http::{App, refusals};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::report::Report;
@@ -29,12 +31,14 @@ const SWEEP_DUE: Duration = Duration::from_secs(55);
 const HEARTBEATS: Duration = Duration::from_hours(24);
 
 /// Starts all tasks; `stop` ends them.
-pub fn start(app: &App, args: &ServeArgs, file: &Arc<DeploymentFile>, report: &Report, stop: &CancellationToken) {
+pub fn start(begun: Begun, args: &ServeArgs, file: &Arc<DeploymentFile>, report: &Report, stop: &CancellationToken) {
+    let Begun { app, count } = begun;
     let (sessions, metrics, clock) = (&app.sessions, &app.metrics, app.clock);
     show(&sessions.keys, metrics);
     spawn(stop, watch_keys(Arc::clone(sessions), metrics.clone(), clock));
-    spawn(stop, sweep(Arc::clone(sessions), metrics.clone(), clock, args.guards.audit_retention));
-    spawn(stop, imported::watch(Arc::clone(sessions)));
+    spawn(stop, sweep(Arc::clone(sessions), metrics.clone(), clock, Audit::of(args)));
+    spawn(stop, flush_refusals(app.clone()));
+    spawn(stop, imported::watch(Arc::clone(sessions), count));
     spawn(stop, credentials::watch(Arc::clone(sessions), args.database.clone(), report.clone()));
     spawn(stop, deployment::watch_file(Arc::clone(file)));
     spawn(stop, deployment::beat(Arc::clone(sessions), Arc::clone(file), clock));
@@ -101,6 +105,13 @@ async fn sync_counter_keys(sessions: &Sessions, now: UnixTime) {
     }
 }
 
+async fn flush_refusals(app: App) {
+    loop {
+        tokio::time::sleep(FILES).await;
+        refusals::flush(&app, (app.clock)()).await;
+    }
+}
+
 fn show(keys: &KeyRing, metrics: &Metrics) {
     let keys = keys.get();
     let shown: Vec<_> =
@@ -108,7 +119,20 @@ fn show(keys: &KeyRing, metrics: &Metrics) {
     metrics.show_keys(&shown);
 }
 
-async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retention: Duration) {
+/// The audit events to keep.
+#[derive(Clone, Copy)]
+struct Audit {
+    retention: Duration,
+    most: u64,
+}
+
+impl Audit {
+    fn of(args: &ServeArgs) -> Self {
+        Self { retention: args.guards.audit_retention, most: args.guards.audit_max_events }
+    }
+}
+
+async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, audit: Audit) {
     // Not at once: the server is busy enough while it starts.
     tokio::time::sleep(FILES).await;
     let mut place = 0;
@@ -118,7 +142,7 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retentio
         let result = async {
             metrics.show_sessions(sessions.store.count_sessions(now).await?);
             if sessions.store.claim_chore("sweep", now, SWEEP_DUE).await? {
-                place = sweep_once(&sessions, place, now, retention).await?;
+                place = sweep_once(&sessions, place, now, audit).await?;
             }
             Ok::<_, StoreError>(())
         };
@@ -130,10 +154,13 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, retentio
 }
 
 /// Deletes expired rows. Sessions are checked from `place` on; returns the place to continue from.
-async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, retention: Duration) -> Result<i64, StoreError> {
+async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, kept: Audit) -> Result<i64, StoreError> {
     let store = &sessions.store;
     let (place, expired) = store.sweep_sessions(place, now).await?;
-    let events = store.sweep_audit_events(now - retention).await?;
+    sessions.prune(now).await?;
+    store.sort_audit_events(audit::tier).await?;
+    let mut events = store.sweep_audit_events(now - kept.retention).await?;
+    events += store.prune_audit_events(kept.most).await?;
     let failures = store.sweep_failures(now - throttle::FORGET_AFTER).await?;
     store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await?;
     store.sweep_parties(now).await?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sc_auth_contract::status::Offered;
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::session::Sessions;
 use crate::commands::open::Ready;
@@ -76,7 +77,7 @@ async fn look(store: &Store, args: &DatabaseArgs) -> anyhow::Result<Option<Offer
 async fn adopt(database: &Database, own: &str) -> anyhow::Result<()> {
     let store = Store::connect(database, 1).await?;
     let identity = NewIdentity { identity: own.to_owned(), accepted_as: None };
-    let store = Ready { store, identity }.migrate(database).await?;
+    let store = Ready { store, identity }.migrate(database, &CancellationToken::new()).await?;
     store.close().await;
     Ok(())
 }

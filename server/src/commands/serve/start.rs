@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::imported;
+use tokio_util::sync::CancellationToken;
+
+use super::imported::{self, Count};
 use crate::account::NAME;
+use crate::auth::audit::Repeats;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys::KeyRing;
 use crate::auth::old_tokens::OldTokens;
@@ -17,8 +20,10 @@ use crate::commands::open::{self, Opened, Ready};
 use crate::config::ServeArgs;
 use crate::deployment::DeploymentFile;
 use crate::files::beside_requests;
+use crate::http::address_changes::AddressChanges;
 use crate::http::proxy_warnings::ProxyWarnings;
 use crate::http::rate_limits::RateLimits;
+use crate::http::refusals::Refusals;
 use crate::http::warnings::Warnings;
 use crate::http::{App, Settings};
 use crate::metrics::Metrics;
@@ -32,6 +37,12 @@ pub struct Start<'a> {
     pub deployment: Arc<DeploymentFile>,
     policy: Policy,
     old_tokens: Option<OldTokens>,
+}
+
+/// The application, and what it has not finished.
+pub struct Begun {
+    pub app: App,
+    pub count: Count,
 }
 
 impl<'a> Start<'a> {
@@ -58,10 +69,11 @@ impl<'a> Start<'a> {
         open::open(database, self.args.database.db_pool_size, self.deployment.expected().as_deref()).await
     }
 
-    /// Migrates the schema to this version and builds the application. Do not cancel it: a migration must finish.
-    pub async fn app(&self, ready: Ready, database: &Database) -> anyhow::Result<App> {
+    /// Migrates the schema to this version and builds the application. Do not drop it: a migration must finish. `stop`
+    /// ends what can be interrupted.
+    pub async fn app(&self, ready: Ready, database: &Database, stop: &CancellationToken) -> anyhow::Result<Begun> {
         let args = self.args;
-        let store = ready.migrate(database).await?;
+        let store = ready.migrate(database, stop).await?;
         tracing::info!(
             engine = store.engine().name(),
             identity = store.own_identity(),
@@ -93,6 +105,8 @@ impl<'a> Start<'a> {
             form: args.hash.form(),
             throttles: args.guards.rate_limits.is_on(),
             leeway: args.tokens.leeway,
+            repeats: Repeats::default(),
+            max_sessions: args.tokens.max_sessions,
         };
         let settings = Settings {
             policy: self.policy.clone(),
@@ -101,12 +115,16 @@ impl<'a> Start<'a> {
             trusted_proxies: args.guards.trusted_proxies.clone(),
             proxy_warnings: ProxyWarnings::default(),
             rate_limits: args.guards.rate_limits.is_on().then(RateLimits::new),
+            max_users: args.guards.max_users(sessions.store.engine()),
             cors_origins: args.cors_origins(),
+            refusals: Refusals::default(),
+            address_changes: args.guards.rate_limits.is_on().then(AddressChanges::new),
             verify_warnings: Warnings::default(),
         };
-        imported::count_at_start(&sessions).await;
+        let count = imported::count_at_start(&sessions, stop).await;
         let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
-        Ok(App { sessions, metrics: self.metrics.clone(), clock: clock::system, settings })
+        let app = App { sessions, metrics: self.metrics.clone(), clock: clock::system, settings };
+        Ok(Begun { app, count })
     }
 
     async fn first_admin(&self, store: &Store, hasher: &Hasher, database: &Database) -> anyhow::Result<()> {

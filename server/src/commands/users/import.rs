@@ -31,8 +31,6 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
         import.read(&mut BufReader::new(file)).await?;
     }
     let Import { taken, refused, .. } = import;
-    let entry = Entry::new(Event::UsersImported, AuditOutcome::Success).detail(format!("{taken} users"));
-    audit::note(&store, &Client::default(), entry, clock::system()).await?;
     store.close().await;
     say(format_args!("{taken} users imported, {refused} lines refused."))?;
     anyhow::ensure!(refused == 0, "{refused} lines were refused; the others were imported");
@@ -80,9 +78,15 @@ impl Import<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        let refused = self.store.import(batch, clock::system()).await?;
+        let now = clock::system();
+        let event = Entry::new(Event::UsersImported, AuditOutcome::Success).event(&Client::default(), now);
+        let refused = self.store.import(batch, &event, now).await?;
         let before = self.taken / 10_000;
-        self.taken += (batch.len() - refused.len()) as u64;
+        let taken = (batch.len() - refused.len()) as u64;
+        if taken > 0 {
+            audit::log(&event.about(taken, "users"));
+        }
+        self.taken += taken;
         for (number, problem) in refused {
             self.refuse(number, &problem);
         }

@@ -27,6 +27,8 @@ pub fn parse(url: &str) -> Parsed {
         .foreign_keys(true)
         // A pod's root file system is read-only, so SQLite cannot create temporary files.
         .pragma("temp_store", "memory")
+        // A long read lets the write-ahead log grow; afterwards it returns to this size.
+        .pragma("journal_size_limit", "67108864")
         .busy_timeout(Duration::from_secs(5));
     Ok((Database::Sqlite(Box::new(options)), Vec::new()))
 }

@@ -15,7 +15,7 @@ const WORD: usize = 64;
 
 pub const LOGIN: Limit = characters(2 * CREDENTIAL.max);
 pub const REGISTER: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + RAW_PASSWORD_MAX);
-pub const CHANGE_ME: Limit = characters(NAME.max + EMAIL.max);
+pub const CHANGE_ME: Limit = characters(NAME.max + EMAIL.max + CREDENTIAL.max);
 pub const CHANGE_PASSWORD: Limit = characters(CREDENTIAL.max + RAW_PASSWORD_MAX);
 /// Users are created, changed and deleted under one path.
 pub const USERS: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + RAW_PASSWORD_MAX + 2 * WORD);

@@ -6,7 +6,7 @@ use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
 use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
 use super::super::schema::{Roles, Sessions, Tokens, Users};
-use super::super::{Role, Store, StoreError, Tx};
+use super::super::{NewEvent, Role, Store, StoreError, Tx};
 use super::taken::refuse_taken;
 use super::{Changes, to_datetime};
 use crate::account::NO_PASSWORD;
@@ -22,12 +22,19 @@ impl Store {
         user_id: i32,
         changes: Changes,
         guard: Guard,
+        event: &NewEvent,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
-            let (changes, guard) = (changes.clone(), guard.clone());
-            Box::pin(async move { change(tx, user_id, &changes, &guard, now, has_old_tables).await })
+            let (changes, guard, event) = (changes.clone(), guard.clone(), event.clone());
+            Box::pin(async move {
+                let exists = change(tx, user_id, &changes, &guard, now, has_old_tables).await?;
+                if exists {
+                    tx.add_audit_event(&event).await?;
+                }
+                Ok(exists)
+            })
         })
         .await
     }
@@ -36,10 +43,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::LastAdmin`] if no Admin could log in afterwards, and the errors of [`Guard`].
-    pub async fn delete_user(&self, user_id: i32, guard: Guard) -> Result<bool, StoreError> {
+    pub async fn delete_user(&self, user_id: i32, guard: Guard, event: &NewEvent) -> Result<bool, StoreError> {
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
-            let guard = guard.clone();
+            let (guard, event) = (guard.clone(), event.clone());
             Box::pin(async move {
                 refuse_last_admin(tx, user_id).await?;
                 let Some(user) = guard.lock(tx, user_id).await? else { return Ok(false) };
@@ -52,7 +59,9 @@ impl Store {
                 }
                 let delete =
                     Query::delete().from_table(Users::Table).and_where(Expr::col(Users::Id).eq(user_id)).to_owned();
-                Ok(tx.execute(&delete).await? > 0)
+                tx.execute(&delete).await?;
+                tx.add_audit_event(&event).await?;
+                Ok(true)
             })
         })
         .await

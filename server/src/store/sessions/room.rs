@@ -1,0 +1,205 @@
+//! Room for one more session of a user: expired and idle ones end, the least recently used first.
+
+use std::time::Duration;
+
+use sc_auth_contract::time::UnixTime;
+use sea_query::{Expr, ExprTrait as _, Func, Order, Query};
+
+use crate::store::schema::Sessions;
+use crate::store::{NewEvent, Store, StoreError, Tx};
+
+/// The most sessions that end at once: a user of an earlier release may have many more than allowed.
+const BATCH: u64 = 500;
+/// The most batches of one sweep.
+const BATCHES: usize = 200;
+
+/// How many sessions a user may have, and which may end.
+#[derive(Debug, Clone)]
+pub struct Room {
+    pub most: u32,
+    /// A session that was not used for so long has no live access token.
+    pub idle_for: Duration,
+    /// Records the end of idle sessions.
+    pub ended: NewEvent,
+}
+
+impl Room {
+    /// Call this with the user's row locked.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoom`] if too many sessions are in use.
+    pub(super) async fn make(&self, tx: &mut Tx, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
+        let excess = (count(tx, user_id).await? + 1).saturating_sub(u64::from(self.most));
+        if excess == 0 {
+            return Ok(());
+        }
+        let oldest = oldest(tx, user_id, Ord::min(excess, BATCH)).await?;
+        let may_end = |row: &&Row| row.expires_at <= now || row.used_at + self.idle_for <= now;
+        let ends: Vec<_> = oldest.iter().filter(may_end).map(|row| row.id).collect();
+        if ends.is_empty() {
+            let idle_at = oldest.first().map_or(now, |row| (row.used_at + self.idle_for).min(row.expires_at));
+            return Err(StoreError::NoRoom(Ord::max(idle_at - now, Duration::from_secs(1))));
+        }
+        let count = ends.len() as u64;
+        let delete =
+            Query::delete().from_table(Sessions::Table).and_where(Expr::col(Sessions::Id).is_in(ends)).to_owned();
+        tx.execute(&delete).await?;
+        tx.add_audit_event(&self.ended.about(count, "idle sessions")).await
+    }
+}
+
+impl Store {
+    /// Ends sessions that were not used since `idle_since` while there are more than `most`, the oldest first: first
+    /// those that were never refreshed, since an attacker who logs in again and again has no use for them. Returns how
+    /// many. Each batch has an event.
+    pub async fn prune_sessions(&self, most: u64, idle_since: UnixTime, event: &NewEvent) -> Result<u64, StoreError> {
+        let select = Query::select().expr(Func::count(Expr::col(Sessions::Id))).from(Sessions::Table).to_owned();
+        let count = self.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count);
+        let excess = u64::try_from(count).unwrap_or(0).saturating_sub(most);
+        let mut ended = 0;
+        let mut is_refreshed = false;
+        for _ in 0..BATCHES {
+            if ended >= excess {
+                break;
+            }
+            let ids = self.idle_sessions(idle_since, is_refreshed, Ord::min(excess - ended, BATCH)).await?;
+            match (ids.len() as u64, is_refreshed) {
+                (0, true) => break,
+                (0, false) => is_refreshed = true,
+                (count, _) => {
+                    self.end_all(ids, &event.about(count, "idle sessions")).await?;
+                    ended += count;
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn idle_sessions(
+        &self,
+        idle_since: UnixTime,
+        is_refreshed: bool,
+        limit: u64,
+    ) -> Result<Vec<i64>, StoreError> {
+        let last = Expr::col(Sessions::LastUsedAt);
+        let first = Expr::col(Sessions::CreatedAt);
+        let select = Query::select()
+            .column(Sessions::Id)
+            .from(Sessions::Table)
+            .and_where(used_at().lte(idle_since.seconds()))
+            .and_where(if is_refreshed { last.gt(first) } else { last.lte(first) })
+            .order_by(Sessions::Id, Order::Asc)
+            .limit(limit)
+            .to_owned();
+        let ids: Vec<(i64,)> = self.fetch_varying(&select).await?;
+        Ok(ids.into_iter().map(|(id,)| id).collect())
+    }
+
+    async fn end_all(&self, ids: Vec<i64>, event: &NewEvent) -> Result<(), StoreError> {
+        self.transaction(|tx| {
+            let (ids, event) = (ids.clone(), event.clone());
+            Box::pin(async move {
+                let ended = Expr::col(Sessions::Id).is_in(ids);
+                let delete = Query::delete().from_table(Sessions::Table).and_where(ended).to_owned();
+                tx.execute(&delete).await?;
+                tx.add_audit_event(&event).await
+            })
+        })
+        .await
+    }
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct Row {
+    id: i64,
+    #[sqlx(try_from = "i64")]
+    used_at: UnixTime,
+    #[sqlx(try_from = "i64")]
+    expires_at: UnixTime,
+}
+
+async fn count(tx: &mut Tx, user_id: i32) -> Result<u64, StoreError> {
+    let select = Query::select()
+        .expr(Func::count(Expr::col(Sessions::Id)))
+        .from(Sessions::Table)
+        .and_where(Expr::col(Sessions::UserId).eq(user_id))
+        .to_owned();
+    let count = tx.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count);
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// The least recently used sessions.
+async fn oldest(tx: &mut Tx, user_id: i32, limit: u64) -> Result<Vec<Row>, StoreError> {
+    let select = Query::select()
+        .column(Sessions::Id)
+        .expr_as(used_at(), "used_at")
+        .column(Sessions::ExpiresAt)
+        .from(Sessions::Table)
+        .and_where(Expr::col(Sessions::UserId).eq(user_id))
+        .order_by_expr(used_at(), Order::Asc)
+        .order_by(Sessions::Id, Order::Asc)
+        .limit(limit)
+        .to_owned();
+    tx.fetch_all(&select).await
+}
+
+/// The last login or refresh.
+fn used_at() -> Expr {
+    Func::coalesce([Expr::col(Sessions::LastUsedAt), Expr::col(Sessions::CreatedAt)]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::store::{Database, NewIdentity, Tier};
+
+    fn event() -> NewEvent {
+        NewEvent {
+            at: 0.into(),
+            event: "session_ended",
+            outcome: "success",
+            actor_uuid: None,
+            actor_name: None,
+            subject_uuid: None,
+            subject_name: None,
+            address: None,
+            user_agent: None,
+            request_id: None,
+            detail: None,
+            tier: Tier::Own,
+            repeat_key: None,
+            count: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn sessions_that_were_never_refreshed_end_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}?mode=rwc", folder.path().join("x.db").display());
+        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap()))).await.unwrap();
+        let identity = NewIdentity { identity: "x".into(), accepted_as: None };
+        store.migrate(&identity, &CancellationToken::new()).await.unwrap();
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        let rows = "INSERT INTO users (id, uuid, username, password, role_id) VALUES (1, 'u', 'u', 'x', 2);
+            INSERT INTO sessions (id, sid, user_id, refresh_jti, created_at, expires_at, last_used_at) VALUES
+                (1, 'refreshed', 1, 'a', 10, 999, 20), (2, 'idle', 1, 'b', 10, 999, 10),
+                (3, 'idle too', 1, 'c', 11, 999, 11), (4, 'in use', 1, 'd', 90, 999, 90)";
+        sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+        for (most, left) in [
+            (4, vec!["refreshed", "idle", "idle too", "in use"]),
+            (3, vec!["refreshed", "idle too", "in use"]),
+            (2, vec!["refreshed", "in use"]),
+            (0, vec!["in use"]),
+        ] {
+            store.prune_sessions(most, 50.into(), &event()).await.unwrap();
+            let sql = "SELECT sid FROM sessions ORDER BY id";
+            let sids: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+            assert_eq!(sids, left, "{most}");
+        }
+        connection.close().await.unwrap();
+        store.close().await;
+    }
+}
