@@ -41,8 +41,8 @@ pub enum RefreshTokens {
 
 words!(RefreshTokens { Rotating => "rotating", Reusable => "reusable" });
 
-/// Who can register: anybody (`Open`, the default), nobody (`Closed`; Admins create accounts), or with an e-mail
-/// address in one of registrationDomains (`Domains`). Addresses are not verified.
+/// Who can register: anybody (`Open`, the default), nobody (`Closed`; Admins create accounts), or those who give an
+/// e-mail address in one of registrationDomains (`Domains`). Addresses are not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Registration {

@@ -6,7 +6,7 @@ mod repeats;
 use sc_auth_contract::time::UnixTime;
 
 use super::client::Client;
-use crate::store::{NewEvent, Tier, User};
+use crate::store::{NewEvent, Role, Tier, User};
 pub use repeats::Repeats;
 
 /// The kinds of something, and the names by which clients and the database know them.
@@ -102,15 +102,18 @@ pub struct Entry<'a> {
     /// Uuid and name of the affected user, if that is not the actor.
     pub subject: Option<(&'a str, Option<&'a str>)>,
     pub detail: Option<String>,
+    /// Whether the actor is an Admin.
+    is_by_admin: bool,
 }
 
 impl<'a> Entry<'a> {
     pub const fn new(event: Event, outcome: AuditOutcome) -> Self {
-        Self { event, outcome, actor: None, subject: None, detail: None }
+        Self { event, outcome, actor: None, subject: None, detail: None, is_by_admin: false }
     }
 
     pub fn by(self, user: &'a User) -> Self {
-        self.by_named(&user.uuid, user.username.as_deref())
+        let is_by_admin = user.role() == Role::Admin;
+        Self { is_by_admin, ..self.by_named(&user.uuid, user.username.as_deref()) }
     }
 
     pub const fn by_named(mut self, uuid: &'a str, name: Option<&'a str>) -> Self {
@@ -152,11 +155,16 @@ impl<'a> Entry<'a> {
         self.outcome != AuditOutcome::Success && self.event.is_attempt()
     }
 
+    /// Whether a user did it with the own account.
+    pub const fn is_own(&self) -> bool {
+        self.actor.is_some() && !self.event.is_for_admins()
+    }
+
     fn tier(&self) -> Tier {
-        if self.event.is_for_admins() {
-            Tier::Administration
-        } else if self.is_refusal() {
+        if self.is_refusal() {
             Tier::Refusal
+        } else if self.event.is_for_admins() || self.is_by_admin {
+            Tier::Administration
         } else {
             Tier::Own
         }

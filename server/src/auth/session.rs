@@ -134,7 +134,7 @@ pub struct Sessions {
     pub leeway: Duration,
     pub repeats: Repeats,
     /// The most sessions of a user.
-    pub max_sessions: u32,
+    pub most_per_user: u32,
 }
 
 impl Sessions {
@@ -210,7 +210,9 @@ impl Sessions {
 
     /// The event of a change, which the change's transaction adds. Call [`Self::done`] after it.
     pub fn event(&self, client: &Client, entry: Entry<'_>, now: UnixTime) -> NewEvent {
-        self.repeats.share(entry.event(client, now))
+        let is_own = entry.is_own();
+        let event = entry.event(client, now);
+        if is_own { self.repeats.share(event) } else { event }
     }
 
     /// Logs and counts an event, such as a change that has taken effect.

@@ -34,7 +34,7 @@ pub enum Tier {
     Refusal = 0,
     /// What users do with their own accounts.
     Own = 1,
-    /// What Admins and commands do. It is kept for the whole retention.
+    /// What Admins and commands do, also with their own accounts. It is kept for the whole retention.
     Administration = 2,
 }
 

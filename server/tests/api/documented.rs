@@ -75,18 +75,15 @@ impl Described {
         let documented = &self.operation(method, path)["responses"][status.to_string()];
         assert!(documented.is_object(), "{what} is not documented");
         let text = response.text().await.unwrap();
-        let body = match documented["content"].as_object() {
-            Some(content) => {
-                let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{what}: {text}"));
-                let schema = &content.values().next().unwrap()["schema"];
-                let result = matches(&self.document, schema, &body, false);
-                result.unwrap_or_else(|problem| panic!("{what}: {problem}: {text}"));
-                body
-            }
-            None => {
-                assert_eq!(text, "", "{what}");
-                Value::Null
-            }
+        let body = if let Some(content) = documented["content"].as_object() {
+            let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{what}: {text}"));
+            let schema = &content.values().next().unwrap()["schema"];
+            let result = matches(&self.document, schema, &body, false);
+            result.unwrap_or_else(|problem| panic!("{what}: {problem}: {text}"));
+            body
+        } else {
+            assert_eq!(text, "", "{what}");
+            Value::Null
         };
         self.seen.insert((method.to_owned(), path.to_owned(), status.to_string()));
         body
@@ -217,19 +214,18 @@ async fn check_every_call(api: &mut Described, root: &str, alice: &str) {
 #[tokio::test]
 async fn every_documented_answer_is_real_and_every_answer_is_documented() {
     let (mut api, _database) = described().await;
-    const ACCOUNTS: &str = "/api/v1/accounts";
-    let of = |rest: &str| format!("{ACCOUNTS}{rest}");
+    let of = |rest: &str| format!("/api/v1/accounts{rest}");
     let (register, login, me) = (of("/register"), of("/login"), of("/me"));
     let users = "/api/v1/users";
     api.check("POST", &register, 201, with_body(None, account("alice"))).await;
     api.check("POST", &register, 409, with_body(None, account("alice"))).await;
-    let log_in = async |api: &mut Described, name: &str| {
+    let tokens_of = async |api: &mut Described, name: &str| {
         let body = json!({"username": name, "password": PASSWORD});
         let tokens = api.check("POST", &login, 200, with_body(None, body)).await;
         ["access_token", "refresh_token"].map(|token| tokens["data"][token].as_str().unwrap().to_owned())
     };
-    let [root, _] = log_in(&mut api, "root").await;
-    let [alice, refresh] = log_in(&mut api, "alice").await;
+    let [root, _] = tokens_of(&mut api, "root").await;
+    let [alice, refresh] = tokens_of(&mut api, "alice").await;
     check_every_call(&mut api, &root, &alice).await;
 
     for (method, path) in [
@@ -302,7 +298,7 @@ async fn every_documented_answer_is_real_and_every_answer_is_documented() {
 
     check_users(&mut api, &root).await;
     check_limits(&mut api, &login, &password, &renew).await;
-    let [root, _] = log_in(&mut api, "root").await;
+    let [root, _] = tokens_of(&mut api, "root").await;
     api.check("DELETE", &of("/logout"), 200, with_token(&root)).await;
     assert_eq!(api.missing(), Vec::new());
 }

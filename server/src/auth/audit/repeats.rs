@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::Entry;
 use crate::auth::client::Client;
 use crate::auth::network;
-use crate::store::{NewEvent, Tier};
+use crate::store::NewEvent;
 
 /// The successful events of one kind and user that have a row each, in one minute and on one replica.
 const OWN_ROWS: u32 = 10;
@@ -27,8 +27,9 @@ struct Minute {
 
 impl Repeats {
     /// Lets the event share a row with others if its user has caused many of them within this minute, from any address.
+    /// A refusal has a key already.
     pub fn share(&self, mut event: NewEvent) -> NewEvent {
-        let Some(user) = event.actor_uuid.clone().filter(|_| event.tier == Tier::Own) else { return event };
+        let Some(user) = event.actor_uuid.clone().filter(|_| event.repeat_key.is_none()) else { return event };
         let number = minute(event.at);
         let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if minute.number != number {

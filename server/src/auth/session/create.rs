@@ -41,9 +41,10 @@ impl Sessions {
         now: UnixTime,
     ) -> Result<bool, SessionError> {
         let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(user).detail("idle");
-        let room = Room { most: self.max_sessions, idle_for: self.idle_after(), ended: self.event(client, entry, now) };
+        let room =
+            Room { most: self.most_per_user, idle_for: self.idle_after(), ended: self.event(client, entry, now) };
         match self.store.create_session(session, event, room).await {
-            Err(StoreError::NoRoom(wait)) => Err(SessionError::TooManySessions { most: self.max_sessions, wait }),
+            Err(StoreError::NoRoom(wait)) => Err(SessionError::TooManySessions { most: self.most_per_user, wait }),
             result => Ok(result?),
         }
     }

@@ -106,7 +106,7 @@ impl<'a> Start<'a> {
             throttles: args.guards.rate_limits.is_on(),
             leeway: args.tokens.leeway,
             repeats: Repeats::default(),
-            max_sessions: args.tokens.max_sessions,
+            most_per_user: args.tokens.max_sessions,
         };
         let settings = Settings {
             policy: self.policy.clone(),

@@ -80,18 +80,15 @@ pub async fn change_me(
     let entry = Entry::new(Event::AccountChanged, AuditOutcome::Success).by(&bearer.user);
     let event = app.sessions.event(&client, entry.detail(body.fields(app.settings.name).given()), app.now());
     let changes = body.changes();
-    match password.filter(|_| moves) {
-        Some(password) => {
-            check_rate_of_addresses(&app, &bearer, &client)?;
-            let current = Current { field: "password", password: &password.into(), event: Event::AccountChanged };
-            let compared_hash = confirm(&app, &bearer, &current, &client).await?;
-            change(&app, &bearer, &current, compared_hash, changes, &event, &client).await?;
-        }
-        None => {
-            let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: None };
-            app.sessions.store.change_user(bearer.user.id, changes, guard, &event, app.now()).await?;
-            app.sessions.done(&event);
-        }
+    if let Some(password) = password.filter(|_| moves) {
+        check_rate_of_addresses(&app, &bearer, &client)?;
+        let current = Current { field: "password", password: &password.into(), event: Event::AccountChanged };
+        let compared_hash = confirm(&app, &bearer, &current, &client).await?;
+        change(&app, &bearer, &current, compared_hash, changes, &event, &client).await?;
+    } else {
+        let guard = Guard { actor: Some(bearer.actor(app.now())), compared_hash: None };
+        app.sessions.store.change_user(bearer.user.id, changes, guard, &event, app.now()).await?;
+        app.sessions.done(&event);
     }
     Ok(Done(StatusCode::OK))
 }
