@@ -21,6 +21,7 @@ pub mod proxy_warnings;
 pub mod query;
 pub mod rate_limits;
 pub mod refusals;
+pub mod refused;
 pub mod sessions;
 pub mod users;
 pub mod verify;

@@ -23,6 +23,13 @@ macro_rules! named {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name,)* }
             }
+
+            fn find(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$kind),)*
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -138,7 +145,7 @@ impl<'a> Entry<'a> {
             event: self.event.name(),
             outcome: self.outcome.name(),
             tier: self.tier(),
-            repeat_key: self.is_refusal().then(|| repeats::key_of_refusal(&self, client, now)),
+            repeat_key: self.is_refusal().then(|| self.key_of_refusal(client, now)),
             actor_uuid: self.actor.map(|(uuid, _)| uuid.to_owned()),
             actor_name: self.actor.and_then(|(_, name)| name).map(str::to_owned),
             subject_uuid: self.subject.map(|(uuid, _)| shortened(uuid, 64)),
@@ -160,6 +167,13 @@ impl<'a> Entry<'a> {
         self.actor.is_some() && !self.event.is_for_admins()
     }
 
+    fn key_of_refusal(&self, client: &Client, now: UnixTime) -> String {
+        let uuid = |person: Option<(&'a str, Option<&'a str>)>| person.map_or("", |(uuid, _)| uuid);
+        let (event, outcome) = (self.event.name(), self.outcome.name());
+        let what = [event, outcome, uuid(self.actor), uuid(self.subject), self.detail.as_deref().unwrap_or_default()];
+        repeats::key_of_refusal(&what, client, now)
+    }
+
     fn tier(&self) -> Tier {
         if self.is_refusal() {
             Tier::Refusal
@@ -173,9 +187,8 @@ impl<'a> Entry<'a> {
 
 /// The tier of an event of an earlier release, which recorded none.
 pub fn tier(event: &str, outcome: &str) -> Tier {
-    let found = Event::ALL.iter().find(|known| known.name() == event);
-    let is_refused = outcome != AuditOutcome::Success.name();
-    match found {
+    let is_refused = AuditOutcome::find(outcome) != Some(AuditOutcome::Success);
+    match Event::find(event) {
         Some(event) if event.is_for_admins() => Tier::Administration,
         Some(event) if is_refused && event.is_attempt() => Tier::Refusal,
         Some(_) => Tier::Own,

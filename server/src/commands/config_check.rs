@@ -105,7 +105,7 @@ async fn compare_users(database: &Database) -> anyhow::Result<()> {
 
 /// The report of users with colliding names; empty if there are none. It writes nothing to the database.
 async fn colliding(database: &Database) -> Result<String, StoreError> {
-    let Some(store) = Store::open_to_read(database).await? else { return Ok(String::new()) };
+    let Some(store) = Store::open_to_read(database) else { return Ok(String::new()) };
     let found = if store.contents().await? == Contents::Empty { Ok((0, Vec::new())) } else { collisions(&store).await };
     store.close().await;
     let (count, lines) = found?;

@@ -77,17 +77,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     tracing::info!(connections = room.places, bytes = room.bytes, "connection limits");
     let (listen, ops_listen) = (api.local_addr()?, ops.local_addr()?);
     let (stop_api, stop_ops) = (CancellationToken::new(), CancellationToken::new());
-    let state = Ops {
-        metrics: start.metrics.clone(),
-        draining: draining.clone(),
-        report: report.clone(),
-        keys: Arc::clone(&start.keys),
-        deployment: Arc::clone(&start.deployment),
-        bootstrap: args.bootstrap.bootstrap_admin.clone(),
-        clock: clock::system,
-        warnings: args.warnings().into(),
-        sessions: Arc::default(),
-    };
+    let state = state(&args, &start, &report, &draining);
     let serves = Arc::clone(&state.sessions);
     let run = |begun: Begun| {
         let app = begun.app.clone();
@@ -139,6 +129,21 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     drop(turn);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The state that port 8001 reports.
+fn state(args: &ServeArgs, start: &Start<'_>, report: &Report, draining: &Draining) -> Ops {
+    Ops {
+        metrics: start.metrics.clone(),
+        draining: draining.clone(),
+        report: report.clone(),
+        keys: Arc::clone(&start.keys),
+        deployment: Arc::clone(&start.deployment),
+        bootstrap: args.bootstrap.bootstrap_admin.clone(),
+        clock: clock::system,
+        warnings: args.warnings().into(),
+        sessions: Arc::default(),
+    }
 }
 
 /// Migrates the database and builds the application; `None` if a signal came before the migration could begin. Later

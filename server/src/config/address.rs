@@ -3,6 +3,7 @@
 
 mod mysql;
 mod parameters;
+mod parts;
 mod postgres;
 mod sqlite;
 
@@ -11,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::store::Database;
 pub use mysql::mysql_mode;
+use parts::Problem;
+pub use parts::without_brackets;
 pub use postgres::postgres_mode;
 
 const ADVICE: &str = "write sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or \
@@ -36,60 +39,12 @@ pub fn parse(url: &str) -> Result<Database, String> {
     Ok(database)
 }
 
-/// What is wrong with an address.
-#[derive(Debug)]
-enum Problem {
-    /// The library's own messages may quote a part of the URL.
-    Invalid,
-    /// What is wrong with a parameter, in our words.
-    Parameter(String),
-}
-
-/// A database, and what was ignored.
-type Parsed = Result<(Database, Vec<String>), Problem>;
-
 /// The settings are read again and again.
 fn warn_once(warning: &str) {
     static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned()) {
         tracing::warn!("DATABASE_URL: {warning}");
     }
-}
-
-/// The parts of an address of a database server.
-#[derive(Debug)]
-struct Parts<'a> {
-    scheme: &'a str,
-    /// User and password, with the `@`.
-    user: &'a str,
-    hosts: Vec<&'a str>,
-    /// The name of the database, with the slash.
-    path: &'a str,
-    parameters: Vec<(String, String)>,
-}
-
-impl<'a> Parts<'a> {
-    fn of(url: &'a str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        let (rest, _fragment) = rest.split_once('#').unwrap_or((rest, ""));
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let slash = rest.find('/').unwrap_or(rest.len());
-        let (authority, path) = (rest.get(..slash)?, rest.get(slash..)?);
-        let at = authority.rfind('@').map_or(0, |at| at + 1);
-        let (user, hosts) = (authority.get(..at)?, authority.get(at..)?);
-        let parameters = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Some(Self { scheme, user, hosts: hosts.split(',').collect(), path, parameters })
-    }
-
-    /// The URL with one host, and without parameters.
-    fn with_host(&self, host: &str) -> String {
-        format!("{}://{}{host}{}", self.scheme, self.user, self.path)
-    }
-}
-
-/// An IPv6 address without its brackets, which only a URL needs.
-pub fn without_brackets(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::address_changes::AddressChanges;
 use super::error::ApiError;
 use super::proxy_warnings::ProxyWarnings;
 use super::rate_limits::{Limited, RateLimits};
-use super::refusals::Refusals;
+use super::refused::Refusals;
 use super::warnings::Warnings;
 use crate::account::Rule;
 use crate::auth::client::Client;

@@ -58,29 +58,26 @@ impl Store {
     /// # Errors
     /// If it cannot be reached at the first attempt, or is neither empty nor ours.
     pub async fn look_at(database: &Database) -> Result<Contents, StoreError> {
-        let Some(store) = Self::open_to_read(database).await? else { return Ok(Contents::Empty) };
+        let Some(store) = Self::open_to_read(database) else { return Ok(Contents::Empty) };
         let contents = store.contents().await;
         store.close().await;
         contents
     }
 
-    /// A store over a separate connection, for reading. `None` if the database is a file that does not exist, which is
+    /// A store with a single connection, for reading. `None` if the database is a file that does not exist, which is
     /// not created.
-    ///
-    /// # Errors
-    /// If it cannot be reached at the first attempt.
-    pub async fn open_to_read(database: &Database) -> Result<Option<Self>, StoreError> {
+    pub fn open_to_read(database: &Database) -> Option<Self> {
         let rules = Rules { size: 1, wait: LOOK, idle: None, lifetime: None, is_patient: false };
         let same = SameDatabase::default;
         let pool = match quiet(database) {
             Database::Sqlite(_) => match database.file().as_deref().and_then(read_only) {
                 Some(options) => Pools::Sqlite(Pool::new(Box::new(options.disable_statement_logging()), rules, same())),
-                None => return Ok(None),
+                None => return None,
             },
             Database::MySql(options) => Pools::MySql(Pool::new(MySqlServer::new(options), rules, same())),
             Database::Postgres(servers) => Pools::Postgres(Pool::new(servers, rules, same())),
         };
-        Ok(Some(Self::of(pool, same(), SameFile::default())))
+        Some(Self::of(pool, same(), SameFile::default()))
     }
 
     /// From now on, refuses new connections that lead to another database, and does not recreate a removed file. Call

@@ -73,7 +73,7 @@ impl Store {
         if plan.is_done() && !self.has_old_tables() {
             return Ok(());
         }
-        let migrate = || async { self.migrate_once(identity, stop).await };
+        let migrate = || Box::pin(self.migrate_once(identity, stop));
         let every_second =
             ConstantBuilder::default().with_delay(Duration::from_secs(1)).with_max_times(LOCK_TIMEOUT as usize);
         migrate.retry(every_second).when(StoreError::is_transient).await
@@ -109,7 +109,7 @@ impl Store {
             Ok(tx)
         };
         // Nothing has changed yet, so it may be dropped.
-        let mut tx = unless(stop, locked).await.unwrap_or(Err(StoreError::Stopped))?;
+        let mut tx = unless(stop, Box::pin(locked)).await.unwrap_or(Err(StoreError::Stopped))?;
         let result = run(&mut tx, identity).await;
         // Always unlock: the connection returns to the pool, where it would keep the lock.
         unlock(&mut tx).await?;

@@ -3,7 +3,7 @@
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UpdateStatement};
 
 use super::schema::Tokens;
-use super::{NewEvent, Store, StoreError, Tx};
+use super::{Store, StoreError, Tx};
 
 impl Store {
     /// Whether a token of that id, kind and user was issued and not revoked.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sc_auth_contract::status::{Trouble, TroubleReason};
 use tokio::time::Instant;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::logging;
 
 /// How long a full disk or a used-up limit is remembered although smaller statements succeed.

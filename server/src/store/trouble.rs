@@ -4,6 +4,7 @@
 mod mysql;
 mod postgres;
 mod sqlite;
+mod verdict;
 
 use sc_auth_contract::status::TroubleReason;
 use sqlx::error::DatabaseError;
@@ -11,19 +12,7 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
 use super::target::ReadOnlyServer;
-
-/// What an error of the database server says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The statement was aborted, and may succeed when it is sent again.
-    Retry,
-    /// The connection has lost its prepared statements; another one has them.
-    LostStatement,
-    /// The database cannot be used at present.
-    Trouble(TroubleReason),
-    /// The database cannot store a character of a text.
-    Unstorable,
-}
+pub use verdict::Verdict;
 
 use Verdict::Trouble;
 

@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use sc_auth_contract::time::UnixTime;
 use sha2::{Digest as _, Sha256};
 
-use super::Entry;
 use crate::auth::client::Client;
 use crate::auth::network;
 use crate::store::NewEvent;
@@ -45,18 +44,10 @@ impl Repeats {
 }
 
 /// Refusals share a row by client, whatever else differs: an unknown name, a user agent, an address in its network.
-pub(super) fn key_of_refusal(entry: &Entry<'_>, client: &Client, now: UnixTime) -> String {
-    let user = |person: Option<(&str, Option<&str>)>| person.map(|(uuid, _)| uuid.to_owned()).unwrap_or_default();
+/// `what` are the parts of the event that count.
+pub(super) fn key_of_refusal(what: &[&str], client: &Client, now: UnixTime) -> String {
     let network = client.address.map(|address| network::of(address).to_string()).unwrap_or_default();
-    digest(&[
-        &minute(now).to_string(),
-        entry.event.name(),
-        entry.outcome.name(),
-        &user(entry.actor),
-        &user(entry.subject),
-        &network,
-        entry.detail.as_deref().unwrap_or_default(),
-    ])
+    digest(&[&[minute(now).to_string().as_str(), &network], what].concat())
 }
 
 fn minute(now: UnixTime) -> i64 {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use sc_auth_contract::time::UnixTime;
 use sha2::{Digest as _, Sha256};
 
-use super::{Client, Session};
+use crate::auth::client::Client;
+use crate::store::Session;
 
 /// How long a client may repeat a request whose answer it lost.
 pub(super) const GRACE: Duration = Duration::from_mins(1);

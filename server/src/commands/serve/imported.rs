@@ -153,7 +153,7 @@ mod tests {
     async fn an_interrupted_count_continues() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}?mode=rwc", folder.path().join("x.db").display());
-        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap()))).await.unwrap();
+        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap())), 4).await.unwrap();
         fill(&store, &url, 2 * SLICE + 2).await;
         let settings = HasherSettings { threads: None, form: Form::Argon2id, caps: Caps { memory_kib: 32 * 1024 } };
         let hasher = Hasher::start(settings, HashMetrics::default(), &mut rand::rng()).unwrap();

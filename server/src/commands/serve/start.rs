@@ -23,7 +23,7 @@ use crate::files::beside_requests;
 use crate::http::address_changes::AddressChanges;
 use crate::http::proxy_warnings::ProxyWarnings;
 use crate::http::rate_limits::RateLimits;
-use crate::http::refusals::Refusals;
+use crate::http::refused::Refusals;
 use crate::http::warnings::Warnings;
 use crate::http::{App, Settings};
 use crate::metrics::Metrics;

@@ -6,7 +6,7 @@ use sc_auth_contract::settings::TlsMode;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use super::parameters::{ignore, mode, plain, switch};
-use super::{Parsed, Parts, Problem, without_brackets};
+use super::parts::{Parsed, Parts, Problem, without_brackets};
 use crate::store::Database;
 
 const MODES: &str = "ssl-mode=DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";

@@ -2,7 +2,7 @@
 
 use sc_auth_contract::settings::TlsMode;
 
-use super::Problem;
+use super::parts::Problem;
 
 /// A parameter's name without the separators and the case, in which programs differ.
 pub fn plain(name: &str) -> String {

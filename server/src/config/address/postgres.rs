@@ -7,7 +7,7 @@ use sc_auth_contract::settings::TlsMode;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::parameters::{ignore, mode, plain, switch};
-use super::{Parsed, Parts, Problem, without_brackets};
+use super::parts::{Parsed, Parts, Problem, without_brackets};
 use crate::store::{Database, PostgresServers, SessionAttrs};
 
 const MODES: &str = "sslmode=disable, prefer, require, verify-ca or verify-full";

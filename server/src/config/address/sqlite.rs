@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::{Parsed, Problem};
+use super::parts::{Parsed, Problem};
 use crate::store::Database;
 
 const KNOWN: [&str; 4] = ["mode", "cache", "immutable", "vfs"];

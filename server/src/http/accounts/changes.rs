@@ -11,7 +11,7 @@ use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
 use crate::auth::session::{Authenticated, COMPARISONS, SessionError};
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::bearer::Bearer;
 use crate::http::bodies::{ChangeMeBody, ChangePasswordBody};
 use crate::http::body::{Fields, Problems};

@@ -7,7 +7,7 @@ use sqlx::Connection as _;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::driver::{Driver, Link};
-use super::{CLOSE, Shared};
+use super::shared::{CLOSE, Shared};
 
 #[derive(Debug)]
 pub struct Lease<D: Driver> {

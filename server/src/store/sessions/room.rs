@@ -179,7 +179,7 @@ mod tests {
     async fn sessions_that_were_never_refreshed_end_first() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}?mode=rwc", folder.path().join("x.db").display());
-        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap()))).await.unwrap();
+        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap())), 4).await.unwrap();
         let identity = NewIdentity { identity: "x".into(), accepted_as: None };
         store.migrate(&identity, &CancellationToken::new()).await.unwrap();
         let mut connection = SqliteConnection::connect(&url).await.unwrap();

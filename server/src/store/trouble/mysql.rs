@@ -2,7 +2,7 @@
 
 use sc_auth_contract::status::TroubleReason as Reason;
 
-use super::Verdict::{self, LostStatement, Retry, Trouble, Unstorable};
+use super::verdict::Verdict::{self, LostStatement, Retry, Trouble, Unstorable};
 
 pub fn verdict(number: u16, message: &str) -> Option<Verdict> {
     Some(match number {

@@ -2,7 +2,7 @@
 
 use sc_auth_contract::status::TroubleReason as Reason;
 
-use super::Verdict::{self, Retry, Trouble};
+use super::verdict::Verdict::{self, Retry, Trouble};
 
 /// The write-ahead log is being recovered by another connection.
 const READONLY_RECOVERY: i32 = 264;

@@ -12,7 +12,7 @@ use super::super::derive::HashError;
 use super::stored::Stored;
 
 pub fn parse(stored: &str) -> Result<Stored, HashError> {
-    if let Some((scheme, rest)) = scheme(stored) {
+    if let Some((scheme, rest)) = functions::split_scheme(stored) {
         return ldap::parse(scheme, rest);
     }
     if stored.starts_with('$') {
@@ -33,9 +33,4 @@ pub fn parse(stored: &str) -> Result<Stored, HashError> {
         return parsed;
     }
     Err(unsupported::by_shape(stored))
-}
-
-/// `{SCHEME}rest`
-fn scheme(stored: &str) -> Option<(&str, &str)> {
-    stored.strip_prefix('{')?.split_once('}')
 }

@@ -186,3 +186,8 @@ pub fn named<const COUNT: usize>(text: &str, names: [&str; COUNT]) -> Result<[u3
     }
     Ok(values)
 }
+
+/// `{SCHEME}rest`
+pub fn split_scheme(stored: &str) -> Option<(&str, &str)> {
+    stored.strip_prefix('{')?.split_once('}')
+}

@@ -4,7 +4,7 @@ use super::super::bcrypted::{Bcrypt, Input};
 use super::super::digest::{Digest, Function, Salting};
 use super::super::encoding::{from_base64, from_hex, is_hex};
 use super::super::stored::Stored;
-use super::functions::{argon2, base64, digest, hex, number, parts, pbkdf2, scrypt_packed, scrypt_phc};
+use super::functions::{argon2, base64, digest, hex, number, parts, pbkdf2, scrypt_packed, scrypt_phc, split_scheme};
 use super::{crypt, unsupported};
 use crate::auth::password::derive::HashError;
 
@@ -12,7 +12,7 @@ pub fn parse(scheme: &str, rest: &str) -> Result<Stored, HashError> {
     let scheme = scheme.to_ascii_uppercase();
     match scheme.as_str() {
         // Spring's name for what a directory stores.
-        "LDAP" => match super::scheme(rest) {
+        "LDAP" => match split_scheme(rest) {
             Some((inner, rest)) if !inner.eq_ignore_ascii_case("ldap") => parse(inner, rest),
             _ => Err(unsupported::by_scheme("LDAP")),
         },
@@ -73,7 +73,7 @@ fn of_digest(scheme: &str, rest: &str) -> Result<Stored, HashError> {
     // Dovecot names the encoding.
     let name = scheme.trim_end_matches(".HEX").trim_end_matches(".B64").trim_end_matches(".BASE64");
     let (salted, plain) = (name.strip_prefix('S').and_then(Function::named), Function::named(name));
-    if let (Some(function), Some((salt, value))) = (plain, super::scheme(rest)) {
+    if let (Some(function), Some((salt, value))) = (plain, split_scheme(rest)) {
         // Spring appends the salt with its braces.
         return digest(function, Salting::After, format!("{{{salt}}}").into_bytes(), hex(value)?);
     }
