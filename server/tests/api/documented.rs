@@ -31,6 +31,8 @@ struct Sent<'a> {
     token: Option<&'a str>,
     body: Option<String>,
     etag: Option<String>,
+    /// The content coding of the body.
+    coding: Option<&'static str>,
 }
 
 impl Described {
@@ -61,6 +63,9 @@ impl Described {
         }
         if let Some(etag) = sent.etag {
             request = request.header("if-none-match", etag);
+        }
+        if let Some(coding) = sent.coding {
+            request = request.header("content-encoding", coding);
         }
         if let Some(body) = sent.body {
             request = request.header("content-type", "application/json").body(body);
@@ -205,6 +210,8 @@ async fn check_every_call(api: &mut Described, root: &str, alice: &str) {
         if operation["requestBody"].is_object() {
             let token = needs_token.then_some(root);
             api.check(&method, &path, 400, sent(token, Some("{".to_owned()))).await;
+            let coded = Sent { coding: Some("gzip"), ..sent(token, Some("{}".to_owned())) };
+            api.check(&method, &path, 415, coded).await;
             api.check(&method, &path, 413, sent(token, Some(" ".repeat(100_000)))).await;
             api.check(&method, &path, 422, sent(token, Some(r#"{"extra": 1}"#.to_owned()))).await;
         }
@@ -238,6 +245,7 @@ async fn every_documented_answer_is_real_and_every_answer_is_documented() {
         ("GET", "/api/v1/verify/any"),
         ("GET", "/"),
         ("GET", "/.well-known/jwks.json"),
+        ("GET", "/.well-known/oauth-authorization-server"),
     ] {
         api.check(method, path, 200, with_token(&root)).await;
     }
@@ -306,12 +314,7 @@ async fn every_documented_answer_is_real_and_every_answer_is_documented() {
 /// What an Admin does with users.
 async fn check_users(api: &mut Described, root: &str) {
     let users = "/api/v1/users";
-    let listed = api.check("GET", users, 200, with_token(root)).await;
-    let uuid = |name: &str| {
-        let user = listed["data"].as_array().unwrap().iter().find(|user| user["username"] == name).unwrap();
-        user["uuid"].as_str().unwrap().to_owned()
-    };
-    let (own, bob) = (uuid("root"), uuid("bob"));
+    let (own, bob) = (uuid_of(api, root, "root").await, uuid_of(api, root, "bob").await);
     for (method, path) in [("GET", "/api/v1/users/{uuid}"), ("DELETE", "/api/v1/users/{uuid}/login-failures")] {
         api.check(method, path, 404, Sent { path: Some(&filled(path)), ..with_token(root) }).await;
         api.check(method, path, 200, Sent { path: Some(&path.replace("{uuid}", &bob)), ..with_token(root) }).await;
@@ -321,6 +324,16 @@ async fn check_users(api: &mut Described, root: &str) {
     }
     api.check("PATCH", users, 409, with_body(Some(root), json!({"uuid": own, "role_name": "User"}))).await;
     api.check("DELETE", users, 409, with_body(Some(root), json!({"uuid": own}))).await;
+    let one = "/api/v1/users/{uuid}";
+    let change = with_body(Some(root), json!({"role_name": "User"}));
+    for (uuid, status) in [("nobody", 404), (own.as_str(), 409), (bob.as_str(), 200)] {
+        let path = one.replace("{uuid}", uuid);
+        api.check("PATCH", one, status, Sent { path: Some(&path), ..change.clone() }).await;
+    }
+    for (uuid, status) in [("nobody", 404), (own.as_str(), 409)] {
+        let path = one.replace("{uuid}", uuid);
+        api.check("DELETE", one, status, Sent { path: Some(&path), ..with_token(root) }).await;
+    }
     api.check("DELETE", users, 422, with_body(Some(root), json!({"uuid": null}))).await;
     api.check("PATCH", users, 200, with_body(Some(root), json!({"uuid": bob, "disabled": true}))).await;
     let disabled = json!({"username": "bob", "password": PASSWORD});
@@ -330,6 +343,17 @@ async fn check_users(api: &mut Described, root: &str) {
     api.check("POST", users, 201, with_body(Some(root), carol)).await;
     api.check("POST", "/api/v1/accounts/register", 403, with_body(None, account("dave"))).await;
     api.check("DELETE", users, 200, with_body(Some(root), json!({"uuid": bob}))).await;
+    let mut erin = account("erin");
+    erin["role_name"] = json!("User");
+    api.check("POST", users, 201, with_body(Some(root), erin)).await;
+    let path = one.replace("{uuid}", &uuid_of(api, root, "erin").await);
+    api.check("DELETE", one, 200, Sent { path: Some(&path), ..with_token(root) }).await;
+}
+
+async fn uuid_of(api: &mut Described, root: &str, name: &str) -> String {
+    let listed = api.check("GET", "/api/v1/users", 200, with_token(root)).await;
+    let user = listed["data"].as_array().unwrap().iter().find(|user| user["username"] == name).unwrap();
+    user["uuid"].as_str().unwrap().to_owned()
 }
 
 /// One address sends too many requests.
