@@ -6,7 +6,6 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
-
 use sc_auth_contract::places::ADMIN_ID;
 
 /// Creates a file that only its owner can read; fails if it exists.

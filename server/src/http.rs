@@ -43,6 +43,7 @@ use utoipa_axum::routes;
 pub use app::{App, Settings};
 use body::limits::{self, Limit};
 use error::ApiError;
+
 /// All routes for clients, on port 8000.
 pub fn router(app: App, draining: layers::Draining) -> Router {
     let (router, _) = described().split_for_parts();

@@ -77,9 +77,9 @@ fn conditions() {
 #[test]
 fn keys_in_a_cluster() {
     let _turn = with_the_sample();
-    let said = paste(&section("docs/keys.md", "## Rotate keys in a cluster", &[]));
+    let said = paste(&section("docs/keys.md", "## Rotate keys in a cluster", &[NAME]));
     assert!(said.contains("\"state\":\"current\""), "{said}");
-    paste(&section("docs/keys.md", "## Change the algorithm", &[]));
+    paste(&section("docs/keys.md", "## Change the algorithm", &[NAME]));
     let keys = || run(&["get", "scauth", SAMPLE, "-o", "jsonpath={.status.keys[*].kid}"]);
     let leaked = keys().split(' ').next().unwrap().to_owned();
     paste(&section("docs/keys.md", "## Revoke a leaked key", &[NAME, ("KID", &leaked)]));

@@ -131,7 +131,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The state that port 8001 reports.
+/// The state that `/status` reports.
 fn state(args: &ServeArgs, start: &Start<'_>, report: &Report, draining: &Draining) -> Ops {
     Ops {
         metrics: start.metrics.clone(),

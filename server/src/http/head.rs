@@ -2,8 +2,8 @@
 //! pass one request as two, or under another host.
 
 use axum::extract::Request;
-use axum::http::header::{HOST, TRANSFER_ENCODING};
-use axum::http::{HeaderMap, StatusCode, Version};
+use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -11,10 +11,17 @@ use super::error::ApiError;
 use super::listener::HasTwoLengths;
 
 pub async fn refuse_ambiguous(request: Request, next: Next) -> Response {
-    match problem(&request) {
+    let is_coded = request.headers().contains_key(TRANSFER_ENCODING);
+    let mut response = match problem(&request) {
         Some(problem) => ApiError::Unread(StatusCode::BAD_REQUEST, problem.to_owned()).into_response(),
         None => next.run(request).await,
+    };
+    if is_coded {
+        // A proxy may have forwarded a Content-Length too, of a head that was sent before the last answer: what follows
+        // could be a part of this request to the proxy, and the next request to this server.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
 }
 
 fn problem(request: &Request) -> Option<&'static str> {

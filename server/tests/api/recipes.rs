@@ -1,6 +1,7 @@
 //! The scripts of docs/users.md that turn the exports of other services into lines: what a reader copies is what runs
 //! here.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -26,6 +27,8 @@ async fn imported(database: &Database, block: &str) -> String {
     let folder = database.folder.path();
     let output = Command::new("bash").args(["-euo", "pipefail", "-c", block]).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mode = std::fs::metadata(folder.join("users.jsonl")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "only its owner can read it");
     let output = run(database, &["users", "import", "users.jsonl"], &[]).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -66,8 +69,8 @@ async fn users_of_auth0_log_in() {
 #[tokio::test]
 async fn users_of_firebase_log_in() {
     let database = Database::create(Engine::Sqlite).await;
-    let key = std::fs::read_to_string(format!("{FOLDER}/firebase-key.txt")).unwrap();
-    let placeholders = [("'KEY'", key.trim()), ("FIREBASE.json", &export("firebase"))];
+    let key = format!("{FOLDER}/firebase-key.txt");
+    let placeholders = [("SIGNER-KEY.txt", key.as_str()), ("FIREBASE.json", &export("firebase"))];
     assert_eq!(
         imported(&database, &block("## From Firebase", &placeholders)).await,
         "3 users imported, 0 lines refused.\n"

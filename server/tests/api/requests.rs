@@ -235,6 +235,16 @@ async fn ambiguous_heads_are_refused() {
         let answer = exchange(&server, login(framing)).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{framing:?}: {answer}");
     }
+    // What follows a request with Transfer-Encoding is never read as another request.
+    let get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let open = |framing: &str| login(framing).replace("Connection: close\r\n", "") + get;
+    for framing in ["Transfer-Encoding: chunked".to_owned(), format!("{length}\r\nTransfer-Encoding: chunked")] {
+        for before in ["", get] {
+            let answer = exchange(&server, before.to_owned() + &open(&framing)).await;
+            let expected = if before.is_empty() { 1 } else { 2 };
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), expected, "{framing:?} after {before:?}: {answer}");
+        }
+    }
 }
 
 #[tokio::test]

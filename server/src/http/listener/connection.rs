@@ -148,8 +148,8 @@ impl Connection {
         }
     }
 
-    /// Whether the current head has both Content-Length and Transfer-Encoding. It is not known of one that was sent
-    /// before the answer to the request before it.
+    /// Whether the current head has both Content-Length and Transfer-Encoding. This is unknown if it was sent before the
+    /// answer to the previous request; after a request with Transfer-Encoding the connection is closed in any case.
     pub const fn has_two_lengths(&self) -> bool {
         self.framing.has_two_lengths()
     }

@@ -1,4 +1,4 @@
-//! A parsed hash.
+//! The hashes of other services, after parsing.
 
 use std::num::NonZeroU32;
 
@@ -9,7 +9,7 @@ use super::bcrypted::Bcrypt;
 use super::digest::Digest;
 use super::firebase::Seal;
 
-/// A parsed hash.
+/// What the text of a hash contains.
 pub enum Stored {
     Argon2 { algorithm: Algorithm, version: Version, params: Params, salt: Vec<u8>, expected: Vec<u8> },
     Pbkdf2(Pbkdf2),
