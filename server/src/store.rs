@@ -263,7 +263,8 @@ impl Store {
             }
             false => false,
         };
-        let result = once.retry(backoff()).when(may_retry).await;
+        // Boxed, since it is large: the memory of each request, also of one that waits for its body, includes the future.
+        let result = Box::pin(once.retry(backoff()).when(may_retry)).await;
         if let Err(error) = &result {
             self.record.note(error);
         }
