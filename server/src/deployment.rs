@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use sc_auth_contract::deployment::{DEPLOYMENT_FILE, ScAuthRecord};
 use sc_auth_contract::places;
 
-use crate::files::{beside_requests, read_regular};
+use crate::files::{MAX_BYTES, beside_requests, read_regular};
 
 /// Where the operator mounts the Secret; init containers have no setting for it.
 const MOUNTED: &str = places::KEYS.path;
@@ -78,7 +78,7 @@ fn beside_or_mounted(keys_file: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<ScAuthRecord>> {
-    match read_regular(path) {
+    match read_regular(path, MAX_BYTES) {
         Ok((content, _)) => ScAuthRecord::parse(&content)
             .map(Some)
             .with_context(|| format!("SC_AUTH_DEPLOYMENT_FILE: {} cannot be used", path.display())),

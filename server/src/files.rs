@@ -13,8 +13,10 @@ pub fn create_private(path: &Path) -> Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// The largest file to read: a file with the most keys has a quarter of it.
-const MAX_BYTES: u64 = 1024 * 1024;
+/// The largest file of keys or settings: a file with the most keys has a quarter of it.
+pub const MAX_BYTES: u64 = 1 << 20;
+/// The largest secret: an address of a database, a user name, a password or a key.
+const SECRET_BYTES: u64 = 64 << 10;
 /// The permission of others to read.
 const OTHERS_READ: u32 = 0o004;
 /// The link to the present content of a volume of Kubernetes.
@@ -22,7 +24,10 @@ const KUBERNETES_DATA: &str = "..data";
 
 /// Reads a text file, behind symbolic links too: Kubernetes mounts links. Anything else that can be opened, such as a
 /// named pipe, is refused, because it could block or never end.
-pub fn read_regular(path: &Path) -> Result<(String, Metadata)> {
+///
+/// # Errors
+/// If it is not a regular file, has more than `max_bytes`, or is not UTF-8.
+pub fn read_regular(path: &Path, max_bytes: u64) -> Result<(String, Metadata)> {
     // Without it, opening a named pipe blocks until somebody writes to it.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -30,12 +35,24 @@ pub fn read_regular(path: &Path) -> Result<(String, Metadata)> {
     if !metadata.is_file() {
         return Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    let mut content = String::new();
-    file.take(MAX_BYTES + 1).read_to_string(&mut content)?;
-    if content.len() as u64 > MAX_BYTES {
-        return Err(Error::new(ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    Ok((read_bounded(file, max_bytes)?, metadata))
+}
+
+/// Reads a secret, also from a pipe, such as a shell's `<(command)`.
+///
+/// # Errors
+/// If it has more than 64 KiB, or is not UTF-8.
+pub fn read_secret(path: &Path) -> Result<String> {
+    read_bounded(File::open(path)?, SECRET_BYTES)
+}
+
+fn read_bounded(file: File, max_bytes: u64) -> Result<String> {
+    let mut content = Vec::new();
+    file.take(max_bytes + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > max_bytes {
+        return Err(Error::new(ErrorKind::FileTooLarge, format!("it is larger than {} KiB", max_bytes >> 10)));
     }
-    Ok((content, metadata))
+    String::from_utf8(content).map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 /// Runs work that reads files on a thread of its own, so that a slow disk does not delay requests or signals.
@@ -87,7 +104,7 @@ mod tests {
     fn only_regular_files_are_read_also_behind_links() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let problem = |name: &str| read_regular(&path(name)).unwrap_err().to_string();
+        let problem = |name: &str| read_regular(&path(name), MAX_BYTES).unwrap_err().to_string();
         std::fs::create_dir(path("folder")).unwrap();
         assert_eq!(problem("folder"), "it is not a regular file");
         // Nobody writes to it: a blocking open would wait.
@@ -96,14 +113,29 @@ mod tests {
         symlink("pipe", path("link to pipe")).unwrap();
         assert_eq!(problem("link to pipe"), "it is not a regular file");
         let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
-        assert!(read_regular(&path("socket")).is_err());
-        assert_eq!(read_regular(Path::new("/dev/zero")).unwrap_err().to_string(), "it is not a regular file");
+        assert!(read_regular(&path("socket"), MAX_BYTES).is_err());
+        assert_eq!(problem("/dev/zero"), "it is not a regular file");
         std::fs::write(path("large"), " ".repeat(1024 * 1024 + 1)).unwrap();
-        assert_eq!(problem("large"), "it is larger than 1 MiB");
-        assert_eq!(read_regular(&path("none")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(problem("large"), "it is larger than 1024 KiB");
+        assert_eq!(read_regular(&path("none"), MAX_BYTES).unwrap_err().kind(), ErrorKind::NotFound);
         std::fs::write(path("file"), "text").unwrap();
         symlink("file", path("link")).unwrap();
-        assert_eq!(read_regular(&path("link")).unwrap().0, "text");
+        assert_eq!(read_regular(&path("link"), MAX_BYTES).unwrap().0, "text");
+    }
+
+    #[test]
+    fn a_secret_is_read_from_a_pipe_too_but_not_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, "a secret\n").unwrap()
+        });
+        assert_eq!(read_secret(&pipe).unwrap(), "a secret\n");
+        writer.join().unwrap();
+        assert_eq!(read_secret(Path::new("/dev/zero")).unwrap_err().to_string(), "it is larger than 64 KiB");
+        assert!(read_secret(folder.path()).is_err());
     }
 
     #[test]

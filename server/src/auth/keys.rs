@@ -22,7 +22,7 @@ pub use remembered::Remembered;
 
 use super::seal::Seal;
 use super::verified::Verified;
-use crate::files::{beside_requests, create_private, others_can_read, read_regular};
+use crate::files::{MAX_BYTES, beside_requests, create_private, others_can_read, read_regular};
 
 /// One key, ready to sign and to verify.
 pub struct Key {
@@ -224,7 +224,7 @@ pub fn check(path: &Path) -> anyhow::Result<()> {
 }
 
 fn open(path: &Path) -> std::io::Result<Content> {
-    let (text, metadata) = read_regular(path)?;
+    let (text, metadata) = read_regular(path, MAX_BYTES)?;
     Ok(Content { text: text.into(), is_open: others_can_read(path, &metadata) })
 }
 

@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 use crate::auth::keys::create;
 use crate::clock;
 use crate::config::KeysAction;
-use crate::files::read_regular;
+use crate::files::{MAX_BYTES, read_regular};
 use crate::terminal::say;
 
 pub fn run(action: KeysAction) -> anyhow::Result<()> {
@@ -76,7 +76,7 @@ fn time(time: UnixTime) -> String {
 }
 
 fn read(path: &Path) -> anyhow::Result<KeySet> {
-    let (content, _) = read_regular(path).with_context(|| format!("reading {}", path.display()))?;
+    let (content, _) = read_regular(path, MAX_BYTES).with_context(|| format!("reading {}", path.display()))?;
     KeySet::parse(&content.into()).with_context(|| format!("{} cannot be used", path.display()))
 }
 

@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::address::{self, mysql_mode, postgres_mode};
 use super::trimmed::{path, text, trimmed, word};
+use crate::files;
 use crate::store::{Database, PostgresServers, SessionAttrs};
 
 #[derive(Debug, Clone, Args)]
@@ -172,7 +173,7 @@ pub fn secret(name: &str, value: Option<&SecretString>, file: Option<&Path>) -> 
 
 /// Reads a secret, without the trailing newline that editors add.
 pub fn read_secret(file: &Path) -> Result<SecretString, String> {
-    let content = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let content = files::read_secret(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let value = content.trim_end_matches(['\r', '\n']);
     if value.is_empty() {
         return Err(format!("{} is empty", file.display()));

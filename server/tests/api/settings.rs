@@ -32,6 +32,8 @@ async fn the_settings_can_be_printed_without_secrets() {
         ("SECRET_KEY", "short", "SECRET_KEY is shorter than 32 bytes"),
         ("SC_AUTH_SESSION_TTL", "1d", "SC_AUTH_SESSION_TTL is shorter"),
         ("SC_AUTH_PASSWORD_BLOCKLIST", "/nowhere", "SC_AUTH_PASSWORD_BLOCKLIST: /nowhere"),
+        ("SC_AUTH_PASSWORD_BLOCKLIST", "/dev/zero", "SC_AUTH_PASSWORD_BLOCKLIST: /dev/zero: it is not a regular file"),
+        ("SECRET_KEY_FILE", "/dev/zero", "SECRET_KEY_FILE: /dev/zero: it is larger than 64 KiB"),
     ] {
         let output = run(&database, &["config", "check"], &[(name, value)]).await;
         let error = String::from_utf8(output.stderr).unwrap();

@@ -8,9 +8,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::normalized;
 use crate::account::{Problem, fold};
+use crate::files::read_regular;
 
 /// 19,640 passwords, from Royce Williams' list as shipped with Django 5.2 (BSD licence), in NFKC, lower case, sorted.
 const COMMON: &str = include_str!("common.txt");
+
+/// The largest list of passwords. It is kept in memory.
+const LIST_BYTES: u64 = 64 << 20;
 
 /// The list of passwords that are refused as too common.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +30,8 @@ impl Blocklist {
     /// # Errors
     /// If the file cannot be read.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("SC_AUTH_PASSWORD_BLOCKLIST: {}", path.display()))?;
+        let (text, _) = read_regular(path, LIST_BYTES)
+            .with_context(|| format!("SC_AUTH_PASSWORD_BLOCKLIST: {}", path.display()))?;
         let mut lines: Vec<_> = text.lines().map(fold).filter(|line| !line.is_empty()).collect();
         lines.sort_unstable();
         Ok(Self::Own(lines.join("\n")))

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::session::Sessions;
 use crate::commands::open::Ready;
 use crate::config::DatabaseArgs;
+use crate::files::{MAX_BYTES, read_regular};
 use crate::identity;
 use crate::logging;
 use crate::report::Report;
@@ -86,7 +87,8 @@ fn digest(args: &DatabaseArgs) -> Vec<u8> {
     let files = [&args.database_url_file, &args.db_user_file, &args.db_pass_file];
     let mut digest = Sha256::new();
     for file in files.into_iter().flatten() {
-        digest.update(std::fs::read(file).unwrap_or_default());
+        // A pipe has only one content, which was read at the start.
+        digest.update(read_regular(file, MAX_BYTES).map_or_else(|_| String::new(), |(content, _)| content));
         digest.update(b"\0");
     }
     digest.finalize().to_vec()
