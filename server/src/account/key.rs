@@ -34,7 +34,7 @@ fn fold_case(c: char) -> impl Iterator<Item = char> {
     is_kept.then_some(c).into_iter().chain(folded)
 }
 
-/// The key of releases before 0.3.
+/// The key of releases before 0.3, which rows keep: those servers find users by it.
 pub fn former_fold(name: &str) -> String {
     name.trim().nfkc().collect::<String>().to_lowercase().nfkc().collect()
 }

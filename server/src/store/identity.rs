@@ -89,6 +89,17 @@ pub(super) async fn write(tx: &mut Tx, new: &NewIdentity) -> Result<(), StoreErr
     Ok(())
 }
 
+/// Locks the row until the transaction ends. It writes the row: a lock alone would let a transaction with one snapshot,
+/// which a database may default to, go on without seeing what its predecessor wrote.
+pub(super) async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
+    let update = Query::update()
+        .table(ScAuthIdentity::Table)
+        .value(ScAuthIdentity::Identity, Expr::col(ScAuthIdentity::Identity))
+        .and_where(Expr::col(ScAuthIdentity::Id).eq(1))
+        .to_owned();
+    tx.execute_prepared(&update).await.map(|_| ())
+}
+
 /// Records the Secret that the first Admin was created from.
 pub(super) async fn set_bootstrap(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     let update = Query::update()

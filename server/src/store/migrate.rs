@@ -180,10 +180,8 @@ async fn run(tx: &mut Tx, identity: &NewIdentity) -> Result<(), StoreError> {
         identity::write(tx, identity).await?;
     }
     data::complete(tx).await?;
-    if plan.from.is_some_and(|from| from < VERSION) {
-        data::renew_keys(tx).await?;
-    }
     if plan.from != Some(VERSION) {
+        data::fill_folds(tx).await?;
         // Last, so that an interrupted migration does not look complete.
         tx.raw("DELETE FROM sc_auth_schema").await?;
         let insert = format!(

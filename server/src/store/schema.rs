@@ -116,6 +116,9 @@ pub const TABLES: &[Table] = &[
             // that the legacy service has written.
             column("username_key", Key(width(KEY_MAX)), Optional),
             column("email_key", Key(width(KEY_MAX)), Optional),
+            // The keys of this release, where they differ from those: servers of release 0.2 find users by those.
+            column("username_fold", Key(width(KEY_MAX)), Optional),
+            column("email_fold", Key(width(KEY_MAX)), Optional),
             column("disabled", Flag, Default(0)),
             // Failed logins are counted under a hash of the name and this number, which grows when they are cleared.
             column("login_epoch", BigInt, Default(0)),
@@ -124,6 +127,8 @@ pub const TABLES: &[Table] = &[
             unique("uq_users_uuid", "uuid"),
             unique("uq_users_username_key", "username_key"),
             unique("uq_users_email_key", "email_key"),
+            index("ix_users_username_fold", "username_fold"),
+            index("ix_users_email_fold", "email_fold"),
             index("ix_users_role_id", "role_id"),
         ],
     },
@@ -303,6 +308,8 @@ pub(super) enum Users {
     UpdatedAt,
     UsernameKey,
     EmailKey,
+    UsernameFold,
+    EmailFold,
     Disabled,
     LoginEpoch,
 }

@@ -8,9 +8,8 @@ use sqlx::FromRow;
 use time::PrimitiveDateTime;
 
 use super::schema::Users;
-use super::users::{Names, existing_names, insertion, row, select_users};
+use super::users::{Names, existing_names, insertion, lock_names, row, select_users};
 use super::{ListedUser, NewEvent, NewUser, Store, StoreError, Tx};
-use crate::account::{Field, key};
 
 /// A user with all data.
 #[derive(Debug, FromRow)]
@@ -128,6 +127,7 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: UnixTime) -> Result<Vec<
         .map(|(number, user)| (number, Names::of(Some(&user.username), user.email.as_deref()), user))
         .collect();
     let keys = users.iter().flat_map(|(_, own, _)| own.keys().cloned()).collect();
+    lock_names(tx).await?;
     let (mut names, mut addresses) = existing_names(tx, None, keys).await?;
     let mut uuids = existing(tx, Users::Uuid, users.iter().map(|(.., user)| user.uuid.clone()).collect()).await?;
     let (mut refused, mut rows) = (Vec::new(), Vec::new());
@@ -141,8 +141,8 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: UnixTime) -> Result<Vec<
             refused.push((number, problem));
             continue;
         }
-        names.insert(key(Field::Username, &user.username));
-        addresses.extend(user.email.as_deref().map(|email| key(Field::Email, email)));
+        names.extend(own.username().iter().cloned());
+        addresses.extend(own.email().iter().cloned());
         uuids.insert(user.uuid.clone());
         rows.push(row(user, now));
     }

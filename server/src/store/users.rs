@@ -16,7 +16,8 @@ use crate::account::{Field, fold, former_fold, key, uuid_forms};
 use crate::clock::to_calendar;
 pub(super) use change::end_sessions;
 pub use listing::UserFilter;
-pub(super) use taken::{Names, existing_names};
+pub use taken::Names;
+pub(super) use taken::{existing_names, lock_names};
 
 /// A user, as returned to clients: existing clients expect this order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -89,13 +90,13 @@ impl Changes {
         let text = |text: &Option<String>| text.as_deref().map(Expr::from);
         let columns = [
             (Users::Name, text(&self.name)),
-            (Users::EmailKey, self.email.as_deref().map(|email| key(Field::Email, email)).map(Expr::from)),
             (Users::Email, text(&self.email)),
             (Users::Password, text(&self.password_hash)),
             (Users::RoleId, self.role.map(Role::id_query)),
             (Users::Disabled, self.disabled.map(Expr::from)),
         ];
-        columns.into_iter().filter_map(|(column, value)| Some((column, value?)))
+        let keys = self.email.as_deref().map(|email| keys(Field::Email, Some(email)));
+        columns.into_iter().filter_map(|(column, value)| Some((column, value?))).chain(keys.into_iter().flatten())
     }
 }
 
@@ -109,6 +110,31 @@ pub struct Credentials {
     /// was reset on the command line, else by one.
     pub login_epoch: i64,
     username_key: Option<String>,
+    username_fold: Option<String>,
+}
+
+impl Credentials {
+    /// Whether another service, or a server of release 0.2, has written the row without its keys.
+    fn lacks_keys(&self) -> bool {
+        let name = self.user.username();
+        self.username_key.is_none() || (self.username_fold.is_none() && fold(name) != former_fold(name))
+    }
+}
+
+/// The columns of the keys of a name or an address, with their values: the key of release 0.2, and the present one if it
+/// is another.
+pub(super) fn keys(field: Field, text: Option<&str>) -> [(Users, Expr); 2] {
+    let former = text.map(former_fold);
+    let folded = text.map(|text| key(field, text)).filter(|key| former.as_ref() != Some(key));
+    let [key, fold] = key_columns(field);
+    [(key, former.into()), (fold, folded.into())]
+}
+
+pub(super) const fn key_columns(field: Field) -> [Users; 2] {
+    match field {
+        Field::Username => [Users::UsernameKey, Users::UsernameFold],
+        Field::Email => [Users::EmailKey, Users::EmailFold],
+    }
 }
 
 /// Selects the columns of [`User`].
@@ -128,16 +154,17 @@ pub(super) fn select_users() -> SelectStatement {
     columns(Query::select().from(Users::Table)).to_owned()
 }
 
-/// Rows that the legacy service has written have no key yet: they match by the name itself. Others may still have the key
-/// of a release before 0.3.
+/// Rows that the legacy service has written have no key yet: they match by the name itself.
 fn by_username(username: &str) -> SelectStatement {
     let key = Expr::col((Users::Table, Users::UsernameKey));
+    let has_fold = Expr::col((Users::Table, Users::UsernameFold)).eq(fold(username));
     let by_name = key.clone().is_null().and(Expr::col((Users::Table, Users::Username)).eq(username));
     select_users()
         .column((Users::Table, Users::Password))
         .column((Users::Table, Users::UsernameKey))
+        .column((Users::Table, Users::UsernameFold))
         .column((Users::Table, Users::LoginEpoch))
-        .and_where(key.is_in([fold(username), former_fold(username)]).or(by_name))
+        .and_where(key.is_in([fold(username), former_fold(username)]).or(has_fold).or(by_name))
         .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null())
         .to_owned()
 }
@@ -163,17 +190,16 @@ impl Store {
             (found.user.username() != username, found.username_key.as_deref() != Some(former.as_str()))
         });
         let found = found.into_iter().next();
-        if let Some(Credentials { user, username_key: None, .. }) = &found {
-            self.complete_keys(user).await?;
+        if let Some(found) = found.as_ref().filter(|found| found.lacks_keys()) {
+            self.complete_keys(&found.user).await?;
         }
         Ok(found)
     }
 
-    /// Fills in the keys of a row that the legacy service has written, unless another row has them.
+    /// Fills in the missing keys of a row, unless another row has them.
     async fn complete_keys(&self, user: &User) -> Result<(), StoreError> {
-        let email_key = user.email.as_deref().map(|email| key(Field::Email, email));
-        for (column, value) in [(Users::UsernameKey, user.username.as_deref().map(fold)), (Users::EmailKey, email_key)]
-        {
+        let names = [(Field::Username, &user.username), (Field::Email, &user.email)];
+        for (column, value) in names.into_iter().flat_map(|(field, text)| keys(field, text.as_deref())) {
             let update = Query::update()
                 .table(Users::Table)
                 .value(column, value)
@@ -231,8 +257,9 @@ impl Store {
 type Row = Vec<(Users, Expr)>;
 
 pub(super) fn row(user: NewUser, now: UnixTime) -> Row {
-    let (username_key, email_key) = (fold(&user.username), user.email.as_deref().map(|email| key(Field::Email, email)));
-    vec![
+    let keys = keys(Field::Username, Some(&user.username)).into_iter().chain(keys(Field::Email, user.email.as_deref()));
+    let keys: Vec<_> = keys.collect();
+    let mut row = vec![
         (Users::Uuid, user.uuid.into()),
         (Users::Email, user.email.into()),
         (Users::Username, user.username.into()),
@@ -241,10 +268,10 @@ pub(super) fn row(user: NewUser, now: UnixTime) -> Row {
         (Users::RoleId, user.role.id_query()),
         (Users::CreatedAt, to_datetime(user.created_at.unwrap_or(now)).into()),
         (Users::UpdatedAt, to_datetime(now).into()),
-        (Users::UsernameKey, username_key.into()),
-        (Users::EmailKey, email_key.into()),
         (Users::Disabled, user.disabled.into()),
-    ]
+    ];
+    row.extend(keys);
+    row
 }
 
 pub(super) fn insertion(rows: Vec<Row>) -> InsertStatement {

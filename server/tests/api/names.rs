@@ -9,7 +9,8 @@ crate::on_every_engine!(
     a_new_name_has_no_invisible_characters_and_an_old_one_still_logs_in,
     names_and_addresses_are_one_in_every_case_and_encoding,
     a_name_cannot_be_the_address_of_another_user_nor_the_reverse,
-    keys_of_an_earlier_release_are_found_and_renewed,
+    release_0_2_finds_users_by_their_keys,
+    concurrent_requests_cannot_share_a_name,
     users_with_colliding_names_are_counted,
     the_minimum_of_the_full_name_is_a_setting,
     a_user_without_a_password_is_like_an_unknown_one,
@@ -56,7 +57,7 @@ async fn a_new_name_has_no_invisible_characters_and_an_old_one_still_logs_in(eng
 
     let odd = "bo\u{200b}b";
     let (said, noted) = import(&database, &[json!({"username": odd, "password_hash": OLD})]).await;
-    assert_eq!(said, "1 users imported, 0 lines refused.\n");
+    assert_eq!(said, "1 user imported, 0 users refused.\n");
     assert!(noted.contains("line 1: note: the user name has characters"), "{noted}");
     assert_eq!(server.login_with(odd, "old passwörd").await.status, 200);
     let output = run(&database, &["users", "export", "-"], &[]).await;
@@ -116,7 +117,7 @@ async fn a_name_cannot_be_the_address_of_another_user_nor_the_reverse(engine: En
         ],
     )
     .await;
-    assert_eq!(said, "1 users imported, 3 lines refused.\n");
+    assert_eq!(said, "1 user imported, 3 users refused.\n");
     for line in [
         "line 1: username is the email of another user",
         "line 2: email already exists",
@@ -126,30 +127,80 @@ async fn a_name_cannot_be_the_address_of_another_user_nor_the_reverse(engine: En
     }
 }
 
-async fn keys_of_an_earlier_release_are_found_and_renewed(engine: Engine) {
+/// What release 0.2 selects users by: the name in NFKC and lower case.
+async fn check_former_keys(database: &Database) {
+    for (key, name) in [("οδος", "ΟΔΟΣ"), ("straße", "Straße"), ("root", "root")] {
+        let found = database.texts(&format!("SELECT username FROM users WHERE username_key = '{key}'")).await;
+        assert_eq!(found, [name]);
+    }
+    let addresses = database.texts("SELECT email_key FROM users WHERE username = 'ΟΔΟΣ'").await;
+    assert_eq!(addresses, ["a@xn--bcher-kva.example"]);
+}
+
+async fn release_0_2_finds_users_by_their_keys(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     assert_eq!(register(&server, "ΟΔΟΣ", "a@xn--bcher-kva.example").await.status, 201);
     assert_eq!(register(&server, "Straße", "b@example.com").await.status, 201);
-    // As release 0.2 wrote them.
-    database.execute("UPDATE users SET username_key = 'οδος' WHERE username = 'ΟΔΟΣ'").await;
-    database.execute("UPDATE users SET email_key = 'a@xn--bcher-kva.example' WHERE username = 'ΟΔΟΣ'").await;
-    database.execute("UPDATE users SET username_key = 'straße' WHERE username = 'Straße'").await;
-    for name in ["ΟΔΟΣ", "οδος", "STRAßE"] {
-        assert_eq!(server.login_with(name, PASSWORD).await.status, 200, "{name}");
-    }
-    for (name, email) in [("οδοσ", "c@example.com"), ("carol", "a@bücher.example")] {
-        assert_eq!(register(&server, name, email).await.status, 409, "{name}");
-    }
+    check_former_keys(&database).await;
     drop(server);
+    // As release 0.2 leaves them.
+    database.execute("UPDATE users SET username_fold = NULL, email_fold = NULL").await;
     database.execute("UPDATE sc_auth_schema SET version = 1").await;
     assert!(run(&database, &["migrate"], &[]).await.status.success());
-    let keys = database.texts("SELECT username_key FROM users ORDER BY username_key").await;
-    assert_eq!(keys, ["root", "strasse", "οδοσ"]);
-    let addresses = database.texts("SELECT email_key FROM users WHERE email_key LIKE 'a@%'").await;
-    assert_eq!(addresses, ["a@bücher.example"]);
+    check_former_keys(&database).await;
+    let folds = "SELECT username_fold FROM users WHERE username_fold IS NOT NULL ORDER BY username_fold";
+    assert_eq!(database.texts(folds).await, ["strasse", "οδοσ"]);
     let server = Server::start(&database, &[]).await;
-    for name in ["ΟΔΟΣ", "οδοσ", "STRASSE"] {
+    for name in ["ΟΔΟΣ", "οδος", "οδοσ", "Straße", "STRAßE", "STRASSE"] {
         assert_eq!(server.login_with(name, PASSWORD).await.status, 200, "{name}");
+    }
+    for (name, email) in [("οδοσ", "c@example.com"), ("STRASSE", "c@example.com"), ("carol", "a@bücher.example")] {
+        assert_eq!(register(&server, name, email).await.status, 409, "{name}");
+    }
+    // A server of release 0.2 beside this one writes only its own keys.
+    database.execute("UPDATE users SET username_fold = NULL WHERE username = 'Straße'").await;
+    assert_eq!(server.login_with("straße", PASSWORD).await.status, 200);
+    assert_eq!(register(&server, "STRASSE", "c@example.com").await.status, 409, "the login has completed the keys");
+    let moved = "UPDATE users SET email = 'd@example.com', email_key = 'd@example.com' WHERE username = 'ΟΔΟΣ'";
+    database.execute(moved).await;
+    assert_eq!(register(&server, "carol", "a@bücher.example").await.status, 201, "nobody has the address any more");
+}
+
+async fn concurrent_requests_cannot_share_a_name(engine: Engine) {
+    let (first, database) = Server::with_admin(engine).await;
+    let second = first.replica(&database).await;
+    for round in 0..8 {
+        let address = format!("x{round}@example.com");
+        let (names, addresses) = (format!("a{round}@example.com"), format!("b{round}@example.com"));
+        let (sharp, double) = (format!("Straße{round}"), format!("STRASSE{round}"));
+        for ((name, own), (other_name, other)) in [
+            ((address.as_str(), names.as_str()), ("mallory", address.as_str())),
+            ((sharp.as_str(), addresses.as_str()), (double.as_str(), "c@example.com")),
+        ] {
+            let (one, other) = tokio::join!(register(&first, name, own), register(&second, other_name, other));
+            let mut answers = [one.status, other.status];
+            answers.sort_unstable();
+            assert_eq!(answers, [201, 409], "{round}: {one:?} {other:?}");
+            let clean = "DELETE FROM users WHERE username = 'mallory' OR email = 'c@example.com'";
+            database.execute(clean).await;
+        }
+    }
+    first.register("alice").await;
+    let alice = first.login("alice").await.access;
+    // A user may change the address five times at once.
+    for round in 0..5 {
+        let address = format!("y{round}@example.com");
+        let body = json!({"email": address, "password": PASSWORD});
+        database
+            .execute("UPDATE users SET email = 'e@example.com', email_key = 'e@example.com' WHERE username = 'alice'")
+            .await;
+        let (moved, created) = tokio::join!(
+            first.call("PATCH", "/api/v1/accounts/me", Some(&alice), Some(body)),
+            register(&second, &address, "f@example.com"),
+        );
+        let answers = [moved.status, created.status];
+        assert!(answers == [200, 409] || answers == [409, 201], "{round}: {moved:?} {created:?}");
+        database.execute("DELETE FROM users WHERE email = 'f@example.com'").await;
     }
 }
 
@@ -165,7 +216,7 @@ async fn users_with_colliding_names_are_counted(engine: Engine) {
         .await;
     let said = check().await;
     assert!(said.contains("The settings are valid."), "{said}");
-    assert!(said.contains("1 users have a name or an address that another user has too"), "{said}");
+    assert!(said.contains("1 user has a name or an address that another user has too"), "{said}");
     assert!(said.contains("Alice@example.com: a name that is the address of the user with id"), "{said}");
 }
 
@@ -193,7 +244,7 @@ async fn a_user_without_a_password_is_like_an_unknown_one(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     let line = json!({"username": "alice", "role": "Admin", "email_verified": true});
     let (said, noted) = import(&database, &[line]).await;
-    assert_eq!(said, "1 users imported, 0 lines refused.\n");
+    assert_eq!(said, "1 user imported, 0 users refused.\n");
     assert!(noted.contains("email_verified is not stored"), "{noted}");
     let refused = fail(422, json!("user not found or bad username/password"));
     for password in ["!", "", "anything at all"] {

@@ -13,7 +13,7 @@ const INDEX: i64 = 3_072;
 /// The most bytes of a row, without the contents of `TEXT` and `BLOB`.
 const ROW: i64 = 65_535;
 /// The most bytes of our own columns in a row.
-const OUR_COLUMNS: i64 = 2 * (255 * 4 + 2) + 16;
+const OUR_COLUMNS: i64 = 4 * (255 * 4 + 2) + 16;
 
 /// A column with another character set.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -122,7 +122,7 @@ async fn row_size(tx: &mut Tx) -> Result<i64, StoreError> {
     let select = format!(
         "SELECT CAST(SUM(CASE WHEN c.data_type LIKE '%text' OR c.data_type LIKE '%blob' THEN 12 \
          WHEN c.data_type IN ('enum', 'set') THEN 8 ELSE {bytes} + 2 END) AS SIGNED) {OF_USERS} \
-         WHERE c.table_schema = DATABASE() AND c.table_name = 'users' AND c.column_name NOT IN ('username_key', 'email_key')"
+         WHERE c.table_schema = DATABASE() AND c.table_name = 'users' AND c.column_name NOT IN ('username_key', 'email_key', 'username_fold', 'email_fold')"
     );
     let sizes: Vec<(Option<i64>,)> = tx.raw_rows(&select).await?;
     Ok(sizes.into_iter().filter_map(|(size,)| size).sum::<i64>() + OUR_COLUMNS)

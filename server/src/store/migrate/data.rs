@@ -2,54 +2,55 @@
 
 use sea_query::{Expr, ExprTrait as _, Order, Query};
 
-use crate::account::{Field, key};
+use crate::account::{Field, former_fold, key};
 use crate::store::schema::{Roles, Users};
+use crate::store::users::{key_columns, keys};
 use crate::store::{Engine, Role, StoreError, Tx};
 
 const BATCH: u64 = 500;
-
-/// The columns of keys, and what each is made of.
-const KEYS: [(Users, Field); 2] = [(Users::UsernameKey, Field::Username), (Users::EmailKey, Field::Email)];
 
 pub async fn complete(tx: &mut Tx) -> Result<(), StoreError> {
     create_roles(tx).await?;
     fill_keys(tx).await
 }
 
-/// Replaces the keys of earlier releases, which folded case and domains less thoroughly. A row keeps its key if another
-/// row has the new one: its user is found as before.
-pub async fn renew_keys(tx: &mut Tx) -> Result<(), StoreError> {
+/// Fills in the present keys of rows whose keys of release 0.2, which stay, differ from them.
+pub async fn fill_folds(tx: &mut Tx) -> Result<(), StoreError> {
     let mut last = 0;
     loop {
         commit_batch(tx).await?;
-        let rows = with_keys(tx, last).await?;
+        let rows = names(tx, last).await?;
         let Some((id, ..)) = rows.last() else { return Ok(()) };
         last = *id;
-        for (id, username, email, username_key, email_key) in &rows {
-            for ((column, field), (value, former)) in
-                KEYS.into_iter().zip([(username, username_key), (email, email_key)])
-            {
-                let (Some(value), Some(former)) = (value, former) else { continue };
-                let new = key(field, value);
-                if new != *former && !set_key(tx, *id, column, &new).await? {
-                    tracing::warn!(user_id = id, ?column, "two users have names or addresses that differ only in form");
+        for (id, username, email) in &rows {
+            for (field, text) in [(Field::Username, username), (Field::Email, email)] {
+                if let Some(text) = text {
+                    set_fold(tx, *id, field, text).await?;
                 }
             }
         }
     }
 }
 
-type Keyed = (i32, Option<String>, Option<String>, Option<String>, Option<String>);
-
-async fn with_keys(tx: &mut Tx, after: i32) -> Result<Vec<Keyed>, StoreError> {
+async fn names(tx: &mut Tx, after: i32) -> Result<Vec<Names>, StoreError> {
     let select = Query::select()
-        .columns([Users::Id, Users::Username, Users::Email, Users::UsernameKey, Users::EmailKey])
+        .columns([Users::Id, Users::Username, Users::Email])
         .from(Users::Table)
         .and_where(Expr::col(Users::Id).gt(after))
         .order_by(Users::Id, Order::Asc)
         .limit(BATCH)
         .to_owned();
     tx.fetch_all(&select).await
+}
+
+async fn set_fold(tx: &mut Tx, id: i32, field: Field, text: &str) -> Result<(), StoreError> {
+    if key(field, text) == former_fold(text) {
+        return Ok(());
+    }
+    let [_, (column, folded)] = keys(field, Some(text));
+    let update =
+        Query::update().table(Users::Table).value(column, folded).and_where(Expr::col(Users::Id).eq(id)).to_owned();
+    tx.execute(&update).await.map(|_| ())
 }
 
 /// Creates missing roles. The legacy service may have them under other ids, or twice.
@@ -83,9 +84,11 @@ async fn fill_keys(tx: &mut Tx) -> Result<(), StoreError> {
         let Some((id, ..)) = rows.last() else { return Ok(()) };
         last = *id;
         for (id, username, email) in &rows {
-            for ((column, field), value) in KEYS.into_iter().zip([username, email]) {
+            for (field, value) in [(Field::Username, username), (Field::Email, email)] {
                 let Some(value) = value else { continue };
-                if !set_key(tx, *id, column, &key(field, value)).await? {
+                let [column, _] = key_columns(field);
+                set_fold(tx, *id, field, value).await?;
+                if !set_key(tx, *id, column, &former_fold(value)).await? {
                     tracing::warn!(user_id = id, ?column, "two users have names or addresses that differ only in case");
                 }
             }

@@ -57,11 +57,15 @@ mod tests {
             [
                 "ALTER TABLE users ADD COLUMN username_key VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
                 "ALTER TABLE users ADD COLUMN email_key VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                "ALTER TABLE users ADD COLUMN username_fold VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                "ALTER TABLE users ADD COLUMN email_fold VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
                 "ALTER TABLE users ADD COLUMN disabled BOOLEAN NOT NULL DEFAULT 0",
                 "ALTER TABLE users ADD COLUMN login_epoch BIGINT NOT NULL DEFAULT 0",
                 "CREATE UNIQUE INDEX uq_users_uuid ON users (uuid)",
                 "CREATE UNIQUE INDEX uq_users_username_key ON users (username_key)",
                 "CREATE UNIQUE INDEX uq_users_email_key ON users (email_key)",
+                "CREATE INDEX ix_users_username_fold ON users (username_fold)",
+                "CREATE INDEX ix_users_email_fold ON users (email_fold)",
                 "CREATE INDEX ix_users_role_id ON users (role_id)",
             ]
         );

@@ -7,7 +7,7 @@ use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
 use super::super::schema::{Roles, Sessions, Tokens, Users};
 use super::super::{NewEvent, Role, Store, StoreError, Tx};
-use super::taken::refuse_taken;
+use super::taken::{lock_names, refuse_taken};
 use super::{Changes, to_datetime};
 use crate::account::NO_PASSWORD;
 
@@ -104,6 +104,9 @@ async fn change(
     now: UnixTime,
     has_old_tables: bool,
 ) -> Result<bool, StoreError> {
+    if changes.email.is_some() {
+        lock_names(tx).await?;
+    }
     if changes.takes_power() {
         refuse_last_admin(tx, user_id).await?;
     }

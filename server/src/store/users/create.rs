@@ -3,7 +3,7 @@
 use sc_auth_contract::time::UnixTime;
 use sea_query::InsertStatement;
 
-use super::taken::refuse_taken;
+use super::taken::{lock_names, refuse_taken};
 use super::{NewUser, insertion, row};
 use crate::store::{Actor, NewEvent, Store, StoreError, identity};
 
@@ -26,6 +26,7 @@ impl Store {
             let (actor, insertion, event) = (actor.cloned(), insertion.clone(), event.clone());
             let (username, email) = (username.clone(), email.clone());
             Box::pin(async move {
+                lock_names(tx).await?;
                 if let Some(actor) = actor {
                     actor.lock(tx).await?;
                 }
@@ -51,6 +52,7 @@ impl Store {
             let (insertion, secret_id, event) = (insertion.clone(), secret_id.to_owned(), event.clone());
             let (username, email) = (username.clone(), email.clone());
             Box::pin(async move {
+                lock_names(tx).await?;
                 refuse_taken(tx, None, Some(&username), email.as_deref()).await?;
                 tx.execute(&insertion).await?;
                 tx.add_audit_event(&event).await?;

@@ -4,8 +4,8 @@ use sea_query::{Expr, ExprTrait as _, Func, LikeExpr, Order, SelectStatement};
 
 use super::super::schema::{Roles, Users};
 use super::super::{Role, Store, StoreError};
-use super::{ListedUser, User, select_users};
-use crate::account::{NO_PASSWORD, domain_key, fold};
+use super::{ListedUser, User, key_columns, select_users};
+use crate::account::{Field, NO_PASSWORD, domain_key, fold};
 
 /// The users to list.
 #[derive(Debug, Default, Clone)]
@@ -24,14 +24,16 @@ fn matching(filter: &UserFilter) -> SelectStatement {
             LikeExpr::new(format!("%{escaped}%")).escape('!')
         };
         let folded = fold(text);
-        select.and_where(
-            Expr::col((Users::Table, Users::UsernameKey))
-                .like(pattern(&folded))
-                .or(Expr::col((Users::Table, Users::EmailKey)).like(pattern(&folded)))
-                // The keys have domains in Unicode, whichever form was given.
-                .or(Expr::col((Users::Table, Users::EmailKey)).like(pattern(&in_unicode(&folded))))
-                .or(Expr::expr(Func::lower(Expr::col((Users::Table, Users::Name)))).like(pattern(&text.to_lowercase()))),
-        );
+        let by_name = Func::lower(Expr::col((Users::Table, Users::Name)));
+        let mut found = Expr::expr(by_name).like(pattern(&text.to_lowercase()));
+        for column in [Field::Username, Field::Email].into_iter().flat_map(key_columns) {
+            found = found.or(Expr::col((Users::Table, column)).like(pattern(&folded)));
+        }
+        for column in key_columns(Field::Email) {
+            // One of them has the domain in Unicode, whichever form was given.
+            found = found.or(Expr::col((Users::Table, column)).like(pattern(&in_unicode(&folded))));
+        }
+        select.and_where(found);
     }
     if let Some(role) = filter.role {
         select.and_where(Expr::col((Roles::Table, Roles::Name)).eq(role.name()));

@@ -1,5 +1,6 @@
-//! Whether a name or an address belongs to another user already. The indexes refuse an equal key; here also equal are the
-//! keys of earlier releases, and a name and an address: a user could otherwise pass for the owner of the address.
+//! Whether a name or an address belongs to another user already. The unique indexes refuse an equal key of release 0.2;
+//! here also equal are the keys of this release, and a name and an address: a user could otherwise pass for the owner of
+//! the address.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -7,8 +8,9 @@ use sea_query::{Expr, ExprTrait as _, Query};
 
 use super::super::error::UniqueField;
 use super::super::schema::Users;
-use super::super::{StoreError, Tx};
-use crate::account::{forms, forms_of_address};
+use super::super::{StoreError, Tx, identity};
+use super::key_columns;
+use crate::account::{Field, forms, forms_of_address};
 
 /// The keys of a user's names that nobody else may have.
 #[derive(Debug, Default, Clone)]
@@ -39,9 +41,24 @@ impl Names {
         .find_map(|(own, forms, other, existing)| among(forms, existing).then_some((own, other)))
     }
 
+    pub const fn username(&self) -> &BTreeSet<String> {
+        &self.username
+    }
+
+    pub const fn email(&self) -> &BTreeSet<String> {
+        &self.email
+    }
+
     pub fn keys(&self) -> impl Iterator<Item = &String> {
         self.username.union(&self.email)
     }
+}
+
+/// Lets one transaction at a time look for names and add some, until it ends: no index spans names and addresses, and a
+/// key of this release need not be unique. Call this before anything else: all transactions take this lock first, so
+/// that none waits for it with a lock that its owner needs.
+pub async fn lock_names(tx: &mut Tx) -> Result<(), StoreError> {
+    identity::lock(tx).await
 }
 
 /// The keys of names and of addresses, among these, that users other than `own_id` have.
@@ -51,18 +68,34 @@ pub async fn existing_names(
     keys: Vec<String>,
 ) -> Result<(HashSet<String>, HashSet<String>), StoreError> {
     let (mut names, mut addresses) = (HashSet::new(), HashSet::new());
-    for (column, found) in [(Users::UsernameKey, &mut names), (Users::EmailKey, &mut addresses)] {
-        let mut select = Query::select();
-        select.column(column).from(Users::Table).and_where(Expr::col(column).is_in(keys.clone()));
-        if let Some(id) = own_id {
-            select.and_where(Expr::col(Users::Id).ne(id));
+    for (field, text, found) in
+        [(Field::Username, Users::Username, &mut names), (Field::Email, Users::Email, &mut addresses)]
+    {
+        for column in key_columns(field) {
+            let mut select = Query::select();
+            select.columns([column, text]).from(Users::Table).and_where(Expr::col(column).is_in(keys.clone()));
+            if let Some(id) = own_id {
+                select.and_where(Expr::col(Users::Id).ne(id));
+            }
+            let rows: Vec<(String, Option<String>)> = tx.fetch_varying(&select).await?;
+            found.extend(rows.into_iter().filter(|(key, text)| is_key(field, text, key)).map(|(key, _)| key));
         }
-        let rows: Vec<(Option<String>,)> = tx.fetch_varying(&select).await?;
-        found.extend(rows.into_iter().filter_map(|(key,)| key));
     }
     Ok((names, addresses))
 }
 
+/// Whether the row's key belongs to its text. A server of release 0.2 that changes an address leaves the present key of
+/// the former one.
+fn is_key(field: Field, text: &Option<String>, key: &str) -> bool {
+    let forms = match field {
+        Field::Username => text.as_deref().map(forms),
+        Field::Email => text.as_deref().map(forms_of_address),
+    };
+    forms.is_some_and(|forms| forms.contains(key))
+}
+
+/// Call this after [`lock_names`].
+///
 /// # Errors
 /// [`StoreError::Taken`] if another user than `own_id` has the name or the address, as a name or as an address.
 pub async fn refuse_taken(
