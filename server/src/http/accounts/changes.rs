@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use secrecy::SecretString;
 
 use super::{check_domain, check_password, hash};
-use crate::account::{CREDENTIAL, Problem, fold};
+use crate::account::{CREDENTIAL, Field, Problem, key};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
@@ -95,7 +95,8 @@ pub async fn change_me(
 
 /// Clients that send the present address with every change need no password.
 fn is_new_address(body: &ChangeMeBody, user: &User) -> bool {
-    body.email.as_deref().is_some_and(|email| user.email.as_deref().map(fold) != Some(fold(email)))
+    let key_of = |email: &str| key(Field::Email, email);
+    body.email.as_deref().is_some_and(|email| user.email.as_deref().map(key_of) != Some(key_of(email)))
 }
 
 fn check_current(problems: &mut Problems, field: &str, password: Option<&str>) {
