@@ -79,8 +79,10 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let (stop_api, stop_ops) = (CancellationToken::new(), CancellationToken::new());
     let state = state(&args, &start, &report, &draining);
     let serves = Arc::clone(&state.sessions);
+    let apps = OnceLock::new();
     let run = |begun: Begun| {
         let app = begun.app.clone();
+        let _ = apps.set(app.clone());
         let _ = OnceLock::set(&serves, Arc::clone(&app.sessions));
         background::start(begun, &args, &start.deployment, &report, &stop_api);
         tracing::info!(%listen, %ops_listen, version = env!("CARGO_PKG_VERSION"), "ready");
@@ -123,15 +125,15 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     api.await?;
     stop_ops.cancel();
     ops.await?;
-    if let Some(sessions) = serves.get() {
-        sessions.store.close().await;
+    if let Some(app) = apps.get() {
+        http::refusals::flush_all(app).await;
+        app.sessions.store.close().await;
     }
     drop(turn);
     tracing::info!("stopped");
     Ok(())
 }
 
-/// The state that `/status` reports.
 fn state(args: &ServeArgs, start: &Start<'_>, report: &Report, draining: &Draining) -> Ops {
     Ops {
         metrics: start.metrics.clone(),

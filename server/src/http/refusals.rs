@@ -2,11 +2,16 @@
 //! in the log, and the others share a second one. A refusal of what the user may not do is an audit event, and so are
 //! many refusals of one client.
 
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use sc_auth_contract::time::UnixTime;
+use tracing::Instrument as _;
 
 use super::app::App;
 use super::bearer;
@@ -16,6 +21,11 @@ use crate::auth::client::{Client, Person};
 use crate::auth::session::Sessions;
 use crate::logging;
 use crate::store::NewEvent;
+
+/// How long the answer waits until its event is recorded.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the end of the server waits until the last events are recorded.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// Leaves a trace of the request if it is refused.
 pub async fn trace(State(app): State<App>, client: Client, mut request: Request, next: Next) -> Response {
@@ -53,7 +63,23 @@ async fn note(app: &App, refusal: Refusal) {
         refusal.log(1);
     }
     if let Some(event) = event {
-        record(&app.sessions, event).await;
+        let sessions = Arc::clone(&app.sessions);
+        wait_for(async move { record(&sessions, event).await }).await;
+    }
+}
+
+/// Waits for a moment at most: the answer must not depend on the database, which may not answer. The work goes on without
+/// the request; there is little of it, since the refusals of a minute are few events.
+async fn wait_for(work: impl Future<Output = ()> + Send + 'static) {
+    let work = tokio::spawn(work.in_current_span());
+    let _ = tokio::time::timeout(PATIENCE, work).await;
+}
+
+/// Logs and records what has been counted so far. For the end of the server, which must not wait for a database that does
+/// not answer.
+pub async fn flush_all(app: &App) {
+    if tokio::time::timeout(LAST_FLUSH, flush(app, app.now() + Duration::from_mins(1))).await.is_err() {
+        tracing::warn!("could not record the last refusals");
     }
 }
 
@@ -69,9 +95,26 @@ pub async fn flush(app: &App, now: UnixTime) {
     }
 }
 
-/// The request is refused in any case.
 async fn record(sessions: &Sessions, event: NewEvent) {
     if let Err(error) = sessions.record(event).await {
         tracing::warn!(error = logging::chain(&error), "could not record a refusal");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_does_not_wait_for_a_database_that_hangs() {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        wait_for(async move {
+            receive.await.unwrap();
+            done.send(()).unwrap();
+        })
+        .await;
+        send.send(()).unwrap();
+        is_done.await.unwrap();
     }
 }

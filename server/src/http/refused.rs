@@ -40,6 +40,8 @@ struct Key {
     status: u16,
     network: Option<IpAddr>,
     user: Option<String>,
+    /// Method and route of what a user may not do; empty for other refusals.
+    call: (String, String),
 }
 
 #[derive(Debug, Clone)]
@@ -83,6 +85,10 @@ impl Refusal {
             status: self.status.as_u16(),
             network: self.client.address.map(network::of),
             user: self.user.as_ref().map(|user| user.uuid.clone()),
+            call: match self.status {
+                StatusCode::FORBIDDEN => (self.method.clone(), self.route.clone()),
+                _ => (String::new(), String::new()),
+            },
         }
     }
 
@@ -154,6 +160,9 @@ mod tests {
         let refusals = Refusals::default();
         assert_eq!(refusals.count(refusal(403, "203.0.113.7", 0)).1.unwrap().count, 1);
         assert!(refusals.count(refusal(403, "203.0.113.7", 0)).1.is_none());
+        let delete = Refusal { method: "DELETE".into(), ..refusal(403, "203.0.113.7", 0) };
+        let event = refusals.count(delete).1.unwrap();
+        assert_eq!(event.detail.as_deref(), Some("403 DELETE /x"), "another call has its own event");
         let login = Refusal { route: LOGIN.into(), ..refusal(403, "203.0.113.8", 0) };
         assert!(refusals.count(login).1.is_none());
     }

@@ -9,7 +9,10 @@ crate::on_every_engine!(
     what_a_user_may_not_do_is_recorded,
     many_refusals_of_one_client_are_recorded,
     a_new_address_needs_the_password,
+    a_domain_that_folds_to_the_present_one_is_a_new_address,
     attempts_at_new_addresses_are_limited,
+    each_refused_call_has_its_own_event,
+    the_last_refusals_are_recorded_when_the_server_stops,
 );
 
 const ME: &str = "/api/v1/accounts/me";
@@ -92,6 +95,50 @@ async fn a_new_address_needs_the_password(engine: Engine) {
     let events = server.get("/api/v1/audit?event=account_changed", &admin).await;
     let outcomes: Vec<_> = events.body["data"].as_array().unwrap().iter().map(|event| &event["outcome"]).collect();
     assert_eq!(outcomes, ["success", "success", "failure"]);
+}
+
+async fn a_domain_that_folds_to_the_present_one_is_a_new_address(engine: Engine) {
+    let (server, _database) = Server::with_admin(engine).await;
+    let mut body = account("alice");
+    body["email"] = json!("a@straße.example");
+    assert_eq!(server.post("/api/v1/accounts/register", body).await.status, 201);
+    let alice = server.login("alice").await.access;
+    let change = |email| server.call("PATCH", ME, Some(&alice), Some(json!({"email": email})));
+    let refused = fail(422, json!({"password": ["Missing data for required field."]}));
+    for another in ["a@strasse.example", "a@STRASSE.example"] {
+        assert_eq!(change(another).await, refused, "{another}");
+    }
+    for same in ["A@straße.example", "a@STRAßE.example", "a@xn--strae-oqa.example"] {
+        assert_eq!(change(same).await, done(), "{same}");
+    }
+}
+
+async fn each_refused_call_has_its_own_event(engine: Engine) {
+    let (server, _database) = Server::with_admin(engine).await;
+    server.register("alice").await;
+    let alice = server.login("alice").await.access;
+    assert_eq!(server.get("/api/v1/users", &alice).await.status, 403);
+    assert_eq!(
+        server.call("DELETE", "/api/v1/users/00000000000000000000000000000000", Some(&alice), None).await.status,
+        403
+    );
+    let events = refusals(&server).await;
+    let details: Vec<_> = events.iter().map(|event| event["detail"].as_str().unwrap()).collect();
+    assert_eq!(details, ["403 DELETE /api/v1/users/{uuid}", "403 GET /api/v1/users"]);
+}
+
+async fn the_last_refusals_are_recorded_when_the_server_stops(engine: Engine) {
+    let (mut server, database) = Server::with_admin(engine).await;
+    server.register("alice").await;
+    let alice = server.login("alice").await.access;
+    for _ in 0..5 {
+        assert_eq!(server.get("/api/v1/users", &alice).await.status, 403);
+    }
+    server.signal("INT");
+    assert!(server.ended_well().await);
+    let total = "SELECT CAST(SUM(count) AS CHAR(20)) FROM audit_events WHERE event = 'request_refused'";
+    let totals: Vec<_> = database.texts(total).await.iter().map(|total| total.trim().to_owned()).collect();
+    assert_eq!(totals, ["5"]);
 }
 
 async fn attempts_at_new_addresses_are_limited(engine: Engine) {
