@@ -23,6 +23,7 @@ pub mod rate_limits;
 pub mod refusals;
 pub mod refused;
 pub mod sessions;
+pub mod user_limit;
 pub mod users;
 pub mod verify;
 pub mod warnings;

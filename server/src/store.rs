@@ -62,11 +62,11 @@ use record::Record;
 pub use roles::{Role, RoleInfo};
 use same_database::SameDatabase;
 use same_file::SameFile;
-pub use sessions::{Begin, NewSession, Room, Rotation, Session, SessionInfo};
+pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo, SessionLimit};
 pub use target::{Database, Place, PostgresServers, SessionAttrs};
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, OldRow};
-pub use users::{Changes, Credentials, ListedUser, NewUser, User, UserFilter};
+pub use users::{Changes, Credentials, ListedUser, Names, NewUser, User, UserFilter};
 
 /// The supported engines. MariaDB uses MySQL's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

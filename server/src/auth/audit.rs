@@ -7,7 +7,7 @@ use sc_auth_contract::time::UnixTime;
 
 use super::client::Client;
 use crate::store::{NewEvent, Role, Tier, User};
-pub use repeats::Repeats;
+pub use repeats::EventLimiter;
 
 /// The kinds of something, and the names by which clients and the database know them.
 macro_rules! named {
@@ -171,7 +171,7 @@ impl<'a> Entry<'a> {
         let uuid = |person: Option<(&'a str, Option<&'a str>)>| person.map_or("", |(uuid, _)| uuid);
         let (event, outcome) = (self.event.name(), self.outcome.name());
         let what = [event, outcome, uuid(self.actor), uuid(self.subject), self.detail.as_deref().unwrap_or_default()];
-        repeats::key_of_refusal(&what, client, now)
+        repeats::key_of_event(&what, client, now)
     }
 
     fn tier(&self) -> Tier {

@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 pub use login::LoginIds;
 pub use recognised::Recognised;
-pub use repeats::Repeated;
+pub use repeats::RepeatedRefreshes;
 
-use super::audit::{self, AuditOutcome, Entry, Event, Repeats};
+use super::audit::{self, AuditOutcome, Entry, Event, EventLimiter};
 use super::claims::{Claims, Kind, TokenError};
 use super::client::Client;
 use super::hasher::{Compared, Hasher, HasherError, Standing};
@@ -121,7 +121,7 @@ pub struct Sessions {
     /// The keys that failed logins are counted under.
     pub counter_keys: CounterKeys,
     pub parties: KnownParties,
-    pub repeated: Repeated,
+    pub repeated: RepeatedRefreshes,
     pub metrics: Metrics,
     pub lifetimes: Lifetimes,
     pub refresh_tokens: RefreshTokens,
@@ -132,9 +132,11 @@ pub struct Sessions {
     pub throttles: bool,
     /// How far the clocks of two replicas may differ.
     pub leeway: Duration,
-    pub repeats: Repeats,
+    pub events: EventLimiter,
     /// The most sessions of a user.
     pub most_per_user: u32,
+    /// The most sessions of all users, if they are limited.
+    pub most: Option<u64>,
 }
 
 impl Sessions {
@@ -212,7 +214,7 @@ impl Sessions {
     pub fn event(&self, client: &Client, entry: Entry<'_>, now: UnixTime) -> NewEvent {
         let is_own = entry.is_own();
         let event = entry.event(client, now);
-        if is_own { self.repeats.share(event) } else { event }
+        if is_own { self.events.share(event, client) } else { event }
     }
 
     /// Logs and counts an event, such as a change that has taken effect.

@@ -81,6 +81,9 @@ impl NewAccount {
         let event = app.sessions.event(client, entry, app.now());
         let actor = admin.map(|admin| admin.admin(app.now()));
         app.sessions.store.create_user(user, actor.as_ref(), &event, app.now()).await?;
+        if let Some(limit) = &app.settings.user_limit {
+            limit.add().await;
+        }
         app.sessions.done(&event);
         Ok(())
     }
@@ -110,8 +113,8 @@ fn check_domain(problems: &mut Problems, app: &App, email: &str) {
 
 /// Strangers must not fill the database.
 async fn check_number_of_users(app: &App) -> Result<(), ApiError> {
-    match app.settings.max_users {
-        Some(most) if app.sessions.store.count_users(most).await? >= most => {
+    match &app.settings.user_limit {
+        Some(limit) if limit.is_reached(&app.sessions.store, app.now()).await? => {
             Err(ApiError::text(StatusCode::FORBIDDEN, "registration is closed: there are too many users"))
         }
         _ => Ok(()),
@@ -150,12 +153,12 @@ pub async fn register(State(app): State<App>, client: Client, fields: Fields) ->
         return Err(ApiError::text(StatusCode::FORBIDDEN, "registration is closed"));
     }
     app.settings.check_rate(Limited::Register, &client)?;
-    check_number_of_users(&app).await?;
     let (body, mut problems) = fields.read::<RegisterBody>()?;
     let account = NewAccount::from(body);
     account.check(&mut problems, &app);
     check_domain(&mut problems, &app, &account.email);
     problems.refuse()?;
+    check_number_of_users(&app).await?;
     account.create(&app, Role::User, None, &client).await?;
     Ok(Done(StatusCode::CREATED))
 }

@@ -10,6 +10,7 @@ use super::error::ApiError;
 use super::proxy_warnings::ProxyWarnings;
 use super::rate_limits::{Limited, RateLimits};
 use super::refused::Refusals;
+use super::user_limit::UserLimit;
 use super::warnings::Warnings;
 use crate::account::Rule;
 use crate::auth::client::Client;
@@ -47,7 +48,7 @@ pub struct Settings {
     /// `None` if they are off.
     pub rate_limits: Option<RateLimits>,
     /// The number of users at which the registration ends.
-    pub max_users: Option<u64>,
+    pub user_limit: Option<UserLimit>,
     pub cors_origins: Vec<HeaderValue>,
     pub refusals: Refusals,
     /// `None` if rate limits are off.

@@ -1,6 +1,6 @@
 //! Sessions, one row each: the row exists as long as the session's tokens are valid. It contains no token, only ids.
 
-mod room;
+mod limit;
 
 use sc_auth_contract::limits::MAX_SESSIONS_MAX;
 use sc_auth_contract::time::UnixTime;
@@ -13,7 +13,7 @@ use super::schema::{Sessions, Users};
 use super::times::Nullable;
 use super::users::{self, end_sessions};
 use super::{NewEvent, Store, StoreError, User};
-pub use room::Room;
+pub use limit::SessionLimit;
 
 /// A session that begins now.
 #[derive(Debug, Clone)]
@@ -100,10 +100,10 @@ impl Store {
         &self,
         session: NewSession,
         event: Option<&NewEvent>,
-        room: Room,
+        limit: SessionLimit,
     ) -> Result<bool, StoreError> {
         self.transaction(|tx| {
-            let (session, event, room) = (session.clone(), event.cloned(), room.clone());
+            let (session, event, limit) = (session.clone(), event.cloned(), limit.clone());
             Box::pin(async move {
                 // The lock waits for concurrent changes of the user.
                 let user = guard::lock_users(tx, session.user_id, None).await?.pop();
@@ -115,7 +115,7 @@ impl Store {
                     }
                 };
                 if is_valid {
-                    room.make(tx, user.id, session.created_at).await?;
+                    limit.enforce(tx, user.id, session.created_at).await?;
                     tx.execute_prepared(&insertion(session)).await?;
                     if let Some(event) = event {
                         tx.add_audit_event(&event).await?;

@@ -10,7 +10,9 @@ crate::on_every_engine!(
     what_a_user_repeats_shares_a_row,
     refusals_are_deleted_before_other_events,
     a_user_has_a_limited_number_of_sessions,
+    an_expired_session_makes_room_before_others,
     nobody_registers_beyond_the_limit_of_users,
+    a_failing_step_does_not_stop_the_deletion_of_other_rows,
 );
 
 /// A server with the Admin `root`, and settings.
@@ -117,11 +119,37 @@ async fn a_user_has_a_limited_number_of_sessions(engine: Engine) {
     server.login("bob").await;
 }
 
+async fn an_expired_session_makes_room_before_others(engine: Engine) {
+    let (server, database) = start(engine, &[("SC_AUTH_MAX_SESSIONS", "2")]).await;
+    server.register("alice").await;
+    let first = login(&server).await.text("access_token");
+    let second = login(&server).await.text("access_token");
+    let sessions = server.get("/api/v1/accounts/sessions", &second).await;
+    let newest = sessions.body["data"][0]["id"].as_str().unwrap().to_owned();
+    database.execute(&format!("UPDATE sessions SET expires_at = 1 WHERE sid = '{newest}'")).await;
+    assert_eq!(login(&server).await.status, 200);
+    assert!(server.is_valid(&first).await, "only the expired one has ended");
+    assert_eq!(database.texts(&format!("SELECT sid FROM sessions WHERE sid = '{newest}'")).await.len(), 0);
+}
+
+async fn a_failing_step_does_not_stop_the_deletion_of_other_rows(engine: Engine) {
+    let (server, database) = start(engine, &[]).await;
+    database.execute("ALTER TABLE login_failures RENAME TO other_failures").await;
+    let columns = "id, scauth, uid, created_at, last_seen_at";
+    database.execute(&format!("INSERT INTO sc_auth_heartbeats ({columns}) VALUES ('old', 'x', 'x', 1, 1)")).await;
+    let rows = async || database.texts("SELECT id FROM sc_auth_heartbeats WHERE id = 'old'").await.len();
+    until("it is deleted", async || rows().await == 0).await;
+    assert!(server.log.text().contains("could not delete old login failures"));
+}
+
 async fn nobody_registers_beyond_the_limit_of_users(engine: Engine) {
     let (server, _database) = start(engine, &[("SC_AUTH_MAX_USERS", "2")]).await;
     server.register("alice").await;
     let refused = fail(403, json!("registration is closed: there are too many users"));
     assert_eq!(server.post("/api/v1/accounts/register", account("bob")).await, refused);
+    let mut invalid = account("bob");
+    invalid["username"] = json!("b");
+    assert_eq!(server.post("/api/v1/accounts/register", invalid).await.status, 422, "users are counted after that");
     let admin = server.login("root").await.access;
     let mut bob = account("bob");
     bob["role_name"] = json!("User");

@@ -6,10 +6,7 @@ use sc_auth_contract::time::UnixTime;
 
 use super::repeats::GRACE;
 use super::{AuditOutcome, Client, Entry, Event, NewEvent, NewSession, SessionError, Sessions};
-use crate::store::{Engine, Room, StoreError, User};
-
-/// The most sessions of all users in an embedded database: about 400 MB.
-const MOST_EMBEDDED: u64 = 1_000_000;
+use crate::store::{SessionLimit, StoreError, User};
 
 impl Sessions {
     /// How long a session without a refresh may have a valid access token. The answer to a refresh may be sent again
@@ -18,13 +15,11 @@ impl Sessions {
         self.lifetimes.access + GRACE
     }
 
-    /// Ends idle sessions if an embedded database has too many: its volume must not become full.
+    /// Ends idle sessions if there are too many of all users.
     pub async fn prune(&self, now: UnixTime) -> Result<(), StoreError> {
-        if self.store.engine() != Engine::Sqlite {
-            return Ok(());
-        }
+        let Some(most) = self.most else { return Ok(()) };
         let event = Entry::new(Event::SessionEnded, AuditOutcome::Success).event(&Client::default(), now);
-        let count = self.store.prune_sessions(MOST_EMBEDDED, now - self.idle_after(), &event).await?;
+        let count = self.store.prune_sessions(most, now - self.idle_after(), &event).await?;
         if count > 0 {
             self.done(&event.about(count, "idle sessions"));
         }
@@ -41,9 +36,9 @@ impl Sessions {
         now: UnixTime,
     ) -> Result<bool, SessionError> {
         let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(user).detail("idle");
-        let room =
-            Room { most: self.most_per_user, idle_for: self.idle_after(), ended: self.event(client, entry, now) };
-        match self.store.create_session(session, event, room).await {
+        let ended = self.event(client, entry, now);
+        let limit = SessionLimit { most: self.most_per_user, idle_for: self.idle_after(), ended };
+        match self.store.create_session(session, event, limit).await {
             Err(StoreError::NoRoom(wait)) => Err(SessionError::TooManySessions { most: self.most_per_user, wait }),
             result => Ok(result?),
         }

@@ -8,7 +8,7 @@
 use sc_auth_contract::settings::RefreshTokens;
 use sc_auth_contract::time::UnixTime;
 
-use super::repeats::{Repeats, network, user_agent};
+use super::repeats::{RepeatedRefresh, network, user_agent};
 use super::{
     AuditOutcome, Client, Entry, Event, Kind, NewRefresh, NewSession, OldTokens, Session, SessionError, Sessions, token,
 };
@@ -89,8 +89,8 @@ impl Sessions {
         }
         // The token was used before, or another request was faster: read the row again.
         let session = self.live_session(&claims.sid, &claims.sub, now).await?;
-        match Repeats::of(&session, &claims.jti, client, now) {
-            Repeats::Allowed => self.repeat(keys, &session, access_jti, client, now).await,
+        match RepeatedRefresh::of(&session, &claims.jti, client, now) {
+            RepeatedRefresh::Allowed => self.repeat(keys, &session, access_jti, client, now).await,
             refused => Err(self.end_replayed(&session, refused, client, now).await),
         }
     }
@@ -118,9 +118,15 @@ impl Sessions {
     }
 
     /// Ends a session whose refresh token was used again. Returns the error to answer with.
-    async fn end_replayed(&self, session: &Session, why: Repeats, client: &Client, now: UnixTime) -> SessionError {
+    async fn end_replayed(
+        &self,
+        session: &Session,
+        why: RepeatedRefresh,
+        client: &Client,
+        now: UnixTime,
+    ) -> SessionError {
         let mut entry = Entry::new(Event::RefreshReplayed, AuditOutcome::Denied).by(&session.user);
-        if why == Repeats::OtherClient {
+        if why == RepeatedRefresh::OtherClient {
             entry = entry.detail("by another client than the one that used the token");
         }
         let event = self.event(client, entry, now);

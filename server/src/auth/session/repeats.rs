@@ -19,7 +19,7 @@ const MAX_REPEATED: usize = 4_096;
 
 /// Whether a client may repeat a request whose answer it lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeats {
+pub enum RepeatedRefresh {
     Allowed,
     /// In time, but with another user agent and from another network.
     OtherClient,
@@ -27,7 +27,7 @@ pub enum Repeats {
     TooLate,
 }
 
-impl Repeats {
+impl RepeatedRefresh {
     pub fn of(session: &Session, jti: &str, client: &Client, now: UnixTime) -> Self {
         let rotated_at = session.rotated_at.filter(|_| session.previous_jti.as_deref() == Some(jti));
         match rotated_at {
@@ -57,9 +57,9 @@ pub fn network(client: &Client) -> Option<String> {
 
 /// The repeated refreshes that this server has recorded, so that a burst of one client is one audit event.
 #[derive(Debug, Default)]
-pub struct Repeated(Mutex<HashSet<[u8; 32]>>);
+pub struct RepeatedRefreshes(Mutex<HashSet<[u8; 32]>>);
 
-impl Repeated {
+impl RepeatedRefreshes {
     /// Whether the client repeats this refresh for the first time.
     pub fn is_first(&self, session: &Session, client: &Client) -> bool {
         let mut repeated = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,10 +115,11 @@ mod tests {
 
     #[test]
     fn after_ten_seconds_only_the_same_client_may_repeat() {
-        use Repeats::{Allowed, OtherClient, TooLate};
+        use RepeatedRefresh::{Allowed, OtherClient, TooLate};
         let own = client("203.0.113.7", true, Some("App/1"));
-        let repeats =
-            |by: &Client, jti, seconds| Repeats::of(&session(&own), jti, by, NOW + Duration::from_secs(seconds));
+        let repeats = |by: &Client, jti, seconds| {
+            RepeatedRefresh::of(&session(&own), jti, by, NOW + Duration::from_secs(seconds))
+        };
         let updated = client("203.0.113.7", true, Some("App/2"));
         let moved = client("198.51.100.1", true, Some("App/1"));
         let other = client("198.51.100.1", true, Some("curl"));
@@ -140,17 +141,17 @@ mod tests {
     fn clients_without_a_user_agent_have_the_same_one_but_no_network_is_not_a_network() {
         let silent = client("203.0.113.7", false, None);
         let at = NOW + Duration::from_secs(30);
-        assert_eq!(Repeats::of(&session(&silent), "old", &silent, at), Repeats::Allowed);
+        assert_eq!(RepeatedRefresh::of(&session(&silent), "old", &silent, at), RepeatedRefresh::Allowed);
         let named = client("203.0.113.7", false, Some("curl"));
-        assert_eq!(Repeats::of(&session(&silent), "old", &named, at), Repeats::OtherClient);
+        assert_eq!(RepeatedRefresh::of(&session(&silent), "old", &named, at), RepeatedRefresh::OtherClient);
         let by_release_0_2 = Session { rotated_user_agent: None, ..session(&silent) };
-        assert_eq!(Repeats::of(&by_release_0_2, "old", &named, at), Repeats::Allowed);
+        assert_eq!(RepeatedRefresh::of(&by_release_0_2, "old", &named, at), RepeatedRefresh::Allowed);
     }
 
     #[test]
     fn a_burst_of_one_client_is_recorded_once() {
         let (own, other) = (client("203.0.113.7", true, Some("App/1")), client("203.0.113.7", true, Some("curl")));
-        let repeated = Repeated::default();
+        let repeated = RepeatedRefreshes::default();
         let mut session = session(&own);
         assert_eq!([&own, &own, &other, &other].map(|by| repeated.is_first(&session, by)), [true, false, true, false]);
         repeated.forget(&session, &own);
@@ -164,7 +165,7 @@ mod tests {
         let [own, next, other] = ["2001:db8:1:2::1", "2001:db8:1:2::9", "2001:db8:1:3::1"]
             .map(|address| client(address, true, Some(address)));
         let at = NOW + Duration::from_secs(30);
-        assert_eq!(Repeats::of(&session(&own), "old", &next, at), Repeats::Allowed);
-        assert_eq!(Repeats::of(&session(&own), "old", &other, at), Repeats::OtherClient);
+        assert_eq!(RepeatedRefresh::of(&session(&own), "old", &next, at), RepeatedRefresh::Allowed);
+        assert_eq!(RepeatedRefresh::of(&session(&own), "old", &other, at), RepeatedRefresh::OtherClient);
     }
 }

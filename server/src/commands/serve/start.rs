@@ -6,13 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::imported::{self, Count};
 use crate::account::NAME;
-use crate::auth::audit::Repeats;
+use crate::auth::audit::EventLimiter;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys::KeyRing;
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::parties::KnownParties;
 use crate::auth::password::policy::Policy;
-use crate::auth::session::{Repeated, Sessions};
+use crate::auth::session::{RepeatedRefreshes, Sessions};
 use crate::auth::throttle::CounterKeys;
 use crate::clock;
 use crate::commands::first_admin;
@@ -24,10 +24,14 @@ use crate::http::address_changes::AddressChanges;
 use crate::http::proxy_warnings::ProxyWarnings;
 use crate::http::rate_limits::RateLimits;
 use crate::http::refused::Refusals;
+use crate::http::user_limit::UserLimit;
 use crate::http::warnings::Warnings;
 use crate::http::{App, Settings};
 use crate::metrics::Metrics;
-use crate::store::{Database, Store};
+use crate::store::{Database, Engine, Store};
+
+/// The most sessions of all users in an embedded database: about 400 MB.
+const MOST_EMBEDDED: u64 = 1_000_000;
 
 /// The settings and files that are read before the database, so that a mistake in them is reported at once.
 pub struct Start<'a> {
@@ -91,13 +95,15 @@ impl<'a> Start<'a> {
             coexists = args.hash.coexist.is_on(),
             "compatibility with the legacy service"
         );
+        // An embedded database is on a volume, which must not become full.
+        let most = (store.engine() == Engine::Sqlite).then_some(MOST_EMBEDDED);
         let sessions = Sessions {
             store,
             hasher,
             keys: Arc::clone(&self.keys),
             counter_keys,
             parties: KnownParties::new(args.tokens.issuer.clone(), args.audience()),
-            repeated: Repeated::default(),
+            repeated: RepeatedRefreshes::default(),
             metrics: self.metrics.clone(),
             lifetimes: args.lifetimes(),
             refresh_tokens,
@@ -105,8 +111,9 @@ impl<'a> Start<'a> {
             form: args.hash.form(),
             throttles: args.guards.rate_limits.is_on(),
             leeway: args.tokens.leeway,
-            repeats: Repeats::default(),
+            events: EventLimiter::default(),
             most_per_user: args.tokens.max_sessions,
+            most,
         };
         let settings = Settings {
             policy: self.policy.clone(),
@@ -115,7 +122,7 @@ impl<'a> Start<'a> {
             trusted_proxies: args.guards.trusted_proxies.clone(),
             proxy_warnings: ProxyWarnings::default(),
             rate_limits: args.guards.rate_limits.is_on().then(RateLimits::new),
-            max_users: args.guards.max_users(sessions.store.engine()),
+            user_limit: args.guards.max_users(sessions.store.engine()).map(UserLimit::new),
             cors_origins: args.cors_origins(),
             refusals: Refusals::default(),
             address_changes: args.guards.rate_limits.is_on().then(AddressChanges::new),

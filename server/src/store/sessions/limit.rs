@@ -1,4 +1,4 @@
-//! Room for one more session of a user: expired and idle ones end, the least recently used first.
+//! How many sessions exist: a new one of a user may end expired and idle ones, and a sweep ends idle ones of all users.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::store::{NewEvent, Store, StoreError, Tx};
 /// The most sessions that end at once: a user of an earlier release may have many more than allowed.
 const BATCH: u64 = 500;
 /// The most batches of one sweep.
-const BATCHES: usize = 200;
+const BATCHES: u64 = 200;
 
 /// How many sessions a user may have, and which may end.
 #[derive(Debug, Clone)]
-pub struct Room {
+pub struct SessionLimit {
     pub most: u32,
     /// A session that was not used for so long has no live access token.
     pub idle_for: Duration,
@@ -23,17 +23,19 @@ pub struct Room {
     pub ended: NewEvent,
 }
 
-impl Room {
+impl SessionLimit {
+    /// Ends sessions that may end, if the user could not have one more otherwise.
+    ///
     /// Call this with the user's row locked.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`] if too many sessions are in use.
-    pub(super) async fn make(&self, tx: &mut Tx, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
+    pub(super) async fn enforce(&self, tx: &mut Tx, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
         let excess = (count(tx, user_id).await? + 1).saturating_sub(u64::from(self.most));
         if excess == 0 {
             return Ok(());
         }
-        let oldest = oldest(tx, user_id, Ord::min(excess, BATCH)).await?;
+        let oldest = oldest(tx, user_id, now, Ord::min(excess, BATCH)).await?;
         let may_end = |row: &&Row| row.expires_at <= now || row.used_at + self.idle_for <= now;
         let ends: Vec<_> = oldest.iter().filter(may_end).map(|row| row.id).collect();
         if ends.is_empty() {
@@ -53,32 +55,37 @@ impl Store {
     /// those that were never refreshed, since an attacker who logs in again and again has no use for them. Returns how
     /// many. Each batch has an event.
     pub async fn prune_sessions(&self, most: u64, idle_since: UnixTime, event: &NewEvent) -> Result<u64, StoreError> {
-        let select = Query::select().expr(Func::count(Expr::col(Sessions::Id))).from(Sessions::Table).to_owned();
-        let count = self.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count);
-        let excess = u64::try_from(count).unwrap_or(0).saturating_sub(most);
-        let mut ended = 0;
-        let mut is_refreshed = false;
+        let excess = self.count_sessions_up_to(most + BATCH * BATCHES).await?.saturating_sub(most);
+        let (mut ended, mut after, mut is_refreshed) = (0, 0, false);
         for _ in 0..BATCHES {
             if ended >= excess {
                 break;
             }
-            let ids = self.idle_sessions(idle_since, is_refreshed, Ord::min(excess - ended, BATCH)).await?;
-            match (ids.len() as u64, is_refreshed) {
-                (0, true) => break,
-                (0, false) => is_refreshed = true,
-                (count, _) => {
-                    self.end_all(ids, &event.about(count, "idle sessions")).await?;
-                    ended += count;
+            let ids = self.idle_sessions(idle_since, is_refreshed, after, Ord::min(excess - ended, BATCH)).await?;
+            match ids.last() {
+                Some(last) => {
+                    after = *last;
+                    ended += self.end_idle(ids, idle_since, event).await?;
                 }
+                None if is_refreshed => break,
+                None => (after, is_refreshed) = (0, true),
             }
         }
         Ok(ended)
+    }
+
+    async fn count_sessions_up_to(&self, most: u64) -> Result<u64, StoreError> {
+        let ids = Query::select().column(Sessions::Id).from(Sessions::Table).limit(most).to_owned();
+        let select = Query::select().expr(Func::count(Expr::col(Sessions::Id))).from_subquery(ids, "ids").to_owned();
+        let count = self.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count);
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     async fn idle_sessions(
         &self,
         idle_since: UnixTime,
         is_refreshed: bool,
+        after: i64,
         limit: u64,
     ) -> Result<Vec<i64>, StoreError> {
         let last = Expr::col(Sessions::LastUsedAt);
@@ -86,6 +93,7 @@ impl Store {
         let select = Query::select()
             .column(Sessions::Id)
             .from(Sessions::Table)
+            .and_where(Expr::col(Sessions::Id).gt(after))
             .and_where(used_at().lte(idle_since.seconds()))
             .and_where(if is_refreshed { last.gt(first) } else { last.lte(first) })
             .order_by(Sessions::Id, Order::Asc)
@@ -95,14 +103,21 @@ impl Store {
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
-    async fn end_all(&self, ids: Vec<i64>, event: &NewEvent) -> Result<(), StoreError> {
+    /// Ends those that were not used meanwhile either. Returns how many.
+    async fn end_idle(&self, ids: Vec<i64>, idle_since: UnixTime, event: &NewEvent) -> Result<u64, StoreError> {
         self.transaction(|tx| {
             let (ids, event) = (ids.clone(), event.clone());
             Box::pin(async move {
-                let ended = Expr::col(Sessions::Id).is_in(ids);
-                let delete = Query::delete().from_table(Sessions::Table).and_where(ended).to_owned();
-                tx.execute(&delete).await?;
-                tx.add_audit_event(&event).await
+                let delete = Query::delete()
+                    .from_table(Sessions::Table)
+                    .and_where(Expr::col(Sessions::Id).is_in(ids))
+                    .and_where(used_at().lte(idle_since.seconds()))
+                    .to_owned();
+                let count = tx.execute(&delete).await?;
+                if count > 0 {
+                    tx.add_audit_event(&event.about(count, "idle sessions")).await?;
+                }
+                Ok(count)
             })
         })
         .await
@@ -128,14 +143,15 @@ async fn count(tx: &mut Tx, user_id: i32) -> Result<u64, StoreError> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// The least recently used sessions.
-async fn oldest(tx: &mut Tx, user_id: i32, limit: u64) -> Result<Vec<Row>, StoreError> {
+/// The expired sessions, and then the least recently used ones.
+async fn oldest(tx: &mut Tx, user_id: i32, now: UnixTime, limit: u64) -> Result<Vec<Row>, StoreError> {
     let select = Query::select()
         .column(Sessions::Id)
         .expr_as(used_at(), "used_at")
         .column(Sessions::ExpiresAt)
         .from(Sessions::Table)
         .and_where(Expr::col(Sessions::UserId).eq(user_id))
+        .order_by_expr(Expr::col(Sessions::ExpiresAt).gt(now.seconds()), Order::Asc)
         .order_by_expr(used_at(), Order::Asc)
         .order_by(Sessions::Id, Order::Asc)
         .limit(limit)
@@ -199,6 +215,11 @@ mod tests {
             let sids: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
             assert_eq!(sids, left, "{most}");
         }
+        let used_meanwhile = store.end_idle(vec![4], 50.into(), &event()).await.unwrap();
+        assert_eq!(used_meanwhile, 0, "it is not idle any more");
+        let sql = "SELECT detail FROM audit_events ORDER BY id";
+        let details: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(details, ["1 idle sessions", "1 idle sessions", "1 idle sessions"]);
         connection.close().await.unwrap();
         store.close().await;
     }
