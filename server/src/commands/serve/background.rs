@@ -139,33 +139,39 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, audit: A
     loop {
         let now = clock();
         sync_counter_keys(&sessions, now).await;
-        let result = async {
-            metrics.show_sessions(sessions.store.count_sessions(now).await?);
-            if sessions.store.claim_chore("sweep", now, SWEEP_DUE).await? {
-                place = sweep_once(&sessions, place, now, audit).await?;
-            }
-            Ok::<_, StoreError>(())
-        };
-        if let Err(error) = result.await {
-            tracing::warn!(error = logging::chain(&error), "could not delete expired rows; retrying in a minute");
+        if let Some(count) = done("count the sessions", sessions.store.count_sessions(now).await) {
+            metrics.show_sessions(count);
+        }
+        if done("begin to delete expired rows", sessions.store.claim_chore("sweep", now, SWEEP_DUE).await) == Some(true)
+        {
+            place = sweep_once(&sessions, place, now, audit).await;
         }
         tokio::time::sleep(SWEEP).await;
     }
 }
 
 /// Deletes expired rows. Sessions are checked from `place` on; returns the place to continue from.
-async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, kept: Audit) -> Result<i64, StoreError> {
+async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, kept: Audit) -> i64 {
     let store = &sessions.store;
-    let (place, expired) = store.sweep_sessions(place, now).await?;
-    sessions.prune(now).await?;
-    store.sort_audit_events(audit::tier).await?;
-    let mut events = store.sweep_audit_events(now - kept.retention).await?;
-    events += store.prune_audit_events(kept.most).await?;
-    let failures = store.sweep_failures(now - throttle::FORGET_AFTER).await?;
-    store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await?;
-    store.sweep_parties(now).await?;
-    store.sweep_former_keys(now).await?;
-    store.sweep_heartbeats(now - HEARTBEATS).await?;
-    tracing::debug!(expired, events, failures, "deleted expired rows");
-    Ok(place)
+    let (place, expired) =
+        done("delete expired sessions", store.sweep_sessions(place, now).await).unwrap_or((place, 0));
+    done("end idle sessions", sessions.prune(now).await);
+    done("sort audit events", store.sort_audit_events(audit::tier).await);
+    let old = done("delete old audit events", store.sweep_audit_events(now - kept.retention).await);
+    let more = done("delete audit events", store.prune_audit_events(kept.most).await);
+    let failures = done("delete old login failures", store.sweep_failures(now - throttle::FORGET_AFTER).await);
+    done("delete unused networks", store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await);
+    done("delete expired issuers and audiences", store.sweep_parties(now).await);
+    done("delete former keys", store.sweep_former_keys(now).await);
+    done("delete old heartbeats", store.sweep_heartbeats(now - HEARTBEATS).await);
+    tracing::debug!(expired, ?old, ?more, ?failures, "deleted expired rows");
+    place
+}
+
+/// Logs the error of a step, so that the other steps run nevertheless: some of them bound what clients can fill.
+fn done<T>(step: &str, result: Result<T, StoreError>) -> Option<T> {
+    let log = |error: &StoreError| {
+        tracing::warn!(error = logging::chain(error), "could not {step}; retrying in a minute");
+    };
+    result.inspect_err(log).ok()
 }
