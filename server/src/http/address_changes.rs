@@ -6,6 +6,8 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::rate_limits::Discard;
+
 /// The number of users from which on full buckets are discarded.
 const MANY: usize = 10_000;
 /// How many attempts a user has at once.
@@ -14,21 +16,24 @@ const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 const EVERY: Duration = Duration::from_mins(10);
 
 /// One bucket per user.
-pub struct AddressChanges(DefaultKeyedRateLimiter<i32>);
+pub struct AddressChanges {
+    buckets: DefaultKeyedRateLimiter<i32>,
+    discard: Discard,
+}
 
 impl AddressChanges {
     pub fn new() -> Self {
         let quota = Quota::with_period(EVERY).unwrap_or(Quota::per_hour(NonZeroU32::MIN));
-        Self(RateLimiter::keyed(quota.allow_burst(BURST)))
+        Self { buckets: RateLimiter::keyed(quota.allow_burst(BURST)), discard: Discard::default() }
     }
 
     /// # Errors
     /// How long to wait.
     pub fn take(&self, user_id: i32) -> Result<(), Duration> {
-        if self.0.len() > MANY {
-            self.0.retain_recent();
+        if self.buckets.len() > MANY {
+            self.discard.run(|| self.buckets.retain_recent());
         }
-        self.0.check_key(&user_id).map_err(|until| {
+        self.buckets.check_key(&user_id).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
             Duration::from_secs(wait.as_secs().saturating_add(1))
         })

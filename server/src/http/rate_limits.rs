@@ -21,7 +21,7 @@ const SHARED_BUCKETS: u64 = 32_768;
 /// How much more than one network all networks of an IPv6 /48 have. A provider's customers may share one.
 const SITE: u32 = 10;
 /// How often full buckets are discarded while there are too many.
-const SHRINK: Duration = Duration::from_secs(1);
+const DISCARD: Duration = Duration::from_secs(1);
 
 pub struct RateLimits {
     login: Limit,
@@ -36,12 +36,16 @@ struct Limit {
     sites: Buckets,
 }
 
+/// Discards full buckets once a second at most: it takes time for each bucket.
+#[derive(Default)]
+pub struct Discard(Mutex<Option<Instant>>);
+
 /// One bucket per address.
 struct Buckets {
     own: DefaultKeyedRateLimiter<IpAddr>,
     shared: DefaultKeyedRateLimiter<u64>,
     hasher: RandomState,
-    shrunk_at: Mutex<Option<Instant>>,
+    discard: Discard,
 }
 
 /// The kind of request, which determines its bucket.
@@ -89,6 +93,16 @@ impl Limit {
     }
 }
 
+impl Discard {
+    pub fn run(&self, discard: impl FnOnce()) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= DISCARD) {
+            discard();
+            *last = Some(Instant::now());
+        }
+    }
+}
+
 impl Buckets {
     fn new(burst: u32, each: Duration) -> Self {
         let quota = Quota::with_period(each).unwrap_or(Quota::per_second(NonZeroU32::MIN));
@@ -97,7 +111,7 @@ impl Buckets {
             own: RateLimiter::keyed(quota),
             shared: RateLimiter::keyed(quota),
             hasher: RandomState::new(),
-            shrunk_at: Mutex::new(None),
+            discard: Discard::default(),
         }
     }
 
@@ -115,12 +129,10 @@ impl Buckets {
 
     /// Discards full buckets, and returns whether there are still too many.
     fn is_crowded(&self) -> bool {
-        let mut shrunk_at = self.shrunk_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if shrunk_at.is_none_or(|shrunk_at| shrunk_at.elapsed() >= SHRINK) {
+        self.discard.run(|| {
             self.own.retain_recent();
             self.shared.retain_recent();
-            *shrunk_at = Some(Instant::now());
-        }
+        });
         self.own.len() >= MAX_ADDRESSES
     }
 }
@@ -202,6 +214,16 @@ mod tests {
         let refused = (0..1_000).filter(|number| limits.check(Limited::Register, &address(max + number)).is_err());
         assert!(refused.count() <= 10);
         assert!(limits.register.networks.shared.len() <= usize::try_from(SHARED_BUCKETS).unwrap());
+    }
+
+    #[test]
+    fn full_buckets_are_discarded_once_a_second_at_most() {
+        let (discard, mut count) = (Discard::default(), 0);
+        let began = Instant::now();
+        for _ in 0..1_000 {
+            discard.run(|| count += 1);
+        }
+        assert!(count >= 1 && count <= 1 + began.elapsed().as_secs(), "{count}");
     }
 
     #[test]
