@@ -1,19 +1,17 @@
 //! Users whose names or addresses other users have too, in another case or form, or one as the other. New ones are
 //! refused; these are older than that rule, or come from the legacy service.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::account::{Field, key};
-use crate::store::OldRow;
+use crate::store::{Names, OldRow};
 
-/// The users so far. A digest takes less memory than the text: there may be millions.
+/// The users so far: the forms of their names and addresses, by the rule for new ones. A digest takes less memory than the
+/// text: there may be millions.
 #[derive(Default)]
 pub struct Collisions {
     names: HashMap<u64, i32>,
     addresses: HashMap<u64, i32>,
-    /// The names that are addresses.
-    named: HashMap<u64, i32>,
 }
 
 /// What a user collides with.
@@ -30,29 +28,31 @@ impl Collisions {
     pub fn add(&mut self, row: &OldRow) -> Found {
         let mut found = Found::default();
         let OldRow { id, username, email, .. } = row;
+        let own = Names::of(username.as_deref(), email.as_deref());
         if let Some(name) = username {
-            if let Some(owner) = self.names.insert(digest(&key(Field::Username, name)), *id) {
+            if let Some(owner) = owner(own.username(), &self.names) {
                 found.same.push(format!("{name}: the same name as the user with id {owner}"));
             }
-            if name.contains('@') {
-                let own = digest(&key(Field::Email, name));
-                self.named.insert(own, *id);
-                if let Some(owner) = self.addresses.get(&own) {
-                    found.crossed.push(format!("{name}: a name that is the address of the user with id {owner}"));
-                }
+            if let Some(owner) = owner(own.username(), &self.addresses) {
+                found.crossed.push(format!("{name}: a name that is the address of the user with id {owner}"));
             }
         }
         if let Some(address) = email {
-            let own = digest(&key(Field::Email, address));
-            if let Some(owner) = self.addresses.insert(own, *id) {
+            if let Some(owner) = owner(own.email(), &self.addresses) {
                 found.same.push(format!("{address}: the same address as the user with id {owner}"));
             }
-            if let Some(owner) = self.named.get(&own).filter(|owner| *owner != id) {
+            if let Some(owner) = owner(own.email(), &self.names) {
                 found.crossed.push(format!("{address}: an address that is the name of the user with id {owner}"));
             }
         }
+        self.names.extend(own.username().iter().map(|form| (digest(form), *id)));
+        self.addresses.extend(own.email().iter().map(|form| (digest(form), *id)));
         found
     }
+}
+
+fn owner(forms: &BTreeSet<String>, seen: &HashMap<u64, i32>) -> Option<i32> {
+    forms.iter().find_map(|form| seen.get(&digest(form))).copied()
 }
 
 fn digest(text: &str) -> u64 {
@@ -90,6 +90,7 @@ mod tests {
         assert_eq!(add(2, "ΟΔΟΣ", Some("a@bücher.example")), (0, 0));
         assert_eq!(add(3, "οδοσ", Some("a@xn--bcher-kva.example")), (2, 0));
         assert_eq!(add(4, "A@xn--bcher-kva.example", None), (0, 1));
+        assert_eq!(add(6, "a@XN--BCHER-KVA.example", None), (1, 1), "a name in another encoding of its domain");
         assert_eq!(add(5, "mallory", Some("ALICE@example.com")), (1, 1));
     }
 }

@@ -85,9 +85,8 @@ async fn try_database(database: &Database, deployment: &DeploymentFile) -> anyho
     let what = match contents {
         Contents::Empty => "is empty".to_owned(),
         Contents::OldService => "belongs to the legacy service".to_owned(),
-        Contents::Ours { schema, .. } => {
-            format!("has schema version {}", schema.map_or_else(|| "none".to_owned(), |version| version.to_string()))
-        }
+        Contents::Ours { schema: Some(version), .. } => format!("has schema version {version}"),
+        Contents::Ours { schema: None, .. } => "has no schema yet".to_owned(),
     };
     Ok(format!("The {} database can be used; it {what}.", Engine::of(database).name()))
 }
@@ -112,7 +111,8 @@ async fn colliding(database: &Database) -> Result<String, StoreError> {
     if count == 0 {
         return Ok(String::new());
     }
-    let mut text = format!("{count} users have a name or an address that another user has too; new ones are refused:");
+    let users = if count == 1 { "user has" } else { "users have" };
+    let mut text = format!("{count} {users} a name or an address that another user has too; new ones are refused:");
     for line in &lines {
         let _ = write!(text, "\n  {line}");
     }

@@ -54,7 +54,7 @@ fn export(name: &str) -> String {
 async fn users_of_keycloak_log_in() {
     let database = Database::create(Engine::Sqlite).await;
     let block = block("## From Keycloak", &[("REALM-realm.json", &export("keycloak"))]);
-    assert_eq!(imported(&database, &block).await, "5 users imported, 0 lines refused.\n");
+    assert_eq!(imported(&database, &block).await, "5 users imported, 0 users refused.\n");
     log_in(&database, &["keycloak1", "keycloak2", "keycloak3", "keycloak4"]).await;
 }
 
@@ -62,7 +62,7 @@ async fn users_of_keycloak_log_in() {
 async fn users_of_auth0_log_in() {
     let database = Database::create(Engine::Sqlite).await;
     let block = block("## From Auth0", &[("AUTH0.json", &export("auth0"))]);
-    assert_eq!(imported(&database, &block).await, "2 users imported, 0 lines refused.\n");
+    assert_eq!(imported(&database, &block).await, "2 users imported, 0 users refused.\n");
     log_in(&database, &["auth0-1@example.com", "auth0-2@example.com"]).await;
 }
 
@@ -73,7 +73,7 @@ async fn users_of_firebase_log_in() {
     let placeholders = [("SIGNER-KEY.txt", key.as_str()), ("FIREBASE.json", &export("firebase"))];
     assert_eq!(
         imported(&database, &block("## From Firebase", &placeholders)).await,
-        "3 users imported, 0 lines refused.\n"
+        "3 users imported, 0 users refused.\n"
     );
     log_in(&database, &["firebase1@example.com", "firebase2@example.com"]).await;
 }
@@ -82,6 +82,6 @@ async fn users_of_firebase_log_in() {
 async fn users_of_django_log_in() {
     let database = Database::create(Engine::Sqlite).await;
     let block = block("## From Django", &[("DJANGO.json", &export("django"))]);
-    assert_eq!(imported(&database, &block).await, "3 users imported, 0 lines refused.\n");
+    assert_eq!(imported(&database, &block).await, "3 users imported, 0 users refused.\n");
     log_in(&database, &["django1", "django2"]).await;
 }

@@ -36,14 +36,14 @@ async fn exported_users_can_be_imported_elsewhere(engine: Engine) {
 
     let other = Database::create(engine).await;
     let output = run(&other, &["users", "import", file.to_str().unwrap()], &[]).await;
-    assert_eq!(text(&output.stdout), "2 users imported, 0 lines refused.\n", "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "2 users imported, 0 users refused.\n", "{}", text(&output.stderr));
     let server = Server::start(&other, &[]).await;
     server.login("alice").await;
     let admin = server.login("root").await.access;
     assert_eq!(server.uuid_of(&admin, "alice").await, uuid);
 
     let output = run(&other, &["users", "import", file.to_str().unwrap()], &[]).await;
-    assert_eq!(text(&output.stdout), "0 users imported, 2 lines refused.\n", "a second time changes nothing");
+    assert_eq!(text(&output.stdout), "0 users imported, 2 users refused.\n", "a second time changes nothing");
     assert!(!output.status.success());
 }
 
@@ -65,7 +65,7 @@ async fn invalid_lines_are_reported_and_the_others_imported(engine: Engine) {
         user("bob").to_string(),
     ];
     let output = run_with_input(&database, &["users", "import", "-"], &lines.join("\n")).await;
-    assert_eq!(text(&output.stdout), "2 users imported, 5 lines refused.\n");
+    assert_eq!(text(&output.stdout), "2 users imported, 5 users refused.\n");
     let report = text(&output.stderr);
     for line in [
         "line 2: not JSON",
@@ -91,12 +91,12 @@ async fn a_file_of_another_service_is_imported_without_damage() {
     };
     let latin = b"{\"username\":\"anna\"}\n{\"username\":\"J\xf6rg\"}\r\n{\"username\":\"bert\"}\n{\"username\":\"ca";
     let (is_fine, said, problems) = import("latin", latin).await;
-    assert_eq!((is_fine, said.as_str()), (false, "2 users imported, 2 lines refused.\n"));
+    assert_eq!((is_fine, said.as_str()), (false, "2 users imported, 2 users refused.\n"));
     assert!(problems.contains("line 2: not UTF-8 at byte 15") && problems.contains("iconv"), "{problems}");
     assert!(problems.contains("line 4: not JSON: it ends before the object does"), "{problems}");
     let array = "\u{feff}[\n {\"username\": \"Jörg\",\n  \"email\": \"\"},\n {\"username\": \"Dora\", \"role\": \"ADMIN\"}\n]\n";
     let (is_fine, said, _) = import("array", array.as_bytes()).await;
-    assert_eq!((is_fine, said.as_str()), (true, "2 users imported, 0 lines refused.\n"));
+    assert_eq!((is_fine, said.as_str()), (true, "2 users imported, 0 users refused.\n"));
     let wide: Vec<u8> = array.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let (is_fine, said, problem) = import("wide", &wide).await;
     assert!(
@@ -109,7 +109,7 @@ async fn a_file_of_another_service_is_imported_without_damage() {
     assert!(exported.contains("Jörg") && !exported.contains('\u{fffd}'), "{exported}");
     let other = Database::create(Engine::Sqlite).await;
     let output = run_with_input(&other, &["users", "import", "-"], &exported).await;
-    assert_eq!(text(&output.stdout), "4 users imported, 0 lines refused.\n", "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "4 users imported, 0 users refused.\n", "{}", text(&output.stderr));
     let again = text(&run(&other, &["users", "export", "-"], &[]).await.stdout);
     assert_eq!(again, exported);
 }
@@ -121,7 +121,7 @@ async fn a_list_of_thousands_is_returned_completely(engine: Engine) {
         writeln!(lines, "{}", json!({"username": format!("user{number}"), "password_hash": HASH})).unwrap();
     }
     let output = run_with_input(&database, &["users", "import", "-"], &lines).await;
-    assert_eq!(text(&output.stdout), "1500 users imported, 0 lines refused.\n", "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "1500 users imported, 0 users refused.\n", "{}", text(&output.stderr));
     let admin = server.login_with("root", PASSWORD).await.text("access_token");
     let listed = server.get("/api/v1/users", &admin).await;
     let users = listed.body["data"].as_array().unwrap();

@@ -23,7 +23,8 @@ const BATCH: usize = 500;
 
 pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     let store = open::migrated(&args.database, &args.deployment).await?;
-    let mut import = Import { store: &store, caps: args.hash.caps(), taken: 0, refused: 0, has_told: false };
+    let mut import =
+        Import { store: &store, caps: args.hash.caps(), taken: 0, refused: 0, has_noted_email_verified: false };
     if args.file.as_os_str() == "-" {
         import.read(&mut std::io::stdin().lock()).await?;
     } else {
@@ -32,9 +33,13 @@ pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     }
     let Import { taken, refused, .. } = import;
     store.close().await;
-    say(format_args!("{taken} users imported, {refused} lines refused."))?;
-    anyhow::ensure!(refused == 0, "{refused} lines were refused; the others were imported");
+    say(format_args!("{} imported, {} refused.", users(taken), users(refused)))?;
+    anyhow::ensure!(refused == 0, "{} refused; the others were imported", users(refused));
     Ok(())
+}
+
+fn users(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "user" } else { "users" })
 }
 
 struct Import<'a> {
@@ -43,7 +48,7 @@ struct Import<'a> {
     taken: u64,
     refused: u64,
     /// Whether the note about `email_verified` was written.
-    has_told: bool,
+    has_noted_email_verified: bool,
 }
 
 impl Import<'_> {
@@ -67,8 +72,8 @@ impl Import<'_> {
         if parsed.is_odd {
             tell(format_args!("line {number}: note: the user name has characters that a new user's name cannot have"));
         }
-        if parsed.has_email_verified && !self.has_told {
-            self.has_told = true;
+        if parsed.has_email_verified && !self.has_noted_email_verified {
+            self.has_noted_email_verified = true;
             tell(format_args!("line {number}: note: email_verified is not stored, here and below"));
         }
         parsed.user
@@ -91,7 +96,7 @@ impl Import<'_> {
             self.refuse(number, &problem);
         }
         if self.taken / 10_000 > before {
-            tell(format_args!("{} users so far", self.taken));
+            tell(format_args!("{} so far", users(self.taken)));
         }
         batch.clear();
         Ok(())
