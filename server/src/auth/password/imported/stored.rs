@@ -1,4 +1,4 @@
-//! The hashes of other services, after parsing.
+//! What the formats of hashes are parsed to: the function, its parameters, and the value to compare with.
 
 use std::num::NonZeroU32;
 
@@ -9,7 +9,6 @@ use super::bcrypted::Bcrypt;
 use super::digest::Digest;
 use super::firebase::Seal;
 
-/// What the text of a hash contains.
 pub enum Stored {
     Argon2 { algorithm: Algorithm, version: Version, params: Params, salt: Vec<u8>, expected: Vec<u8> },
     Pbkdf2(Pbkdf2),

@@ -7,7 +7,7 @@ use super::functions::{argon2, bad, base64, function, number, parts, pbkdf2, scr
 use super::unsupported::unsupported;
 use crate::auth::password::derive::HashError;
 
-/// `None` if the method is none of Django's.
+/// `None` for other methods.
 pub fn parse(method: &str, rest: &str) -> Option<Result<Stored, HashError>> {
     Some(match method {
         "argon2" => argon2(rest),

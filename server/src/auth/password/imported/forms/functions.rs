@@ -138,7 +138,7 @@ pub fn grub(rest: &str) -> Result<Stored, HashError> {
     pbkdf2(function(digest)?, number(iterations)?, hex(salt)?, hex(value)?, None)
 }
 
-/// A hash of ASP.NET Identity: base64 of a version, the parameters, the salt and 32 bytes. `None` if it is none.
+/// A hash of ASP.NET Identity: base64 of a version, the parameters, the salt and 32 bytes. `None` for any other text.
 pub fn asp_net(stored: &str) -> Option<Result<Stored, HashError>> {
     let is_long = (64..=LONGEST).contains(&stored.len()) && stored.len().is_multiple_of(4);
     let bytes = from_base64(stored).filter(|_| is_long)?;

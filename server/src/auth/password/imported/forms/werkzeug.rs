@@ -6,7 +6,7 @@ use super::functions::{bad, digest, function, hex, number, pbkdf2, scrypt};
 use super::unsupported::unsupported;
 use crate::auth::password::derive::HashError;
 
-/// `None` if the method is none of werkzeug's.
+/// `None` for other methods.
 pub fn parse(method: &str, rest: &str) -> Option<Result<Stored, HashError>> {
     let known = match method.split(':').next()? {
         "pbkdf2" | "scrypt" => true,
