@@ -125,7 +125,7 @@ async fn an_expired_session_makes_room_before_others(engine: Engine) {
     let first = login(&server).await.text("access_token");
     let second = login(&server).await.text("access_token");
     let sessions = server.get("/api/v1/accounts/sessions", &second).await;
-    let newest = sessions.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let newest = sessions.body["data"][1]["id"].as_str().unwrap().to_owned();
     database.execute(&format!("UPDATE sessions SET expires_at = 1 WHERE sid = '{newest}'")).await;
     assert_eq!(login(&server).await.status, 200);
     assert!(server.is_valid(&first).await, "only the expired one has ended");

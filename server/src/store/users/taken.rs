@@ -71,14 +71,19 @@ pub async fn existing_names(
     for (field, text, found) in
         [(Field::Username, Users::Username, &mut names), (Field::Email, Users::Email, &mut addresses)]
     {
-        for column in key_columns(field) {
+        let [unique, other] = key_columns(field);
+        for (column, is_unique) in [(unique, true), (other, false)] {
             let mut select = Query::select();
             select.columns([column, text]).from(Users::Table).and_where(Expr::col(column).is_in(keys.clone()));
             if let Some(id) = own_id {
                 select.and_where(Expr::col(Users::Id).ne(id));
             }
             let rows: Vec<(String, Option<String>)> = tx.fetch_varying(&select).await?;
-            found.extend(rows.into_iter().filter(|(key, text)| is_key(field, text, key)).map(|(key, _)| key));
+            found.extend(
+                rows.into_iter()
+                    .filter(|(key, text)| is_unique || is_key(field, text.as_deref(), key))
+                    .map(|(key, _)| key),
+            );
         }
     }
     Ok((names, addresses))
@@ -86,10 +91,10 @@ pub async fn existing_names(
 
 /// Whether the row's key belongs to its text. A server of release 0.2 that changes an address leaves the present key of
 /// the former one.
-fn is_key(field: Field, text: &Option<String>, key: &str) -> bool {
+fn is_key(field: Field, text: Option<&str>, key: &str) -> bool {
     let forms = match field {
-        Field::Username => text.as_deref().map(forms),
-        Field::Email => text.as_deref().map(forms_of_address),
+        Field::Username => text.map(forms),
+        Field::Email => text.map(forms_of_address),
     };
     forms.is_some_and(|forms| forms.contains(key))
 }
