@@ -272,6 +272,27 @@ mod tests {
     }
 
     #[test]
+    fn blanks_around_the_value_of_any_setting_do_not_count() {
+        let command = Cli::command();
+        let settings = command.find_subcommand("serve").unwrap().get_arguments();
+        let with = |flag: &str, value: &str| {
+            let args = parsed(&["sc-auth-server", "serve", flag, value], &[])?;
+            Ok::<_, String>(format!("{args:?}"))
+        };
+        // The blanks of a secret may belong to it.
+        for setting in settings.filter(|setting| setting.get_env().is_some() && !setting.is_hide_env_values_set()) {
+            let flag = format!("--{}", setting.get_long().unwrap());
+            let mut values: Vec<_> =
+                setting.get_default_values().iter().map(|value| value.to_str().unwrap().to_owned()).collect();
+            values.extend(setting.get_possible_values().iter().map(|value| value.get_name().to_owned()));
+            values.extend(["80", "1h", "40d", "direct", "https://a.test"].map(str::to_owned));
+            let value = values.into_iter().find(|value| !value.is_empty() && with(&flag, value).is_ok());
+            let value = value.unwrap_or_else(|| panic!("{flag}"));
+            assert_eq!(with(&flag, &format!(" {value} ")), with(&flag, &value), "{flag}");
+        }
+    }
+
+    #[test]
     fn the_minimum_length_of_a_password_is_not_above_the_maximum() {
         let policy =
             |min: &str| serve(&["--password-min-length", min, "--password-max-length", "64"]).password.policy();

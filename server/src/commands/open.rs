@@ -70,7 +70,7 @@ fn new_identity() -> String {
 pub async fn or_refuse(args: &DatabaseArgs, deployment: &DeploymentArgs) -> anyhow::Result<(Ready, Database)> {
     let database = args.resolve().map_err(anyhow::Error::msg)?;
     let file = deployment.load()?;
-    match open(&database, args.db_pool_size, file.expected().as_deref()).await? {
+    match open(&database, args.pool_size(), file.expected().as_deref()).await? {
         Opened::Ready(ready) => Ok((ready, database)),
         Opened::Held(held) => {
             let scauth = file.get().map(|deployment| deployment.name.clone()).unwrap_or_default();

@@ -14,6 +14,9 @@ use super::trimmed::{path, text, trimmed, word};
 use crate::files;
 use crate::store::{Database, PostgresServers, SessionAttrs};
 
+/// The least and the most connections to a database server.
+const POOL: (i64, i64) = (1, 100);
+
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
     /// Address of the database: sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or postgres://… [default:
@@ -48,9 +51,8 @@ pub struct DatabaseArgs {
     #[arg(long, env = settings::DB_NAME.name, value_parser = text(), value_name = "NAME")]
     pub db_name: Option<String>,
     /// Maximum number of connections to the database, of each pod. If the database server grants fewer, the pool shrinks.
-    #[arg(long, env = settings::DB_POOL_SIZE.name, default_value = settings::DB_POOL_SIZE.default, value_name = "NUMBER",
-        value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub db_pool_size: u32,
+    #[arg(long, env = settings::DB_POOL_SIZE.name, default_value = settings::DB_POOL_SIZE.default, value_parser = text(), value_name = "NUMBER")]
+    pub db_pool_size: String,
     /// Encryption of the connection, and verification of the server's certificate [default: as the URL says,
     /// otherwise preferred]
     #[arg(long, env = settings::DB_TLS.name, value_parser = word::<TlsMode>(), value_name = "MODE")]
@@ -61,6 +63,17 @@ pub struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
+    /// The maximum number of connections, 1 to 100. Release 0.2 ignored the variable, which other programs have too: its
+    /// value must not stop a server that started with it.
+    pub fn pool_size(&self) -> u32 {
+        let default = settings::DB_POOL_SIZE.default.parse().unwrap_or(POOL.0);
+        let size = self.db_pool_size.parse::<i64>().map_or(default, |size| size.clamp(POOL.0, POOL.1));
+        if size.to_string() != self.db_pool_size {
+            tracing::warn!("DB_POOL_SIZE is not a number from {} to {}: the server uses {size}", POOL.0, POOL.1);
+        }
+        u32::try_from(size).unwrap_or(1)
+    }
+
     /// # Errors
     /// A message that names the invalid setting, but never its value.
     pub fn resolve(&self) -> Result<Database, String> {
@@ -212,6 +225,23 @@ mod tests {
         assert_eq!(file("sqlite:file:/data/a.db"), Some(PathBuf::from("/data/a.db")));
         for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:a.db?mode=memory", "mysql://u:p@h/n"] {
             assert_eq!(file(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_size_of_the_pool_that_release_0_2_ignored_does_not_stop_the_start() {
+        for (given, size) in [
+            ("1", 1),
+            (" 20 ", 20),
+            ("0", 1),
+            ("-3", 1),
+            ("200", 100),
+            ("99999999999999999999", 8),
+            ("", 8),
+            ("auto", 8),
+        ] {
+            let flag = format!("--db-pool-size={given}");
+            assert_eq!(Harness::parse_from(["test", &flag]).database.pool_size(), size, "{given:?}");
         }
     }
 

@@ -163,7 +163,6 @@ mod tests {
             "DB_HOSTS",
             "DB_NAMES",
             "DB_POOL",
-            "DB_POOL_SIZE",
             "DB_TYPE",
             "DB_ENV",
             "DB_PATH",

@@ -14,7 +14,7 @@ use super::database::{DatabaseArgs, secret};
 use super::groups::{BootstrapArgs, DeploymentArgs, OpsArgs};
 use super::origin::Origin;
 use super::passwords::{HashArgs, PasswordArgs};
-use super::trimmed::{path, word};
+use super::trimmed::{path, trimmed, word};
 use super::values::{List, audiences, duration, issuer, listen, origins};
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::proxies::TrustedProxies;
@@ -73,7 +73,7 @@ pub struct TokenArgs {
     pub session_ttl: Option<Duration>,
     /// The most sessions of a user, 1 to 10000. A login beyond them ends the least recently used session that has no
     /// valid access token any more, or is refused with 429 if all have one.
-    #[arg(long, env = settings::MAX_SESSIONS.name, default_value = settings::MAX_SESSIONS.default, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=i64::from(MAX_SESSIONS_MAX)))]
+    #[arg(long, env = settings::MAX_SESSIONS.name, default_value = settings::MAX_SESSIONS.default, value_name = "COUNT", value_parser = trimmed(value_parser!(u32).range(1..=i64::from(MAX_SESSIONS_MAX))))]
     pub max_sessions: u32,
     /// Whether a refresh token can be used once (`rotating`) or until it expires (`reusable`) [default: reusable
     /// if legacy tokens are accepted or the database was taken over, otherwise rotating]
@@ -119,7 +119,7 @@ pub struct GuardArgs {
         long,
         env = settings::NAME_MIN_LENGTH.name,
         default_value = settings::NAME_MIN_LENGTH.default,
-        value_parser = clap::value_parser!(u16).range(1..=i64::from(NAME_MAX)),
+        value_parser = trimmed(value_parser!(u16).range(1..=i64::from(NAME_MAX))),
         value_name = "COUNT"
     )]
     pub name_min_length: u16,
@@ -139,11 +139,11 @@ pub struct GuardArgs {
     pub audit_retention: Duration,
     /// The most audit events to keep besides what Admins and commands do, 1000 to 1000000000. Refused logins and
     /// requests are deleted first, then what users do with their own accounts, the oldest first.
-    #[arg(long, env = settings::AUDIT_MAX_EVENTS.name, default_value = settings::AUDIT_MAX_EVENTS.default, value_name = "COUNT", value_parser = value_parser!(u64).range(1_000..=1_000_000_000))]
+    #[arg(long, env = settings::AUDIT_MAX_EVENTS.name, default_value = settings::AUDIT_MAX_EVENTS.default, value_name = "COUNT", value_parser = trimmed(value_parser!(u64).range(1_000..=1_000_000_000)))]
     pub audit_max_events: u64,
     /// While there are so many users, nobody can register; Admins can still create users [default: 200000 with an
     /// embedded database, otherwise no limit]
-    #[arg(long, env = settings::MAX_USERS.name, value_name = "COUNT", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, env = settings::MAX_USERS.name, value_name = "COUNT", value_parser = trimmed(value_parser!(u64).range(1..)))]
     pub max_users: Option<u64>,
 }
 

@@ -70,7 +70,7 @@ impl<'a> Start<'a> {
 
     /// Opens the database, if it is the expected one.
     pub async fn open(&self, database: &Database) -> anyhow::Result<Opened> {
-        open::open(database, self.args.database.db_pool_size, self.deployment.expected().as_deref()).await
+        open::open(database, self.args.database.pool_size(), self.deployment.expected().as_deref()).await
     }
 
     /// Migrates the schema to this version and builds the application. Do not drop it: a migration must finish. `stop`

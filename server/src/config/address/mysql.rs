@@ -9,23 +9,37 @@ use super::parameters::{ignore, mode, plain, switch};
 use super::parts::{Parsed, Parts, Problem, without_brackets};
 use crate::store::Database;
 
+/// The parameters for encryption, as [`plain`] returns them.
+const ENCRYPTION: [&str; 4] = ["sslmode", "ssl", "usessl", "tls"];
 const MODES: &str = "ssl-mode=DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
 
 pub fn parse(url: &str) -> Parsed {
     let parts = Parts::of(url).ok_or(Problem::Invalid)?;
     let [host] = parts.hosts.as_slice() else {
         return Err(Problem::Parameter(
-            "an address of MySQL has one host; for several servers, use the address of a proxy before them".into(),
+            "an address of MySQL has one host; for several servers, put a proxy in front of them".into(),
         ));
     };
     let mut options = MySqlConnectOptions::from_str(&parts.with_host(host)).map_err(|_| Problem::Invalid)?;
     let host = without_brackets(options.get_host()).to_owned();
     options = options.host(&host);
+    if let Some(mode) = strictest(&parts)? {
+        options = options.ssl_mode(mysql_mode(mode));
+    }
     let mut warnings = Vec::new();
     for (name, value) in &parts.parameters {
         options = apply(options, name, value, &mut warnings)?;
     }
     Ok((Database::MySql(Box::new(options)), warnings))
+}
+
+/// The strictest mode of encryption that a parameter asks for, in whatever order they are.
+fn strictest(parts: &Parts<'_>) -> Result<Option<TlsMode>, Problem> {
+    let mut strictest = None;
+    for (name, value) in parts.parameters.iter().filter(|(name, _)| ENCRYPTION.contains(&plain(name).as_str())) {
+        strictest = strictest.max(Some(encryption(name, value)?));
+    }
+    Ok(strictest)
 }
 
 fn apply(
@@ -35,7 +49,7 @@ fn apply(
     warnings: &mut Vec<String>,
 ) -> Result<MySqlConnectOptions, Problem> {
     Ok(match plain(name).as_str() {
-        "sslmode" | "ssl" | "usessl" | "tls" => options.ssl_mode(mysql_mode(encryption(name, value)?)),
+        name if ENCRYPTION.contains(&name) => options,
         "sslca" => options.ssl_ca(value),
         "sslcert" => options.ssl_client_cert(value),
         "sslkey" => options.ssl_client_key(value),
@@ -52,7 +66,7 @@ fn apply(
         }
         "collation" if value.starts_with("utf8mb4_") && value.chars().all(is_of_a_name) => options.collation(value),
         "collation" => {
-            warnings.push(format!("the parameter {name} is ignored: it is none of utf8mb4"));
+            warnings.push(format!("the parameter {name} is ignored: it is not a utf8mb4 collation"));
             options
         }
         "timezone" | "servertimezone" => {
@@ -127,6 +141,23 @@ mod tests {
         ] {
             let mode: MySqlSslMode = options(&format!("mysql://u:p@h/n?{parameter}")).get_ssl_mode();
             assert_eq!(format!("{mode:?}"), expected, "{parameter}");
+        }
+    }
+
+    #[test]
+    fn the_strictest_wish_for_encryption_counts_in_any_order_and_case() {
+        for (wishes, expected) in [
+            (&["sslMode=VERIFY_IDENTITY", "useSSL=true"][..], "VerifyIdentity"),
+            (&["ssl-mode=verify_identity", "usessl=false", "SSL=true"], "VerifyIdentity"),
+            (&["SSL_MODE=DISABLED", "tls=true", "ssl=1"], "VerifyIdentity"),
+            (&["ssl-mode=VERIFY_CA", "tls=skip-verify", "ssl-mode=PREFERRED"], "VerifyCa"),
+            (&["sslmode=preferred", "useSSL=false"], "Preferred"),
+            (&["tls=false", "useSSL=false"], "Disabled"),
+        ] {
+            for parameters in super::super::permutations(wishes) {
+                let mode: MySqlSslMode = options(&format!("mysql://u:p@h/n?{parameters}")).get_ssl_mode();
+                assert_eq!(format!("{mode:?}"), expected, "{parameters}");
+            }
         }
     }
 

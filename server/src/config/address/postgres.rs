@@ -15,30 +15,44 @@ const MODES: &str = "sslmode=disable, prefer, require, verify-ca or verify-full"
 pub fn parse(url: &str) -> Parsed {
     let parts = Parts::of(url).ok_or(Problem::Invalid)?;
     let hosts = hosts(&parts)?;
+    let encryption = strictest(&parts)?;
     let mut warnings = Vec::new();
     let mut servers = Vec::new();
     for (host, port) in &hosts {
         warnings.clear();
-        let mut options = PgConnectOptions::from_str(&parts.with_host(host)).map_err(|_| Problem::Invalid)?;
+        let mut options = PgConnectOptions::from_str(&with_options(&parts, host)).map_err(|_| Problem::Invalid)?;
         options = options.extra_float_digits(None);
+        if let Some(mode) = encryption {
+            options = options.ssl_mode(mode);
+        }
         if options.get_socket().is_none() {
             let host = without_brackets(options.get_host()).to_owned();
             options = options.host(&host);
         }
         for (name, value) in &parts.parameters {
-            options = apply(options, name, value, &parts, &mut warnings)?;
+            options = apply(options, name, value, &mut warnings)?;
         }
         servers.push(match port {
             Some(port) => options.port(*port),
             None => options,
         });
     }
-    let needs = needs(&parts, servers.len())?;
+    let needs = needs(&parts, servers.len(), &mut warnings);
     Ok((Database::Postgres(Arc::new(PostgresServers::new(servers, needs))), warnings))
 }
 
+/// The last value of a parameter, whose name is given as [`plain`] returns it.
 fn value_of<'a>(parts: &'a Parts<'_>, wanted: &str) -> Option<&'a str> {
-    parts.parameters.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+    parts.parameters.iter().rev().find(|(name, _)| plain(name) == wanted).map(|(_, value)| value.as_str())
+}
+
+/// The URL with one host and with the parameters `options`, whose value the library passes on unchanged only from a URL.
+fn with_options(parts: &Parts<'_>, host: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (_, value) in parts.parameters.iter().filter(|(name, _)| name.eq_ignore_ascii_case("options")) {
+        query.append_pair("options", value);
+    }
+    format!("{}?{}", parts.with_host(host), query.finish())
 }
 
 /// The hosts of the URL or of the parameter `host`, with their ports if the parameter `port` names them.
@@ -67,15 +81,49 @@ fn as_in_a_url(host: &str) -> String {
 }
 
 /// With several hosts, the one that accepts writes is the only one of use.
-fn needs(parts: &Parts<'_>, hosts: usize) -> Result<SessionAttrs, Problem> {
-    match value_of(parts, "target_session_attrs").or_else(|| value_of(parts, "targetServerType")).map(plain).as_deref()
-    {
-        Some("readwrite" | "primary" | "master") => Ok(SessionAttrs::ReadWrite),
-        None if hosts > 1 => Ok(SessionAttrs::ReadWrite),
-        Some("any") | None => Ok(SessionAttrs::Any),
-        Some(_) => Err(Problem::Parameter(
-            "target_session_attrs must be read-write, primary or any: the server has to write".into(),
-        )),
+fn needs(parts: &Parts<'_>, hosts: usize, warnings: &mut Vec<String>) -> SessionAttrs {
+    let default = if hosts > 1 { SessionAttrs::ReadWrite } else { SessionAttrs::Any };
+    let given = value_of(parts, "targetsessionattrs").or_else(|| value_of(parts, "targetservertype"));
+    match given.map(plain).as_deref() {
+        Some("readwrite" | "primary" | "master") => SessionAttrs::ReadWrite,
+        Some("any") => SessionAttrs::Any,
+        None => default,
+        // Release 0.2 ignored the parameter.
+        Some(_) => {
+            warnings.push(
+                "the value of target_session_attrs is ignored: the server has to write; use read-write, primary or any"
+                    .into(),
+            );
+            default
+        }
+    }
+}
+
+/// The strictest mode of encryption that a parameter asks for, in whatever order they are.
+fn strictest(parts: &Parts<'_>) -> Result<Option<PgSslMode>, Problem> {
+    let mut strictest = None;
+    for (name, value) in &parts.parameters {
+        let asked = match plain(name).as_str() {
+            "sslmode" => Some(encryption(value)?),
+            // As in libpq, for addresses of JDBC.
+            "ssl" if switch(value) == Some(true) => Some(PgSslMode::Require),
+            // The certificates of the system: the library has those of the well-known authorities.
+            "sslrootcert" if value == "system" => Some(PgSslMode::VerifyFull),
+            _ => None,
+        };
+        strictest = strictest.into_iter().chain(asked).max_by_key(strictness);
+    }
+    Ok(strictest)
+}
+
+const fn strictness(mode: &PgSslMode) -> u8 {
+    match mode {
+        PgSslMode::Disable => 0,
+        PgSslMode::Allow => 1,
+        PgSslMode::Prefer => 2,
+        PgSslMode::Require => 3,
+        PgSslMode::VerifyCa => 4,
+        PgSslMode::VerifyFull => 5,
     }
 }
 
@@ -83,22 +131,16 @@ fn apply(
     options: PgConnectOptions,
     name: &str,
     value: &str,
-    parts: &Parts<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<PgConnectOptions, Problem> {
     if let Some(key) = name.strip_prefix("options[").and_then(|name| name.strip_suffix(']')) {
         return Ok(options.options([(key, value)]));
     }
     Ok(match plain(name).as_str() {
-        "host" | "hostaddr" | "port" | "targetsessionattrs" | "targetservertype" => options,
-        "sslmode" => options.ssl_mode(encryption(value)?),
-        // As in libpq, for addresses of JDBC.
-        "ssl" if value_of(parts, "sslmode").is_none() && switch(value) == Some(true) => {
-            options.ssl_mode(PgSslMode::Require)
-        }
+        // They are read before.
+        "host" | "hostaddr" | "port" | "targetsessionattrs" | "targetservertype" | "sslmode" | "options" => options,
         "ssl" if switch(value).is_some() => options,
-        // The certificates of the system: the library has those of the well-known authorities.
-        "sslrootcert" if value == "system" => options.ssl_mode(PgSslMode::VerifyFull),
+        "sslrootcert" if value == "system" => options,
         "sslrootcert" | "sslca" => options.ssl_root_cert(value),
         "sslcert" => options.ssl_client_cert(value),
         "sslkey" => options.ssl_client_key(value),
@@ -109,7 +151,6 @@ fn apply(
         "user" => options.username(value),
         "password" => options.password(value),
         "applicationname" => options.application_name(value),
-        "options" => options.options(flags(value)),
         "clientencoding" => {
             if plain(value) != "utf8" {
                 warnings.push(format!("the parameter {name} is ignored: the encoding is always UTF8"));
@@ -137,13 +178,6 @@ pub const fn postgres_mode(mode: TlsMode) -> PgSslMode {
         TlsMode::VerifyCa => PgSslMode::VerifyCa,
         TlsMode::VerifyIdentity => PgSslMode::VerifyFull,
     }
-}
-
-/// The pairs of `-c name=value` in `options`.
-fn flags(value: &str) -> Vec<(String, String)> {
-    let words = value.split_whitespace().filter(|word| *word != "-c");
-    let words = words.map(|word| word.strip_prefix("--").or_else(|| word.strip_prefix("-c")).unwrap_or(word));
-    words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn encryption(value: &str) -> Result<PgSslMode, Problem> {
@@ -216,11 +250,41 @@ mod tests {
     }
 
     #[test]
-    fn options_are_passed_on() {
-        let servers = servers("postgres://u:p@h/n?options=-c%20search_path%3Dx%20--work_mem%3D1MB&options[a.b]=c");
-        let options = servers.hosts[0].get_options().unwrap().to_owned();
-        for part in ["search_path=x", "work_mem=1MB", "a.b=c"] {
-            assert!(options.contains(part), "{options}");
+    fn the_strictest_wish_for_encryption_counts_in_any_order_and_case() {
+        for (wishes, expected) in [
+            (&["sslMode=verify-full", "ssl=true"][..], "VerifyFull"),
+            (&["sslmode=verify-full", "SSL=true", "sslmode=disable"], "VerifyFull"),
+            (&["sslrootcert=system", "ssl=true", "ssl_mode=require"], "VerifyFull"),
+            (&["SSLMODE=verify-ca", "ssl=true", "sslmode=prefer"], "VerifyCa"),
+            (&["sslmode=disable", "ssl=true"], "Require"),
+            (&["sslmode=require", "ssl=false", "sslmode=allow"], "Require"),
+            (&["sslmode=allow", "sslmode=disable"], "Allow"),
+        ] {
+            for parameters in super::super::permutations(wishes) {
+                let servers = servers(&format!("postgres://u:p@h,i/n?{parameters}"));
+                for host in &servers.hosts {
+                    assert_eq!(format!("{:?}", host.get_ssl_mode()), expected, "{parameters}");
+                }
+            }
         }
+    }
+
+    #[test]
+    fn options_are_passed_on_unchanged() {
+        let options = |url: &str| servers(url).hosts[0].get_options().unwrap().to_owned();
+        let given =
+            options("postgres://u:p@h/n?options=-c%20search_path%3Da%5C%20b%20-B%201&options[a.b]=c&options=-e");
+        assert_eq!(given, r"-c search_path=a\ b -B 1 -e -c a.b=c");
+    }
+
+    #[test]
+    fn a_parameter_that_asks_for_a_standby_is_ignored() {
+        for value in ["standby", "prefer-standby", "read-only"] {
+            let (database, warnings) = parse(&format!("postgres://u:p@h/n?Target_Session_Attrs={value}")).unwrap();
+            assert!(warnings.concat().contains("target_session_attrs"), "{warnings:?}");
+            assert!(matches!(database, Database::Postgres(servers) if servers.needs == SessionAttrs::Any), "{value}");
+        }
+        let several = servers("postgres://u:p@a,b/n?target_session_attrs=standby");
+        assert_eq!(several.needs, SessionAttrs::ReadWrite);
     }
 }
