@@ -18,6 +18,8 @@ pub fn verdict(number: u16, message: &str) -> Option<Verdict> {
         1021 | 1114 => Trouble(Reason::DiskFull),
         // "Got error 28 from storage engine", and others that name the system's error.
         1030 if message.contains("error 28") => Trouble(Reason::DiskFull),
+        // "Can't create table (errno: 150 "Foreign key constraint is incorrectly formed")" is a bug.
+        1005 | 1025 if message.contains("errno: 150") => return None,
         // Files that cannot be created, opened, read, written, locked or renamed.
         1003..=1006 | 1009..=1019 | 1023..=1030 | 1085 | 1180 | 1810 | 1811 => Trouble(Reason::DiskError),
         // Crashed or damaged tables and indexes; lost table spaces.
@@ -37,7 +39,6 @@ pub fn verdict(number: u16, message: &str) -> Option<Verdict> {
         1047
         | 1053
         | 1077..=1080
-        | 1105
         | 1152
         | 1156..=1161
         | 1184
@@ -97,8 +98,13 @@ mod tests {
             }
         }
         // A duplicate key, a syntax error, an unknown column and a value that is too long are bugs.
-        for number in [1022, 1062, 1064, 1054, 1406] {
+        for number in [1022, 1105, 1062, 1064, 1054, 1406] {
             assert_eq!(verdict(number, ""), None, "{number}");
+        }
+        let errno = |number: u16| format!("Can't create table `n`.`t` (errno: {number} \"why\")");
+        for code in [1005, 1025] {
+            assert_eq!(verdict(code, &errno(150)), None, "{code}");
+            assert_eq!(verdict(code, &errno(13)), Some(Trouble(Reason::DiskError)), "{code}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The SQLSTATE codes of PostgreSQL, and of poolers before it.
+//! The SQLSTATE codes of PostgreSQL, and of poolers in front of it.
 
 use sc_auth_contract::status::TroubleReason as Reason;
 
@@ -21,14 +21,16 @@ pub fn verdict(code: &str, message: &str) -> Option<Verdict> {
         "25006" => Trouble(Reason::ReadOnly),
         "53100" => Trouble(Reason::DiskFull),
         "53300" => Trouble(Reason::TooManyConnections),
-        // Another client of the pooler may need the connection first, or has left it in a transaction.
-        "25P03" | "25P04" | "40003" | "57014" => Trouble(Reason::Unreachable),
+        // Timeouts of an idle transaction, of a transaction and of a statement, whose code is also that of a cancelled
+        // statement; whether a transaction was completed is unknown.
+        "25P03" | "25P04" | "57014" | "40003" => Trouble(Reason::Unreachable),
+        // The others of this class are bugs of the server, which no retry repairs.
         "XX001" | "XX002" => Trouble(Reason::Corrupt),
         // Privileges, user and password, a missing database.
         "42501" | "3D000" => Trouble(Reason::AccessDenied),
         "22021" | "22P05" => Unstorable,
         _ => match code.get(..2)? {
-            "08" | "XX" => Trouble(Reason::Unreachable),
+            "08" => Trouble(Reason::Unreachable),
             "28" => Trouble(Reason::AccessDenied),
             "53" => Trouble(Reason::LimitReached),
             "58" => Trouble(Reason::DiskError),
@@ -52,14 +54,14 @@ mod tests {
             (&["58000", "58030", "58P01"], Reason::DiskError),
             (&["XX001", "XX002"], Reason::Corrupt),
             (&["28000", "28P01", "3D000", "42501"], Reason::AccessDenied),
-            (&["08000", "08006", "08P01", "57P01", "57P03", "57P05", "57014", "25P03", "XX000"], Reason::Unreachable),
+            (&["08000", "08006", "08P01", "57P01", "57P03", "57P05", "57014", "25P03"], Reason::Unreachable),
         ] {
             for code in codes {
                 assert_eq!(verdict(code, ""), Some(Trouble(expected)), "{code}");
             }
         }
-        // A duplicate key, a syntax error, a missing table and a value that is too long are bugs.
-        for code in ["23505", "42601", "42P01", "22001", "0A000", "57000"] {
+        // A duplicate key, a syntax error, a missing table, a value that is too long and an internal error are bugs.
+        for code in ["23505", "42601", "42P01", "22001", "0A000", "57000", "XX000"] {
             assert_eq!(verdict(code, ""), None, "{code}");
         }
     }
