@@ -58,7 +58,7 @@ pub use migrate::{Origin, Plan};
 pub use old_tokens::Revoked;
 pub use parties::Party;
 use pool::Pool;
-use record::Record;
+use record::LastTrouble;
 pub use roles::{Role, RoleInfo};
 use same_database::SameDatabase;
 use same_file::SameFile;
@@ -110,7 +110,7 @@ pub struct Store {
     has_old_tables: Arc<AtomicBool>,
     same: SameDatabase,
     file: SameFile,
-    record: Arc<Record>,
+    record: Arc<LastTrouble>,
 }
 
 /// Renders a statement in the dialect of the engine and runs it; the first argument is an enum of pools or
@@ -145,6 +145,10 @@ impl<T> AnyRow for T where
     T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, MySqlRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
 {
 }
+
+/// How often connections are replaced while the database accepts no writes. Replacing them all for each statement would
+/// be a load of its own, which clients could cause.
+const RENEW: Duration = Duration::from_secs(2);
 
 /// The delays before a statement that the engine aborted is sent again.
 fn backoff() -> ExponentialBuilder {
@@ -208,12 +212,12 @@ impl Store {
     ) -> Result<Vec<R>, StoreError> {
         let once = || async {
             on_engine!(Pools, &self.pool, statement, |sql, values, pool| {
-                let mut lease = pool.acquire().await?;
-                lease.start().await?;
+                let mut connection = pool.acquire().await?;
+                connection.start().await?;
                 let query = sqlx::query_as_with(AssertSqlSafe(sql), values);
-                let query = query.persistent(persistent && lease.keeps_statements());
-                let result = query.fetch_all(lease.connection()?).await;
-                Ok(lease.finish(result).await?)
+                let query = query.persistent(persistent && connection.keeps_statements());
+                let result = query.fetch_all(connection.inner()?).await;
+                Ok(connection.finish(result).await?)
             })
         };
         let rows = self.attempt(once).await?;
@@ -235,12 +239,12 @@ impl Store {
         let once = || async {
             self.file.check()?;
             on_engine!(Pools, &self.pool, statement, |sql, values, pool| {
-                let mut lease = pool.acquire().await?;
-                lease.start().await?;
+                let mut connection = pool.acquire().await?;
+                connection.start().await?;
                 let query = sqlx::query_with(AssertSqlSafe(sql), values);
-                let query = query.persistent(persistent && lease.keeps_statements());
-                let result = query.execute(lease.connection()?).await;
-                Ok(lease.finish(result).await?.rows_affected())
+                let query = query.persistent(persistent && connection.keeps_statements());
+                let result = query.execute(connection.inner()?).await;
+                Ok(connection.finish(result).await?.rows_affected())
             })
         };
         let count = self.attempt(once).await?;
@@ -258,7 +262,7 @@ impl Store {
             true => true,
             false if error.blames_connection() && !is_renewed => {
                 is_renewed = true;
-                self.renew();
+                self.renew(if error.has_lost_statement() { Duration::ZERO } else { RENEW });
                 true
             }
             false => false,
@@ -271,16 +275,17 @@ impl Store {
         result
     }
 
-    /// Uses no connection again that is open now. A pool may otherwise keep connections to a server that was demoted.
-    fn renew(&self) {
+    /// Uses no connection again that is as old as one that failed: a pool may otherwise keep connections to a server that
+    /// was demoted. Not more often than once in `pause`.
+    fn renew(&self, pause: Duration) {
         // If the file is removed, open handles are the only way to its data.
         if self.file.check().is_err() {
             return;
         }
         match &self.pool {
-            Pools::Sqlite(pool) => pool.renew(),
-            Pools::MySql(pool) => pool.renew(),
-            Pools::Postgres(pool) => pool.renew(),
+            Pools::Sqlite(pool) => pool.renew(pause),
+            Pools::MySql(pool) => pool.renew(pause),
+            Pools::Postgres(pool) => pool.renew(pause),
         }
     }
 }

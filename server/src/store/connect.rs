@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tokio::time::{Instant, sleep};
 
 use super::pool::{Driver, MySqlServer, Pool, Rules};
-use super::record::Record;
+use super::record::LastTrouble;
 use super::same_database::SameDatabase;
 use super::same_file::SameFile;
 use super::{Contents, Database, Engine, Pools, Store, StoreError};
@@ -49,7 +49,7 @@ impl Store {
     }
 
     fn of(pool: Pools, same: SameDatabase, file: SameFile) -> Self {
-        Self { pool, has_old_tables: Arc::default(), same, file, record: Arc::new(Record::default()) }
+        Self { pool, has_old_tables: Arc::default(), same, file, record: Arc::new(LastTrouble::default()) }
     }
 
     /// The contents of a database, over a separate connection that writes nothing. A file that does not exist counts as

@@ -8,6 +8,7 @@ use sc_auth_contract::status::TroubleReason;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
+use super::pool::PoolError;
 use super::trouble::{self, Verdict};
 
 /// A column whose values are unique among all users.
@@ -54,8 +55,8 @@ pub enum StoreError {
     Unstorable(#[source] Cause),
     /// A new database whose encoding lacks most characters.
     #[error(
-        "the database has the encoding {0}, which cannot store every name; create it anew with UTF8: CREATE DATABASE name \
-         ENCODING 'UTF8' TEMPLATE template0"
+        "the database has the encoding {0}, which cannot store every name; create the database again with \
+         encoding UTF8: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
     )]
     Encoding(String),
     /// MySQL's `caching_sha2_password` requires TLS.
@@ -116,19 +117,20 @@ impl StoreError {
     /// What it says about the database; `None` if the database is well.
     pub fn trouble(&self) -> Option<TroubleReason> {
         match self {
-            Self::Unavailable(cause) => match trouble::of(&cause.0) {
-                Some(Verdict::Trouble(reason)) => Some(reason),
-                _ => Some(TroubleReason::Unreachable),
-            },
+            Self::Unavailable(cause) => Some(cause.reason()),
             Self::Denied(_) | Self::Unencrypted => Some(TroubleReason::AccessDenied),
             Self::Transient(_) | Self::LostStatement(_) => Some(TroubleReason::Unreachable),
             _ => None,
         }
     }
 
+    pub const fn has_lost_statement(&self) -> bool {
+        matches!(self, Self::LostStatement(_))
+    }
+
     /// Whether another connection may not have the problem.
     pub fn blames_connection(&self) -> bool {
-        matches!(self, Self::LostStatement(_)) || self.trouble() == Some(TroubleReason::ReadOnly)
+        self.has_lost_statement() || self.trouble() == Some(TroubleReason::ReadOnly)
     }
 
     /// No row has a text that the database cannot store.
@@ -137,20 +139,32 @@ impl StoreError {
     }
 }
 
-/// An error of the library, in our words: PostgreSQL's own adds a line of its source.
+/// An error of the library or the pool, in our words: PostgreSQL's own adds a line of its source.
 #[derive(Debug)]
-pub struct Cause(sqlx::Error);
+pub struct Cause(PoolError);
 
 impl Cause {
     /// Whether a retry may help. It does not if the certificate was refused, which rustls reports as invalid data.
     pub fn is_temporary(&self) -> bool {
         match &self.0 {
-            sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::InvalidData,
-            sqlx::Error::PoolTimedOut => true,
-            error => {
+            PoolError::Busy { .. } => true,
+            PoolError::Closed => false,
+            PoolError::Database(sqlx::Error::Io(error)) => error.kind() != std::io::ErrorKind::InvalidData,
+            PoolError::Database(error) => {
                 let is_standby = trouble::of(error) == Some(Verdict::Trouble(TroubleReason::ReadOnly));
                 is_standby || trouble::is_of_capacity(error) || trouble::is_starting(error)
             }
+        }
+    }
+
+    fn reason(&self) -> TroubleReason {
+        let of_error = || match &self.0 {
+            PoolError::Database(error) => trouble::of(error),
+            PoolError::Busy { .. } | PoolError::Closed => None,
+        };
+        match (self.0.reason(), of_error()) {
+            (Some(reason), _) | (None, Some(Verdict::Trouble(reason))) => reason,
+            _ => TroubleReason::Unreachable,
         }
     }
 }
@@ -158,12 +172,11 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            sqlx::Error::Database(error) => {
+            PoolError::Database(sqlx::Error::Database(error)) => {
                 let code = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
                 let code = code.map(|number| number.to_string()).or_else(|| error.code().map(Into::into));
                 write!(formatter, "the database says: {} ({})", error.message(), code.unwrap_or_default())
             }
-            sqlx::Error::PoolTimedOut => formatter.write_str("it did not answer in time, or all connections were busy"),
             error => error.fmt(formatter),
         }
     }
@@ -172,8 +185,17 @@ impl fmt::Display for Cause {
 impl Error for Cause {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            sqlx::Error::Database(_) | sqlx::Error::PoolTimedOut => None,
+            PoolError::Database(sqlx::Error::Database(_)) => None,
             error => error.source(),
+        }
+    }
+}
+
+impl From<PoolError> for StoreError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Database(error) => error.into(),
+            PoolError::Busy { .. } | PoolError::Closed => Self::Unavailable(Cause(error)),
         }
     }
 }
@@ -181,20 +203,26 @@ impl Error for Cause {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Configuration(problem) if problem.to_string().starts_with("RSA auth") => Self::Unencrypted,
+            sqlx::Error::Configuration(problem) if is_unencrypted(problem.as_ref()) => Self::Unencrypted,
             sqlx::Error::Database(database) if database.is_unique_violation() => match taken(database.as_ref()) {
                 Some(field) => Self::Taken(field),
-                None => Self::Other(Cause(error)),
+                None => Self::Other(Cause(error.into())),
             },
             _ => Self::judged(trouble::of(&error), error),
         }
     }
 }
 
+/// Whether the library lacks what a password over a plain connection needs. It has only a text for it, which a test
+/// compares.
+fn is_unencrypted(problem: &(dyn Error + 'static)) -> bool {
+    problem.to_string().starts_with("RSA auth")
+}
+
 impl StoreError {
     fn judged(verdict: Option<Verdict>, error: sqlx::Error) -> Self {
         let lacks_privilege = is_about_privileges(&error);
-        let cause = Cause(error);
+        let cause = Cause(error.into());
         match verdict {
             Some(Verdict::Retry) => Self::Transient(cause),
             Some(Verdict::LostStatement) => Self::LostStatement(cause),

@@ -1,27 +1,33 @@
-//! Connections that are used again. In contrast to sqlx's own pool, this one opens as many as the server grants, drops
-//! all that are older than a failover, knows several addresses of one database, and reports why it has no connection.
+//! A pool of database connections. It replaces that of sqlx, which cannot
+//! - wait for a connection in use when the server refuses one more: PostgreSQL is asked again until the caller's time is
+//!   up, MySQL's refusal is returned at once, and the number of connections is fixed;
+//! - return why the last attempt to connect failed, instead of a timeout;
+//! - choose among several servers, or connect again with other parameters.
 
 mod driver;
-mod lease;
+mod error;
+mod grow;
 mod mysql;
+mod pooled;
 mod postgres;
 mod shared;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::same_database::SameDatabase;
-use super::trouble;
 pub use driver::Driver;
-pub use lease::Lease;
+pub use error::PoolError;
 pub use mysql::MySqlServer;
+pub use pooled::PooledConnection;
 pub use shared::Rules;
-use shared::{CLOSE, Shared, State, close_later};
+use shared::{CLOSE, Shared};
 
 /// The delays between attempts to connect to a server that starts, or that has no free connection for anybody.
 const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
@@ -40,17 +46,7 @@ impl<D: Driver> Clone for Pool<D> {
 
 impl<D: Driver> Pool<D> {
     pub fn new(target: D::Target, rules: Rules, same: SameDatabase) -> Self {
-        let state = State {
-            idle: Vec::new(),
-            open: 0,
-            limit: rules.size,
-            grow_at: Instant::now(),
-            fresh_since: None,
-            is_closed: false,
-        };
-        let places = Arc::new(Semaphore::new(rules.size as usize));
-        let shared = Shared { rules, same, target: RwLock::new(target), places, state: Mutex::new(state) };
-        let pool = Self(Arc::new(shared));
+        let pool = Self(Arc::new(Shared::new(target, rules, same)));
         if rules.idle.is_some() || rules.lifetime.is_some() {
             tokio::spawn(reap(Arc::downgrade(&pool.0)));
         }
@@ -62,51 +58,63 @@ impl<D: Driver> Pool<D> {
         *self.0.target.write().unwrap_or_else(PoisonError::into_inner) = target;
     }
 
-    /// From now on, no connection that is open now is used again.
-    pub fn renew(&self) {
-        let old = {
-            let mut state = self.0.lock();
+    /// After a connection failed because of its server: uses none again that is open now. Does nothing if that one was
+    /// created before the last time, or if the last time was less than `pause` ago, since new ones fail too.
+    pub fn renew(&self, pause: Duration) {
+        let mut state = self.0.lock();
+        let Some(failed) = state.failed.take() else { return };
+        if !state.fresh_since.is_some_and(|since| failed <= since || since.elapsed() < pause) {
             state.fresh_since = Some(Instant::now());
-            let old = std::mem::take(&mut state.idle);
-            state.open = state.open.saturating_sub(u32::try_from(old.len()).unwrap_or(u32::MAX));
-            old
-        };
-        old.into_iter().for_each(close_later);
+            self.0.discard(&mut state, |_, _| true);
+        }
     }
 
     /// The numbers of open and of idle connections.
     pub fn count(&self) -> (u32, usize) {
-        let state = self.0.lock();
-        (state.open, state.idle.len())
+        self.0.count()
     }
 
     /// A connection that has just answered.
     ///
     /// # Errors
-    /// Why there is none.
-    pub async fn acquire(&self) -> Result<Lease<D>, sqlx::Error> {
+    /// The reason why no connection is available.
+    pub async fn acquire(&self) -> Result<PooledConnection<D>, PoolError> {
         let deadline = Instant::now() + self.0.rules.wait;
         let mut delay = RETRY.0;
+        let mut last = None;
         loop {
-            self.0.grow();
-            let place = Arc::clone(&self.0.places).acquire_owned();
-            let Ok(place) = timeout_at(deadline, place).await else { return Err(sqlx::Error::PoolTimedOut) };
-            let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
-            let lease = timeout_at(deadline, self.0.idle_or_new()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-            let error = match lease {
-                Ok(link) => return Ok(Lease::new(link, Arc::clone(&self.0), place)),
-                Err(error) => error,
+            let permit = Arc::clone(&self.0.permits).acquire_owned();
+            let Ok(permit) = timeout_at(deadline, permit).await else {
+                return Err(last.unwrap_or_else(|| self.busy()));
             };
-            if trouble::is_of_capacity(&error) && self.0.shrink(place, &error) {
-                continue;
+            let permit = permit.map_err(|_| PoolError::Closed)?;
+            let error = match timeout_at(deadline, self.0.idle_or_new()).await {
+                Ok(Ok(connection)) => return Ok(PooledConnection::new(connection, Arc::clone(&self.0), permit)),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(last.unwrap_or_else(|| driver::timed_out().into())),
+            };
+            if error.is_of_capacity() {
+                if self.0.shrink(permit, &error) {
+                    last = Some(error);
+                    continue;
+                }
+            } else {
+                // Another caller may connect, and learn why that fails, while this one waits.
+                drop(permit);
             }
-            let is_worth_a_wait = self.0.rules.is_patient && is_worth_a_wait(&error);
+            let is_worth_a_wait = self.0.rules.is_patient && error.is_worth_a_wait();
             if !is_worth_a_wait || Instant::now() + delay >= deadline {
                 return Err(error);
             }
+            last = Some(error);
             sleep(delay).await;
             delay = Ord::min(delay * 2, RETRY.1);
         }
+    }
+
+    fn busy(&self) -> PoolError {
+        let granted = self.0.lock().limit;
+        PoolError::Busy { granted, is_shrunk: granted < self.0.rules.size }
     }
 
     /// Waits for all connections to come back, and closes them.
@@ -116,22 +124,15 @@ impl<D: Driver> Pool<D> {
             state.is_closed = true;
             state.limit
         };
-        let all = self.0.places.acquire_many(limit).await;
-        self.0.places.close();
+        // Callers that wait get their permits first, and then notice that the pool is closed.
+        let all = self.0.permits.acquire_many(limit).await;
+        self.0.permits.close();
         drop(all);
         let idle = std::mem::take(&mut self.0.lock().idle);
-        for link in idle {
-            let _ = tokio::time::timeout(CLOSE, link.connection.close()).await;
+        for connection in idle {
+            let _ = timeout(CLOSE, connection.inner.close()).await;
         }
         self.0.lock().open = 0;
-    }
-}
-
-/// Whether a server that does not accept a connection may do so in a moment.
-fn is_worth_a_wait(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-        error => trouble::is_of_capacity(error) || trouble::is_starting(error),
     }
 }
 
@@ -140,12 +141,6 @@ async fn reap<D: Driver>(pool: Weak<Shared<D>>) {
     loop {
         sleep(REAP).await;
         let Some(shared) = pool.upgrade() else { return };
-        let mut state = shared.lock();
-        let (idle, old): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut state.idle).into_iter().partition(|link| shared.is_usable(&state, link));
-        state.open = state.open.saturating_sub(u32::try_from(old.len()).unwrap_or(u32::MAX));
-        state.idle = idle;
-        drop(state);
-        old.into_iter().for_each(close_later);
+        shared.discard(&mut shared.lock(), |state, connection| !shared.is_usable(state, connection));
     }
 }

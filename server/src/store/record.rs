@@ -13,9 +13,9 @@ use crate::logging;
 const SMALL: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
-pub struct Record(Mutex<Option<(Trouble, Instant)>>);
+pub struct LastTrouble(Mutex<Option<(Trouble, Instant)>>);
 
-impl Record {
+impl LastTrouble {
     pub fn get(&self) -> Option<Trouble> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(trouble, _)| trouble.clone())
     }

@@ -12,7 +12,6 @@ pub(super) struct SameDatabase {
     has_strayed: Arc<AtomicBool>,
 }
 
-/// Reads the identity.
 pub(super) const SELECT: &str = "SELECT identity FROM sc_auth_identity WHERE id = 1";
 
 impl SameDatabase {

@@ -1,6 +1,6 @@
 //! Where a database is: its address, and a short name for one that has no identity yet.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -15,19 +15,35 @@ use sqlx::sqlite::SqliteConnectOptions;
 const OLD: &str = "legacy-";
 
 /// A database, and how to connect to it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Database {
     Sqlite(Box<SqliteConnectOptions>),
     MySql(Box<MySqlConnectOptions>),
     Postgres(Arc<PostgresServers>),
 }
 
-/// One PostgreSQL server, or several that are tried one after the other.
-#[derive(Debug)]
+/// One PostgreSQL server, or several of which the first that fits is used.
 pub struct PostgresServers {
     pub hosts: Vec<PgConnectOptions>,
     pub needs: SessionAttrs,
     pub(super) hints: Hints,
+}
+
+/// By hand, since the library's options print the password.
+impl fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(options) => write!(formatter, "sqlite:{}", options.get_filename().display()),
+            Self::MySql(options) => {
+                let name = options.get_database().unwrap_or_default();
+                write!(formatter, "mysql://{}:{}/{name}", options.get_host(), options.get_port())
+            }
+            Self::Postgres(servers) => {
+                let (hosts, ports, name) = servers.address();
+                write!(formatter, "postgres://{hosts}:{ports}/{name}")
+            }
+        }
+    }
 }
 
 /// What earlier connections have found out.
@@ -154,14 +170,30 @@ fn absolute(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Store;
 
-    fn empty(url: &str) -> String {
-        let database = match url.split_once(':').unwrap().0 {
+    fn database(url: &str) -> Database {
+        match url.split_once(':').unwrap().0 {
             "sqlite" => Database::Sqlite(Box::new(url.parse().unwrap())),
             "mysql" => Database::MySql(Box::new(url.parse().unwrap())),
             _ => Database::Postgres(Arc::new(PostgresServers::new(vec![url.parse().unwrap()], SessionAttrs::Any))),
-        };
-        database.place().empty()
+        }
+    }
+
+    fn empty(url: &str) -> String {
+        database(url).place().empty()
+    }
+
+    #[tokio::test]
+    async fn the_password_is_not_printed() {
+        for (url, shown) in
+            [("mysql://u:s3cret@db/n", "mysql://db:3306/n"), ("postgres://u:s3cret@db:1/n", "postgres://db:1/n")]
+        {
+            let database = database(url);
+            assert_eq!(format!("{database:?}"), shown);
+            let store = format!("{:?}", Store::open_to_read(&database));
+            assert!(store.contains("Pool") && !store.contains("s3cret"), "{store}");
+        }
     }
 
     #[test]

@@ -7,15 +7,15 @@ use sea_query::{MysqlQueryBuilder, PostgresQueryBuilder, SqliteQueryBuilder};
 use sea_query_sqlx::SqlxBinder;
 use sqlx::{AssertSqlSafe, MySql, Postgres, Sqlite};
 
-use super::pool::{Driver, Lease};
+use super::pool::{Driver, PooledConnection};
 use super::{AnyRow, Engine, Pools, Store, StoreError, on_engine};
 
 /// A transaction on one engine. It is rolled back when it is dropped.
 #[derive(Debug)]
 pub enum Tx {
-    Sqlite(Lease<Sqlite>),
-    MySql(Lease<MySql>),
-    Postgres(Lease<Postgres>),
+    Sqlite(PooledConnection<Sqlite>),
+    MySql(PooledConnection<MySql>),
+    Postgres(PooledConnection<Postgres>),
 }
 
 /// The future of a transaction's work: boxed, because it borrows the transaction.
@@ -60,21 +60,24 @@ impl Store {
     }
 }
 
-async fn begun<D: Driver>(mut lease: Lease<D>, sql: &'static str) -> Result<Lease<D>, StoreError> {
-    lease.begin(sql).await?;
-    Ok(lease)
+async fn begun<D: Driver>(
+    mut connection: PooledConnection<D>,
+    sql: &'static str,
+) -> Result<PooledConnection<D>, StoreError> {
+    connection.begin(sql).await?;
+    Ok(connection)
 }
 
 macro_rules! raw_rows {
     ($tx:ident, $sql:ident) => {{
-        let result = sqlx::query_as($sql).persistent(false).fetch_all($tx.connection()?).await;
+        let result = sqlx::query_as($sql).persistent(false).fetch_all($tx.inner()?).await;
         Ok($tx.checked(result)?)
     }};
 }
 
 macro_rules! raw {
     ($tx:ident, $sql:ident) => {{
-        let result = sqlx::raw_sql($sql).execute($tx.connection()?).await;
+        let result = sqlx::raw_sql($sql).execute($tx.inner()?).await;
         $tx.checked(result)?;
         Ok(())
     }};
@@ -125,7 +128,7 @@ impl Tx {
         on_engine!(Self, self, statement, |sql, values, tx| {
             let query = sqlx::query_as_with(AssertSqlSafe(sql), values);
             let query = query.persistent(persistent && tx.keeps_statements());
-            let result = query.fetch_all(tx.connection()?).await;
+            let result = query.fetch_all(tx.inner()?).await;
             Ok(tx.checked(result)?)
         })
     }
@@ -144,7 +147,7 @@ impl Tx {
         on_engine!(Self, self, statement, |sql, values, tx| {
             let query = sqlx::query_with(AssertSqlSafe(sql), values);
             let query = query.persistent(persistent && tx.keeps_statements());
-            let result = query.execute(tx.connection()?).await;
+            let result = query.execute(tx.inner()?).await;
             Ok(tx.checked(result)?.rows_affected())
         })
     }

@@ -47,6 +47,11 @@ pub fn is_of_capacity(error: &sqlx::Error) -> bool {
     of(error) == Some(Trouble(TroubleReason::TooManyConnections))
 }
 
+/// Whether another connection may not have the problem.
+pub fn blames_connection(error: &sqlx::Error) -> bool {
+    matches!(of(error), Some(Verdict::LostStatement | Trouble(TroubleReason::ReadOnly)))
+}
+
 /// Whether the server is about to start.
 pub fn is_starting(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("57P03"))

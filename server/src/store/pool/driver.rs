@@ -2,33 +2,28 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
 /// An open connection.
 #[derive(Debug)]
-pub struct Link<D: Driver> {
-    pub connection: D::Connection,
-    pub made: Instant,
-    pub used: Instant,
+pub struct Connection<D: Driver> {
+    pub inner: D::Connection,
+    /// When the attempt to connect began: one that began before a failover may lead to the former server.
+    pub created_at: Instant,
+    pub last_used_at: Instant,
     /// Whether what one transaction prepares is there in the next: not behind a pooler such as PgBouncer.
     pub keeps_statements: bool,
 }
 
-impl<D: Driver> Link<D> {
-    pub fn new(connection: D::Connection, keeps_statements: bool) -> Self {
-        let now = Instant::now();
-        Self { connection, made: now, used: now, keeps_statements }
-    }
-}
-
-/// An engine.
 pub trait Driver: sqlx::Database<Connection: Debug + 'static> {
     /// Where to connect to, and how.
-    type Target: Clone + Debug + Send + Sync + 'static;
+    type Target: Clone + Send + Sync + 'static;
 
-    fn link(target: &Self::Target) -> impl Future<Output = Result<Link<Self>, sqlx::Error>> + Send;
+    /// Returns the connection, and whether it keeps prepared statements.
+    fn connect(target: &Self::Target) -> impl Future<Output = Result<(Self::Connection, bool), sqlx::Error>> + Send;
 
     /// Runs a statement without parameters, as one message.
     fn run(
@@ -45,7 +40,7 @@ pub trait Driver: sqlx::Database<Connection: Debug + 'static> {
     fn identity(connection: &mut Self::Connection) -> impl Future<Output = Result<Option<String>, sqlx::Error>> + Send;
 }
 
-/// What the engines' own types have in common.
+/// The methods whose text is the same for each engine, while their types differ.
 macro_rules! statements {
     () => {
         async fn run(connection: &mut Self::Connection, sql: &'static str) -> Result<(), sqlx::Error> {
@@ -60,13 +55,36 @@ macro_rules! statements {
 }
 pub(super) use statements;
 
-/// Whether the server offers no encryption at all.
-pub(super) fn has_no_tls(error: &sqlx::Error) -> bool {
+/// The server has not answered an attempt to connect.
+pub(super) fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database server did not answer in time"))
+}
+
+/// Connects as the mode `preferred` asks for: with encryption, or without it and with a warning if the server offers none.
+/// `connect` takes whether to encrypt.
+pub(super) async fn prefer_tls<C, F>(
+    is_plain: &AtomicBool,
+    host: &str,
+    connect: impl Fn(bool) -> F,
+) -> Result<C, sqlx::Error>
+where
+    F: Future<Output = Result<C, sqlx::Error>>,
+{
+    if !is_plain.load(Ordering::Relaxed) {
+        match connect(true).await {
+            Err(error) if has_no_tls(&error) => warn_of_plain(is_plain, host),
+            result => return result,
+        }
+    }
+    connect(false).await
+}
+
+/// Whether the server offers no encryption at all. The library has only a text for it, which a test compares.
+fn has_no_tls(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Tls(error) if error.to_string().contains("does not support TLS"))
 }
 
-/// Warns once.
-pub(super) fn warn_of_plain(is_plain: &AtomicBool, host: &str) {
+fn warn_of_plain(is_plain: &AtomicBool, host: &str) {
     if !is_plain.swap(true, Ordering::Relaxed) {
         tracing::warn!(
             host,

@@ -1,15 +1,15 @@
 //! Connects to MySQL and MariaDB.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::{ConnectOptions as _, MySql};
 
-use super::driver::{Driver, Link, has_no_tls, statements, warn_of_plain};
+use super::driver::{Driver, prefer_tls, statements};
 
 /// A MySQL or MariaDB server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MySqlServer {
     options: Box<MySqlConnectOptions>,
     is_plain: Arc<AtomicBool>,
@@ -24,17 +24,17 @@ impl MySqlServer {
 impl Driver for MySql {
     type Target = MySqlServer;
 
-    async fn link(target: &Self::Target) -> Result<Link<Self>, sqlx::Error> {
-        let options = &target.options;
+    async fn connect(target: &Self::Target) -> Result<(MySqlConnection, bool), sqlx::Error> {
+        let options = target.options.as_ref();
         let is_preferred = matches!(options.get_ssl_mode(), MySqlSslMode::Preferred) && options.get_socket().is_none();
-        if !is_preferred || target.is_plain.load(Ordering::Relaxed) {
-            return Ok(Link::new(options.connect().await?, true));
+        if !is_preferred {
+            return Ok((options.connect().await?, true));
         }
-        match options.as_ref().clone().ssl_mode(MySqlSslMode::Required).connect().await {
-            Err(error) if has_no_tls(&error) => warn_of_plain(&target.is_plain, options.get_host()),
-            result => return Ok(Link::new(result?, true)),
-        }
-        Ok(Link::new(options.connect().await?, true))
+        let connect = |encrypted| async move {
+            let mode = if encrypted { MySqlSslMode::Required } else { MySqlSslMode::Preferred };
+            options.clone().ssl_mode(mode).connect().await
+        };
+        Ok((prefer_tls(&target.is_plain, options.get_host(), connect).await?, true))
     }
 
     statements!();

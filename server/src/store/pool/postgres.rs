@@ -1,18 +1,21 @@
 //! Connects to PostgreSQL: to the first of several servers that fits, directly or through a pooler.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions as _, Postgres, Row as _};
+use tokio::time::{Instant, timeout_at};
 
-use super::driver::{Driver, Link, has_no_tls, statements, warn_of_plain};
+use super::driver::{Driver, prefer_tls, statements, timed_out};
 use crate::store::target::{PostgresServers, ReadOnlyServer, SessionAttrs};
 
 /// How long all servers together may take to answer.
 const WAIT: Duration = Duration::from_millis(2_500);
+/// How long one server may take before the next is tried beside it, as RFC 8305 describes it for addresses.
+const HEAD_START: Duration = Duration::from_millis(500);
 
 /// A parameter that only the server itself keeps for the session: a pooler refuses or forgets it.
 const DIRECT: (&str, &str) = ("sc_auth.direct", "on");
@@ -23,53 +26,56 @@ const LOOK: &str = "SELECT current_setting('sc_auth.direct', true), current_sett
 impl Driver for Postgres {
     type Target = Arc<PostgresServers>;
 
-    async fn link(target: &Self::Target) -> Result<Link<Self>, sqlx::Error> {
-        let (connection, keeps_statements) = connect(target).await?;
-        Ok(Link::new(connection, keeps_statements))
+    async fn connect(target: &Self::Target) -> Result<(PgConnection, bool), sqlx::Error> {
+        match target.hosts.as_slice() {
+            [options] => connect_to(target, options).await,
+            _ => connect_to_first(target).await,
+        }
     }
 
     statements!();
 }
 
-/// Returns the connection, and whether it keeps prepared statements.
-async fn connect(servers: &PostgresServers) -> Result<(PgConnection, bool), sqlx::Error> {
+/// Begins with the server that answered last. The others are tried when one before them fails or does not answer soon.
+async fn connect_to_first(servers: &PostgresServers) -> Result<(PgConnection, bool), sqlx::Error> {
+    let deadline = Instant::now() + WAIT;
     let count = servers.hosts.len();
     let first = servers.hints.last.load(Ordering::Relaxed);
+    let mut left: Vec<_> =
+        (0..count).rev().filter_map(|number| servers.hosts.get((first + number) % count).zip(Some(number))).collect();
+    let mut attempts = FuturesUnordered::new();
     let mut problem = None;
-    for number in 0..count {
-        let place = (first + number) % count;
-        let Some(options) = servers.hosts.get(place) else { continue };
-        let attempt = one(servers, options);
-        let result = if count == 1 { attempt.await } else { within(WAIT / count_of(count), attempt).await };
-        match result {
-            Ok(connected) => {
+    loop {
+        if let Some((options, number)) = left.pop() {
+            attempts.push(async move { ((first + number) % count, connect_to(servers, options).await) });
+        }
+        let until = if left.is_empty() { deadline } else { Ord::min(Instant::now() + HEAD_START, deadline) };
+        match timeout_at(until, attempts.next()).await {
+            Ok(Some((place, Ok(connected)))) => {
                 servers.hints.last.store(place, Ordering::Relaxed);
                 return Ok(connected);
             }
-            Err(error) => problem = Some(worse(problem, error)),
+            Ok(Some((_, Err(error)))) => problem = Some(more_specific(problem, error)),
+            Ok(None) => return Err(problem.unwrap_or_else(timed_out)),
+            Err(_) if Instant::now() >= deadline => return Err(more_specific(problem, timed_out())),
+            Err(_) => {}
         }
     }
-    Err(problem.unwrap_or(sqlx::Error::PoolTimedOut))
-}
-
-fn count_of(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-async fn within<T>(limit: Duration, attempt: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(limit, attempt).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// What a server says is more specific than that another one does not answer.
-fn worse(before: Option<sqlx::Error>, error: sqlx::Error) -> sqlx::Error {
+fn more_specific(before: Option<sqlx::Error>, error: sqlx::Error) -> sqlx::Error {
     match before {
         Some(before @ sqlx::Error::Database(_)) => before,
-        Some(before) if matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => before,
+        Some(before) if matches!(error, sqlx::Error::Io(_)) => before,
         _ => error,
     }
 }
 
-async fn one(servers: &PostgresServers, options: &PgConnectOptions) -> Result<(PgConnection, bool), sqlx::Error> {
+async fn connect_to(
+    servers: &PostgresServers,
+    options: &PgConnectOptions,
+) -> Result<(PgConnection, bool), sqlx::Error> {
     let mut connection = dial(servers, options).await?;
     let row = sqlx::raw_sql(LOOK).fetch_one(&mut connection).await?;
     let (direct, read_only): (Option<String>, String) = (row.try_get(0)?, row.try_get(1)?);
@@ -80,7 +86,7 @@ async fn one(servers: &PostgresServers, options: &PgConnectOptions) -> Result<(P
     }
     let is_direct = direct.as_deref() == Some(DIRECT.1);
     if !is_direct && !servers.hints.is_pooled.swap(true, Ordering::Relaxed) {
-        tracing::info!("there is a pooler before PostgreSQL: each statement runs in a transaction of its own");
+        tracing::info!("connected through a pooler; each statement runs in its own transaction");
     }
     Ok((connection, is_direct))
 }
@@ -106,14 +112,12 @@ fn is_about_parameters(code: &str) -> bool {
 /// `prefer` means to encrypt if the server can, and warns if it cannot.
 async fn encrypted(servers: &PostgresServers, options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let is_preferred = matches!(options.get_ssl_mode(), PgSslMode::Prefer) && options.get_socket().is_none();
-    if !is_preferred || servers.hints.is_plain.load(Ordering::Relaxed) {
+    if !is_preferred {
         return options.connect().await;
     }
-    match options.clone().ssl_mode(PgSslMode::Require).connect().await {
-        Err(error) if has_no_tls(&error) => {
-            warn_of_plain(&servers.hints.is_plain, options.get_host());
-            options.connect().await
-        }
-        result => result,
-    }
+    let connect = |encrypted| async move {
+        let mode = if encrypted { PgSslMode::Require } else { PgSslMode::Prefer };
+        options.clone().ssl_mode(mode).connect().await
+    };
+    prefer_tls(&servers.hints.is_plain, options.get_host(), connect).await
 }

@@ -1,15 +1,15 @@
 //! Opens embedded databases.
 
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Sqlite};
 
-use super::driver::{Driver, Link, statements};
+use super::driver::{Driver, statements};
 
 impl Driver for Sqlite {
     type Target = Box<SqliteConnectOptions>;
 
-    async fn link(target: &Self::Target) -> Result<Link<Self>, sqlx::Error> {
-        Ok(Link::new(target.connect().await?, true))
+    async fn connect(target: &Self::Target) -> Result<(SqliteConnection, bool), sqlx::Error> {
+        Ok((target.as_ref().connect().await?, true))
     }
 
     async fn roll_back(connection: &mut Self::Connection) -> Result<(), sqlx::Error> {
