@@ -37,7 +37,7 @@ async fn the_database_goes_away_and_comes_back(engine: Engine) {
         "this call needs no database"
     );
 
-    wire.mend();
+    wire.restore();
     until("it is back by itself", async || server.get("/api/v1/accounts/me", &tokens.access).await.status == 200).await;
 }
 

@@ -1,4 +1,4 @@
-//! PgBouncer before PostgreSQL, in transaction mode and with fewer connections than the server's pool: the release of
+//! PgBouncer in front of PostgreSQL, in transaction mode and with fewer connections than the server's pool: the release of
 //! Debian 12, which knows no prepared statements, and that of Debian 13.
 
 use std::sync::Arc;
@@ -61,7 +61,7 @@ async fn nothing_fails_behind_a_pooler(pooler: &str) {
     let output = output.await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let server = Arc::new(Server::start(&database, &settings).await);
-    assert!(server.log.text().contains("there is a pooler before PostgreSQL"), "{}", server.log.text());
+    assert!(server.log.text().contains("connected through a pooler"), "{}", server.log.text());
     let admin = server.login("root").await.access;
     let users = (0..12).map(|number| {
         let (server, admin) = (Arc::clone(&server), admin.clone());

@@ -47,7 +47,7 @@ impl Wire {
         until("all connections are closed", async || self.state.open.load(Ordering::Relaxed) == 0).await;
     }
 
-    pub fn mend(&self) {
+    pub fn restore(&self) {
         self.state.is_cut.store(false, Ordering::Relaxed);
     }
 }
