@@ -34,9 +34,13 @@ fn folder_of(user: &str) -> (TempDir, PathBuf) {
     (folder, data)
 }
 
+/// A port that is free at the moment. Another process may take it before the server does, which then ends.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+/// How often a server is started at another port.
+const ATTEMPTS: usize = 5;
 
 /// Programs of the newest PostgreSQL here.
 fn postgres_program(name: &str) -> PathBuf {
@@ -54,6 +58,17 @@ struct Process(Child);
 impl Process {
     fn start(mut command: Command) -> Self {
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Waits until the server answers. Returns `false` if it has ended.
+    async fn answers(&mut self, connect: impl AsyncFn() -> bool) -> bool {
+        let mut has_ended = false;
+        until("the server answers or ends", async || {
+            has_ended = self.0.try_wait().unwrap().is_some();
+            has_ended || connect().await
+        })
+        .await;
+        !has_ended
     }
 
     fn end(&mut self, signal: &str) {
@@ -83,8 +98,8 @@ impl Postgres {
         let mut initdb = as_user("postgres", &postgres_program("initdb"));
         initdb.args(["-A", "trust", "-U", "test", "-E", "UTF8", "-N", "-D"]).arg(&data).current_dir("/");
         finish(initdb);
-        let mut server = Self { port: free_port(), data, process: None, _folder: folder };
-        server.start().await;
+        let mut server = Self { port: 0, data, process: None, _folder: folder };
+        server.start_at_a_free_port().await;
         server
     }
 
@@ -95,18 +110,32 @@ impl Postgres {
         backup.args(["-h", "127.0.0.1", "-U", "test", "-c", "fast", "-N", "-R", "-X", "stream", "-p"]);
         backup.arg(self.port.to_string()).arg("-D").arg(&data).current_dir("/");
         finish(backup);
-        let mut server = Self { port: free_port(), data, process: None, _folder: folder };
-        server.start().await;
+        let mut server = Self { port: 0, data, process: None, _folder: folder };
+        server.start_at_a_free_port().await;
         server
     }
 
+    async fn start_at_a_free_port(&mut self) {
+        for _ in 0..ATTEMPTS {
+            self.port = free_port();
+            if self.try_to_start().await {
+                return;
+            }
+        }
+        panic!("the server does not start at any of {ATTEMPTS} ports");
+    }
+
     pub async fn start(&mut self) {
+        assert!(self.try_to_start().await, "the server has ended");
+    }
+
+    async fn try_to_start(&mut self) -> bool {
         let mut postgres = as_user("postgres", &postgres_program("postgres"));
         postgres.arg("-D").arg(&self.data).args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).current_dir("/");
         postgres.args(["-c", "unix_socket_directories=", "-c", "fsync=off"]);
-        self.process = Some(Process::start(postgres));
         let url = self.url("postgres");
-        until("PostgreSQL answers", async || PgConnection::connect(&url).await.is_ok()).await;
+        let process = self.process.insert(Process::start(postgres));
+        process.answers(async || PgConnection::connect(&url).await.is_ok()).await
     }
 
     /// Ends all connections and the server.
@@ -155,19 +184,33 @@ impl MariaDb {
         let mut install = Command::new("mariadb-install-db");
         install.args(["--no-defaults", "--user=mysql"]).arg(format!("--datadir={}", data.display())).current_dir("/");
         finish(install);
-        let mut server = Self { port: free_port(), data, process: None, _folder: folder };
-        server.start().await;
+        let mut server = Self { port: 0, data, process: None, _folder: folder };
+        server.start_at_a_free_port().await;
         server
     }
 
+    async fn start_at_a_free_port(&mut self) {
+        for _ in 0..ATTEMPTS {
+            self.port = free_port();
+            if self.try_to_start().await {
+                return;
+            }
+        }
+        panic!("the server does not start at any of {ATTEMPTS} ports");
+    }
+
     pub async fn start(&mut self) {
+        assert!(self.try_to_start().await, "the server has ended");
+    }
+
+    async fn try_to_start(&mut self) -> bool {
         let mut mariadb = as_user("mysql", Path::new("mariadbd"));
         mariadb.args(["--no-defaults", "--skip-grant-tables", "--bind-address=127.0.0.1", "--skip-log-bin"]);
         mariadb.arg(format!("--port={}", self.port)).arg(format!("--datadir={}", self.data.display()));
         mariadb.arg(format!("--socket={}/socket", self.data.display())).current_dir("/");
-        self.process = Some(Process::start(mariadb));
         let url = self.url("mysql");
-        until("MariaDB answers", async || MySqlConnection::connect(&url).await.is_ok()).await;
+        let process = self.process.insert(Process::start(mariadb));
+        process.answers(async || MySqlConnection::connect(&url).await.is_ok()).await
     }
 
     pub fn stop(&mut self) {
