@@ -285,7 +285,7 @@ mod tests {
             let mut values: Vec<_> =
                 setting.get_default_values().iter().map(|value| value.to_str().unwrap().to_owned()).collect();
             values.extend(setting.get_possible_values().iter().map(|value| value.get_name().to_owned()));
-            values.extend(["80", "2m", "1h", "40d", "direct", "https://a.test"].map(str::to_owned));
+            values.extend(["1", "80", "2m", "1h", "40d", "direct", "https://a.test"].map(str::to_owned));
             let value = values.into_iter().find(|value| !value.is_empty() && with(&flag, value).is_ok());
             let value = value.unwrap_or_else(|| panic!("{flag}"));
             assert_eq!(with(&flag, &format!(" {value} ")), with(&flag, &value), "{flag}");

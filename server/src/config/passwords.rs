@@ -4,7 +4,7 @@ use clap::Args;
 use sc_auth_contract::limits::PASSWORD_MAX;
 use sc_auth_contract::settings::{self, PasswordNames, Switch};
 
-use super::trimmed::{trimmed, word};
+use super::trimmed::{text, trimmed, word};
 use crate::auth::hasher::HasherSettings;
 use crate::auth::password::policy::{Blocklist, Policy};
 use crate::auth::password::{Caps, Form};
@@ -32,7 +32,7 @@ pub struct PasswordArgs {
     pub password_max_length: u16,
     /// Refused passwords: `common` for the built-in list of 19,640, `off`, or the path of a file with one password
     /// per line.
-    #[arg(long, env = settings::PASSWORD_BLOCKLIST.name, default_value = settings::PASSWORD_BLOCKLIST.default, value_name = "LIST")]
+    #[arg(long, env = settings::PASSWORD_BLOCKLIST.name, default_value = settings::PASSWORD_BLOCKLIST.default, value_parser = text(), value_name = "LIST")]
     pub password_blocklist: String,
     /// Whether a password can be the user's own name or e-mail address.
     #[arg(long, env = settings::PASSWORD_NAMES.name, default_value = settings::PASSWORD_NAMES.default, value_parser = word::<PasswordNames>(), value_name = "WHAT")]
@@ -47,7 +47,7 @@ impl PasswordArgs {
             self.password_min_length <= self.password_max_length,
             "SC_AUTH_PASSWORD_MIN_LENGTH is larger than SC_AUTH_PASSWORD_MAX_LENGTH"
         );
-        let blocklist = match self.password_blocklist.trim() {
+        let blocklist = match self.password_blocklist.as_str() {
             word if word.eq_ignore_ascii_case(settings::Blocklist::COMMON) => Blocklist::Common,
             word if [settings::Blocklist::OFF, "none"].iter().any(|off| word.eq_ignore_ascii_case(off)) => {
                 Blocklist::Off

@@ -65,7 +65,7 @@ impl<D: Driver> Pool<D> {
         let Some(failed) = state.failed.take() else { return };
         if !state.fresh_since.is_some_and(|since| failed <= since || since.elapsed() < pause) {
             state.fresh_since = Some(Instant::now());
-            self.0.discard(&mut state, |_, _| true);
+            state.discard(|_, _| true);
         }
     }
 
@@ -95,6 +95,9 @@ impl<D: Driver> Pool<D> {
             };
             if error.is_of_capacity() {
                 if self.0.shrink(permit, &error) {
+                    if self.0.begins_to_grow() {
+                        tokio::spawn(grow::grow(Arc::downgrade(&self.0)));
+                    }
                     last = Some(error);
                     continue;
                 }
@@ -141,6 +144,6 @@ async fn reap<D: Driver>(pool: Weak<Shared<D>>) {
     loop {
         sleep(REAP).await;
         let Some(shared) = pool.upgrade() else { return };
-        shared.discard(&mut shared.lock(), |state, connection| !shared.is_usable(state, connection));
+        shared.lock().discard(|state, connection| !shared.is_usable(state, connection));
     }
 }

@@ -125,10 +125,6 @@ impl Postgres {
         panic!("the server does not start at any of {ATTEMPTS} ports");
     }
 
-    pub async fn start(&mut self) {
-        assert!(self.try_to_start().await, "the server has ended");
-    }
-
     async fn try_to_start(&mut self) -> bool {
         let mut postgres = as_user("postgres", &postgres_program("postgres"));
         postgres.arg("-D").arg(&self.data).args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).current_dir("/");

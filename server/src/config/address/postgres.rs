@@ -111,12 +111,12 @@ fn strictest(parts: &Parts<'_>) -> Result<Option<PgSslMode>, Problem> {
             "sslrootcert" if value == "system" => Some(PgSslMode::VerifyFull),
             _ => None,
         };
-        strictest = strictest.into_iter().chain(asked).max_by_key(strictness);
+        strictest = strictest.into_iter().chain(asked).max_by_key(|mode| strictness(*mode));
     }
     Ok(strictest)
 }
 
-const fn strictness(mode: &PgSslMode) -> u8 {
+const fn strictness(mode: PgSslMode) -> u8 {
     match mode {
         PgSslMode::Disable => 0,
         PgSslMode::Allow => 1,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::driver::Driver;
+use super::driver::{Driver, timed_out};
+use super::error::PoolError;
 use super::shared::Shared;
 
 /// How long to wait before asking the server for more connections: at first, and at most.
@@ -52,7 +53,7 @@ impl<D: Driver> Shared<D> {
     }
 
     /// Adds up to `count` connections, if all that the server has granted are open.
-    async fn extend(&self, count: u32) -> Result<(), super::PoolError> {
+    async fn extend(&self, count: u32) -> Result<(), PoolError> {
         for _ in 0..count {
             let is_needed = {
                 let state = self.lock();
@@ -62,7 +63,7 @@ impl<D: Driver> Shared<D> {
                 break;
             }
             let attempt = timeout(self.rules.wait, self.connect());
-            let connection = attempt.await.unwrap_or_else(|_| Err(super::driver::timed_out().into()))?;
+            let connection = attempt.await.unwrap_or_else(|_| Err(timed_out().into()))?;
             self.add(connection);
         }
         Ok(())

@@ -10,7 +10,6 @@ use tokio::time::{Instant, timeout};
 
 use super::driver::{Connection, Driver};
 use super::error::PoolError;
-use super::grow::grow;
 use crate::store::same_database::SameDatabase;
 
 /// How long a connection may take to close.
@@ -56,6 +55,17 @@ pub struct State<D: Driver> {
     /// When the connection was created that has last failed.
     pub failed: Option<Instant>,
     pub is_closed: bool,
+}
+
+impl<D: Driver> State<D> {
+    /// Closes those idle connections.
+    pub fn discard(&mut self, is_useless: impl Fn(&Self, &Connection<D>) -> bool) {
+        let all = std::mem::take(&mut self.idle);
+        let (useless, idle): (Vec<_>, Vec<_>) = all.into_iter().partition(|connection| is_useless(self, connection));
+        self.idle = idle;
+        self.open = self.open.saturating_sub(u32::try_from(useless.len()).unwrap_or(u32::MAX));
+        useless.into_iter().for_each(close_later);
+    }
 }
 
 /// By hand, since the target contains the password.
@@ -109,7 +119,7 @@ impl<D: Driver> Shared<D> {
         if state.is_closed {
             return None;
         }
-        self.discard(&mut state, |state, connection| !self.is_usable(state, connection));
+        state.discard(|state, connection| !self.is_usable(state, connection));
         state.idle.pop()
     }
 
@@ -122,7 +132,7 @@ impl<D: Driver> Shared<D> {
             Ok(Err(_)) => None,
             Err(_) => {
                 // Those that have been idle for longer lead to the same server: a caller has no time to try each.
-                self.discard(&mut self.lock(), |_, idle| idle.last_used_at <= last_used_at);
+                self.lock().discard(|_, idle| idle.last_used_at <= last_used_at);
                 None
             }
         }
@@ -141,15 +151,6 @@ impl<D: Driver> Shared<D> {
             self.same.check(expected, found)?;
         }
         Ok(Connection { inner, created_at, last_used_at: Instant::now(), keeps_statements })
-    }
-
-    /// Closes those idle connections.
-    pub fn discard(&self, state: &mut State<D>, is_useless: impl Fn(&State<D>, &Connection<D>) -> bool) {
-        let all = std::mem::take(&mut state.idle);
-        let (useless, idle): (Vec<_>, Vec<_>) = all.into_iter().partition(|connection| is_useless(state, connection));
-        state.idle = idle;
-        state.open = state.open.saturating_sub(u32::try_from(useless.len()).unwrap_or(u32::MAX));
-        useless.into_iter().for_each(close_later);
     }
 
     pub fn is_usable(&self, state: &State<D>, connection: &Connection<D>) -> bool {
@@ -179,7 +180,7 @@ impl<D: Driver> Shared<D> {
 
     /// The server grants no connection more than there are. Gives up a permit, so that callers wait for those; returns
     /// `false` if there are none.
-    pub fn shrink(self: &Arc<Self>, permit: OwnedSemaphorePermit, error: &PoolError) -> bool {
+    pub fn shrink(&self, permit: OwnedSemaphorePermit, error: &PoolError) -> bool {
         let mut state = self.lock();
         if state.open == 0 || state.is_closed {
             return false;
@@ -189,10 +190,13 @@ impl<D: Driver> Shared<D> {
             state.limit -= 1;
             permit.forget();
         }
-        if state.limit < self.rules.size && !std::mem::replace(&mut state.is_growing, true) {
-            tokio::spawn(grow(Arc::downgrade(self)));
-        }
         true
+    }
+
+    /// Whether the pool has to grow again, and no task does that yet.
+    pub fn begins_to_grow(&self) -> bool {
+        let mut state = self.lock();
+        state.limit < self.rules.size && !std::mem::replace(&mut state.is_growing, true)
     }
 
     /// Adds a connection beyond those that the server had granted before.

@@ -21,7 +21,7 @@ use crate::store::target::PostgresServers;
 use crate::store::{Database, SessionAttrs, Store, StoreError};
 use fake::Fake;
 
-const RULES: Rules = Rules { size: 8, wait: Duration::from_secs(60), idle: None, lifetime: None, is_patient: true };
+const RULES: Rules = Rules { size: 8, wait: Duration::from_mins(1), idle: None, lifetime: None, is_patient: true };
 
 fn options(fake: &Fake) -> PgConnectOptions {
     let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(fake.port).username("test");
@@ -206,7 +206,7 @@ async fn a_closed_pool_opens_no_connection() {
     let waiters = join_all((0..3).map(|_| pool.acquire()));
     let close = async {
         until("the others wait", async || pool.0.permits.available_permits() == 0).await;
-        let (_, ()) = tokio::join!(pool.close(), async {
+        let ((), ()) = tokio::join!(pool.close(), async {
             until("it is closed", async || pool.0.lock().is_closed).await;
             drop(held);
         });
