@@ -81,6 +81,8 @@ pub enum TroubleReason {
     TooManyConnections,
     /// Memory or another resource, or the quota of the database's user, is used up.
     LimitReached,
+    /// Another client holds a lock on it for long.
+    Locked,
     /// It refuses the user, the password or what the user wants to do.
     AccessDenied,
     /// A reason that a server of a later release has.

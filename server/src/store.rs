@@ -106,6 +106,9 @@ enum Pools {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: Pools,
+    /// The same, except for SQLite, where only one connection can write at a time: if another process holds the lock,
+    /// those that wait must not keep the others from reading.
+    writer: Pools,
     /// Whether the database has the legacy service's tables; known once the schema was inspected.
     has_old_tables: Arc<AtomicBool>,
     same: SameDatabase,
@@ -171,10 +174,14 @@ impl Store {
 
     /// The numbers of open and of idle connections.
     pub fn connections(&self) -> (u32, usize) {
-        match &self.pool {
-            Pools::Sqlite(pool) => pool.count(),
-            Pools::MySql(pool) => pool.count(),
-            Pools::Postgres(pool) => pool.count(),
+        match (&self.pool, &self.writer) {
+            (Pools::Sqlite(pool), Pools::Sqlite(writer)) => {
+                let ((open, idle), (writers, idle_writers)) = (pool.count(), writer.count());
+                (open + writers, idle + idle_writers)
+            }
+            (Pools::Sqlite(pool), _) => pool.count(),
+            (Pools::MySql(pool), _) => pool.count(),
+            (Pools::Postgres(pool), _) => pool.count(),
         }
     }
 
@@ -184,10 +191,12 @@ impl Store {
     }
 
     pub async fn close(&self) {
-        match &self.pool {
-            Pools::Sqlite(pool) => pool.close().await,
-            Pools::MySql(pool) => pool.close().await,
-            Pools::Postgres(pool) => pool.close().await,
+        for pool in [&self.writer, &self.pool] {
+            match pool {
+                Pools::Sqlite(pool) => pool.close().await,
+                Pools::MySql(pool) => pool.close().await,
+                Pools::Postgres(pool) => pool.close().await,
+            }
         }
     }
 
@@ -238,7 +247,7 @@ impl Store {
     async fn execute_as(&self, statement: &(impl SqlxBinder + Sync), persistent: bool) -> Result<u64, StoreError> {
         let once = || async {
             self.file.check()?;
-            on_engine!(Pools, &self.pool, statement, |sql, values, pool| {
+            on_engine!(Pools, &self.writer, statement, |sql, values, pool| {
                 let mut connection = pool.acquire().await?;
                 connection.start().await?;
                 let query = sqlx::query_with(AssertSqlSafe(sql), values);
@@ -282,10 +291,12 @@ impl Store {
         if self.file.check().is_err() {
             return;
         }
-        match &self.pool {
-            Pools::Sqlite(pool) => pool.renew(pause),
-            Pools::MySql(pool) => pool.renew(pause),
-            Pools::Postgres(pool) => pool.renew(pause),
+        for pool in [&self.writer, &self.pool] {
+            match pool {
+                Pools::Sqlite(pool) => pool.renew(pause),
+                Pools::MySql(pool) => pool.renew(pause),
+                Pools::Postgres(pool) => pool.renew(pause),
+            }
         }
     }
 }

@@ -22,8 +22,9 @@ const ADVICE: &str = "write sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or
 /// # Errors
 /// A message that never quotes the URL, which contains the password.
 pub fn parse(url: &str) -> Result<Database, String> {
-    let scheme = url.split(':').next();
-    let parsed = match scheme {
+    let (scheme, rest) = url.trim().split_once(':').unwrap_or_default();
+    let url = &format!("{}:{rest}", scheme.to_ascii_lowercase());
+    let parsed = match url.split(':').next() {
         Some("sqlite") => sqlite::parse(url),
         Some("mysql" | "mariadb") => mysql::parse(url),
         Some("postgres" | "postgresql") => postgres::parse(url),
@@ -94,6 +95,8 @@ mod tests {
             "sslcertmode=require",
             "ssl_min_protocol_version=TLSv1.3",
             "sslaccept=strict",
+            "rejectUnauthorized=true",
+            "serverPubKey=/pem",
             "sslfactory=x",
             "ssl=maybe",
         ] {
@@ -133,5 +136,29 @@ mod tests {
             assert!(error(&format!("sqlite:a.db?{parameter}=x")).contains(parameter));
         }
         assert!(error("sqlite:a.db?mode=x").contains("mode"));
+    }
+
+    #[test]
+    fn an_embedded_database_has_a_file_that_outlasts_the_server() {
+        for url in ["sqlite:", "sqlite://", "sqlite:?mode=rwc"] {
+            assert!(error(url).contains("has no file"), "{url}");
+        }
+        for (url, is_lost) in [
+            ("sqlite::memory:", true),
+            ("sqlite://:memory:", true),
+            ("sqlite:a.db?mode=memory", true),
+            ("sqlite:a.db", false),
+            ("sqlite:///a.db", false),
+        ] {
+            let (_, warnings) = sqlite::parse(url).unwrap();
+            assert_eq!(warnings.iter().any(|warning| warning.contains("loses all users")), is_lost, "{url}");
+        }
+    }
+
+    #[test]
+    fn blanks_around_an_address_and_the_case_of_its_scheme_do_not_count() {
+        for url in [" postgres://u:p@h/n\n", "POSTGRES://u:p@h/n", "MySQL://u:p@h/n", "SQLite:a.db"] {
+            parse(url).unwrap();
+        }
     }
 }

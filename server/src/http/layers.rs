@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
@@ -52,7 +52,8 @@ pub async fn no_store(request: Request, next: Next) -> Response {
 pub async fn time_limit(request: Request, next: Next) -> Response {
     match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => ApiError::text(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response(),
+        // A body has a shorter limit of its own: it is the database that took so long.
+        Err(_) => ApiError::Unavailable("the request took too long, try again in a moment").into_response(),
     }
 }
 

@@ -38,18 +38,20 @@ impl Store {
                 make_private(options.get_filename());
                 // If the file is removed, open handles are the only way to its data: keep the connections.
                 let rules = Rules { idle: None, lifetime: None, ..rules };
-                Pools::Sqlite(open(Pool::new(options, rules, same.clone())).await?)
+                let pool = Pools::Sqlite(open(Pool::new(options.clone(), rules, same.clone())).await?);
+                let writer = Pools::Sqlite(Pool::new(options, Rules { size: 1, ..rules }, same.clone()));
+                return Ok(Self::of(pool, writer, same, SameFile::of(database)));
             }
             Database::MySql(options) => {
                 Pools::MySql(open(Pool::new(MySqlServer::new(options), rules, same.clone())).await?)
             }
             Database::Postgres(servers) => Pools::Postgres(open(Pool::new(servers, rules, same.clone())).await?),
         };
-        Ok(Self::of(pool, same, SameFile::of(database)))
+        Ok(Self::of(pool.clone(), pool, same, SameFile::of(database)))
     }
 
-    fn of(pool: Pools, same: SameDatabase, file: SameFile) -> Self {
-        Self { pool, has_old_tables: Arc::default(), same, file, record: Arc::new(LastTrouble::default()) }
+    fn of(pool: Pools, writer: Pools, same: SameDatabase, file: SameFile) -> Self {
+        Self { pool, writer, has_old_tables: Arc::default(), same, file, record: Arc::new(LastTrouble::default()) }
     }
 
     /// The contents of a database, over a separate connection that writes nothing. A file that does not exist counts as
@@ -77,7 +79,7 @@ impl Store {
             Database::MySql(options) => Pools::MySql(Pool::new(MySqlServer::new(options), rules, same())),
             Database::Postgres(servers) => Pools::Postgres(Pool::new(servers, rules, same())),
         };
-        Some(Self::of(pool, same(), SameFile::default()))
+        Some(Self::of(pool.clone(), pool, same(), SameFile::default()))
     }
 
     /// From now on, refuses new connections that lead to another database, and does not recreate a removed file. Call
@@ -128,7 +130,11 @@ impl Store {
     fn use_options(&self, database: &Database) -> bool {
         match (&self.pool, quiet(database)) {
             (Pools::Sqlite(pool), Database::Sqlite(options)) => {
-                pool.set_target(Box::new(options.create_if_missing(false)));
+                let options = Box::new(options.create_if_missing(false));
+                if let Pools::Sqlite(writer) = &self.writer {
+                    writer.set_target(options.clone());
+                }
+                pool.set_target(options);
             }
             (Pools::MySql(pool), Database::MySql(options)) => pool.set_target(MySqlServer::new(options)),
             (Pools::Postgres(pool), Database::Postgres(servers)) => pool.set_target(servers),

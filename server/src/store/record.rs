@@ -56,6 +56,7 @@ pub const fn is_about_writes(reason: TroubleReason) -> bool {
         | TroubleReason::DiskError
         | TroubleReason::Corrupt
         | TroubleReason::LimitReached
+        | TroubleReason::Locked
         | TroubleReason::AccessDenied => true,
         TroubleReason::TooManyConnections | TroubleReason::Unreachable | TroubleReason::Unknown => false,
     }

@@ -26,16 +26,16 @@ impl Store {
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         self.file.check()?;
         // Otherwise two transactions could both read first, and neither could then write.
-        self.begin_with("BEGIN IMMEDIATE").await
+        Self::begin_with(&self.writer, "BEGIN IMMEDIATE").await
     }
 
     /// Begins a transaction that only reads.
     pub(super) async fn begin_read(&self) -> Result<Tx, StoreError> {
-        self.begin_with("BEGIN").await
+        Self::begin_with(&self.pool, "BEGIN").await
     }
 
-    async fn begin_with(&self, of_sqlite: &'static str) -> Result<Tx, StoreError> {
-        Ok(match &self.pool {
+    async fn begin_with(pool: &Pools, of_sqlite: &'static str) -> Result<Tx, StoreError> {
+        Ok(match pool {
             Pools::Sqlite(pool) => Tx::Sqlite(begun(pool.acquire().await?, of_sqlite).await?),
             Pools::MySql(pool) => Tx::MySql(begun(pool.acquire().await?, "BEGIN").await?),
             Pools::Postgres(pool) => Tx::Postgres(begun(pool.acquire().await?, "BEGIN").await?),

@@ -68,6 +68,11 @@ fn asks_for_safety(name: &str, value: &str) -> bool {
         "keystore",
         "serverpublickey",
         "serverrsa",
+        "unauthorized",
+        "restrictedauth",
+        "pubkey",
+        "scram",
+        "fips",
     ];
     let is_off = switch(value) == Some(false)
         || matches!(

@@ -20,6 +20,12 @@ pub fn parse(url: &str) -> Parsed {
     // Otherwise the name would be taken as a file name.
     let url = if is_in_memory { "sqlite::memory:" } else { url };
     let options = SqliteConnectOptions::from_str(url).map_err(|_| Problem::Invalid)?;
+    if options.get_filename().as_os_str().is_empty() {
+        // SQLite would open a temporary database for each connection.
+        return Err(Problem::Parameter("the address has no file; write sqlite:FILE".to_owned()));
+    }
+    let is_lost = is_in_memory || options.get_filename().to_string_lossy().starts_with("file:sqlx-in-memory");
+    let warnings = is_lost.then(|| "the database is in memory: a restart loses all users and sessions".to_owned());
     let options = options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -30,7 +36,7 @@ pub fn parse(url: &str) -> Parsed {
         // A long read lets the write-ahead log grow; afterwards it returns to this size.
         .pragma("journal_size_limit", "67108864")
         .busy_timeout(Duration::from_secs(5));
-    Ok((Database::Sqlite(Box::new(options)), Vec::new()))
+    Ok((Database::Sqlite(Box::new(options)), warnings.into_iter().collect()))
 }
 
 fn check(name: &str, value: &str) -> Result<(), Problem> {

@@ -26,8 +26,8 @@ pub fn verdict(code: &str, message: &str) -> Option<Verdict> {
         "25P03" | "25P04" | "57014" | "40003" => Trouble(Reason::Unreachable),
         // The others of this class are bugs of the server, which no retry repairs.
         "XX001" | "XX002" => Trouble(Reason::Corrupt),
-        // Privileges, user and password, a missing database.
-        "42501" | "3D000" => Trouble(Reason::AccessDenied),
+        // Privileges, a missing database, one that accepts no connections.
+        "42501" | "3D000" | "55000" => Trouble(Reason::AccessDenied),
         "22021" | "22P05" => Unstorable,
         _ => match code.get(..2)? {
             "08" => Trouble(Reason::Unreachable),
@@ -53,7 +53,7 @@ mod tests {
             (&["53200", "53400", "53000"], Reason::LimitReached),
             (&["58000", "58030", "58P01"], Reason::DiskError),
             (&["XX001", "XX002"], Reason::Corrupt),
-            (&["28000", "28P01", "3D000", "42501"], Reason::AccessDenied),
+            (&["28000", "28P01", "3D000", "42501", "55000"], Reason::AccessDenied),
             (&["08000", "08006", "08P01", "57P01", "57P03", "57P05", "57014", "25P03"], Reason::Unreachable),
         ] {
             for code in codes {

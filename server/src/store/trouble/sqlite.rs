@@ -6,18 +6,23 @@ use super::verdict::Verdict::{self, Retry, Trouble};
 
 /// The write-ahead log is being recovered by another connection.
 const READONLY_RECOVERY: i32 = 264;
+const BUSY_RECOVERY: i32 = 261;
+/// Another connection has written since the transaction began to read.
+const BUSY_SNAPSHOT: i32 = 517;
 /// The file was moved or removed.
 const READONLY_DBMOVED: i32 = 1032;
 const IOERR_NOMEM: i32 = 3082;
 
 pub fn verdict(code: i32) -> Option<Verdict> {
     Some(match code {
-        READONLY_RECOVERY => Retry,
+        READONLY_RECOVERY | BUSY_RECOVERY | BUSY_SNAPSHOT => Retry,
         READONLY_DBMOVED => Trouble(Reason::Unreachable),
         IOERR_NOMEM => Trouble(Reason::LimitReached),
         _ => match code & 0xff {
-            // BUSY, LOCKED, and PROTOCOL, which is a lock of the write-ahead log that was lost too often.
-            5 | 6 | 15 => Retry,
+            // BUSY, after the library has waited for the lock.
+            5 => Trouble(Reason::Locked),
+            // LOCKED, and PROTOCOL, which is a lock of the write-ahead log that was lost too often.
+            6 | 15 => Retry,
             // PERM, AUTH
             3 | 23 => Trouble(Reason::AccessDenied),
             // NOMEM
@@ -50,12 +55,13 @@ mod tests {
             (&[11, 267, 779, 26, 24], Reason::Corrupt),
             (&[14, 270, 526, 1032], Reason::Unreachable),
             (&[7, 3082], Reason::LimitReached),
+            (&[5, 773], Reason::Locked),
         ] {
             for code in codes {
                 assert_eq!(verdict(*code), Some(Trouble(expected)), "{code}");
             }
         }
-        for code in [5, 261, 517, 773, 6, 262, 264, 15] {
+        for code in [261, 517, 6, 262, 264, 15] {
             assert_eq!(verdict(code), Some(Retry), "{code}");
         }
         // ERROR, CONSTRAINT, MISMATCH, MISUSE and RANGE are bugs.
