@@ -12,19 +12,26 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::store::Database;
 pub use mysql::mysql_mode;
-use parts::Problem;
 pub use parts::without_brackets;
+use parts::{Problem, is_unencoded};
 pub use postgres::postgres_mode;
 
 const ADVICE: &str = "write sqlite:FILE, mysql://USER:PASSWORD@HOST:PORT/NAME or \
                       postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters percent-encoded";
+
+const UNENCODED: &str = "the user name or the password has a special character that is not percent-encoded: write %2F for \
+                         /, %23 for #, %3F for ?, %40 for @ and %25 for %";
 
 /// # Errors
 /// A message that never quotes the URL, which contains the password.
 pub fn parse(url: &str) -> Result<Database, String> {
     let (scheme, rest) = url.trim().split_once(':').unwrap_or_default();
     let url = &format!("{}:{rest}", scheme.to_ascii_lowercase());
-    let parsed = match url.split(':').next() {
+    let scheme = url.split(':').next();
+    if scheme.is_some_and(|scheme| scheme != "sqlite") && is_unencoded(url) {
+        return Err(format!("DATABASE_URL: {UNENCODED}"));
+    }
+    let parsed = match scheme {
         Some("sqlite") => sqlite::parse(url),
         Some("mysql" | "mariadb") => mysql::parse(url),
         Some("postgres" | "postgresql") => postgres::parse(url),
@@ -80,6 +87,28 @@ mod tests {
             ["mysql://u:s3cret@[h/n", "postgres://u:s3cret@h:notaport/n", "oracle://u:s3cret@h/n", "mysql:s3cret"]
         {
             error(url);
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_not_percent_encoded_is_named() {
+        for password in
+            ["s3cret/a", "12/s3cret", "s3cret#a", "1#s3cret", "s3cret?a", "a@s3cret/b", "a@b#s3cret", "1?a=s3cret@b/c"]
+        {
+            for scheme in ["mysql", "mariadb", "postgres", "postgresql"] {
+                let error = error(&format!("{scheme}://app:{password}@db.test:5432/app"));
+                assert!(error.contains("not percent-encoded"), "{password}: {error}");
+            }
+        }
+        for url in [
+            "postgres://app:a@b@db.test/app",
+            "postgres://app:a%2Fb%23c%25@db.test/app",
+            "postgres://app:100%@db.test/app",
+            "postgres://app@db.test/na@me",
+            "postgres://db.test/app?user=app@example.com&password=a@b",
+            "mysql://app:p@db.test/app?ssl-ca=/etc/a@b/ca.crt",
+        ] {
+            parse(url).unwrap();
         }
     }
 

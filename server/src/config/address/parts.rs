@@ -45,6 +45,24 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Whether the user name or the password looks as if it had a `/`, `#` or `?` that is not percent-encoded. The address
+/// then seems to end there, and its `@` comes too late. An `@` alone does no harm: the last one counts.
+pub fn is_unencoded(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    let end = rest.find(['/', '#', '?']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut names = query.split('&').map(|parameter| parameter.split('=').next().unwrap_or_default());
+    // The name of a database may have an `@`, but no slash after it.
+    let is_late = |text: &str| text.split_once('@').is_some_and(|(_, host)| host.contains('/'));
+    let has_user = authority.contains('@');
+    fragment.contains('@')
+        || is_late(path)
+        || names.any(|name| name.contains('@'))
+        || !has_user && authority.contains(':') && (path.contains('@') || path.is_empty() && is_late(query))
+}
+
 /// An IPv6 address without its brackets, which only a URL needs.
 pub fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
