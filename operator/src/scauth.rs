@@ -16,6 +16,7 @@ pub mod names;
 pub mod observe;
 mod ownership;
 pub mod poll;
+pub mod references;
 pub mod release;
 pub mod report;
 pub mod resolved;
@@ -25,7 +26,9 @@ mod rivals;
 pub mod rollout;
 pub mod rotation;
 pub mod scale;
+mod secret_problems;
 mod settings;
+mod storage;
 pub mod validate;
 pub mod volume;
 
@@ -47,7 +50,7 @@ use crate::shared::jitter::jittered;
 use crate::shared::metrics::Fleet;
 use crate::shared::reasons::Reason;
 use crate::shared::refusal::Refusal;
-use apply::{ApplyContext, pending};
+use apply::{Applied, ApplyContext, pending};
 use child::Child;
 pub use context::Context;
 use names::Names;
@@ -55,7 +58,7 @@ use observe::Observed;
 use release::UpgradeTurn;
 use report::{Outcome, Pause};
 use resolved::Resolved;
-use rollout::Rollout;
+use rollout::{Cause, Rollout};
 
 /// The CustomResourceDefinition.
 pub const DEFINITION: &str = "scauths.sc-auth.io";
@@ -81,7 +84,7 @@ const REPORT_LIMIT: Duration = Duration::from_secs(5);
 pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Action, Error> {
     let result = Box::pin(run(&scauth, &context)).await;
     if result.is_ok() {
-        context.attempts.forget(&scauth.name_any());
+        context.attempts.forget(&uid(&scauth));
     }
     result
 }
@@ -89,7 +92,11 @@ pub async fn reconcile(scauth: Arc<ScAuth>, context: Arc<Context>) -> Result<Act
 /// The requeue after a failure: each object has its own delays, which grow.
 #[expect(clippy::needless_pass_by_value, reason = "the Controller's signature")]
 pub fn retry(scauth: Arc<ScAuth>, error: &Error, context: Arc<Context>) -> Action {
-    context.attempts.retry(&scauth.name_any(), error)
+    context.attempts.retry(&scauth.name_any(), &uid(&scauth), error)
+}
+
+fn uid(scauth: &ScAuth) -> String {
+    scauth.uid().unwrap_or_default()
 }
 
 async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
@@ -99,7 +106,7 @@ async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
     let acted = tokio::time::timeout(context.patience, observe_and_apply(scauth, &turn, context)).await;
     let (observed, outcome) = acted.unwrap_or_else(|_| failed(ApplyError::TimedOut));
     let may_pass = matches!(&outcome, Outcome::Failed(error) if error.is_transient());
-    if !(may_pass && context.attempts.is_below_threshold(&scauth.name_any())) {
+    if !(may_pass && context.attempts.is_below_threshold(&uid(scauth))) {
         let report = report::report(scauth, &observed, &outcome, &turn, context);
         let reported = tokio::time::timeout(REPORT_LIMIT, report).await.map_err(|_| Error::TimedOut)?;
         reported.map_err(Error::Report)?;
@@ -159,6 +166,9 @@ async fn observe_others(scauth: &ScAuth, observed: &mut Observed, context: &Cont
     let default_class =
         if hosts::needs_default_class(scauth, &fleet) { observe::default_class(&context.client).await? } else { None };
     observed.hosts = hosts::hosts(scauth, &fleet, default_class.as_deref());
+    if let Some(class) = exposure::class_in_doubt(scauth, observed.children.get(&Child::Ingress)) {
+        observed.lacks_ingress_class = observe::lacks_ingress_class(&context.client, class).await?;
+    }
     if !observed.children.contains_key(&Child::Namespace) {
         observed.rival = rivals::older_rival(scauth, &fleet);
     }
@@ -187,22 +197,34 @@ async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observe
     }
 }
 
+/// Whether a quota or a policy, which are not watched, keeps the pods from being created or the volume from growing.
+fn is_refused_by_others(applied: &Applied) -> bool {
+    if matches!(applied.not_grown, Some((Reason::QuotaExceeded, _))) {
+        return true;
+    }
+    let rollout = applied.children.get(&Child::Deployment).map(Rollout::of);
+    rollout.and_then(|rollout| rollout.trouble).is_some_and(|trouble| trouble.cause == Cause::PodsRefused)
+}
+
 /// When to reconcile again although nothing changes.
 fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context: &Context) -> Duration {
     let Outcome::Applied { applied, .. } = outcome else {
         return if matches!(outcome, Outcome::Refused(_)) { SOON } else { context.resync };
     };
-    let is_waiting = !observed.missing_secrets.is_empty()
+    let is_waiting = observed.missing_secrets.iter().any(|missing| missing.role.blocks_pods())
         || !applied.unknown_kinds.is_empty()
         || !observed.troubles.is_empty()
         || observed.is_mounting
+        || observed.storage.missing_class.is_some()
+        || is_refused_by_others(applied)
         || matches!(turn, UpgradeTurn::After { .. });
     if is_waiting {
         return SOON;
     }
     let now = UnixTime::from_seconds((context.clock)().as_second());
     let until_step = applied.keys.next_step.map(|step| (step - now).max(Duration::from_secs(1)));
-    // Autoscalers of others are not watched.
-    let while_theirs = observed.foreign_autoscaler.as_ref().map(|_| Duration::from_mins(1));
-    [until_step, applied.leaves_in, while_theirs].into_iter().flatten().fold(context.resync, Duration::min)
+    // Autoscalers of others and Secrets are not watched.
+    let is_unwatched = observed.foreign_autoscaler.is_some() || !observed.missing_secrets.is_empty();
+    let while_unwatched = is_unwatched.then(|| Duration::from_mins(1));
+    [until_step, applied.leaves_in, while_unwatched].into_iter().flatten().fold(context.resync, Duration::min)
 }

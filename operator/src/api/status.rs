@@ -73,6 +73,30 @@ pub struct Exposure {
     /// Ingress class, or the Gateways and their listeners.
     #[schemars(length(max = 16))]
     pub through: Vec<String>,
+    /// Address in the status of the Ingress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IngressAddress>,
+}
+
+/// An address that an ingress controller wrote into the status of the Ingress.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IngressAddress {
+    /// IP addresses and host names.
+    #[schemars(length(max = 1024))]
+    pub value: String,
+    /// Class that the Ingress had when the address was written; empty if it had none.
+    #[schemars(length(max = 1024))]
+    pub class: String,
+    /// Time at which the address was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Time>,
+}
+
+impl IngressAddress {
+    /// Whether the controller has not written it again.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        (&self.value, &self.written) == (&other.value, &other.written)
+    }
 }
 
 /// Volume of the embedded database, as its claim describes it.

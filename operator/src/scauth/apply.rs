@@ -3,6 +3,7 @@
 mod applied;
 mod context;
 pub mod handover;
+mod quota;
 mod secrets;
 pub mod succession;
 
@@ -66,6 +67,9 @@ pub async fn apply(
         if let Err(error) = done {
             refused.get_or_insert(error);
         }
+    }
+    if let Some(deployment) = applied.children.get(&Child::Deployment) {
+        quota::try_again(context, &resolved.names, deployment).await?;
     }
     // Create the replacement before deleting what it replaces.
     if let Some(error) = refused {

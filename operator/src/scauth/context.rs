@@ -1,5 +1,6 @@
 //! What all reconciles of ScAuths share.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -40,7 +41,11 @@ impl Context {
     /// Forgets deleted ScAuths.
     pub fn forget_deleted(&self) {
         let exists = |name: &str| self.fleet.get(&ObjectRef::new(name)).is_some();
-        self.attempts.keep_only(exists);
+        if !self.attempts.is_empty() {
+            let fleet = self.fleet.state();
+            let uids: HashSet<_> = fleet.iter().filter_map(|scauth| scauth.metadata.uid.as_deref()).collect();
+            self.attempts.keep_only(|uid| uids.contains(uid));
+        }
         self.apply_cache.keep_only(exists);
     }
 }

@@ -3,13 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use sc_auth_contract::places::PORT;
 use serde_json::Value;
 
-use crate::api::{HttpRoute, ScAuthSpec};
+use crate::api::{HttpRoute, IngressAddress, ScAuth, ScAuthSpec};
+use crate::scauth::hosts::entry_point::class;
 use crate::scauth::names::Names;
+
+/// The longest part of an address, or of a class, that the status repeats, in characters.
+const LONGEST_ADDRESS: usize = 1_000;
 
 /// The object through which clients outside the cluster reach the API.
 #[derive(Debug, Clone)]
@@ -70,8 +75,52 @@ pub fn url(spec: &ScAuthSpec, names: &Names) -> String {
 
 /// Whether an ingress controller has written an address into its status.
 pub fn has_address(ingress: &DynamicObject) -> bool {
+    !addresses(ingress).is_empty()
+}
+
+fn addresses(ingress: &DynamicObject) -> &[Value] {
     let addresses = ingress.data.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
-    addresses.is_some_and(|addresses| !addresses.is_empty())
+    addresses.map_or(&[], Vec::as_slice)
+}
+
+/// The class that a stored Ingress has, in its field or its annotation.
+pub fn class_of(ingress: &DynamicObject) -> Option<&str> {
+    class(ingress.data.pointer("/spec/ingressClassName").and_then(Value::as_str), ingress.annotations())
+}
+
+/// The address in the Ingress. A change of class leaves it there, so that it keeps the class that it was first seen
+/// with until a controller writes it again: `before` is what was known of it.
+pub fn address(ingress: &DynamicObject, before: Option<&IngressAddress>) -> Option<IngressAddress> {
+    let text = |address: &Value| address["ip"].as_str().or(address["hostname"].as_str()).map(str::to_owned);
+    if !has_address(ingress) {
+        return None;
+    }
+    let value = addresses(ingress).iter().filter_map(text).collect::<Vec<_>>().join(", ");
+    let now = IngressAddress {
+        value: value.chars().take(LONGEST_ADDRESS).collect(),
+        class: class_of(ingress).unwrap_or_default().chars().take(LONGEST_ADDRESS).collect(),
+        written: written(ingress),
+    };
+    Some(before.filter(|before| before.is_same_as(&now)).cloned().unwrap_or(now))
+}
+
+/// The class in the spec, unless the Ingress has an address that was written for it. Controllers need no object for the
+/// class in an annotation.
+pub fn class_in_doubt<'a>(scauth: &'a ScAuth, ingress: Option<&DynamicObject>) -> Option<&'a str> {
+    let wanted = scauth.spec.ingress()?.class_name.as_deref()?;
+    let before = scauth.status.as_ref().and_then(|status| status.exposure.as_ref()?.address.as_ref());
+    let address = ingress.and_then(|ingress| address(ingress, before));
+    address.is_none_or(|address| address.class != wanted).then_some(wanted)
+}
+
+/// When a controller last changed the address.
+fn written(ingress: &DynamicObject) -> Option<Time> {
+    let entries = ingress.metadata.managed_fields.iter().flatten();
+    let writers = entries.filter(|entry| {
+        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+        fields.is_some_and(|fields| fields.pointer("/f:status/f:loadBalancer").is_some())
+    });
+    writers.filter_map(|entry| entry.time.clone()).max()
 }
 
 /// Whether a Gateway has accepted the route.

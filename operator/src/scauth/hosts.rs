@@ -187,7 +187,7 @@ pub fn exposure(scauth: &ScAuth, children: &BTreeMap<Child, DynamicObject>) -> O
     };
     let hosts: Vec<_> = claimed(scauth).into_iter().filter(|host| leading.iter().any(|lead| lead == host)).collect();
     let through = entry_points(scauth).iter().map(ToString::to_string).collect();
-    (!hosts.is_empty()).then_some(Exposure { hosts, through })
+    (!hosts.is_empty()).then_some(Exposure { hosts, through, address: None })
 }
 
 /// The parts of a ScAuth that determine which hosts others can hold.

@@ -15,17 +15,6 @@ pub struct SecretMount {
     pub optional: bool,
 }
 
-/// Names the Secret and the key in the server's words about a file that it needs and that is missing or empty.
-pub fn explain(mounts: &[SecretMount], words: &str) -> String {
-    let problem = mounts.iter().find_map(|mount| {
-        let (_, file) = words.split_once(&format!("{}/", mount.mount.path))?;
-        let key = |end: &str| file.split_once(end).map(|(key, _)| key).filter(|key| !key.contains([':', ' ', '/']));
-        let missing = key(": No such file").map(|key| format!("Secret {} has no key {key}", mount.secret));
-        missing.or_else(|| key(" is empty").map(|key| format!("key {key} of Secret {} is empty", mount.secret)))
-    });
-    problem.map_or_else(|| words.to_owned(), |problem| format!("{words}; {problem}"))
-}
-
 /// The Secrets that the operator generates.
 pub fn generated(names: &Names) -> [SecretMount; 2] {
     [

@@ -8,6 +8,11 @@ pub use crate::shared::names::{ANNOTATION_APPLIED, FIELD_MANAGER, LABEL_RETAINED
 /// The field manager that keeps the number of replicas while nobody sends it, see `apply/handover.rs`.
 pub const HANDOVER_MANAGER: &str = "sc-auth-operator-handover";
 
+/// The field manager of the annotation that has Kubernetes try refused pods again, see `apply/quota.rs`.
+pub const RETRY_MANAGER: &str = "sc-auth-operator-retry";
+/// On a Deployment whose pods a quota refuses: when they were last tried again.
+pub const ANNOTATION_RETRIED: &str = "sc-auth.io/retried";
+
 /// On each child: the name of its ScAuth.
 pub const LABEL_SCAUTH: &str = "sc-auth.io/scauth";
 

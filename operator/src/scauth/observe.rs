@@ -12,8 +12,9 @@ use kube::{Api, Client, Resource as _, ResourceExt as _};
 use strum::IntoEnumIterator as _;
 
 use super::hosts::Hosts;
-use super::mounts;
 use super::ownership::counts;
+use super::references::{Reference, references};
+use super::storage::{self, Storage};
 use crate::api::{ScAuth, ScAuthSpec};
 use crate::scauth::child::Child;
 use crate::scauth::health::PodReports;
@@ -43,7 +44,11 @@ pub struct Observed {
     /// Whether another owner created a PodDisruptionBudget; only read beside such an autoscaler.
     pub has_foreign_budget: bool,
     /// The Secrets that the spec names and that do not exist.
-    pub missing_secrets: Vec<String>,
+    pub missing_secrets: Vec<Reference>,
+    /// Whether the Ingress has no address of its class, and the class does not exist.
+    pub lacks_ingress_class: bool,
+    /// What is known of the embedded database's volume beside its claim.
+    pub storage: Storage,
     /// Why pods do not run, the most specific reason first.
     pub troubles: Vec<rollout::Trouble>,
     /// Whether a pod waits for its volumes. A failure appears only as an event, and events are not watched.
@@ -115,12 +120,15 @@ pub async fn find_foreign_autoscaler(
 pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed> {
     let names = Names::of(scauth);
     let mut observed = observe_children(client, scauth, &names).await?;
-    observed.missing_secrets = referenced_secrets(&scauth.spec);
+    observed.missing_secrets = references(&scauth.spec, &names);
     if !observed.children.contains_key(&Child::Namespace) {
         return Ok(observed);
     }
     find_foreign_autoscaler(client, scauth, &names, &mut observed).await?;
     secrets(client, scauth, &names, &mut observed).await?;
+    if let Some(claim) = observed.children.get(&Child::VolumeClaim) {
+        observed.storage = storage::look(client, claim).await?;
+    }
     if let Some(deployment) = observed.children.get(&Child::Deployment)
         && !Rollout::of(deployment).is_done()
     {
@@ -157,14 +165,25 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
     Ok(observed)
 }
 
+/// Unknown without the right to list classes.
+async fn ingress_classes(client: &Client) -> kube::Result<Option<Vec<PartialObjectMeta<IngressClass>>>> {
+    let api: Api<IngressClass> = Api::all(client.clone());
+    match api.list_metadata(&ListParams::default()).await {
+        Ok(classes) => Ok(Some(classes.items)),
+        Err(kube::Error::Api(answer)) if answer.code == 403 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the class certainly does not exist.
+pub async fn lacks_ingress_class(client: &Client, name: &str) -> kube::Result<bool> {
+    let classes = ingress_classes(client).await?;
+    Ok(classes.is_some_and(|classes| classes.iter().all(|class| class.name_any() != name)))
+}
+
 /// The class of an Ingress without one; unknown without the right to list classes.
 pub async fn default_class(client: &Client) -> kube::Result<Option<String>> {
-    let api: Api<IngressClass> = Api::all(client.clone());
-    let mut classes = match api.list_metadata(&ListParams::default()).await {
-        Ok(classes) => classes.items,
-        Err(kube::Error::Api(answer)) if answer.code == 403 => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(mut classes) = ingress_classes(client).await? else { return Ok(None) };
     classes.retain(|class| class.annotations().get(DEFAULT_CLASS).is_some_and(|is_default| is_default == "true"));
     // Like the API server, choose the youngest of several.
     classes.sort_by_key(|class| (class.creation_timestamp().map(|time| Reverse(time.0)), class.name_any()));
@@ -179,14 +198,14 @@ async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut
     {
         observed.take_admin_secret(secret.metadata, &owner);
     }
-    let mut missing = Vec::new();
-    for name in std::mem::take(&mut observed.missing_secrets) {
+    // Of a Secret that several fields name, only one request.
+    let wanted: BTreeSet<_> = observed.missing_secrets.iter().map(|reference| reference.secret.clone()).collect();
+    for name in wanted {
         let secret: Option<PartialObjectMeta<Secret>> = api.get_metadata_opt(&name).await?;
-        if secret.is_none() {
-            missing.push(name);
+        if secret.is_some() {
+            observed.missing_secrets.retain(|reference| reference.secret != name);
         }
     }
-    observed.missing_secrets = missing;
     Ok(())
 }
 
@@ -211,12 +230,4 @@ async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> ku
     }
     observed.troubles = troubles;
     Ok(())
-}
-
-/// The Secrets that the pods need and that a person, or another operator, creates.
-pub fn referenced_secrets(spec: &ScAuthSpec) -> Vec<String> {
-    let mut names: Vec<_> = mounts::referenced(spec).into_iter().map(|mount| mount.secret).collect();
-    names.sort();
-    names.dedup();
-    names
 }

@@ -15,12 +15,13 @@ use kube::{Api, Resource as _};
 use super::capacity;
 use super::children;
 use super::context::Context;
-use super::exposure::url;
+use super::exposure::{self, url};
 use super::hosts;
 use super::identity::{self, Expectation};
 use super::observe::Observed;
 use super::resolved::Resolved;
-use crate::api::{DatabaseStatus, ScAuth, ScAuthStatus};
+use super::volume;
+use crate::api::{DatabaseStatus, Exposure, IngressAddress, ScAuth, ScAuthStatus};
 use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::release::{self, UpgradeTurn};
@@ -29,7 +30,7 @@ use crate::shared::events::{self, News};
 use crate::shared::reasons::Reason;
 use crate::shared::status::write;
 pub use fate::fate;
-use input::{ConditionInput, stored_keys};
+use input::{Before, ConditionInput, stored_keys};
 pub use outcome::{Outcome, Pause};
 
 /// Publishes events, then writes the status: events depend on what the old status lacks.
@@ -41,7 +42,7 @@ pub async fn report(
     context: &Context,
 ) -> kube::Result<()> {
     let status = status(scauth, observed, outcome, turn, (context.clock)());
-    let news = news(scauth, &status, outcome);
+    let news = news(scauth, &status, observed, outcome);
     events::publish(&context.recorder, &scauth.object_ref(&()), news).await;
     if scauth.status.as_ref() == Some(&status) {
         return Ok(());
@@ -59,7 +60,9 @@ pub fn status(
 ) -> ScAuthStatus {
     let old = scauth.status.clone().unwrap_or_default();
     let generation = scauth.metadata.generation;
-    let input = ConditionInput::of(outcome, observed, &old.conditions);
+    let address = address(&old, observed, outcome);
+    let before = Before { conditions: &old.conditions, address: address.as_ref(), now };
+    let input = ConditionInput::of(outcome, observed, before);
     let updates = conditions::updates(outcome, input.as_ref(), turn);
     let mut status = match &input {
         Some(input) => of_input(input, outcome),
@@ -74,7 +77,7 @@ pub fn status(
     let kept = kept.filter(|old| !updates.iter().any(|update| old.type_ == update.kind)).cloned();
     let kept: Vec<_> = kept.collect();
     status.exposure = match present(observed, outcome) {
-        Some(children) => hosts::exposure(scauth, children),
+        Some(children) => hosts::exposure(scauth, children).map(|exposure| Exposure { address, ..exposure }),
         None => old.exposure,
     };
     status.volume = match present(observed, outcome) {
@@ -89,6 +92,17 @@ pub fn status(
     status.conditions =
         updates.iter().map(|update| update.condition(&old.conditions, generation, now)).chain(kept).collect();
     status
+}
+
+/// The address in the Ingress, with the class that it was written for. Release 0.2 recorded none, so that the Ingress
+/// before this reconcile counts too.
+fn address(old: &ScAuthStatus, observed: &Observed, outcome: &Outcome) -> Option<IngressAddress> {
+    let recorded = old.exposure.as_ref().and_then(|exposure| exposure.address.clone());
+    let ingress = |children: &BTreeMap<Child, DynamicObject>, before: Option<IngressAddress>| {
+        children.get(&Child::Ingress).and_then(|ingress| exposure::address(ingress, before.as_ref()))
+    };
+    let before = ingress(&observed.children, recorded);
+    present(observed, outcome).and_then(|children| ingress(children, before))
 }
 
 /// The existing children; `None` if they were not read.
@@ -145,8 +159,15 @@ fn new_upgrade_note(old: &[Condition], outcome: &Outcome) -> Option<News> {
     (!is_known).then(|| News::of(Reason::UpgradeUnknown, note.clone()))
 }
 
+/// An event for a volume on a network file system, unless the message of DatabaseReady had it already.
+fn new_network_note(old: &[Condition], observed: &Observed) -> Option<News> {
+    let note = volume::on_network(observed.storage.network.as_ref()?);
+    let is_known = find(old, ConditionType::DatabaseReady).is_some_and(|database| database.message.contains(&note));
+    (!is_known).then(|| News::of(Reason::VolumeOnNetwork, note))
+}
+
 /// An event for each change of a condition, and for each step of a rotation.
-fn news(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome) -> Vec<News> {
+fn news(scauth: &ScAuth, new: &ScAuthStatus, observed: &Observed, outcome: &Outcome) -> Vec<News> {
     let old = scauth.status.as_ref().map_or(&[][..], |status| &status.conditions);
     if let Outcome::Paused { why: Pause::Terminating { fate }, .. } = outcome {
         let is_new =
@@ -156,6 +177,7 @@ fn news(scauth: &ScAuth, new: &ScAuthStatus, outcome: &Outcome) -> Vec<News> {
     }
     let mut news = events::changes(old, &new.conditions);
     news.extend(new_upgrade_note(old, outcome));
+    news.extend(new_network_note(old, observed));
     if let Outcome::Applied { applied, .. } = outcome {
         let keys = &applied.keys;
         if keys.were_lost {

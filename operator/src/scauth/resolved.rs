@@ -32,6 +32,8 @@ pub struct Resolved {
     /// Whether the pods have a PodDisruptionBudget.
     pub has_budget: bool,
     pub database: Database,
+    /// Whether a Secret has the database's address as one URL.
+    pub has_database_url: bool,
     pub resources: PodResources,
     pub pod_template: PodTemplate,
     pub settings: Settings,

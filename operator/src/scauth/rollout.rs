@@ -1,6 +1,7 @@
 //! Progress of the pods, and why they do not progress; from the Deployment, the pods and their events.
 
 mod ended;
+mod image;
 
 use k8s_openapi::api::apps::v1::DeploymentStatus;
 use k8s_openapi::api::core::v1::PodStatus;
@@ -10,6 +11,9 @@ use serde_json::Value;
 
 use crate::shared::reasons::Reason;
 
+/// The longest message of Kubernetes that is repeated, in characters.
+const LONGEST: usize = 1_000;
+
 /// A pod of which only the status is read.
 pub type Pod = Object<NotUsed, PodStatus>;
 
@@ -18,6 +22,8 @@ pub type Pod = Object<NotUsed, PodStatus>;
 pub struct Rollout {
     /// Whether the Deployment's controller has seen the current spec.
     pub is_observed: bool,
+    /// Whether a person has paused the Deployment, so that its pods keep their template.
+    pub is_paused: bool,
     pub wanted: i32,
     /// Of any template, including earlier ones.
     pub replicas: i32,
@@ -38,6 +44,7 @@ pub enum Cause {
     Start,
     Image,
     PodsRefused,
+    StorageClass,
     Scheduling,
     Mount,
     Deadline,
@@ -51,6 +58,7 @@ impl Cause {
             Self::Start => Reason::StartFailed,
             Self::Image => Reason::ImagePullFailed,
             Self::PodsRefused => Reason::PodsRefused,
+            Self::StorageClass => Reason::StorageClassNotFound,
             Self::Scheduling => Reason::Unschedulable,
             Self::Mount => Reason::MountFailed,
             Self::Deadline => Reason::RolloutStuck,
@@ -74,6 +82,7 @@ impl Rollout {
         let wanted = deployment.data.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
         Self {
             is_observed: status.observed_generation >= deployment.metadata.generation,
+            is_paused: deployment.data.pointer("/spec/paused").and_then(Value::as_bool) == Some(true),
             wanted: i32::try_from(wanted).unwrap_or(i32::MAX),
             replicas: status.replicas.unwrap_or(0),
             updated: status.updated_replicas.unwrap_or(0),
@@ -102,18 +111,22 @@ fn available_since(status: &DeploymentStatus) -> Option<String> {
 
 fn of_conditions(status: &DeploymentStatus) -> Option<Trouble> {
     let conditions = status.conditions.iter().flatten();
-    let message = |text: &Option<String>| text.clone().unwrap_or_default();
-    let mut troubles: Vec<_> = conditions
-        .filter_map(|condition| match (condition.type_.as_str(), condition.status.as_str()) {
-            ("ReplicaFailure", "True") => {
-                Some(Trouble { cause: Cause::PodsRefused, message: message(&condition.message) })
-            }
-            ("Progressing", "False") => Some(Trouble { cause: Cause::Deadline, message: message(&condition.message) }),
-            _ => None,
-        })
-        .collect();
-    troubles.sort();
-    troubles.into_iter().next()
+    let troubles = conditions.filter_map(|condition| {
+        let (cause, otherwise) = match (condition.type_.as_str(), condition.status.as_str()) {
+            ("ReplicaFailure", "True") => (Cause::PodsRefused, "the API server refuses the pods"),
+            ("Progressing", "False") => (Cause::Deadline, "the rollout takes longer than its deadline"),
+            _ => return None,
+        };
+        let words = [condition.message.as_deref(), condition.reason.as_deref()];
+        Some(Trouble { cause, message: first_words(words, otherwise) })
+    });
+    troubles.min()
+}
+
+/// The first text that is not empty.
+fn first_words<const N: usize>(words: [Option<&str>; N], otherwise: &str) -> String {
+    let words = words.into_iter().flatten().map(str::trim).find(|words| !words.is_empty());
+    words.unwrap_or(otherwise).chars().take(LONGEST).collect()
 }
 
 /// Why a pod does not start; if a container failed, how it ended.
@@ -135,18 +148,18 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
         }
         let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
         let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
-        let text = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or(reason);
-        if matches!(reason, "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull") {
-            return Some(in_pod(Cause::Image, &format!("image {}: {text}", container.image)));
+        let text = first_words([waiting.and_then(|waiting| waiting.message.as_deref())], reason);
+        if image::IS_NOT_PULLED.contains(&reason) {
+            return Some(in_pod(Cause::Image, &image::problem(&container.image, &text)));
         }
         if matches!(reason, "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") {
             return Some(in_pod(Cause::Start, &format!("{}: {text}", container.name)));
         }
     }
-    let unscheduled = status.conditions.iter().flatten().find(|condition| {
-        condition.type_ == "PodScheduled" && condition.status == "False" && condition.message.is_some()
-    })?;
-    Some(in_pod(Cause::Scheduling, unscheduled.message.as_deref().unwrap_or_default()))
+    let mut conditions = status.conditions.iter().flatten();
+    let unscheduled = conditions.find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
+    let words = [unscheduled.message.as_deref(), unscheduled.reason.as_deref()];
+    Some(in_pod(Cause::Scheduling, &first_words(words, "no node fits it")))
 }
 
 /// Whether the pod may be waiting for its volumes.
@@ -160,6 +173,6 @@ pub fn is_being_created(pod: &Pod) -> bool {
 }
 
 pub fn failed_mount(pod: &str, event: &DynamicObject) -> Trouble {
-    let text: String = event.data["message"].as_str().unwrap_or_default().chars().take(1_000).collect();
+    let text = first_words([event.data["message"].as_str()], "a volume cannot be mounted");
     Trouble { cause: Cause::Mount, message: format!("pod {pod}: {text}") }
 }

@@ -73,6 +73,7 @@ pub fn validate(
         has_budget: has_budget(&scale, observed.has_foreign_budget),
         scale,
         database: database(spec, observed),
+        has_database_url: spec.database.external.as_ref().is_some_and(|external| external.url_from.is_some()),
         resources: PodResources::of(spec.resources.as_ref()),
         pod_template: spec.pod_template.clone().unwrap_or_default(),
         settings: Settings::of(spec, &issuer),

@@ -35,6 +35,44 @@ pub fn danger(children: &BTreeMap<Child, DynamicObject>, names: &Names) -> Optio
     ))
 }
 
+/// What to do about a claim whose StorageClass does not exist.
+pub fn without_class(class: &str, names: &Names) -> String {
+    let (claim, namespace) = (names.volume_claim(), &names.namespace);
+    format!(
+        "PersistentVolumeClaim {claim} waits for StorageClass {class}, which does not exist: create it, or set \
+         spec.database.embedded.storageClassName to one that exists (kubectl get storageclass) and delete the claim, which \
+         has no data: kubectl -n {namespace} delete pvc {claim}"
+    )
+}
+
+/// Why a claim has no volume, if that is known.
+pub fn unbound(claim: &DynamicObject, names: &Names) -> Option<String> {
+    let text = |path: &str| claim.data.pointer(path).and_then(Value::as_str);
+    if text("/status/phase") != Some("Pending") {
+        return None;
+    }
+    let (claim, namespace) = (names.volume_claim(), &names.namespace);
+    Some(match text("/spec/storageClassName") {
+        None => format!(
+            "PersistentVolumeClaim {claim} has no StorageClass, and the cluster has no default class: mark one as the \
+             default, or set spec.database.embedded.storageClassName"
+        ),
+        Some("") => format!("PersistentVolumeClaim {claim} waits for a PersistentVolume without a class: create one"),
+        Some(_) => format!(
+            "PersistentVolumeClaim {claim} has no volume yet; its events have the reason: kubectl -n {namespace} describe \
+             pvc {claim}"
+        ),
+    })
+}
+
+/// Why a network file system is no place for the database.
+pub fn on_network(driver: &str) -> String {
+    format!(
+        "the volume is on a network file system ({driver}), whose locks and writes SQLite cannot rely on: the database may be \
+         damaged; move the users to a volume on a block device, or to an external database (docs/databases.md)"
+    )
+}
+
 /// Whether the claim is being deleted and only a serving pod keeps it.
 pub fn is_going(children: &BTreeMap<Child, DynamicObject>) -> bool {
     let claim = children.get(&Child::VolumeClaim);

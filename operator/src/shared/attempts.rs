@@ -9,44 +9,59 @@ use kube_runtime::controller::Action;
 
 use super::error::Error;
 use super::jitter::jittered;
+use super::reasons::Reason;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
+/// Of what others may allow at any time, without a change that is watched: a quota that is raised.
+const LONGEST_OF_QUOTA: Duration = Duration::from_secs(25);
 /// Transient failures are reported only after this many in a row.
 const THRESHOLD: u32 = 3;
 
+/// By the object's uid: another object of its name begins anew.
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<HashMap<String, u32>>);
 
 impl Attempts {
     /// Counts a failure. Returns the delay before the retry.
-    pub fn count(&self, name: &str) -> Duration {
+    pub fn count(&self, uid: &str) -> Duration {
         let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let failures = attempts.entry(name.to_owned()).or_default();
+        let failures = attempts.entry(uid.to_owned()).or_default();
         let delay = FIRST.saturating_mul(1 << (*failures).min(16)).min(LONGEST);
         *failures = failures.saturating_add(1);
         delay
     }
 
     /// The requeue after a failure.
-    pub fn retry(&self, name: &str, error: &Error) -> Action {
-        let delay = self.count(name);
+    pub fn retry(&self, name: &str, uid: &str, error: &Error) -> Action {
+        let delay = self.count(uid).min(longest(error));
         tracing::warn!(name, %error, delay = delay.as_secs(), "reconcile failed");
         Action::requeue(jittered(delay))
     }
 
-    pub fn is_below_threshold(&self, name: &str) -> bool {
+    pub fn is_below_threshold(&self, uid: &str) -> bool {
         let attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        attempts.get(name).is_none_or(|failures| *failures < THRESHOLD)
+        attempts.get(uid).is_none_or(|failures| *failures < THRESHOLD)
     }
 
     /// Forgets deleted objects.
     pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| exists(name));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| exists(uid));
     }
 
-    pub fn forget(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+fn longest(error: &Error) -> Duration {
+    match error {
+        Error::Apply(refused) if refused.reason() == Reason::QuotaExceeded => LONGEST_OF_QUOTA,
+        _ => LONGEST,
     }
 }
 
@@ -62,6 +77,20 @@ mod tests {
         assert_eq!(attempts.count("b").as_secs(), 1);
         attempts.forget("a");
         assert_eq!(attempts.count("a").as_secs(), 1);
+    }
+
+    #[test]
+    fn a_quota_that_is_raised_is_noticed_within_half_a_minute() {
+        use crate::shared::error::ApplyError;
+        let refusal = |code: u16, message: &str| {
+            let status =
+                serde_json::json!({"status": "Failure", "code": code, "message": message, "reason": "Forbidden"});
+            let source = kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()));
+            Error::Apply(ApplyError::Refused { kind: "Service".into(), name: "a".into(), source })
+        };
+        let quota = refusal(403, "services \"a\" is forbidden: exceeded quota: few");
+        assert!(longest(&quota).mul_f64(1.1) < Duration::from_secs(30));
+        assert_eq!(longest(&refusal(403, "not allowed")), LONGEST);
     }
 
     #[test]

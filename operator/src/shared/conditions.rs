@@ -83,6 +83,15 @@ pub fn blocked(reason: Reason, message: &str, is_final: bool) -> Vec<ConditionUp
 }
 
 impl ConditionUpdate {
+    /// Never empty, whatever others said, and truncated to the maximum of the conditions' schema.
+    fn words(&self) -> String {
+        let words = self.message.trim();
+        if words.is_empty() {
+            return format!("{} is {} for the reason {}; nothing more is known", self.kind, self.status, self.reason);
+        }
+        words.chars().take(8_000).collect()
+    }
+
     /// The new condition. The time of the last transition is kept if the status has not changed.
     pub fn condition(&self, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
         let before = old.iter().find(|old| old.type_ == self.kind && old.status == self.status);
@@ -90,8 +99,7 @@ impl ConditionUpdate {
             type_: self.kind.to_string(),
             status: self.status.to_string(),
             reason: self.reason.to_string(),
-            // Truncated to the maximum of the conditions' schema.
-            message: self.message.chars().take(8_000).collect(),
+            message: self.words(),
             observed_generation: generation,
             last_transition_time: before.map_or(Time(now), |before| before.last_transition_time.clone()),
         }

@@ -40,8 +40,10 @@ pub enum Reason {
     StartFailed,
     ImagePullFailed,
     PodsRefused,
+    StorageClassNotFound,
     Unschedulable,
     MountFailed,
+    RolloutPaused,
     RolloutStuck,
     // Pods use another database than before, or would.
     DatabaseChanged,
@@ -49,6 +51,7 @@ pub enum Reason {
     DatabaseShared,
     AddressUnusable,
     VolumeAtRisk,
+    VolumeOnNetwork,
     // Pods serve with a problem.
     VolumeNotExpandable,
     VolumeResizing,
@@ -141,13 +144,16 @@ impl Reason {
             | Self::GatewayApiMissing
             | Self::PrometheusOperatorMissing
             | Self::PodsRefused
+            | Self::StorageClassNotFound
             | Self::Unschedulable
             | Self::MountFailed
+            | Self::RolloutPaused
             | Self::DatabaseChanged
             | Self::DatabaseLost
             | Self::DatabaseShared
             | Self::AddressUnusable
             | Self::VolumeAtRisk
+            | Self::VolumeOnNetwork
             | Self::VolumeNotExpandable
             | Self::VolumePending
             | Self::DatabaseUnreachable

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "the suite says how many cases it tried")]
 
 mod diffs;
+mod exposure;
 mod faults;
 mod harness;
 mod identity;
@@ -13,6 +14,7 @@ mod misuse;
 mod openshift;
 mod races;
 mod refusals;
+mod storage;
 mod strangers;
 mod termination;
 mod troubles;

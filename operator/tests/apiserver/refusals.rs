@@ -165,12 +165,13 @@ async fn silence_of_the_api_server_ends_a_reconcile_and_is_told_when_it_lasts() 
     let (client, name) = (admin().await, "silence");
     apply(&client, manifest(name, spec())).await;
     let scauth = std::sync::Arc::new(scauths(&client).get(name).await.unwrap());
+    let uid = scauth.metadata.uid.clone().unwrap();
     let line = Line::disturbed(2, Fault::Kill);
     let mut disturbed = operator(line.client(&client));
     let inner = std::sync::Arc::get_mut(&mut disturbed).unwrap();
     inner.patience = std::time::Duration::from_secs(1);
     for _ in 0..3 {
-        inner.attempts.count(name);
+        inner.attempts.count(&uid);
     }
     let error = reconcile(scauth, disturbed).await.unwrap_err();
     assert!(matches!(error, Error::Apply(_)), "{error}");
@@ -189,13 +190,14 @@ async fn a_bad_moment_of_the_api_server_is_told_only_when_it_lasts() {
     settle(&client, name).await;
     let before = condition(&client, name, "Ready").await;
     let scauth = std::sync::Arc::new(scauths(&client).get(name).await.unwrap());
+    let uid = scauth.metadata.uid.clone().unwrap();
     for failures in 0..5 {
         // The same operator each time, whose second request is answered with 503.
         let line = Line::disturbed(1, Fault::Status(503));
         let mut disturbed = operator(line.client(&client));
         let inner = std::sync::Arc::get_mut(&mut disturbed).unwrap();
         for _ in 0..failures {
-            inner.attempts.count(name);
+            inner.attempts.count(&uid);
         }
         reconcile(scauth.clone(), disturbed).await.unwrap_err();
         let now = condition(&client, name, "Ready").await;

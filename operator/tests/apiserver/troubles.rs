@@ -30,7 +30,7 @@ async fn reason(client: &Client, name: &str, line: &Arc<Line>, change: impl FnOn
 #[tokio::test]
 async fn each_failure_that_lasts_has_its_reason() {
     let (client, name) = (admin().await, "lasting");
-    apply(&client, manifest(name, spec())).await;
+    let uid = apply(&client, manifest(name, spec())).await.metadata.uid.unwrap();
     for (fault, expected) in [
         (Fault::Status(409), "Conflict"),
         (Fault::Status(422), "Invalid"),
@@ -40,11 +40,67 @@ async fn each_failure_that_lasts_has_its_reason() {
         let line = Line::disturbed(1, fault);
         let often = |context: &mut Context| {
             for _ in 0..5 {
-                context.attempts.count(name);
+                context.attempts.count(&uid);
             }
         };
         assert_eq!(reason(&client, name, &line, often).await, expected, "{fault:?}");
     }
+    settle(&client, name).await;
+}
+
+#[tokio::test]
+async fn a_quota_that_was_raised_is_noticed_within_half_a_minute_after_any_number_of_failures() {
+    let (client, name) = (admin().await, "quota");
+    make(
+        &client,
+        "namespaces",
+        json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": name, "annotations": {"sc-auth.io/allow": name}}}),
+    )
+    .await;
+    let quotas: Api<k8s_openapi::api::core::v1::ResourceQuota> = Api::namespaced(client.clone(), name);
+    // As the quota's controller does, which this API server lacks.
+    let allow = async |services: &str| {
+        let hard = json!({"count/services": services});
+        let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": name},
+            "spec": {"hard": hard}});
+        make(&client, "resourcequotas", quota).await;
+        let status = Patch::Merge(json!({"status": {"hard": hard, "used": {"count/services": "0"}}}));
+        quotas.patch_status("few", &PatchParams::default(), &status).await.unwrap();
+    };
+    allow("0").await;
+    let scauth = Arc::new(apply(&client, manifest(name, spec())).await);
+    let context = operator(client.clone());
+    for _ in 0..20 {
+        context.attempts.count(scauth.metadata.uid.as_deref().unwrap());
+    }
+    // The API server takes up a quota a moment after it is stored.
+    eventually("the quota is in force", || async {
+        let failure = reconcile(Arc::clone(&scauth), Arc::clone(&context)).await.err();
+        failure.is_some_and(|failure| failure.to_string().contains("exceeded quota"))
+    })
+    .await;
+    let (_, reason, message) = condition(&client, name, "Ready").await;
+    assert_eq!(reason, "QuotaExceeded", "{message}");
+    allow("9").await;
+    eventually("it is settled", || async { reconcile(Arc::clone(&scauth), Arc::clone(&context)).await.is_ok() }).await;
+    assert!(context.attempts.is_below_threshold(scauth.metadata.uid.as_deref().unwrap()));
+}
+
+#[tokio::test]
+async fn a_scauth_of_the_same_name_has_none_of_the_failures_of_the_one_before() {
+    let (client, name) = (admin().await, "reborn");
+    let uid = async || scauths(&client).get(name).await.unwrap().metadata.uid.unwrap();
+    apply(&client, manifest(name, spec())).await;
+    let context = operator(client.clone());
+    for _ in 0..5 {
+        context.attempts.count(&uid().await);
+    }
+    assert!(!context.attempts.is_below_threshold(&uid().await));
+    scauths(&client).delete(name, &DeleteParams::default()).await.unwrap();
+    eventually("it is gone", || async { scauths(&client).get_opt(name).await.unwrap().is_none() }).await;
+    apply(&client, manifest(name, spec())).await;
+    assert!(context.attempts.is_below_threshold(&uid().await));
     settle(&client, name).await;
 }
 
@@ -103,6 +159,35 @@ async fn a_rollout_that_takes_too_long_says_so() {
     assert!(condition(&client, name, "Ready").await.2.contains("timed out progressing"));
     api.patch_status(&deployment, &PatchParams::default(), &status(json!([]))).await.unwrap();
     assert_ne!(reason(&client, name, &line, |_| {}).await, "RolloutStuck");
+}
+
+/// The word of the ReplicaSet's controller, which tries again after growing delays.
+#[tokio::test]
+async fn pods_that_a_quota_refuses_are_tried_again_until_they_exist() {
+    let (client, name) = (admin().await, "rationed");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let (api, deployment) = (Child::Deployment.api(&client, &names.namespace), Child::Deployment.name(&names));
+    let word = json!({"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+        "message": "pods \"rationed-1\" is forbidden: exceeded quota: few", "lastUpdateTime": "2026-01-01T00:00:00Z",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let status = |conditions: Value| Patch::Merge(json!({"status": {"conditions": conditions}}));
+    api.patch_status(&deployment, &PatchParams::default(), &status(json!([word]))).await.unwrap();
+    let tried = async || api.get(&deployment).await.unwrap().metadata.annotations.unwrap().remove("sc-auth.io/retried");
+    let line = Arc::new(Line::default());
+    assert_eq!(reason(&client, name, &line, |_| {}).await, "PodsRefused");
+    let first = tried().await.unwrap();
+    // Not at each look: each attempt has the operator look again.
+    let line = Arc::new(Line::default());
+    reason(&client, name, &line, |_| {}).await;
+    assert_eq!(tried().await.as_ref(), Some(&first));
+    let later = |context: &mut Context| context.clock = || crate::harness::soon() + std::time::Duration::from_secs(20);
+    reason(&client, name, &line, later).await;
+    assert_ne!(tried().await.unwrap(), first);
+    api.patch_status(&deployment, &PatchParams::default(), &status(json!([]))).await.unwrap();
+    settle(&client, name).await;
+    assert_eq!(tried().await, None);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use kube::ResourceExt as _;
 
-use crate::api::ScAuth;
+use crate::api::{HttpRoute, ScAuth};
 
 /// The annotation for the class before the field existed; some controllers still read it.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -29,10 +29,14 @@ pub fn entry_points(scauth: &ScAuth) -> Vec<EntryPoint<'_>> {
     if let Some(ingress) = scauth.spec.ingress() {
         return vec![EntryPoint::Class(class(ingress.class_name.as_deref(), &ingress.annotations))];
     }
-    let own = || scauth.spec.namespace.clone().unwrap_or_else(|| scauth.name_any());
-    let parents = scauth.spec.http_route().into_iter().flat_map(|route| &route.parent_refs);
-    let gateways = parents.map(|parent| EntryPoint::Gateway {
-        namespace: parent.namespace.clone().unwrap_or_else(own),
+    let own = scauth.spec.namespace.clone().unwrap_or_else(|| scauth.name_any());
+    scauth.spec.http_route().map(|route| gateways(route, &own)).unwrap_or_default()
+}
+
+/// The listeners that a route in this namespace attaches to.
+pub fn gateways<'a>(route: &'a HttpRoute, own: &str) -> Vec<EntryPoint<'a>> {
+    let gateways = route.parent_refs.iter().map(|parent| EntryPoint::Gateway {
+        namespace: parent.namespace.clone().unwrap_or_else(|| own.to_owned()),
         name: &parent.name,
         section: parent.section_name.as_deref(),
         port: parent.port,

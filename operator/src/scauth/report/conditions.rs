@@ -7,6 +7,7 @@ mod exposed;
 mod keys;
 mod monitored;
 mod ready;
+mod secrets;
 
 use super::input::ConditionInput;
 use super::outcome::Outcome;

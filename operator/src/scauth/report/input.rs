@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::Timestamp;
 use kube::core::DynamicObject;
 
 use super::outcome::Outcome;
-use crate::api::KeyStatus;
+use crate::api::{IngressAddress, KeyStatus};
 use crate::scauth::child::Child;
-use crate::scauth::mounts;
 use crate::scauth::observe::Observed;
 use crate::scauth::resolved::Resolved;
-use crate::scauth::rollout::{Rollout, Trouble};
+use crate::scauth::rollout::{Cause, Rollout, Trouble};
 use crate::scauth::rotation::Stored;
+use crate::scauth::secret_problems;
+use crate::scauth::volume;
 use crate::shared::reasons::Reason;
 
 /// The input of the conditions, if the spec could be built.
@@ -27,6 +29,16 @@ pub struct ConditionInput<'a> {
     pub rollout: Rollout,
     /// The previous conditions: the pods' reports are kept until the next poll.
     pub before: &'a [Condition],
+    /// The address in the Ingress, with the class that it was written for.
+    pub address: Option<&'a IngressAddress>,
+    pub now: Timestamp,
+}
+
+/// What counts beside the live objects.
+pub struct Before<'a> {
+    pub conditions: &'a [Condition],
+    pub address: Option<&'a IngressAddress>,
+    pub now: Timestamp,
 }
 
 /// The state of the generated keys.
@@ -40,7 +52,7 @@ pub struct KeyInput<'a> {
 }
 
 impl<'a> ConditionInput<'a> {
-    pub fn of(outcome: &'a Outcome, observed: &'a Observed, before: &'a [Condition]) -> Option<Self> {
+    pub fn of(outcome: &'a Outcome, observed: &'a Observed, before: Before<'a>) -> Option<Self> {
         let (resolved, children, unknown_kinds, keys) = match outcome {
             Outcome::Applied { resolved, applied } => {
                 let kids = applied.keys.status.iter().map(|key| key.kid.clone()).collect();
@@ -60,13 +72,31 @@ impl<'a> ConditionInput<'a> {
             _ => None,
         };
         let rollout = children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
-        Some(Self { resolved, observed, children, unknown_kinds, keys, not_grown, rollout, before })
+        let Before { conditions: before, address, now } = before;
+        Some(Self { resolved, observed, children, unknown_kinds, keys, not_grown, rollout, before, address, now })
     }
 
     /// Why the pods do not run, the most specific reason.
     pub fn trouble(&self) -> Option<Trouble> {
-        let first = self.observed.troubles.iter().chain(&self.rollout.trouble).min()?;
-        Some(Trouble { cause: first.cause, message: mounts::explain(&self.resolved.secrets, &first.message) })
+        let class = self.missing_class();
+        let first = self.observed.troubles.iter().chain(&self.rollout.trouble).chain(&class).min()?;
+        let mut message = secret_problems::explain(self.resolved, &first.message);
+        if first.cause == Cause::Scheduling {
+            message.extend(self.unbound().map(|unbound| format!("; {unbound}")));
+        }
+        Some(Trouble { cause: first.cause, message })
+    }
+
+    /// The claim waits for a StorageClass that does not exist.
+    fn missing_class(&self) -> Option<Trouble> {
+        let class = self.observed.storage.missing_class.as_ref()?;
+        let message = volume::without_class(class, &self.resolved.names);
+        Some(Trouble { cause: Cause::StorageClass, message })
+    }
+
+    /// Why the pod waits, if its claim has no volume.
+    fn unbound(&self) -> Option<String> {
+        volume::unbound(self.children.get(&Child::VolumeClaim)?, &self.resolved.names)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is said of the database, the sessions' keys and the first Admin, and whether it is Ready then.
 
+mod secrets;
 mod silence;
 mod trouble;
 mod warnings;
@@ -32,6 +33,7 @@ struct Case {
     ready: i32,
     keys_were_lost: bool,
     keys: Vec<KeyStatus>,
+    now: Timestamp,
 }
 
 impl Case {
@@ -41,7 +43,14 @@ impl Case {
         let secret = Secret { metadata: owned_by("our-uid"), data: Some(data), ..Secret::default() };
         let observed = Observed { secret: Some(secret), reports: saying(answers), ..Observed::default() };
         let ready = if spec["database"]["embedded"].is_null() { 2 } else { 1 };
-        Self { scauth: scauth(spec), observed, ready, keys_were_lost: false, keys: Vec::new() }
+        Self {
+            scauth: scauth(spec),
+            observed,
+            ready,
+            keys_were_lost: false,
+            keys: Vec::new(),
+            now: Timestamp::UNIX_EPOCH,
+        }
     }
 
     /// Puts these keys into the Secret.
@@ -67,14 +76,14 @@ impl Case {
                 let why = Pause::Suspended { pending: Vec::new() };
                 Outcome::Paused { resolved: Box::new(resolved), why }
             };
-            return report::status(&self.scauth, &observed, &outcome, &UpgradeTurn::Now, Timestamp::UNIX_EPOCH);
+            return report::status(&self.scauth, &observed, &outcome, &UpgradeTurn::Now, self.now);
         } else {
             Outcome::Applied {
                 resolved: Box::new(resolved),
                 applied: Box::new(Applied { children, keys, ..Applied::default() }),
             }
         };
-        report::status(&self.scauth, &self.observed, &outcome, &UpgradeTurn::Now, Timestamp::UNIX_EPOCH)
+        report::status(&self.scauth, &self.observed, &outcome, &UpgradeTurn::Now, self.now)
     }
 
     /// The next look, when the pods have that to say.

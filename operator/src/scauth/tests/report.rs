@@ -10,7 +10,9 @@ use crate::scauth::apply::Applied;
 use crate::scauth::child::Child;
 use crate::scauth::children::build;
 use crate::scauth::hosts::{Hosts, Other};
+use crate::scauth::names::Names;
 use crate::scauth::observe::Observed;
+use crate::scauth::references::references;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::report::{self, Outcome};
 use crate::scauth::rollout::{self, Pod};
@@ -92,7 +94,8 @@ fn while_pods_are_replaced_it_is_not_ready() {
 
 #[test]
 fn a_missing_secret_is_named() {
-    let observed = Observed { missing_secrets: vec!["db".into()], ..Observed::default() };
+    let missing_secrets = references(&scauth(external()).spec, &Names::of(&scauth(external())));
+    let observed = Observed { missing_secrets, ..Observed::default() };
     let status = status(&scauth(external()), &observed, &applied(external(), json!({})), at(0));
     assert_eq!(condition(&status, "DatabaseReady"), pair("False", "SecretNotFound"));
     assert_eq!(condition(&status, "Ready"), pair("False", "SecretNotFound"));
@@ -145,12 +148,24 @@ fn with_the_keys_of_another_service() -> Value {
 #[test]
 fn a_key_that_a_secret_lacks_is_named_with_the_secret() {
     for (complaint, problem) in [
-        ("DB_USER_FILE: /run/sc-auth/database/db-user: No such file or directory", "; Secret old has no key db-user"),
-        ("DB_PASS_FILE: /run/sc-auth/database/db-pass is empty", "; key db-pass of Secret old is empty"),
-        ("DB_TLS_CA_FILE: /run/sc-auth/database-ca/ca.crt: No such file or directory", "; Secret ca has no key ca.crt"),
-        ("SECRET_KEY_FILE: /run/sc-auth/legacy/secret: No such file or directory", "; Secret legacy has no key secret"),
-        ("reading /run/sc-auth/database/db-user: Permission denied", ""),
-        ("connecting: No such file or directory", ""),
+        (
+            "DB_USER_FILE: /run/sc-auth/database/db-user: No such file or directory (os error 2)",
+            "Secret old has no key db-user: add it, or correct the key in the spec",
+        ),
+        ("DB_PASS_FILE: /run/sc-auth/database/db-pass is empty", "key db-pass of Secret old is empty: give it a value"),
+        (
+            "DB_TLS_CA_FILE: /run/sc-auth/database-ca/ca.crt: No such file or directory",
+            "Secret ca has no key ca.crt: add it, or correct the key in the spec",
+        ),
+        (
+            "SECRET_KEY_FILE: /run/sc-auth/legacy/secret: No such file or directory",
+            "Secret legacy has no key secret: add it, or correct the key in the spec",
+        ),
+        (
+            "reading /run/sc-auth/database/db-user: Permission denied",
+            "reading /run/sc-auth/database/db-user: Permission denied",
+        ),
+        ("connecting: No such file or directory", "connecting: No such file or directory"),
     ] {
         let spec = with_the_keys_of_another_service();
         let container = json!({"name": "migrate", "image": "", "imageID": "", "ready": false, "restartCount": 1,
@@ -159,7 +174,7 @@ fn a_key_that_a_secret_lacks_is_named_with_the_secret() {
         let status = status(&scauth(spec.clone()), &observed, &applied(spec, json!({})), at(0));
         for kind in ["Ready", "DatabaseReady"] {
             let message = &status.conditions.iter().find(|condition| condition.type_ == kind).unwrap().message;
-            assert_eq!(*message, format!("pod tenant-1, migrate: {complaint}{problem}"), "{kind}");
+            assert_eq!(*message, format!("pod tenant-1, migrate: {problem}"), "{kind}");
         }
     }
 }
@@ -313,5 +328,81 @@ fn an_ingress_without_an_address_names_the_class_of_its_field_or_annotation() {
         let status = status(&scauth(spec.clone()), &Observed::default(), &applied(spec, serving(2)), at(0));
         let exposed = status.conditions.iter().find(|condition| condition.type_ == "Exposed").unwrap();
         assert!(exposed.message.ends_with(&format!("does the cluster have one for {class}?")), "{}", exposed.message);
+    }
+}
+
+#[test]
+fn no_condition_has_an_empty_message() {
+    let refusal = || Refusal { reason: Reason::NamespaceTerminating, message: String::new(), is_final: false };
+    let word = |kind: &str, status: &str| json!({"observedGeneration": 5, "conditions": [{"type": kind, "status": status, "message": ""}]});
+    for (spec, outcome) in [
+        (external(), applied(external(), serving(2))),
+        (embedded(), applied(embedded(), json!({}))),
+        (external(), applied(external(), word("ReplicaFailure", "True"))),
+        (external(), applied(external(), word("Progressing", "False"))),
+        (external(), Outcome::Refused(refusal())),
+    ] {
+        let status = status(&scauth(spec), &Observed::default(), &outcome, at(0));
+        for condition in status.conditions {
+            assert!(!condition.message.trim().is_empty(), "{}: {}", condition.type_, condition.reason);
+        }
+    }
+}
+
+#[test]
+fn what_a_pod_reports_without_words_has_some() {
+    let unscheduled = json!({"metadata": {"name": "a"}, "spec": {}, "status": {
+        "conditions": [{"type": "PodScheduled", "status": "False", "message": ""}]}});
+    let waiting = |reason: &str| {
+        pod(json!({"name": "migrate", "image": "a", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": reason, "message": " "}}}))
+    };
+    for (pod, expected) in [
+        (serde_json::from_value(unscheduled).unwrap(), "pod a, no node fits it"),
+        (waiting("ErrImagePull"), "pod tenant-1, image a: ErrImagePull"),
+        (waiting("CreateContainerError"), "pod tenant-1, migrate: CreateContainerError"),
+    ] {
+        assert_eq!(rollout::trouble(&pod).unwrap().message, expected);
+    }
+}
+
+#[test]
+fn a_paused_deployment_is_named_with_what_to_do() {
+    for (live, expected) in [
+        (json!({"observedGeneration": 5, "replicas": 2, "availableReplicas": 2}), pair("False", "RolloutPaused")),
+        (serving(2), pair("True", "Serving")),
+    ] {
+        let mut outcome = applied(external(), live);
+        if let Outcome::Applied { applied, .. } = &mut outcome {
+            applied.children.get_mut(&Child::Deployment).unwrap().data["spec"]["paused"] = json!(true);
+        }
+        let status = status(&scauth(external()), &Observed::default(), &outcome, at(0));
+        assert_eq!(condition(&status, "Ready"), expected);
+        let message = &status.conditions[0].message;
+        assert!(message.contains("kubectl -n tenant rollout resume deployment/tenant"), "{message}");
+    }
+}
+
+#[test]
+fn keys_that_the_kubelet_misses_are_named_with_the_secret() {
+    let mut spec = external();
+    spec["podTemplate"] = json!({
+        "volumes": [{"name": "cfg", "secret": {"secretName": "extra", "items": [{"key": "b", "path": "b"}]}}],
+    });
+    for (words, expected) in [
+        ("server: couldn't find key a in Secret tenant/extra", "server: Secret extra has no key a"),
+        (
+            "pod a: MountVolume.SetUp failed for volume \"cfg\" : references non-existent secret key: b",
+            "pod a: Secret extra has no key b",
+        ),
+        (
+            "pod a, migrate: password authentication failed for user \"app\"",
+            "pod a, migrate: password authentication failed for user \"app\"; in the URL, special characters of the password",
+        ),
+    ] {
+        let troubles = vec![rollout::Trouble { cause: rollout::Cause::Start, message: words.into() }];
+        let observed = Observed { troubles, ..Observed::default() };
+        let status = status(&scauth(spec.clone()), &observed, &applied(spec.clone(), json!({})), at(0));
+        assert!(status.conditions[0].message.starts_with(expected), "{}", status.conditions[0].message);
     }
 }

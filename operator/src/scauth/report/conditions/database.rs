@@ -3,13 +3,15 @@
 use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::status::{EMPTY_DATABASE, HoldReason, Offered, Other, Trouble, TroubleReason};
 
-use super::earlier::{before, unreachable};
+use super::earlier::{ALSO, ON_NETWORK, before, is_expired, unreachable};
+use super::secrets::missing;
 use crate::scauth::health::{Health, PodReports};
 use crate::scauth::identity::candidates;
-use crate::scauth::mounts;
 use crate::scauth::names::ANNOTATION_ACCEPT_DATABASE;
+use crate::scauth::references::Role;
 use crate::scauth::report::input::ConditionInput;
 use crate::scauth::rollout::Cause;
+use crate::scauth::secret_problems;
 use crate::scauth::volume;
 use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
@@ -17,18 +19,40 @@ use crate::shared::reasons::Reason;
 const KIND: ConditionType = ConditionType::DatabaseReady;
 
 pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
-    let missing = &input.observed.missing_secrets;
-    if !missing.is_empty() {
-        let (names, namespace) = (missing.join(", "), &input.resolved.names.namespace);
-        let message = format!("Secret {names} is missing in namespace {namespace}; the pods cannot start without it");
-        return not_ready(Reason::SecretNotFound, message);
+    let mut found = match missing(input, Role::Database) {
+        Some(missing) => without_secret(input, missing),
+        None => of_pods(input),
+    };
+    found.message.extend(network(input));
+    found
+}
+
+/// A problem of the running pods comes before the one of those that start later.
+fn without_secret(input: &ConditionInput<'_>, missing: String) -> ConditionUpdate {
+    if input.rollout.available == 0 {
+        return not_ready(Reason::SecretNotFound, missing);
     }
+    match of_pods(input) {
+        found if found.status == ConditionStatus::False => {
+            update(KIND, found.status, found.reason, found.message + ALSO + &missing)
+        }
+        _ => not_ready(Reason::SecretNotFound, missing),
+    }
+}
+
+/// Warns of a file system on which SQLite may lose data.
+fn network(input: &ConditionInput<'_>) -> Option<String> {
+    let driver = input.observed.storage.network.as_ref()?;
+    Some(format!("{ON_NETWORK}{}", volume::on_network(driver)))
+}
+
+fn of_pods(input: &ConditionInput<'_>) -> ConditionUpdate {
     let health = input.observed.reports.health();
     if let Some(changed) = health.and_then(|health| changed(input, health)) {
         return changed;
     }
     match input.trouble() {
-        Some(trouble) if matches!(trouble.cause, Cause::Migration | Cause::Start) => {
+        Some(trouble) if matches!(trouble.cause, Cause::Migration | Cause::Start | Cause::StorageClass) => {
             return not_ready(trouble.cause.reason(), trouble.message);
         }
         _ => {}
@@ -44,7 +68,9 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
 /// No pod answers. A problem that they reported may be over; without one, their migration and their probes count.
 fn silent(input: &ConditionInput<'_>, since: Option<Timestamp>) -> ConditionUpdate {
     match earlier(input) {
-        Some(earlier) if earlier.status != ConditionStatus::True => unreachable(earlier, since),
+        Some(earlier) if earlier.status != ConditionStatus::True && !is_expired(input, KIND) => {
+            unreachable(earlier, since)
+        }
         _ => {
             let message = "the database was migrated, and the pods are ready; no pod answers the operator, which cannot \
                            check the connection";
@@ -129,7 +155,7 @@ fn unreachable_because(trouble: Option<&Trouble>) -> String {
 /// If the identity is known, the database is the expected one: pods can connect, but only after a restart.
 fn unusable(input: &ConditionInput<'_>, offered: &Offered, error: &str) -> String {
     let names = &input.resolved.names;
-    let error = mounts::explain(&input.resolved.secrets, error);
+    let error = secret_problems::explain(input.resolved, error);
     if offered.identity.is_some() {
         return format!(
             "running pods cannot switch to the address in the Secret, although it leads to the same database: {error}; they \

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::secrets::missing;
+use crate::api::{HttpRoute, IngressAddress};
 use crate::scauth::child::Child;
-use crate::scauth::exposure::{Exposure, Ingress, has_address, is_accepted, words_of_gateways};
+use crate::scauth::exposure::{Exposure, Ingress, class_of, is_accepted, words_of_gateways};
 use crate::scauth::hosts::Other;
-use crate::scauth::hosts::entry_point::class;
+use crate::scauth::hosts::entry_point::{class, gateways};
+use crate::scauth::references::Role;
 use crate::scauth::report::input::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
@@ -16,7 +19,7 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     }
     match &input.resolved.exposure {
         Exposure::Ingress(wanted) => by_ingress(input, wanted),
-        Exposure::Route(wanted) => by_route(input, &wanted.hostnames.join(", ")),
+        Exposure::Route(wanted) => by_route(input, wanted),
         Exposure::None => update(
             ConditionType::Exposed,
             ConditionStatus::False,
@@ -56,16 +59,54 @@ fn lead(count: usize) -> &'static str {
 }
 
 fn by_ingress(input: &ConditionInput<'_>, wanted: &Ingress) -> ConditionUpdate {
-    if input.children.get(&Child::Ingress).is_some_and(has_address) {
-        return admitted(input, &wanted.host);
+    let live = input.children.get(&Child::Ingress);
+    let now = live.and_then(class_of).or_else(|| class(wanted.class.as_deref(), &wanted.annotations));
+    let class = now.unwrap_or("the default class");
+    let missing = missing(input, Role::Certificate).map(|missing| format!("; {missing}")).unwrap_or_default();
+    let unknown = |message: String| {
+        update(ConditionType::Exposed, ConditionStatus::Unknown, Reason::NoAddress, message + &missing)
+    };
+    match input.address {
+        Some(address) if live.and_then(class_of).unwrap_or_default() == address.class => {
+            with_certificate(input, admitted(input, &wanted.host))
+        }
+        Some(address) => unknown(earlier(input, address, now)),
+        None if input.observed.lacks_ingress_class => unknown(format!(
+            "no ingress controller has picked up the Ingress: IngressClass {class} does not exist; create it, or set \
+             spec.expose.ingress.className to one that exists (kubectl get ingressclass)"
+        )),
+        None => unknown(format!(
+            "no ingress controller has picked up the Ingress yet; does the cluster have one for {class}?"
+        )),
     }
-    let class = class(wanted.class.as_deref(), &wanted.annotations).unwrap_or("the default class");
-    let message =
-        format!("no ingress controller has picked up the Ingress yet; does the cluster have one for {class}?");
-    update(ConditionType::Exposed, ConditionStatus::Unknown, Reason::NoAddress, message)
 }
 
-fn by_route(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
+/// The address is from before the class changed.
+fn earlier(input: &ConditionInput<'_>, address: &IngressAddress, class: Option<&str>) -> String {
+    let names = &input.resolved.names;
+    let class = class.map_or_else(|| "no class".to_owned(), |class| format!("class {class}"));
+    let before = if address.class.is_empty() { "no class".to_owned() } else { format!("class {}", address.class) };
+    let unknown = if input.observed.lacks_ingress_class { ", which does not exist as an IngressClass" } else { "" };
+    format!(
+        "the Ingress now has {class}{unknown}, and its address, {}, was written while it had {before}: no controller is \
+         known to serve it until one writes an address; does the cluster have one for {class}? If that controller uses \
+         the same address, it does not write it again: kubectl -n {} delete ingress {}, and the operator creates the \
+         Ingress again",
+        address.value,
+        names.namespace,
+        names.ingress()
+    )
+}
+
+/// An ingress controller serves a certificate of its own in place of one that is missing.
+fn with_certificate(input: &ConditionInput<'_>, admitted: ConditionUpdate) -> ConditionUpdate {
+    match missing(input, Role::Certificate) {
+        None => admitted,
+        Some(missing) => update(ConditionType::Exposed, ConditionStatus::False, Reason::SecretNotFound, missing),
+    }
+}
+
+fn by_route(input: &ConditionInput<'_>, wanted: &HttpRoute) -> ConditionUpdate {
     if input.unknown_kinds.contains(&Child::HttpRoute) {
         let message = "the cluster does not have the HTTPRoute API: install Gateway API, or use spec.expose.ingress";
         return update(ConditionType::Exposed, ConditionStatus::False, Reason::GatewayApiMissing, message);
@@ -74,18 +115,19 @@ fn by_route(input: &ConditionInput<'_>, hosts: &str) -> ConditionUpdate {
     let words: Vec<_> = route.into_iter().flat_map(words_of_gateways).collect();
     let refusal = |kind: &str| words.iter().find(|word| word["type"] == kind && word["status"] == "False");
     if let Some(refused) = refusal("Accepted").or_else(|| refusal("ResolvedRefs")) {
-        let message = format!("a Gateway rejected the HTTPRoute: {}", refused["message"].as_str().unwrap_or_default());
+        let words = ["message", "reason"].into_iter().filter_map(|field| refused[field].as_str());
+        let words = words.into_iter().find(|words| !words.trim().is_empty()).unwrap_or("it gave no reason");
+        let message = format!("a Gateway rejected the HTTPRoute: {words}");
         return update(ConditionType::Exposed, ConditionStatus::False, Reason::RouteRefused, message);
     }
     if route.is_some_and(is_accepted) {
-        return admitted(input, hosts);
+        return admitted(input, &wanted.hostnames.join(", "));
     }
-    update(
-        ConditionType::Exposed,
-        ConditionStatus::Unknown,
-        Reason::NoGateway,
-        "no Gateway has accepted the HTTPRoute yet; does a Gateway with that name exist?",
-    )
+    let own = &input.resolved.names.namespace;
+    let gateways = gateways(wanted, own).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let gateways = gateways.join(" and ");
+    let message = format!("no Gateway has accepted the HTTPRoute yet; does {gateways} exist, and a controller for it?");
+    update(ConditionType::Exposed, ConditionStatus::Unknown, Reason::NoGateway, message)
 }
 
 /// Clients reach the API; the message also reports whether their addresses are known.

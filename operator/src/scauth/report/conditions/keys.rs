@@ -1,7 +1,7 @@
 //! KeysReady: whether the keys of the sessions in the database still exist, and whether all pods use those in the
 //! Secret. The pods report this; those of release 0.2 do not, and then the condition is absent.
 
-use super::earlier::{before, unreachable};
+use super::earlier::{before, is_expired, unreachable};
 use crate::scauth::health::{Health, PodReports};
 use crate::scauth::report::input::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
@@ -20,6 +20,7 @@ pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     let health = match &input.observed.reports {
         PodReports::Received(health) => health,
         PodReports::NotPolled => return before(input, KIND),
+        PodReports::Unreachable { .. } if is_expired(input, KIND) => return None,
         PodReports::Unreachable { since } => return before(input, KIND).map(|earlier| unreachable(earlier, *since)),
     };
     Some(if health.keys_lost? {

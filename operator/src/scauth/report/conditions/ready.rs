@@ -4,16 +4,22 @@ use std::fmt::Write as _;
 
 use kube::ResourceExt as _;
 
-use super::earlier::{before, unreachable};
+use super::earlier::{before, is_expired, unreachable};
+use super::secrets::missing;
 use crate::scauth::capacity::State;
 use crate::scauth::health::PodReports;
+use crate::scauth::references::Role;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::report::input::ConditionInput;
 use crate::scauth::report::outcome::Pause;
+use crate::scauth::rollout::Cause;
 use crate::scauth::scale::Scale;
 use crate::scauth::volume;
 use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
+
+/// The message of Stalled where it is False.
+const NOT_STALLED: &str = "no change of the spec is needed";
 
 pub fn active(
     input: &ConditionInput<'_>,
@@ -34,12 +40,17 @@ fn about_the_pods(
         Some((reason, message)) => vec![
             update(ConditionType::Ready, unless_unknown(reason), reason, message.clone()),
             update(ConditionType::Reconciling, ConditionStatus::True, reason, message),
-            update(ConditionType::Stalled, ConditionStatus::False, Reason::Done, ""),
+            update(ConditionType::Stalled, ConditionStatus::False, Reason::Done, NOT_STALLED),
         ],
         None => vec![
-            update(ConditionType::Ready, ConditionStatus::True, Reason::Serving, serving(input, turn) + see(database)),
-            update(ConditionType::Reconciling, ConditionStatus::False, Reason::Done, ""),
-            update(ConditionType::Stalled, ConditionStatus::False, Reason::Done, ""),
+            update(
+                ConditionType::Ready,
+                ConditionStatus::True,
+                Reason::Serving,
+                serving(input, turn) + &see(database) + &see(exposed),
+            ),
+            update(ConditionType::Reconciling, ConditionStatus::False, Reason::Done, "the spec is applied"),
+            update(ConditionType::Stalled, ConditionStatus::False, Reason::Done, NOT_STALLED),
         ],
     }
 }
@@ -49,13 +60,15 @@ fn unless_unknown(reason: Reason) -> ConditionStatus {
     if reason == Reason::PodsUnreachable { ConditionStatus::Unknown } else { ConditionStatus::False }
 }
 
-/// Refers to a problem of the database that does not keep the pods from serving.
-fn see(database: &ConditionUpdate) -> &'static str {
-    if database.status == ConditionStatus::False || database.reason == Reason::PodsUnreachable {
-        "; see DatabaseReady"
-    } else {
-        ""
-    }
+/// Refers to a problem that does not keep the pods from serving.
+fn see(other: &ConditionUpdate) -> String {
+    let is_problem = match other.kind {
+        ConditionType::DatabaseReady => {
+            other.status == ConditionStatus::False || other.reason == Reason::PodsUnreachable
+        }
+        _ => other.reason == Reason::SecretNotFound,
+    };
+    if is_problem { format!("; see {}", other.kind) } else { String::new() }
 }
 
 /// The volume differs from the spec: Ready still reports the pods, and the other two conditions report the volume.
@@ -93,7 +106,25 @@ fn serving(input: &ConditionInput<'_>, turn: &UpgradeTurn) -> String {
     if let Some(State::Kept(volume)) = input.resolved.database.volume().map(|volume| &volume.state) {
         let _ = write!(message, "; {volume}");
     }
-    message + &rivalry(input) + &warnings(input)
+    message + &rivalry(input) + &pause(input) + &later(input) + &warnings(input)
+}
+
+/// Secrets that the running pods have no need of.
+fn later(input: &ConditionInput<'_>) -> String {
+    let missing = [Role::Start, Role::Pull].into_iter().filter_map(|role| missing(input, role));
+    missing.fold(String::new(), |text, missing| text + "; " + &missing)
+}
+
+/// Reports that a person has paused the Deployment.
+fn pause(input: &ConditionInput<'_>) -> String {
+    let names = &input.resolved.names;
+    if !input.rollout.is_paused {
+        return String::new();
+    }
+    format!(
+        "; the Deployment is paused, so that pods do not get a new spec: kubectl -n {} rollout resume deployment/{}",
+        names.namespace, names.scauth
+    )
 }
 
 /// Settings of the pods that have no effect, as they report them.
@@ -130,12 +161,29 @@ fn obstacle(
         if database.status == ConditionStatus::False && !leaves_clients_alone(database.reason) {
             return Some((database.reason, database.message.clone()));
         }
-        return Some(match input.trouble() {
-            Some(trouble) => (trouble.cause.reason(), trouble.message),
-            None => (Reason::RollingOut, progress(input)),
-        });
+        return Some(not_done(input));
     }
     refusing(input, database).or_else(|| not_reached(exposed))
+}
+
+/// Why not all pods have the current spec and serve.
+fn not_done(input: &ConditionInput<'_>) -> (Reason, String) {
+    if let Some(missing) = missing(input, Role::Start) {
+        return (Reason::SecretNotFound, missing);
+    }
+    let trouble = input.trouble();
+    if input.rollout.is_paused && input.rollout.updated < input.rollout.wanted {
+        let trouble = trouble.map(|trouble| format!("; {}", trouble.message)).unwrap_or_default();
+        return (Reason::RolloutPaused, progress(input) + &trouble);
+    }
+    match trouble {
+        Some(trouble) if trouble.cause == Cause::Image => {
+            let missing = missing(input, Role::Pull).map(|missing| format!("; {missing}")).unwrap_or_default();
+            (trouble.cause.reason(), trouble.message + &missing)
+        }
+        Some(trouble) => (trouble.cause.reason(), trouble.message),
+        None => (Reason::RollingOut, progress(input)),
+    }
 }
 
 /// Whether pods start and serve in spite of the reason.
@@ -175,6 +223,7 @@ fn refusing(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(R
                 "all replicas are ready; the operator is about to query their status".to_owned(),
             )),
         },
+        PodReports::Unreachable { .. } if is_expired(input, ConditionType::Ready) => None,
         PodReports::Unreachable { since } => match before(input, ConditionType::Ready) {
             Some(ready) if ready.status == ConditionStatus::True => None,
             Some(ready) if ready.status == ConditionStatus::Unknown => Some(still_unknown(&ready)),
@@ -200,7 +249,8 @@ fn not_reached(exposed: &ConditionUpdate) -> Option<(Reason, String)> {
 fn progress(input: &ConditionInput<'_>) -> String {
     let rollout = &input.rollout;
     let (wanted, available, updated) = (rollout.wanted, rollout.available, rollout.updated);
-    format!("{available} of {wanted} replicas are available, {updated} have the current spec{}", rivalry(input))
+    let (rivalry, pause) = (rivalry(input), pause(input));
+    format!("{available} of {wanted} replicas are available, {updated} have the current spec{rivalry}{pause}")
 }
 
 /// The beginnings of Ready's message while the operator changes nothing.
@@ -232,7 +282,7 @@ pub fn paused(
     vec![
         update(ConditionType::Ready, ready, reason, message),
         reconciling,
-        update(ConditionType::Stalled, ConditionStatus::False, reason, ""),
+        update(ConditionType::Stalled, ConditionStatus::False, reason, NOT_STALLED),
     ]
 }
 

@@ -67,3 +67,27 @@ fn pods_that_have_just_become_ready_are_asked_first() {
     is(&case.then(PodReports::default()), "Ready", "True", "Serving");
     is(&case.then(PodReports::NotPolled), "Ready", "True", "Serving");
 }
+
+/// Their probes count then, as for pods that never answered.
+#[test]
+fn the_last_report_of_pods_that_stay_silent_expires() {
+    for (field, value) in [
+        ("database", json!({"reachable": false, "identity": "one"})),
+        ("server_errors", json!(1)),
+        ("keys_lost", json!(true)),
+    ] {
+        let mut case = Case::new(external(), json!([with(field, value)]));
+        case.then(silent());
+        case.then(silent());
+        case.now = Timestamp::from_second(599).unwrap();
+        let status = case.then(silent());
+        assert!(status.conditions.iter().any(|condition| condition.reason == "PodsUnreachable"), "{field}");
+        case.now = Timestamp::from_second(600).unwrap();
+        for status in [case.then(silent()), case.then(silent()), case.then(PodReports::NotPolled)] {
+            is(&status, "Ready", "True", "Serving");
+            let message = is(&status, "DatabaseReady", "True", "Migrated");
+            assert!(message.contains("no pod answers the operator"), "{message}");
+            assert_eq!(condition(&status, "KeysReady").0, "", "only pods know");
+        }
+    }
+}

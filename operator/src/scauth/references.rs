@@ -1,0 +1,88 @@
+//! The Secrets that the spec names and that a person, or another program, creates. Pure functions.
+
+use super::names::Names;
+use crate::api::{PodTemplate, ScAuthSpec};
+
+/// What a Secret is for, which decides what happens without it and which condition reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Pods need it for their database.
+    Database,
+    /// Pods do not start without it.
+    Start,
+    /// The kubelet pulls the image with it.
+    Pull,
+    /// The ingress controller serves its certificate.
+    Certificate,
+}
+
+impl Role {
+    /// Whether pods do not start without it.
+    pub fn blocks_pods(self) -> bool {
+        matches!(self, Self::Database | Self::Start)
+    }
+}
+
+/// A Secret that the spec names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub secret: String,
+    /// The field that names it.
+    pub field: &'static str,
+    pub role: Role,
+}
+
+/// All of them, each once per field.
+pub fn references(spec: &ScAuthSpec, names: &Names) -> Vec<Reference> {
+    let mut all = of_database(spec);
+    let legacy = spec.auth.as_ref().and_then(|auth| auth.legacy_tokens.as_ref());
+    let legacy = legacy.map(|legacy| legacy.secret_key_from.name.clone());
+    all.extend(of_field("spec.auth.legacyTokens.secretKeyFrom", Role::Start, legacy));
+    if let Some(template) = &spec.pod_template {
+        all.extend(of_template(template));
+    }
+    let tls = spec.ingress().and_then(|ingress| ingress.tls.as_ref());
+    let certificate = tls.map(|tls| tls.secret_name.clone().unwrap_or_else(|| names.certificate()));
+    all.extend(of_field("spec.expose.ingress.tls", Role::Certificate, certificate));
+    // Its content is checked elsewhere.
+    all.retain(|reference| reference.secret != names.secret());
+    all.sort_by(|left, right| (left.role, left.field, &left.secret).cmp(&(right.role, right.field, &right.secret)));
+    all.dedup();
+    all
+}
+
+fn of_field(
+    field: &'static str,
+    role: Role,
+    secrets: impl IntoIterator<Item = String>,
+) -> impl Iterator<Item = Reference> {
+    secrets.into_iter().map(move |secret| Reference { secret, field, role })
+}
+
+fn of_database(spec: &ScAuthSpec) -> Vec<Reference> {
+    let Some(external) = &spec.database.external else { return Vec::new() };
+    let url = external.url_from.as_ref().map(|key| key.name.clone());
+    let credentials = external.credentials_from.as_ref().map(|secret| secret.name.clone());
+    let authority = external.tls.as_ref().and_then(|tls| tls.ca_from.as_ref()).map(|key| key.name.clone());
+    let all = of_field("spec.database.external.urlFrom", Role::Database, url)
+        .chain(of_field("spec.database.external.credentialsFrom", Role::Database, credentials))
+        .chain(of_field("spec.database.external.tls.caFrom", Role::Database, authority));
+    all.collect()
+}
+
+/// Those that the pods do without are left out.
+fn of_template(template: &PodTemplate) -> Vec<Reference> {
+    let is_needed = |optional: Option<bool>| optional != Some(true);
+    let variables = template.env.iter().filter_map(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref());
+    let variables = variables.filter(|key| is_needed(key.optional)).map(|key| key.name.clone());
+    let volumes = template.volumes.iter().filter_map(|volume| volume.secret.as_ref());
+    let volumes = volumes.filter(|secret| is_needed(secret.optional)).filter_map(|secret| secret.secret_name.clone());
+    let projected = template.volumes.iter().filter_map(|volume| volume.projected.as_ref());
+    let projected = projected.flat_map(|projected| &projected.sources).filter_map(|source| source.secret.as_ref());
+    let projected = projected.filter(|secret| is_needed(secret.optional)).map(|secret| secret.name.clone());
+    let pull = template.image_pull_secrets.iter().map(|secret| secret.name.clone());
+    let all = of_field("spec.podTemplate.env", Role::Start, variables)
+        .chain(of_field("spec.podTemplate.volumes", Role::Start, volumes.chain(projected)))
+        .chain(of_field("spec.podTemplate.imagePullSecrets", Role::Pull, pull));
+    all.filter(|reference| !reference.secret.is_empty()).collect()
+}

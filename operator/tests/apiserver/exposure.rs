@@ -1,0 +1,146 @@
+//! What Exposed says of an Ingress: an address counts for the class that it was written for, and HTTPS needs a
+//! certificate.
+
+use std::sync::Arc;
+
+use kube::Client;
+use kube::api::{Patch, PatchParams};
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
+use serde_json::{Value, json};
+
+use crate::harness::{Line, admin, apply, make, manifest, once, scauths, settle};
+use crate::refusals::condition;
+
+fn spec(ingress: Value) -> Value {
+    json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}, "expose": {"ingress": ingress}})
+}
+
+fn names(name: &str) -> Names {
+    Names { scauth: name.into(), namespace: name.into() }
+}
+
+/// As an ingress controller does, which this API server lacks.
+async fn answer(client: &Client, name: &str, address: Value) {
+    let names = names(name);
+    let api = Child::Ingress.api(client, &names.namespace);
+    let status = Patch::Merge(json!({"status": {"loadBalancer": {"ingress": address}}}));
+    let params = PatchParams { field_manager: Some("controller".into()), ..PatchParams::default() };
+    api.patch_status(&names.ingress(), &params, &status).await.unwrap();
+}
+
+async fn stored_address(client: &Client, name: &str) -> Value {
+    let names = names(name);
+    let ingress = Child::Ingress.api(client, &names.namespace).get(&names.ingress()).await.unwrap();
+    ingress.data["status"]["loadBalancer"]["ingress"].clone()
+}
+
+/// Changes the Ingress in the spec as a person does, and looks twice: what the first look learned must last.
+async fn change(client: &Client, name: &str, ingress: Value) -> (String, String, String) {
+    let patch = Patch::Merge(json!({"spec": {"expose": {"ingress": ingress}}}));
+    scauths(client).patch(name, &PatchParams::default(), &patch).await.unwrap();
+    look(client, name).await;
+    look(client, name).await
+}
+
+async fn look(client: &Client, name: &str) -> (String, String, String) {
+    once(client, name, &Arc::new(Line::default())).await.unwrap().unwrap();
+    condition(client, name, "Exposed").await
+}
+
+fn is(found: &(String, String, String), status: &str, reason: &str) {
+    assert_eq!((found.0.as_str(), found.1.as_str()), (status, reason), "{}", found.2);
+}
+
+async fn exposed(client: &Client, name: &str, ingress: Value) {
+    apply(client, manifest(name, spec(ingress))).await;
+    settle(client, name).await;
+    answer(client, name, json!([{"ip": "192.0.2.1"}])).await;
+    is(&look(client, name).await, "True", "Admitted");
+}
+
+#[tokio::test]
+async fn an_address_does_not_count_for_another_class_than_it_was_written_for() {
+    let (client, name) = (admin().await, "reclassed");
+    exposed(&client, name, json!({"host": "reclassed.test", "className": "served"})).await;
+    let found = change(&client, name, json!({"className": "nobody"})).await;
+    is(&found, "Unknown", "NoAddress");
+    for words in ["class nobody", "class served", "192.0.2.1", "does not exist as an IngressClass"] {
+        assert!(found.2.contains(words), "{words}: {}", found.2);
+    }
+    assert_eq!(stored_address(&client, name).await, json!([{"ip": "192.0.2.1"}]), "the status is the controller's");
+    // A change of anything else is not an address.
+    let found = change(&client, name, json!({"host": "other.test", "annotations": {"example.com/a": "b"}})).await;
+    is(&found, "Unknown", "NoAddress");
+    answer(&client, name, json!([{"hostname": "new.test"}])).await;
+    is(&look(&client, name).await, "True", "Admitted");
+    is(&look(&client, name).await, "True", "Admitted");
+    // The controller of that class still serves another host.
+    is(&change(&client, name, json!({"host": "third.test"})).await, "True", "Admitted");
+}
+
+#[tokio::test]
+async fn the_class_may_go_back_or_away_or_be_in_an_annotation() {
+    let (client, name) = (admin().await, "classless");
+    exposed(&client, name, json!({"host": "classless.test", "className": "served"})).await;
+    is(&change(&client, name, json!({"className": null})).await, "Unknown", "NoAddress");
+    is(&change(&client, name, json!({"className": "served"})).await, "True", "Admitted");
+    let annotated = json!({"className": null, "annotations": {"kubernetes.io/ingress.class": "nobody"}});
+    let found = change(&client, name, annotated).await;
+    is(&found, "Unknown", "NoAddress");
+    assert!(found.2.contains("class nobody"), "{}", found.2);
+    let back = json!({"annotations": {"kubernetes.io/ingress.class": "served"}});
+    is(&change(&client, name, back).await, "True", "Admitted");
+    // Gone, and written again later.
+    is(
+        &change(&client, name, json!({"annotations": {"kubernetes.io/ingress.class": "late"}})).await,
+        "Unknown",
+        "NoAddress",
+    );
+    answer(&client, name, Value::Null).await;
+    is(&look(&client, name).await, "Unknown", "NoAddress");
+    answer(&client, name, json!([{"ip": "192.0.2.1"}])).await;
+    is(&look(&client, name).await, "True", "Admitted");
+}
+
+/// Release 0.2 recorded no address.
+#[tokio::test]
+async fn a_status_of_release_0_2_has_no_address_and_a_change_of_class_counts_all_the_same() {
+    let (client, name) = (admin().await, "unrecorded");
+    exposed(&client, name, json!({"host": "unrecorded.test", "className": "served"})).await;
+    let forget = Patch::Merge(json!({"status": {"exposure": null}}));
+    scauths(&client).patch_status(name, &PatchParams::default(), &forget).await.unwrap();
+    is(&change(&client, name, json!({"className": "nobody"})).await, "Unknown", "NoAddress");
+}
+
+#[tokio::test]
+async fn a_class_that_does_not_exist_is_named() {
+    let (client, name) = (admin().await, "ghosted");
+    apply(&client, manifest(name, spec(json!({"host": "ghosted.test", "className": "ghost"})))).await;
+    settle(&client, name).await;
+    let found = condition(&client, name, "Exposed").await;
+    is(&found, "Unknown", "NoAddress");
+    assert!(found.2.contains("IngressClass ghost does not exist"), "{}", found.2);
+    let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "ghost"},
+        "spec": {"controller": "example.com/none"}});
+    make(&client, "ingressclasses", class).await;
+    let found = look(&client, name).await;
+    assert!(found.2.ends_with("does the cluster have one for ghost?"), "{}", found.2);
+}
+
+#[tokio::test]
+async fn a_missing_certificate_is_reported_until_it_is_there() {
+    let (client, name) = (admin().await, "certless");
+    apply(&client, manifest(name, spec(json!({"host": "certless.test", "className": "served", "tls": {}})))).await;
+    settle(&client, name).await;
+    answer(&client, name, json!([{"ip": "192.0.2.1"}])).await;
+    let found = look(&client, name).await;
+    is(&found, "False", "SecretNotFound");
+    assert!(found.2.contains(&format!("Secret {name}-tls is missing in namespace {name}")), "{}", found.2);
+    let found = change(&client, name, json!({"tls": {"secretName": "wildcard"}})).await;
+    assert!(found.2.contains("Secret wildcard is missing"), "{}", found.2);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+        "metadata": {"name": "wildcard", "namespace": name}, "stringData": {"tls.crt": "", "tls.key": ""}});
+    make(&client, "secrets", secret).await;
+    is(&look(&client, name).await, "True", "Admitted");
+}
