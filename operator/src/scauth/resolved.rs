@@ -32,8 +32,6 @@ pub struct Resolved {
     /// Whether the pods have a PodDisruptionBudget.
     pub has_budget: bool,
     pub database: Database,
-    /// Whether a Secret has the database's address as one URL.
-    pub has_database_url: bool,
     pub resources: PodResources,
     pub pod_template: PodTemplate,
     pub settings: Settings,
@@ -66,7 +64,14 @@ pub struct Resolved {
 pub enum Database {
     /// With the claim of its volume.
     Embedded(Volume),
-    External,
+    External(Address),
+}
+
+/// How the Secret of an external database has its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Address {
+    Url,
+    Parts,
 }
 
 impl Database {
@@ -77,7 +82,7 @@ impl Database {
     pub fn volume(&self) -> Option<&Volume> {
         match self {
             Self::Embedded(volume) => Some(volume),
-            Self::External => None,
+            Self::External(_) => None,
         }
     }
 }

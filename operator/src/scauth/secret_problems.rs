@@ -3,7 +3,7 @@
 
 use crate::api::PodTemplate;
 use crate::scauth::mounts::SecretMount;
-use crate::scauth::resolved::Resolved;
+use crate::scauth::resolved::{Address, Database, Resolved};
 
 /// How PostgreSQL, MySQL and MariaDB refuse a password.
 const DENIED: [&str; 3] = ["password authentication failed", "access denied for user", "28p01"];
@@ -19,7 +19,8 @@ pub fn explain(resolved: &Resolved, words: &str) -> String {
 /// A password in a URL may be another one than a person meant.
 fn encoding(resolved: &Resolved, words: &str) -> &'static str {
     let words = words.to_ascii_lowercase();
-    if resolved.has_database_url && DENIED.iter().any(|denied| words.contains(denied)) {
+    let has_url = matches!(resolved.database, Database::External(Address::Url));
+    if has_url && DENIED.iter().any(|denied| words.contains(denied)) {
         "; in the URL, special characters of the password are percent-encoded: %25 for %, %40 for @, %2F for /, %23 for #"
     } else {
         ""

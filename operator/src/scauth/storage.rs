@@ -100,7 +100,7 @@ fn is_network(driver: &str) -> bool {
         driver.strip_suffix(*known).is_some_and(|before| before.is_empty() || before.ends_with(['.', '/']))
     };
     let mut words = driver.split(|letter: char| !letter.is_ascii_alphanumeric());
-    NETWORK_DRIVERS.iter().any(|known| is_known(&known)) || words.any(|word| NETWORK_WORDS.contains(&word))
+    NETWORK_DRIVERS.iter().any(is_known) || words.any(|word| NETWORK_WORDS.contains(&word))
 }
 
 #[cfg(test)]

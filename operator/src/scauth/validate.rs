@@ -14,7 +14,7 @@ use super::exposure::{Exposure, url};
 use super::identity::Expectation;
 use super::mounts;
 use super::observe::Observed;
-use super::resolved::{Admin, Database, Resolved};
+use super::resolved::{Address, Admin, Database, Resolved};
 use super::resources::PodResources;
 use super::rotation::{Plan, algorithm_of_new_keys};
 use super::scale::{beside, has_budget, scale};
@@ -73,7 +73,6 @@ pub fn validate(
         has_budget: has_budget(&scale, observed.has_foreign_budget),
         scale,
         database: database(spec, observed),
-        has_database_url: spec.database.external.as_ref().is_some_and(|external| external.url_from.is_some()),
         resources: PodResources::of(spec.resources.as_ref()),
         pod_template: spec.pod_template.clone().unwrap_or_default(),
         settings: Settings::of(spec, &issuer),
@@ -97,8 +96,11 @@ pub fn validate(
 
 fn database(spec: &ScAuthSpec, observed: &Observed) -> Database {
     let claim = observed.children.get(&Child::VolumeClaim);
-    let embedded = spec.database.embedded.as_ref();
-    embedded.map_or(Database::External, |embedded| Database::Embedded(capacity::settle(embedded, claim)))
+    let has_url = spec.database.external.as_ref().is_some_and(|external| external.url_from.is_some());
+    match &spec.database.embedded {
+        Some(embedded) => Database::Embedded(capacity::settle(embedded, claim)),
+        None => Database::External(if has_url { Address::Url } else { Address::Parts }),
+    }
 }
 
 fn admin(spec: &ScAuthSpec) -> Admin {

@@ -35,6 +35,7 @@ pub struct ConditionInput<'a> {
 }
 
 /// What counts beside the live objects.
+#[derive(Clone, Copy)]
 pub struct Before<'a> {
     pub conditions: &'a [Condition],
     pub address: Option<&'a IngressAddress>,
