@@ -1,4 +1,4 @@
-//! `run`: waits for the lease, then reconciles until SIGTERM.
+//! `run`: waits for the Lease of its installation and that of the cluster, then reconciles until SIGTERM.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,11 @@ use crate::scauth::health::HealthCache;
 use crate::scauth::{self, Context, DEFINITION, poll};
 use crate::shared::attempts::Attempts;
 use crate::shared::cache::ApplyCache;
+use crate::shared::claim::Claim;
 use crate::shared::client;
 use crate::shared::definitions::{self, Definitions};
 use crate::shared::freshness::Freshness;
-use crate::shared::leader::{self, Candidate};
+use crate::shared::leader::{self, Candidate, Lost};
 use crate::shared::locks::Locks;
 use crate::shared::metrics::Metrics;
 use crate::shared::names::FIELD_MANAGER;
@@ -66,7 +67,7 @@ fn now() -> Timestamp {
 }
 
 /// # Errors
-/// If the server's image is not named, the cluster cannot be reached, the address is in use, or the Lease is lost.
+/// If the server's image is not named, the cluster cannot be reached, the address is in use, or a Lease is lost.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     args.release.ensure_image()?;
     let stop = CancellationToken::new();
@@ -90,11 +91,15 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     let (metrics, freshness) = (Metrics::new([scauth::fleet(fleet.clone())]), Freshness::default());
     let client = client::client(config, args.longest_silence, &metrics, &freshness)?;
     let (known, mut definitions) = watch::channel(Definitions::new());
+    let environment = args.release.environment(args.publish_keys_for);
+    let installation = format!("{}/{}", environment.namespace, args.lease);
+    let (mut claim, waiting) = Claim::new(client.clone(), DEFINITION, installation, now, metrics.clone());
     let probes = Probes {
         freshness: freshness.clone(),
         longest_silence: args.longest_silence * 3,
         definitions: definitions.clone(),
         needed: &[DEFINITION],
+        waiting,
         metrics: metrics.clone(),
     };
     let listener = tokio::net::TcpListener::bind(args.listen).await.context("LISTEN")?;
@@ -105,14 +110,13 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     });
     tasks.spawn(definitions::follow(client.clone(), scauth::needs_definition, known));
 
-    let environment = args.release.environment(args.publish_keys_for);
     let identity = leader::identity(&args.name, now());
     let mut candidate = Candidate::new(client.clone(), &environment.namespace, args.lease, identity.clone(), now);
     if !is_defined(&mut definitions, &stop).await {
         return Ok(());
     }
     tracing::info!(identity, "waiting to lead");
-    if !candidate.lead(&stop).await {
+    if !lead(&mut candidate, &mut claim, &stop).await? {
         return Ok(());
     }
     tracing::info!("leading");
@@ -144,9 +148,27 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         () = controller::run(Arc::new(context), feeds, stop.clone()) => {}
         () = deadline => tracing::warn!("abandoning reconciles that did not finish in time"),
         lost = candidate.keep() => return Err(lost.into()),
+        lost = claim.keep() => return Err(lost.into()),
     }
+    // In this order: a replica that gets our Lease has the claim of this installation.
+    claim.withdraw().await;
     candidate.release().await;
     Ok(())
+}
+
+/// Waits until both Leases are ours, or until `stop`: that of the replicas, and that of the cluster.
+async fn lead(candidate: &mut Candidate, claim: &mut Claim, stop: &CancellationToken) -> Result<bool, Lost> {
+    if !candidate.lead(stop).await {
+        return Ok(false);
+    }
+    let is_alone = tokio::select! {
+        is_alone = claim.make(stop) => is_alone,
+        lost = candidate.keep() => return Err(lost),
+    };
+    if !is_alone {
+        candidate.release().await;
+    }
+    Ok(is_alone)
 }
 
 /// Waits for our own CustomResourceDefinition, or until `stop`.

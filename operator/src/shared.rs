@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod attempts;
 pub mod cache;
+pub mod claim;
 pub mod client;
 pub mod conditions;
 pub mod definitions;

@@ -101,6 +101,7 @@ pub struct Metrics {
     calls: Family<CallLabels, Counter>,
     call_time: Family<VerbLabels, Histogram>,
     leader: Gauge,
+    other_operator: Gauge,
     watch_age: Family<ResourceLabels, Gauge>,
 }
 
@@ -122,6 +123,7 @@ impl Metrics {
             calls: Family::default(),
             call_time: Family::new_with_constructor(buckets),
             leader: Gauge::default(),
+            other_operator: Gauge::default(),
             watch_age: Family::default(),
         };
         metrics.registry = Arc::new(metrics.register());
@@ -149,6 +151,11 @@ impl Metrics {
             self.call_time.clone(),
         );
         registry.register("leader", "Whether this instance leads", self.leader.clone());
+        registry.register(
+            "other_operator",
+            "Whether this instance waits because another operator reconciles the cluster",
+            self.other_operator.clone(),
+        );
         registry.register(
             "watch_silence_seconds",
             "Seconds since the last activity of a watch",
@@ -190,6 +197,10 @@ impl Metrics {
 
     pub fn leads(&self, leads: bool) {
         self.leader.set(leads.into());
+    }
+
+    pub fn waits(&self, waits: bool) {
+        self.other_operator.set(waits.into());
     }
 
     /// The metrics in the format of Prometheus.

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::sync::watch;
 
+use super::claim::Waiting;
 use super::definitions::Definitions;
 use super::freshness::Freshness;
 use super::metrics::Metrics;
@@ -21,6 +22,8 @@ pub struct Probes {
     pub definitions: watch::Receiver<Definitions>,
     /// The CustomResourceDefinitions that the operator cannot work without.
     pub needed: &'static [&'static str],
+    /// Whether another operator reconciles the cluster.
+    pub waiting: Waiting,
     pub metrics: Metrics,
 }
 
@@ -44,12 +47,10 @@ async fn healthz(State(probes): State<Probes>) -> (StatusCode, String) {
 
 async fn readyz(State(probes): State<Probes>) -> (StatusCode, String) {
     let missing = probes.needed.iter().find(|needed| !probes.definitions.borrow().contains(**needed));
-    match missing {
+    let missing = missing.map(|missing| format!("the CustomResourceDefinition {missing} is missing: apply crds/"));
+    match missing.or_else(|| probes.waiting.borrow().clone()) {
         None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(missing) => {
-            let text = format!("the CustomResourceDefinition {missing} is missing: apply crds/\n");
-            (StatusCode::SERVICE_UNAVAILABLE, text)
-        }
+        Some(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
     }
 }
 
@@ -76,6 +77,7 @@ mod tests {
             longest_silence,
             definitions: watch::channel(Definitions::from(["scauths.sc-auth.io".to_owned()])).1,
             needed: &["scauths.sc-auth.io"],
+            waiting: watch::channel(None).1,
             metrics: Metrics::new([]),
         }
     }
@@ -88,6 +90,17 @@ mod tests {
         let (status, text) = readyz(State(probes)).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(text, "the CustomResourceDefinition others.sc-auth.io is missing: apply crds/\n");
+    }
+
+    #[tokio::test]
+    async fn it_is_not_ready_while_another_operator_reconciles_the_cluster() {
+        let mut probes = probes(Duration::ZERO);
+        let (sender, waiting) = watch::channel(Some("another operator".to_owned()));
+        probes.waiting = waiting;
+        let answer = (StatusCode::SERVICE_UNAVAILABLE, "another operator\n".to_owned());
+        assert_eq!(readyz(State(probes.clone())).await, answer);
+        sender.send_replace(None);
+        assert_eq!(readyz(State(probes)).await.0, StatusCode::OK);
     }
 
     #[tokio::test]

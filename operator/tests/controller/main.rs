@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "each test program uses its part of it")]
 mod harness;
 
+mod claim;
 mod definitions;
 mod hosts;
 mod leader;

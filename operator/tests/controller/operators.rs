@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::claim::without_claim;
 use crate::harness::{admin, apply, config, eventually, generated, manifest, scauths};
 
 #[derive(Parser)]
@@ -55,21 +56,25 @@ impl Operator {
 
     /// Status and text of a page on the health port; 0 where nobody answers.
     pub async fn page(&self, path: &str) -> (u16, String) {
-        use axum::body::Bytes;
-        use http_body_util::{BodyExt as _, Empty};
-        use hyper_util::client::legacy::Client;
-        let client = Client::builder(hyper_util::rt::TokioExecutor::new()).build_http::<Empty<Bytes>>();
-        let Ok(answer) = client.get(format!("http://{}{path}", self.listen).parse().unwrap()).await else {
-            return (0, String::new());
-        };
-        let status = answer.status().as_u16();
-        let text = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, String::from_utf8(text.to_vec()).unwrap())
+        page(&self.listen.to_string(), path).await
     }
 
     pub async fn leads(&self) -> bool {
         self.page("/metrics").await.1.contains("sc_auth_operator_leader 1")
     }
+}
+
+pub async fn page(address: &str, path: &str) -> (u16, String) {
+    use axum::body::Bytes;
+    use http_body_util::{BodyExt as _, Empty};
+    use hyper_util::client::legacy::Client;
+    let client = Client::builder(hyper_util::rt::TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let Ok(answer) = client.get(format!("http://{address}{path}").parse().unwrap()).await else {
+        return (0, String::new());
+    };
+    let status = answer.status().as_u16();
+    let text = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(text.to_vec()).unwrap())
 }
 
 pub async fn namespace(client: &Client, name: &str) {
@@ -113,7 +118,8 @@ pub async fn settled<F: Future<Output = u64>>(mut count: impl FnMut() -> F) -> u
     last.get()
 }
 
-/// Two leaders at once, as after a pause that outlived a lease: each with a Lease of its own.
+/// Two leaders at once, as after a pause that outlived a lease: each with a Lease of its own, and one of them without the
+/// right to the Lease of the cluster.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_both_believe_to_lead_do_no_harm() {
     let client = admin().await;
@@ -121,7 +127,7 @@ async fn two_that_both_believe_to_lead_do_no_harm() {
     namespace(&client, "believes").await;
     let with_lease = |lease| ["--publish-keys-for", "2s", "--lease", lease];
     let first = Operator::start("one", "believes", config().await, &with_lease("one"));
-    let second = Operator::start("two", "believes", config().await, &with_lease("two"));
+    let second = Operator::start("two", "believes", without_claim(&client, "two").await, &with_lease("two"));
     eventually("both lead", || async { first.leads().await && second.leads().await }).await;
     let fleet: Vec<_> = (0..8).map(|number| format!("both-{number}")).collect();
     for name in &fleet {

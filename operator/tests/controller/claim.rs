@@ -1,0 +1,166 @@
+//! Two installations in one cluster, each with a Lease of its own for its replicas. They are processes of their own.
+
+use std::net::TcpListener;
+use std::process::{Child as Started, Command, Stdio};
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, Client};
+use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::names::Names;
+use serde_json::json;
+
+use crate::harness::{admin, apply, config, eventually, make, manifest};
+use crate::operators::{Operator, clean, exists, namespace, page, spec};
+
+/// An installation: a process with its own namespace, and a release of the server.
+struct Installation {
+    process: Started,
+    address: String,
+}
+
+impl Installation {
+    fn start(namespace: &str, image: &str) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let process = Command::new(env!("CARGO_BIN_EXE_sc-auth-operator"))
+            .args(["run", "--namespace", namespace, "--listen", &address, "--server-image", image])
+            .env("KUBECONFIG", std::env::var("SCDEV_API_KUBECONFIG").unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process, address }
+    }
+
+    async fn page(&self, path: &str) -> (u16, String) {
+        page(&self.address, path).await
+    }
+
+    async fn has(&self, metric: &str) -> bool {
+        self.page("/metrics").await.1.lines().any(|line| line == metric)
+    }
+
+    async fn leads(&self) -> bool {
+        self.has("sc_auth_operator_leader 1").await
+    }
+
+    /// Whether it waits, and says for whom.
+    async fn waits_for(&self, holder: &str) -> bool {
+        let (status, text) = self.page("/readyz").await;
+        status == 503 && text.contains(holder) && self.has("sc_auth_operator_other_operator 1").await
+    }
+
+    async fn writes(&self) -> usize {
+        let metrics = self.page("/metrics").await.1;
+        metrics.lines().filter(|line| line.contains("api_requests") && line.contains("verb=\"patch\"")).count()
+    }
+
+    /// As the kubelet does.
+    fn terminate(mut self) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn image(client: &Client, name: &str) -> String {
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let deployment = Child::Deployment.api(client, &names.namespace).get(name).await.unwrap();
+    deployment.data["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned()
+}
+
+async fn create(client: &Client, name: &str) {
+    apply(client, manifest(name, spec())).await;
+    eventually("all children are there", || exists(client, Child::DisruptionBudget, name)).await;
+}
+
+async fn holder(client: &Client) -> Option<String> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), "default");
+    leases.get_opt("scauths.sc-auth.io").await.unwrap()?.spec?.holder_identity
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_installations_the_second_waits_until_the_first_is_gone() {
+    let client = admin().await;
+    clean(&client).await;
+    let (old, new) = ("registry.test/sc-auth-server:8", "registry.test/sc-auth-server:9");
+    for name in ["claim-first", "claim-second"] {
+        namespace(&client, name).await;
+    }
+    let first = Installation::start("claim-first", old);
+    eventually("the first leads", || first.leads()).await;
+    let second = Installation::start("claim-second", new);
+    eventually("the second waits", || second.waits_for("claim-first/sc-auth-operator")).await;
+    create(&client, "claimed-a").await;
+    assert_eq!((image(&client, "claimed-a").await.as_str(), second.writes().await), (old, 0));
+
+    // Gone without a word, as with its node.
+    drop(first);
+    eventually("the second leads", || second.leads()).await;
+    assert_eq!(second.page("/readyz").await.0, 200);
+    create(&client, "claimed-b").await;
+    assert_eq!(image(&client, "claimed-b").await, new);
+
+    let first = Installation::start("claim-first", old);
+    eventually("now the first waits", || first.waits_for("claim-second/sc-auth-operator")).await;
+    second.terminate();
+    eventually("the first leads", || first.leads()).await;
+    assert!(first.has("sc_auth_operator_other_operator 0").await);
+    first.terminate();
+    assert_eq!(holder(&client).await, None, "the last one leaves no Lease");
+}
+
+/// A replica of the same installation does not wait for the other Lease to expire: that would take longer than this
+/// one's own, and it is the same claim.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_inherits_the_claim() {
+    let client = admin().await;
+    clean(&client).await;
+    namespace(&client, "claim-replicas").await;
+    let first = Operator::start("one", "claim-replicas", config().await, &[]);
+    eventually("the first leads", || first.leads()).await;
+    let second = Operator::start("two", "claim-replicas", config().await, &[]);
+    eventually("a replica that waits is ready", || async { second.page("/readyz").await.0 == 200 }).await;
+    let claimed = holder(&client).await;
+    first.kill();
+    eventually("the second leads", || async {
+        assert_eq!(holder(&client).await, claimed, "the claim is that of the installation");
+        assert_eq!(second.page("/readyz").await.0, 200, "it waits for no other installation");
+        second.leads().await
+    })
+    .await;
+    second.stop().await;
+}
+
+/// Everything that the operator may do, except to hold that Lease: as with the ClusterRole of release 0.2.
+pub async fn without_claim(client: &Client, user: &str) -> kube::Config {
+    let text = std::fs::read_to_string("../config/rbac/cluster-role.yaml").unwrap();
+    let mut role: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+    let rules = role["rules"].as_array_mut().unwrap();
+    rules.retain(|rule| rule["resources"] != json!(["leases"]));
+    rules.push(json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]}));
+    rules.push(json!({
+        "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "update"], "resourceNames": [user],
+    }));
+    role["metadata"] = json!({"name": user});
+    make(client, "clusterroles", role).await;
+    let api = "rbac.authorization.k8s.io";
+    make(
+        client,
+        "clusterrolebindings",
+        json!({
+            "apiVersion": format!("{api}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": user},
+            "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": user},
+            "subjects": [{"kind": "User", "name": user, "apiGroup": api}],
+        }),
+    )
+    .await;
+    let mut limited = config().await;
+    limited.auth_info.impersonate = Some(user.into());
+    limited
+}
