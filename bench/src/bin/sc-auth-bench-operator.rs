@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a table for a person")]
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,6 +28,12 @@ struct Args {
     /// The number of children to delete or edit.
     #[arg(long, default_value_t = 200)]
     edits: usize,
+    /// The ScAuths are created in so many rounds, each followed by a bare client's: the machine's speed varies.
+    #[arg(long, default_value_t = 4)]
+    rounds: usize,
+    /// Measure only how long it takes to create them.
+    #[arg(long)]
+    only_create: bool,
 }
 
 /// The number of ScAuths that the operator reconciles at once.
@@ -73,6 +80,7 @@ impl Operator {
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let child = Command::new(program)
             .args(["run", "--listen", &address.to_string(), "--namespace", NAMESPACE])
+            .args(["--server-image", "registry.example.com/sc-auth-server:1"])
             .env("RUST_LOG", "warn")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -95,6 +103,13 @@ impl Operator {
         let line = status.lines().find(|line| line.starts_with(field)).context("no such field")?;
         let kib: f64 = line.split_whitespace().nth(1).context("no value")?.parse()?;
         Ok(kib / 1024.0)
+    }
+
+    /// The CPU time so far, in seconds, from the kernel, which counts hundredths.
+    fn cpu(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields = stat.rsplit(')').next().context("no name")?.split_whitespace().skip(11).take(2);
+        Ok(fields.map(str::parse::<f64>).sum::<Result<f64, _>>()? / 100.0)
     }
 
     /// Waits until all ScAuths have a status, and no reconcile is running or queued.
@@ -155,8 +170,10 @@ async fn templates(client: &Client, name: &str) -> anyhow::Result<Vec<(ApiResour
         };
         for object in objects {
             let mut object = serde_json::to_value(object)?;
-            let metadata = json!({"name": object["metadata"]["name"], "labels": object["metadata"]["labels"]});
-            object["metadata"] = metadata;
+            // Not our labels: the operator watches objects that have them.
+            let labels = object["metadata"]["labels"].to_string().replace("sc-auth.io/", "bench.example.com/");
+            let labels: Value = serde_json::from_str(&labels)?;
+            object["metadata"] = json!({"name": object["metadata"]["name"], "labels": labels});
             for generated in ["clusterIP", "clusterIPs"] {
                 if let Some(spec) = object["spec"].as_object_mut() {
                     spec.remove(generated);
@@ -175,10 +192,10 @@ async fn bare(
     client: &Client,
     templates: &[(ApiResource, Value)],
     from: &str,
-    count: usize,
+    numbers: Range<usize>,
 ) -> anyhow::Result<Duration> {
     let began = Instant::now();
-    stream::iter(0..count)
+    stream::iter(numbers)
         .map(|number| async move {
             let name = format!("bare-{number}");
             for (resource, template) in templates {
@@ -196,6 +213,67 @@ async fn bare(
         .try_collect::<Vec<_>>()
         .await?;
     Ok(began.elapsed())
+}
+
+/// Applies ScAuths, and waits for their children.
+async fn apply(api: &Api<DynamicObject>, operator: &Operator, numbers: Range<usize>) -> anyhow::Result<Duration> {
+    let (began, all) = (Instant::now(), numbers.end);
+    stream::iter(numbers)
+        .map(|number| async move {
+            let name = format!("bench-{number}");
+            let params = PatchParams::apply("bench").force();
+            api.patch(&name, &params, &Patch::Apply(&scauth(number))).await.map(drop)
+        })
+        .buffer_unordered(WORKERS)
+        .try_collect::<Vec<_>>()
+        .await?;
+    operator.has_done(all).await?;
+    Ok(began.elapsed())
+}
+
+/// The CPU time that the API server has used, from its metrics.
+async fn cpu_of_server(client: &Client) -> anyhow::Result<f64> {
+    let text = client.request_text(http::Request::get("/metrics").body(Vec::new())?).await?;
+    let line = text.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));
+    Ok(line.context("no such metric")?.parse()?)
+}
+
+/// What the creations of one kind took.
+#[derive(Default)]
+struct Taken {
+    time: Duration,
+    server: f64,
+}
+
+impl Taken {
+    fn row(&self, what: &str, count: usize) {
+        let each = self.server * 1_000.0 / f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        row(what, &format!("{}; {each:.1} ms of the API server's CPU time each", seconds(self.time)));
+    }
+}
+
+/// The operator and a bare client create the same objects, in turns.
+async fn create(client: &Client, api: &Api<DynamicObject>, operator: &Operator, args: &Args) -> anyhow::Result<()> {
+    let (mut ours, mut bares, mut objects) = (Taken::default(), Taken::default(), 0);
+    let cpu = operator.cpu()?;
+    for round in 0..args.rounds {
+        let numbers = args.scauths * round / args.rounds..args.scauths * (round + 1) / args.rounds;
+        let before = cpu_of_server(client).await?;
+        ours.time += apply(api, operator, numbers.clone()).await?;
+        let between = cpu_of_server(client).await?;
+        let templates = templates(client, "bench-0").await?;
+        objects = templates.len();
+        bares.time += bare(client, &templates, "bench-0", numbers).await?;
+        ours.server += between - before;
+        bares.server += cpu_of_server(client).await? - between;
+    }
+    let (count, own) = (args.scauths, operator.cpu()? - cpu);
+    ours.row(&format!("{count} ScAuths with {objects} children each: until the last child"), count);
+    bares.row(&format!("a bare client with {WORKERS} workers creates the same objects"), count);
+    row("the operator takes, of its time", &format!("{:.2}", ours.time.as_secs_f64() / bares.time.as_secs_f64()));
+    row("the operator's own CPU time", &format!("{own:.1} s"));
+    row("the operator's requests", &requests(operator).await);
+    Ok(())
 }
 
 /// The time until a deleted or edited child is restored.
@@ -237,33 +315,15 @@ async fn main() -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(3)).await;
     row("memory, no ScAuth", &format!("{:.1} MiB", operator.memory("VmRSS")?));
 
-    let began = Instant::now();
-    stream::iter(0..args.scauths)
-        .map(|number| {
-            let (api, scauth) = (api.clone(), scauth(number));
-            async move {
-                let name = format!("bench-{number}");
-                api.patch(&name, &PatchParams::apply("bench").force(), &Patch::Apply(&scauth)).await.map(drop)
-            }
-        })
-        .buffer_unordered(WORKERS)
-        .try_collect::<Vec<_>>()
-        .await?;
-    let applied = began.elapsed();
-    operator.has_done(args.scauths).await?;
-    let took = began.elapsed();
-    let templates = templates(&client, "bench-0").await?;
-    let objects = args.scauths * templates.len();
-    row(
-        &format!("{} ScAuths, {objects} children: from the first apply to the last child", args.scauths),
-        &seconds(took),
-    );
-    row("… of which the applies themselves", &seconds(applied));
+    create(&client, &api, &operator, &args).await?;
     row(
         "memory then, and at its highest",
         &format!("{:.1}, {:.1} MiB", operator.memory("VmRSS")?, operator.memory("VmHWM")?),
     );
 
+    if args.only_create {
+        return Ok(());
+    }
     let mut repairs = Vec::new();
     for number in 0..args.edits {
         repairs.push(repair(&client, number * args.scauths / args.edits).await?);
@@ -292,25 +352,29 @@ async fn main() -> anyhow::Result<()> {
     );
     drop(operator);
 
-    let bare = bare(&client, &templates, "bench-0", args.scauths).await?;
-    row(&format!("a bare client with {WORKERS} workers makes the same objects"), &seconds(bare));
-    row("the operator takes, of its time", &format!("{:.2}", took.as_secs_f64() / bare.as_secs_f64()));
     Ok(())
+}
+
+/// The number of requests by verb, so far.
+async fn count(operator: &Operator) -> BTreeMap<&'static str, f64> {
+    let mut counts = BTreeMap::new();
+    for verb in ["get", "list", "watch", "create", "update", "patch", "delete"] {
+        let labels = format!("verb=\"{verb}\"");
+        counts.insert(verb, operator.metric("sc_auth_operator_api_requests_total", &labels).await);
+    }
+    counts
+}
+
+async fn requests(operator: &Operator) -> String {
+    let counts = count(operator).await.into_iter().filter(|(_, count)| *count > 0.5);
+    counts.map(|(verb, count)| format!("{verb} {count:.0}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The number of requests by verb.
 async fn quiet_minute(operator: &Operator) -> anyhow::Result<String> {
-    let count = || async {
-        let mut counts = BTreeMap::new();
-        for verb in ["get", "list", "watch", "create", "update", "patch", "delete"] {
-            let labels = format!("verb=\"{verb}\"");
-            counts.insert(verb, operator.metric("sc_auth_operator_api_requests_total", &labels).await);
-        }
-        counts
-    };
-    let before = count().await;
+    let before = count(operator).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let after = count().await;
+    let after = count(operator).await;
     let grown = after.into_iter().filter_map(|(verb, after)| {
         let grown = after - before.get(verb).copied().unwrap_or_default();
         (grown > 0.5).then(|| format!("{verb} {grown:.0}"))
