@@ -80,15 +80,9 @@ impl HealthCache {
         let entry = known.entry(name.to_owned()).or_default();
         if self.clock.is_some() && (entry.version == 0 || entry.pods != pods) {
             let version = entry.version + 1;
-            let is_being_asked = entry.is_being_asked;
-            *entry = Entry {
-                pods,
-                version,
-                reports: PodReports::NotPolled,
-                delay: SOON,
-                is_being_asked,
-                ..Entry::default()
-            };
+            // A poll of the pods before may wait for its time limit, and its answer does not count: a new one need not
+            // wait for it.
+            *entry = Entry { pods, version, reports: PodReports::NotPolled, delay: SOON, ..Entry::default() };
             self.wanted.notify_one();
         }
         entry.reports.clone()
@@ -123,11 +117,11 @@ impl HealthCache {
     pub fn set(&self, name: &str, ask: &Ask, answer: Option<Health>, status: &ScAuthStatus, now: Instant) -> bool {
         let mut known = self.known();
         let Some(entry) = known.get_mut(name) else { return false };
-        entry.is_being_asked = false;
         if entry.version != ask.version {
-            // The pods have changed meanwhile: poll them at once.
+            // The pods have changed meanwhile.
             return false;
         }
+        entry.is_being_asked = false;
         let is_news = entry.take(answer, status, self.clock);
         if is_news {
             entry.delay = SOON;
@@ -234,6 +228,20 @@ mod tests {
         );
         assert_eq!(health_cache.of("a", &later()), PodReports::NotPolled);
         assert!(health_cache.due("a", now).is_some(), "at once");
+    }
+
+    #[test]
+    fn new_pods_are_asked_while_those_before_them_have_not_answered() {
+        let (health_cache, now) = (HealthCache::asking(|| Timestamp::UNIX_EPOCH), Instant::now());
+        let starting = Rollout { ready: 0, available: 0, ..serving() };
+        health_cache.of("a", &starting);
+        let first = health_cache.due("a", now).unwrap();
+        assert_eq!(health_cache.due("a", now), None, "it is being asked");
+        health_cache.of("a", &serving());
+        let second = health_cache.due("a", now).unwrap();
+        assert!(!health_cache.set("a", &first, None, &ScAuthStatus::default(), now));
+        assert_eq!(health_cache.due("a", now), None, "the second is still being asked");
+        assert!(health_cache.set("a", &second, Some(health(true)), &ScAuthStatus::default(), now));
     }
 
     #[test]
