@@ -19,6 +19,7 @@ use crate::scauth::health::HealthCache;
 use crate::scauth::{self, Context, DEFINITION, poll};
 use crate::shared::attempts::Attempts;
 use crate::shared::cache::ApplyCache;
+use crate::shared::changes::Changes;
 use crate::shared::claim::Claim;
 use crate::shared::client;
 use crate::shared::definitions::{self, Definitions};
@@ -133,6 +134,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         fleet: fleet.clone(),
         health_cache: HealthCache::asking(now),
         attempts: Attempts::default(),
+        changes: Changes::default(),
         apply_cache: ApplyCache::default(),
         namespaces: Locks::default(),
     };

@@ -36,8 +36,9 @@ pub mod volume;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
 use kube_runtime::reflector::Store;
@@ -45,6 +46,7 @@ use sc_auth_contract::time::UnixTime;
 use strum::IntoEnumIterator as _;
 
 use crate::api::ScAuth;
+use crate::shared::changes::Version;
 pub use crate::shared::error::{ApplyError, Error};
 use crate::shared::jitter::jittered;
 use crate::shared::metrics::Fleet;
@@ -59,6 +61,7 @@ use release::UpgradeTurn;
 use report::{Outcome, Pause};
 use resolved::Resolved;
 use rollout::{Cause, Rollout};
+use scale::Scale;
 
 /// The CustomResourceDefinition.
 pub const DEFINITION: &str = "scauths.sc-auth.io";
@@ -106,15 +109,33 @@ async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
     let acted = tokio::time::timeout(context.patience, observe_and_apply(scauth, &turn, context)).await;
     let (observed, outcome) = acted.unwrap_or_else(|_| failed(ApplyError::TimedOut));
     let may_pass = matches!(&outcome, Outcome::Failed(error) if error.is_transient());
+    let mut written = None;
     if !(may_pass && context.attempts.is_below_threshold(&uid(scauth))) {
         let report = report::report(scauth, &observed, &outcome, &turn, context);
         let reported = tokio::time::timeout(REPORT_LIMIT, report).await.map_err(|_| Error::TimedOut)?;
-        reported.map_err(Error::Report)?;
+        written = reported.map_err(Error::Report)?;
     }
-    match outcome {
-        Outcome::Failed(error) => Err(error.into()),
-        outcome => Ok(Action::requeue(jittered(next_look(&outcome, &observed, &turn, context)))),
+    if let Outcome::Failed(error) = outcome {
+        return Err(error.into());
     }
+    let delay = jittered(next_look(&outcome, &observed, &turn, context));
+    let known = seen(&observed, &outcome).chain([&scauth.metadata]).filter_map(Version::of).chain(written);
+    context.changes.end(&scauth.name_any(), known, Instant::now().checked_add(delay));
+    Ok(Action::requeue(delay))
+}
+
+/// The objects in the versions that a reconcile has looked at: those that it read, and those that it created. One that it
+/// changed is looked at again, and so is a Deployment that was created with a number of replicas for an autoscaler.
+fn seen<'a>(observed: &'a Observed, outcome: &'a Outcome) -> impl Iterator<Item = &'a ObjectMeta> {
+    let applied = match outcome {
+        Outcome::Applied { applied, resolved } => Some((applied, matches!(resolved.scale, Scale::Fixed(_)))),
+        _ => None,
+    };
+    let created = applied.into_iter().flat_map(move |(applied, is_whole)| {
+        let new = applied.children.iter().filter(|(child, _)| !observed.children.contains_key(child));
+        new.filter(move |(child, _)| is_whole || **child != Child::Deployment)
+    });
+    observed.children.iter().chain(created).map(|(_, live)| &live.metadata)
 }
 
 async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Context) -> (Observed, Outcome) {

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod attempts;
 pub mod cache;
+pub mod changes;
 pub mod claim;
 pub mod client;
 pub mod conditions;

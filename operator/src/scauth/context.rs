@@ -13,6 +13,7 @@ use super::validate::Environment;
 use crate::api::ScAuth;
 use crate::shared::attempts::Attempts;
 use crate::shared::cache::ApplyCache;
+use crate::shared::changes::Changes;
 use crate::shared::locks::Locks;
 
 /// The context that all reconciles share.
@@ -31,6 +32,8 @@ pub struct Context {
     /// The reports of their pods.
     pub health_cache: HealthCache,
     pub attempts: Attempts,
+    /// What the next reconcile of each is for.
+    pub changes: Changes,
     pub apply_cache: ApplyCache,
     /// One reconcile of a namespace at a time: all that is applied has one field manager, so that the API server reports
     /// no conflict between two ScAuths.
@@ -46,6 +49,7 @@ impl Context {
             let uids: HashSet<_> = fleet.iter().filter_map(|scauth| scauth.metadata.uid.as_deref()).collect();
             self.attempts.keep_only(|uid| uids.contains(uid));
         }
+        self.changes.keep_only(exists);
         self.apply_cache.keep_only(exists);
     }
 }

@@ -14,6 +14,7 @@ use kube::{Api, ResourceExt as _};
 use kube_runtime::controller::{Action, Config};
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::reflector::store::Writer;
+use kube_runtime::watcher::Event;
 use kube_runtime::{Controller, WatchStreamExt as _, watcher};
 use strum::IntoEnumIterator as _;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -24,11 +25,12 @@ use super::child::Child;
 use super::names::LABEL_SCAUTH;
 use super::{Context, PLURAL, reconcile, retry};
 use crate::api::ScAuth;
+use crate::shared::changes::Version;
 use crate::shared::definitions::Definitions;
 use crate::shared::error::Error;
 use crate::shared::freshness::Freshness;
 use crate::shared::metrics::Metrics;
-use crate::shared::watches::{self, Optional, PAGE};
+use crate::shared::watches::{self, Change, Optional, PAGE};
 use neighbours::Neighbours;
 
 /// Number of concurrent reconciles.
@@ -50,12 +52,17 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     let Feeds { writer, sender, mut receiver, definitions, freshness, metrics } = feeds;
     let store = writer.as_reader();
     let seen = metrics.clone();
-    let (mut neighbours, concerned) = (Neighbours::default(), sender.clone());
+    let (mut neighbours, concerned, news) = (Neighbours::default(), sender.clone(), Arc::clone(&context));
     let objects = watcher(Api::<ScAuth>::all(client.clone()), watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .modify(|scauth| scauth.managed_fields_mut().clear())
         .reflect(writer)
         .inspect_ok(move |event| {
+            match event {
+                Event::Apply(scauth) => news.changes.report(&scauth.name_any(), Version::of(&scauth.metadata)),
+                Event::InitApply(scauth) => news.changes.report(&scauth.name_any(), None),
+                Event::Delete(_) | Event::Init | Event::InitDone => {}
+            }
             for scauth in neighbours.touched(event) {
                 let _ = concerned.send(scauth);
             }
@@ -79,31 +86,35 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     };
     let config = Config::default().debounce(Duration::from_millis(100)).concurrency(CONCURRENCY);
     let mut controller = Controller::for_stream(objects, store).with_config(config);
-    let counted = metrics.clone();
-    let changed = move |name: &str| {
-        counted.seen(PLURAL, name);
-        ObjectRef::new(name)
+    let (counted, news) = (metrics.clone(), Arc::clone(&context));
+    let changed = move |change: &Change| {
+        counted.seen(PLURAL, &change.owner);
+        news.changes.report(&change.owner, change.version);
+        ObjectRef::new(&change.owner)
     };
     let (whole, by_spec) = watched();
     for resource in whole {
         let (changed, owners) = (changed.clone(), watches::owners(&client, resource, LABEL_SCAUTH));
-        controller = controller.reconcile_on(owners.map(move |name| changed(&name)));
+        controller = controller.reconcile_on(owners.map(move |change| changed(&change)));
     }
     for resource in by_spec {
         let (changed, owners) = (changed.clone(), watches::owners_by_spec(&client, resource, LABEL_SCAUTH));
-        controller = controller.reconcile_on(owners.map(move |name| changed(&name)));
+        controller = controller.reconcile_on(owners.map(move |change| changed(&change)));
     }
     let mut tasks = tokio::task::JoinSet::new();
+    let (optional_sender, mut optional) = tokio::sync::mpsc::unbounded_channel();
     for child in Child::iter() {
         let Some(definition) = child.definition() else { continue };
         let optional = Optional { resource: child.resource(), definition, label: LABEL_SCAUTH };
-        let (changed, sender) = (changed.clone(), sender.clone());
-        let send = move |name: &str| sender.send(changed(name)).is_ok();
+        let (changed, sender) = (changed.clone(), optional_sender.clone());
+        let send = move |change: &Change| sender.send(changed(change)).is_ok();
         tasks.spawn(optional.watch(client.clone(), definitions.clone(), freshness.clone(), send));
     }
-    let measured = metrics.clone();
+    let (measured, news) = (metrics.clone(), Arc::clone(&context));
+    let requests = stream::poll_fn(move |context| receiver.poll_recv(context));
     let running = controller
-        .reconcile_on(stream::poll_fn(move |context| receiver.poll_recv(context)))
+        .reconcile_on(requests.inspect(move |scauth: &ObjectRef<ScAuth>| news.changes.report(&scauth.name, None)))
+        .reconcile_on(stream::poll_fn(move |context| optional.poll_recv(context)))
         .graceful_shutdown_on(async move { stop.cancelled().await })
         .run(move |scauth, context| measure(scauth, context, measured.clone()), retry, context)
         .for_each(|result| {
@@ -119,9 +130,13 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
 }
 
 async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -> Result<Action, Error> {
+    let started = Instant::now();
+    if let Some(rest) = context.changes.begin(&scauth.name_any(), started) {
+        metrics.skipped(PLURAL, &scauth.name_any());
+        return Ok(Action::requeue(rest));
+    }
     metrics.begun(PLURAL, &scauth.name_any());
     context.forget_deleted();
-    let started = Instant::now();
     let result = reconcile(scauth, context).await;
     let outcome = result.as_ref().map_or_else(Error::outcome, |_| "done");
     metrics.ended(outcome, started.elapsed());

@@ -25,6 +25,7 @@ use crate::api::{DatabaseStatus, Exposure, IngressAddress, ScAuth, ScAuthStatus}
 use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::release::{self, UpgradeTurn};
+use crate::shared::changes::Version;
 use crate::shared::conditions::{ConditionType, find};
 use crate::shared::events::{self, News};
 use crate::shared::reasons::Reason;
@@ -33,19 +34,20 @@ pub use fate::fate;
 use input::{Before, ConditionInput, stored_keys};
 pub use outcome::{Outcome, Pause};
 
-/// Publishes events, then writes the status: events depend on what the old status lacks.
+/// Publishes events, then writes the status: events depend on what the old status lacks. Returns the version of the
+/// ScAuth with that status, if it was written.
 pub async fn report(
     scauth: &ScAuth,
     observed: &Observed,
     outcome: &Outcome,
     turn: &UpgradeTurn,
     context: &Context,
-) -> kube::Result<()> {
+) -> kube::Result<Option<Version>> {
     let status = status(scauth, observed, outcome, turn, (context.clock)());
     let news = news(scauth, &status, observed, outcome);
     events::publish(&context.recorder, &scauth.object_ref(&()), news).await;
     if scauth.status.as_ref() == Some(&status) {
-        return Ok(());
+        return Ok(None);
     }
     write(&Api::all(context.client.clone()), scauth, &status).await
 }

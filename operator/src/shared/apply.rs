@@ -38,7 +38,7 @@ impl Target<'_> {
             desired["metadata"]["uid"] = json!(live.uid());
         }
         // Without force if the object did not exist: a conflict means that another client created it in between.
-        let params = PatchParams { force: self.live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
+        let params = PatchParams { force: self.live.is_some(), ..applying(FIELD_MANAGER) };
         tracing::info!(kind = self.kind, name = self.name, "applying");
         let stored = self.api.patch(self.name, &params, &Patch::Apply(&desired)).await;
         let stored = stored.map_err(|source| refused(self.kind.to_owned(), self.name, source))?;
@@ -60,6 +60,12 @@ impl Target<'_> {
             Err(source) => Err(refused(self.kind.to_owned(), self.name, source)),
         }
     }
+}
+
+/// The parameters of an apply. The API server drops fields that it does not know in any case; without this directive it
+/// reads the object a second time to warn about them, and nobody reads the warning.
+pub fn applying(manager: &str) -> PatchParams {
+    PatchParams::apply(manager).validation_ignore()
 }
 
 /// Whether a live object is in the desired state.

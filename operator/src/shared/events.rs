@@ -1,5 +1,7 @@
 //! Events about an object.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube_runtime::events::{Event, EventType, Recorder};
@@ -26,7 +28,10 @@ fn type_of(is_informational: bool) -> EventType {
     if is_informational { EventType::Normal } else { EventType::Warning }
 }
 
-/// An event for each condition whose status or reason has changed.
+/// An event for each condition whose status or reason has changed, except for
+///
+/// - a new condition that requires no action, unless it is Ready;
+/// - a condition with the reason of one before it: the API has one event of a reason, and would only count it.
 pub fn changes(old: &[Condition], new: &[Condition]) -> Vec<News> {
     let is_known = |new: &Condition| {
         old.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason)
@@ -36,8 +41,13 @@ pub fn changes(old: &[Condition], new: &[Condition]) -> Vec<News> {
     let repeats = [ConditionType::Reconciling, ConditionType::Stalled];
     let is_news = |new: &Condition| new.status == ConditionStatus::True && Some(new.reason.as_str()) != ready;
     let told = new.iter().filter(|new| !repeats.iter().any(|type_| new.type_ == *type_) || is_news(new));
-    let changed = told.filter(|new| !is_known(new));
+    let is_quiet = |new: &Condition| {
+        is_informational(new) && new.type_ != ConditionType::Ready && !old.iter().any(|old| old.type_ == new.type_)
+    };
+    let mut reasons = BTreeSet::new();
+    let changed = told.filter(|new| !is_known(new) && !is_quiet(new));
     changed
+        .filter(|new| reasons.insert((is_informational(new), new.reason.as_str())))
         .map(|new| News {
             type_: type_of(is_informational(new)),
             reason: new.reason.clone(),

@@ -175,9 +175,14 @@ impl Metrics {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).insert((plural, name.to_owned()));
     }
 
+    /// Records that the object needs no reconcile.
+    pub fn skipped(&self, plural: &'static str, name: &str) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).remove(&(plural, name.to_owned()));
+    }
+
     /// Records the start of a reconcile.
     pub fn begun(&self, plural: &'static str, name: &str) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).remove(&(plural, name.to_owned()));
+        self.skipped(plural, name);
         self.running.inc();
     }
 

@@ -2,16 +2,20 @@
 
 use std::fmt::Debug;
 
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::Patch;
 use kube::{Api, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::apply::applying;
+use super::changes::Version;
 use super::names::FIELD_MANAGER;
 
-/// Applies the status of an object that is watched. `api` is that of its kind.
-pub async fn write<K>(api: &Api<K>, object: &K, status: &(impl Serialize + Sync)) -> kube::Result<()>
+/// Applies the status of an object that is watched. `api` is that of its kind. Returns the stored version, unless
+/// anything but the status has changed in it.
+pub async fn write<K>(api: &Api<K>, object: &K, status: &(impl Serialize + Sync)) -> kube::Result<Option<Version>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
@@ -20,11 +24,20 @@ where
         "apiVersion": K::api_version(&()), "kind": K::kind(&()),
         "metadata": {"name": name, "uid": object.uid()}, "status": status,
     });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let params = applying(FIELD_MANAGER).force();
     match api.patch_status(&name, &params, &Patch::Apply(&patch)).await {
-        Ok(_) => Ok(()),
+        Ok(stored) => Ok(Version::of(stored.meta()).filter(|_| is_same(object.meta(), stored.meta()))),
         // The object was deleted meanwhile.
-        Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => Ok(()),
+        Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether both have the same spec, and the same metadata as far as reconciles depend on it.
+fn is_same(one: &ObjectMeta, other: &ObjectMeta) -> bool {
+    one.generation == other.generation
+        && one.annotations == other.annotations
+        && one.labels == other.labels
+        && one.finalizers == other.finalizers
+        && one.deletion_timestamp == other.deletion_timestamp
 }

@@ -12,18 +12,38 @@ use kube_runtime::watcher::Event;
 use kube_runtime::{WatchStreamExt as _, watcher};
 use tokio::sync::watch::Receiver;
 
+use super::changes::Version;
 use super::definitions::Definitions;
 use super::freshness::Freshness;
 
 /// Objects per page of a list: a list of a thousand at once would determine the operator's peak memory.
 pub const PAGE: u32 = 50;
 
-/// The owners whose children of one kind were changed or deleted. Reads only metadata.
+/// A change of a child.
+pub struct Change {
+    pub owner: String,
+    /// The child's version; `None` if it is gone, or comes from a new list: then others may be gone.
+    pub version: Option<Version>,
+}
+
+impl Change {
+    fn of<K: Resource>(event: Event<K>, label: &str) -> Option<Self> {
+        let (child, is_alone) = match event {
+            Event::Apply(child) => (child, true),
+            Event::Delete(child) | Event::InitApply(child) => (child, false),
+            Event::Init | Event::InitDone => return None,
+        };
+        let version = Version::of(child.meta()).filter(|_| is_alone);
+        child.meta().labels.as_ref()?.get(label).map(|owner| Self { owner: owner.clone(), version })
+    }
+}
+
+/// The changes of the children of one kind. Reads only metadata.
 pub fn owners(
     client: &Client,
     resource: ApiResource,
     label: &'static str,
-) -> impl Stream<Item = String> + Send + 'static {
+) -> impl Stream<Item = Change> + Send + 'static {
     let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &resource);
     named(watcher(api, labelled(label)).default_backoff(), resource.kind, label)
 }
@@ -33,7 +53,7 @@ pub fn owners_by_spec(
     client: &Client,
     resource: ApiResource,
     label: &'static str,
-) -> impl Stream<Item = String> + Send + 'static {
+) -> impl Stream<Item = Change> + Send + 'static {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
     let mut known = SpecHashes::default();
     let events = watcher(api, labelled(label)).default_backoff().filter(move |result| {
@@ -47,15 +67,14 @@ fn labelled(label: &str) -> watcher::Config {
     watcher::Config::default().labels(label).page_size(PAGE)
 }
 
-/// The owners of the objects in a watch.
 fn named<K: Resource + Send + 'static>(
     events: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
     kind: String,
     label: &'static str,
-) -> impl Stream<Item = String> + Send + 'static {
-    events.touched_objects().filter_map(move |result| {
+) -> impl Stream<Item = Change> + Send + 'static {
+    events.filter_map(move |result| {
         ready(match result {
-            Ok(child) => child.labels().get(label).cloned(),
+            Ok(event) => Change::of(event, label),
             Err(error) => {
                 tracing::warn!(%error, kind, "watch failed");
                 None
@@ -80,15 +99,15 @@ impl Optional {
         client: Client,
         mut definitions: Receiver<Definitions>,
         freshness: Freshness,
-        changed: impl Fn(&str) -> bool + Send,
+        changed: impl Fn(&Change) -> bool + Send,
     ) {
         let exists = |known: &Definitions| known.contains(&self.definition);
         while definitions.wait_for(exists).await.is_ok() {
             let mut touched = std::pin::pin!(owners(&client, self.resource.clone(), self.label));
             loop {
                 tokio::select! {
-                    Some(owner) = touched.next() => {
-                        if !changed(&owner) {
+                    Some(change) = touched.next() => {
+                        if !changed(&change) {
                             return;
                         }
                     }

@@ -25,6 +25,7 @@ use sc_auth_operator::scauth::validate::Environment;
 use sc_auth_operator::scauth::{Context, Error, reconcile};
 use sc_auth_operator::shared::attempts::Attempts;
 use sc_auth_operator::shared::cache::ApplyCache;
+use sc_auth_operator::shared::changes::Changes;
 use sc_auth_operator::shared::locks::Locks;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
@@ -196,6 +197,7 @@ pub fn operator(client: Client) -> Arc<Context> {
         fleet: reflector::store().0,
         health_cache: HealthCache::default(),
         attempts: Attempts::default(),
+        changes: Changes::default(),
         apply_cache: ApplyCache::default(),
         namespaces: Locks::default(),
     })

@@ -15,6 +15,7 @@ mod openshift;
 mod races;
 mod refusals;
 mod storage;
+mod requests;
 mod strangers;
 mod termination;
 mod troubles;

@@ -9,6 +9,7 @@ mod harness;
 
 mod claim;
 mod definitions;
+mod echoes;
 mod hosts;
 mod leader;
 mod measures;

@@ -11,7 +11,7 @@ use crate::harness::{admin, apply, config, eventually, make, manifest};
 use crate::operators::{Operator, clean, exists, namespace, settled, spec};
 
 /// How many reconciles have ended.
-async fn reconciles(operator: &Operator) -> u64 {
+pub async fn reconciles(operator: &Operator) -> u64 {
     let metrics = operator.page("/metrics").await.1;
     let counts = metrics.lines().filter(|line| line.starts_with("sc_auth_operator_reconciles_total"));
     counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()

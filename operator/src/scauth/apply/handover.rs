@@ -3,7 +3,7 @@
 //! running. The way back needs no such step: once the autoscaler is deleted, `replicas` is applied with force. An
 //! autoscaler of another owner gets the number in the same way.
 
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::core::DynamicObject;
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::scauth::child::Child;
 use crate::scauth::names::{FIELD_MANAGER, HANDOVER_MANAGER, Names};
 use crate::scauth::scale::Scale;
+use crate::shared::apply::applying;
 use crate::shared::error::{ApplyError, refused};
 
 /// A new Deployment starts with the minimum number of pods instead of one; the next reconcile hands the number over. So
@@ -49,7 +50,7 @@ pub async fn give(
         "spec": {"replicas": live.data.pointer("/spec/replicas")},
     });
     tracing::info!(name = live.name_any(), "handing over the number of replicas");
-    let params = PatchParams::apply(HANDOVER_MANAGER).force();
+    let params = applying(HANDOVER_MANAGER).force();
     let api = Child::Deployment.api(client, &names.namespace);
     let patched = api.patch(&live.name_any(), &params, &Patch::Apply(&patch)).await;
     patched.map(|_| ()).map_err(|source| refused(resource.kind, &live.name_any(), source))
