@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{admin, apply, config, eventually, make, manifest, scauths};
 use crate::operators::{Operator, clean, exists, namespace, spec};
+use crate::rights::without_claim;
 
 fn at(host: &str, class: Option<&str>) -> Value {
     let mut spec = spec();
@@ -100,7 +101,8 @@ async fn of_many_made_at_once_one_has_it() {
     let names: Vec<_> = (0..8).map(|number| format!("race-{number}")).collect();
     // Two operators, each of whom believes to lead.
     let first = Operator::start("one", "hosts-race", config().await, &["--resync", "1h", "--lease", "one"]);
-    let second = Operator::start("two", "hosts-race", config().await, &["--resync", "1h", "--lease", "two"]);
+    let limited = without_claim(&client, "two").await;
+    let second = Operator::start("two", "hosts-race", limited, &["--resync", "1h", "--lease", "two"]);
     eventually("both lead", || async { first.leads().await && second.leads().await }).await;
     let made = names.iter().map(|name| apply(&client, manifest(name, at("race.example.com", Some("traefik")))));
     futures::future::join_all(made).await;

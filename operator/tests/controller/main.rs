@@ -16,4 +16,5 @@ mod measures;
 mod mounts;
 mod operators;
 mod pods;
+mod rights;
 mod watches;

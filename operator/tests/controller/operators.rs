@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::claim::without_claim;
 use crate::harness::{admin, apply, config, eventually, generated, manifest, scauths};
+use crate::rights::without_claim;
 
 #[derive(Parser)]
 struct Arguments {

@@ -89,7 +89,7 @@ async fn what_a_pod_says_of_its_database_is_asked_before_it_is_ready_and_heard_w
     stand_in.say(held("one"));
     eventually("the loss is heard", || is("Ready", ["False", "DatabaseLost"])).await;
     operator.kill();
-    let operator = Operator::start("two", "asking", config().await, &["--lease", "another"]);
+    let operator = Operator::start("two", "asking", config().await, &[]);
     eventually("the other one leads", || async { operator.leads().await }).await;
     assert!(is("Ready", ["False", "DatabaseLost"]).await, "the next leader has no memory");
     let patch = json!({"metadata": {"annotations": {"sc-auth.io/accept-database": "empty-1"}}});
