@@ -56,7 +56,7 @@ fn there_is_exactly_one_database() {
     );
     let mut mixed = external();
     mixed["database"]["external"]["port"] = json!(5432);
-    refused("a", mixed, "with urlFrom, the address holds engine, port, name and credentials");
+    refused("a", mixed, "with urlFrom or urlFile, the address holds engine, port, name and credentials");
 }
 
 #[test]

@@ -9,14 +9,17 @@ use sc_auth_e2e::manifests::{objects, root};
 use serde_json::{Value, json};
 
 /// Kinds that this cluster does not have.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 11] = [
     "Application",
+    "AuthorizationPolicy",
     "ClientTrafficPolicy",
     "ExternalSecret",
     "GitRepository",
     "HelmRelease",
     "Kustomization",
     "OCIRepository",
+    "PeerAuthentication",
+    "SecretProviderClass",
     "SecurityPolicy",
 ];
 

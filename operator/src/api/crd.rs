@@ -35,11 +35,13 @@ fn mark_as_unseen(definition: &mut Value) {
 
 /// Fields of Kubernetes' own types. `kubectl explain pod.spec` has their descriptions; they would double the size of
 /// ours.
-const BORROWED: [&str; 10] = [
+const BORROWED: [&str; 12] = [
     "affinity",
     "tolerations",
     "topologySpreadConstraints",
     "valueFrom",
+    "dnsConfig",
+    "csi",
     "configMap",
     "emptyDir",
     "sources",
@@ -160,9 +162,9 @@ mod tests {
     #[test]
     fn it_is_small_and_the_committed_file_is_this_one() {
         // Client-side apply stores it as JSON in an annotation, and all annotations have at most 256 KiB together. In YAML,
-        // half of it is indentation.
+        // half of it is indentation. The limit was 64 KiB before the fields for Service, meshes, DNS and mounted files.
         let json = crd().unwrap().to_string();
-        assert!(json.len() < 64 * 1024, "{} bytes", json.len());
+        assert!(json.len() < 72 * 1024, "{} bytes", json.len());
         let yaml = to_yaml().unwrap();
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/sc-auth.io_scauths.yaml");
         let committed = std::fs::read_to_string(path).unwrap();

@@ -46,12 +46,15 @@ pub struct Embedded {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.urlFrom) != has(self.host)").message(
-        "set either urlFrom (a Secret with the whole address) or host with name and credentialsFrom"),
-    validation = Rule::new("!has(self.host) || (has(self.name) && has(self.credentialsFrom))").message(
-        "with host, name and credentialsFrom are needed too"),
-    validation = Rule::new("!has(self.urlFrom) || !(has(self.engine) || has(self.port) || has(self.name) || has(self.credentialsFrom))").message(
-        "with urlFrom, the address holds engine, port, name and credentials: remove them")
+    validation = Rule::new("[has(self.urlFrom), has(self.urlFile), has(self.host)].exists_one(set, set)").message(
+        "set either urlFrom (a Secret with the whole address), or urlFile, or host with name and credentialsFrom"),
+    validation = Rule::new("!has(self.host) || (has(self.name) && (has(self.credentialsFrom) || (has(self.userFile) && has(self.passwordFile))))").message(
+        "with host, name and credentialsFrom are needed too, or name, userFile and passwordFile"),
+    validation = Rule::new("!has(self.credentialsFrom) || !(has(self.userFile) || has(self.passwordFile))").message(
+        "set credentialsFrom, or userFile and passwordFile, not both"),
+    validation = Rule::new("!(has(self.urlFrom) || has(self.urlFile)) || !(has(self.engine) || has(self.port) || has(self.name) \
+        || has(self.credentialsFrom) || has(self.userFile) || has(self.passwordFile))").message(
+        "with urlFrom or urlFile, the address holds engine, port, name and credentials: remove them")
 )]
 pub struct External {
     /// Key of a Secret in the ScAuth's namespace that contains the address, such as
@@ -59,6 +62,10 @@ pub struct External {
     /// `CLUSTER-app`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_from: Option<SecretKey>,
+    /// Path of a file with the address, in one of spec.podTemplate.volumeMounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub url_file: Option<String>,
     /// See [`Engine`], whose text is the one that `kubectl explain` prints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
@@ -78,6 +85,14 @@ pub struct External {
     /// userKey and passwordKey name others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_from: Option<Credentials>,
+    /// Path of a file with the user name, like urlFile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub user_file: Option<String>,
+    /// Path of a file with the password, like urlFile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub password_file: Option<String>,
     /// Maximum number of connections of each pod, 1 to 100. Defaults to 8. If the database server grants fewer, the pod
     /// uses those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +106,7 @@ pub struct External {
 /// Encryption of the connection to a database server.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.caFrom) || !has(self.caFile)").message("set caFrom or caFile, not both"))]
 pub struct DatabaseTls {
     /// `disabled`, `preferred` (encrypt if the server supports it), `required` (encrypt without verification),
     /// `verify-ca` (verify the certificate's authority) or `verify-identity` (and its host name).
@@ -98,4 +114,8 @@ pub struct DatabaseTls {
     /// Key of a Secret in the ScAuth's namespace with the CA certificates (PEM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_from: Option<SecretKey>,
+    /// Path of a file with the CA certificates, like urlFile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub ca_file: Option<String>,
 }

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPeer};
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::Display;
 
 use super::references::SECRET_NAME;
-use super::rules::{DNS_NAME, labels, object_name};
+use super::rules::{DNS_NAME, OWN_ANNOTATIONS, OWN_LABELS, labels, no_own_annotation, no_own_label, object_name};
 
 /// How clients outside the cluster reach the API.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.ingress), has(self.httpRoute), has(self.none)].exists_one(set, set)").message(
     "set spec.expose.ingress, or httpRoute, or none, and only one of them; without spec.expose the API stays inside of the cluster"))]
+#[x_kube(validation = Rule::new("!has(self.labels) || !has(self.none)").message(
+    "spec.expose.labels needs ingress or httpRoute"))]
 pub struct Expose {
     /// Create an Ingress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,6 +28,11 @@ pub struct Expose {
     /// Create neither: only the Service, or your own proxy, reaches the API. Written as `none: {}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub none: Option<Nothing>,
+    /// Labels of the Ingress or HTTPRoute.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = Rule::new(no_own_label()).message(OWN_LABELS))]
+    #[schemars(schema_with = "labels", extend("maxProperties" = 20))]
+    pub labels: BTreeMap<String, String>,
     /// Networks of the proxies in front of the API, such as 10.0.0.0/8. Their X-Forwarded-For is trusted for the
     /// client's address, which the limits per address need. Without it, nothing is limited by address, since all
     /// clients share the proxy's. List only the networks of proxies: any host in them can forge a client address.
@@ -92,6 +101,11 @@ pub struct HttpRoute {
         "name each host in hostnames once"))]
     #[schemars(length(min = 1, max = 16), inner(length(max = 253)))]
     pub hostnames: Vec<String>,
+    /// Annotations of the route, such as those of ExternalDNS.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = Rule::new(no_own_annotation()).message(OWN_ANNOTATIONS))]
+    #[schemars(inner(length(max = 16384)), extend("maxProperties" = 50))]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// A Gateway, or one of its listeners.
@@ -121,6 +135,73 @@ pub struct ParentRef {
     pub port: Option<i32>,
 }
 
+/// The Service of the API.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!(has(self.nodePort) || has(self.externalTrafficPolicy)) || (has(self.type) && self.type != 'ClusterIP')").message(
+        "nodePort and externalTrafficPolicy need spec.service.type NodePort or LoadBalancer"),
+    validation = Rule::new("!(has(self.loadBalancerClass) || has(self.loadBalancerSourceRanges)) || (has(self.type) && self.type == 'LoadBalancer')").message(
+        "loadBalancerClass and loadBalancerSourceRanges need spec.service.type LoadBalancer"),
+    validation = Rule::new("!(has(self.type) && has(oldSelf.type) && self.type == 'LoadBalancer' && oldSelf.type == 'LoadBalancer') \
+        || (has(self.loadBalancerClass) ? self.loadBalancerClass : '') \
+        == (has(oldSelf.loadBalancerClass) ? oldSelf.loadBalancerClass : '')").message(
+        "loadBalancerClass cannot change while spec.service.type is LoadBalancer: set another type in between")
+)]
+pub struct Service {
+    /// See [`ServiceType`], whose text is the one that `kubectl explain` prints.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ServiceType>,
+    /// Annotations of the Service, such as those of a cloud's load balancer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = Rule::new(no_own_annotation()).message(OWN_ANNOTATIONS))]
+    #[schemars(inner(length(max = 16384)), extend("maxProperties" = 50))]
+    pub annotations: BTreeMap<String, String>,
+    /// Port on each node. Defaults to one that the cluster chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub node_port: Option<i32>,
+    /// Class of the load balancer. Defaults to the cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')").message(
+        "write a loadBalancerClass such as service.k8s.aws/nlb"))]
+    #[schemars(length(max = 317))]
+    pub load_balancer_class: Option<String>,
+    /// Networks that the load balancer admits. Default to all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new("self.all(network, isCIDR(network))").message(
+        "write networks such as 203.0.113.0/24"))]
+    #[schemars(length(max = 32), inner(length(max = 49)))]
+    pub load_balancer_source_ranges: Vec<String>,
+    /// See [`TrafficPolicy`], whose text is the one that `kubectl explain` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_traffic_policy: Option<TrafficPolicy>,
+}
+
+/// `ClusterIP` (default), `NodePort` or `LoadBalancer`. The API speaks plain HTTP on port 8000: serve HTTPS at the
+/// load balancer.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, Display, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ServiceType {
+    /// Only inside of the cluster.
+    #[default]
+    #[serde(rename = "ClusterIP")]
+    #[strum(serialize = "ClusterIP")]
+    ClusterIp,
+    /// On a port of each node.
+    NodePort,
+    /// Through a load balancer of the cloud.
+    LoadBalancer,
+}
+
+/// `Cluster` (default), or `Local`: only nodes with a pod answer, and the pods see the clients' addresses.
+#[derive(JsonSchema, Clone, Copy, Debug, Display, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrafficPolicy {
+    /// Each node.
+    Cluster,
+    /// Nodes with a pod.
+    Local,
+}
+
 /// Network access to and from the pods. The cluster's network plugin must enforce NetworkPolicies.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -129,6 +210,12 @@ pub struct NetworkPolicy {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub ingress_from: Vec<NetworkPolicyPeer>,
+    /// Ports of a service mesh, such as 15008 of Istio ambient, or 4143 of Linkerd. The peers of ports 8000 and 8001 can
+    /// reach them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new("!(8001 in self)").message("spec.monitoring.from opens port 8001"))]
+    #[schemars(length(max = 16), inner(range(min = 1, max = 65535)))]
+    pub ingress_ports: Vec<i32>,
     /// Peers that the pods can reach. Defaults to all. List the database; DNS (port 53) is added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]

@@ -115,6 +115,38 @@ pub fn labels(_: &mut SchemaGenerator) -> Schema {
     }})
 }
 
+/// The refusal of labels that the operator itself sets.
+pub const OWN_LABELS: &str = "labels that begin with app.kubernetes.io/ or sc-auth.io/ are the operator's own";
+
+/// No label is one that the operator itself sets.
+pub fn no_own_label() -> &'static str {
+    "self.all(name, !name.startsWith('app.kubernetes.io/') && !name.startsWith('sc-auth.io/'))"
+}
+
+/// The refusal of annotations that the operator itself sets.
+pub const OWN_ANNOTATIONS: &str = "annotations that begin with sc-auth.io/ are the operator's own";
+
+/// No annotation is one that the operator itself sets.
+pub fn no_own_annotation() -> &'static str {
+    "self.all(name, !name.startsWith('sc-auth.io/'))"
+}
+
+/// Each file of an external database is in a folder, or is a file, that the pod template mounts. Without lists of these
+/// fields, since the API server knows the greatest length only of the fields themselves.
+pub fn files_are_mounted() -> String {
+    let mounts = "self.podTemplate.volumeMounts";
+    let is_mounted = |field: &str| {
+        let file = format!("self.database.external.{field}");
+        format!(
+            "(!has({file}) || (!{file}.contains('..') && has(self.podTemplate) && has({mounts}) && {mounts}.exists(m, \
+             ({file} + '/').startsWith(m.mountPath + (m.mountPath.endsWith('/') ? '' : '/')))))"
+        )
+    };
+    let files = ["urlFile", "userFile", "passwordFile"].map(is_mounted).join(" && ");
+    let ca = is_mounted("tls.caFile");
+    format!("!has(self.database.external) || ({files} && (!has(self.database.external.tls) || {ca}))")
+}
+
 /// No two items of a list have the same value of a field.
 pub fn unique_by(field: &str) -> String {
     format!("self.all(item, self.exists_one(other, other.{field} == item.{field}))")
@@ -160,11 +192,11 @@ pub fn at_least(least: &str) -> String {
 }
 
 /// The request of a resource is not more than its limit. What is not a quantity has an error of its own.
-pub fn request_within_limit(resource: &str, default_limit: &str) -> String {
+pub fn request_within_limit(resource: &str, default_limit: Option<&str>) -> String {
     let request = format!("string(self.requests.{resource})");
-    let limit = format!(
-        "(has(self.limits) && has(self.limits.{resource}) ? string(self.limits.{resource}) : '{default_limit}')"
-    );
+    let default = default_limit.map_or_else(|| request.clone(), |limit| format!("'{limit}'"));
+    let limit =
+        format!("(has(self.limits) && has(self.limits.{resource}) ? string(self.limits.{resource}) : {default})");
     format!(
         "!has(self.requests) || !has(self.requests.{resource}) || !isQuantity({request}) || !isQuantity({limit}) || \
          quantity({request}).compareTo(quantity({limit})) <= 0"

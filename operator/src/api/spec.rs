@@ -1,5 +1,7 @@
 //! What a user asks for.
 
+use std::collections::BTreeMap;
+
 use kube::{CustomResource, KubeSchema};
 use sc_auth_contract::limits::{EMAIL_MAX, USERNAME_MAX, USERNAME_MIN};
 use schemars::JsonSchema;
@@ -7,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Auth;
 use super::database::Database;
-use super::expose::{Expose, HttpRoute, Ingress, Monitoring, NetworkPolicy};
-use super::rules::{email, image, size_only_grows, visible};
+use super::expose::{Expose, HttpRoute, Ingress, Monitoring, NetworkPolicy, Service};
+use super::rules::{
+    OWN_ANNOTATIONS, OWN_LABELS, email, files_are_mounted, image, labels, no_own_annotation, no_own_label,
+    size_only_grows, visible,
+};
 use super::status::ScAuthStatus;
-use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
+use super::workload::{Autoscaling, ImagePullPolicy, Keys, PodTemplate, Resources, Upgrade};
 
 /// An auth service: accounts, login, sessions, roles and tokens over HTTP.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +76,8 @@ use super::workload::{Autoscaling, Keys, PodTemplate, Resources, Upgrade};
         "an embedded database has one writer: remove spec.autoscaling, or use spec.database.external"),
     validation = Rule::new("!has(self.autoscaling) || !has(self.replicas)").message(
         "with spec.autoscaling the autoscaler decides: remove spec.replicas"),
+    validation = Rule::new(files_are_mounted()).message(
+        "each file of spec.database.external is in one of spec.podTemplate.volumeMounts, and has no .. in its path"),
     validation = Rule::new("has(self.database.embedded) == has(oldSelf.database.embedded)").message(
         "a database cannot become embedded or external later: the users would stay behind; create another ScAuth instead")
 )]
@@ -86,12 +93,40 @@ pub struct ScAuthSpec {
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
 
+    /// Labels of the namespace, such as `pod-security.kubernetes.io/enforce`, which defaults to `restricted`. An
+    /// existing namespace of yours keeps its labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = Rule::new("self.all(name, !name.startsWith('kubernetes.io/'))").message(
+        "labels that begin with kubernetes.io/ are the cluster's own"))]
+    #[x_kube(validation = Rule::new(no_own_label()).message(OWN_LABELS))]
+    #[x_kube(validation = Rule::new("['enforce', 'audit', 'warn'].all(mode, !('pod-security.kubernetes.io/' + mode in self) \
+        || self['pod-security.kubernetes.io/' + mode] in ['privileged', 'baseline', 'restricted'])").message(
+        "a Pod Security level is privileged, baseline or restricted"))]
+    #[schemars(schema_with = "labels", extend("maxProperties" = 20))]
+    pub namespace_labels: BTreeMap<String, String>,
+
+    /// Annotations of the namespace, like namespaceLabels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = Rule::new(no_own_annotation()).message(OWN_ANNOTATIONS))]
+    #[schemars(inner(length(max = 16384)), extend("maxProperties" = 20))]
+    pub namespace_annotations: BTreeMap<String, String>,
+
     /// Database of users and sessions: exactly one of `embedded` and `external`.
     pub database: Database,
 
     /// How clients outside the cluster reach the API. Without it, only the Service exposes the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expose: Option<Expose>,
+
+    /// The Service of the API, `NAME-svc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+
+    /// Annotations of the pods' ServiceAccount, such as those of a cloud's workload identity.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = Rule::new(no_own_annotation()).message(OWN_ANNOTATIONS))]
+    #[schemars(inner(length(max = 16384)), extend("maxProperties" = 20))]
+    pub service_account_annotations: BTreeMap<String, String>,
 
     /// Number of pods. Defaults to 2, or to 1 with an embedded database. `kubectl scale scauth NAME` sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,6 +160,10 @@ pub struct ScAuthSpec {
         "write an image such as registry.example.com/sc-auth-server:0.1.0, or with @sha256:…"))]
     #[schemars(length(max = 512))]
     pub image: Option<String>,
+
+    /// See [`ImagePullPolicy`], whose text is the one that `kubectl explain` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<ImagePullPolicy>,
 
     /// See [`Upgrade`], whose text is the one that `kubectl explain` prints.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Affinity, ConfigMapVolumeSource, EmptyDirVolumeSource, EnvVarSource, SecretVolumeSource, Toleration,
-    TopologySpreadConstraint, VolumeProjection,
+    Affinity, CSIVolumeSource, ConfigMapVolumeSource, EmptyDirVolumeSource, EnvVarSource, SecretVolumeSource,
+    Toleration, TopologySpreadConstraint, VolumeProjection,
 };
 use kube::KubeSchema;
 use sc_auth_contract::keys::AccessAlgorithm;
 use sc_auth_contract::places::{DATA, RUN};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::Display;
 
 use super::amount::Amount;
 use super::references::SecretName;
@@ -23,10 +24,12 @@ use super::rules::{
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new(request_within_limit("cpu", DEFAULT_LIMITS.cpu)).message(
+    validation = Rule::new(request_within_limit("cpu", Some(DEFAULT_LIMITS.cpu))).message(
         &*format!("spec.resources.requests.cpu is more than limits.cpu ({} by default)", DEFAULT_LIMITS.cpu)),
-    validation = Rule::new(request_within_limit("memory", DEFAULT_LIMITS.memory)).message(
-        &*format!("spec.resources.requests.memory is more than limits.memory ({} by default)", DEFAULT_LIMITS.memory))
+    validation = Rule::new(request_within_limit("memory", Some(DEFAULT_LIMITS.memory))).message(
+        &*format!("spec.resources.requests.memory is more than limits.memory ({} by default)", DEFAULT_LIMITS.memory)),
+    validation = Rule::new(request_within_limit("ephemeral__dash__storage", None)).message(
+        "spec.resources.requests.ephemeral-storage is more than limits.ephemeral-storage")
 )]
 pub struct Resources {
     /// Resource limits of each pod. Default to 500m CPU and 128Mi memory.
@@ -52,6 +55,7 @@ pub struct DefaultAmounts {
 }
 
 const CPU: &str = "write CPU cores such as 500m, 0.5 or 1";
+const STORAGE: &str = "write storage such as 1Gi or 500M";
 const MEMORY: &str = "write memory such as 128Mi, 128M or 1.5Gi";
 
 /// An amount of each resource.
@@ -66,6 +70,10 @@ pub struct Amounts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new(IS_AMOUNT).message(MEMORY), validation = Rule::new(at_least("1Mi")).message(MEMORY))]
     pub memory: Option<Amount>,
+    /// Space on the node's disk for logs and emptyDir volumes. Defaults to none.
+    #[serde(default, rename = "ephemeral-storage", skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new(IS_AMOUNT).message(STORAGE), validation = Rule::new(at_least("1Mi")).message(STORAGE))]
+    pub ephemeral_storage: Option<Amount>,
 }
 
 /// A HorizontalPodAutoscaler decides how many pods serve.
@@ -93,6 +101,8 @@ pub struct Autoscaling {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.volumeMounts) || self.volumeMounts.all(mount, has(self.volumes) && self.volumes.exists(volume, volume.name == mount.name))").message(
     "each of volumeMounts names one of volumes"))]
+#[x_kube(validation = Rule::new("!has(self.dnsPolicy) || self.dnsPolicy != 'None' || self.?dnsConfig.nameservers.hasValue()").message(
+    "dnsPolicy None needs dnsConfig.nameservers"))]
 pub struct PodTemplate {
     /// Labels of the pods.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -132,6 +142,15 @@ pub struct PodTemplate {
     #[x_kube(validation = Rule::new(unique_by("name")).message("name each Secret in imagePullSecrets once"))]
     #[schemars(length(max = 8))]
     pub image_pull_secrets: Vec<SecretName>,
+    /// See [`DnsPolicy`], whose text is the one that `kubectl explain` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_policy: Option<DnsPolicy>,
+    /// Additions to the pods' DNS, as in a Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_config: Option<DnsConfig>,
+    /// See [`Migration`], whose text is the one that `kubectl explain` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
     /// Environment variables, such as settings of the server that no other field of this object controls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new(no_reserved_variable()).message(
@@ -182,8 +201,8 @@ pub struct EnvVar {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.projected)].exists_one(set, set)").message(
-        "set exactly one of configMap, secret, emptyDir and projected")
+    validation = Rule::new("[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.projected), has(self.csi)].exists_one(set, set)").message(
+        "set exactly one of configMap, secret, emptyDir, projected and csi")
 )]
 pub struct PodVolume {
     /// Name of the volume.
@@ -201,6 +220,63 @@ pub struct PodVolume {
     /// Several sources in one directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projected: Option<Projected>,
+    /// A volume of a CSI driver, such as the Secrets Store driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csi: Option<CSIVolumeSource>,
+}
+
+/// The pods' resolver: `ClusterFirst` (default), `Default` (the node's), or `None` (only dnsConfig).
+#[derive(JsonSchema, Clone, Copy, Debug, Display, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DnsPolicy {
+    /// The cluster's.
+    ClusterFirst,
+    /// The node's.
+    Default,
+    /// Only the one in dnsConfig.
+    None,
+}
+
+/// Additions to the pods' DNS.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DnsConfig {
+    /// Addresses of name servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new("self.all(address, isIP(address))").message(
+        "write addresses of name servers such as 10.0.0.10"))]
+    #[schemars(length(min = 1, max = 3), inner(length(max = 45)))]
+    pub nameservers: Vec<String>,
+    /// Domains in which host names are looked up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 253)))]
+    pub searches: Vec<String>,
+    /// Options of the resolver, such as `ndots`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub options: Vec<DnsOption>,
+}
+
+/// An option of the resolver.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsOption {
+    /// Name of the option.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// Value of the option.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub value: Option<String>,
+}
+
+/// Where the database's schema is migrated: in an init container (`InitContainer`, default), or by each pod's server
+/// when it starts (`Server`), for meshes whose sidecar starts after the init containers.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Migration {
+    /// In an init container.
+    #[default]
+    InitContainer,
+    /// By the server.
+    Server,
 }
 
 /// Several sources in one directory.
@@ -237,6 +313,18 @@ pub struct PodVolumeMount {
     /// Whether the mount is read-only. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
+}
+
+/// When the image is pulled. Defaults to `IfNotPresent`.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, Display, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImagePullPolicy {
+    /// At each start of a container.
+    Always,
+    /// If the node does not have it.
+    #[default]
+    IfNotPresent,
+    /// Never.
+    Never,
 }
 
 /// When the pods move to the server image and pod template of a new operator release. `Manual` (default): when the

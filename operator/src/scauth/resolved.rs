@@ -1,5 +1,7 @@
 //! A ScAuth that can be built, independent of its spec.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use sc_auth_contract::keys::Algorithm;
 
@@ -14,7 +16,7 @@ use super::resources::PodResources;
 use super::rotation::Plan;
 use super::scale::Scale;
 use super::settings::Settings;
-use crate::api::{DeletionPolicy, Monitoring, NetworkPolicy, PodTemplate};
+use crate::api::{DeletionPolicy, ImagePullPolicy, Monitoring, NetworkPolicy, PodTemplate, Service};
 
 /// A ScAuth that can be built, with all defaults. `suspend` is no part.
 #[derive(Debug, Clone)]
@@ -23,6 +25,11 @@ pub struct Resolved {
     pub owner: OwnerReference,
     pub policy: DeletionPolicy,
     pub namespace: NamespaceUse,
+    pub namespace_labels: BTreeMap<String, String>,
+    pub namespace_annotations: BTreeMap<String, String>,
+    pub service: Service,
+    pub service_account_annotations: BTreeMap<String, String>,
+    pub image_pull_policy: ImagePullPolicy,
     pub release: Release,
     /// Why the annotation for an upgrade has no effect.
     pub unknown_upgrade: Option<String>,
@@ -45,6 +52,8 @@ pub struct Resolved {
     pub issuer: String,
     /// How clients reach the API if the hosts are free.
     pub exposure: Exposure,
+    /// Labels of the Ingress or HTTPRoute.
+    pub exposure_labels: BTreeMap<String, String>,
     /// Whether client addresses are known.
     pub has_trusted_proxies: bool,
     /// The hosts in the spec that another ScAuth holds: they do not lead to this one.

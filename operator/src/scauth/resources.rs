@@ -1,6 +1,6 @@
 //! Resource requests and limits of the pods.
 
-use crate::api::{Amounts, DEFAULT_LIMITS, DEFAULT_REQUESTS, Resources};
+use crate::api::{self, Amounts, DEFAULT_LIMITS, DEFAULT_REQUESTS, Resources};
 use crate::shared::quantity::Quantity;
 
 /// An amount of each resource.
@@ -8,6 +8,7 @@ use crate::shared::quantity::Quantity;
 pub struct Amount {
     pub cpu: String,
     pub memory: String,
+    pub ephemeral_storage: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -19,23 +20,26 @@ pub struct PodResources {
 impl PodResources {
     pub fn of(wanted: Option<&Resources>) -> Self {
         let Resources { limits, requests } = wanted.cloned().unwrap_or_default();
-        let (cpu, memory) = texts(limits);
+        let (cpu, memory, ephemeral_storage) = texts(limits);
         let limits = Amount {
             cpu: cpu.unwrap_or_else(|| DEFAULT_LIMITS.cpu.to_owned()),
             memory: memory.unwrap_or_else(|| DEFAULT_LIMITS.memory.to_owned()),
+            ephemeral_storage,
         };
-        let (cpu, memory) = texts(requests);
+        let (cpu, memory, ephemeral_storage) = texts(requests);
         let requests = Amount {
             cpu: cpu.unwrap_or_else(|| at_most(DEFAULT_REQUESTS.cpu, &limits.cpu)),
             memory: memory.unwrap_or_else(|| at_most(DEFAULT_REQUESTS.memory, &limits.memory)),
+            ephemeral_storage,
         };
         Self { limits, requests }
     }
 }
 
-fn texts(amounts: Option<Amounts>) -> (Option<String>, Option<String>) {
-    let Amounts { cpu, memory } = amounts.unwrap_or_default();
-    (cpu.map(|cpu| cpu.to_string()), memory.map(|memory| memory.to_string()))
+fn texts(amounts: Option<Amounts>) -> (Option<String>, Option<String>, Option<String>) {
+    let Amounts { cpu, memory, ephemeral_storage } = amounts.unwrap_or_default();
+    let text = |amount: Option<api::Amount>| amount.map(|amount| amount.to_string());
+    (text(cpu), text(memory), text(ephemeral_storage))
 }
 
 /// The default request, unless the limit is less: the API server would refuse the pods.

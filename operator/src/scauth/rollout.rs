@@ -166,9 +166,12 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
 pub fn is_being_created(pod: &Pod) -> bool {
     let Some(status) = &pod.status else { return false };
     pod.metadata.deletion_timestamp.is_none()
-        && status.init_container_statuses.iter().flatten().any(|container| {
+        && status.init_container_statuses.iter().chain(&status.container_statuses).flatten().any(|container| {
             let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
-            waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some("PodInitializing"))
+            // The second one without an init container.
+            waiting.is_some_and(|waiting| {
+                matches!(waiting.reason.as_deref(), Some("PodInitializing" | "ContainerCreating"))
+            })
         })
 }
 

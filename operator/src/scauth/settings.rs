@@ -25,6 +25,10 @@ impl Settings {
             auth,
             expose,
             namespace: _,
+            namespace_labels: _,
+            namespace_annotations: _,
+            service: _,
+            service_account_annotations: _,
             replicas: _,
             autoscaling: _,
             resources: _,
@@ -32,6 +36,7 @@ impl Settings {
             network_policy: _,
             monitoring: _,
             image: _,
+            image_pull_policy: _,
             upgrade: _,
             keys: _,
             bootstrap_admin: _,
@@ -91,7 +96,7 @@ fn list(setting: Setting, values: &[String]) -> Option<(Setting, String)> {
 }
 
 fn proxies(expose: &Expose) -> Option<(Setting, String)> {
-    let Expose { ingress: _, http_route: _, none: _, trusted_proxies } = expose;
+    let Expose { ingress: _, http_route: _, none: _, labels: _, trusted_proxies } = expose;
     list(settings::TRUSTED_PROXIES, trusted_proxies)
 }
 
@@ -115,12 +120,25 @@ fn old_tokens(tokens: LegacyTokens) -> Vec<(Setting, String)> {
 }
 
 fn database(external: &External) -> Vec<(Setting, String)> {
-    let External { url_from, engine, host, port, name, credentials_from, pool_size, tls } = external;
+    let External {
+        url_from,
+        url_file,
+        engine,
+        host,
+        port,
+        name,
+        credentials_from,
+        user_file,
+        password_file,
+        pool_size,
+        tls,
+    } = external;
     let mut settings = Vec::new();
     settings.extend(pool_size.map(|size| (settings::DB_POOL_SIZE, size.to_string())));
     if let Some(SecretKey { name: _, key }) = url_from {
         settings.push((settings::DATABASE_URL_FILE, places::DATABASE.file(key)));
     }
+    settings.extend(url_file.clone().map(|file| (settings::DATABASE_URL_FILE, file)));
     if let Some(host) = host {
         settings.push((settings::DB_ENGINE, engine.unwrap_or_default().as_setting().to_owned()));
         settings.push((settings::DB_HOST, host.clone()));
@@ -131,10 +149,13 @@ fn database(external: &External) -> Vec<(Setting, String)> {
             settings.push((settings::DB_USER_FILE, file(user_key, "username")));
             settings.push((settings::DB_PASS_FILE, file(password_key, "password")));
         }
+        settings.extend(user_file.clone().map(|file| (settings::DB_USER_FILE, file)));
+        settings.extend(password_file.clone().map(|file| (settings::DB_PASS_FILE, file)));
     }
-    if let Some(DatabaseTls { mode, ca_from }) = tls {
+    if let Some(DatabaseTls { mode, ca_from, ca_file }) = tls {
         settings.push((settings::DB_TLS, mode.as_setting().to_owned()));
         settings.extend(ca_from.as_ref().map(|ca| (settings::DB_TLS_CA_FILE, places::DATABASE_CA.file(&ca.key))));
+        settings.extend(ca_file.clone().map(|file| (settings::DB_TLS_CA_FILE, file)));
     }
     settings
 }

@@ -66,6 +66,11 @@ pub fn validate(
     let scale = beside(scale(spec), spec, observed.foreign_autoscaler.as_ref());
     Ok(Resolved {
         namespace,
+        namespace_labels: spec.namespace_labels.clone(),
+        namespace_annotations: spec.namespace_annotations.clone(),
+        service: spec.service.clone().unwrap_or_default(),
+        service_account_annotations: spec.service_account_annotations.clone(),
+        image_pull_policy: spec.image_pull_policy.unwrap_or_default(),
         policy: spec.deletion_policy.unwrap_or_default(),
         release: release::choose(scauth, observed.children.get(&Child::Deployment), &environment.defaults, turn),
         unknown_upgrade: release::unknown_upgrade(scauth, &environment.defaults),
@@ -82,6 +87,7 @@ pub fn validate(
         admin: admin(spec),
         issuer,
         exposure: Exposure::of(spec, &names),
+        exposure_labels: spec.expose.as_ref().map(|expose| expose.labels.clone()).unwrap_or_default(),
         has_trusted_proxies: spec.expose.as_ref().is_some_and(|expose| !expose.trusted_proxies.is_empty()),
         taken: observed.hosts.taken.clone(),
         network_policy: spec.network_policy.clone().unwrap_or_default(),

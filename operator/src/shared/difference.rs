@@ -5,8 +5,16 @@ use serde_json::Value;
 use crate::shared::quantity::Quantity;
 
 /// Fields that the API server treats as one value: here an addition by others is a difference.
-const WHOLE: [&str; 7] =
-    ["selector", "podSelector", "namespaceSelector", "labelSelector", "nodeSelector", "parentRefs", "backendRefs"];
+const WHOLE: [&str; 8] = [
+    "selector",
+    "podSelector",
+    "namespaceSelector",
+    "labelSelector",
+    "nodeSelector",
+    "parentRefs",
+    "backendRefs",
+    "options",
+];
 
 /// Fields whose text, or whose fields' text, is a quantity.
 const QUANTITIES: [&str; 5] = ["limits", "requests", "capacity", "sizeLimit", "divisor"];

@@ -7,6 +7,7 @@
 mod diffs;
 mod exposure;
 mod faults;
+mod fields;
 mod harness;
 mod identity;
 mod managers;

@@ -63,6 +63,13 @@ fn mounts(mounts: Value) -> Value {
     pod(json!({"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}], "volumeMounts": mounts}))
 }
 
+/// A database whose address is in files of a volume at /a.
+fn mounted(part: Value) -> Value {
+    let mut spec = mounts(json!([{"name": "a", "mountPath": "/a"}]));
+    spec["database"] = json!({"external": part});
+    spec
+}
+
 fn misuses() -> Vec<(Value, &'static str)> {
     let secret_name = "the name of a Secret has lower-case letters, digits, hyphens and dots";
     let label = "the value of a label has at most 63 letters";
@@ -145,7 +152,7 @@ fn misuses() -> Vec<(Value, &'static str)> {
         ),
         (pod(json!({"env": [{"name": "A", "valueFrom": {}}]})), "valueFrom has exactly one source"),
         (pod(json!({"env": [{"name": "SC_AUTH_ISSUER", "value": "a"}]})), "this variable is reserved"),
-        (pod(json!({"volumes": [{"name": "a"}]})), "set exactly one of configMap, secret, emptyDir and projected"),
+        (pod(json!({"volumes": [{"name": "a"}]})), "set exactly one of configMap, secret, emptyDir, projected and csi"),
         (mounts(json!([{"name": "c", "mountPath": "/c"}])), "each of volumeMounts names one of volumes"),
         (mounts(json!([{"name": "a", "mountPath": "a"}])), "a mountPath is absolute"),
         (mounts(json!([{"name": "a", "mountPath": "/a/../run/sc-auth"}])), "a mountPath is absolute"),
@@ -161,13 +168,121 @@ fn misuses() -> Vec<(Value, &'static str)> {
     ]
 }
 
+/// Of volumes and of files in them instead of Secrets.
+fn misuses_of_files() -> Vec<(Value, &'static str)> {
+    vec![
+        (
+            pod(json!({"volumes": [{"name": "a", "csi": {"driver": "a"}, "emptyDir": {}}]})),
+            "set exactly one of configMap, secret, emptyDir, projected and csi",
+        ),
+        (external(json!({"urlFile": "/a/url"})), "is in one of spec.podTemplate.volumeMounts"),
+        (mounted(json!({"urlFile": "/ab/url"})), "is in one of spec.podTemplate.volumeMounts"),
+        (mounted(json!({"urlFile": "/a/../b/url"})), "has no .. in its path"),
+        (
+            mounted(json!({"urlFile": "/a/url", "tls": {"mode": "verify-ca", "caFile": "/b/ca.crt"}})),
+            "is in one of spec.podTemplate.volumeMounts",
+        ),
+        (mounted(json!({"urlFile": "/a/url", "urlFrom": {"name": "db", "key": "uri"}})), "set either urlFrom"),
+        (mounted(json!({"urlFile": "/a/url", "userFile": "/a/user"})), "with urlFrom or urlFile, the address holds"),
+        (mounted(json!({"host": "db", "name": "a", "userFile": "/a/user"})), "with host, name and credentialsFrom"),
+        (
+            mounted(json!({"host": "db", "name": "a", "userFile": "/a/user", "credentialsFrom": {"name": "db"}})),
+            "set credentialsFrom, or userFile and passwordFile, not both",
+        ),
+        (
+            mounted(
+                json!({"urlFile": "/a/url", "tls": {"mode": "verify-ca", "caFile": "/a/ca.crt", "caFrom": {"name": "ca", "key": "ca"}}}),
+            ),
+            "set caFrom or caFile, not both",
+        ),
+        (
+            json!({"resources": {"limits": {"ephemeral-storage": "1Gi"}, "requests": {"ephemeral-storage": "2Gi"}}}),
+            "requests.ephemeral-storage is more than limits.ephemeral-storage",
+        ),
+        (resources("limits", json!({"ephemeral-storage": "1GB"})), "write storage such as 1Gi or 500M"),
+        (resources("requests", json!({"ephemeral-storage": "500m"})), "write storage such as 1Gi or 500M"),
+    ]
+}
+
+/// Of what is passed on to the children.
+fn misuses_of_children() -> Vec<(Value, &'static str)> {
+    vec![
+        // Namespace, ServiceAccount, Service, DNS and image.
+        (json!({"namespaceLabels": {"pod-security.kubernetes.io/enforce": "lax"}}), "a Pod Security level is"),
+        (json!({"namespaceLabels": {"pod-security.kubernetes.io/warn": ""}}), "a Pod Security level is"),
+        (json!({"namespaceLabels": {"kubernetes.io/metadata.name": "other"}}), "are the cluster's own"),
+        (json!({"namespaceLabels": {"sc-auth.io/scauth": "other"}}), "are the operator's own"),
+        (json!({"namespaceLabels": {"team": "a b"}}), "the value of a label has at most 63 letters"),
+        (json!({"serviceAccountAnnotations": {"sc-auth.io/applied": "a"}}), "are the operator's own"),
+        (json!({"service": {"annotations": {"sc-auth.io/applied": "a"}}}), "are the operator's own"),
+        (json!({"service": {"nodePort": 30080}}), "need spec.service.type NodePort or LoadBalancer"),
+        (
+            json!({"service": {"type": "ClusterIP", "externalTrafficPolicy": "Local"}}),
+            "need spec.service.type NodePort or LoadBalancer",
+        ),
+        (
+            json!({"service": {"type": "NodePort", "loadBalancerClass": "a.test/b"}}),
+            "loadBalancerClass and loadBalancerSourceRanges need spec.service.type LoadBalancer",
+        ),
+        (
+            json!({"service": {"loadBalancerSourceRanges": ["203.0.113.0/24"]}}),
+            "loadBalancerClass and loadBalancerSourceRanges need spec.service.type LoadBalancer",
+        ),
+        (
+            json!({"service": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["203.0.113.1"]}}),
+            "write networks such as 203.0.113.0/24",
+        ),
+        (json!({"namespaceAnnotations": {"sc-auth.io/allow": "*"}}), "are the operator's own"),
+        (
+            json!({"service": {"type": "LoadBalancer", "loadBalancerClass": "a b"}}),
+            "write a loadBalancerClass such as service.k8s.aws/nlb",
+        ),
+        (pod(json!({"dnsPolicy": "None"})), "dnsPolicy None needs dnsConfig.nameservers"),
+        (pod(json!({"dnsPolicy": "None", "dnsConfig": {"searches": ["a.test"]}})), "dnsPolicy None needs"),
+        (pod(json!({"dnsConfig": {"nameservers": ["dns.test"]}})), "write addresses of name servers such as 10.0.0.10"),
+        (json!({"networkPolicy": {"ingressPorts": [15008, 8001]}}), "spec.monitoring.from opens port 8001"),
+        // Labels and annotations of Ingress and HTTPRoute.
+        (json!({"expose": {"none": {}, "labels": {"team": "a"}}}), "spec.expose.labels needs ingress or httpRoute"),
+        (
+            json!({"expose": {"ingress": {"host": "a.test"}, "labels": {"app.kubernetes.io/name": "a"}}}),
+            "are the operator's own",
+        ),
+        (
+            json!({"expose": {"httpRoute": {"parentRefs": [{"name": "a"}], "hostnames": ["a.test"], "annotations": {"sc-auth.io/a": "a"}}}}),
+            "are the operator's own",
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn each_misuse_is_refused_at_once_with_one_sentence() {
     let client = admin().await;
     assert!(misuses().len() >= 50);
-    for (part, wanted) in misuses() {
+    for (part, wanted) in [misuses(), misuses_of_files(), misuses_of_children()].concat() {
         let sentences = refusal(&client, &with(&part)).await;
         assert!(sentences.len() == 1 && sentences[0].contains(wanted), "{part}: {sentences:?}, not: {wanted}");
+    }
+}
+
+/// The API server checks no rule then, and says that too.
+#[tokio::test]
+async fn a_wrong_word_or_number_is_refused_with_the_right_ones() {
+    let client = admin().await;
+    for (part, wanted) in [
+        (json!({"service": {"type": "ExternalName"}}), r#""ClusterIP", "NodePort", "LoadBalancer""#),
+        (
+            json!({"service": {"type": "NodePort", "externalTrafficPolicy": "local"}}),
+            r#"supported values: "Cluster", "Local""#,
+        ),
+        (json!({"imagePullPolicy": "always"}), r#"supported values: "Always", "IfNotPresent", "Never""#),
+        (pod(json!({"dnsPolicy": "ClusterFirstWithHostNet"})), r#""ClusterFirst", "Default", "None""#),
+        (pod(json!({"migration": "None"})), r#"supported values: "InitContainer", "Server""#),
+        (json!({"networkPolicy": {"ingressPorts": [0]}}), "should be greater than or equal to 1"),
+        (json!({"service": {"type": "NodePort", "nodePort": 70_000}}), "should be less than or equal to 65535"),
+        (pod(json!({"volumes": [{"name": "a", "csi": {"readOnly": true}}]})), "Required value"),
+    ] {
+        let sentences = refusal(&client, &with(&part)).await;
+        assert!(sentences.first().is_some_and(|first| first.contains(wanted)), "{part}: {sentences:?}, not: {wanted}");
     }
 }
 

@@ -15,7 +15,7 @@ async fn ready_reason(client: &Client, name: &str) -> String {
 }
 
 /// The Deployment's pod as a kubelet leaves it until its volumes are there.
-async fn pod_that_waits(client: &Client, name: &str) {
+async fn pod_that_waits(client: &Client, name: &str, has_init_container: bool) {
     let names = Names { scauth: name.into(), namespace: name.into() };
     let deployment = Child::Deployment.api(client, &names.namespace).get(name).await.unwrap();
     let template = &deployment.data["spec"]["template"];
@@ -24,9 +24,15 @@ async fn pod_that_waits(client: &Client, name: &str) {
     metadata["namespace"] = json!(name);
     make(client, "pods", json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}))
         .await;
-    let container = json!({"name": "migrate", "image": "server", "imageID": "", "ready": false, "restartCount": 0,
-        "state": {"waiting": {"reason": "PodInitializing"}}});
-    let status = json!({"status": {"phase": "Pending", "initContainerStatuses": [container]}});
+    let waiting = |container: &str, reason: &str| {
+        json!({"name": container, "image": "server", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": reason}}})
+    };
+    let status = if has_init_container {
+        json!({"status": {"phase": "Pending", "initContainerStatuses": [waiting("migrate", "PodInitializing")]}})
+    } else {
+        json!({"status": {"phase": "Pending", "containerStatuses": [waiting("server", "ContainerCreating")]}})
+    };
     let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(client.clone(), name);
     pods.patch_status("waiting", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap();
 }
@@ -43,12 +49,14 @@ async fn a_mount_that_fails_after_the_last_look_is_noticed_too() {
     clean(&client).await;
     namespace(&client, "mounts").await;
     let operator = Operator::start("one", "mounts", config().await, &[]);
-    let name = "mounting";
-    apply(&client, manifest(name, json!({"database": {"embedded": {}}}))).await;
-    eventually("the Deployment is there", || exists(&client, Child::Deployment, name)).await;
-    pod_that_waits(&client, name).await;
-    eventually("it waits", || async { ready_reason(&client, name).await == "RollingOut" }).await;
-    make(&client, "events", failed_mount(name)).await;
-    eventually("it is named", || async { ready_reason(&client, name).await == "MountFailed" }).await;
+    for (name, migration) in [("mounting", "InitContainer"), ("mounting-alone", "Server")] {
+        let spec = json!({"database": {"embedded": {}}, "podTemplate": {"migration": migration}});
+        apply(&client, manifest(name, spec)).await;
+        eventually("the Deployment is there", || exists(&client, Child::Deployment, name)).await;
+        pod_that_waits(&client, name, migration == "InitContainer").await;
+        eventually("it waits", || async { ready_reason(&client, name).await == "RollingOut" }).await;
+        make(&client, "events", failed_mount(name)).await;
+        eventually("it is named", || async { ready_reason(&client, name).await == "MountFailed" }).await;
+    }
     operator.stop().await;
 }

@@ -36,6 +36,11 @@ pub fn owned(resolved: &Resolved, name: &str) -> ObjectMeta {
     }
 }
 
+/// Annotations from the spec; none is an absent field.
+pub fn annotations(wanted: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!wanted.is_empty()).then(|| wanted.clone())
+}
+
 /// Labels of objects that may outlive the ScAuth. Argo CD with label tracking takes an object without an owner for a part
 /// of the Application that `app.kubernetes.io/instance` names, and prunes it.
 pub fn labels_without_instance(resolved: &Resolved) -> BTreeMap<String, String> {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::metadata::{kept, labels_without_instance};
+use super::metadata::{annotations, kept, labels_without_instance};
 use crate::scauth::resolved::{NamespaceUse, Resolved};
 
 pub fn build(resolved: &Resolved) -> Option<Namespace> {
@@ -17,8 +17,10 @@ pub fn build(resolved: &Resolved) -> Option<Namespace> {
             ..ObjectMeta::default()
         },
     };
-    let mut metadata = ObjectMeta { namespace: None, ..metadata };
+    let mut metadata =
+        ObjectMeta { namespace: None, annotations: annotations(&resolved.namespace_annotations), ..metadata };
     let labels = metadata.labels.get_or_insert_default();
     labels.insert("pod-security.kubernetes.io/enforce".to_owned(), "restricted".to_owned());
+    labels.extend(resolved.namespace_labels.clone());
     Some(Namespace { metadata, ..Namespace::default() })
 }

@@ -16,6 +16,7 @@ use crate::scauth::resolved::Resolved;
 pub fn build(resolved: &Resolved) -> NetworkPolicy {
     let wanted = resolved.network_policy.clone();
     let mut types = vec!["Ingress".to_owned()];
+    let mesh = mesh(resolved);
     let mut egress = None;
     if !wanted.egress_to.is_empty() {
         types.push("Egress".to_owned());
@@ -29,16 +30,34 @@ pub fn build(resolved: &Resolved) -> NetworkPolicy {
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(matching(selector(resolved))),
             policy_types: Some(types),
-            ingress: Some(vec![
-                NetworkPolicyIngressRule {
-                    from: (!wanted.ingress_from.is_empty()).then_some(wanted.ingress_from),
-                    ports: Some(vec![port("TCP", PORT)]),
-                },
-                NetworkPolicyIngressRule { from: Some(watchers(resolved)), ports: Some(vec![port("TCP", OPS_PORT)]) },
-            ]),
+            ingress: Some(
+                [
+                    NetworkPolicyIngressRule {
+                        from: (!wanted.ingress_from.is_empty()).then_some(wanted.ingress_from),
+                        ports: Some(vec![port("TCP", i32::from(PORT))]),
+                    },
+                    NetworkPolicyIngressRule {
+                        from: Some(watchers(resolved)),
+                        ports: Some(vec![port("TCP", i32::from(OPS_PORT))]),
+                    },
+                ]
+                .into_iter()
+                .chain(mesh)
+                .collect(),
+            ),
             egress,
         }),
     }
+}
+
+/// The ports of a service mesh carry the traffic of all other ports: those that can reach one of these can reach them.
+fn mesh(resolved: &Resolved) -> Option<NetworkPolicyIngressRule> {
+    let wanted = &resolved.network_policy;
+    let from = || wanted.ingress_from.iter().cloned().chain(watchers(resolved)).collect();
+    (!wanted.ingress_ports.is_empty()).then(|| NetworkPolicyIngressRule {
+        from: (!wanted.ingress_from.is_empty()).then(from),
+        ports: Some(wanted.ingress_ports.iter().map(|number| port("TCP", *number)).collect()),
+    })
 }
 
 /// Peers that can reach health and metrics.
@@ -63,10 +82,6 @@ fn fill(port: &mut NetworkPolicyPort) {
     port.protocol.get_or_insert_with(|| "TCP".to_owned());
 }
 
-fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
-    NetworkPolicyPort {
-        protocol: Some(protocol.to_owned()),
-        port: Some(IntOrString::Int(i32::from(number))),
-        end_port: None,
-    }
+fn port(protocol: &str, number: i32) -> NetworkPolicyPort {
+    NetworkPolicyPort { protocol: Some(protocol.to_owned()), port: Some(IntOrString::Int(number)), end_port: None }
 }

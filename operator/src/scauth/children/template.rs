@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, HTTPGetAction, LocalObjectReference, PersistentVolumeClaimVolumeSource,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceRequirements, SeccompProfile,
-    SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume, VolumeMount,
+    PodDNSConfig, PodDNSConfigOption, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
+    ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume,
+    VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -23,7 +24,7 @@ use sc_auth_contract::places::{self, Mount, OPS_PORT, PORT};
 
 use super::environment::environment;
 use super::metadata::{labels, selector};
-use crate::api::PodTemplate;
+use crate::api::{DnsConfig, Migration, PodTemplate};
 use crate::scauth::names::ANNOTATION_DATABASE;
 use crate::scauth::release::PodIds;
 use crate::scauth::resolved::Resolved;
@@ -49,6 +50,9 @@ pub fn build(resolved: &Resolved) -> PodTemplateSpec {
 
 fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
     let server = container(resolved, &extra, "server", "serve");
+    let by_server = extra.migration == Some(Migration::Server);
+    // It answers once the schema is migrated.
+    let patience = if by_server { 3_600 } else { 60 };
     PodSpec {
         service_account_name: Some(resolved.names.scauth.clone()),
         automount_service_account_token: Some(false),
@@ -57,10 +61,14 @@ fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
         // The drain, the requests in flight after it, and a reserve.
         termination_grace_period_seconds: Some(45),
         security_context: Some(security_context(resolved.release.ids)),
-        init_containers: Some(vec![container(resolved, &extra, "migrate", "migrate")]),
+        init_containers: (!by_server).then(|| vec![container(resolved, &extra, "migrate", "migrate")]),
         containers: vec![Container {
             ports: Some(vec![port("http", PORT), port("ops", OPS_PORT)]),
-            startup_probe: Some(Probe { period_seconds: Some(1), failure_threshold: Some(60), ..probe("/healthz") }),
+            startup_probe: Some(Probe {
+                period_seconds: Some(1),
+                failure_threshold: Some(patience),
+                ..probe("/healthz")
+            }),
             readiness_probe: Some(Probe { period_seconds: Some(2), failure_threshold: Some(2), ..probe("/readyz") }),
             liveness_probe: Some(Probe { period_seconds: Some(10), failure_threshold: Some(3), ..probe("/healthz") }),
             ..server
@@ -71,10 +79,24 @@ fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
         tolerations: (!extra.tolerations.is_empty()).then_some(extra.tolerations),
         affinity: extra.affinity,
         priority_class_name: extra.priority_class_name,
+        dns_policy: extra.dns_policy.map(|policy| policy.to_string()),
+        dns_config: extra.dns_config.map(dns),
         image_pull_secrets: (!extra.image_pull_secrets.is_empty()).then(|| {
             extra.image_pull_secrets.into_iter().map(|secret| LocalObjectReference { name: secret.name }).collect()
         }),
         ..PodSpec::default()
+    }
+}
+
+fn dns(wanted: DnsConfig) -> PodDNSConfig {
+    let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
+    let options = wanted.options.into_iter();
+    let options: Vec<_> =
+        options.map(|option| PodDNSConfigOption { name: Some(option.name), value: option.value }).collect();
+    PodDNSConfig {
+        nameservers: some(wanted.nameservers),
+        searches: some(wanted.searches),
+        options: (!options.is_empty()).then_some(options),
     }
 }
 
@@ -118,7 +140,7 @@ fn container(resolved: &Resolved, extra: &PodTemplate, name: &str, command: &str
     Container {
         name: name.to_owned(),
         image: Some(resolved.release.image.clone()),
-        image_pull_policy: Some("IfNotPresent".to_owned()),
+        image_pull_policy: Some(resolved.image_pull_policy.to_string()),
         args: Some(vec![command.to_owned()]),
         env: Some(environment(resolved, command)),
         resources: Some(resources(resolved)),
@@ -159,8 +181,10 @@ fn probe(path: &str) -> Probe {
 
 fn resources(resolved: &Resolved) -> ResourceRequirements {
     let amount = |amount: &Amount| {
-        let Amount { cpu, memory } = amount.clone();
-        Some(BTreeMap::from([("cpu".to_owned(), Quantity(cpu)), ("memory".to_owned(), Quantity(memory))]))
+        let Amount { cpu, memory, ephemeral_storage } = amount.clone();
+        let amounts = [("cpu", Some(cpu)), ("memory", Some(memory)), ("ephemeral-storage", ephemeral_storage)];
+        let amounts = amounts.into_iter().filter_map(|(name, amount)| Some((name.to_owned(), Quantity(amount?))));
+        Some(amounts.collect::<BTreeMap<_, _>>())
     };
     ResourceRequirements {
         limits: amount(&resolved.resources.limits),
@@ -203,6 +227,7 @@ fn volumes(resolved: &Resolved, extra: &PodTemplate) -> Vec<Volume> {
             default_mode: projected.default_mode,
             sources: Some(projected.sources),
         }),
+        csi: volume.csi,
         ..Volume::default()
     }));
     volumes

@@ -300,3 +300,15 @@ fn the_generated_password_has_the_minimum_length() {
         assert_eq!(secret["password"].len(), length);
     }
 }
+
+/// Those that can reach a mesh's port can reach each port through it.
+#[test]
+fn a_mesh_s_ports_are_open_to_the_peers_of_all_other_ports() {
+    let peer = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}});
+    let policy = |spec: Value| child(Child::NetworkPolicy, with(external(), "networkPolicy", spec))["spec"].clone();
+    let port = json!([{"port": 15008, "protocol": "TCP"}]);
+    assert_eq!(policy(json!({"ingressPorts": [15008]}))["ingress"][2], json!({"ports": port}));
+    let rules = policy(json!({"ingressPorts": [15008], "ingressFrom": [peer]}))["ingress"].clone();
+    let operator = &rules[1]["from"][0];
+    assert_eq!(rules[2], json!({"from": [peer, operator], "ports": port}));
+}

@@ -119,3 +119,30 @@ fn no_setting_that_the_operator_sends_is_left_to_the_pod_template() {
         }
     }
 }
+
+/// What a spec says where it says what holds without it.
+#[test]
+fn the_default_of_a_field_renders_what_its_absence_renders() {
+    let explicit = json!({
+        "imagePullPolicy": "IfNotPresent", "service": {"type": "ClusterIP", "annotations": {}}, "namespaceLabels": {},
+        "serviceAccountAnnotations": {}, "podTemplate": {"migration": "InitContainer"},
+        "networkPolicy": {"ingressPorts": []}, "resources": {"limits": {}, "requests": {}},
+    });
+    let mut spec = external();
+    for (field, value) in explicit.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    let children = |spec| build(&resolved(spec, &Observed::default()).unwrap()).unwrap();
+    assert_eq!(children(spec), children(external()));
+}
+
+#[test]
+fn without_an_init_container_the_server_has_time_to_migrate() {
+    let mut spec = external();
+    spec["podTemplate"] = json!({"migration": "Server"});
+    let deployment = build(&resolved(spec, &Observed::default()).unwrap()).unwrap().remove(&Child::Deployment).unwrap();
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert!(pod["initContainers"].is_null());
+    assert_eq!(pod["containers"][0]["args"], json!(["serve"]));
+    assert_eq!(pod["containers"][0]["startupProbe"]["failureThreshold"], 3600);
+}
