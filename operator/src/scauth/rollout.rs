@@ -4,7 +4,7 @@ mod ended;
 mod image;
 
 use k8s_openapi::api::apps::v1::DeploymentStatus;
-use k8s_openapi::api::core::v1::PodStatus;
+use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
 use kube::ResourceExt as _;
 use kube::core::{DynamicObject, NotUsed, Object};
 use serde_json::Value;
@@ -162,17 +162,19 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
     Some(in_pod(Cause::Scheduling, &first_words(words, "no node fits it")))
 }
 
-/// Whether the pod may be waiting for its volumes.
+/// Whether the pod may be waiting for its volumes: its first container, which is the server if no other container has to
+/// end before it.
 pub fn is_being_created(pod: &Pod) -> bool {
     let Some(status) = &pod.status else { return false };
-    pod.metadata.deletion_timestamp.is_none()
-        && status.init_container_statuses.iter().chain(&status.container_statuses).flatten().any(|container| {
+    let is_waiting = |containers: &Option<Vec<ContainerStatus>>, for_it: &str| {
+        containers.iter().flatten().any(|container| {
             let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
-            // The second one without an init container.
-            waiting.is_some_and(|waiting| {
-                matches!(waiting.reason.as_deref(), Some("PodInitializing" | "ContainerCreating"))
-            })
+            waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some(for_it))
         })
+    };
+    pod.metadata.deletion_timestamp.is_none()
+        && (is_waiting(&status.init_container_statuses, "PodInitializing")
+            || is_waiting(&status.container_statuses, "ContainerCreating"))
 }
 
 pub fn failed_mount(pod: &str, event: &DynamicObject) -> Trouble {
