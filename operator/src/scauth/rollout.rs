@@ -166,15 +166,15 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
 /// end before it.
 pub fn is_being_created(pod: &Pod) -> bool {
     let Some(status) = &pod.status else { return false };
-    let is_waiting = |containers: &Option<Vec<ContainerStatus>>, for_it: &str| {
-        containers.iter().flatten().any(|container| {
-            let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
-            waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some(for_it))
-        })
+    let is_waiting_for = |container: &ContainerStatus, reason: &str| {
+        let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+        waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some(reason))
     };
+    let mut before = status.init_container_statuses.iter().flatten();
+    let mut containers = status.container_statuses.iter().flatten();
     pod.metadata.deletion_timestamp.is_none()
-        && (is_waiting(&status.init_container_statuses, "PodInitializing")
-            || is_waiting(&status.container_statuses, "ContainerCreating"))
+        && (before.any(|container| is_waiting_for(container, "PodInitializing"))
+            || containers.any(|container| is_waiting_for(container, "ContainerCreating")))
 }
 
 pub fn failed_mount(pod: &str, event: &DynamicObject) -> Trouble {
