@@ -97,6 +97,11 @@ async fn a_file_of_another_service_is_imported_without_damage() {
     let array = "\u{feff}[\n {\"username\": \"Jörg\",\n  \"email\": \"\"},\n {\"username\": \"Dora\", \"role\": \"ADMIN\"}\n]\n";
     let (is_fine, said, _) = import("array", array.as_bytes()).await;
     assert_eq!((is_fine, said.as_str()), (true, "2 users imported, 0 users refused.\n"));
+    let user = |name: &str| json!({"username": name}).to_string();
+    let arrays = format!("[{},\n{}]\n[{}]\n\x1a", user("Emil"), user("Fritz"), user("Gustav"));
+    let (is_fine, said, problem) = import("arrays", arrays.as_bytes()).await;
+    assert_eq!((is_fine, said.as_str()), (false, "3 users imported, 1 user refused.\n"), "{problem}");
+    assert!(problem.contains("line 4: text behind the end of the array, which was not read"), "{problem}");
     let wide: Vec<u8> = array.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let (is_fine, said, problem) = import("wide", &wide).await;
     assert!(
@@ -109,7 +114,7 @@ async fn a_file_of_another_service_is_imported_without_damage() {
     assert!(exported.contains("Jörg") && !exported.contains('\u{fffd}'), "{exported}");
     let other = Database::create(Engine::Sqlite).await;
     let output = run_with_input(&other, &["users", "import", "-"], &exported).await;
-    assert_eq!(text(&output.stdout), "4 users imported, 0 users refused.\n", "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "7 users imported, 0 users refused.\n", "{}", text(&output.stderr));
     let again = text(&run(&other, &["users", "export", "-"], &[]).await.stdout);
     assert_eq!(again, exported);
 }

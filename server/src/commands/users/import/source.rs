@@ -1,9 +1,11 @@
-//! Reads users from JSON lines, or from one JSON array, a user at a time: memory is bounded by the longest user.
+//! Reads users from JSON lines, or from JSON arrays, a user at a time: memory is bounded by the longest user.
 
 use std::io::{BufRead, Chain, Cursor, Read as _};
 
 /// The most bytes of a user.
 pub const LONGEST: usize = 16 * 1024;
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A user's text, or the problem with it, and the number of the line on which it begins.
 pub struct Item {
@@ -24,7 +26,8 @@ enum Form {
     Lines,
     /// Between two elements of an array; `false` after a comma.
     Array(bool),
-    /// Behind the end of the array, or of what can be read.
+    /// The rest cannot be read: the number of the line, and why.
+    Unreadable(u64, &'static str),
     End,
 }
 
@@ -35,13 +38,11 @@ impl<R: BufRead> Source<R> {
         let mut start = Vec::new();
         reader.by_ref().take(4).read_to_end(&mut start)?;
         refuse_others(&start)?;
+        if start.starts_with(MARK) {
+            start.drain(..MARK.len());
+        }
         let mut source = Self { reader: Cursor::new(start).chain(reader), number: 1, form: Form::Lines };
-        for mark in *b"\xef\xbb\xbf" {
-            source.skip(mark)?;
-        }
-        while source.peek()?.is_some_and(|byte| byte.is_ascii_whitespace()) {
-            source.next_byte()?;
-        }
+        source.skip_blanks()?;
         if source.skip(b'[')? {
             source.form = Form::Array(true);
         }
@@ -50,10 +51,20 @@ impl<R: BufRead> Source<R> {
 
     /// The next user; `None` at the end.
     pub fn next(&mut self) -> std::io::Result<Option<Item>> {
-        match self.form {
-            Form::Lines => self.next_line(),
-            Form::Array(is_first) => self.next_element(is_first),
-            Form::End => Ok(None),
+        loop {
+            match self.form {
+                Form::Lines => return self.next_line(),
+                Form::Array(is_first) => {
+                    if let Some(item) = self.next_element(is_first)? {
+                        return Ok(Some(item));
+                    }
+                }
+                Form::Unreadable(number, problem) => {
+                    self.form = Form::End;
+                    return Ok(Some(Item { number, text: Err(problem.to_owned()) }));
+                }
+                Form::End => return Ok(None),
+            }
         }
     }
 
@@ -72,11 +83,9 @@ impl<R: BufRead> Source<R> {
         Ok(None)
     }
 
-    /// The next element of the array. What follows one that is not closed cannot be read.
+    /// The next element of the array; `None` if what follows it is next.
     fn next_element(&mut self, is_first: bool) -> std::io::Result<Option<Item>> {
-        while self.peek()?.is_some_and(|byte| byte.is_ascii_whitespace()) {
-            self.next_byte()?;
-        }
+        self.skip_blanks()?;
         let number = self.number;
         let mut element = Element::default();
         let mut text = Text::default();
@@ -87,27 +96,46 @@ impl<R: BufRead> Source<R> {
                 Some(byte) => text.push(byte),
             }
         };
-        let text = text.finish();
-        self.form = if end == Some(b',') { Form::Array(false) } else { Form::End };
-        let problem = match (end, text.is_some()) {
-            (None, _) => "the file ends before the array does",
-            (Some(b'}'), _) => "a closing brace without an opening one; what follows was not read",
-            (Some(b']'), _) if !self.is_at_end()? => "text behind the end of the array, which was not read",
-            (Some(b']'), false) if is_first => return Ok(None),
-            (Some(_), false) => "not JSON: a comma without a user",
-            (Some(_), true) => return Ok(text.map(|text| Item { number, text })),
+        self.form = match end {
+            Some(b',') => Form::Array(false),
+            Some(b']') => self.behind_array()?,
+            Some(_) => Form::Unreadable(number, "a closing brace without an opening one; what follows was not read"),
+            None => Form::Unreadable(number, "the file ends before the array does"),
         };
-        Ok(Some(Item { number, text: Err(problem.to_owned()) }))
+        let text = match text.finish() {
+            Some(_) if end.is_none() && element.is_open() => return Ok(None),
+            Some(text) => text,
+            None if end == Some(b',') || end == Some(b']') && !is_first => {
+                Err("not JSON: a comma without a user".to_owned())
+            }
+            None => return Ok(None),
+        };
+        Ok(Some(Item { number, text }))
     }
 
-    fn is_at_end(&mut self) -> std::io::Result<bool> {
-        while let Some(byte) = self.peek()? {
-            if !byte.is_ascii_whitespace() {
-                return Ok(false);
+    /// Files that were appended to each other have several arrays, or lines behind an array.
+    fn behind_array(&mut self) -> std::io::Result<Form> {
+        self.skip_blanks()?;
+        let has_mark = self.skip(0xef)? && self.skip(0xbb)? && self.skip(0xbf)?;
+        if has_mark {
+            self.skip_blanks()?;
+        }
+        Ok(match self.peek()? {
+            None => Form::End,
+            Some(b'{') => Form::Lines,
+            Some(b'[') => {
+                self.next_byte()?;
+                Form::Array(true)
             }
+            Some(_) => Form::Unreadable(self.number, "text behind the end of the array, which was not read"),
+        })
+    }
+
+    fn skip_blanks(&mut self) -> std::io::Result<()> {
+        while self.peek()?.is_some_and(|byte| byte.is_ascii_whitespace()) {
             self.next_byte()?;
         }
-        Ok(true)
+        Ok(())
     }
 
     fn peek(&mut self) -> std::io::Result<Option<u8>> {
@@ -134,16 +162,34 @@ impl<R: BufRead> Source<R> {
 }
 
 fn refuse_others(start: &[u8]) -> anyhow::Result<()> {
-    let encoding = match start {
+    if let Some(tool) = decompressor(start) {
+        anyhow::bail!("the file is compressed; decompress it first, such as with {tool}");
+    }
+    let is_first = |byte: u8| b"{[ \t\r\n".contains(&byte);
+    let encoding = match *start {
         [0xff, 0xfe, 0, 0] | [0, 0, 0xfe, 0xff] => "UTF-32",
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16",
         // Without a mark, the first character shows it.
-        [0, b'{' | b'[', ..] => "UTF-16BE",
-        [b'{' | b'[', 0, ..] => "UTF-16LE",
-        [0x1f, 0x8b, ..] => anyhow::bail!("the file is compressed; decompress it first, such as with gunzip"),
+        [0, 0, 0, byte] if is_first(byte) => "UTF-32BE",
+        [byte, 0, 0, 0] if is_first(byte) => "UTF-32LE",
+        [0, byte, ..] if is_first(byte) => "UTF-16BE",
+        [byte, 0, ..] if is_first(byte) => "UTF-16LE",
         _ => return Ok(()),
     };
     anyhow::bail!("the file is {encoding}; convert it first: iconv -f {encoding} -t UTF-8 FILE > NEW")
+}
+
+fn decompressor(start: &[u8]) -> Option<&'static str> {
+    let kinds: [(&[u8], _); 7] = [
+        (b"\x1f\x8b", "gunzip"),
+        (b"BZh", "bunzip2"),
+        (b"\xfd7zX", "unxz"),
+        (b"\x28\xb5\x2f\xfd", "unzstd"),
+        (b"\x04\x22\x4d\x18", "unlz4"),
+        (b"PK\x03\x04", "unzip"),
+        (b"7z\xbc\xaf", "7z x"),
+    ];
+    kinds.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, tool)| *tool)
 }
 
 /// The bytes of a user, up to the limit.
@@ -209,6 +255,11 @@ impl Element {
         }
         false
     }
+
+    /// Whether a brace, a bracket or a string is not closed.
+    fn is_open(&self) -> bool {
+        self.is_string || self.depth > 0
+    }
 }
 
 #[cfg(test)]
@@ -252,9 +303,19 @@ mod tests {
             (b"{\0\"\0".as_slice(), "UTF-16LE"),
             (b"\0[\0{".as_slice(), "UTF-16BE"),
             (b"\xff\xfe\0\0{\0\0\0".as_slice(), "UTF-32"),
+            (b"{\0\0\0".as_slice(), "UTF-32LE"),
+            (b"\0\0\0[".as_slice(), "UTF-32BE"),
+            (b"\n\0{\0".as_slice(), "UTF-16LE"),
             (b"\x1f\x8b\x08\x00".as_slice(), "gunzip"),
+            (b"BZh91AY".as_slice(), "bunzip2"),
+            (b"\xfd7zXZ\0".as_slice(), "unxz"),
+            (b"\x28\xb5\x2f\xfd\x04".as_slice(), "unzstd"),
+            (b"PK\x03\x04\x14".as_slice(), "unzip"),
         ] {
             assert!(refusal(bytes).contains(encoding), "{}", refusal(bytes));
+        }
+        for part in [b"\xef".as_slice(), b"\xef\xbb", b"\xef\xbb{\"a\":1}"] {
+            assert!(items(part)[0].1.contains("not UTF-8 at byte 1"), "{part:?}");
         }
     }
 
@@ -278,16 +339,40 @@ mod tests {
     }
 
     #[test]
-    fn damage_to_an_array_is_reported() {
+    fn damage_to_an_array_is_reported_and_costs_no_other_user() {
+        const BEHIND: &str = "problem: text behind the end of the array, which was not read";
+        const BRACE: &str = "problem: a closing brace without an opening one; what follows was not read";
+        const ENDS: &str = "problem: the file ends before the array does";
+        const COMMA: &str = "problem: not JSON: a comma without a user";
         for (text, expected) in [
-            ("[1,\n2,\n]", [(1, "1"), (2, "2"), (3, "problem: not JSON: a comma without a user")].as_slice()),
-            ("[1,,2]", [(1, "1"), (1, "problem: not JSON: a comma without a user"), (1, "2")].as_slice()),
-            ("[1,\n{\"a\":", [(1, "1"), (2, "problem: the file ends before the array does")].as_slice()),
-            ("[1", [(1, "problem: the file ends before the array does")].as_slice()),
-            ("[1]\n[2]", [(1, "problem: text behind the end of the array, which was not read")].as_slice()),
-            ("[1}]", [(1, "problem: a closing brace without an opening one; what follows was not read")].as_slice()),
+            ("[1,\n2,\n]", [(1, "1"), (2, "2"), (3, COMMA)].as_slice()),
+            ("[1,,2]", &[(1, "1"), (1, COMMA), (1, "2")]),
+            ("[,]", &[(1, COMMA), (1, COMMA)]),
+            ("[1,\n{\"a\":", &[(1, "1"), (2, ENDS)]),
+            ("[1,\n\"a", &[(1, "1"), (2, ENDS)]),
+            ("[", &[(1, ENDS)]),
+            ("[1", &[(1, "1"), (1, ENDS)]),
+            ("[1,\n{\"a\":1}\n", &[(1, "1"), (2, "{\"a\":1}"), (2, ENDS)]),
+            ("[1}]", &[(1, "1"), (1, BRACE)]),
+            ("[1]]", &[(1, "1"), (1, BEHIND)]),
+            ("[1]\n\x1a", &[(1, "1"), (2, BEHIND)]),
+            ("[1,2]\0\0", &[(1, "1"), (1, "2"), (1, BEHIND)]),
+            ("[1],[2]", &[(1, "1"), (1, BEHIND)]),
+            ("[]x", &[(1, BEHIND)]),
         ] {
-            assert_eq!(items(text.as_bytes()), owned(expected), "{text}");
+            assert_eq!(items(text.as_bytes()), owned(expected), "{text:?}");
         }
+    }
+
+    #[test]
+    fn arrays_and_lines_behind_an_array_are_read() {
+        for (text, expected) in [
+            ("[1]\n[2]", [(1, "1"), (2, "2")].as_slice()),
+            ("[]\n[ ][1,2]\r\n\u{feff}[3]", &[(2, "1"), (2, "2"), (3, "3")]),
+            ("[1]\n{\"a\":2}\n{\"b\":3}\n", &[(1, "1"), (2, "{\"a\":2}"), (3, "{\"b\":3}")]),
+        ] {
+            assert_eq!(items(text.as_bytes()), owned(expected), "{text:?}");
+        }
+        assert!(items("[]".repeat(100_000).as_bytes()).is_empty());
     }
 }
