@@ -25,19 +25,19 @@ pub struct Line {
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "fields::truth")]
     pub disabled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
     /// Without it, the user cannot log in before an Admin sets a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
-    /// RFC 3339, or the seconds or milliseconds since 1970.
+    /// A date and a time, or the seconds or milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Value>,
-    /// Read and not stored: this server does not verify addresses.
+    /// Of any type, since it is not stored: this server does not verify addresses.
     #[serde(skip_serializing)]
-    pub email_verified: Option<bool>,
+    pub email_verified: Option<Value>,
 }
 
 /// The user of a line, and what is worth telling about it.

@@ -5,6 +5,9 @@ use serde_json::json;
 
 use super::*;
 
+/// 0001-01-01
+const TOO_EARLY: i64 = -62_135_596_800;
+
 const CAPS: Caps = Caps { memory_kib: 32 * 1024 };
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
 
@@ -98,11 +101,71 @@ fn times_are_read_in_the_forms_of_other_services() {
         json!("2026-01-31T01:02:03.123456+00:00"),
         json!("2026-01-31 03:02:03+02:00"),
         json!("2026-01-31T01:02:03.000+0000"),
+        json!("1769821323.5"),
+        // Without a zone, it is UTC.
+        json!("2026-01-31T01:02:03"),
+        json!("2026-01-31 01:02:03"),
+        json!("2026-01-31 01:02:03.123456"),
+        json!("2026-01-31T01:02:03,5"),
+        json!("2026-01-31 01:02:03+00"),
+        json!("2026-01-31 03:02:03.5+02"),
+        json!("2026-01-31 01:02:03 UTC"),
+        json!("2026-01-30 20:02:03 -0500"),
+        json!("2026-01-31 01:02:03.999 +0000 UTC"),
     ] {
         assert_eq!(with("created_at", &value).unwrap().created_at, Some(expected), "{value}");
     }
-    for value in [json!(1e15), json!(-1e14), json!(1e300), json!("2026-01-31"), json!("ä"), json!(true), json!([])] {
+    for (text, seconds) in
+        [("2026-01-31", 1_769_817_600), ("2026-01-31 01:02", 1_769_821_320), ("0001-01-01", TOO_EARLY)]
+    {
+        let expected = UnixTime::from_seconds(seconds);
+        assert_eq!(with("created_at", &json!(text)).unwrap().created_at, Some(expected), "{text}");
+    }
+    assert_eq!(with("created_at", &json!("0000-00-00 00:00:00")).unwrap().created_at, None, "of MySQL");
+    for value in [json!(1e15), json!(-1e14), json!(1e300), json!("ä"), json!(true), json!([])] {
         assert!(with("created_at", &value).unwrap_err().contains("created_at: not a time"), "{value}");
+    }
+    for text in [
+        "NaN",
+        "inf",
+        "infinity",
+        "2026-02-30",
+        "2026-01-31T",
+        "2026-01-31 +02",
+        "2026-01-31 25:00:00",
+        "2026-01-31 01:02:03+2",
+        "2026-01-31 01:02:03 CET",
+        "31.01.2026",
+        "01/31/2026 10:00",
+        "0000-01-01",
+        "9999-12-31T23:59:59-23:59",
+        "äääääääääää",
+        "2026-01-31 01:02:03+ä",
+    ] {
+        assert!(with("created_at", &json!(text)).unwrap_err().contains("created_at: not a time"), "{text}");
+    }
+}
+
+#[test]
+fn truth_is_read_as_databases_write_it() {
+    for (value, disabled) in [
+        (json!(0), false),
+        (json!(1), true),
+        (json!("0"), false),
+        (json!("1"), true),
+        (json!("False"), false),
+        (json!("TRUE"), true),
+        (json!("f"), false),
+        (json!("t"), true),
+    ] {
+        assert_eq!(with("disabled", &value).unwrap().disabled, disabled, "{value}");
+    }
+    for value in [json!(2), json!(-1), json!(0.5), json!("off"), json!(""), json!([]), json!({})] {
+        assert_eq!(with("disabled", &value).unwrap_err(), "disabled: not true or false", "{value}");
+    }
+    // It is not stored.
+    for value in [json!(true), json!(1), json!("true"), json!("2026-01-31T00:00:00Z"), json!([])] {
+        assert!(with("email_verified", &value).is_ok(), "{value}");
     }
 }
 
