@@ -43,7 +43,16 @@ const OLD: &str =
 async fn a_new_name_has_no_invisible_characters_and_an_old_one_still_logs_in(engine: Engine) {
     let (server, database) = Server::with_admin(engine).await;
     let problem = json!({"username": ["Contains invisible or control characters."]});
-    for name in ["ali\u{200b}ce", "ali\u{202e}ce", "alice\u{7f}", "\u{2800}\u{2800}\u{2800}", "\u{feff}alice"] {
+    for name in [
+        "ali\u{16fe4}ce",
+        "ali\u{fffc}ce",
+        "ali\u{378}ce",
+        "ali\u{200b}ce",
+        "ali\u{202e}ce",
+        "alice\u{7f}",
+        "\u{2800}\u{2800}\u{2800}",
+        "\u{feff}alice",
+    ] {
         assert_eq!(register(&server, name, "a@example.com").await, fail(422, problem.clone()), "{name:?}");
     }
     let admin = server.login("root").await.access;
@@ -106,6 +115,20 @@ async fn a_name_cannot_be_the_address_of_another_user_nor_the_reverse(engine: En
     };
     assert_eq!(change("bob@example.com").await, email);
     assert_eq!(change("M@example.com").await, done(), "the own address in another case");
+    assert_eq!(change("\"m\"@example.com").await, done(), "and with quotes");
+    for address in ["\"alice\"@example.com", "\"a\\lice\"@Example.com"] {
+        assert_eq!(register(&server, "other", address).await, email, "{address}");
+    }
+    for username in ["\"alice\"@example.com", "alice@example.com.", "\"Alice\"@example.com."] {
+        assert_eq!(register(&server, username, "other@example.com").await, name, "{username}");
+    }
+    for (username, address) in
+        [("\"carl\"@x.test", "carl@x.test"), ("erik@x.test.", "erik@x.test"), ("fred@x.test", "\"fred\"@x.test")]
+    {
+        let other = format!("{}@example.com", &username[1..4]);
+        assert_eq!(register(&server, username, &other).await.status, 201, "{username}");
+        assert_eq!(register(&server, "other", address).await, email, "{address}");
+    }
     assert!(!run(&database, &["admin", "create", "alice@example.com"], &[]).await.status.success());
     let (said, problems) = import(
         &database,
