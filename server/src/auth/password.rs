@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 pub use derive::{HashError, MEMORY_KIB, Memory, OURS};
 use derive::{derive, params};
-pub use imported::{Caps, Stored};
+pub use imported::{Caps, MAX_MEMORY_MIB, Stored};
 
 /// The format that new passwords are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

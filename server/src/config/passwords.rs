@@ -7,7 +7,7 @@ use sc_auth_contract::settings::{self, PasswordNames, Switch};
 use super::trimmed::{text, trimmed, word};
 use crate::auth::hasher::HasherSettings;
 use crate::auth::password::policy::{Blocklist, Policy};
-use crate::auth::password::{Caps, Form};
+use crate::auth::password::{Caps, Form, MAX_MEMORY_MIB};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_field_names, reason = "the settings are called so")]
@@ -79,7 +79,7 @@ pub struct HashArgs {
         long,
         env = settings::IMPORTED_HASH_MEMORY.name,
         default_value = settings::IMPORTED_HASH_MEMORY.default,
-        value_parser = trimmed(clap::value_parser!(u32).range(1..=4096)),
+        value_parser = trimmed(clap::value_parser!(u32).range(1..=i64::from(MAX_MEMORY_MIB))),
         value_name = "MIB"
     )]
     pub imported_hash_memory: u32,

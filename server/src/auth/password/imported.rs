@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha_crypt::{PasswordVerifier as _, ShaCrypt};
 
 use super::derive::{HashError, Memory, derive};
-pub use cost::Caps;
+pub use cost::{Caps, MAX_MEMORY_MIB};
 use encoding::to_hex;
 use stored::Pbkdf2;
 pub use stored::Stored;
@@ -33,6 +33,11 @@ const OLD_SERVICE_ITERATIONS: NonZeroU32 = NonZeroU32::new(150_000).unwrap();
 impl Stored {
     pub fn parse(stored: &str) -> Result<Self, HashError> {
         forms::parse(stored)
+    }
+
+    /// The same hash in fewer characters, if there is such a form.
+    pub fn shorter(stored: &str) -> Option<String> {
+        forms::shorter(stored)
     }
 
     pub fn matches(&self, password: &SecretString, memory: &mut Memory) -> Result<bool, HashError> {

@@ -13,6 +13,8 @@ const MAX_SHA_CRYPT_ROUNDS: u64 = 1_000_000;
 const SLACK: u64 = 32;
 /// The setting of the memory, which alone can be configured.
 const SETTING: &str = "SC_AUTH_IMPORTED_HASH_MEMORY";
+/// The most MiB that the setting can have.
+pub const MAX_MEMORY_MIB: u32 = 4_096;
 
 /// The rounds of each algorithm that take as long as one of our own hashes.
 const PBKDF2_ROUNDS: u64 = 75_000;
@@ -102,12 +104,12 @@ fn at_most(what: &str, value: u64, limit: u64) -> Result<(), HashError> {
 /// `mib` is the value of the setting with which the hash would be allowed.
 fn too_large(mib: u64, caps: Caps) -> HashError {
     let allowed = caps.memory_kib / 1024;
-    HashError(
-        format!(
-            "costs more than this server allows: {mib} MiB of memory, at most {allowed}; {SETTING}={mib} allows it"
-        )
-        .into(),
-    )
+    let advice = if mib <= u64::from(MAX_MEMORY_MIB) {
+        format!("{SETTING}={mib} allows it")
+    } else {
+        format!("{SETTING} can be at most {MAX_MEMORY_MIB}; import the user without a hash, and set a new password")
+    };
+    HashError(format!("costs more than this server allows: {mib} MiB of memory, at most {allowed}; {advice}").into())
 }
 
 /// In bytes: N blocks that are written, p that are mixed one after another, and one working block, of 128 r bytes each.

@@ -120,7 +120,30 @@ fn the_kind_of_a_hash_that_cannot_be_verified_is_named() {
         ("$pbkdf2-sha3$1000$c2FsdA$YWE", "PBKDF2 with an unknown digest"),
         ("$2x$06$9WvkBPcy4a7TIrTuIb.rp.EjAlgRaMdAvwdlQ3MMaPF8h6uu8/sa.", "unsupported version of bcrypt"),
         ("{UNHEARD-OF}s3cret", "unknown scheme"),
-        ("s3cret", "unknown algorithm"),
+        ("$sha1$pf=e1NBTFR9JHtQQVNTV09SRH0kJHtTQUxUfQ==$NDVt$YWJj", "Kratos' form"),
+        ("$md5$pf=e1NBTFR9e1BBU1NXT1JEfQ==$MTIz$iyYwYA==", "the salted MD5 of Kratos"),
+        ("$md5$CY9rzUYh03PK3k6DJie09g==", "the MD5 of Kratos"),
+        ("$hmac-md5$YWE=$YWE=", "an HMAC with another digest"),
+        ("$A$005$F9odHYYwGVhQTVo0WTNxMzJDbXpZZXpRdTBkRVhKSkRDYmZHYzRqcQ", "caching_sha2_password"),
+        ("$shiro1$SHA-256$500000$abc$def", "Shiro 1"),
+        ("_J9..CCCCXBrJUJV154M", "BSDi"),
+        ("OLTDhZ.Rq2N8s", "the traditional crypt (DES), or a password"),
+        ("S:4143053633E59B4992A8EA17D2FF542C9EDEB335C886EED9C80450C1B4E6", "Oracle"),
+        ("{PBKDF2-HMAC-SHA256}10000:c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0", "OpenDJ"),
+        ("$argon2id$v=19$m=8192,t=2,p=1,data=YWE$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA", "associated data"),
+        (
+            "$pbkdf2-sha256$v=1,i=1000$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g",
+            "other parameters than i=",
+        ),
+        ("$5$$zJ7RxGC/7iXRjtHZRLTQCZX4m4fCb4mQ8c6VZ9eh6w8", "SHA-crypt without a salt"),
+        ("$5$a-b_c$zJ7RxGC/7iXRjtHZRLTQCZX4m4fCb4mQ8c6VZ9eh6w8", "SHA-crypt without a salt, or with other"),
+        (":B:7c0a:5f4dcc3b5aa765d61d8327deb882cf99", "the MD5 of MediaWiki"),
+        (":pbkdf2-legacyB:!sha512:64:128:0:abc", "this hash of MediaWiki"),
+        ("16384$8$1$c2FsdA==$aGFzaA==", "scrypt without a scheme"),
+        ("s3cret", "unknown algorithm, or a password in plain text"),
+        (":s3cret", "unknown algorithm, or a password in plain text"),
+        ("1$s3cret", "unknown algorithm, or a password in plain text"),
+        ("$s3cret", "unknown algorithm"),
     ] {
         let error = Stored::parse(stored).err().unwrap_or_else(|| panic!("{stored} is accepted")).to_string();
         assert!(error.contains(kind) && !error.contains("s3cret"), "{stored}: {error}");
@@ -138,6 +161,14 @@ fn what_costs_too_much_names_the_number_and_the_setting() {
         (
             "$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".to_owned(),
             "100 MiB of memory, at most 32; SC_AUTH_IMPORTED_HASH_MEMORY=100 allows it",
+        ),
+        (
+            "$argon2id$v=19$m=4194304,t=2,p=8$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".to_owned(),
+            "4096 MiB of memory, at most 32; SC_AUTH_IMPORTED_HASH_MEMORY=4096 allows it",
+        ),
+        (
+            "$argon2id$v=19$m=4194305,t=2,p=8$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g".to_owned(),
+            "4097 MiB of memory, at most 32; SC_AUTH_IMPORTED_HASH_MEMORY can be at most 4096; import",
         ),
         (format!("scrypt:65536:8:1$salt${value}"), "SC_AUTH_IMPORTED_HASH_MEMORY=63 allows it"),
         (format!("scrypt:2048:8:9$salt${value}"), "9 parallel parts (p) of scrypt, at most 8"),

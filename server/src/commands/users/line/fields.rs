@@ -20,6 +20,8 @@ const TOO_LATE: f64 = 100_000_000_000_000.0;
 const TOO_EARLY: i64 = -62_135_596_800;
 /// In the year 10000 and later, RFC 3339 and MySQL have none.
 const YEAR_10000: i64 = 253_402_300_800;
+/// How hashes begin that are disabled: in Django and in the shadow files of Linux, Solaris and FreeBSD.
+const LOCKED: [&str; 4] = ["!", "*LK*", "*NP*", "*LOCKED*"];
 
 /// Why a line is no user. serde_json's own message would quote a password of a wrong type.
 pub fn problem(text: &str, error: &serde_json::Error) -> String {
@@ -134,16 +136,17 @@ fn full_offset(offset: &str) -> String {
     }
 }
 
-/// A user without a hash, or with one that the other service has disabled (`!` in Django and in shadow files), has no
-/// password.
+/// A user without a hash, or with one that the other service has disabled, has no password.
 pub fn password_hash(hash: Option<String>, caps: Caps) -> Result<String, String> {
     let hash = hash.map(|hash| hash.trim().to_owned()).unwrap_or_default();
-    if hash.is_empty() || hash.starts_with('!') || hash.bytes().all(|byte| byte == b'*') {
+    let is_locked = LOCKED.iter().any(|mark| hash.starts_with(mark));
+    if hash.is_empty() || is_locked || hash.bytes().all(|byte| byte == b'*') {
         return Ok(NO_PASSWORD.to_owned());
     }
     if hash.contains(char::is_control) {
         return Err("password_hash: contains a control character".to_owned());
     }
+    let hash = Stored::shorter(&hash).unwrap_or(hash);
     if hash.chars().count() > PASSWORD_HASH_MAX {
         return Err(format!("password_hash: must have at most {PASSWORD_HASH_MAX} characters"));
     }

@@ -4,6 +4,7 @@ use sc_auth_contract::time::UnixTime;
 use serde_json::json;
 
 use super::*;
+use crate::account::PASSWORD_HASH_MAX;
 
 /// 0001-01-01
 const TOO_EARLY: i64 = -62_135_596_800;
@@ -171,10 +172,18 @@ fn truth_is_read_as_databases_write_it() {
 
 #[test]
 fn a_disabled_hash_is_no_password() {
-    for hash in ["!", "!!", "*", "!wOkYQnFm2Q0K", " "] {
+    for hash in ["!", "!!", "*", "!wOkYQnFm2Q0K", " ", "*LK*", "*NP*", "*LK*$5$abc$def", "*LOCKED*$6$abc$def"] {
         assert_eq!(with("password_hash", &json!(hash)).unwrap().password_hash, NO_PASSWORD, "{hash}");
     }
     assert_eq!(with("password_hash", &json!(format!("{HASH}\n"))).unwrap().password_hash, HASH);
+}
+
+#[test]
+fn a_hash_of_grub_is_stored_in_fewer_characters() {
+    let hash = format!("grub.pbkdf2.sha512.10000.{}.{}", "A1".repeat(64), "0f".repeat(64));
+    assert!(hash.len() > PASSWORD_HASH_MAX);
+    let stored = with("password_hash", &json!(hash)).unwrap().password_hash;
+    assert!(stored.starts_with("$pbkdf2-sha512$10000$oaGh") && stored.len() < PASSWORD_HASH_MAX, "{stored}");
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use sha_crypt::Params;
 
 use super::super::bcrypted::{Bcrypt, Input};
+use super::super::digest::{Function, Salting};
+use super::super::encoding::from_hex;
 use super::super::stored::Stored;
 use super::functions::{
-    argon2, bad, base64, firebase, function, named, number, parts, pbkdf2, scrypt_packed, scrypt_phc,
+    argon2, bad, base64, digest, firebase, function, named, number, parts, pbkdf2, scrypt_packed, scrypt_phc, supabase,
 };
-use super::unsupported;
+use super::unsupported::{self, unsupported};
 use crate::auth::password::derive::HashError;
 
 pub fn parse(stored: &str) -> Result<Stored, HashError> {
@@ -19,6 +21,10 @@ pub fn parse(stored: &str) -> Result<Stored, HashError> {
         "scrypt" => scrypt_phc(rest),
         "s0" => scrypt_packed(rest),
         "firescrypt" => firebase(rest),
+        "fbscrypt" => supabase(rest),
+        "shiro2" => parse(stored.strip_prefix("$shiro2").unwrap_or_default()),
+        "sha1" | "sha256" | "sha512" if rest.starts_with("pf=") => kratos(id, rest),
+        _ if id.starts_with("hmac-") => kratos_hmac(&id[5..], rest),
         "pbkdf2" => of_pbkdf2("sha1", rest),
         "bcrypt-sha256" => bcrypt_sha256(rest),
         "wp" => Bcrypt::parse(&format!("${rest}"), Input::WordPress).map(Stored::Bcrypt),
@@ -30,10 +36,33 @@ pub fn parse(stored: &str) -> Result<Stored, HashError> {
     }
 }
 
+/// `pf=…$salt$value`, the first part of which says in base64 where the salt goes.
+fn kratos(name: &str, rest: &str) -> Result<Stored, HashError> {
+    let [format, salt, value] = parts(rest)?;
+    let salting = match base64(format.trim_start_matches("pf="))?.as_slice() {
+        b"{SALT}{PASSWORD}" => Salting::Before,
+        b"{PASSWORD}{SALT}" => Salting::After,
+        _ => return Err(unsupported("a digest in Kratos' form whose pf= has more than one salt and the password")),
+    };
+    digest(Function::named(name).ok_or(bad())?, salting, base64(salt)?, base64(value)?)
+}
+
+/// `value$key`: the value is the base64 of hexadecimal digits.
+fn kratos_hmac(name: &str, rest: &str) -> Result<Stored, HashError> {
+    let [value, key] = parts(rest)?;
+    let Some(function) = Function::named(name) else { return Err(unsupported("an HMAC with another digest than SHA")) };
+    let value = base64(value)?;
+    let digits = str::from_utf8(&value).ok().and_then(from_hex);
+    digest(function, Salting::KeyOrBefore, base64(key)?, digits.unwrap_or(value))
+}
+
 /// `1000$salt$value`, or `i=1000,l=32$salt$value` with the length of the value.
 pub fn of_pbkdf2(digest: &str, rest: &str) -> Result<Stored, HashError> {
     let [numbers, salt, value] = parts(rest)?;
     let (function, salt, expected) = (function(digest)?, base64(salt)?, base64(value)?);
+    if numbers.split(',').any(|pair| pair.contains('=') && !pair.starts_with(['i', 'l'])) {
+        return Err(unsupported("PBKDF2 with other parameters than i= and l="));
+    }
     let (iterations, length) = if numbers.contains(',') {
         let [iterations, length] = named(numbers, ["i", "l"])?;
         (iterations, Some(usize::try_from(length).map_err(|_| bad())?))
@@ -77,7 +106,13 @@ fn sha_crypt(stored: &str, rest: &str, length: usize) -> Result<Stored, HashErro
         _ => return Err(HashError::of("a part is missing, or there is one too many")),
     };
     let is_crypt = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
-    if !is_crypt(salt) || !is_crypt(value) || value.len() != length || !(1..=16).contains(&salt.len()) {
+    let is_hash = is_crypt(value) && value.len() == length;
+    if is_hash && (salt.is_empty() || salt.len() <= 16 && !is_crypt(salt)) {
+        return Err(unsupported(
+            "SHA-crypt without a salt, or with other characters in it than letters, digits, . and /",
+        ));
+    }
+    if !is_hash || !is_crypt(salt) || salt.len() > 16 {
         return Err(HashError::of("not a hash of SHA-crypt"));
     }
     Params::new(rounds).map_err(|_| bad())?;

@@ -4,11 +4,14 @@ use std::num::NonZeroU32;
 
 use argon2::{Algorithm, ParamsBuilder, Version};
 use aws_lc_rs::pbkdf2::{PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256, PBKDF2_HMAC_SHA384, PBKDF2_HMAC_SHA512};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::super::digest::{Digest, Function, Salting};
 use super::super::encoding::{from_base64, from_hex};
 use super::super::firebase::Seal;
 use super::super::stored::{Pbkdf2, Stored};
+use super::unsupported::unsupported;
 use crate::auth::password::derive::HashError;
 
 /// The shortest value: a shorter one is a part of a hash, and other passwords would match it.
@@ -108,6 +111,24 @@ pub fn firebase(rest: &str) -> Result<Stored, HashError> {
     Ok(Stored::Scrypt { params: scrypt_params(scrypt_numbers(numbers)?)?, salt, expected, seal: Some(Seal(key)) })
 }
 
+/// `v=1,n=14,r=8,p=1,ss=separator,sk=key$salt$value`, as Supabase writes hashes of Firebase.
+pub fn supabase(rest: &str) -> Result<Stored, HashError> {
+    let [fields, salt, value] = parts(rest)?;
+    let pairs: Vec<_> = fields.split(',').filter_map(|pair| pair.split_once('=')).collect();
+    let field = |name| pairs.iter().find(|(found, _)| *found == name).map(|(_, value)| *value).ok_or(bad());
+    let (n, r, p) = (field("n")?, field("r")?, field("p")?);
+    firebase(&format!("ln={n},r={r},p={p}${salt}${value}${}${}", field("ss")?, field("sk")?))
+}
+
+/// `N$r$p$salt$value` in hexadecimal digits, of Go's simple-scrypt.
+pub fn scrypt_plain(n: &str, rest: &str) -> Result<Stored, HashError> {
+    let [r, p, salt, value] = parts(rest)?;
+    let (Some(salt), Some(value)) = (from_hex(salt), from_hex(value)) else {
+        return Err(unsupported("scrypt without a scheme whose salt and value are not hexadecimal"));
+    };
+    scrypt([number(n)?, number(r)?, number(p)?], salt, value)
+}
+
 /// `$argon2id$v=19$m=19456,t=2,p=1$salt$value`. The library's own parser refuses padding and long salts.
 pub fn argon2(stored: &str) -> Result<Stored, HashError> {
     let phc = HashError::of("not a PHC string");
@@ -122,6 +143,9 @@ pub fn argon2(stored: &str) -> Result<Stored, HashError> {
     else {
         return Err(phc);
     };
+    if numbers.split(',').any(|pair| pair.starts_with("data=") || pair.starts_with("keyid=")) {
+        return Err(unsupported("Argon2 with a key or with associated data"));
+    }
     let ([m, t, p], salt, expected) = (named(numbers, ["m", "t", "p"])?, base64(salt)?, base64(value)?);
     let mut params = ParamsBuilder::new();
     let params = params.m_cost(m).t_cost(t).p_cost(p).output_len(expected.len()).build().map_err(|_| bad())?;
@@ -136,6 +160,14 @@ pub fn grub(rest: &str) -> Result<Stored, HashError> {
     let fields: Vec<_> = rest.split('.').collect();
     let [digest, iterations, salt, value] = fields.as_slice() else { return Err(bad()) };
     pbkdf2(function(digest)?, number(iterations)?, hex(salt)?, hex(value)?, None)
+}
+
+/// A hash of GRUB in passlib's form, since GRUB's own digits make it longer than the column.
+pub fn shorter(stored: &str) -> Option<String> {
+    let fields: Vec<_> = stored.strip_prefix("grub.pbkdf2.")?.split('.').collect();
+    let [digest, iterations, salt, value] = fields.as_slice() else { return None };
+    let (salt, value) = (STANDARD_NO_PAD.encode(from_hex(salt)?), STANDARD_NO_PAD.encode(from_hex(value)?));
+    Some(format!("$pbkdf2-{digest}${iterations}${salt}${value}"))
 }
 
 /// A hash of ASP.NET Identity: base64 of a version, the parameters, the salt and 32 bytes. `None` for any other text.

@@ -64,6 +64,9 @@ fn of_pbkdf2(scheme: &str, rest: &str) -> Result<Stored, HashError> {
         let (salt, value) = split(&hex(rest)?, 8)?;
         return pbkdf2(Function::Sha1, 185_000, salt, value, Some(32));
     }
+    if rest.split_once(':').is_some_and(|(iterations, _)| number(iterations).is_ok()) {
+        return Err(unsupported::unsupported("the PBKDF2 of OpenDJ"));
+    }
     let digest = scheme.trim_start_matches("PBKDF2").trim_start_matches(['-', '_']).to_ascii_lowercase();
     crypt::of_pbkdf2(if digest.is_empty() { "sha1" } else { &digest }, rest)
 }

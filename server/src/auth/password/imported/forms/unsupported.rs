@@ -3,6 +3,9 @@
 use super::super::encoding::is_hex;
 use crate::auth::password::derive::HashError;
 
+/// Of a text that is like no hash.
+pub const UNKNOWN: HashError = HashError::of("unknown algorithm, or a password in plain text");
+
 pub fn unsupported(kind: &str) -> HashError {
     HashError(format!("{kind} is not supported; import the user without a hash, and set a new password").into())
 }
@@ -12,6 +15,7 @@ pub fn by_id(stored: &str) -> HashError {
     let kinds = [
         ("$1$", "md5-crypt"),
         ("$apr1$", "Apache's md5-crypt"),
+        ("$md5$pf=", "the salted MD5 of Kratos"),
         ("$md5", "md5-crypt of Solaris"),
         ("$P$", "PHPass (MD5, of older WordPress and phpBB)"),
         ("$H$", "PHPass (MD5, of older WordPress and phpBB)"),
@@ -25,8 +29,14 @@ pub fn by_id(stored: &str) -> HashError {
         ("$ml$", "the PBKDF2 of macOS"),
         ("$8$", "the PBKDF2 of Cisco"),
         ("$9$", "the scrypt of Cisco"),
+        ("$A$", "the hash of MySQL (caching_sha2_password)"),
+        ("$shiro1$", "the digest of Shiro 1"),
     ];
-    find(&kinds, |prefix| stored.starts_with(prefix))
+    // Solaris' form has a salt, and so a further dollar sign.
+    if stored.strip_prefix("$md5$").is_some_and(|rest| !rest.contains('$')) {
+        return unsupported("the MD5 of Kratos");
+    }
+    find(&kinds, HashError::of("unknown algorithm"), |prefix| stored.starts_with(prefix))
 }
 
 /// Of `{SCHEME}…`, in upper case.
@@ -97,6 +107,16 @@ pub fn by_shape(stored: &str) -> HashError {
     if stored.split_once(':').is_some_and(|(digits, _)| is_hex(digits, 64)) {
         return unsupported("salted SHA-256 (of Magento)");
     }
+    let is_des = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
+    if stored.len() == 13 && is_des(stored) {
+        return unsupported("the traditional crypt (DES), or a password in plain text,");
+    }
+    if stored.len() == 20 && stored.strip_prefix('_').is_some_and(is_des) {
+        return unsupported("the extended DES crypt of BSDi");
+    }
+    if stored.strip_prefix("S:").is_some_and(|digits| is_hex(digits.split(';').next().unwrap_or_default(), 60)) {
+        return unsupported("the hash of Oracle (SHA-1)");
+    }
     let kinds = [
         ("SCRAM-SHA-", "SCRAM"),
         ("0x0100", "the hash of SQL Server"),
@@ -105,10 +125,10 @@ pub fn by_shape(stored: &str) -> HashError {
         ("sha1:", "SHA-1 with a colon"),
         ("md5:", "MD5"),
     ];
-    find(&kinds, |prefix| stored.starts_with(prefix))
+    find(&kinds, UNKNOWN, |prefix| stored.starts_with(prefix))
 }
 
-fn find(kinds: &[(&str, &str)], is_it: impl Fn(&str) -> bool) -> HashError {
+fn find(kinds: &[(&str, &str)], otherwise: HashError, is_it: impl Fn(&str) -> bool) -> HashError {
     let found = kinds.iter().find(|(prefix, _)| is_it(prefix));
-    found.map_or(HashError::of("unknown algorithm"), |(_, kind)| unsupported(kind))
+    found.map_or(otherwise, |(_, kind)| unsupported(kind))
 }
