@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
 
+/// The addresses of the internet, without those for groups and for experiments.
+const CLIENTS_V4: [&str; 3] = ["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/3"];
+const CLIENTS_V6: &str = "2000::/3";
+
 /// The proxies that are trusted to report a client's address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum TrustedProxies {
@@ -50,9 +54,13 @@ impl TrustedProxies {
         matches!(self, Self::Networks(networks) if networks.iter().any(|network| network.contains(&address)))
     }
 
-    /// Whether every address is trusted.
+    /// Whether every address that a client on the internet can have is trusted, be it by several networks.
     pub fn are_all(&self) -> bool {
-        matches!(self, Self::Networks(networks) if networks.iter().any(|network| network.prefix_len() == 0))
+        let Self::Networks(networks) = self else { return false };
+        let joined = IpNet::aggregate(networks);
+        let is_trusted =
+            |text: &str| text.parse::<IpNet>().is_ok_and(|all| joined.iter().any(|net| net.contains(&all)));
+        CLIENTS_V4.into_iter().all(is_trusted) || is_trusted(CLIENTS_V6)
     }
 
     /// The address that a request comes from, and whether it is the client's own. `hops` are the addresses of
@@ -99,6 +107,27 @@ mod tests {
         );
         assert_eq!(parsed("10.0.0.0/8, FD00::/8,"), parsed("10.0.0.0/8,fd00::/8"));
         assert!("direct,10.0.0.0/8".parse::<TrustedProxies>().is_err());
+    }
+
+    #[test]
+    fn every_address_can_be_trusted_by_several_networks() {
+        for (networks, are_all) in [
+            ("0.0.0.0/0", true),
+            ("::/0", true),
+            ("0.0.0.0/1,128.0.0.0/1", true),
+            ("0.0.0.0/2, 64.0.0.0/2, 128.0.0.0/2, 192.0.0.0/3", true),
+            ("2000::/3", true),
+            ("::/1", true),
+            ("2000::/4, 3000::/4, 10.0.0.0/8", true),
+            ("0.0.0.0/1", false),
+            ("128.0.0.0/1", false),
+            ("2000::/4", false),
+            ("10.0.0.0/8, fd00::/8, 172.16.0.0/12", false),
+            ("direct", false),
+            ("", false),
+        ] {
+            assert_eq!(networks.parse::<TrustedProxies>().unwrap().are_all(), are_all, "{networks}");
+        }
     }
 
     #[test]

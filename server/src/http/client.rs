@@ -23,9 +23,12 @@ fn hops(headers: &HeaderMap) -> Vec<Result<IpAddr, String>> {
     hops.map(|hop| address(hop).ok_or_else(|| hop.to_owned())).collect()
 }
 
-/// Parses an address as proxies write it: also in quotes or brackets, with a port or a zone.
+/// Parses an address as proxies write it: also in quotes or brackets, with a port or a zone, or as in `Forwarded`
+/// (RFC 7239).
 fn address(text: &str) -> Option<IpAddr> {
-    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim();
+    let is_forwarded = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("for="));
+    let text = if is_forwarded { text[4..].split(';').next()? } else { text.trim_end_matches(';') };
+    let text = without_quotes(text.trim());
     let host = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
@@ -41,9 +44,14 @@ fn address(text: &str) -> Option<IpAddr> {
     without_zone.parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
-/// Nothing, or a colon and a number.
+fn without_quotes(text: &str) -> &str {
+    let within = |quote: char| text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
+    within('"').or_else(|| within('\'')).unwrap_or(text).trim()
+}
+
+/// Nothing, or a colon and a number, which can be missing.
 fn is_port(text: &str) -> bool {
-    text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+    text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 /// The request's id, which is in the answer and in the log.
@@ -142,12 +150,36 @@ mod tests {
             ("[fe80::1%25eth0]:443", "fe80::1"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
             ("[::ffff:cb00:7107]:1", "203.0.113.7"),
+            ("203.0.113.7:", "203.0.113.7"),
+            ("[2001:db8::7]:", "2001:db8::7"),
+            ("'203.0.113.7'", "203.0.113.7"),
+            ("203.0.113.7;", "203.0.113.7"),
+            ("for=203.0.113.7", "203.0.113.7"),
+            ("For=\"[2001:db8::7]:443\";proto=https", "2001:db8::7"),
         ] {
             assert_eq!(address(text).map(|address| address.to_string()).as_deref(), Some(wanted), "{text}");
         }
-        for bad in
-            ["", "unknown", "_hidden", "a.test", "[2001:db8::7", "[2001:db8::7]443", "203.0.113.7:x", "1.2.3", "\""]
-        {
+        for bad in [
+            "",
+            "unknown",
+            "_hidden",
+            "a.test",
+            "[2001:db8::7",
+            "[2001:db8::7]443",
+            "203.0.113.7:x",
+            "1.2.3",
+            "\"",
+            "'",
+            "for=",
+            "for=unknown",
+            "for=_x;proto=https",
+            "005.0.0.9",
+            "203.0.113.7;198.51.100.1",
+            "203.0.113.7 (a.test)",
+            "tcp://203.0.113.7",
+            "2001:db8:0:0:0:0:0:7:443",
+            "ä=1.2.3.4",
+        ] {
             assert_eq!(address(bad), None, "{bad}");
         }
     }
