@@ -21,6 +21,18 @@ const OTHER_NAMES: [(&str, &str); 14] = [
     ("DATABASE_URI", "DATABASE_URL"),
 ];
 
+/// What other programs call our settings that have the prefix.
+const OTHER_OURS: [(&str, &str); 6] = [
+    ("PORT", "SC_AUTH_LISTEN"),
+    ("HOST", "SC_AUTH_LISTEN"),
+    ("BIND", "SC_AUTH_LISTEN"),
+    ("ADDRESS", "SC_AUTH_LISTEN"),
+    ("URL", "SC_AUTH_ISSUER"),
+    ("ORIGINS", "SC_AUTH_CORS_ORIGINS"),
+];
+/// The settings that count beside `DATABASE_URL`.
+const BESIDE_URL: [&str; 2] = ["DB_TLS", "DB_POOL_SIZE"];
+
 /// The problem of names that begin like a setting, but are none.
 pub fn unknown(known: &[String], names: &[&str]) -> Option<String> {
     let is_unknown = |name: &&str| name.starts_with(PREFIX) && !known.iter().any(|known| known == name);
@@ -43,19 +55,24 @@ fn suggestion<'a>(known: &'a [String], name: &str) -> Option<&'a str> {
     if let Some(other) = known.iter().find(|known| *known == rest).map(String::as_str).or_else(|| synonym(rest)) {
         return known.iter().map(String::as_str).find(|known| *known == other);
     }
+    if let Some((_, meant)) = OTHER_OURS.iter().find(|(other, _)| *other == rest) {
+        return known.iter().map(String::as_str).find(|known| known == meant);
+    }
     let ours = known.iter().filter_map(|known| Some((known.as_str(), known.strip_prefix(PREFIX)?)));
     let near = ours.clone().map(|(known, meant)| (damerau_levenshtein(rest, meant), known));
     let (distance, nearest) = near.min()?;
     if distance <= (rest.len() / 4).clamp(1, 3) {
         return Some(nearest);
     }
-    // A name that is cut off.
-    let mut longer = ours.filter(|(_, meant)| rest.len() >= 4 && meant.starts_with(rest));
+    // A name that is cut off, at its end or its beginning.
+    let is_part = |meant: &str| meant.starts_with(rest) || meant.ends_with(&format!("_{rest}"));
+    let mut longer = ours.filter(|(_, meant)| rest.len() >= 4 && is_part(meant));
     longer.next().filter(|_| longer.next().is_none()).map(|(known, _)| known)
 }
 
 fn synonym(name: &str) -> Option<&'static str> {
-    OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, meant)| *meant)
+    let plain = name.replace('_', "");
+    OTHER_NAMES.iter().find(|(other, _)| other.replace('_', "") == plain).map(|(_, meant)| *meant)
 }
 
 /// Warnings about names without our prefix that are nearly those of settings which are not set. Other programs have
@@ -69,7 +86,8 @@ pub fn misspelt(known: &[String], names: &[&str]) -> Vec<String> {
     let mut warnings = Vec::new();
     for name in names.iter().filter(|name| !name.starts_with(PREFIX) && !known.iter().any(|known| known == *name)) {
         let Some(meant) = meant(known, name) else { continue };
-        let is_moot = is_set(meant) || (uses_url && meant.starts_with("DB_"));
+        let is_beside = BESIDE_URL.iter().any(|beside| meant.starts_with(beside));
+        let is_moot = is_set(meant) || (uses_url && meant.starts_with("DB_") && !is_beside);
         if !is_moot {
             warnings.push(format!("{name} is not a setting and is ignored; did you mean {meant}?"));
         }
@@ -120,6 +138,12 @@ mod tests {
             ("SC_AUTH_DB_HOST", Some("DB_HOST")),
             ("SC_AUTH_DB_PASSWORD", Some("DB_PASS")),
             ("SC_AUTH_SECRET_KEY", Some("SECRET_KEY")),
+            ("SC_AUTH_PORT", Some("SC_AUTH_LISTEN")),
+            ("SC_AUTH_HOST", Some("SC_AUTH_LISTEN")),
+            ("SC_AUTH_PROXIES", Some("SC_AUTH_TRUSTED_PROXIES")),
+            ("SC_AUTH_ORIGINS", Some("SC_AUTH_CORS_ORIGINS")),
+            ("SC_AUTH_DB_SSL_MODE", Some("DB_TLS")),
+            ("SC_AUTH_TOKEN_TTL", None),
             ("SC_AUTH_", None),
             ("SC_AUTH_PASSWORD", None),
             ("SC_AUTH_SVC_HOST", None),
@@ -141,6 +165,10 @@ mod tests {
             ("DB_NAMR", "DB_NAME"),
             ("db_host", "DB_HOST"),
             ("DBHOST", "DB_HOST"),
+            ("DB_SSLMODE", "DB_TLS"),
+            ("DB_SSL_MODE", "DB_TLS"),
+            ("DB_POOLSIZE", "DB_POOL_SIZE"),
+            ("DB_PASS_WORD", "DB_PASS"),
             ("DB-HOST", "DB_HOST"),
             ("DATABASE_ULR", "DATABASE_URL"),
             ("DATABASE_URI", "DATABASE_URL"),
@@ -152,6 +180,14 @@ mod tests {
         ] {
             let warnings = misspelt(&known, &[name, "PATH"]);
             assert_eq!(warnings, [format!("{name} is not a setting and is ignored; did you mean {meant}?")]);
+        }
+    }
+
+    #[test]
+    fn beside_an_address_other_settings_of_the_database_count() {
+        let known = known_names(&Cli::command());
+        for (name, count) in [("DB_SSL_MODE", 1), ("DB_POOLSIZE", 1), ("DB_TLS_CA_FIEL", 1), ("DB_HOTS", 0)] {
+            assert_eq!(misspelt(&known, &[name, "DATABASE_URL"]).len(), count, "{name}");
         }
     }
 

@@ -18,6 +18,8 @@ use crate::account::Problem;
 pub use fields::Problems;
 use limits::Limit;
 
+/// How the names of character sets begin in which ASCII has other bytes.
+const WIDE: [&str; 7] = ["utf-16", "utf16", "utf-32", "utf32", "utf-7", "ucs-", "iso-10646"];
 /// How long a body may take to arrive.
 pub const TIME: Duration = Duration::from_secs(10);
 
@@ -32,6 +34,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             return Err(ApiError::NotJson);
         }
         refuse_encoded(request.headers())?;
+        refuse_charset(request.headers())?;
         let limit = request.extensions().get().copied().unwrap_or(limits::ROUTE_WITHOUT_BODY);
         // This drops the head, which need not stay in memory while the body arrives.
         let body = request.into_body();
@@ -101,6 +104,23 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// JSON is UTF-8 (RFC 8259, 8.1). Clients that name another superset of ASCII, such as Latin-1, mostly send ASCII.
+///
+/// # Errors
+/// If the body is in a character set in which ASCII has other bytes.
+fn refuse_charset(headers: &HeaderMap) -> Result<(), ApiError> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value = value.to_ascii_lowercase();
+    let parameters = value.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let mut charsets = parameters.filter(|(name, _)| name.trim() == "charset").map(|(_, value)| value);
+    let is_wide = |charset: &str| WIDE.iter().any(|wide| charset.trim_start_matches(['"', ' ']).starts_with(wide));
+    if charsets.any(is_wide) {
+        let text = "the charset of Content-Type is not supported; send the body in UTF-8".to_owned();
+        return Err(ApiError::Unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    }
+    Ok(())
 }
 
 impl Fields {

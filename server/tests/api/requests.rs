@@ -145,6 +145,29 @@ async fn encoded_bodies_are_refused() {
 }
 
 #[tokio::test]
+async fn a_body_in_another_character_set_is_refused() {
+    let (server, _database) = Server::with_admin(Engine::Sqlite).await;
+    let register = |charset: &str, username: &str| {
+        let request = server.request("POST", "/api/v1/accounts/register");
+        request.header("content-type", format!("application/json; {charset}")).body(account(username).to_string())
+    };
+    for charset in ["charset=utf-16", "Charset=\"UTF-16LE\"", "x=y;charset=utf-32", "charset = ucs-2"] {
+        let refusal = answer(register(charset, "alice")).await;
+        assert_eq!(refusal.status, 415, "{charset}");
+        let error = refusal.body["data"]["error"].as_str().unwrap();
+        assert_eq!(error, "the charset of Content-Type is not supported; send the body in UTF-8");
+    }
+    for (charset, username) in [
+        ("charset=utf-8", "alice"),
+        ("charset=\"UTF-8\"", "bobby"),
+        ("charset=ISO-8859-1", "carol"),
+        ("v=utf-16", "dave"),
+    ] {
+        assert_eq!(answer(register(charset, username)).await.status, 201, "{charset}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_without_its_content_type_gets_a_hint() {
     let (server, _database) = Server::with_admin(Engine::Sqlite).await;
     let hint = "send the body as JSON, with the header Content-Type: application/json";

@@ -164,7 +164,7 @@ pub enum BodyRefusals {
     /// The body is too large.
     #[response(status = 413)]
     TooLarge(Failure),
-    /// The body has a Content-Encoding.
+    /// The body has a Content-Encoding, or a charset such as utf-16.
     #[response(status = 415, example = json!(failure(415, "Content-Encoding gzip is not supported; send the body without it")))]
     Encoded(Failure),
     /// A field is invalid. If the token is malformed, the answer is {"msg": …}.
