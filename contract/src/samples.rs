@@ -12,7 +12,13 @@ pub struct Samples {
 
 /// `spec.auth.issuer`
 pub const ISSUERS: Samples = Samples {
-    good: &["https://auth.example.com", "http://a", "https://a.test:8443/path/", "https://[::1]:8000"],
+    good: &[
+        "https://auth.example.com",
+        "http://a",
+        "https://a_b.test/a,b;c=d%20",
+        "https://a.test:8443/path/",
+        "https://[::1]:8000",
+    ],
     bad: &[
         "",
         "https://",
@@ -25,6 +31,19 @@ pub const ISSUERS: Samples = Samples {
     ],
 };
 
+/// Issuers that clients cannot use. The schema refuses them; the server warns, since release 0.2 started with them.
+pub const USELESS_ISSUERS: &[&str] = &[
+    "https://a,https://b",
+    "https://:80",
+    "https://h?x#y",
+    "https://h/p?x",
+    "https://h/p#y",
+    "https://user:password@h",
+    "https://h:x",
+    "https://[x",
+    "https://a,b",
+];
+
 /// `spec.auth.audiences`
 pub const AUDIENCES: Samples =
     Samples { good: &["a", "https://api.example.com/v1", "a-b~c!"], bad: &["", "a b", "\u{fc}", "a\tb"] };
@@ -36,7 +55,10 @@ pub const ORIGINS: Samples = Samples {
         "https://App.Example.com",
         "http://localhost:3000",
         "https://a.test:443",
+        "https://a_b.test.",
+        "https://127.1",
         "https://[::1]:8443",
+        "https://[::ffff:1.2.3.4]",
         "capacitor://localhost",
         "tauri://localhost",
         "chrome-extension://abcdefghijklmnop",
@@ -50,6 +72,8 @@ pub const ORIGINS: Samples = Samples {
         "https://a b",
         "ftp://a.test",
         "file://a",
+        "about://blank",
+        "javascript://a",
         "WSS://a.test",
         "1a://b",
         "capacitor://local host",
@@ -77,6 +101,9 @@ pub const USELESS_ORIGINS: &[&str] = &[
     "https://:8000",
     "https://a,b",
     "https://a%2e.test",
+    "https://.",
+    "https://a..test",
+    "https://.a.test",
 ];
 
 /// `spec.auth.registrationDomains`

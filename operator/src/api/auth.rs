@@ -8,7 +8,7 @@ use sc_auth_contract::settings::{
 use serde::{Deserialize, Serialize};
 
 use super::references::SecretKey;
-use super::rules::{domains, origins, seconds};
+use super::rules::{domains, issuer, origins, seconds};
 
 /// Issuer, audiences and lifetimes of tokens, and rules for accounts.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,8 @@ pub struct Auth {
     /// The claim `iss`. Defaults to the address of the Ingress or HTTPRoute, or of the Service if neither is set.
     /// Tokens that were issued under an earlier issuer stay valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[!-.0-~][!-~]*$')").message("write an address such as https://auth.example.com"))]
+    #[x_kube(validation = Rule::new(issuer()).message(
+        "write an address such as https://auth.example.com, without a query and a fragment"))]
     #[schemars(length(max = 512))]
     pub issuer: Option<String>,
     /// The claim `aud` of access tokens. Defaults to the issuer. `sc-auth/refresh` is reserved for refresh tokens.

@@ -35,11 +35,17 @@ pub fn domains() -> String {
     format!("self.all(domain, domain.matches('^({label}[.])+{label}$'))")
 }
 
+/// One address of a host, without a query and a fragment (RFC 8414).
+pub fn issuer() -> String {
+    let host = r"([-_a-zA-Z0-9]+([.][-_a-zA-Z0-9]+)*[.]?|\[[0-9a-fA-F]*:[:.0-9a-fA-F]+\])".replace('\\', r"\\");
+    format!("self.matches('^https?://{host}(:[0-9]{{1,5}})?(/[!-\"$-&(->@-~]*)?$')")
+}
+
 /// Each origin is one that a browser can send.
 pub fn origins() -> String {
-    let host = r"([-._a-zA-Z0-9]+|\[[0-9a-fA-F]*:[:.0-9a-fA-F]+\])".replace('\\', r"\\");
+    let host = r"([-_a-zA-Z0-9]+(\.[-_a-zA-Z0-9]+)*\.?|\[[0-9a-fA-F]*:[:.0-9a-fA-F]+\])".replace('\\', r"\\");
     let port = "(:([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?";
-    let no_page = "(?i:ftp|ws|wss|file|data|blob)";
+    let no_page = "(?i:ftp|ws|wss|file|data|blob|about|javascript)";
     format!(
         "self.all(origin, origin.matches('^[a-zA-Z][-+.a-zA-Z0-9]*://{host}{port}$') && !origin.matches('^{no_page}:'))"
     )
@@ -206,7 +212,9 @@ pub fn request_within_limit(resource: &str, default_limit: Option<&str>) -> Stri
 #[cfg(test)]
 mod tests {
     use regex::Regex;
-    use sc_auth_contract::samples::{AUDIENCES, DOMAINS, EMAILS, ISSUERS, ORIGINS, Samples, USELESS_ORIGINS};
+    use sc_auth_contract::samples::{
+        AUDIENCES, DOMAINS, EMAILS, ISSUERS, ORIGINS, Samples, USELESS_ISSUERS, USELESS_ORIGINS,
+    };
     use serde_json::Value;
 
     /// The patterns in the rules of a field of the spec, and whether a value has to match them.
@@ -242,6 +250,7 @@ mod tests {
         let useless = Samples { good: &[], bad: USELESS_ORIGINS };
         for (field, samples) in [
             ("auth/properties/issuer", ISSUERS),
+            ("auth/properties/issuer", Samples { good: &[], bad: USELESS_ISSUERS }),
             ("auth/properties/audiences", AUDIENCES),
             ("auth/properties/corsOrigins", ORIGINS),
             ("auth/properties/corsOrigins", useless),

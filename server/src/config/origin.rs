@@ -3,9 +3,10 @@
 use std::net::Ipv6Addr;
 
 use axum::http::HeaderValue;
+use url::Host;
 
 /// Schemes whose documents have no origin of their own, or that no page has.
-const WITHOUT_PAGES: [&str; 6] = ["ftp", "ws", "wss", "file", "data", "blob"];
+const WITHOUT_PAGES: [&str; 8] = ["ftp", "ws", "wss", "file", "data", "blob", "about", "javascript"];
 /// In bytes.
 const LONGEST: usize = 256;
 const ADVICE: &str = "write origins such as https://app.example.com, without a path, separated by commas";
@@ -36,13 +37,12 @@ impl Origin {
         if WITHOUT_PAGES.contains(&scheme.as_str()) {
             return Err(format!("no web page has an origin that begins with {scheme}://; {ADVICE}"));
         }
-        let is_web = scheme == "http" || scheme == "https";
         match authority(&scheme, host) {
             Ok(authority) => {
                 let value = HeaderValue::from_str(&format!("{scheme}://{authority}"));
                 value.map(Self::Usable).map_err(|_| ADVICE.into())
             }
-            Err(advice) if is_web => {
+            Err(advice) if is_web(&scheme) => {
                 // Without the password, since it is logged.
                 let text = match host.rsplit_once('@') {
                     Some((_, host)) => format!("{scheme}://…@{host}"),
@@ -53,6 +53,20 @@ impl Origin {
             Err(advice) => Err(advice.into()),
         }
     }
+}
+
+fn is_web(scheme: &str) -> bool {
+    scheme == "http" || scheme == "https"
+}
+
+/// In lower case; an IPv4 address in its usual form, which browsers send for `127.1` and `0x7f.1` too.
+fn web_host(text: &str) -> Result<String, &'static str> {
+    let labels = text.strip_suffix('.').unwrap_or(text);
+    if labels.split('.').any(str::is_empty) {
+        return Err("a part of the host's name is empty");
+    }
+    let host = Host::parse(text).map_err(|_| "the host is neither a name nor an address")?;
+    Ok(host.to_string())
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -71,14 +85,15 @@ fn authority(scheme: &str, text: &str) -> Result<String, &'static str> {
     let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let (host, port) = if let Some((address, rest)) = bracketed {
         let address: Ipv6Addr = address.parse().map_err(|_| "the IPv6 address is invalid")?;
-        (format!("[{address}]"), rest)
+        // Browsers write ::ffff:1.2.3.4 without dots.
+        (Host::<&str>::Ipv6(address).to_string(), rest)
     } else {
         let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
         let is_valid = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         if host.is_empty() || !host.bytes().all(is_valid) {
             return Err("an origin is a scheme, a host and an optional port");
         }
-        (host.to_ascii_lowercase(), port)
+        (if is_web(scheme) { web_host(host)? } else { host.to_ascii_lowercase() }, port)
     };
     let default = match scheme {
         "http" => Some(80),
@@ -107,6 +122,11 @@ mod tests {
             ("https://a.test:", "https://a.test"),
             ("https://a.test:08443", "https://a.test:8443"),
             ("https://[0:0::1]:443", "https://[::1]"),
+            ("https://127.1", "https://127.0.0.1"),
+            ("https://0x7f.1:8443", "https://127.0.0.1:8443"),
+            ("https://[::ffff:1.2.3.4]", "https://[::ffff:102:304]"),
+            ("https://a_b.test.", "https://a_b.test."),
+            ("https://xn--bcher-kva.Example", "https://xn--bcher-kva.example"),
             ("capacitor://localhost", "capacitor://localhost"),
             ("Tauri://localhost", "tauri://localhost"),
             ("ionic://localhost:8080", "ionic://localhost:8080"),
@@ -116,7 +136,10 @@ mod tests {
         let advice = "an origin has no user and no password";
         let useless = Origin::Useless { text: "https://…@a.test".into(), advice };
         assert_eq!(Origin::parse("https://user:s3cret@a.test"), Ok(useless));
-        for bad in ["capacitor://*", "tauri://a@b", "://a", "-a://b"] {
+        for text in ["https://256.1.1.1", "https://1.2.3.4.5", "https://xn--a", "https://a..test", "https://."] {
+            assert!(matches!(Origin::parse(text), Ok(Origin::Useless { .. })), "{text}");
+        }
+        for bad in ["about://blank", "JavaScript://a", "capacitor://*", "tauri://a@b", "://a", "-a://b"] {
             assert!(Origin::parse(bad).is_err(), "{bad}");
         }
     }

@@ -15,7 +15,7 @@ use super::groups::{BootstrapArgs, DeploymentArgs, OpsArgs};
 use super::origin::Origin;
 use super::passwords::{HashArgs, PasswordArgs};
 use super::trimmed::{path, trimmed, word};
-use super::values::{List, audiences, duration, issuer, listen, origins};
+use super::values::{List, audiences, duration, issuer, issuer_problem, listen, origins};
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::proxies::TrustedProxies;
 use crate::auth::registration::Registration;
@@ -244,6 +244,9 @@ impl ServeArgs {
             if let Origin::Useless { text, advice } = origin {
                 warnings.push(format!("SC_AUTH_CORS_ORIGINS: no browser sends the origin {text:?}: {advice}"));
             }
+        }
+        if let Some(problem) = issuer_problem(&self.tokens.issuer) {
+            warnings.push(format!("SC_AUTH_ISSUER: {problem}"));
         }
         let domains: Vec<_> = guards.registration.useless().map(|domain| format!("{domain:?}")).collect();
         if !domains.is_empty() {

@@ -55,6 +55,18 @@ pub fn issuer(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Why clients cannot use an issuer that release 0.2 started with.
+pub fn issuer_problem(issuer: &str) -> Option<&'static str> {
+    let (scheme, rest) = issuer.split_once("://")?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if issuer.contains(['?', '#']) {
+        return Some("an issuer has no query and no fragment (RFC 8414)");
+    }
+    let is_list = path.split(',').skip(1).any(|next| next.starts_with("http"));
+    let is_address = matches!(Origin::parse(&format!("{scheme}://{authority}")), Ok(Origin::Usable(_)));
+    (is_list || !is_address).then_some("it is not one address of a host; write one such as https://auth.example.com")
+}
+
 pub fn audiences(text: &str) -> Result<List<String>, String> {
     List::parse(text, audience)
 }
@@ -77,7 +89,7 @@ fn is_plain(text: &str, max: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sc_auth_contract::samples::{AUDIENCES, EMAILS, ISSUERS, ORIGINS, Samples, USELESS_ORIGINS};
+    use sc_auth_contract::samples::{AUDIENCES, EMAILS, ISSUERS, ORIGINS, Samples, USELESS_ISSUERS, USELESS_ORIGINS};
 
     use super::*;
     use crate::account;
@@ -99,6 +111,17 @@ mod tests {
             for bad in samples.bad {
                 assert!(!accepts(bad), "{bad:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_server_starts_with_issuers_that_clients_cannot_use() {
+        for useless in USELESS_ISSUERS {
+            assert!(issuer(useless).is_ok() && issuer_problem(useless).is_some(), "{useless:?}");
+        }
+        assert!(issuer_problem("https://a.test/x,https://b.test").is_some());
+        for good in ISSUERS.good {
+            assert_eq!(issuer_problem(good), None, "{good:?}");
         }
     }
 
