@@ -20,6 +20,7 @@ mod old_tokens;
 mod parties;
 mod pool;
 mod record;
+mod rights;
 mod roles;
 mod same_database;
 mod same_file;

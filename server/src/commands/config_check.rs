@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _};
+use rustix::fs::Access;
 
 use super::collisions::Collisions;
 use crate::auth::keys;
@@ -71,6 +72,9 @@ async fn try_database(database: &Database, deployment: &DeploymentFile) -> anyho
     if let Some(file) = database.file() {
         let folder = database.folder().unwrap_or_default();
         anyhow::ensure!(folder.is_dir(), "the database: the folder {} does not exist", folder.display());
+        // SQLite creates files beside the database.
+        rustix::fs::access(&folder, Access::WRITE_OK | Access::EXEC_OK)
+            .with_context(|| format!("the database: no file can be created in the folder {}", folder.display()))?;
         if file.exists() {
             let result = std::fs::OpenOptions::new().append(true).open(&file);
             result.with_context(|| format!("the database: {} cannot be written", file.display()))?;
@@ -82,6 +86,9 @@ async fn try_database(database: &Database, deployment: &DeploymentFile) -> anyho
         let scauth = deployment.get().map(|deployment| deployment.name.clone()).unwrap_or_default();
         anyhow::bail!(identity::refusal(&hold, &scauth));
     }
+    if let Some(obstacle) = obstacle(database, &contents).await.context("inspecting the database")? {
+        anyhow::bail!("the database: {obstacle}");
+    }
     let what = match contents {
         Contents::Empty => "is empty".to_owned(),
         Contents::OldService => "belongs to the legacy service".to_owned(),
@@ -89,6 +96,13 @@ async fn try_database(database: &Database, deployment: &DeploymentFile) -> anyho
         Contents::Ours { schema: None, .. } => "has no schema yet".to_owned(),
     };
     Ok(format!("The {} database can be used; it {what}.", Engine::of(database).name()))
+}
+
+async fn obstacle(database: &Database, contents: &Contents) -> Result<Option<String>, StoreError> {
+    let Some(store) = Store::open_to_read(database) else { return Ok(None) };
+    let obstacle = store.obstacle(contents).await;
+    store.close().await;
+    obstacle
 }
 
 /// Prints the users whose names or addresses other users have too.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sc_auth_contract::status::TroubleReason;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::time::{Instant, sleep};
@@ -32,14 +33,25 @@ impl Store {
     /// [`StoreError::Unavailable`] if the database does not answer within ten seconds; other errors at once.
     pub async fn connect(database: &Database, size: u32) -> Result<Self, StoreError> {
         let same = SameDatabase::default();
-        let rules = Rules { size, wait: ACQUIRE, idle: Some(IDLE), lifetime: Some(LIFETIME), is_patient: true };
+        let rules = Rules {
+            size,
+            wait: ACQUIRE,
+            idle: Some(IDLE),
+            lifetime: Some(LIFETIME),
+            is_patient: true,
+            busy: TroubleReason::Unreachable,
+        };
         let pool = match quiet(database) {
             Database::Sqlite(options) => {
                 make_private(options.get_filename());
                 // If the file is removed, open handles are the only way to its data: keep the connections.
                 let rules = Rules { idle: None, lifetime: None, ..rules };
                 let pool = Pools::Sqlite(open(Pool::new(options.clone(), rules, same.clone())).await?);
-                let writer = Pools::Sqlite(Pool::new(options, Rules { size: 1, ..rules }, same.clone()));
+                let writer = Pools::Sqlite(Pool::new(
+                    options,
+                    Rules { size: 1, busy: TroubleReason::Locked, ..rules },
+                    same.clone(),
+                ));
                 return Ok(Self::of(pool, writer, same, SameFile::of(database)));
             }
             Database::MySql(options) => {
@@ -69,7 +81,14 @@ impl Store {
     /// A store with a single connection, for reading. `None` if the database is a file that does not exist, which is
     /// not created.
     pub fn open_to_read(database: &Database) -> Option<Self> {
-        let rules = Rules { size: 1, wait: LOOK, idle: None, lifetime: None, is_patient: false };
+        let rules = Rules {
+            size: 1,
+            wait: LOOK,
+            idle: None,
+            lifetime: None,
+            is_patient: false,
+            busy: TroubleReason::Unreachable,
+        };
         let same = SameDatabase::default;
         let pool = match quiet(database) {
             Database::Sqlite(_) => match database.file().as_deref().and_then(read_only) {

@@ -18,6 +18,7 @@ mod tests;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use sc_auth_contract::status::TroubleReason;
 use sqlx::Connection as _;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -117,7 +118,11 @@ impl<D: Driver> Pool<D> {
 
     fn busy(&self) -> PoolError {
         let granted = self.0.lock().limit;
-        PoolError::Busy { granted, is_shrunk: granted < self.0.rules.size }
+        let is_shrunk = granted < self.0.rules.size;
+        PoolError::Busy {
+            granted,
+            reason: if is_shrunk { TroubleReason::TooManyConnections } else { self.0.rules.busy },
+        }
     }
 
     /// Waits for all connections to come back, and closes them.

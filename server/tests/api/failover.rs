@@ -1,7 +1,9 @@
 //! Database servers that are restarted, demoted, promoted, full and used up: requests that need them are answered with
 //! 503, the status says why, and the server recovers without a restart.
 
+use futures::future::join_all;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, SqliteConnection};
 
 use crate::database::{Database, Engine};
 use crate::harness::{Answer, PASSWORD, Server, account, fail, run, until};
@@ -125,6 +127,32 @@ async fn a_full_volume_of_an_embedded_database_is_reported() {
     is_in_trouble(&server, "DiskFull").await;
     assert_eq!(server.get("/api/v1/accounts/me", &access).await.status, 200, "reads work");
     std::fs::remove_file(&filler).unwrap();
+    assert_eq!(register(&server, "carol").await.status, 201, "{}", server.log.text());
+    is_well(&server).await;
+}
+
+/// A backup, or a command, may hold the lock for long.
+#[tokio::test]
+async fn an_embedded_database_that_another_process_locks_can_be_read() {
+    let database = Database::create(Engine::Sqlite).await;
+    let server = Server::start(&database, &[]).await;
+    server.register("alice").await;
+    let access = server.login("alice").await.access;
+    let mut other = SqliteConnection::connect(&database.url).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let names: Vec<_> = (0..20).map(|number| format!("waiting{number}")).collect();
+    let writers = join_all(names.iter().map(|name| register(&server, name)));
+    let reader = async {
+        for _ in 0..20 {
+            assert_eq!(server.get("/api/v1/accounts/me", &access).await.status, 200);
+        }
+    };
+    let (refused, ()) = tokio::join!(writers, reader);
+    for answer in refused {
+        assert_eq!(answer.status, 503, "{answer:?}");
+    }
+    assert_eq!(server.status().await["database"]["trouble"]["reason"], "Locked");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     assert_eq!(register(&server, "carol").await.status, 201, "{}", server.log.text());
     is_well(&server).await;
 }

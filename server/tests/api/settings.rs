@@ -127,8 +127,25 @@ async fn config_check_tries_the_database_and_changes_nothing(engine: Engine) {
     assert!(output.status.success());
     let (is_valid, text) = check(&[]).await;
     assert!(is_valid && text.contains("database can be used; it has schema version "), "{text}");
+    if engine != Engine::Sqlite {
+        let (scheme, rest) = database.url.split_once("://").unwrap();
+        let (address, name) = rest.split_once('@').unwrap().1.split_once('/').unwrap();
+        let user = format!("reader_{name}");
+        engine.execute(&reader(engine, &user, name)).await;
+        let url = format!("{scheme}://{user}:secret@{address}/{name}");
+        let (is_valid, text) = check(&[("DATABASE_URL", &url)]).await;
+        assert!(!is_valid && text.contains("the user cannot create tables"), "{text}");
+    }
     let (is_valid, text) = check(&[("DATABASE_URL", "postgres://u:s3cret@127.0.0.1:1/n")]).await;
     assert!(!is_valid && text.contains("error: inspecting the database") && !text.contains("s3cret"), "{text}");
+}
+
+/// Creates a user who can read everything and create nothing.
+fn reader(engine: Engine, user: &str, name: &str) -> String {
+    if engine.is_mysql() {
+        return format!("CREATE USER {user}@'%' IDENTIFIED BY 'secret'; GRANT SELECT ON {name}.* TO {user}@'%'");
+    }
+    format!("CREATE USER {user} PASSWORD 'secret'; GRANT pg_read_all_data TO {user}")
 }
 
 #[tokio::test]

@@ -8,11 +8,7 @@ use crate::store::trouble;
 pub enum PoolError {
     /// Others used all connections for as long as a caller waits.
     #[error("all connections ({granted}) were in use for too long")]
-    Busy {
-        granted: u32,
-        /// Whether the server grants fewer connections than the pool may have.
-        is_shrunk: bool,
-    },
+    Busy { granted: u32, reason: TroubleReason },
     #[error("the connections to the database are closed")]
     Closed,
     /// What the library says about an attempt to connect, or about a statement.
@@ -38,8 +34,8 @@ impl PoolError {
     /// What it says about the database, if it is not an error of a statement.
     pub const fn reason(&self) -> Option<TroubleReason> {
         match self {
-            Self::Busy { is_shrunk: true, .. } => Some(TroubleReason::TooManyConnections),
-            Self::Busy { .. } | Self::Closed => Some(TroubleReason::Unreachable),
+            Self::Busy { reason, .. } => Some(*reason),
+            Self::Closed => Some(TroubleReason::Unreachable),
             Self::Database(_) => None,
         }
     }

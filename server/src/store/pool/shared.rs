@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use sc_auth_contract::status::TroubleReason;
 use sqlx::Connection as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
@@ -28,6 +29,8 @@ pub struct Rules {
     pub lifetime: Option<Duration>,
     /// Whether a server that does not accept a connection yet is tried again meanwhile.
     pub is_patient: bool,
+    /// Why all connections may be in use for so long.
+    pub busy: TroubleReason,
 }
 
 pub struct Shared<D: Driver> {

@@ -21,7 +21,14 @@ use crate::store::target::PostgresServers;
 use crate::store::{Database, SessionAttrs, Store, StoreError};
 use fake::Fake;
 
-const RULES: Rules = Rules { size: 8, wait: Duration::from_mins(1), idle: None, lifetime: None, is_patient: true };
+const RULES: Rules = Rules {
+    size: 8,
+    wait: Duration::from_mins(1),
+    idle: None,
+    lifetime: None,
+    is_patient: true,
+    busy: TroubleReason::Unreachable,
+};
 
 fn options(fake: &Fake) -> PgConnectOptions {
     let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(fake.port).username("test");
@@ -122,7 +129,7 @@ async fn a_caller_learns_why_there_is_no_connection() {
     let pool = pool(&fake, Rules { size: 1, wait: Duration::from_millis(200), ..RULES });
     let held = pool.acquire().await.unwrap();
     let error = pool.acquire().await.unwrap_err();
-    assert!(matches!(error, PoolError::Busy { granted: 1, is_shrunk: false }), "{error}");
+    assert!(matches!(error, PoolError::Busy { granted: 1, reason: TroubleReason::Unreachable }), "{error}");
     assert_eq!(reason(error), Some(TroubleReason::Unreachable));
     drop(held);
 
