@@ -83,6 +83,8 @@ pub enum TroubleReason {
     LimitReached,
     /// Another client holds a lock on it for long.
     Locked,
+    /// All connections of this server are in use.
+    Busy,
     /// It refuses the user, the password or what the user wants to do.
     AccessDenied,
     /// A reason that a server of a later release has.

@@ -82,7 +82,7 @@ impl NewAccount {
         let actor = admin.map(|admin| admin.admin(app.now()));
         app.sessions.store.create_user(user, actor.as_ref(), &event, app.now()).await?;
         if let Some(limit) = &app.settings.user_limit {
-            limit.add().await;
+            limit.add();
         }
         app.sessions.done(&event);
         Ok(())

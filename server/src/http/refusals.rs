@@ -24,6 +24,8 @@ use crate::store::NewEvent;
 
 /// How long the answer waits until its event is recorded.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the event may keep a connection to the database.
+const LONGEST: Duration = Duration::from_secs(10);
 /// How long the end of the server waits until the last events are recorded.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
 
@@ -71,7 +73,7 @@ async fn note(app: &App, refusal: Refusal) {
 /// Waits for a moment at most: the answer must not depend on the database, which may not answer. The work goes on without
 /// the request; there is little of it, since the refusals of a minute are few events.
 async fn wait_for(work: impl Future<Output = ()> + Send + 'static) {
-    let work = tokio::spawn(work.in_current_span());
+    let work = tokio::spawn(tokio::time::timeout(LONGEST, work.in_current_span()));
     let _ = tokio::time::timeout(PATIENCE, work).await;
 }
 

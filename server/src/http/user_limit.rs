@@ -1,9 +1,9 @@
 //! The number of users at which the registration ends: strangers must not fill the database.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sc_auth_contract::time::UnixTime;
-use tokio::sync::Mutex;
 
 use crate::store::{Store, StoreError};
 
@@ -13,6 +13,8 @@ const COUNTED_FOR: Duration = Duration::from_secs(5);
 pub struct UserLimit {
     most: u64,
     counted: Mutex<Option<Counted>>,
+    /// Held by the one request that counts.
+    counting: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -23,21 +25,28 @@ struct Counted {
 
 impl UserLimit {
     pub fn new(most: u64) -> Self {
-        Self { most, counted: Mutex::new(None) }
+        Self { most, counted: Mutex::new(None), counting: tokio::sync::Mutex::new(()) }
     }
 
     pub async fn is_reached(&self, store: &Store, now: UnixTime) -> Result<bool, StoreError> {
-        // Held while it counts, so that many requests at once cause one count.
-        let mut counted = self.counted.lock().await;
-        if counted.is_none_or(|counted| now < counted.at || now >= counted.at + COUNTED_FOR) {
-            *counted = Some(Counted { at: now, count: store.count_users(self.most).await? });
+        // Many requests at once cause one count.
+        let _counting = self.counting.lock().await;
+        let recent = *self.lock();
+        let recent = recent.filter(|counted| now >= counted.at && now < counted.at + COUNTED_FOR);
+        let count = if let Some(counted) = recent { counted.count } else { store.count_users(self.most).await? };
+        if recent.is_none() {
+            *self.lock() = Some(Counted { at: now, count });
         }
-        Ok(counted.is_some_and(|counted| counted.count >= self.most))
+        Ok(count >= self.most)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Counted>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a user that this server has created.
-    pub async fn add(&self) {
-        if let Some(counted) = self.counted.lock().await.as_mut() {
+    pub fn add(&self) {
+        if let Some(counted) = self.lock().as_mut() {
             counted.count += 1;
         }
     }

@@ -39,7 +39,7 @@ impl Store {
             idle: Some(IDLE),
             lifetime: Some(LIFETIME),
             is_patient: true,
-            busy: TroubleReason::Unreachable,
+            busy: TroubleReason::Busy,
         };
         let pool = match quiet(database) {
             Database::Sqlite(options) => {
@@ -81,14 +81,8 @@ impl Store {
     /// A store with a single connection, for reading. `None` if the database is a file that does not exist, which is
     /// not created.
     pub fn open_to_read(database: &Database) -> Option<Self> {
-        let rules = Rules {
-            size: 1,
-            wait: LOOK,
-            idle: None,
-            lifetime: None,
-            is_patient: false,
-            busy: TroubleReason::Unreachable,
-        };
+        let rules =
+            Rules { size: 1, wait: LOOK, idle: None, lifetime: None, is_patient: false, busy: TroubleReason::Busy };
         let same = SameDatabase::default;
         let pool = match quiet(database) {
             Database::Sqlite(_) => match database.file().as_deref().and_then(read_only) {

@@ -18,6 +18,7 @@ mod tests;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::future::join_all;
 use sc_auth_contract::status::TroubleReason;
 use sqlx::Connection as _;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -125,7 +126,7 @@ impl<D: Driver> Pool<D> {
         }
     }
 
-    /// Waits for all connections to come back, and closes them.
+    /// Waits for a moment for all connections to come back, and closes them.
     pub async fn close(&self) {
         let limit = {
             let mut state = self.0.lock();
@@ -133,13 +134,11 @@ impl<D: Driver> Pool<D> {
             state.limit
         };
         // Callers that wait get their permits first, and then notice that the pool is closed.
-        let all = self.0.permits.acquire_many(limit).await;
+        let all = timeout(CLOSE, self.0.permits.acquire_many(limit)).await;
         self.0.permits.close();
         drop(all);
         let idle = std::mem::take(&mut self.0.lock().idle);
-        for connection in idle {
-            let _ = timeout(CLOSE, connection.inner.close()).await;
-        }
+        join_all(idle.into_iter().map(|connection| timeout(CLOSE, connection.inner.close()))).await;
         self.0.lock().open = 0;
     }
 }

@@ -58,6 +58,9 @@ pub const fn is_about_writes(reason: TroubleReason) -> bool {
         | TroubleReason::LimitReached
         | TroubleReason::Locked
         | TroubleReason::AccessDenied => true,
-        TroubleReason::TooManyConnections | TroubleReason::Unreachable | TroubleReason::Unknown => false,
+        TroubleReason::TooManyConnections
+        | TroubleReason::Busy
+        | TroubleReason::Unreachable
+        | TroubleReason::Unknown => false,
     }
 }

@@ -26,7 +26,8 @@ pub async fn grow<D: Driver>(pool: Weak<Shared<D>>) {
         let Some(shared) = pool.upgrade() else { return };
         shared.report(&mut reported);
         (pause, step) = match shared.extend(step).await {
-            Ok(()) => (PAUSE.0, step.saturating_mul(2)),
+            Ok(0) => (PAUSE.0, step),
+            Ok(_) => (PAUSE.0, step.saturating_mul(2)),
             Err(_) => (Ord::min(pause * 2, PAUSE.1), 1),
         };
         if shared.has_grown() {
@@ -52,21 +53,23 @@ impl<D: Driver> Shared<D> {
         }
     }
 
-    /// Adds up to `count` connections, if all that the server has granted are open.
-    async fn extend(&self, count: u32) -> Result<(), PoolError> {
-        for _ in 0..count {
+    /// Adds up to `count` connections, as long as all that the server has granted are in use: other clients may need those
+    /// that this one would keep idle. Returns how many.
+    async fn extend(&self, count: u32) -> Result<u32, PoolError> {
+        for added in 0..count {
             let is_needed = {
                 let state = self.lock();
-                state.limit < self.rules.size && state.open >= state.limit && !state.is_closed
+                let is_exhausted = state.open >= state.limit && state.idle.is_empty();
+                state.limit < self.rules.size && is_exhausted && !state.is_closed
             };
             if !is_needed {
-                break;
+                return Ok(added);
             }
             let attempt = timeout(self.rules.wait, self.connect());
             let connection = attempt.await.unwrap_or_else(|_| Err(timed_out().into()))?;
             self.add(connection);
         }
-        Ok(())
+        Ok(count)
     }
 
     /// Whether nothing is left to do; a later refusal starts this again.

@@ -13,7 +13,7 @@ use super::driver::{Driver, prefer_tls, statements, timed_out};
 use crate::store::target::{PostgresServers, ReadOnlyServer, SessionAttrs};
 
 /// How long all servers together may take to answer.
-const WAIT: Duration = Duration::from_millis(2_500);
+const WAIT: Duration = if cfg!(test) { Duration::from_secs(8) } else { Duration::from_millis(2_500) };
 /// How long one server may take before the next is tried beside it, as RFC 8305 describes it for addresses.
 const HEAD_START: Duration = Duration::from_millis(500);
 

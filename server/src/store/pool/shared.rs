@@ -17,7 +17,7 @@ use crate::store::same_database::SameDatabase;
 pub const CLOSE: Duration = Duration::from_secs(5);
 /// How long an idle connection may take to answer. Beyond that it counts as dead, so that a caller still has time to
 /// connect after a server has disappeared without closing its connections.
-const PING: Duration = Duration::from_millis(500);
+const PING: Duration = Duration::from_millis(if cfg!(test) { 2_000 } else { 500 });
 
 /// How many connections there are, and how long they live.
 #[derive(Debug, Clone, Copy)]

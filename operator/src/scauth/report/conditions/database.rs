@@ -142,6 +142,7 @@ fn unreachable_because(trouble: Option<&Trouble>) -> String {
         Some(TroubleReason::Corrupt) => "the files of the database are damaged",
         Some(TroubleReason::TooManyConnections) => "the database has no connection left for the pods",
         Some(TroubleReason::LimitReached) => "the database, or its user, has reached a limit",
+        Some(TroubleReason::Busy) => "all database connections of a pod are in use; `poolSize` sets their number",
         Some(TroubleReason::Locked) => "another client locks the database",
         Some(TroubleReason::AccessDenied) => "the database denies the pods access",
     };
