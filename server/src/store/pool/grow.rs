@@ -53,14 +53,16 @@ impl<D: Driver> Shared<D> {
         }
     }
 
-    /// Adds up to `count` connections, as long as all that the server has granted are in use: other clients may need those
-    /// that this one would keep idle. Returns how many.
+    /// Adds up to `count` connections if all that the server has granted are in use: other clients may need those that this
+    /// one would keep idle. Returns how many.
     async fn extend(&self, count: u32) -> Result<u32, PoolError> {
+        if self.permits.available_permits() > 0 {
+            return Ok(0);
+        }
         for added in 0..count {
             let is_needed = {
                 let state = self.lock();
-                let is_exhausted = state.open >= state.limit && state.idle.is_empty();
-                state.limit < self.rules.size && is_exhausted && !state.is_closed
+                state.limit < self.rules.size && state.open >= state.limit && !state.is_closed
             };
             if !is_needed {
                 return Ok(added);
