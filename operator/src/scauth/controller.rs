@@ -12,8 +12,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ApiResource;
 use kube::{Api, ResourceExt as _};
 use kube_runtime::controller::{Action, Config};
-use kube_runtime::reflector::ObjectRef;
 use kube_runtime::reflector::store::Writer;
+use kube_runtime::reflector::{ObjectRef, Store};
 use kube_runtime::watcher::Event;
 use kube_runtime::{Controller, WatchStreamExt as _, watcher};
 use strum::IntoEnumIterator as _;
@@ -25,7 +25,7 @@ use super::child::Child;
 use super::names::LABEL_SCAUTH;
 use super::{Context, PLURAL, reconcile, retry};
 use crate::api::ScAuth;
-use crate::shared::changes::Version;
+use crate::shared::changes::{Changes, Version};
 use crate::shared::definitions::Definitions;
 use crate::shared::error::Error;
 use crate::shared::freshness::Freshness;
@@ -131,16 +131,28 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
 
 async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -> Result<Action, Error> {
     let started = Instant::now();
-    if let Some(rest) = context.changes.begin(&scauth.name_any(), started) {
-        metrics.skipped(PLURAL, &scauth.name_any());
-        return Ok(Action::requeue(rest));
-    }
+    let scauth = match begin(&scauth.name_any(), &context.changes, &context.fleet, started) {
+        Ok(latest) => latest,
+        Err(action) => {
+            metrics.skipped(PLURAL, &scauth.name_any());
+            return Ok(action);
+        }
+    };
     metrics.begun(PLURAL, &scauth.name_any());
     context.forget_deleted();
     let result = reconcile(scauth, context).await;
     let outcome = result.as_ref().map_or_else(Error::outcome, |_| "done");
     metrics.ended(outcome, started.elapsed());
     result
+}
+
+/// Begins a reconcile of that ScAuth as it is now, or returns when to look again. The Controller has read the ScAuth
+/// before this runs; `Changes` forgets a later version that was reported in between.
+fn begin(name: &str, changes: &Changes, fleet: &Store<ScAuth>, now: Instant) -> Result<Arc<ScAuth>, Action> {
+    if let Some(rest) = changes.begin(name, now) {
+        return Err(Action::requeue(rest));
+    }
+    fleet.get(&ObjectRef::new(name)).ok_or_else(Action::await_change)
 }
 
 /// The kinds that every cluster has, each of them once: those that are watched as a whole, and those by their spec.
@@ -154,4 +166,41 @@ fn watched() -> (Vec<ApiResource>, Vec<ApiResource>) {
         }
     }
     (whole, by_spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use kube_runtime::reflector;
+    use serde_json::json;
+
+    use super::*;
+
+    fn scauth(version: &str) -> ScAuth {
+        serde_json::from_value(json!({
+            "apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth",
+            "metadata": {"name": "x", "uid": "u", "resourceVersion": version}, "spec": {"database": {"embedded": {}}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_version_that_is_reported_before_the_reconcile_begins_is_the_one_that_it_gets() {
+        let (store, mut writer) = reflector::store();
+        let (changes, now) = (Changes::default(), Instant::now());
+        let mut report = |version: &str| {
+            writer.apply_watcher_event(&Event::Apply(scauth(version)));
+            changes.report("x", Version::of(&scauth(version).metadata));
+        };
+        report("1");
+        let read = store.get(&ObjectRef::new("x")).unwrap();
+        report("2");
+        let latest = begin(&read.name_any(), &changes, &store, now).unwrap();
+        assert_eq!(latest.resource_version().as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn one_that_was_deleted_before_the_reconcile_begins_is_not_reconciled() {
+        let (store, _writer) = reflector::store();
+        assert_eq!(begin("x", &Changes::default(), &store, Instant::now()).unwrap_err(), Action::await_change());
+    }
 }
