@@ -13,7 +13,7 @@ use super::reasons::Reason;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
-/// Of what others may allow at any time, without a change that is watched: a quota that is raised.
+/// The longest delay for failures that end without a watched change, such as a raised quota.
 const LONGEST_OF_QUOTA: Duration = Duration::from_secs(25);
 /// Transient failures are reported only after this many in a row.
 const THRESHOLD: u32 = 3;

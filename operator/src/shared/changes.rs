@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// More changes than this during one reconcile are not told apart.
+/// The limit of recorded changes; beyond it the next reconcile always runs.
 const MOST: usize = 100;
 
 /// One version of one object.
@@ -36,8 +36,8 @@ struct Entry {
     /// Whether something else has changed.
     must_run: bool,
     /// What the last reconcile has seen or created.
-    known: HashSet<Version>,
-    /// When the next one is due without a change; `None` if the last one failed, or was none.
+    seen: HashSet<Version>,
+    /// When the next reconcile is due without a change; `None` unless the last one has succeeded.
     due: Option<Instant>,
 }
 
@@ -57,9 +57,9 @@ impl Changes {
     pub fn begin(&self, name: &str, now: Instant) -> Option<Duration> {
         let mut all = self.all();
         let entry = all.entry(name.to_owned()).or_default();
-        let is_known = !entry.reported.is_empty() && entry.reported.iter().all(|version| entry.known.contains(version));
+        let is_seen = !entry.reported.is_empty() && entry.reported.iter().all(|version| entry.seen.contains(version));
         let rest = entry.due.and_then(|due| due.checked_duration_since(now));
-        if let Some(rest) = rest.filter(|_| is_known && !entry.must_run) {
+        if let Some(rest) = rest.filter(|_| is_seen && !entry.must_run) {
             entry.reported.clear();
             return Some(rest);
         }
@@ -67,11 +67,11 @@ impl Changes {
         None
     }
 
-    /// A reconcile has succeeded. `known` is what it has seen, and what it has created as it would create it again.
-    pub fn end(&self, name: &str, known: impl IntoIterator<Item = Version>, due: Option<Instant>) {
+    /// A reconcile has succeeded. `seen` is what it has read, and what it has created as it would create it again.
+    pub fn end(&self, name: &str, seen: impl IntoIterator<Item = Version>, due: Option<Instant>) {
         let mut all = self.all();
         let entry = all.entry(name.to_owned()).or_default();
-        entry.known = known.into_iter().collect();
+        entry.seen = seen.into_iter().collect();
         entry.due = due;
     }
 
