@@ -152,8 +152,9 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         lost = candidate.keep() => return Err(lost.into()),
         lost = claim.keep() => return Err(lost.into()),
     }
-    // In this order: a replica that gets our Lease has the claim of this installation.
-    claim.withdraw().await;
+    // In this order: the replica that gets our Lease renews the claim of this installation, which must not be shortened
+    // then.
+    claim.hand_over().await;
     candidate.release().await;
     Ok(())
 }

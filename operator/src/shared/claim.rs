@@ -9,10 +9,10 @@ use kube::Client;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::leader::{Candidate, Lost, Pace, Turn};
+use super::leader::{Candidate, Failure, Lost, Pace, Turn};
 use super::metrics::Metrics;
 
-/// A namespace that each cluster has, and that no platform closes to others, as some close kube-system.
+/// A namespace that every cluster has and no platform locks, unlike kube-system.
 const NAMESPACE: &str = "default";
 /// Slower than between replicas: a successor of the same installation need not wait for it.
 const PACE: Pace = Pace {
@@ -21,6 +21,9 @@ const PACE: Pace = Pace {
     every: Duration::from_secs(5),
     patience: Duration::from_secs(5),
 };
+/// How long the claim of a leader that stops stays valid: much longer than another replica of its installation needs to
+/// renew it.
+const HANDOVER: Duration = Duration::from_secs(10);
 /// An API server that has just started may refuse requests that it later allows.
 const REFUSALS: u32 = 3;
 
@@ -60,10 +63,11 @@ impl Claim {
             match self.candidate.attempt().await {
                 Ok(Turn::Ours) => break,
                 Ok(Turn::Theirs { holder }) => self.wait_for(&holder),
+                Ok(Turn::Conflict) => {}
                 Err(error) if is_forbidden(&error) && refusals + 1 >= REFUSALS => {
                     // As in releases without this Lease, whose ClusterRole does not allow it.
                     tracing::warn!(%error, lease = self.lease, "cannot tell whether another operator reconciles");
-                    self.is_forbidden = true;
+                    self.goes_without(true);
                     break;
                 }
                 Err(error) => {
@@ -71,7 +75,7 @@ impl Claim {
                     tracing::warn!(%error, lease = self.lease, "could not acquire the Lease");
                 }
             }
-            if !self.candidate.pauses(stop).await {
+            if !self.candidate.wait_for_next_attempt(stop).await {
                 return false;
             }
         }
@@ -80,10 +84,12 @@ impl Claim {
         true
     }
 
+    fn goes_without(&mut self, is_forbidden: bool) {
+        self.is_forbidden = is_forbidden;
+        self.metrics.lacks_claim(is_forbidden);
+    }
+
     fn wait_for(&self, holder: &str) {
-        if holder.is_empty() {
-            return;
-        }
         let why = format!(
             "another operator reconciles this cluster: {holder} holds the Lease {}; uninstall one of the two",
             self.lease
@@ -99,25 +105,93 @@ impl Claim {
         });
     }
 
-    /// Renews the claim until it is lost.
+    /// Renews the claim until it is lost. Without the permission, attempts to make it until it is allowed.
     pub async fn keep(&mut self) -> Lost {
         while self.is_forbidden {
-            tokio::time::sleep(PACE.lease).await;
+            self.candidate.pause().await;
             match self.candidate.attempt().await {
-                Ok(Turn::Ours) => self.is_forbidden = false,
+                Ok(Turn::Ours) => self.goes_without(false),
                 Ok(Turn::Theirs { .. }) => return self.candidate.lost(),
+                Ok(Turn::Conflict) => {}
                 Err(error) => tracing::debug!(%error, lease = self.lease, "could not acquire the Lease"),
             }
         }
         self.candidate.keep().await
     }
 
-    /// Lets another installation take over at once.
-    pub async fn withdraw(&self) {
-        self.candidate.withdraw().await;
+    /// Lets another replica of this installation inherit the claim, or after that time another installation take over.
+    /// The Lease is not deleted: another installation could be the first to create it.
+    pub async fn hand_over(&self) {
+        self.candidate.shorten(HANDOVER).await;
     }
 }
 
-fn is_forbidden(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(answer) if answer.code == 403)
+fn is_forbidden(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused(kube::Error::Api(answer)) if answer.code == 403)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::freshness::Freshness;
+    use super::super::leader::tests::{candidate, held_by, refusal, server};
+    use super::*;
+
+    const FAST: Pace = Pace {
+        lease: Duration::from_mins(3),
+        deadline: Duration::from_mins(2),
+        every: Duration::from_millis(1),
+        patience: Duration::from_mins(1),
+    };
+
+    fn claim(client: Client) -> Claim {
+        let (waiting, metrics) = (watch::channel(None).0, Metrics::new([]));
+        Claim {
+            candidate: candidate(client, FAST),
+            lease: "default/lease".into(),
+            waiting,
+            metrics,
+            is_forbidden: false,
+        }
+    }
+
+    fn shows(claim: &Claim, value: u8) -> bool {
+        let line = format!("sc_auth_operator_lease_forbidden {value}");
+        claim.metrics.encode(&Freshness::default()).unwrap().lines().any(|found| found == line)
+    }
+
+    #[tokio::test]
+    async fn without_the_permission_it_goes_on_and_says_so_until_another_operator_is_seen() {
+        let (client, _) = server(|before| match before {
+            0..6 => refusal(403),
+            // A conflict says nothing about who holds it.
+            6 => held_by(""),
+            7 => refusal(409),
+            _ => held_by("they"),
+        });
+        let mut claim = claim(client);
+        assert!(claim.make(&CancellationToken::new()).await);
+        assert!(shows(&claim, 1));
+        let lost = tokio::time::timeout(Duration::from_mins(1), claim.keep()).await.unwrap();
+        assert_eq!(lost.to_string(), "the Lease lease was lost");
+    }
+
+    #[tokio::test]
+    async fn with_the_permission_it_makes_the_claim() {
+        let (client, count) = server(|before| match before {
+            0..4 => refusal(403),
+            _ => held_by("we"),
+        });
+        let mut claim = claim(client);
+        assert!(claim.make(&CancellationToken::new()).await);
+        let renewed = async {
+            while count.load(std::sync::atomic::Ordering::SeqCst) < 8 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = claim.keep() => panic!("it is ours"),
+            () = renewed => {}
+        }
+        assert!(shows(&claim, 0));
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
@@ -34,10 +34,20 @@ const REPLICAS: Pace = Pace {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
     Ours,
-    /// The holder's identity is empty if another candidate was faster.
     Theirs {
         holder: String,
     },
+    /// Another client wrote or deleted the lease at the same time.
+    Conflict,
+}
+
+/// Why an attempt found nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Refused(#[from] kube::Error),
+    #[error("the API server did not answer in time")]
+    Late,
 }
 
 /// One candidate.
@@ -49,6 +59,8 @@ pub struct Candidate {
     pace: Pace,
     /// The lease as we last wrote it, if nothing has failed since.
     held: Option<Lease>,
+    /// When we sent the request by which it last became or stayed ours.
+    renewed: Option<Instant>,
     /// The lease that was last observed, and when by our own clock: the holder's clock may be wrong.
     seen: Option<(Option<String>, Instant)>,
 }
@@ -67,7 +79,16 @@ impl Candidate {
         identity: String,
         clock: fn() -> Timestamp,
     ) -> Self {
-        Self { api: Api::namespaced(client, namespace), name, identity, clock, pace, held: None, seen: None }
+        Self {
+            api: Api::namespaced(client, namespace),
+            name,
+            identity,
+            clock,
+            pace,
+            held: None,
+            renewed: None,
+            seen: None,
+        }
     }
 
     /// Waits until the lease is ours, or until `stop`.
@@ -75,38 +96,45 @@ impl Candidate {
         loop {
             match self.attempt().await {
                 Ok(Turn::Ours) => return true,
-                Ok(Turn::Theirs { .. }) => {}
+                Ok(Turn::Theirs { .. } | Turn::Conflict) => {}
                 Err(error) => tracing::warn!(%error, lease = self.name, "could not acquire the Lease"),
             }
-            if !self.pauses(stop).await {
+            if !self.wait_for_next_attempt(stop).await {
                 return false;
             }
         }
     }
 
     /// Waits until the next attempt is due. Returns false at `stop`.
-    pub async fn pauses(&self, stop: &CancellationToken) -> bool {
+    pub async fn wait_for_next_attempt(&self, stop: &CancellationToken) -> bool {
         tokio::select! {
             () = stop.cancelled() => false,
-            () = tokio::time::sleep(self.pace.every) => true,
+            () = self.pause() => true,
         }
     }
 
-    /// Renews the lease until it is lost.
+    /// The time between two attempts.
+    pub async fn pause(&self) {
+        tokio::time::sleep(self.pace.every).await;
+    }
+
+    /// Renews the lease until it is lost. A caller may drop this and call it again: the deadline stays.
     pub async fn keep(&mut self) -> Lost {
-        let mut renewed = Instant::now();
-        loop {
-            tokio::time::sleep(self.pace.every).await;
-            match tokio::time::timeout(self.pace.patience, self.attempt()).await {
-                Ok(Ok(Turn::Ours)) => renewed = Instant::now(),
-                Ok(Ok(Turn::Theirs { .. })) => return self.lost(),
-                Ok(Err(error)) => tracing::warn!(%error, lease = self.name, "could not renew the Lease"),
-                Err(_) => tracing::warn!(lease = self.name, "could not renew the Lease in time"),
-            }
-            if renewed.elapsed() > self.pace.deadline {
-                return self.lost();
+        while !self.is_overdue() {
+            self.pause().await;
+            match self.attempt().await {
+                Ok(Turn::Ours) => {}
+                Ok(Turn::Theirs { .. }) => return self.lost(),
+                Ok(Turn::Conflict) => tracing::warn!(lease = self.name, "another client has changed the Lease"),
+                Err(error) => tracing::warn!(%error, lease = self.name, "could not renew the Lease"),
             }
         }
+        self.lost()
+    }
+
+    /// Whether we must act as if the lease had expired.
+    fn is_overdue(&self) -> bool {
+        self.renewed.is_none_or(|renewed| renewed.elapsed() > self.pace.deadline)
     }
 
     pub fn lost(&self) -> Lost {
@@ -114,7 +142,12 @@ impl Candidate {
     }
 
     /// Acquires or renews the lease if possible.
-    pub async fn attempt(&mut self) -> kube::Result<Turn> {
+    pub async fn attempt(&mut self) -> Result<Turn, Failure> {
+        let patience = self.pace.patience;
+        Ok(tokio::time::timeout(patience, self.acquire()).await.map_err(|_| Failure::Late)??)
+    }
+
+    async fn acquire(&mut self) -> kube::Result<Turn> {
         if let Some(held) = self.held.take()
             && self.renew(held).await? == Turn::Ours
         {
@@ -124,11 +157,12 @@ impl Candidate {
         let Some(lease) = self.api.get_opt(&self.name).await? else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(0, None)) };
+            let sent = Instant::now();
             let created = self.api.create(&PostParams::default(), &lease).await;
-            return self.won(created);
+            return self.won(sent, created);
         };
         let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
-        let is_free = holder.is_empty() || self.has_ended(lease.metadata.resource_version.as_ref());
+        let is_free = holder.is_empty() || self.has_expired(&lease);
         if holder == self.identity || is_free { self.renew(lease).await } else { Ok(Turn::Theirs { holder }) }
     }
 
@@ -139,28 +173,34 @@ impl Candidate {
         let is_ours = old.holder_identity.as_ref() == Some(&self.identity);
         lease.spec =
             Some(if is_ours { self.spec(transitions, old.acquire_time) } else { self.spec(transitions + 1, None) });
+        let sent = Instant::now();
         let replaced = self.api.replace(&self.name, &PostParams::default(), &lease).await;
-        self.won(replaced)
+        self.won(sent, replaced)
     }
 
     /// A conflict means that another candidate was faster, or that somebody deleted the lease.
-    fn won(&mut self, result: kube::Result<Lease>) -> kube::Result<Turn> {
+    fn won(&mut self, sent: Instant, result: kube::Result<Lease>) -> kube::Result<Turn> {
         match result {
             Ok(stored) => {
                 self.held = Some(stored);
+                self.renewed = Some(sent);
                 Ok(Turn::Ours)
             }
-            Err(kube::Error::Api(answer)) if is_conflict(answer.code) => Ok(Turn::Theirs { holder: String::new() }),
+            Err(kube::Error::Api(answer)) if is_conflict(answer.code) => Ok(Turn::Conflict),
             Err(error) => Err(error),
         }
     }
 
-    /// Whether the lease has expired by our own clock.
-    fn has_ended(&mut self, version: Option<&String>) -> bool {
+    /// Whether the lease has expired by our own clock, after the time that its holder wrote into it.
+    fn has_expired(&mut self, lease: &Lease) -> bool {
+        let version = &lease.metadata.resource_version;
+        let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+        let lasts =
+            seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(self.pace.lease, Duration::from_secs);
         match &self.seen {
-            Some((seen, since)) if seen.as_ref() == version => since.elapsed() > self.pace.lease,
+            Some((seen, since)) if seen == version => since.elapsed() > lasts,
             _ => {
-                self.seen = Some((version.cloned(), Instant::now()));
+                self.seen = Some((version.clone(), Instant::now()));
                 false
             }
         }
@@ -189,13 +229,14 @@ impl Candidate {
         }
     }
 
-    /// The same, and leaves no Lease behind.
-    pub async fn withdraw(&self) {
-        let Some(Lease { metadata, .. }) = self.ours().await else { return };
-        let same = Preconditions { uid: metadata.uid, resource_version: metadata.resource_version };
-        let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
-        if let Err(error) = self.api.delete(&self.name, &params).await {
-            tracing::warn!(%error, lease = self.name, "could not delete the Lease");
+    /// Keeps the lease for this time only, unless a successor with our identity renews it.
+    pub async fn shorten(&self, lasts: Duration) {
+        let Some(mut lease) = self.ours().await else { return };
+        if let Some(spec) = &mut lease.spec {
+            spec.lease_duration_seconds = i32::try_from(lasts.as_secs()).ok();
+        }
+        if let Err(error) = self.api.replace(&self.name, &PostParams::default(), &lease).await {
+            tracing::warn!(%error, lease = self.name, "could not shorten the Lease");
         }
     }
 
@@ -222,4 +263,101 @@ fn is_conflict(code: u16) -> bool {
 pub fn identity(pod: &str, now: Timestamp) -> String {
     let since = now.duration_since(Timestamp::UNIX_EPOCH).max(SignedDuration::ZERO);
     format!("{pod}_{}", since.as_micros())
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::{Value, json};
+    use tower::{BoxError, service_fn};
+
+    use super::*;
+
+    const PACE: Pace = Pace {
+        lease: Duration::from_secs(1),
+        deadline: Duration::from_millis(200),
+        every: Duration::from_millis(10),
+        patience: Duration::from_mins(1),
+    };
+
+    /// An API server whose answer depends on how many requests it has answered before, which it counts.
+    pub fn server(answer: fn(usize) -> (u16, Value)) -> (Client, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let service = service_fn(move |_: Request<Body>| {
+            let (code, body) = answer(counted.fetch_add(1, Ordering::SeqCst));
+            let answer = Response::builder().status(code).body(Body::from(body.to_string().into_bytes()));
+            std::future::ready(answer.map_err(BoxError::from))
+        });
+        (Client::new(service, "default"), count)
+    }
+
+    pub fn refusal(code: u16) -> (u16, Value) {
+        (code, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "no"}))
+    }
+
+    pub fn held_by(holder: &str) -> (u16, Value) {
+        (200, json!({"metadata": {"name": "lease", "resourceVersion": "1"}, "spec": {"holderIdentity": holder}}))
+    }
+
+    pub fn candidate(client: Client, pace: Pace) -> Candidate {
+        Candidate::at_pace(pace, client, "default", "lease".into(), "we".into(), || Timestamp::UNIX_EPOCH)
+    }
+
+    /// The first two requests get and renew it.
+    #[tokio::test]
+    async fn the_deadline_of_a_lease_counts_from_its_renewal_however_often_keeping_it_begins_anew() {
+        let (client, _) = server(|before| if before < 2 { held_by("we") } else { refusal(500) });
+        let mut candidate = candidate(client, PACE);
+        let began = Instant::now();
+        assert_eq!(candidate.attempt().await.unwrap(), Turn::Ours);
+        let kept = async { while tokio::time::timeout(PACE.deadline / 4, candidate.keep()).await.is_err() {} };
+        tokio::time::timeout(Duration::from_mins(1), kept).await.unwrap();
+        assert!(began.elapsed() > PACE.deadline);
+    }
+
+    #[tokio::test]
+    async fn the_deadline_counts_from_before_the_request() {
+        let (client, count) = server(|before| {
+            if before == 1 {
+                std::thread::sleep(PACE.deadline * 2);
+            }
+            held_by("we")
+        });
+        let mut candidate = candidate(client, PACE);
+        assert_eq!(candidate.attempt().await.unwrap(), Turn::Ours);
+        candidate.keep().await;
+        assert_eq!(count.load(Ordering::SeqCst), 2, "it is lost before another request");
+    }
+
+    #[tokio::test]
+    async fn a_conflict_is_not_yet_a_loss() {
+        // Each conflict but the last is with an edit that leaves us the holder.
+        let (client, count) = server(|before| match before {
+            2 | 4 | 7 => refusal(409),
+            0..8 => held_by("we"),
+            _ => held_by("they"),
+        });
+        let mut candidate = candidate(client, Pace { deadline: Duration::from_mins(1), ..PACE });
+        assert_eq!(candidate.attempt().await.unwrap(), Turn::Ours);
+        candidate.keep().await;
+        assert_eq!(count.load(Ordering::SeqCst), 9);
+    }
+
+    #[tokio::test]
+    async fn a_lease_expires_after_the_time_that_its_holder_wrote() {
+        let (client, _) = server(|_| refusal(500));
+        for (seconds, expires) in [(json!(0), true), (json!(3600), false), (json!(null), false)] {
+            let mut candidate = candidate(client.clone(), Pace { lease: Duration::from_hours(1), ..PACE });
+            let lease = json!({"metadata": {"resourceVersion": "1"}, "spec": {"leaseDurationSeconds": seconds}});
+            let lease = serde_json::from_value(lease).unwrap();
+            assert!(!candidate.has_expired(&lease), "it was just observed");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert_eq!(candidate.has_expired(&lease), expires, "{seconds}");
+        }
+    }
 }

@@ -102,6 +102,7 @@ pub struct Metrics {
     call_time: Family<VerbLabels, Histogram>,
     leader: Gauge,
     other_operator: Gauge,
+    lease_forbidden: Gauge,
     watch_age: Family<ResourceLabels, Gauge>,
 }
 
@@ -124,6 +125,7 @@ impl Metrics {
             call_time: Family::new_with_constructor(buckets),
             leader: Gauge::default(),
             other_operator: Gauge::default(),
+            lease_forbidden: Gauge::default(),
             watch_age: Family::default(),
         };
         metrics.registry = Arc::new(metrics.register());
@@ -155,6 +157,11 @@ impl Metrics {
             "other_operator",
             "Whether this instance waits because another operator reconciles the cluster",
             self.other_operator.clone(),
+        );
+        registry.register(
+            "lease_forbidden",
+            "Whether this instance reconciles without the Lease of the cluster, which it may not use",
+            self.lease_forbidden.clone(),
         );
         registry.register(
             "watch_silence_seconds",
@@ -206,6 +213,10 @@ impl Metrics {
 
     pub fn waits(&self, waits: bool) {
         self.other_operator.set(waits.into());
+    }
+
+    pub fn lacks_claim(&self, lacks: bool) {
+        self.lease_forbidden.set(lacks.into());
     }
 
     /// The metrics in the format of Prometheus.

@@ -3,13 +3,13 @@
 use std::net::TcpListener;
 use std::process::{Child as Started, Command, Stdio};
 
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::{Api, Client};
 use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
 
 use crate::harness::{admin, apply, config, eventually, manifest};
-use crate::operators::{Operator, clean, exists, namespace, page, spec};
+use crate::operators::{Operator, clean, exists, namespace, page, requests, spec};
 
 /// An installation: a process with its own namespace, and a release of the server.
 struct Installation {
@@ -47,9 +47,9 @@ impl Installation {
         status == 503 && text.contains(holder) && self.has("sc_auth_operator_other_operator 1").await
     }
 
-    async fn writes(&self) -> usize {
-        let metrics = self.page("/metrics").await.1;
-        metrics.lines().filter(|line| line.contains("api_requests") && line.contains("verb=\"patch\"")).count()
+    /// Its writes of children and statuses; Leases are not patched.
+    async fn patches(&self) -> u64 {
+        requests(&self.page("/metrics").await.1, &["patch"])
     }
 
     /// As the kubelet does.
@@ -78,9 +78,13 @@ async fn create(client: &Client, name: &str) {
     eventually("all children are there", || exists(client, Child::DisruptionBudget, name)).await;
 }
 
-async fn holder(client: &Client) -> Option<String> {
+async fn claim(client: &Client) -> Option<LeaseSpec> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), "default");
-    leases.get_opt("scauths.sc-auth.io").await.unwrap()?.spec?.holder_identity
+    leases.get_opt("scauths.sc-auth.io").await.unwrap()?.spec
+}
+
+async fn holder(client: &Client) -> Option<String> {
+    claim(client).await?.holder_identity
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +100,9 @@ async fn of_two_installations_the_second_waits_until_the_first_is_gone() {
     let second = Installation::start("claim-second", new);
     eventually("the second waits", || second.waits_for("claim-first/sc-auth-operator")).await;
     create(&client, "claimed-a").await;
-    assert_eq!((image(&client, "claimed-a").await.as_str(), second.writes().await), (old, 0));
+    assert_eq!((image(&client, "claimed-a").await.as_str(), second.patches().await), (old, 0));
+
+    assert!(first.patches().await > 0, "those of the first are counted");
 
     // Gone without a word, as with its node.
     drop(first);
@@ -111,11 +117,10 @@ async fn of_two_installations_the_second_waits_until_the_first_is_gone() {
     eventually("the first leads", || first.leads()).await;
     assert!(first.has("sc_auth_operator_other_operator 0").await);
     first.terminate();
-    assert_eq!(holder(&client).await, None, "the last one leaves no Lease");
 }
 
-/// A replica of the same installation does not wait for the other Lease to expire: that would take longer than this
-/// one's own, and it is the same claim.
+/// A replica of the same installation does not wait for the other Lease to expire, and another installation does not get
+/// it in between, after a crash or a rolling update.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_inherits_the_claim() {
     let client = admin().await;
@@ -123,15 +128,35 @@ async fn a_replica_inherits_the_claim() {
     namespace(&client, "claim-replicas").await;
     let first = Operator::start("one", "claim-replicas", config().await, &[]);
     eventually("the first leads", || first.leads()).await;
+    namespace(&client, "claim-foreign").await;
+    let foreign = Operator::start("one", "claim-foreign", config().await, &[]);
+    eventually("another installation waits", || async { foreign.page("/readyz").await.1.contains("claim-replicas") })
+        .await;
+    let claimed = holder(&client).await;
+
     let second = Operator::start("two", "claim-replicas", config().await, &[]);
     eventually("a replica that waits is ready", || async { second.page("/readyz").await.0 == 200 }).await;
-    let claimed = holder(&client).await;
     first.kill();
-    eventually("the second leads", || async {
-        assert_eq!(holder(&client).await, claimed, "the claim is that of the installation");
-        assert_eq!(second.page("/readyz").await.0, 200, "it waits for no other installation");
-        second.leads().await
+    inherits(&client, &second, claimed.as_ref()).await;
+
+    let third = Operator::start("three", "claim-replicas", config().await, &[]);
+    eventually("a replica that waits is ready", || async { third.page("/readyz").await.0 == 200 }).await;
+    second.stop().await;
+    inherits(&client, &third, claimed.as_ref()).await;
+
+    assert_eq!(foreign.page("/readyz").await.0, 503, "the other installation still waits");
+    third.stop().await;
+    eventually("the other installation leads", || foreign.leads()).await;
+    foreign.stop().await;
+}
+
+/// Waits until that replica leads, and the claim has its full time again.
+async fn inherits(client: &Client, replica: &Operator, claimed: Option<&String>) {
+    eventually("the replica leads", || async {
+        let claim = claim(client).await.unwrap();
+        assert_eq!(claim.holder_identity.as_ref(), claimed, "the claim is that of the installation");
+        assert_eq!(replica.page("/readyz").await.0, 200, "it waits for no other installation");
+        replica.leads().await && claim.lease_duration_seconds == Some(60)
     })
     .await;
-    second.stop().await;
 }

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use clap::Parser;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, Client, Config};
 use sc_auth_operator::run::{RunArgs, operate};
@@ -90,8 +91,11 @@ pub fn spec() -> Value {
     json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})
 }
 
-/// Deletes the ScAuths that an earlier test has left, so that nobody reconciles them.
+/// Deletes the ScAuths that an earlier test has left, so that nobody reconciles them, and the Lease of its operator, which
+/// has stopped.
 pub async fn clean(client: &Client) {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), "default");
+    drop(leases.delete("scauths.sc-auth.io", &DeleteParams::default()).await);
     for scauth in scauths(client).list(&ListParams::default()).await.unwrap() {
         drop(scauths(client).delete(&scauth.metadata.name.unwrap(), &DeleteParams::default()).await);
     }
@@ -100,6 +104,13 @@ pub async fn clean(client: &Client) {
 pub async fn exists(client: &Client, kind: Child, name: &str) -> bool {
     let names = Names { scauth: name.into(), namespace: name.into() };
     kind.api(client, &names.namespace).get_opt(&kind.name(&names)).await.unwrap().is_some()
+}
+
+/// How many requests with one of these verbs the metrics count.
+pub fn requests(metrics: &str, verbs: &[&str]) -> u64 {
+    let lines = metrics.lines().filter(|line| line.starts_with("sc_auth_operator_api_requests_total"));
+    let lines = lines.filter(|line| verbs.iter().any(|verb| line.contains(&format!("verb=\"{verb}\""))));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
 /// Waits until a count has stayed the same for three seconds, and gives it.
@@ -129,6 +140,8 @@ async fn two_that_both_believe_to_lead_do_no_harm() {
     let first = Operator::start("one", "believes", config().await, &with_lease("one"));
     let second = Operator::start("two", "believes", without_claim(&client, "two").await, &with_lease("two"));
     eventually("both lead", || async { first.leads().await && second.leads().await }).await;
+    let metrics = second.page("/metrics").await.1;
+    assert!(metrics.contains("sc_auth_operator_lease_forbidden 1"), "{metrics}");
     let fleet: Vec<_> = (0..8).map(|number| format!("both-{number}")).collect();
     for name in &fleet {
         apply(&client, manifest(name, spec())).await;
@@ -159,12 +172,8 @@ async fn two_that_both_believe_to_lead_do_no_harm() {
         assert_eq!(deployment.data["spec"]["replicas"], 3);
     }
     let writes = || async {
-        let count = |text: String| {
-            let lines = text.lines().filter(|line| line.starts_with("sc_auth_operator_api_requests_total"));
-            let lines = lines.filter(|line| line.contains("\"patch\"") || line.contains("\"create\""));
-            lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>()
-        };
-        count(first.page("/metrics").await.1) + count(second.page("/metrics").await.1)
+        let [one, two] = [first.page("/metrics").await.1, second.page("/metrics").await.1];
+        requests(&one, &["patch", "create"]) + requests(&two, &["patch", "create"])
     };
     // Nothing changes, nothing is written.
     settled(writes).await;
