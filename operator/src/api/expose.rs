@@ -237,8 +237,7 @@ pub struct Monitoring {
     pub interval: Option<String>,
     /// Labels of the ServiceMonitor, for the selector of your Prometheus.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[x_kube(validation = Rule::new("self.all(name, !name.startsWith('app.kubernetes.io/') && !name.startsWith('sc-auth.io/'))").message(
-        "labels that begin with app.kubernetes.io/ or sc-auth.io/ are the operator's own"))]
+    #[x_kube(validation = Rule::new(no_own_label()).message(OWN_LABELS))]
     #[schemars(schema_with = "labels", extend("maxProperties" = 20))]
     pub labels: BTreeMap<String, String>,
 }

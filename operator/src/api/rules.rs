@@ -35,15 +35,20 @@ pub fn domains() -> String {
     format!("self.all(domain, domain.matches('^({label}[.])+{label}$'))")
 }
 
+/// The pattern of the host in a URL: names without empty parts, or an IPv6 address.
+fn url_host() -> String {
+    r"([-_a-zA-Z0-9]+([.][-_a-zA-Z0-9]+)*[.]?|\[[0-9a-fA-F]*:[:.0-9a-fA-F]+\])".replace('\\', r"\\")
+}
+
 /// One address of a host, without a query and a fragment (RFC 8414).
 pub fn issuer() -> String {
-    let host = r"([-_a-zA-Z0-9]+([.][-_a-zA-Z0-9]+)*[.]?|\[[0-9a-fA-F]*:[:.0-9a-fA-F]+\])".replace('\\', r"\\");
+    let host = url_host();
     format!("self.matches('^https?://{host}(:[0-9]{{1,5}})?(/[!-\"$-&(->@-~]*)?$')")
 }
 
 /// Each origin is one that a browser can send.
 pub fn origins() -> String {
-    let host = r"([-_a-zA-Z0-9]+(\.[-_a-zA-Z0-9]+)*\.?|\[[0-9a-fA-F]*:[:.0-9a-fA-F]+\])".replace('\\', r"\\");
+    let host = url_host();
     let port = "(:([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?";
     let no_page = "(?i:ftp|ws|wss|file|data|blob|about|javascript)";
     format!(

@@ -16,8 +16,8 @@ use strum::Display;
 use super::amount::Amount;
 use super::references::SecretName;
 use super::rules::{
-    IS_AMOUNT, at_least, labels, no_reserved_folder, no_reserved_variable, no_reserved_volume, object_name, one_source,
-    request_within_limit, reserved_volumes, unique_by,
+    IS_AMOUNT, at_least, labels, no_own_label, no_reserved_folder, no_reserved_variable, no_reserved_volume,
+    object_name, one_source, request_within_limit, reserved_volumes, unique_by,
 };
 
 /// Resource requests and limits of each pod.
@@ -106,7 +106,7 @@ pub struct Autoscaling {
 pub struct PodTemplate {
     /// Labels of the pods.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[x_kube(validation = Rule::new("self.all(name, !name.startsWith('app.kubernetes.io/') && !name.startsWith('sc-auth.io/'))").message(
+    #[x_kube(validation = Rule::new(no_own_label()).message(
         "labels that begin with app.kubernetes.io/ or sc-auth.io/ are the operator's own: it finds the pods by them"))]
     #[schemars(schema_with = "labels", extend("maxProperties" = 50))]
     pub labels: BTreeMap<String, String>,

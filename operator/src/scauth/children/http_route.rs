@@ -3,7 +3,7 @@
 use sc_auth_contract::places::PORT;
 use serde_json::{Value, json};
 
-use super::metadata::{annotations, owned};
+use super::metadata::exposing;
 use crate::scauth::child::Child;
 use crate::scauth::exposure::Exposure;
 use crate::scauth::resolved::Resolved;
@@ -30,12 +30,9 @@ pub fn build(resolved: &Resolved) -> Option<Value> {
             reference
         })
         .collect();
-    let mut metadata = owned(resolved, &resolved.names.scauth);
-    metadata.annotations = annotations(&wanted.annotations);
-    metadata.labels.get_or_insert_default().extend(resolved.exposure_labels.clone());
     Some(json!({
         "apiVersion": resource.api_version, "kind": resource.kind,
-        "metadata": metadata,
+        "metadata": exposing(resolved, &resolved.names.scauth, &wanted.annotations),
         "spec": {
             "parentRefs": parents,
             "hostnames": wanted.hostnames,

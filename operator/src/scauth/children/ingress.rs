@@ -4,9 +4,8 @@ use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,
     IngressTLS, ServiceBackendPort,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::metadata::{annotations, owned};
+use super::metadata::exposing;
 use crate::scauth::exposure::Exposure;
 use crate::scauth::resolved::Resolved;
 
@@ -20,11 +19,8 @@ pub fn build(resolved: &Resolved) -> Option<Ingress> {
         resource: None,
     };
     let path = HTTPIngressPath { path: Some("/".to_owned()), path_type: "Prefix".to_owned(), backend };
-    let mut metadata =
-        ObjectMeta { annotations: annotations(&wanted.annotations), ..owned(resolved, &resolved.names.ingress()) };
-    metadata.labels.get_or_insert_default().extend(resolved.exposure_labels.clone());
     Some(Ingress {
-        metadata,
+        metadata: exposing(resolved, &resolved.names.ingress(), &wanted.annotations),
         spec: Some(IngressSpec {
             ingress_class_name: wanted.class.clone(),
             rules: Some(vec![IngressRule {

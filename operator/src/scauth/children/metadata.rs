@@ -36,6 +36,13 @@ pub fn owned(resolved: &Resolved, name: &str) -> ObjectMeta {
     }
 }
 
+/// Metadata of the Ingress or HTTPRoute.
+pub fn exposing(resolved: &Resolved, name: &str, wanted: &BTreeMap<String, String>) -> ObjectMeta {
+    let mut metadata = ObjectMeta { annotations: annotations(wanted), ..owned(resolved, name) };
+    metadata.labels.get_or_insert_default().extend(resolved.exposure_labels.clone());
+    metadata
+}
+
 /// Annotations from the spec; none is an absent field.
 pub fn annotations(wanted: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     (!wanted.is_empty()).then(|| wanted.clone())
