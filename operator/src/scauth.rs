@@ -60,7 +60,7 @@ use observe::Observed;
 use release::UpgradeTurn;
 use report::{Outcome, Pause};
 use resolved::Resolved;
-use rollout::{Cause, Rollout};
+use rollout::Rollout;
 use scale::Scale;
 
 /// The CustomResourceDefinition.
@@ -79,7 +79,7 @@ pub fn needs_definition(name: &str) -> bool {
     name == DEFINITION || Child::iter().any(|child| child.definition().as_deref() == Some(name))
 }
 
-/// How often to check for a missing Secret, a missing kind, or why a pod does not start.
+/// How often to check for a Secret that pods wait for, a missing kind, a quota, or why a pod does not start.
 const SOON: Duration = Duration::from_secs(10);
 /// Time limit of the report.
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
@@ -211,20 +211,26 @@ async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observe
             Err(error) => Outcome::Failed(error),
         };
     }
-    let apply_context = ApplyContext { client: &context.client, cache: &context.apply_cache, now: (context.clock)() };
+    let apply_context =
+        ApplyContext { client: &context.client, cache: &context.apply_cache, now: (context.clock)(), interval: SOON };
     match Box::pin(apply::apply(&apply_context, &resolved, children, observed)).await {
         Ok(applied) => Outcome::Applied { resolved: Box::new(resolved), applied: Box::new(applied) },
         Err(error) => Outcome::Failed(error),
     }
 }
 
-/// Whether a quota or a policy, which are not watched, keeps the pods from being created or the volume from growing.
-fn is_refused_by_others(applied: &Applied) -> bool {
-    if matches!(applied.not_grown, Some((Reason::QuotaExceeded, _))) {
-        return true;
-    }
-    let rollout = applied.children.get(&Child::Deployment).map(Rollout::of);
-    rollout.and_then(|rollout| rollout.trouble).is_some_and(|trouble| trouble.cause == Cause::PodsRefused)
+/// Whether something that is not watched, and that may change at any time, keeps the pods or the volume from the spec.
+/// Pods that a policy refuses are retried by Kubernetes alone, and its success is watched.
+fn is_waiting(applied: &Applied, observed: &Observed) -> bool {
+    let rollout = applied.children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
+    let waits_for_secret = !rollout.is_done() && observed.missing_secrets.iter().any(|one| one.role.blocks_pods());
+    waits_for_secret
+        || !applied.unknown_kinds.is_empty()
+        || !observed.troubles.is_empty()
+        || observed.is_mounting
+        || observed.storage.missing_class.is_some()
+        || matches!(applied.not_grown, Some((Reason::QuotaExceeded, _)))
+        || rollout.trouble.is_some_and(|trouble| trouble.is_quota())
 }
 
 /// When to reconcile again although nothing changes.
@@ -232,14 +238,7 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context
     let Outcome::Applied { applied, .. } = outcome else {
         return if matches!(outcome, Outcome::Refused(_)) { SOON } else { context.resync };
     };
-    let is_waiting = observed.missing_secrets.iter().any(|missing| missing.role.blocks_pods())
-        || !applied.unknown_kinds.is_empty()
-        || !observed.troubles.is_empty()
-        || observed.is_mounting
-        || observed.storage.missing_class.is_some()
-        || is_refused_by_others(applied)
-        || matches!(turn, UpgradeTurn::After { .. });
-    if is_waiting {
+    if is_waiting(applied, observed) || matches!(turn, UpgradeTurn::After { .. }) {
         return SOON;
     }
     let now = UnixTime::from_seconds((context.clock)().as_second());

@@ -68,9 +68,6 @@ pub async fn apply(
             refused.get_or_insert(error);
         }
     }
-    if let Some(deployment) = applied.children.get(&Child::Deployment) {
-        quota::try_again(context, &resolved.names, deployment).await?;
-    }
     // Create the replacement before deleting what it replaces.
     if let Some(error) = refused {
         return Err(error);
@@ -82,6 +79,10 @@ pub async fn apply(
             Some(rest) => applied.leaves_in = Some(rest),
             None => delete(context.client, child, observed).await?,
         }
+    }
+    let deployment = applied.children.get(&Child::Deployment);
+    if let Some(deployment) = deployment.filter(|_| !volume::freezes(Child::Deployment, &observed.children)) {
+        quota::try_again(context, &resolved.names, deployment).await;
     }
     Ok(applied)
 }

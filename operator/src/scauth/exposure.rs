@@ -75,12 +75,20 @@ pub fn url(spec: &ScAuthSpec, names: &Names) -> String {
 
 /// Whether an ingress controller has written an address into its status.
 pub fn has_address(ingress: &DynamicObject) -> bool {
-    !addresses(ingress).is_empty()
+    addresses(ingress).is_some()
 }
 
-fn addresses(ingress: &DynamicObject) -> &[Value] {
-    let addresses = ingress.data.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
-    addresses.map_or(&[], Vec::as_slice)
+/// The addresses in the status of an Ingress or a Service; empty if they are written in an unknown form.
+pub fn addresses(live: &DynamicObject) -> Option<String> {
+    let written = live.data.pointer("/status/loadBalancer/ingress").and_then(Value::as_array)?;
+    let text = |address: &Value| address["ip"].as_str().or(address["hostname"].as_str()).map(str::to_owned);
+    let all = written.iter().filter_map(text).collect::<Vec<_>>().join(", ");
+    (!written.is_empty()).then(|| all.chars().take(LONGEST_ADDRESS).collect())
+}
+
+/// The port that a Service opens on each node.
+pub fn node_port(service: &DynamicObject) -> Option<i64> {
+    service.data.pointer("/spec/ports/0/nodePort").and_then(Value::as_i64)
 }
 
 /// The class that a stored Ingress has, in its field or its annotation.
@@ -91,13 +99,8 @@ pub fn class_of(ingress: &DynamicObject) -> Option<&str> {
 /// The address in the Ingress. A change of class leaves it there, so that it keeps the class that it was first seen
 /// with until a controller writes it again: `before` is what was known of it.
 pub fn address(ingress: &DynamicObject, before: Option<&IngressAddress>) -> Option<IngressAddress> {
-    let text = |address: &Value| address["ip"].as_str().or(address["hostname"].as_str()).map(str::to_owned);
-    if !has_address(ingress) {
-        return None;
-    }
-    let value = addresses(ingress).iter().filter_map(text).collect::<Vec<_>>().join(", ");
     let now = IngressAddress {
-        value: value.chars().take(LONGEST_ADDRESS).collect(),
+        value: addresses(ingress)?,
         class: class_of(ingress).unwrap_or_default().chars().take(LONGEST_ADDRESS).collect(),
         written: written(ingress),
     };

@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
-use crate::api::{Exposure, Ingress, ScAuth};
+use crate::api::{Exposure, Ingress, IngressAddress, ScAuth};
 use crate::scauth::child::Child;
 use crate::shared::conditions::{ConditionType, find};
 use crate::shared::reasons::Reason;
@@ -173,21 +173,27 @@ pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
         .any(|other| names_class(other) == Some(!mine) && claimed(other).iter().any(|host| hosts.contains(host)))
 }
 
-/// The hosts that a ScAuth holds, as recorded in its status: those in the spec from which an object leads to it.
-pub fn exposure(scauth: &ScAuth, children: &BTreeMap<Child, DynamicObject>) -> Option<Exposure> {
+/// The hosts that a ScAuth holds, as recorded in its status: those in the spec from which an object leads to it. The
+/// address is kept without them, since a later host gets it too.
+pub fn exposure(
+    scauth: &ScAuth,
+    children: &BTreeMap<Child, DynamicObject>,
+    address: Option<IngressAddress>,
+) -> Option<Exposure> {
     let strings = |child: Child, path: &str| {
         let found = children.get(&child).and_then(|live| live.data.pointer(path)).cloned().unwrap_or_default();
         found.as_array().cloned().unwrap_or_default()
     };
-    let leading = match entry_points(scauth).first()? {
-        EntryPoint::Class(_) => {
+    let leading = match entry_points(scauth).first() {
+        Some(EntryPoint::Class(_)) => {
             strings(Child::Ingress, "/spec/rules").into_iter().map(|rule| rule["host"].clone()).collect()
         }
-        EntryPoint::Gateway { .. } => strings(Child::HttpRoute, "/spec/hostnames"),
+        Some(EntryPoint::Gateway { .. }) => strings(Child::HttpRoute, "/spec/hostnames"),
+        None => Vec::new(),
     };
     let hosts: Vec<_> = claimed(scauth).into_iter().filter(|host| leading.iter().any(|lead| lead == host)).collect();
     let through = entry_points(scauth).iter().map(ToString::to_string).collect();
-    (!hosts.is_empty()).then_some(Exposure { hosts, through, address: None })
+    (!hosts.is_empty() || address.is_some()).then_some(Exposure { hosts, through, address })
 }
 
 /// The parts of a ScAuth that determine which hosts others can hold.

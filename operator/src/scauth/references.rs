@@ -70,7 +70,7 @@ fn of_database(spec: &ScAuthSpec) -> Vec<Reference> {
     all.collect()
 }
 
-/// Those that the pods do without are left out.
+/// Skips optional references.
 fn of_template(template: &PodTemplate) -> Vec<Reference> {
     let is_needed = |optional: Option<bool>| optional != Some(true);
     let variables = template.env.iter().filter_map(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref());

@@ -21,7 +21,7 @@ use super::identity::{self, Expectation};
 use super::observe::Observed;
 use super::resolved::Resolved;
 use super::volume;
-use crate::api::{DatabaseStatus, Exposure, IngressAddress, ScAuth, ScAuthStatus};
+use crate::api::{DatabaseStatus, IngressAddress, ScAuth, ScAuthStatus};
 use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::release::{self, UpgradeTurn};
@@ -79,7 +79,7 @@ pub fn status(
     let kept = kept.filter(|old| !updates.iter().any(|update| old.type_ == update.kind)).cloned();
     let kept: Vec<_> = kept.collect();
     status.exposure = match present(observed, outcome) {
-        Some(children) => hosts::exposure(scauth, children).map(|exposure| Exposure { address, ..exposure }),
+        Some(children) => hosts::exposure(scauth, children, address),
         None => old.exposure,
     };
     status.volume = match present(observed, outcome) {
@@ -162,14 +162,18 @@ fn new_upgrade_note(old: &[Condition], outcome: &Outcome) -> Option<News> {
 }
 
 /// An event for a volume on a network file system, unless the message of DatabaseReady had it already.
-fn new_network_note(old: &[Condition], observed: &Observed) -> Option<News> {
+fn new_network_note(old: &[Condition], observed: &Observed, outcome: &Outcome) -> Option<News> {
+    // Otherwise that condition is not written, and the event would repeat.
+    if matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_)) {
+        return None;
+    }
     let note = volume::on_network(observed.storage.network.as_ref()?);
     let is_known = find(old, ConditionType::DatabaseReady).is_some_and(|database| database.message.contains(&note));
     (!is_known).then(|| News::of(Reason::VolumeOnNetwork, note))
 }
 
 /// An event for each change of a condition, and for each step of a rotation.
-fn news(scauth: &ScAuth, new: &ScAuthStatus, observed: &Observed, outcome: &Outcome) -> Vec<News> {
+pub fn news(scauth: &ScAuth, new: &ScAuthStatus, observed: &Observed, outcome: &Outcome) -> Vec<News> {
     let old = scauth.status.as_ref().map_or(&[][..], |status| &status.conditions);
     if let Outcome::Paused { why: Pause::Terminating { fate }, .. } = outcome {
         let is_new =
@@ -179,7 +183,7 @@ fn news(scauth: &ScAuth, new: &ScAuthStatus, observed: &Observed, outcome: &Outc
     }
     let mut news = events::changes(old, &new.conditions);
     news.extend(new_upgrade_note(old, outcome));
-    news.extend(new_network_note(old, observed));
+    news.extend(new_network_note(old, observed, outcome));
     if let Outcome::Applied { applied, .. } = outcome {
         let keys = &applied.keys;
         if keys.were_lost {

@@ -76,7 +76,7 @@ pub enum Database {
     External(Address),
 }
 
-/// How the Secret of an external database has its address.
+/// The form of the address of an external database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Address {
     Url,

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use kube::core::{DynamicObject, NotUsed, Object};
 use serde_json::Value;
 
+use crate::shared::error::is_over_quota;
 use crate::shared::reasons::Reason;
 
 /// The longest message of Kubernetes that is repeated, in characters.
@@ -70,6 +71,13 @@ impl Cause {
 pub struct Trouble {
     pub cause: Cause,
     pub message: String,
+}
+
+impl Trouble {
+    /// Whether a quota refuses the pods.
+    pub fn is_quota(&self) -> bool {
+        self.cause == Cause::PodsRefused && is_over_quota(&self.message)
+    }
 }
 
 impl Rollout {

@@ -8,7 +8,7 @@ use crate::scauth::resolved::{Address, Database, Resolved};
 /// How PostgreSQL, MySQL and MariaDB refuse a password.
 const DENIED: [&str; 3] = ["password authentication failed", "access denied for user", "28p01"];
 
-/// Names the Secret and the key in words about a key that is missing, empty or wrong.
+/// Rewrites a message about a missing or empty key to name the Secret and the key.
 pub fn explain(resolved: &Resolved, words: &str) -> String {
     let of_file = || resolved.secrets.iter().find_map(|mount| of_server(mount, words));
     let of_volume = || of_kubelet_volume(&resolved.pod_template, words);
@@ -16,7 +16,7 @@ pub fn explain(resolved: &Resolved, words: &str) -> String {
     problem.unwrap_or_else(|| words.to_owned()) + encoding(resolved, words)
 }
 
-/// A password in a URL may be another one than a person meant.
+/// An unencoded password in a URL is parsed differently.
 fn encoding(resolved: &Resolved, words: &str) -> &'static str {
     let words = words.to_ascii_lowercase();
     let has_url = matches!(resolved.database, Database::External(Address::Url));

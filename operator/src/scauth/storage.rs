@@ -38,10 +38,10 @@ const NETWORK_DRIVERS: [&str; 27] = [
 ];
 /// Parts of the names that people give to provisioners of their own.
 const NETWORK_WORDS: [&str; 4] = ["nfs", "cephfs", "glusterfs", "azurefile"];
-/// By the controller of claims, on one whose volume it has provisioned.
+/// Set by the PersistentVolume controller on claims that it provisions.
 const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 
-/// What is known of the volume beside its claim.
+/// The claim's StorageClass and driver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Storage {
     /// The StorageClass that a claim without a volume waits for and that does not exist.

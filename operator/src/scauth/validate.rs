@@ -102,7 +102,8 @@ pub fn validate(
 
 fn database(spec: &ScAuthSpec, observed: &Observed) -> Database {
     let claim = observed.children.get(&Child::VolumeClaim);
-    let has_url = spec.database.external.as_ref().is_some_and(|external| external.url_from.is_some());
+    let external = spec.database.external.as_ref();
+    let has_url = external.is_some_and(|external| external.url_from.is_some() || external.url_file.is_some());
     match &spec.database.embedded {
         Some(embedded) => Database::Embedded(capacity::settle(embedded, claim)),
         None => Database::External(if has_url { Address::Url } else { Address::Parts }),

@@ -87,7 +87,7 @@ impl ConditionUpdate {
     fn words(&self) -> String {
         let words = self.message.trim();
         if words.is_empty() {
-            return format!("{} is {} for the reason {}; nothing more is known", self.kind, self.status, self.reason);
+            return format!("{} is {}, reason {}; no details were reported", self.kind, self.status, self.reason);
         }
         words.chars().take(8_000).collect()
     }

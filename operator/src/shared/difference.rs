@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::shared::quantity::Quantity;
 
-/// Fields that the API server treats as one value: here an addition by others is a difference.
+/// Fields that the API server treats as one value: here an addition by others is a difference. `options` is that of
+/// `dnsConfig`; no other list or object that the operator applies has this name.
 const WHOLE: [&str; 8] = [
     "selector",
     "podSelector",

@@ -51,6 +51,11 @@ pub fn explain(error: &kube::Error) -> String {
     }
 }
 
+/// Whether the API server refused a request because of a quota.
+pub fn is_over_quota(message: &str) -> bool {
+    message.contains("exceeded quota")
+}
+
 pub fn refused(kind: String, name: &str, source: kube::Error) -> ApplyError {
     ApplyError::Refused { kind, name: name.to_owned(), source }
 }
@@ -63,7 +68,7 @@ impl ApplyError {
         };
         let says = |text: &str| answer.message.contains(text);
         match answer.code {
-            403 if says("exceeded quota") => Reason::QuotaExceeded,
+            403 if is_over_quota(&answer.message) => Reason::QuotaExceeded,
             403 if says("being terminated") => Reason::NamespaceTerminating,
             400..=499 if says("ValidatingAdmissionPolicy") || says("admission webhook") || says("admission policy") => {
                 Reason::PolicyDenied

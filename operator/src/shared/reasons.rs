@@ -14,6 +14,7 @@ pub enum Reason {
     Starting,
     Migrated,
     Admitted,
+    ByService,
     Applied,
     // The spec cannot be applied without a change.
     NamespaceNotAllowed,
@@ -139,6 +140,7 @@ impl Reason {
             | Self::Serving
             | Self::Migrated
             | Self::Admitted
+            | Self::ByService
             | Self::Applied
             | Self::SecretNotFound
             | Self::GatewayApiMissing

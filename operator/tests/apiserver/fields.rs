@@ -93,9 +93,11 @@ fn cases() -> Vec<Case> {
         Case::of(pod(json!({"migration": "Server"})))
             .shows_in_pod("/initContainers/0/name", Value::Null, json!("migrate"))
             .shows_in_pod("/containers/0/startupProbe/failureThreshold", json!(3600), json!(60)),
-        Case::of(pod(json!({"volumes": [{"name": "vault", "csi": csi}]})))
-            .shows_in_pod("/volumes/2/csi", Value::Null, Value::Null)
-            .shows_in_pod("/volumes/3/csi", csi, Value::Null),
+        Case::of(pod(json!({"volumes": [{"name": "vault", "csi": csi}]}))).shows_in_pod(
+            "/volumes/3/csi",
+            csi,
+            Value::Null,
+        ),
         Case::of(with("serviceAccountAnnotations", json!({"eks.amazonaws.com/role-arn": id}))).shows(
             Child::ServiceAccount,
             "/metadata/annotations/eks.amazonaws.com~1role-arn",

@@ -1,7 +1,8 @@
 //! What stands in the way becomes a reason of its own, and goes when the way is free.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
@@ -164,6 +165,7 @@ async fn a_rollout_that_takes_too_long_says_so() {
 /// The word of the ReplicaSet's controller, which tries again after growing delays.
 #[tokio::test]
 async fn pods_that_a_quota_refuses_are_tried_again_until_they_exist() {
+    static NOW: LazyLock<Timestamp> = LazyLock::new(crate::harness::soon);
     let (client, name) = (admin().await, "rationed");
     apply(&client, manifest(name, spec())).await;
     settle(&client, name).await;
@@ -175,14 +177,15 @@ async fn pods_that_a_quota_refuses_are_tried_again_until_they_exist() {
     let status = |conditions: Value| Patch::Merge(json!({"status": {"conditions": conditions}}));
     api.patch_status(&deployment, &PatchParams::default(), &status(json!([word]))).await.unwrap();
     let tried = async || api.get(&deployment).await.unwrap().metadata.annotations.unwrap().remove("sc-auth.io/retried");
+    let at_once = |context: &mut Context| context.clock = || *NOW;
     let line = Arc::new(Line::default());
-    assert_eq!(reason(&client, name, &line, |_| {}).await, "PodsRefused");
+    assert_eq!(reason(&client, name, &line, at_once).await, "PodsRefused");
     let first = tried().await.unwrap();
     // Not at each look: each attempt has the operator look again.
     let line = Arc::new(Line::default());
-    reason(&client, name, &line, |_| {}).await;
+    reason(&client, name, &line, at_once).await;
     assert_eq!(tried().await.as_ref(), Some(&first));
-    let later = |context: &mut Context| context.clock = || crate::harness::soon() + std::time::Duration::from_secs(20);
+    let later = |context: &mut Context| context.clock = || *NOW + std::time::Duration::from_secs(9);
     reason(&client, name, &line, later).await;
     assert_ne!(tried().await.unwrap(), first);
     api.patch_status(&deployment, &PatchParams::default(), &status(json!([]))).await.unwrap();

@@ -1,5 +1,7 @@
 //! The context of an apply.
 
+use std::time::Duration;
+
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
@@ -9,4 +11,6 @@ pub struct ApplyContext<'a> {
     pub client: &'a Client,
     pub cache: &'a ApplyCache,
     pub now: Timestamp,
+    /// The time between two reconciles while pods are refused.
+    pub interval: Duration,
 }

@@ -12,25 +12,16 @@ use serde_json::json;
 use super::context::ApplyContext;
 use crate::scauth::child::Child;
 use crate::scauth::names::{ANNOTATION_RETRIED, Names, RETRY_MANAGER};
-use crate::scauth::rollout::{Cause, Rollout};
-use crate::shared::error::{ApplyError, refused};
+use crate::scauth::rollout::Rollout;
+use crate::shared::error::explain;
 
-/// The time between two attempts, less than that between two looks at a Deployment whose pods are refused.
-const PAUSE: Duration = Duration::from_secs(15);
-
-/// Has Kubernetes try the pods again, and removes the annotation once they exist.
-///
-/// # Errors
-/// If the API server refuses it.
-pub async fn try_again(
-    context: &ApplyContext<'_>,
-    names: &Names,
-    deployment: &DynamicObject,
-) -> Result<(), ApplyError> {
+/// Makes Kubernetes retry the pods, and removes the annotation once they exist. If that fails, the next reconcile repeats
+/// it.
+pub async fn try_again(context: &ApplyContext<'_>, names: &Names, deployment: &DynamicObject) {
     let last = deployment.annotations().get(ANNOTATION_RETRIED);
     let annotation = match (is_refused(deployment), last) {
-        (true, Some(last)) if is_recent(last, context.now) => return Ok(()),
-        (false, None) => return Ok(()),
+        (true, Some(last)) if is_recent(last, context) => return,
+        (false, None) => return,
         (true, _) => json!({ANNOTATION_RETRIED: context.now.to_string()}),
         (false, Some(_)) => json!({}),
     };
@@ -42,16 +33,19 @@ pub async fn try_again(
     let params = PatchParams::apply(RETRY_MANAGER).force();
     let api = Child::Deployment.api(context.client, &names.namespace);
     let patched = api.patch(&name, &params, &Patch::Apply(&patch)).await;
-    patched.map(|_| ()).map_err(|source| refused(resource.kind, &name, source))
+    if let Err(error) = patched {
+        tracing::warn!(name = names.scauth, error = explain(&error), "retrying pods that a quota refused failed");
+    }
 }
 
 fn is_refused(deployment: &DynamicObject) -> bool {
-    let trouble = Rollout::of(deployment).trouble;
-    trouble.is_some_and(|trouble| trouble.cause == Cause::PodsRefused && trouble.message.contains("exceeded quota"))
+    Rollout::of(deployment).trouble.is_some_and(|trouble| trouble.is_quota())
 }
 
-/// An unreadable time is none.
-fn is_recent(last: &str, now: Timestamp) -> bool {
+/// The annotation's change is watched and causes another reconcile, which must not retry again; the regular one must, and it
+/// may come a tenth of the interval early. An invalid time counts as old.
+fn is_recent(last: &str, context: &ApplyContext<'_>) -> bool {
     let last: Option<Timestamp> = last.parse().ok();
-    last.is_some_and(|last| Duration::try_from(now.duration_since(last)).is_ok_and(|age| age < PAUSE))
+    let pause = context.interval.mul_f64(0.8);
+    last.is_some_and(|last| Duration::try_from(context.now.duration_since(last)).is_ok_and(|age| age < pause))
 }

@@ -150,7 +150,7 @@ fn unreachable_because(trouble: Option<&Trouble>) -> String {
         Some(trouble) => format!(": {}", trouble.message),
         None => "; the logs of the pods have the reason".to_owned(),
     };
-    format!("{found}, and clients get 503 until that is over{said}")
+    format!("{found}; clients get 503 until this is fixed{said}")
 }
 
 /// If the identity is known, the database is the expected one: pods can connect, but only after a restart.

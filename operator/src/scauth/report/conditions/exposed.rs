@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use sc_auth_contract::places::PORT;
+
 use super::secrets::missing;
-use crate::api::{HttpRoute, IngressAddress};
+use crate::api::{HttpRoute, IngressAddress, ServiceType};
 use crate::scauth::child::Child;
-use crate::scauth::exposure::{Exposure, Ingress, class_of, is_accepted, words_of_gateways};
+use crate::scauth::exposure::{Exposure, Ingress, addresses, class_of, is_accepted, node_port, words_of_gateways};
 use crate::scauth::hosts::Other;
 use crate::scauth::hosts::entry_point::{class, gateways};
 use crate::scauth::references::Role;
@@ -20,12 +22,7 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     match &input.resolved.exposure {
         Exposure::Ingress(wanted) => by_ingress(input, wanted),
         Exposure::Route(wanted) => by_route(input, wanted),
-        Exposure::None => update(
-            ConditionType::Exposed,
-            ConditionStatus::False,
-            Reason::NotWanted,
-            "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service",
-        ),
+        Exposure::None => by_service(input),
     }
 }
 
@@ -68,7 +65,7 @@ fn by_ingress(input: &ConditionInput<'_>, wanted: &Ingress) -> ConditionUpdate {
     };
     match input.address {
         Some(address) if live.and_then(class_of).unwrap_or_default() == address.class => {
-            with_certificate(input, admitted(input, &wanted.host))
+            with_certificate(input, wanted, admitted(input, &wanted.host))
         }
         Some(address) => unknown(earlier(input, address, now)),
         None if input.observed.lacks_ingress_class => unknown(format!(
@@ -88,22 +85,61 @@ fn earlier(input: &ConditionInput<'_>, address: &IngressAddress, class: Option<&
     let before = if address.class.is_empty() { "no class".to_owned() } else { format!("class {}", address.class) };
     let unknown = if input.observed.lacks_ingress_class { ", which does not exist as an IngressClass" } else { "" };
     format!(
-        "the Ingress now has {class}{unknown}, and its address, {}, was written while it had {before}: no controller is \
-         known to serve it until one writes an address; does the cluster have one for {class}? If that controller uses \
-         the same address, it does not write it again: kubectl -n {} delete ingress {}, and the operator creates the \
-         Ingress again",
+        "the address {} was written for {before}; the Ingress now has {class}{unknown}, and no controller has written an \
+         address for it. If the new controller uses the same address, delete the Ingress; the API is unreachable until \
+         the operator recreates it: kubectl -n {} delete ingress {}",
         address.value,
         names.namespace,
         names.ingress()
     )
 }
 
-/// An ingress controller serves a certificate of its own in place of one that is missing.
-fn with_certificate(input: &ConditionInput<'_>, admitted: ConditionUpdate) -> ConditionUpdate {
-    match missing(input, Role::Certificate) {
-        None => admitted,
-        Some(missing) => update(ConditionType::Exposed, ConditionStatus::False, Reason::SecretNotFound, missing),
+/// A controller may have a certificate without a Secret, such as one in its cloud. A Secret that the spec names is one that
+/// it should have.
+fn with_certificate(input: &ConditionInput<'_>, wanted: &Ingress, admitted: ConditionUpdate) -> ConditionUpdate {
+    let Some(missing) = missing(input, Role::Certificate) else { return admitted };
+    let is_default = wanted.certificate == Some(input.resolved.names.certificate());
+    let status = if is_default { ConditionStatus::Unknown } else { ConditionStatus::False };
+    update(ConditionType::Exposed, status, Reason::SecretNotFound, missing)
+}
+
+/// A Service without an Ingress or HTTPRoute is reached from outside the cluster if its type says so.
+fn by_service(input: &ConditionInput<'_>) -> ConditionUpdate {
+    let (kind, live) = (input.resolved.service.kind.unwrap_or_default(), input.children.get(&Child::Service));
+    let service = input.resolved.names.service();
+    let (status, reason, message) = match kind {
+        ServiceType::ClusterIp => (
+            ConditionStatus::False,
+            Reason::NotWanted,
+            "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service".to_owned(),
+        ),
+        ServiceType::NodePort => {
+            let port = live.and_then(node_port).map(|port| format!(" {port}")).unwrap_or_default();
+            let message = format!("Service {service} opens port{port} of each node, by HTTP without TLS");
+            (ConditionStatus::True, Reason::ByService, message)
+        }
+        ServiceType::LoadBalancer => by_load_balancer(&service, live.and_then(addresses), input),
+    };
+    update(ConditionType::Exposed, status, reason, message)
+}
+
+fn by_load_balancer(
+    service: &str,
+    addresses: Option<String>,
+    input: &ConditionInput<'_>,
+) -> (ConditionStatus, Reason, String) {
+    if let Some(addresses) = addresses {
+        let message = format!(
+            "clients reach the API through the load balancer of Service {service}, {addresses}, on port {PORT}, by HTTP \
+             without TLS unless the load balancer adds it"
+        );
+        return (ConditionStatus::True, Reason::ByService, message);
     }
+    let message = format!(
+        "Service {service} has no load balancer yet; its events have the reason: kubectl -n {} describe service {service}",
+        input.resolved.names.namespace
+    );
+    (ConditionStatus::Unknown, Reason::NoAddress, message)
 }
 
 fn by_route(input: &ConditionInput<'_>, wanted: &HttpRoute) -> ConditionUpdate {

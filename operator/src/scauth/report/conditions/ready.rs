@@ -1,5 +1,6 @@
 //! Ready, Reconciling and Stalled.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kube::ResourceExt as _;
@@ -7,11 +8,13 @@ use kube::ResourceExt as _;
 use super::earlier::{before, is_expired, unreachable};
 use super::secrets::missing;
 use crate::scauth::capacity::State;
+use crate::scauth::child::Child;
 use crate::scauth::health::PodReports;
 use crate::scauth::references::Role;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::report::input::ConditionInput;
 use crate::scauth::report::outcome::Pause;
+use crate::scauth::resolved::NamespaceUse;
 use crate::scauth::rollout::Cause;
 use crate::scauth::scale::Scale;
 use crate::scauth::volume;
@@ -106,7 +109,27 @@ fn serving(input: &ConditionInput<'_>, turn: &UpgradeTurn) -> String {
     if let Some(State::Kept(volume)) = input.resolved.database.volume().map(|volume| &volume.state) {
         let _ = write!(message, "; {volume}");
     }
-    message + &rivalry(input) + &pause(input) + &later(input) + &warnings(input)
+    message + &rivalry(input) + &pause(input) + &ignored(input) + &later(input) + &warnings(input)
+}
+
+/// Labels and annotations that the operator does not set, since the namespace is the user's.
+fn ignored(input: &ConditionInput<'_>) -> String {
+    let (resolved, live) = (input.resolved, input.observed.children.get(&Child::Namespace));
+    let Some(live) = live.filter(|_| resolved.namespace == NamespaceUse::Users) else { return String::new() };
+    let fields = [
+        ("spec.namespaceLabels", &resolved.namespace_labels, live.labels()),
+        ("spec.namespaceAnnotations", &resolved.namespace_annotations, live.annotations()),
+    ];
+    let lacks = |wanted: &BTreeMap<String, String>, live: &BTreeMap<String, String>| {
+        wanted.iter().any(|(name, value)| live.get(name) != Some(value))
+    };
+    let unmet = fields.into_iter().filter(|(_, wanted, live)| lacks(wanted, live)).map(|(field, ..)| field);
+    let unmet: Vec<_> = unmet.collect();
+    if unmet.is_empty() {
+        return String::new();
+    }
+    let namespace = &resolved.names.namespace;
+    format!("; namespace {namespace} is yours, and the operator does not apply {} to it", unmet.join(" and "))
 }
 
 /// Secrets that the running pods have no need of.

@@ -22,8 +22,8 @@ pub fn missing(input: &ConditionInput<'_>, role: Role) -> Option<String> {
         }
         Role::Pull => format!("an image that needs {it} cannot be pulled: create {it}, or remove {it} from the spec"),
         Role::Certificate => format!(
-            "until {it} exists, the ingress controller serves HTTPS with a default certificate, which clients reject \
-             unless it is valid for the host: create {it}, or check the Certificate of cert-manager"
+            "until {it} exists, the ingress controller may serve a default certificate, which clients accept only if it \
+             is valid for the host: create {it}, or check the Certificate of cert-manager"
         ),
     };
     let (names, fields) = (names.join(", "), fields.join(", "));

@@ -106,6 +106,23 @@ fn exposed_names_a_missing_certificate() {
 }
 
 #[test]
+fn a_password_that_a_url_may_have_changed_is_said_to_be_encoded_there() {
+    use crate::scauth::rollout::{Cause, Trouble};
+    let parts = json!({"host": "db.test", "name": "auth", "credentialsFrom": {"name": "login"}});
+    for (external, is_url) in [
+        (json!({"urlFrom": {"name": "db", "key": "uri"}}), true),
+        (json!({"urlFile": "/vault/uri"}), true),
+        (parts, false),
+    ] {
+        let mut case = Case::new(json!({"database": {"external": external}}), json!([]));
+        let message = "password authentication failed for user \"app\"".into();
+        case.observed.troubles = vec![Trouble { cause: Cause::Migration, message }];
+        let message = is(&case.status(), "DatabaseReady", "False", "MigrationFailed");
+        assert_eq!(message.contains("percent-encoded"), is_url, "{message}");
+    }
+}
+
+#[test]
 fn an_image_that_cannot_be_pulled_names_the_secret_that_is_missing() {
     use crate::scauth::rollout::{Cause, Trouble};
     let mut case = missing(&spec(), &["pull"], 0);
