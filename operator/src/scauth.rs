@@ -125,7 +125,8 @@ async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
 }
 
 /// The objects in the versions that a reconcile has looked at: those that it read, and those that it created. One that it
-/// changed is looked at again, and so is a Deployment that was created with a number of replicas for an autoscaler.
+/// changed is looked at again, and so are a Deployment that was created with a number of replicas for an autoscaler, and a
+/// claim, whose class and driver are known only then.
 fn seen<'a>(observed: &'a Observed, outcome: &'a Outcome) -> impl Iterator<Item = &'a ObjectMeta> {
     let applied = match outcome {
         Outcome::Applied { applied, resolved } => Some((applied, matches!(resolved.scale, Scale::Fixed(_)))),
@@ -133,7 +134,11 @@ fn seen<'a>(observed: &'a Observed, outcome: &'a Outcome) -> impl Iterator<Item 
     };
     let created = applied.into_iter().flat_map(move |(applied, is_whole)| {
         let new = applied.children.iter().filter(|(child, _)| !observed.children.contains_key(child));
-        new.filter(move |(child, _)| is_whole || **child != Child::Deployment)
+        new.filter(move |(child, _)| match child {
+            Child::Deployment => is_whole,
+            Child::VolumeClaim => false,
+            _ => true,
+        })
     });
     observed.children.iter().chain(created).map(|(_, live)| &live.metadata)
 }

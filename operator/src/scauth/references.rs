@@ -44,11 +44,24 @@ pub fn references(spec: &ScAuthSpec, names: &Names) -> Vec<Reference> {
     let tls = spec.ingress().and_then(|ingress| ingress.tls.as_ref());
     let certificate = tls.map(|tls| tls.secret_name.clone().unwrap_or_else(|| names.certificate()));
     all.extend(of_field("spec.expose.ingress.tls", Role::Certificate, certificate));
-    // Its content is checked elsewhere.
-    all.retain(|reference| reference.secret != names.secret());
+    // The content of ours is checked elsewhere.
+    all.retain(|reference| reference.secret != names.secret() && is_name(&reference.secret));
     all.sort_by(|left, right| (left.role, left.field, &left.secret).cmp(&(right.role, right.field, &right.secret)));
     all.dedup();
     all
+}
+
+/// Whether an object can have that name: a DNS subdomain (RFC 1123). Another text must not become a part of a request's
+/// path; the API server refuses the Deployment that contains it.
+fn is_name(text: &str) -> bool {
+    let is_alphanumeric =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    text.len() <= 253
+        && text.split('.').map(str::as_bytes).all(|label| {
+            is_alphanumeric(label.first())
+                && is_alphanumeric(label.last())
+                && label.iter().all(|byte| *byte == b'-' || is_alphanumeric(Some(byte)))
+        })
 }
 
 fn of_field(
@@ -80,9 +93,28 @@ fn of_template(template: &PodTemplate) -> Vec<Reference> {
     let projected = template.volumes.iter().filter_map(|volume| volume.projected.as_ref());
     let projected = projected.flat_map(|projected| &projected.sources).filter_map(|source| source.secret.as_ref());
     let projected = projected.filter(|secret| is_needed(secret.optional)).map(|secret| secret.name.clone());
+    let csi = template.volumes.iter().filter_map(|volume| volume.csi.as_ref()?.node_publish_secret_ref.as_ref());
+    let csi = csi.map(|secret| secret.name.clone());
     let pull = template.image_pull_secrets.iter().map(|secret| secret.name.clone());
     let all = of_field("spec.podTemplate.env", Role::Start, variables)
-        .chain(of_field("spec.podTemplate.volumes", Role::Start, volumes.chain(projected)))
+        .chain(of_field("spec.podTemplate.volumes", Role::Start, volumes.chain(projected).chain(csi)))
         .chain(of_field("spec.podTemplate.imagePullSecrets", Role::Pull, pull));
-    all.filter(|reference| !reference.secret.is_empty()).collect()
+    all.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_object_can_be_called_is_not_looked_for() {
+        for name in ["a", "db", "a-b.c1", "0"] {
+            assert!(is_name(name), "{name}");
+        }
+        let long = "a".repeat(254);
+        for name in ["", "../../other/secrets/db", "a/b", "a%2fb", "x y", "A", "-a", "a-", "a..b", "a?b", "a#b", &long]
+        {
+            assert!(!is_name(name), "{name}");
+        }
+    }
 }
