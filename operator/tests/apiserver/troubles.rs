@@ -162,6 +162,23 @@ async fn a_rollout_that_takes_too_long_says_so() {
     assert_ne!(reason(&client, name, &line, |_| {}).await, "RolloutStuck");
 }
 
+/// As `kubectl rollout pause` does it.
+#[tokio::test]
+async fn a_rollout_that_somebody_has_paused_says_so() {
+    let (client, name) = (admin().await, "paused");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let (api, deployment) = (Child::Deployment.api(&client, &names.namespace), Child::Deployment.name(&names));
+    let pause = |paused: Value| Patch::Merge(json!({"spec": {"paused": paused}}));
+    api.patch(&deployment, &PatchParams::default(), &pause(json!(true))).await.unwrap();
+    let line = Arc::new(Line::default());
+    assert_eq!(reason(&client, name, &line, |_| {}).await, "RolloutPaused");
+    assert!(condition(&client, name, "Ready").await.2.contains("rollout resume deployment/paused"));
+    api.patch(&deployment, &PatchParams::default(), &pause(Value::Null)).await.unwrap();
+    assert_ne!(reason(&client, name, &line, |_| {}).await, "RolloutPaused");
+}
+
 /// The word of the ReplicaSet's controller, which tries again after growing delays.
 #[tokio::test]
 async fn pods_that_a_quota_refuses_are_tried_again_until_they_exist() {
