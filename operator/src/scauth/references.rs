@@ -2,6 +2,7 @@
 
 use super::names::Names;
 use crate::api::{PodTemplate, ScAuthSpec};
+use crate::shared::schema::is_dns_subdomain;
 
 /// What a Secret is for, which decides what happens without it and which condition reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,24 +45,12 @@ pub fn references(spec: &ScAuthSpec, names: &Names) -> Vec<Reference> {
     let tls = spec.ingress().and_then(|ingress| ingress.tls.as_ref());
     let certificate = tls.map(|tls| tls.secret_name.clone().unwrap_or_else(|| names.certificate()));
     all.extend(of_field("spec.expose.ingress.tls", Role::Certificate, certificate));
-    // The content of ours is checked elsewhere.
-    all.retain(|reference| reference.secret != names.secret() && is_name(&reference.secret));
+    // The content of ours is checked elsewhere. A text that is not a name must not become a part of a request's path: the
+    // API server refuses the Deployment that contains it.
+    all.retain(|reference| reference.secret != names.secret() && is_dns_subdomain(&reference.secret));
     all.sort_by(|left, right| (left.role, left.field, &left.secret).cmp(&(right.role, right.field, &right.secret)));
     all.dedup();
     all
-}
-
-/// Whether an object can have that name: a DNS subdomain (RFC 1123). Another text must not become a part of a request's
-/// path; the API server refuses the Deployment that contains it.
-fn is_name(text: &str) -> bool {
-    let is_alphanumeric =
-        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    text.len() <= 253
-        && text.split('.').map(str::as_bytes).all(|label| {
-            is_alphanumeric(label.first())
-                && is_alphanumeric(label.last())
-                && label.iter().all(|byte| *byte == b'-' || is_alphanumeric(Some(byte)))
-        })
 }
 
 fn of_field(
@@ -109,12 +98,12 @@ mod tests {
     #[test]
     fn what_no_object_can_be_called_is_not_looked_for() {
         for name in ["a", "db", "a-b.c1", "0"] {
-            assert!(is_name(name), "{name}");
+            assert!(is_dns_subdomain(name), "{name}");
         }
         let long = "a".repeat(254);
         for name in ["", "../../other/secrets/db", "a/b", "a%2fb", "x y", "A", "-a", "a-", "a..b", "a?b", "a#b", &long]
         {
-            assert!(!is_name(name), "{name}");
+            assert!(!is_dns_subdomain(name), "{name}");
         }
     }
 }

@@ -84,7 +84,7 @@ pub fn label_problems(metadata: &Value, path: &str) -> Vec<String> {
 /// A name, with a DNS name and a slash in front or not.
 fn is_label_key(key: &str) -> bool {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    is_label(name) && prefix.is_none_or(is_domain)
+    is_label(name) && prefix.is_none_or(is_dns_subdomain)
 }
 
 fn is_label(text: &str) -> bool {
@@ -92,7 +92,8 @@ fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.chars().all(is_inner) && has_alphanumeric_ends(text)
 }
 
-fn is_domain(text: &str) -> bool {
+/// A DNS subdomain (RFC 1123), as most objects' names are.
+pub fn is_dns_subdomain(text: &str) -> bool {
     let is_inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     text.len() <= 253 && text.split('.').all(|part| part.chars().all(is_inner) && has_alphanumeric_ends(part))
 }
