@@ -18,7 +18,7 @@ const LONGEST_OF_QUOTA: Duration = Duration::from_secs(25);
 /// Transient failures are reported only after this many in a row.
 const THRESHOLD: u32 = 3;
 
-/// By the object's uid: another object of its name begins anew.
+/// By the object's uid: a new object of the same name starts without failures.
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<HashMap<String, u32>>);
 

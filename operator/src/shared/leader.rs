@@ -310,7 +310,7 @@ pub mod tests {
 
     /// The first two requests get and renew it.
     #[tokio::test]
-    async fn the_deadline_of_a_lease_counts_from_its_renewal_however_often_keeping_it_begins_anew() {
+    async fn the_deadline_of_a_lease_counts_from_its_renewal_however_often_it_is_kept() {
         let (client, _) = server(|before| if before < 2 { held_by("we") } else { refusal(500) });
         let mut candidate = candidate(client, PACE);
         let began = Instant::now();
