@@ -25,6 +25,12 @@ impl UnixTime {
     pub const fn seconds(self) -> i64 {
         self.0
     }
+
+    /// The whole minutes since [`Self::EPOCH`].
+    #[must_use]
+    pub const fn minutes(self) -> i64 {
+        self.0.div_euclid(60)
+    }
 }
 
 impl From<i64> for UnixTime {

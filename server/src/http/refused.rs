@@ -73,7 +73,7 @@ impl Refusals {
     /// Removes the refusals of earlier minutes.
     pub fn take_before(&self, now: UnixTime) -> Vec<Counted> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let present = minute(now);
+        let present = now.minutes();
         seen.extract_if(|key, _| key.minute < present).map(|(_, counted)| counted).collect()
     }
 }
@@ -81,7 +81,7 @@ impl Refusals {
 impl Refusal {
     fn key(&self) -> Key {
         Key {
-            minute: minute(self.at),
+            minute: self.at.minutes(),
             status: self.status.as_u16(),
             network: self.client.address.map(network::of),
             user: self.user.as_ref().map(|user| user.uuid.clone()),
@@ -125,10 +125,6 @@ impl Refusal {
         let event = entry.detail(detail).event(&self.client, self.at);
         NewEvent { count: i32::try_from(count).unwrap_or(i32::MAX), ..event }
     }
-}
-
-fn minute(time: UnixTime) -> i64 {
-    time.seconds().div_euclid(60)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl Warnings {
 
     fn take(&self, now: UnixTime) -> bool {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = now.seconds().div_euclid(60);
+        let minute = now.minutes();
         if logged.0 != minute {
             *logged = (minute, 0);
         }

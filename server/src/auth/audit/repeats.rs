@@ -30,7 +30,7 @@ impl EventLimiter {
     /// behind others, which an intruder could cause first. A refusal has a key already.
     pub fn share(&self, mut event: NewEvent, client: &Client) -> NewEvent {
         let Some(user) = event.actor_uuid.clone().filter(|_| event.repeat_key.is_none()) else { return event };
-        let number = minute(event.at);
+        let number = event.at.minutes();
         let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if minute.number != number {
             *minute = Minute { number, counts: HashMap::new() };
@@ -51,11 +51,7 @@ impl EventLimiter {
 /// are the parts of the event that count.
 pub(super) fn key_of_event(what: &[&str], client: &Client, now: UnixTime) -> String {
     let network = client.address.map(|address| network::of(address).to_string()).unwrap_or_default();
-    digest(&[&[minute(now).to_string().as_str(), &network], what].concat())
-}
-
-fn minute(now: UnixTime) -> i64 {
-    now.seconds().div_euclid(60)
+    digest(&[&[now.minutes().to_string().as_str(), &network], what].concat())
 }
 
 /// 64 hexadecimal digits.
