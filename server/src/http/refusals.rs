@@ -33,8 +33,8 @@ const LAST_FLUSH: Duration = Duration::from_secs(5);
 pub async fn trace(State(app): State<App>, client: Client, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(client.caller.clone());
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
-    let method = if is_known(request.method()) { request.method().to_string() } else { "other".to_owned() };
-    let route = request.extensions().get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     if is_refusal(&response) {
         let user = client.caller.get().cloned().or_else(|| {
@@ -42,6 +42,8 @@ pub async fn trace(State(app): State<App>, client: Client, mut request: Request,
             let uuid = app.sessions.holder(bearer::token(&headers).ok()?)?;
             Some(Person { uuid, name: None, is_proven: false })
         });
+        let method = if is_known(&method) { method.to_string() } else { "other".to_owned() };
+        let route = path.map_or_else(String::new, |path| path.as_str().to_owned());
         let refusal = Refusal { at: app.now(), status: response.status(), method, route, client, user };
         note(&app, refusal).await;
     }
