@@ -13,9 +13,9 @@ use super::body::{Fields, Problems};
 use super::envelope::{Data, Done, Envelope};
 use super::error::ApiError;
 use super::openapi::answers::{
-    AdminRefusals, BodyRefusals, Empty, Failure, NewUserRefusals, QueryRefusals, Refusals, UserRefusals,
+    AdminRefusals, BodyRefusals, ChangeRefusals, DeleteRefusals, Empty, NewUserRefusals, QueryRefusals, Refusals,
+    UserRefusals,
 };
-use super::openapi::examples::failure;
 use super::query::{Id, NoQuery};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
@@ -85,12 +85,7 @@ pub async fn create(
     responses(
         (status = 200, description = "The user was changed", body = Empty),
         UserRefusals,
-        (
-            status = 409,
-            description = "Another user has the e-mail address, or no other Admin could log in.",
-            body = Failure,
-            example = json!(failure(409, "email already exists"))
-        ),
+        ChangeRefusals,
         Refusals,
         AdminRefusals,
         BodyRefusals,
@@ -120,12 +115,7 @@ pub async fn change(
     responses(
         (status = 200, description = "The user was changed", body = Empty),
         UserRefusals,
-        (
-            status = 409,
-            description = "Another user has the e-mail address, or no other Admin could log in.",
-            body = Failure,
-            example = json!(failure(409, "email already exists"))
-        ),
+        ChangeRefusals,
         Refusals,
         AdminRefusals,
         BodyRefusals,
@@ -193,12 +183,7 @@ fn check_changes(body: &UserChangesBody, user: Option<&User>, problems: &mut Pro
     responses(
         (status = 200, description = "The user was deleted", body = Empty),
         UserRefusals,
-        (
-            status = 409,
-            description = "No other Admin could log in.",
-            body = Failure,
-            example = json!(failure(409, "it is the last Admin who can log in; make another user an Admin first"))
-        ),
+        DeleteRefusals,
         Refusals,
         AdminRefusals,
         BodyRefusals,
@@ -229,12 +214,7 @@ pub async fn delete(
     responses(
         (status = 200, description = "The user was deleted", body = Empty),
         UserRefusals,
-        (
-            status = 409,
-            description = "No other Admin could log in.",
-            body = Failure,
-            example = json!(failure(409, "it is the last Admin who can log in; make another user an Admin first"))
-        ),
+        DeleteRefusals,
         Refusals,
         AdminRefusals,
     ),

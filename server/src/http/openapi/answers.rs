@@ -136,6 +136,27 @@ pub enum NewUserRefusals {
     Conflict(Failure),
 }
 
+/// Other answers to a call that changes a user.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum ChangeRefusals {
+    /// Another user has the e-mail address, or no other Admin could log in.
+    #[response(status = 409, example = json!(failure(409, "email already exists")))]
+    Conflict(Failure),
+}
+
+/// Other answers to a call that deletes a user.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described")]
+pub enum DeleteRefusals {
+    /// No other Admin could log in.
+    #[response(
+        status = 409,
+        example = json!(failure(409, "it is the last Admin who can log in; make another user an Admin first"))
+    )]
+    Conflict(Failure),
+}
+
 /// Other answers to a call with query parameters, or without any.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only described")]
