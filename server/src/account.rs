@@ -8,7 +8,7 @@ mod visible;
 use email_address::{EmailAddress, Options};
 use sc_auth_contract::limits;
 
-pub use key::{Field, domain_key, fold, former_fold, forms, forms_of_address, key};
+pub use key::{Field, domain_key, fold, former_fold, forms, key};
 pub use problem::Problem;
 
 /// The most characters of a password, after normalisation.

@@ -74,9 +74,16 @@ pub fn domain_key(domain: &str) -> String {
     key.trim_end_matches('.').to_owned()
 }
 
-/// All keys that a row of the same address can have: also those of rows that releases before 0.3 have written, and of
-/// user names, which are keys as they are written.
-pub fn forms_of_address(email: &str) -> BTreeSet<String> {
+/// All keys that a row of the same name or address can have: also those of rows that releases before 0.3 have written, and
+/// of user names, which are keys as they are written.
+pub fn forms(field: Field, text: &str) -> BTreeSet<String> {
+    match field {
+        Field::Username => forms_of_name(text),
+        Field::Email => forms_of_address(text),
+    }
+}
+
+fn forms_of_address(email: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::from([of_address(email), former_fold(email)]);
     if let Some((local, domain)) = email.trim().rsplit_once('@') {
         let domain = domain.trim_end_matches('.');
@@ -98,8 +105,8 @@ fn spellings(local: &str, domain: &str) -> [String; 4] {
     ]
 }
 
-/// The same for a user name, which can be somebody's address.
-pub fn forms(username: &str) -> BTreeSet<String> {
+/// A user name can be somebody's address.
+fn forms_of_name(username: &str) -> BTreeSet<String> {
     let folded = fold(username);
     // The case of the last sigma depends on whether the name was in upper case.
     let mut forms = BTreeSet::from([former_fold(username), former_fold(&username.to_uppercase())]);
@@ -170,7 +177,7 @@ mod tests {
             ["\"al\"@a.test", "\"A\\l\"@a.test", "al@a.test.", "\" al \"@A.test", "al@a.test\u{3002}", "\"al\"@a.test."]
         {
             assert_eq!(key(text), "al@a.test", "{text}");
-            assert!(forms(text).contains("al@a.test"), "{text}");
+            assert!(forms_of_name(text).contains("al@a.test"), "{text}");
         }
         for text in ["\"al\"@a.test", "al@a.test.", "\"al\"@a.test."] {
             assert!(forms_of_address("Al@a.test").contains(&fold(text)), "a user name {text}");
@@ -182,14 +189,14 @@ mod tests {
         }
         // Each key of a batch of 500 users is a parameter of one query; SQLite has 32,766.
         let longest = "\"ẞΣ\"@bücher.example.";
-        assert!(forms(longest).len() + forms_of_address(longest).len() <= 60);
+        assert!(forms_of_name(longest).len() + forms_of_address(longest).len() <= 60);
     }
 
     #[test]
     fn a_name_has_the_keys_of_an_address_if_it_is_one() {
-        assert!(forms("A@bücher.example").contains(&key(Field::Email, "a@xn--bcher-kva.example")));
-        assert!(forms("ΟΔΟΣ").is_superset(&BTreeSet::from(["οδος".into(), "οδοσ".into()])));
-        assert!(forms("οδοσ").contains("οδος"), "a row of release 0.2 can have that key");
-        assert_eq!(forms("alice").len(), 1);
+        assert!(forms_of_name("A@bücher.example").contains(&key(Field::Email, "a@xn--bcher-kva.example")));
+        assert!(forms_of_name("ΟΔΟΣ").is_superset(&BTreeSet::from(["οδος".into(), "οδοσ".into()])));
+        assert!(forms_of_name("οδοσ").contains("οδος"), "a row of release 0.2 can have that key");
+        assert_eq!(forms_of_name("alice").len(), 1);
     }
 }

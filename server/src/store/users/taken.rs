@@ -10,7 +10,7 @@ use super::super::error::UniqueField;
 use super::super::schema::Users;
 use super::super::{StoreError, Tx, identity};
 use super::key_columns;
-use crate::account::{Field, forms, forms_of_address};
+use crate::account::{Field, forms};
 
 /// The keys of a user's names that nobody else may have.
 #[derive(Debug, Default, Clone)]
@@ -21,10 +21,8 @@ pub struct Names {
 
 impl Names {
     pub fn of(username: Option<&str>, email: Option<&str>) -> Self {
-        Self {
-            username: username.map(forms).unwrap_or_default(),
-            email: email.map(forms_of_address).unwrap_or_default(),
-        }
+        let forms = |field, text: Option<&str>| text.map(|text| forms(field, text)).unwrap_or_default();
+        Self { username: forms(Field::Username, username), email: forms(Field::Email, email) }
     }
 
     /// Whether one of these existing keys of names and addresses is equal, and to which of them.
@@ -92,11 +90,7 @@ pub async fn existing_names(
 /// Whether the row's key belongs to its text. A server of release 0.2 that changes an address leaves the present key of
 /// the former one.
 fn is_key(field: Field, text: Option<&str>, key: &str) -> bool {
-    let forms = match field {
-        Field::Username => text.map(forms),
-        Field::Email => text.map(forms_of_address),
-    };
-    forms.is_some_and(|forms| forms.contains(key))
+    text.is_some_and(|text| forms(field, text).contains(key))
 }
 
 /// Call this after [`lock_names`].
