@@ -103,13 +103,39 @@ enum Pools {
     Postgres(Pool<Postgres>),
 }
 
+impl Pools {
+    fn count(&self) -> (u32, usize) {
+        match self {
+            Self::Sqlite(pool) => pool.count(),
+            Self::MySql(pool) => pool.count(),
+            Self::Postgres(pool) => pool.count(),
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::MySql(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    fn renew(&self, pause: Duration) {
+        match self {
+            Self::Sqlite(pool) => pool.renew(pause),
+            Self::MySql(pool) => pool.renew(pause),
+            Self::Postgres(pool) => pool.renew(pause),
+        }
+    }
+}
+
 /// Connections to one database.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: Pools,
-    /// The same, except for SQLite, where only one connection can write at a time: if another process holds the lock,
-    /// those that wait must not keep the others from reading.
-    writer: Pools,
+    /// For writing to SQLite, where only one connection can write at a time: if another process holds the lock, those that
+    /// wait must not keep the others from reading. The other engines have none.
+    writer: Option<Pools>,
     /// Whether the database has the legacy service's tables; known once the schema was inspected.
     has_old_tables: Arc<AtomicBool>,
     same: SameDatabase,
@@ -175,15 +201,7 @@ impl Store {
 
     /// The numbers of open and of idle connections.
     pub fn connections(&self) -> (u32, usize) {
-        match (&self.pool, &self.writer) {
-            (Pools::Sqlite(pool), Pools::Sqlite(writer)) => {
-                let ((open, idle), (writers, idle_writers)) = (pool.count(), writer.count());
-                (open + writers, idle + idle_writers)
-            }
-            (Pools::Sqlite(pool), _) => pool.count(),
-            (Pools::MySql(pool), _) => pool.count(),
-            (Pools::Postgres(pool), _) => pool.count(),
-        }
+        self.pools().map(Pools::count).fold((0, 0), |(open, idle), more| (open + more.0, idle + more.1))
     }
 
     /// The trouble that the last statements met, if it may last.
@@ -192,13 +210,17 @@ impl Store {
     }
 
     pub async fn close(&self) {
-        for pool in [&self.writer, &self.pool] {
-            match pool {
-                Pools::Sqlite(pool) => pool.close().await,
-                Pools::MySql(pool) => pool.close().await,
-                Pools::Postgres(pool) => pool.close().await,
-            }
+        for pool in self.pools() {
+            pool.close().await;
         }
+    }
+
+    fn writer(&self) -> &Pools {
+        self.writer.as_ref().unwrap_or(&self.pool)
+    }
+
+    fn pools(&self) -> impl Iterator<Item = &Pools> {
+        self.writer.iter().chain([&self.pool])
     }
 
     async fn fetch_optional<R: AnyRow>(&self, statement: &(impl SqlxBinder + Sync)) -> Result<Option<R>, StoreError> {
@@ -248,7 +270,7 @@ impl Store {
     async fn execute_as(&self, statement: &(impl SqlxBinder + Sync), persistent: bool) -> Result<u64, StoreError> {
         let once = || async {
             self.file.check()?;
-            on_engine!(Pools, &self.writer, statement, |sql, values, pool| {
+            on_engine!(Pools, self.writer(), statement, |sql, values, pool| {
                 let mut connection = pool.acquire().await?;
                 connection.start().await?;
                 let query = sqlx::query_with(AssertSqlSafe(sql), values);
@@ -292,12 +314,6 @@ impl Store {
         if self.file.check().is_err() {
             return;
         }
-        for pool in [&self.writer, &self.pool] {
-            match pool {
-                Pools::Sqlite(pool) => pool.renew(pause),
-                Pools::MySql(pool) => pool.renew(pause),
-                Pools::Postgres(pool) => pool.renew(pause),
-            }
-        }
+        self.pools().for_each(|pool| pool.renew(pause));
     }
 }

@@ -52,17 +52,17 @@ impl Store {
                     Rules { size: 1, busy: TroubleReason::Locked, ..rules },
                     same.clone(),
                 ));
-                return Ok(Self::of(pool, writer, same, SameFile::of(database)));
+                return Ok(Self::of(pool, Some(writer), same, SameFile::of(database)));
             }
             Database::MySql(options) => {
                 Pools::MySql(open(Pool::new(MySqlServer::new(options), rules, same.clone())).await?)
             }
             Database::Postgres(servers) => Pools::Postgres(open(Pool::new(servers, rules, same.clone())).await?),
         };
-        Ok(Self::of(pool.clone(), pool, same, SameFile::of(database)))
+        Ok(Self::of(pool, None, same, SameFile::of(database)))
     }
 
-    fn of(pool: Pools, writer: Pools, same: SameDatabase, file: SameFile) -> Self {
+    fn of(pool: Pools, writer: Option<Pools>, same: SameDatabase, file: SameFile) -> Self {
         Self { pool, writer, has_old_tables: Arc::default(), same, file, record: Arc::new(LastTrouble::default()) }
     }
 
@@ -92,7 +92,7 @@ impl Store {
             Database::MySql(options) => Pools::MySql(Pool::new(MySqlServer::new(options), rules, same())),
             Database::Postgres(servers) => Pools::Postgres(Pool::new(servers, rules, same())),
         };
-        Some(Self::of(pool.clone(), pool, same(), SameFile::default()))
+        Some(Self::of(pool, None, same(), SameFile::default()))
     }
 
     /// From now on, refuses new connections that lead to another database, and does not recreate a removed file. Call
@@ -144,7 +144,7 @@ impl Store {
         match (&self.pool, quiet(database)) {
             (Pools::Sqlite(pool), Database::Sqlite(options)) => {
                 let options = Box::new(options.create_if_missing(false));
-                if let Pools::Sqlite(writer) = &self.writer {
+                if let Some(Pools::Sqlite(writer)) = &self.writer {
                     writer.set_target(options.clone());
                 }
                 pool.set_target(options);

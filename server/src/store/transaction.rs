@@ -26,7 +26,7 @@ impl Store {
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         self.file.check()?;
         // Otherwise two transactions could both read first, and neither could then write.
-        Self::begin_with(&self.writer, "BEGIN IMMEDIATE").await
+        Self::begin_with(self.writer(), "BEGIN IMMEDIATE").await
     }
 
     /// Begins a transaction that only reads.
