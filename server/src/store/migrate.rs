@@ -207,7 +207,7 @@ async fn check_encoding(tx: &mut Tx, origin: Origin) -> Result<(), StoreError> {
 }
 
 /// The encoding, unless it is UTF8.
-async fn other_encoding(tx: &mut Tx) -> Result<Option<String>, StoreError> {
+pub(super) async fn other_encoding(tx: &mut Tx) -> Result<Option<String>, StoreError> {
     let rows: Vec<(String,)> = tx.raw_rows("SELECT current_setting('server_encoding')").await?;
     Ok(rows.into_iter().map(|(encoding,)| encoding).find(|encoding| encoding != "UTF8"))
 }

@@ -1,5 +1,6 @@
 //! Finds out, without changing the database, whether it accepts what the server is going to write.
 
+use super::migrate::other_encoding;
 use super::{Contents, Engine, Store, StoreError};
 
 impl Store {
@@ -16,14 +17,17 @@ impl Store {
     }
 
     async fn obstacle_in_postgres(&self, contents: &Contents) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT current_setting('server_encoding'), current_setting('transaction_read_only'), \
+        let sql = "SELECT current_setting('transaction_read_only'), \
                    COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)";
-        let rows: Vec<(String, String, bool)> = self.begin_read().await?.raw_rows(sql).await?;
-        let Some((encoding, read_only, may_create)) = rows.into_iter().next() else { return Ok(None) };
+        let mut tx = self.begin_read().await?;
+        let rows: Vec<(String, bool)> = tx.raw_rows(sql).await?;
+        let Some((read_only, may_create)) = rows.into_iter().next() else { return Ok(None) };
         if read_only == "on" {
             return Ok(Some("it is read-only, as a standby is".to_owned()));
         }
-        if *contents == Contents::Empty && encoding != "UTF8" {
+        if *contents == Contents::Empty
+            && let Some(encoding) = other_encoding(&mut tx).await?
+        {
             return Ok(Some(StoreError::Encoding(encoding).to_string()));
         }
         Ok((!may_create).then(|| {
