@@ -42,6 +42,15 @@ fn free_port() -> u16 {
 /// How often a server is started at another port.
 const ATTEMPTS: usize = 5;
 
+async fn at_a_free_port(mut try_to_start: impl AsyncFnMut(u16) -> bool) {
+    for _ in 0..ATTEMPTS {
+        if try_to_start(free_port()).await {
+            return;
+        }
+    }
+    panic!("the server does not start at any of {ATTEMPTS} ports");
+}
+
 /// Programs of the newest PostgreSQL here.
 fn postgres_program(name: &str) -> PathBuf {
     let mut versions: Vec<u32> = std::fs::read_dir("/usr/lib/postgresql")
@@ -116,13 +125,11 @@ impl Postgres {
     }
 
     async fn start_at_a_free_port(&mut self) {
-        for _ in 0..ATTEMPTS {
-            self.port = free_port();
-            if self.try_to_start().await {
-                return;
-            }
-        }
-        panic!("the server does not start at any of {ATTEMPTS} ports");
+        at_a_free_port(async |port| {
+            self.port = port;
+            self.try_to_start().await
+        })
+        .await;
     }
 
     async fn try_to_start(&mut self) -> bool {
@@ -186,13 +193,11 @@ impl MariaDb {
     }
 
     async fn start_at_a_free_port(&mut self) {
-        for _ in 0..ATTEMPTS {
-            self.port = free_port();
-            if self.try_to_start().await {
-                return;
-            }
-        }
-        panic!("the server does not start at any of {ATTEMPTS} ports");
+        at_a_free_port(async |port| {
+            self.port = port;
+            self.try_to_start().await
+        })
+        .await;
     }
 
     pub async fn start(&mut self) {
