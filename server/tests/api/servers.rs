@@ -185,7 +185,9 @@ impl MariaDb {
     pub async fn create() -> Self {
         let (folder, data) = folder_of("mysql");
         let mut install = Command::new("mariadb-install-db");
-        install.args(["--no-defaults", "--user=mysql"]).arg(format!("--datadir={}", data.display())).current_dir("/");
+        install.args(["--no-defaults", "--user=mysql"]).arg(format!("--datadir={}", data.display()));
+        // At its start, MariaDB removes the temporary tables of all servers that share this folder.
+        install.arg(format!("--tmpdir={}", data.display())).current_dir("/");
         finish(install);
         let mut server = Self { port: 0, data, process: None, _folder: folder };
         server.start_at_a_free_port().await;
@@ -208,7 +210,8 @@ impl MariaDb {
         let mut mariadb = as_user("mysql", Path::new("mariadbd"));
         mariadb.args(["--no-defaults", "--skip-grant-tables", "--bind-address=127.0.0.1", "--skip-log-bin"]);
         mariadb.arg(format!("--port={}", self.port)).arg(format!("--datadir={}", self.data.display()));
-        mariadb.arg(format!("--socket={}/socket", self.data.display())).current_dir("/");
+        mariadb.arg(format!("--socket={}/socket", self.data.display()));
+        mariadb.arg(format!("--tmpdir={}", self.data.display())).current_dir("/");
         let url = self.url("mysql");
         let process = self.process.insert(Process::start(mariadb));
         process.answers(async || MySqlConnection::connect(&url).await.is_ok()).await
