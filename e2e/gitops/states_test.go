@@ -38,8 +38,8 @@ func newState(object *unstructured.Unstructured) state {
 	return s
 }
 
-// states reads the answers to all writes of a status in the audit logs of the other tests' API servers, one for each
-// combination of statuses and reasons.
+// states reads the answers to all writes of a status by the operator, in the audit logs of the other tests' API servers: one
+// for each combination of statuses and reasons.
 func states(t *testing.T) []state {
 	t.Helper()
 	files := strings.Split(needed(t, "SCDEV_STATES"), ":")
@@ -54,11 +54,16 @@ func states(t *testing.T) []state {
 		lines.Buffer(nil, 4<<20)
 		for lines.Scan() {
 			var event struct {
+				RequestURI     string
 				ObjectRef      struct{ Resource, Subresource string }
 				ResponseObject json.RawMessage
 			}
 			if json.Unmarshal(lines.Bytes(), &event) != nil || event.ObjectRef.Resource != "scauths" ||
 				event.ObjectRef.Subresource != "status" {
+				continue
+			}
+			if !strings.Contains(event.RequestURI, "fieldManager=sc-auth-operator") {
+				// A test has changed the status.
 				continue
 			}
 			object := &unstructured.Unstructured{}
