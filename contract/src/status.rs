@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::declared::Refused;
 use crate::keys::{Purpose, State};
 use crate::time::UnixTime;
 
@@ -27,10 +28,26 @@ pub struct Status {
     pub server_errors: u64,
     /// The signing keys, without their secrets.
     pub keys: Vec<KeyStatus>,
+    /// The file of declared clients; `None` if the server has none.
+    pub declared: Option<DeclaredStatus>,
     /// Whether it is about to stop.
     pub draining: bool,
     /// Settings that it accepts although they have no effect, or not the expected one.
     pub warnings: Vec<String>,
+}
+
+/// The declared clients that a server serves.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeclaredStatus {
+    /// The counter of the file that it uses; `None` if it could not read one yet.
+    pub counter: Option<u64>,
+    /// The number of clients that it serves.
+    pub clients: usize,
+    /// The clients that it refuses.
+    pub refused: Vec<Refused>,
+    /// Why it cannot use the present file. It goes on with the one before.
+    pub problem: Option<String>,
 }
 
 /// The state of the database.

@@ -3,9 +3,11 @@
 pub mod audit;
 pub mod claims;
 pub mod client;
+pub mod declared;
 pub mod hasher;
 pub mod keys;
 pub mod network;
+pub mod oidc;
 pub mod old_tokens;
 pub mod parties;
 pub mod password;

@@ -3,6 +3,7 @@
 pub mod admin;
 mod collisions;
 pub mod config_check;
+pub mod declared;
 pub mod first_admin;
 pub mod healthcheck;
 pub mod keys;

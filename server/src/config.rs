@@ -19,7 +19,7 @@ use clap::builder::Resettable;
 use clap::{ArgMatches, Command, Parser, Subcommand};
 use std::ffi::OsString;
 
-pub use commands::{AdminAction, AdminCreateArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs};
+pub use commands::{AdminAction, AdminCreateArgs, DeclaredAction, KeysAction, MigrateArgs, UsersAction, UsersArgs};
 pub use database::{DatabaseArgs, read_secret};
 pub use groups::{DeploymentArgs, OpsArgs};
 pub use serve::ServeArgs;
@@ -54,6 +54,11 @@ pub enum Action {
     Keys {
         #[command(subcommand)]
         action: KeysAction,
+    },
+    /// Prepare the file of declared clients.
+    Declared {
+        #[command(subcommand)]
+        action: DeclaredAction,
     },
     /// Inspect the settings.
     Config {

@@ -55,6 +55,7 @@ fn run(action: Action) -> anyhow::Result<()> {
         Action::Admin { action: AdminAction::Create(args) } => runtime.block_on(commands::admin::create(args)),
         Action::Users { action } => runtime.block_on(commands::users::run(action)),
         Action::Keys { action } => commands::keys::run(action),
+        Action::Declared { action } => commands::declared::run(action),
         Action::Config { action: ConfigAction::Check(_) } => Ok(()),
         Action::Healthcheck { ops } => commands::healthcheck::run(ops.ops_listen),
     };

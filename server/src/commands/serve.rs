@@ -84,7 +84,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         let app = begun.app.clone();
         let _ = apps.set(app.clone());
         let _ = OnceLock::set(&serves, Arc::clone(&app.sessions));
-        background::start(begun, &args, &start.deployment, &report, &stop_api);
+        background::start(begun, &args, &start, &report, &stop_api);
         tracing::info!(%listen, %ops_listen, version = env!("CARGO_PKG_VERSION"), "ready");
         http::router(app, draining.clone())
     };
@@ -141,6 +141,7 @@ fn state(args: &ServeArgs, start: &Start<'_>, report: &Report, draining: &Draini
         report: report.clone(),
         keys: Arc::clone(&start.keys),
         deployment: Arc::clone(&start.deployment),
+        declared: start.declared.clone(),
         bootstrap: args.bootstrap.bootstrap_admin.clone(),
         clock: clock::system,
         warnings: args.warnings().into(),

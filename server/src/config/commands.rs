@@ -74,6 +74,21 @@ pub struct UsersArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum DeclaredAction {
+    /// Report what is wrong with a file of declared clients; the exit code is 0 if all of them can be served.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print the hash of a client secret, which is read from standard input.
+    HashSecret {
+        /// Generate a secret instead, and print it before its hash.
+        #[arg(long)]
+        generate: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum KeysAction {
     /// Create a keys file; never overwrites an existing one.
     Generate {

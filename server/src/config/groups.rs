@@ -46,6 +46,14 @@ impl DeploymentArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct DeclaredArgs {
+    /// File of the applications that log users in by OpenID Connect, reloaded when it changes. Without it, there are no
+    /// OpenID endpoints and no login page.
+    #[arg(long, env = settings::DECLARED.name, value_parser = path(), value_name = "FILE")]
+    pub declared: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct KeysFileArgs {
     /// File of the signing keys, a JSON Web Key Set (RFC 7517). `serve` creates it if it does not exist, and
     /// reloads it when it changes.

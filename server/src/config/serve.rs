@@ -11,11 +11,12 @@ use sc_auth_contract::settings::{self, LegacyTokens, RefreshTokens, Switch};
 use secrecy::SecretString;
 
 use super::database::{DatabaseArgs, secret};
-use super::groups::{BootstrapArgs, DeploymentArgs, OpsArgs};
+use super::groups::{BootstrapArgs, DeclaredArgs, DeploymentArgs, OpsArgs};
 use super::origin::Origin;
 use super::passwords::{HashArgs, PasswordArgs};
 use super::trimmed::{path, trimmed, word};
 use super::values::{List, audiences, duration, issuer, issuer_problem, listen, origins};
+use crate::auth::oidc;
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::proxies::TrustedProxies;
 use crate::auth::registration::Registration;
@@ -32,6 +33,8 @@ pub struct ServeArgs {
     pub ops: OpsArgs,
     #[command(flatten)]
     pub deployment: DeploymentArgs,
+    #[command(flatten)]
+    pub declared: DeclaredArgs,
     #[command(flatten)]
     pub tokens: TokenArgs,
     #[command(flatten)]
@@ -259,6 +262,13 @@ impl ServeArgs {
         if guards.registration.is_empty() {
             warnings
                 .push("SC_AUTH_REGISTRATION is empty: nobody can register; write open, closed, or domains".to_owned());
+        }
+        if self.declared.declared.is_some() && !oidc::issuer::is_usable(&self.tokens.issuer) {
+            warnings.push(
+                "SC_AUTH_ISSUER: OpenID Connect needs an https address without a path, in lower case, or http on \
+                 localhost; SC_AUTH_DECLARED has no effect"
+                    .to_owned(),
+            );
         }
         if guards.trusted_proxies.are_all() {
             warnings.push(

@@ -18,6 +18,7 @@ mod connections;
 mod counters;
 mod current_password;
 mod databases;
+mod declared;
 mod deeds;
 mod deployment;
 mod documented;

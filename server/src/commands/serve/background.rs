@@ -7,15 +7,15 @@ use std::time::Duration;
 use sc_auth_contract::time::UnixTime;
 use tokio_util::sync::CancellationToken;
 
-use super::start::Begun;
+use super::start::{Begun, Start};
 use super::{credentials, deployment, imported};
 use crate::auth::audit;
+use crate::auth::declared::DeclaredFile;
 use crate::auth::keys::{KeyRing, Keys, Reload};
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::clock::Clock;
 use crate::config::ServeArgs;
-use crate::deployment::DeploymentFile;
 use crate::http::{App, refusals};
 use crate::logging;
 use crate::metrics::Metrics;
@@ -24,6 +24,8 @@ use crate::store::StoreError;
 
 /// How often files are checked. Kubernetes takes about a minute to update a mounted one.
 const FILES: Duration = Duration::from_secs(5);
+/// How often the declared clients are checked: whoever declares one waits for it.
+const DECLARED: Duration = Duration::from_secs(1);
 /// How often expired rows are deleted and sessions are counted.
 const SWEEP: Duration = Duration::from_mins(1);
 const SWEEP_DUE: Duration = Duration::from_secs(55);
@@ -31,7 +33,8 @@ const SWEEP_DUE: Duration = Duration::from_secs(55);
 const HEARTBEATS: Duration = Duration::from_hours(24);
 
 /// Starts all tasks; `stop` ends them.
-pub fn start(begun: Begun, args: &ServeArgs, file: &Arc<DeploymentFile>, report: &Report, stop: &CancellationToken) {
+pub fn start(begun: Begun, args: &ServeArgs, start: &Start<'_>, report: &Report, stop: &CancellationToken) {
+    let file = &start.deployment;
     let Begun { app, count } = begun;
     let (sessions, metrics, clock) = (&app.sessions, &app.metrics, app.clock);
     show(&sessions.keys, metrics);
@@ -41,6 +44,9 @@ pub fn start(begun: Begun, args: &ServeArgs, file: &Arc<DeploymentFile>, report:
     spawn(stop, imported::watch(Arc::clone(sessions), count));
     spawn(stop, credentials::watch(Arc::clone(sessions), args.database.clone(), report.clone()));
     spawn(stop, deployment::watch_file(Arc::clone(file)));
+    if let Some(declared) = &start.declared {
+        spawn(stop, watch_declared(Arc::clone(declared)));
+    }
     spawn(stop, deployment::beat(Arc::clone(sessions), Arc::clone(file), clock));
     spawn(stop, deployment::watch_keys(Arc::clone(sessions), report.clone(), clock));
 }
@@ -53,6 +59,13 @@ fn spawn(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'stat
             () = work => {}
         }
     });
+}
+
+async fn watch_declared(file: Arc<DeclaredFile>) {
+    loop {
+        tokio::time::sleep(DECLARED).await;
+        file.reload().await;
+    }
 }
 
 async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::imported::{self, Count};
 use crate::account::NAME;
 use crate::auth::audit::EventLimiter;
+use crate::auth::declared::DeclaredFile;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys::KeyRing;
 use crate::auth::old_tokens::OldTokens;
@@ -39,6 +40,7 @@ pub struct Start<'a> {
     pub metrics: Metrics,
     pub keys: Arc<KeyRing>,
     pub deployment: Arc<DeploymentFile>,
+    pub declared: Option<Arc<DeclaredFile>>,
     policy: Policy,
     old_tokens: Option<OldTokens>,
 }
@@ -54,6 +56,10 @@ impl<'a> Start<'a> {
         let keys_file = args.deployment.keys.keys_file.clone();
         let load = move || KeyRing::load(&keys_file, clock::system(), &mut rand::rng());
         let keys = beside_requests(load).await??;
+        let declared = match args.declared.declared.clone() {
+            Some(path) => Some(Arc::new(beside_requests(move || DeclaredFile::load(&path)).await?)),
+            None => None,
+        };
         Ok(Self {
             args,
             metrics,
@@ -61,6 +67,7 @@ impl<'a> Start<'a> {
             old_tokens: args.old_tokens.resolve()?,
             deployment: Arc::new(args.deployment.load()?),
             keys: Arc::new(keys),
+            declared,
         })
     }
 

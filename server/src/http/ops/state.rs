@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use crate::auth::declared::DeclaredFile;
 use crate::auth::keys::KeyRing;
 use crate::auth::session::Sessions;
 use crate::clock::Clock;
@@ -19,6 +20,8 @@ pub struct Ops {
     pub report: Report,
     pub keys: Arc<KeyRing>,
     pub deployment: Arc<DeploymentFile>,
+    /// `None` without OpenID Connect.
+    pub declared: Option<Arc<DeclaredFile>>,
     /// The folder of the first Admin's Secret.
     pub bootstrap: Option<PathBuf>,
     pub clock: Clock,

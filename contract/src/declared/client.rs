@@ -1,0 +1,205 @@
+//! One declared client.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::time::UnixTime;
+
+/// What kind of application a client is. It decides how the client authenticates and which redirect URIs it can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClientType {
+    /// Runs on a server and keeps a secret.
+    Web,
+    /// Runs on a user's device and has no secret (RFC 8252).
+    Native,
+    /// Runs in a browser. Not supported yet.
+    Spa,
+    /// Only verifies tokens. Not supported yet.
+    Service,
+}
+
+/// When a user is asked whether the client may know who they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Consent {
+    /// Never.
+    Skip,
+    /// At the first login, and when the client asks for more.
+    #[default]
+    Once,
+    /// At each login.
+    Always,
+}
+
+/// The algorithm of ID tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdTokenAlgorithm {
+    /// RSA with SHA-256, which each client supports.
+    #[default]
+    RS256,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+}
+
+/// The hash of a client secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretHash {
+    /// SHA-256 of the secret: 64 hexadecimal digits.
+    pub sha256: String,
+    /// When the secret expires, in seconds since 1970; never without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UnixTime>,
+}
+
+/// Hashes of chosen secrets can be guessed: they are not printed.
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretHash").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+/// A client. The names of the members are those of the custom resource `ScAuthClient`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeclaredClient {
+    /// The identifier that the application sends.
+    pub client_id: String,
+    /// The namespace of the declaration; empty without Kubernetes.
+    #[serde(default)]
+    pub namespace: String,
+    /// The name of the declaration; empty without Kubernetes.
+    #[serde(default)]
+    pub name: String,
+    /// The file's counter at the client's last change.
+    #[serde(default)]
+    pub counter: u64,
+    /// What a server must understand to serve the client.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// The name that users see; by default, the identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// What kind of application it is.
+    #[serde(rename = "type")]
+    pub client_type: ClientType,
+    /// Where the browser may be sent with a code; compared byte by byte.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// The hashes of its secrets, any of which it can use.
+    #[serde(default)]
+    pub secrets: Vec<SecretHash>,
+    /// The scopes that it can ask for.
+    #[serde(default = "default_scopes")]
+    pub scopes: Vec<String>,
+    /// The audiences of its access tokens; by default, only the userinfo endpoint.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// Not supported yet: the groups whose members may log in.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// When users are asked.
+    #[serde(default)]
+    pub consent: Consent,
+    /// The lifetime of access tokens: 5m to 60m.
+    #[serde(default = "default_access_token_ttl")]
+    pub access_token_ttl: String,
+    /// The lifetime of ID tokens: 1m to 24h.
+    #[serde(default = "default_id_token_ttl")]
+    pub id_token_ttl: String,
+    /// The algorithm of ID tokens.
+    #[serde(default)]
+    pub id_token_algorithm: IdTokenAlgorithm,
+    /// Whether it must send a code challenge (RFC 7636).
+    #[serde(default = "yes")]
+    pub require_pkce: bool,
+    /// All other members.
+    #[serde(flatten, skip_serializing)]
+    pub unknown: BTreeMap<String, Value>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn default_scopes() -> Vec<String> {
+    ["openid", "profile", "email"].map(str::to_owned).to_vec()
+}
+
+fn default_access_token_ttl() -> String {
+    "15m".to_owned()
+}
+
+fn default_id_token_ttl() -> String {
+    "5m".to_owned()
+}
+
+impl DeclaredClient {
+    /// # Errors
+    /// The member that is missing or has the wrong type. The value is not quoted: it may be a secret.
+    pub(super) fn read(value: &Value) -> Result<Self, String> {
+        if !value.is_object() {
+            return Err("it is not an object".to_owned());
+        }
+        serde_json::from_value(value.clone()).map_err(|_| problem_of(value))
+    }
+
+    /// Names the declaration in the database: a restored one finds its grants.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}/{}/{}", self.namespace, self.name, self.client_id)
+    }
+
+    /// The name that users see.
+    #[must_use]
+    pub fn shown_name(&self) -> &str {
+        self.display_name.as_deref().unwrap_or(&self.client_id)
+    }
+
+    /// Whether it has a secret to authenticate with.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        self.client_type == ClientType::Web
+    }
+
+    /// The lifetime of access tokens, in seconds.
+    #[must_use]
+    pub fn access_token_seconds(&self) -> u64 {
+        seconds(&self.access_token_ttl).unwrap_or(900)
+    }
+
+    /// The lifetime of ID tokens, in seconds.
+    #[must_use]
+    pub fn id_token_seconds(&self) -> u64 {
+        seconds(&self.id_token_ttl).unwrap_or(300)
+    }
+}
+
+/// Reads the members one by one, to name the first that is invalid.
+fn problem_of(value: &Value) -> String {
+    let base = serde_json::json!({"clientId": "x", "type": "Web"});
+    for (name, member) in value.as_object().into_iter().flatten() {
+        let mut alone = base.clone();
+        alone[name] = member.clone();
+        if serde_json::from_value::<DeclaredClient>(alone).is_err() {
+            return format!("{name} has the wrong type or an unknown value");
+        }
+    }
+    "clientId and type are required".to_owned()
+}
+
+/// A whole number with one of the units s, m, h and d.
+pub(super) fn seconds(text: &str) -> Option<u64> {
+    let unit = match text.as_bytes().last()? {
+        b's' => 1,
+        b'm' => 60,
+        b'h' => 3_600,
+        b'd' => 86_400,
+        _ => return None,
+    };
+    let number = &text[..text.len() - 1];
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| number.parse::<u64>().ok())??.checked_mul(unit)
+}

@@ -1,0 +1,181 @@
+//! Redirect URIs: where a browser may be sent with a code.
+
+use super::client::ClientType;
+
+/// The longest redirect URI, in bytes.
+pub const REDIRECT_URI_MAX: usize = 1_024;
+
+/// A redirect URI in parts (RFC 3986).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RedirectUri<'a> {
+    scheme: &'a str,
+    /// Host and port; empty where the scheme has none, as those of apps.
+    authority: &'a str,
+    /// Path and query.
+    rest: &'a str,
+}
+
+/// Whether a host is the machine itself.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+impl<'a> RedirectUri<'a> {
+    /// Parts of a URI; `None` if a browser or a header could read it in another way.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?[]@!$&()*+,;=%".contains(&b);
+        if text.len() > REDIRECT_URI_MAX || !text.bytes().all(is_plain) {
+            return None;
+        }
+        let (scheme, after) = text.split_once(':')?;
+        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b));
+        let (authority, rest) = match after.strip_prefix("//") {
+            Some(after) => after.split_at(after.find(['/', '?']).unwrap_or(after.len())),
+            None => ("", after),
+        };
+        (is_scheme && (authority.is_empty() || is_authority(authority))).then_some(Self { scheme, authority, rest })
+    }
+
+    /// The host, without the port.
+    #[must_use]
+    pub fn host(&self) -> &'a str {
+        host_and_port(self.authority).0
+    }
+
+    /// Whether it is only a scheme, a host and perhaps a port.
+    #[must_use]
+    pub const fn is_origin(&self) -> bool {
+        !self.authority.is_empty() && self.rest.is_empty()
+    }
+
+    /// What `form-action` of a Content-Security-Policy has to name, for a form that redirects there.
+    #[must_use]
+    pub fn source(&self) -> String {
+        if matches!(self.scheme, "https" | "http") {
+            format!("{}://{}", self.scheme, self.authority)
+        } else {
+            format!("{}:", self.scheme)
+        }
+    }
+
+    /// Whether a client of that type may have it.
+    #[must_use]
+    pub fn suits(&self, client_type: ClientType) -> bool {
+        match self.scheme {
+            "https" => !self.authority.is_empty(),
+            "http" => is_loopback(self.host()),
+            // RFC 8252, 7.1: the reverse of a domain name, which no dangerous scheme has.
+            scheme => {
+                let has_more = !self.authority.is_empty() || !self.rest.is_empty();
+                client_type == ClientType::Native && scheme.contains('.') && has_more
+            }
+        }
+    }
+
+    /// Whether a native app that listens on this device may use it: the port can be any (RFC 8252, 7.3).
+    #[must_use]
+    pub fn is_loopback_form_of(&self, declared: &Self) -> bool {
+        self.scheme == "http"
+            && is_loopback(self.host())
+            && (self.scheme, self.host(), self.rest) == (declared.scheme, declared.host(), declared.rest)
+    }
+}
+
+fn host_and_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rfind(':') {
+        Some(at) if !authority[at..].contains(']') => (&authority[..at], Some(&authority[at + 1..])),
+        _ => (authority, None),
+    }
+}
+
+/// A host with an optional port; no user.
+fn is_authority(authority: &str) -> bool {
+    let (host, port) = host_and_port(authority);
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty() && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
+        }
+    };
+    is_host && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suits(text: &str, client_type: ClientType) -> bool {
+        RedirectUri::parse(text).is_some_and(|uri| uri.suits(client_type))
+    }
+
+    #[test]
+    fn a_redirect_uri_leads_where_it_says() {
+        for good in ["https://a.test", "https://a.test/cb?x=1", "https://a.test:8443/", "http://localhost:3000/cb"] {
+            assert!(suits(good, ClientType::Web) && suits(good, ClientType::Native), "{good}");
+        }
+        for native in ["com.example.app:/cb", "com.example.app://cb", "http://127.0.0.1/cb", "http://[::1]/cb"] {
+            assert!(suits(native, ClientType::Native), "{native}");
+        }
+        for bad in [
+            "",
+            "a.test/cb",
+            "//a.test/cb",
+            "https://",
+            "https:/cb",
+            "https:///cb",
+            "https://a.test/cb#",
+            "https://a.test/cb#x",
+            "https://u@a.test/",
+            "https://u:p@a.test/",
+            "https://a.test\\@b.test/",
+            "https://a test/",
+            "https://a.test/\u{e9}",
+            "https://a.test/'",
+            "https://a.test/\"",
+            "https://*.a.test/",
+            "https://A.test/",
+            "https://a.test:0/",
+            "https://a.test:99999/",
+            "https://a.test;script-src/",
+            "https://a.test,b.test/",
+            "http://a.test/",
+            "http://localhost.a.test/",
+            "http://127.0.0.1.a.test/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "myapp:/cb",
+            "com.example.app:",
+        ] {
+            assert!(!suits(bad, ClientType::Web) && !suits(bad, ClientType::Native), "{bad}");
+        }
+        assert!(!suits("com.example.app:/cb", ClientType::Web));
+    }
+
+    #[test]
+    fn an_app_can_listen_on_any_port_of_its_device() {
+        let is_form = |given: &str, declared: &str| {
+            RedirectUri::parse(given).unwrap().is_loopback_form_of(&RedirectUri::parse(declared).unwrap())
+        };
+        assert!(is_form("http://127.0.0.1:51004/cb", "http://127.0.0.1/cb"));
+        assert!(is_form("http://[::1]:51004/cb", "http://[::1]:1/cb"));
+        for (given, declared) in [
+            ("http://127.0.0.1:51004/cb2", "http://127.0.0.1/cb"),
+            ("http://localhost:51004/cb", "http://127.0.0.1/cb"),
+            ("https://a.test:51004/cb", "https://a.test/cb"),
+        ] {
+            assert!(!is_form(given, declared), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_form_may_redirect_to_the_origin_or_the_scheme() {
+        let source = |text: &str| RedirectUri::parse(text).unwrap().source();
+        assert_eq!(source("https://a.test:8443/cb?x"), "https://a.test:8443");
+        assert_eq!(source("com.example.app:/cb"), "com.example.app:");
+        assert_eq!(source("com.example.app://cb"), "com.example.app:");
+    }
+}

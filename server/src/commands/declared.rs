@@ -1,0 +1,67 @@
+//! `declared`: checks a file of declared clients, and hashes their secrets.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sc_auth_contract::declared::{Declared, SECRET_MIN};
+use sha2::{Digest as _, Sha256};
+
+use crate::config::DeclaredAction;
+use crate::files::{MAX_BYTES, read_regular};
+use crate::terminal::{say, tell};
+
+/// The longest secret to read from standard input.
+const SECRET_BYTES: u64 = 1_024;
+
+pub fn run(action: DeclaredAction) -> anyhow::Result<()> {
+    match action {
+        DeclaredAction::Check { file } => check(&file),
+        DeclaredAction::HashSecret { generate: true } => {
+            let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+            say(format_args!("{secret}\n{}", hash(&secret)))?;
+            Ok(())
+        }
+        DeclaredAction::HashSecret { generate: false } => {
+            say(hash(&given_secret()?))?;
+            Ok(())
+        }
+    }
+}
+
+fn check(file: &Path) -> anyhow::Result<()> {
+    let (content, _) = read_regular(file, MAX_BYTES).with_context(|| format!("reading {}", file.display()))?;
+    let declared = Declared::parse(&content).with_context(|| format!("{} cannot be used", file.display()))?;
+    for warning in &declared.warnings {
+        tell(format_args!("warning: {warning}"));
+    }
+    for refused in &declared.refused {
+        tell(format_args!("error: {}: {}", refused.client, refused.problem));
+    }
+    say(format_args!("{} clients can be served, at counter {}.", declared.clients.len(), declared.counter))?;
+    anyhow::ensure!(declared.refused.is_empty(), "{} clients cannot be served", declared.refused.len());
+    Ok(())
+}
+
+fn given_secret() -> anyhow::Result<String> {
+    let mut secret = String::new();
+    std::io::stdin().take(SECRET_BYTES).read_to_string(&mut secret).context("reading the secret")?;
+    // A line that somebody typed ends so.
+    let secret = secret.strip_suffix('\n').unwrap_or(&secret);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    anyhow::ensure!(
+        secret.chars().count() >= SECRET_MIN,
+        "the secret has fewer than {SECRET_MIN} characters and can be guessed; --generate prints a new one"
+    );
+    Ok(secret.to_owned())
+}
+
+fn hash(secret: &str) -> String {
+    Sha256::digest(secret).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
