@@ -9,11 +9,13 @@ mod attributes;
 mod error;
 mod file;
 mod material;
+mod oidc;
 mod rotation;
 mod set;
 
 pub use attributes::{AccessAlgorithm, Algorithm, Purpose, State};
 pub use error::KeysError;
 pub use material::Material;
+pub use oidc::{OIDC_ALGORITHMS, OidcKeySet};
 pub use rotation::{Rotation, RotationRules};
 pub use set::{Key, KeySet};

@@ -20,6 +20,8 @@ pub const ACCESS_TOKEN_TTL_MAX: u64 = 86_400;
 pub const SESSION_TTL_MAX: u64 = 31_622_400;
 /// The most keys of a keys file.
 pub const KEYS_MAX: usize = 64;
+/// The most keys of OpenID Connect: enough to rotate three algorithms a day.
+pub const OIDC_KEYS_MAX: usize = 16;
 
 /// Characters that a new user name or e-mail address cannot have: control characters, and those of Unicode 17 that are
 /// ignored where text is drawn (Default_Ignorable_Code_Point), that only format text (the category Cf, without the

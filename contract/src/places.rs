@@ -9,6 +9,8 @@ pub const OPS_PORT: u16 = 8001;
 pub const RUN: &str = "/run/sc-auth";
 /// The file of the signing keys in [`KEYS`].
 pub const KEYS_FILE: &str = "keys.json";
+/// The file of the keys of OpenID Connect, beside the one above.
+pub const OIDC_KEYS_FILE: &str = "oidc-keys.json";
 /// The file of the embedded database in [`DATA`].
 pub const DATABASE_FILE: &str = "sc-auth.db";
 

@@ -1,7 +1,7 @@
 //! Problems of a keys file.
 
 use super::attributes::{Algorithm, Purpose, State};
-use crate::limits::KEYS_MAX;
+use crate::limits::{KEYS_MAX, OIDC_KEYS_MAX};
 
 /// Why a keys file cannot be used. No message contains any part of a key.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,19 @@ pub enum KeysError {
     /// Too many keys.
     #[error("{0} keys, there must be at most {max}", max = KEYS_MAX)]
     TooMany(usize),
+    /// The same, in the file of OpenID Connect.
+    #[error("{0} keys, there must be at most {max}", max = OIDC_KEYS_MAX)]
+    TooManyOidc(usize),
+    /// In the file of OpenID Connect, each algorithm has one current key and at most one next.
+    #[error("{current} current and {next} next keys of {algorithm}, there must be one and at most one")]
+    WrongCountOf {
+        /// The algorithm in question.
+        algorithm: Algorithm,
+        /// The number of current keys.
+        current: usize,
+        /// The number of next keys.
+        next: usize,
+    },
     /// A key that cannot be used for its purpose.
     #[error("key \"{kid}\": {problem}")]
     Unusable {

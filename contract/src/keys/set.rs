@@ -52,7 +52,7 @@ impl Key {
         Ok(Self { kid, purpose, state, since: now, material, members })
     }
 
-    fn read(jwk: Jwk) -> Result<Self, KeysError> {
+    pub(super) fn read(jwk: Jwk) -> Result<Self, KeysError> {
         if jwk.kid.is_empty() || jwk.kid.len() > 64 {
             return Err(unusable(&jwk.kid.chars().take(64).collect::<String>(), "kid must have 1 to 64 characters"));
         }
@@ -114,19 +114,7 @@ impl KeySet {
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn to_json(&self) -> Result<SecretString, KeysError> {
-        let jwk = |key: &Key| {
-            let mut value = serde_json::to_value(&key.members)?;
-            value["kid"] = json!(key.kid);
-            value["purpose"] = json!(key.purpose);
-            value["state"] = json!(key.state);
-            value["since"] = json!(key.since);
-            value["alg"] = json!(key.material.algorithm());
-            Ok::<_, serde_json::Error>(value)
-        };
-        let keys: Result<Vec<_>, _> = self.keys.iter().map(jwk).collect();
-        keys.and_then(|keys| serde_json::to_string_pretty(&json!({"keys": keys})))
-            .map(SecretString::from)
-            .map_err(|_| KeysError::Generation("it cannot be written as JSON"))
+        to_json(&self.keys)
     }
 
     /// All keys, in the order of the file.
@@ -159,6 +147,23 @@ impl KeySet {
         }
         Ok(())
     }
+}
+
+/// The content of a file with these keys.
+pub(super) fn to_json(keys: &[Key]) -> Result<SecretString, KeysError> {
+    let jwk = |key: &Key| {
+        let mut value = serde_json::to_value(&key.members)?;
+        value["kid"] = json!(key.kid);
+        value["purpose"] = json!(key.purpose);
+        value["state"] = json!(key.state);
+        value["since"] = json!(key.since);
+        value["alg"] = json!(key.material.algorithm());
+        Ok::<_, serde_json::Error>(value)
+    };
+    let keys: Result<Vec<_>, _> = keys.iter().map(jwk).collect();
+    keys.and_then(|keys| serde_json::to_string_pretty(&json!({"keys": keys})))
+        .map(SecretString::from)
+        .map_err(|_| KeysError::Generation("it cannot be written as JSON"))
 }
 
 #[cfg(test)]

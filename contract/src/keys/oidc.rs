@@ -1,0 +1,238 @@
+//! The keys of OpenID Connect: a second file beside the keys file, which servers of earlier releases do not read. Clients
+//! choose among algorithms, so each algorithm has a current key and rotates on its own.
+
+use std::collections::BTreeSet;
+
+use rand::CryptoRng;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::attributes::{Algorithm, Purpose, State};
+use super::error::KeysError;
+use super::file::{File, not_a_key_set, unusable};
+use super::rotation::{Rotation, RotationRules};
+use super::set::{Key, to_json};
+use crate::limits::OIDC_KEYS_MAX;
+use crate::time::UnixTime;
+
+/// Every file has a current key of each of these: Discovery demands RS256, and ES256 is the fastest that is widely known.
+pub const OIDC_ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
+
+/// The contents of the file.
+#[derive(Debug)]
+pub struct OidcKeySet {
+    keys: Vec<Key>,
+}
+
+impl OidcKeySet {
+    /// Generates a current key of each algorithm.
+    ///
+    /// # Errors
+    /// If the cryptographic library fails.
+    pub fn generate(now: UnixTime, rng: &mut impl CryptoRng) -> Result<Self, KeysError> {
+        let mut generate = |algorithm| Key::generate(Purpose::Access, State::Current, algorithm, now, rng);
+        Ok(Self { keys: OIDC_ALGORITHMS.into_iter().map(&mut generate).collect::<Result<_, _>>()? })
+    }
+
+    /// Reads a file's content.
+    ///
+    /// # Errors
+    /// [`KeysError`] names the problem.
+    pub fn parse(content: &SecretString) -> Result<Self, KeysError> {
+        let file: File = serde_json::from_str(content.expose_secret()).map_err(|error| not_a_key_set(&error))?;
+        if file.keys.len() > OIDC_KEYS_MAX {
+            return Err(KeysError::TooManyOidc(file.keys.len()));
+        }
+        let set = Self { keys: file.keys.into_iter().map(Key::read).collect::<Result<_, _>>()? };
+        set.check()?;
+        Ok(set)
+    }
+
+    /// The content of the file.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    pub fn to_json(&self) -> Result<SecretString, KeysError> {
+        to_json(&self.keys)
+    }
+
+    /// All keys, in the order of the file.
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// The first key with this algorithm and state.
+    #[must_use]
+    pub fn find(&self, algorithm: Algorithm, state: State) -> Option<&Key> {
+        self.keys.iter().find(|key| (key.material.algorithm(), key.state) == (algorithm, state))
+    }
+
+    fn check(&self) -> Result<(), KeysError> {
+        let mut kids = BTreeSet::new();
+        if let Some(key) = self.keys.iter().find(|key| !kids.insert(&key.kid)) {
+            return Err(KeysError::DoubledKid(key.kid.clone()));
+        }
+        if let Some(key) = self.keys.iter().find(|key| key.purpose != Purpose::Access) {
+            return Err(unusable(&key.kid, "a key of OpenID Connect has purpose access"));
+        }
+        for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+            let count = |state| {
+                self.keys.iter().filter(|key| (key.material.algorithm(), key.state) == (algorithm, state)).count()
+            };
+            let (current, next) = (count(State::Current), count(State::Next));
+            let wanted = if OIDC_ALGORITHMS.contains(&algorithm) { 1..=1 } else { 0..=1 };
+            if !wanted.contains(&current) || next > 1 {
+                return Err(KeysError::WrongCountOf { algorithm, current, next });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next step of an algorithm's rotation: publishes a new key if none is waiting, otherwise signs with the
+    /// waiting key, if it is old enough or `at_once` is set. Deletes keys that have been retired long enough.
+    ///
+    /// # Errors
+    /// If there would be too many keys, the algorithm is symmetric, or the cryptographic library fails.
+    pub fn rotate(
+        &mut self,
+        algorithm: Algorithm,
+        at_once: bool,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Rotation, KeysError> {
+        let rules = RotationRules::of(Purpose::Access);
+        self.keys.retain(|key| key.state != State::Retired || now < key.since + rules.retire_for);
+        if let Some(next) = self.find(algorithm, State::Next) {
+            let (kid, ready_at) = (next.kid.clone(), next.since + rules.publish_for);
+            if now < ready_at && !at_once {
+                return Ok(Rotation::Waiting { kid, ready_at });
+            }
+            let retired = self.promote(algorithm, now);
+            return Ok(Rotation::Promoted { kid, retired });
+        }
+        if algorithm == Algorithm::HS256 {
+            return Err(KeysError::Unsuitable { algorithm, purpose: Purpose::Access });
+        }
+        if self.keys.len() >= OIDC_KEYS_MAX {
+            return Err(KeysError::TooManyOidc(self.keys.len() + 1));
+        }
+        let key = Key::generate(Purpose::Access, State::Next, algorithm, now, rng)?;
+        let kid = key.kid.clone();
+        self.keys.push(key);
+        Ok(Rotation::Published { kid, ready_at: now + rules.publish_for })
+    }
+
+    /// Signs with the next key. Returns the kid of the key that signed until now.
+    fn promote(&mut self, algorithm: Algorithm, now: UnixTime) -> String {
+        let mut retired = String::new();
+        for key in self.keys.iter_mut().filter(|key| key.material.algorithm() == algorithm) {
+            match key.state {
+                State::Current => {
+                    (key.state, key.since) = (State::Retired, now);
+                    retired.clone_from(&key.kid);
+                }
+                State::Next => (key.state, key.since) = (State::Current, now),
+                State::Retired => {}
+            }
+        }
+        retired
+    }
+
+    /// Deletes a key at once: every token that it signed is refused. Another one replaces a current key: its kid is
+    /// returned.
+    ///
+    /// # Errors
+    /// If the key does not exist, or the cryptographic library fails.
+    pub fn revoke(&mut self, kid: &str, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Option<String>, KeysError> {
+        let place =
+            self.keys.iter().position(|key| key.kid == kid).ok_or_else(|| KeysError::Unknown(kid.to_owned()))?;
+        let revoked = self.keys.remove(place);
+        let algorithm = revoked.material.algorithm();
+        if revoked.state != State::Current {
+            return Ok(None);
+        }
+        if self.find(algorithm, State::Next).is_some() {
+            self.promote(algorithm, now);
+        } else {
+            self.keys.push(Key::generate(Purpose::Access, State::Current, algorithm, now, rng)?);
+        }
+        Ok(self.find(algorithm, State::Current).map(|key| key.kid.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::KeySet;
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn set() -> OidcKeySet {
+        OidcKeySet::generate(NOW, &mut rand::rng()).unwrap()
+    }
+
+    fn states(set: &OidcKeySet, algorithm: Algorithm) -> Vec<State> {
+        let of_algorithm = set.keys().iter().filter(|key| key.material.algorithm() == algorithm);
+        of_algorithm.map(|key| key.state).collect()
+    }
+
+    #[test]
+    fn a_written_file_can_be_read_and_is_no_keys_file() {
+        let content = set().to_json().unwrap();
+        let read = OidcKeySet::parse(&content).unwrap();
+        assert_eq!(read.keys().len(), 2);
+        assert!(KeySet::parse(&content).is_err(), "it has no refresh key");
+        let keys = KeySet::generate(Algorithm::ES256, NOW, &mut rand::rng()).unwrap().to_json().unwrap();
+        assert!(OidcKeySet::parse(&keys).unwrap_err().to_string().contains("purpose access"));
+    }
+
+    #[test]
+    fn each_algorithm_rotates_on_its_own() {
+        let (mut set, rng) = (set(), &mut rand::rng());
+        let first = set.find(Algorithm::RS256, State::Current).unwrap().kid.clone();
+        let Ok(Rotation::Published { kid, ready_at }) = set.rotate(Algorithm::RS256, false, NOW, rng) else { panic!() };
+        let waiting = set.rotate(Algorithm::RS256, false, NOW, rng).unwrap();
+        assert_eq!(waiting, Rotation::Waiting { kid: kid.clone(), ready_at });
+        let promoted = set.rotate(Algorithm::RS256, false, ready_at, rng).unwrap();
+        assert_eq!(promoted, Rotation::Promoted { kid, retired: first.clone() });
+        assert_eq!(states(&set, Algorithm::RS256), [State::Retired, State::Current]);
+        assert_eq!(states(&set, Algorithm::ES256), [State::Current]);
+        OidcKeySet::parse(&set.to_json().unwrap()).unwrap();
+        set.rotate(Algorithm::ES256, false, ready_at + 26 * HOUR, rng).unwrap();
+        assert!(set.keys().iter().all(|key| key.kid != first), "it is deleted after a day");
+    }
+
+    #[test]
+    fn the_number_of_keys_is_limited() {
+        let (mut set, rng) = (set(), &mut rand::rng());
+        let result = (0..100).find_map(|_| set.rotate(Algorithm::ES256, true, NOW, rng).err());
+        assert!(matches!(result, Some(KeysError::TooManyOidc(_))));
+        assert_eq!(set.keys().len(), OIDC_KEYS_MAX);
+        assert!(set.rotate(Algorithm::HS256, true, NOW + 26 * HOUR, rng).is_err());
+    }
+
+    #[test]
+    fn a_revoked_key_is_replaced() {
+        let mut set = set();
+        let first = set.find(Algorithm::ES256, State::Current).unwrap().kid.clone();
+        let second = set.revoke(&first, NOW, &mut rand::rng()).unwrap().unwrap();
+        assert_eq!(set.find(Algorithm::ES256, State::Current).unwrap().kid, second);
+        assert!(set.revoke(&first, NOW, &mut rand::rng()).is_err());
+    }
+
+    #[test]
+    fn a_file_needs_one_current_key_of_each_algorithm() {
+        let edited = |edit: fn(&mut Vec<serde_json::Value>)| {
+            let text = set().to_json().unwrap();
+            let mut value: serde_json::Value = serde_json::from_str(text.expose_secret()).unwrap();
+            edit(value["keys"].as_array_mut().unwrap());
+            OidcKeySet::parse(&value.to_string().into()).unwrap_err().to_string()
+        };
+        assert!(edited(|keys| drop(keys.pop())).contains("ES256"));
+        assert!(edited(|keys| keys[0]["state"] = "next".into()).contains("RS256"));
+        assert!(edited(|keys| keys.push(keys[0].clone())).contains("two keys have the kid"));
+    }
+}
