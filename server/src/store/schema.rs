@@ -3,7 +3,9 @@
 //! Tables that the legacy service also has keep its names and types, because it may still use them: new columns are
 //! nullable or have a default.
 
-use sea_query::Iden;
+mod names;
+
+pub(super) use names::{Roles, Sessions, Tokens, Users};
 
 use crate::account::{EMAIL, KEY_MAX, NAME, PASSWORD_HASH_MAX, USERNAME, width};
 
@@ -157,12 +159,69 @@ pub const TABLES: &[Table] = &[
             column("last_used_at", BigInt, Optional),
             column("address", Text(45), Optional),
             column("user_agent", Text(255), Optional),
+            // Of a browser's session: the hash of its cookie, and when the user last gave the password. No refresh token
+            // exists for such a session.
+            column("cookie_hash", Key(64), Optional),
+            column("auth_time", BigInt, Optional),
         ],
         indexes: &[
             unique("uq_sessions_sid", "sid"),
+            unique("uq_sessions_cookie_hash", "cookie_hash"),
             // No index on the end, which each refresh updates: a scan of the table finds expired sessions.
             index("ix_sessions_user_id", "user_id"),
         ],
+    },
+    // What a user allowed an application at one login: it begins with a code, and exists as long as the code or the tokens
+    // that it gave are valid. `client` is the key of the declaration, which may come and go.
+    Table {
+        name: "grants",
+        columns: &[
+            column("id", BigCounter, Required),
+            column("grant_id", Key(36), Required),
+            column("user_id", UserId, Required),
+            // The session in which it began, without which it ends unless it is offline (OpenID Connect Core, 11).
+            column("sid", Key(36), Required),
+            column("client", Key(640), Required),
+            column("scopes", Text(255), Required),
+            // A JSON array.
+            column("audiences", Text(4300), Required),
+            column("is_offline", Flag, Default(0)),
+            column("auth_time", BigInt, Required),
+            column("created_at", BigInt, Required),
+            column("expires_at", BigInt, Required),
+            column("code_hash", Key(64), Required),
+            column("code_used_at", BigInt, Optional),
+            column("code_challenge", Key(64), Optional),
+            column("redirect_uri", Text(1024), Required),
+            column("nonce", Text(512), Optional),
+            // The chain of refresh tokens, as in `sessions`.
+            column("refresh_jti", Key(36), Optional),
+            column("refresh_iat", BigInt, Optional),
+            column("refresh_kid", Key(64), Optional),
+            column("previous_jti", Key(36), Optional),
+            column("rotated_at", BigInt, Optional),
+            column("rotated_network", Text(45), Optional),
+            column("rotated_user_agent", Text(255), Optional),
+        ],
+        indexes: &[
+            unique("uq_grants_grant_id", "grant_id"),
+            unique("uq_grants_code_hash", "code_hash"),
+            index("ix_grants_user_id", "user_id"),
+            index("ix_grants_sid", "sid"),
+            index("ix_grants_expires_at", "expires_at"),
+        ],
+    },
+    // What users allow applications without being asked again.
+    Table {
+        name: "consents",
+        columns: &[
+            column("id", BigCounter, Required),
+            column("user_id", UserId, Required),
+            column("client", Key(640), Required),
+            column("scopes", Text(255), Required),
+            column("given_at", BigInt, Required),
+        ],
+        indexes: &[unique("uq_consents_user_id_client", "user_id, client")],
     },
     // Every pair of issuer and audience that tokens were signed for, until the last of them expires.
     Table {
@@ -291,66 +350,6 @@ pub const OLD_TABLES: &[(&str, &[&str])] = &[
     ("tokens", &["id", "jti", "token_type", "user_uuid", "revoked", "expires"]),
     ("alembic_version", &["version_num"]),
 ];
-
-// Tables and columns by name, where several files use them.
-
-#[derive(Debug, Iden, Clone, Copy)]
-pub(super) enum Users {
-    Table,
-    Id,
-    Uuid,
-    Email,
-    Username,
-    Password,
-    Name,
-    RoleId,
-    CreatedAt,
-    UpdatedAt,
-    UsernameKey,
-    EmailKey,
-    UsernameFold,
-    EmailFold,
-    Disabled,
-    LoginEpoch,
-}
-
-#[derive(Iden, Clone, Copy)]
-pub(super) enum Roles {
-    Table,
-    Id,
-    Name,
-}
-
-/// The legacy service's tokens, only in a database that was taken over.
-#[derive(Iden, Clone, Copy)]
-pub(super) enum Tokens {
-    Table,
-    Jti,
-    TokenType,
-    UserUuid,
-    Revoked,
-}
-
-#[derive(Iden, Clone, Copy)]
-pub(super) enum Sessions {
-    Table,
-    Id,
-    Sid,
-    UserId,
-    RefreshJti,
-    RefreshIat,
-    RefreshKid,
-    CreatedAt,
-    ExpiresAt,
-    EndsAt,
-    PreviousJti,
-    RotatedAt,
-    RotatedNetwork,
-    RotatedUserAgent,
-    LastUsedAt,
-    Address,
-    UserAgent,
-}
 
 #[cfg(test)]
 mod tests {

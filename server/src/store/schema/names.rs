@@ -1,0 +1,61 @@
+//! Tables and columns by name, where several files use them.
+
+use sea_query::Iden;
+
+#[derive(Debug, Iden, Clone, Copy)]
+pub(in crate::store) enum Users {
+    Table,
+    Id,
+    Uuid,
+    Email,
+    Username,
+    Password,
+    Name,
+    RoleId,
+    CreatedAt,
+    UpdatedAt,
+    UsernameKey,
+    EmailKey,
+    UsernameFold,
+    EmailFold,
+    Disabled,
+    LoginEpoch,
+}
+
+#[derive(Iden, Clone, Copy)]
+pub(in crate::store) enum Roles {
+    Table,
+    Id,
+    Name,
+}
+
+/// The legacy service's tokens, only in a database that was taken over.
+#[derive(Iden, Clone, Copy)]
+pub(in crate::store) enum Tokens {
+    Table,
+    Jti,
+    TokenType,
+    UserUuid,
+    Revoked,
+}
+
+#[derive(Iden, Clone, Copy)]
+pub(in crate::store) enum Sessions {
+    Table,
+    Id,
+    Sid,
+    UserId,
+    RefreshJti,
+    RefreshIat,
+    RefreshKid,
+    CreatedAt,
+    ExpiresAt,
+    EndsAt,
+    PreviousJti,
+    RotatedAt,
+    RotatedNetwork,
+    RotatedUserAgent,
+    LastUsedAt,
+    Address,
+    UserAgent,
+}
