@@ -13,6 +13,7 @@ pub mod parties;
 pub mod password;
 pub mod proxies;
 pub mod registration;
+pub mod request_seal;
 pub mod seal;
 pub mod session;
 pub mod throttle;

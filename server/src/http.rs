@@ -15,6 +15,7 @@ pub mod gate;
 mod head;
 pub mod layers;
 pub mod listener;
+mod oidc;
 pub mod openapi;
 pub mod ops;
 pub mod proxy_warnings;
@@ -55,10 +56,14 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
     };
     // `verify` and the fallback are outside of CORS, which answers every OPTIONS with 200: a proxy that asks `verify`,
     // or a misspelled path, would let everybody pass.
-    router
-        .merge(bounded(verify_routes().split_for_parts().0))
+    let router = router.merge(bounded(verify_routes().split_for_parts().0));
+    let has_openid = app.openid.is_some();
+    let router = if has_openid { router.merge(bounded(oidc::router())) } else { router };
+    let router = router
         .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
-        .layer(from_fn(head::refuse_ambiguous))
+        .layer(from_fn(head::refuse_ambiguous));
+    let router = if has_openid { router.layer(from_fn(oidc::shape::reshape)) } else { router };
+    router
         .layer(from_fn_with_state(app.clone(), refusals::trace))
         .layer(from_fn_with_state(app.metrics.clone(), layers::observe))
         .layer(from_fn_with_state(draining, layers::close_while_draining))

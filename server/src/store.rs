@@ -4,11 +4,15 @@
 //! and constant, so that each is prepared once per connection.
 
 mod audit;
+mod browser_sessions;
 mod connect;
+mod consents;
 mod counter_keys;
 mod error;
 mod failures;
 mod former_keys;
+mod grant_ends;
+mod grants;
 mod guard;
 mod health;
 mod heartbeats;
@@ -49,9 +53,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, MySql, Postgres, Sqlite};
 
 pub use audit::{AuditEvent, AuditFilter, NewEvent, Tier};
+pub use browser_sessions::{BrowserSession, Renewal};
 pub use counter_keys::SealedKey;
 pub use error::StoreError;
 pub use failures::Failures;
+pub use grants::{Chain, Grant, GrantRotation, NewGrant};
 pub use guard::{Actor, Guard, Proof};
 pub use health::Health;
 pub use identity::{Contents, Identity, NewIdentity};

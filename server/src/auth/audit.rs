@@ -43,6 +43,10 @@ named! {
         /// Within the time in which a client may repeat a refresh whose answer it lost.
         RefreshRepeated => "refresh_repeated",
         RefreshReplayed => "refresh_replayed",
+        /// A user allows an application to know who they are.
+        ConsentGiven => "consent_given",
+        /// A code that an application had exchanged was used again: what it had got ends.
+        CodeReplayed => "code_replayed",
         SessionEnded => "session_ended",
         OtherSessionsEnded => "other_sessions_ended",
         AccountChanged => "account_changed",
@@ -74,6 +78,8 @@ impl Event {
             | Self::Logout
             | Self::RefreshRepeated
             | Self::RefreshReplayed
+            | Self::ConsentGiven
+            | Self::CodeReplayed
             | Self::SessionEnded
             | Self::OtherSessionsEnded
             | Self::AccountChanged

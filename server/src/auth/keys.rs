@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use remembered::Remembered;
 
+use super::request_seal::RequestSeal;
 use super::seal::Seal;
 use super::verified::Verified;
 use crate::files::{MAX_BYTES, beside_requests, create_private, others_can_read, read_regular};
@@ -37,7 +38,7 @@ pub struct Key {
 }
 
 impl Key {
-    fn new(key: &sc_auth_contract::keys::Key) -> anyhow::Result<Self> {
+    pub(in crate::auth) fn new(key: &sc_auth_contract::keys::Key) -> anyhow::Result<Self> {
         let (algorithm, encoding, decoding) = match &key.material {
             Material::EdDSA { pkcs8, x } => {
                 (Algorithm::EdDSA, EncodingKey::from_ed_der(pkcs8), DecodingKey::from_ed_components(x)?)
@@ -67,6 +68,8 @@ pub struct Keys {
     pub published: String,
     pub etag: String,
     seals: Vec<Seal>,
+    /// That of the current refresh key first.
+    request_seals: Vec<RequestSeal>,
     pub verified: Verified,
     /// The keys of this database, also those that are no longer in use.
     pub remembered: Arc<Remembered>,
@@ -82,14 +85,16 @@ impl Keys {
         let (access, refresh) = (current(Purpose::Access)?, current(Purpose::Refresh)?);
         let public: Vec<_> = set.keys().iter().filter_map(sc_auth_contract::keys::Key::to_public_jwk).collect();
         let published = serde_json::json!({"keys": public}).to_string();
-        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&published)));
+        let etag = etag(&published);
+        let request_seals = request_seals(set)?;
         let symmetric = set.keys().iter().filter_map(|key| match &key.material {
             Material::HS256(secret) => Some(Seal::new(&key.kid, secret)),
             _ => None,
         });
         let seals = symmetric.collect::<anyhow::Result<_>>()?;
         remembered.extend(keys.iter().map(|key| key.kid.clone()));
-        Ok(Self { all: keys, access, refresh, published, etag, seals, verified: Verified::default(), remembered })
+        let verified = Verified::default();
+        Ok(Self { all: keys, access, refresh, published, etag, seals, request_seals, verified, remembered })
     }
 
     /// The key that signs access tokens now.
@@ -123,10 +128,30 @@ impl Keys {
         self.all.iter().map(status).collect()
     }
 
+    /// Seals the content of a form, which only the same browser can send back.
+    pub fn seal_request(&self, text: &str, bound_to: &str, rng: &mut impl CryptoRng) -> anyhow::Result<String> {
+        self.request_seals.first().context("no current refresh key")?.seal(text, bound_to, rng)
+    }
+
+    /// Opens it, also under a key that no longer signs.
+    pub fn open_request(&self, sealed: &str, bound_to: &str) -> Option<String> {
+        self.request_seals.iter().find_map(|seal| seal.open(sealed, bound_to))
+    }
+
     /// One for each refresh key.
     pub fn seals(&self) -> &[Seal] {
         &self.seals
     }
+}
+
+fn request_seals(set: &KeySet) -> anyhow::Result<Vec<RequestSeal>> {
+    let mut keys: Vec<_> = set.keys().iter().filter(|key| key.purpose == Purpose::Refresh).collect();
+    keys.sort_by_key(|key| key.state != State::Current);
+    let seals = keys.into_iter().filter_map(|key| match &key.material {
+        Material::HS256(secret) => Some(RequestSeal::new(&key.kid, secret)),
+        _ => None,
+    });
+    seals.collect()
 }
 
 /// The keys of a file, read again when it changes.
@@ -138,8 +163,8 @@ pub struct KeyRing {
 }
 
 /// The content of the file.
-struct Content {
-    text: SecretString,
+pub(in crate::auth) struct Content {
+    pub text: SecretString,
     /// Whether all users of the machine can read it.
     is_open: bool,
 }
@@ -223,12 +248,17 @@ pub fn check(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn open(path: &Path) -> std::io::Result<Content> {
+/// The ETag of published keys (RFC 9110, 8.8.3).
+pub(in crate::auth) fn etag(published: &str) -> String {
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(published)))
+}
+
+pub(in crate::auth) fn open(path: &Path) -> std::io::Result<Content> {
     let (text, metadata) = read_regular(path, MAX_BYTES)?;
     Ok(Content { text: text.into(), is_open: others_can_read(path, &metadata) })
 }
 
-fn warn_if_open(path: &Path, content: &Content) {
+pub(in crate::auth) fn warn_if_open(path: &Path, content: &Content) {
     if content.is_open {
         tracing::warn!(
             path = %path.display(),

@@ -1,5 +1,6 @@
 //! Sessions: login, refresh and logout.
 
+mod browser;
 mod confirm;
 mod create;
 mod login;
@@ -15,9 +16,10 @@ use sc_auth_contract::settings::RefreshTokens;
 use sc_auth_contract::time::UnixTime;
 use uuid::Uuid;
 
+pub use browser::{Browser, BrowserLogin, Cookie};
 pub use login::LoginIds;
 pub use recognised::Recognised;
-pub use repeats::RepeatedRefreshes;
+pub use repeats::{RepeatedRefresh, RepeatedRefreshes, Rotated, network, user_agent};
 
 use super::audit::{self, AuditOutcome, Entry, Event, EventLimiter};
 use super::claims::{Claims, Kind, TokenError};

@@ -213,16 +213,21 @@ pub async fn login(
     let limited = if recognised.is_some() { Limited::Recognised } else { Limited::Login };
     app.settings.check_rate(limited, &client)?;
     let ids = LoginIds::random(&mut rand::rng());
-    let result = app.sessions.login(&username, password.into(), recognised, ids, &client, app.now()).await;
-    app.metrics.count_login(match &result {
+    let result = app.sessions.login(&username, password.into(), recognised, &ids, &client, app.now()).await;
+    count_login(&app, &result);
+    let pair = result?;
+    Ok(Data(Tokens { access_token: pair.access_token, refresh_token: pair.refresh_token }))
+}
+
+/// Counts a login by its result.
+pub fn count_login<T>(app: &App, result: &Result<T, SessionError>) {
+    app.metrics.count_login(match result {
         Ok(_) => Outcome::Accepted,
         Err(SessionError::BadCredentials) => Outcome::Refused,
         Err(SessionError::Disabled) => Outcome::Disabled,
         Err(SessionError::TooMany(_) | SessionError::TooManySessions { .. }) => Outcome::Delayed,
         Err(_) => Outcome::Failed,
     });
-    let pair = result?;
-    Ok(Data(Tokens { access_token: pair.access_token, refresh_token: pair.refresh_token }))
 }
 
 /// Returns the user of the token.

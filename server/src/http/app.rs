@@ -14,6 +14,7 @@ use super::user_limit::UserLimit;
 use super::warnings::Warnings;
 use crate::account::Rule;
 use crate::auth::client::Client;
+use crate::auth::oidc::OpenId;
 use crate::auth::password::policy::Policy;
 use crate::auth::proxies::TrustedProxies;
 use crate::auth::registration::Registration;
@@ -28,6 +29,8 @@ pub struct App {
     pub metrics: Metrics,
     pub clock: Clock,
     pub settings: Arc<Settings>,
+    /// `None` without declared clients, or with an issuer that cannot be used.
+    pub openid: Option<Arc<OpenId>>,
 }
 
 impl App {

@@ -72,6 +72,22 @@ async fn read(body: Body, limit: Limit) -> Result<Vec<u8>, ApiError> {
     Ok(bytes)
 }
 
+/// Reads a form (`application/x-www-form-urlencoded`).
+///
+/// # Errors
+/// If it is something else, too large or late.
+pub async fn form(request: Request, limit: Limit) -> Result<Vec<u8>, ApiError> {
+    if essence(request.headers()).as_deref() != Some("application/x-www-form-urlencoded") {
+        let text = "send application/x-www-form-urlencoded";
+        return Err(ApiError::Unread(StatusCode::BAD_REQUEST, text.to_owned()));
+    }
+    refuse_encoded(request.headers())?;
+    match tokio::time::timeout(TIME, read(request.into_body(), limit)).await {
+        Ok(bytes) => bytes,
+        Err(_) => Err(ApiError::Unread(StatusCode::REQUEST_TIMEOUT, late())),
+    }
+}
+
 pub fn too_large(Limit(limit): Limit) -> String {
     format!("the body is larger than {limit} bytes")
 }
@@ -101,9 +117,15 @@ fn refuse_encoded(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    essence(headers).is_some_and(|essence| {
+        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    })
+}
+
+/// The type of the body, without parameters.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
 /// JSON is UTF-8 (RFC 8259, 8.1). Clients that name another superset of ASCII, such as Latin-1, mostly send ASCII.

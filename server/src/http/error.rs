@@ -27,6 +27,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 pub struct BackPressure;
 
+/// Marks an answer in the envelope.
+#[derive(Debug, Clone, Copy)]
+pub struct Enveloped;
+
 /// Marks an answer that refuses a token, whatever its status.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenRefused;
@@ -213,5 +217,5 @@ fn fail(status: StatusCode, error: impl Serialize) -> Response {
 }
 
 fn fail_with(status: StatusCode, data: Value) -> Response {
-    (status, Json(Envelope { status: "fail", code: status.as_u16(), data })).into_response()
+    (status, Extension(Enveloped), Json(Envelope { status: "fail", code: status.as_u16(), data })).into_response()
 }

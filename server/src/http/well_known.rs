@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::openapi::answers::JwkSet;
 
 /// A key is published 15 minutes before it signs: verifiers that fetch the keys every five minutes have it in time.
-const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+pub const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 #[derive(Serialize, ToSchema)]
 pub struct Version {
@@ -44,16 +44,21 @@ pub async fn version() -> Data<Version> {
 )]
 pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
     let keys = app.sessions.keys.get();
-    let etag = HeaderValue::from_str(&keys.etag).unwrap_or(HeaderValue::from_static("\"\""));
+    keys_answer(&headers, &keys.etag, &keys.published)
+}
+
+/// The keys, unless the client has them.
+pub fn keys_answer(headers: &HeaderMap, tag: &str, published: &str) -> Response {
+    let etag = HeaderValue::from_str(tag).unwrap_or(HeaderValue::from_static("\"\""));
     let is_known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == keys.etag)
+        value.split(',').any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == tag)
     });
     let common = [(header::ETAG, etag), (header::CACHE_CONTROL, CACHE)];
     if is_known {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (common, content_type, keys.published.clone()).into_response()
+    (common, content_type, published.to_owned()).into_response()
 }
 
 /// What verifiers need to know about this issuer (RFC 8414). It has no OAuth flows: clients log in with

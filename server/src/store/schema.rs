@@ -5,7 +5,7 @@
 
 mod names;
 
-pub(super) use names::{Roles, Sessions, Tokens, Users};
+pub(super) use names::{Grants, Roles, Sessions, Tokens, Users};
 
 use crate::account::{EMAIL, KEY_MAX, NAME, PASSWORD_HASH_MAX, USERNAME, width};
 

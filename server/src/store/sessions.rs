@@ -7,6 +7,7 @@ use sc_auth_contract::time::UnixTime;
 use sea_query::{DeleteStatement, Expr, ExprTrait as _, InsertStatement, Order, Query};
 use sqlx::FromRow;
 
+use super::grant_ends;
 use super::guard::{self, Actor, Proof};
 use super::old_tokens::{Revoked, revoke, revoke_old_tokens};
 use super::schema::{Sessions, Users};
@@ -28,6 +29,8 @@ pub struct NewSession {
     pub ends_at: UnixTime,
     pub address: Option<String>,
     pub user_agent: Option<String>,
+    /// The hash of the cookie of a browser's session.
+    pub cookie_hash: Option<String>,
 }
 
 /// What a session begins with. It must still be valid when the session is created.
@@ -237,6 +240,7 @@ impl Store {
                     revoke(tx, revoked, &uuid).await?;
                 }
                 if let Some(sid) = sid {
+                    // What applications got in it ends too, except what is offline.
                     tx.execute(&deletion(id, &sid)).await?;
                 }
                 tx.add_audit_event(&event).await
@@ -262,6 +266,7 @@ impl Store {
                     tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
                 }
                 let is_ended = tx.execute(&deletion(user.id, &sid)).await? > 0;
+                grant_ends::of_session(tx, user.id, &sid).await?;
                 if is_ended || is_old {
                     tx.add_audit_event(&event).await?;
                 }
@@ -331,7 +336,7 @@ fn deletion(user_id: i32, sid: &str) -> DeleteStatement {
 }
 
 fn insertion(session: NewSession) -> InsertStatement {
-    let row: [(Sessions, Expr); 11] = [
+    let row: [(Sessions, Expr); 13] = [
         (Sessions::Sid, session.sid.into()),
         (Sessions::UserId, session.user_id.into()),
         (Sessions::RefreshJti, session.refresh_jti.into()),
@@ -343,6 +348,8 @@ fn insertion(session: NewSession) -> InsertStatement {
         (Sessions::LastUsedAt, session.created_at.seconds().into()),
         (Sessions::Address, session.address.into()),
         (Sessions::UserAgent, session.user_agent.into()),
+        (Sessions::AuthTime, session.cookie_hash.as_ref().map(|_| session.created_at.seconds()).into()),
+        (Sessions::CookieHash, session.cookie_hash.into()),
     ];
     Query::insert()
         .into_table(Sessions::Table)

@@ -217,6 +217,19 @@ impl Store {
         Ok(self.credentials(username).await?.map(|found| found.user))
     }
 
+    /// The name of the user with an e-mail address.
+    pub async fn username_of_address(&self, address: &str) -> Result<Option<String>, StoreError> {
+        let column = Expr::col((Users::Table, Users::EmailKey));
+        let by_address = column.clone().is_null().and(Expr::col((Users::Table, Users::Email)).eq(address));
+        let select = select_users()
+            .and_where(column.eq(key(Field::Email, address)).or(by_address))
+            .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null())
+            .limit(1)
+            .to_owned();
+        let found = self.fetch_all::<User>(&select).await.or_else(StoreError::found_nothing)?;
+        Ok(found.into_iter().next().and_then(|user| user.username))
+    }
+
     pub async fn user_by_uuid(&self, uuid: &str) -> Result<Option<User>, StoreError> {
         if !may_be_uuid(uuid) {
             return Ok(None);

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "expectations are written where they are used")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end at the first surprise")]
 
+mod browser;
 mod cgroup;
 mod database;
 mod harness;
@@ -36,6 +37,9 @@ mod mysql;
 mod names;
 mod nulls;
 mod offers;
+mod oidc_errors;
+mod oidc_login;
+mod oidc_tokens;
 mod openapi;
 mod operation;
 mod others;

@@ -1,5 +1,7 @@
 //! Logs in: exchanges a password for a session.
 
+use std::future::Future;
+
 use argon2::password_hash::phc::Salt;
 use rand::CryptoRng;
 use sc_auth_contract::time::UnixTime;
@@ -9,7 +11,6 @@ use super::{
     AuditOutcome, COMPARISONS, Client, Compared, Entry, Event, Form, NewRefresh, NewSession, Recognised, SessionError,
     Sessions, Standing, random_uuid, token,
 };
-use crate::auth::keys::Keys;
 use crate::auth::throttle::{Attempt, Slot, Throttle};
 use crate::store::{Begin, Credentials, StoreError, User};
 
@@ -37,19 +38,36 @@ impl LoginIds {
     }
 }
 
+/// What a login begins.
+pub trait Begins: Sync {
+    type Begun: Send;
+
+    /// The id of the new session.
+    fn sid(&self) -> &str;
+
+    /// Returns `None` if the user's password is no longer the one that was compared.
+    fn begin(
+        &self,
+        sessions: &Sessions,
+        user: &User,
+        compared_hash: &str,
+        client: &Client,
+        now: UnixTime,
+    ) -> impl Future<Output = Result<Option<Self::Begun>, SessionError>> + Send;
+}
+
 impl Sessions {
     /// Begins a session if the password is right.
-    pub async fn login(
+    pub async fn login<B: Begins>(
         &self,
         username: &str,
         password: SecretString,
         recognised: Option<Recognised>,
-        ids: LoginIds,
+        begins: &B,
         client: &Client,
         now: UnixTime,
-    ) -> Result<TokenPair, SessionError> {
+    ) -> Result<B::Begun, SessionError> {
         self.hasher.check_room()?;
-        let keys = self.keys.get();
         let credentials = self.store.credentials(username).await?;
         if let Some(found) = &credentials {
             client.caller.claims(&found.user);
@@ -71,20 +89,20 @@ impl Sessions {
             self.note(client, Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("disabled"), now).await?;
             return Err(SessionError::Disabled);
         }
-        let begun = self.begin_with(&keys, user, stored, &password, &ids, client, now).await;
+        let begun = self.begin_with(begins, user, stored, &password, client, now).await;
         if let Err(SessionError::TooManySessions { .. }) = begun {
             let entry = Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("too many sessions");
             self.note(client, entry, now).await?;
         }
-        let (pair, compared_hash) = begun?;
+        let (begun, compared_hash) = begun?;
         if let Err(error) = throttle.succeed(slot.as_ref(), user.id, now).await {
             // The user may have been deleted meanwhile. The session has begun in any case.
             tracing::warn!(error = crate::logging::chain(&error), "could not record the network of a login");
         }
         if compared.verdict.may_replace && self.form == Form::Argon2id && compared_hash == *stored {
-            self.replace_hash(user.id, stored, password, &ids.sid, now).await;
+            self.replace_hash(user.id, stored, password, begins.sid(), now).await;
         }
-        Ok(pair)
+        Ok(begun)
     }
 
     async fn throttle(
@@ -137,21 +155,19 @@ impl Sessions {
 
     /// Begins a session with a password that was compared with `stored`. If another login has replaced an imported hash
     /// meanwhile, it compares the password again. Returns the hash that matched last.
-    #[expect(clippy::too_many_arguments, reason = "they are the parts of a login")]
-    async fn begin_with(
+    async fn begin_with<B: Begins>(
         &self,
-        keys: &Keys,
+        begins: &B,
         user: &User,
         stored: &str,
         password: &SecretString,
-        ids: &LoginIds,
         client: &Client,
         now: UnixTime,
-    ) -> Result<(TokenPair, String), SessionError> {
+    ) -> Result<(B::Begun, String), SessionError> {
         let (mut hash, mut comparisons) = (stored.to_owned(), 1);
         loop {
-            if let Some(pair) = self.begin(keys, user, &hash, ids, client, now).await? {
-                return Ok((pair, hash));
+            if let Some(begun) = begins.begin(self, user, &hash, client, now).await? {
+                return Ok((begun, hash));
             }
             let present = self.store.password_hash(user.id).await?.filter(|present| *present != hash);
             let Some(present) = present.filter(|_| comparisons < COMPARISONS) else { break };
@@ -176,39 +192,49 @@ impl Sessions {
             tracing::warn!(%error, "could not replace an imported password hash; the next login tries again");
         }
     }
+}
+
+impl Begins for LoginIds {
+    type Begun = TokenPair;
+
+    fn sid(&self) -> &str {
+        &self.sid
+    }
 
     async fn begin(
         &self,
-        keys: &Keys,
+        sessions: &Sessions,
         user: &User,
-        password_hash: &str,
-        ids: &LoginIds,
+        compared_hash: &str,
         client: &Client,
         now: UnixTime,
     ) -> Result<Option<TokenPair>, SessionError> {
-        let ends_at = now + self.lifetimes.session;
-        let expires_at = (now + self.lifetimes.refresh).min(ends_at);
-        let new = NewRefresh { user, sid: &ids.sid, jti: &ids.refresh_jti, iat: now, exp: expires_at };
-        let parties = self.parties.for_refresh(&self.store, expires_at).await?;
+        let keys = sessions.keys.get();
+        let ends_at = now + sessions.lifetimes.session;
+        let expires_at = (now + sessions.lifetimes.refresh).min(ends_at);
+        let new = NewRefresh { user, sid: &self.sid, jti: &self.refresh_jti, iat: now, exp: expires_at };
+        let parties = sessions.parties.for_refresh(&sessions.store, expires_at).await?;
         let refresh_token = token::sign_refresh(keys.refresh(), parties, new).map_err(SessionError::Signing)?;
-        let access_token = self.sign_access(keys, user, &ids.sid, &ids.access_jti, true, now, expires_at).await?;
+        let access_token =
+            sessions.sign_access(&keys, user, &self.sid, &self.access_jti, true, now, expires_at).await?;
         let session = NewSession {
-            sid: ids.sid.clone(),
+            sid: self.sid.clone(),
             user_id: user.id,
-            begin: Begin::Password { compared_hash: password_hash.to_owned() },
-            refresh_jti: ids.refresh_jti.clone(),
+            begin: Begin::Password { compared_hash: compared_hash.to_owned() },
+            refresh_jti: self.refresh_jti.clone(),
             refresh_kid: keys.refresh().kid.clone(),
             created_at: now,
             expires_at,
             ends_at,
             address: client.address_text(),
             user_agent: client.user_agent.clone(),
+            cookie_hash: None,
         };
-        let event = self.event(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now);
-        if !self.create(session, user, Some(&event), client, now).await? {
+        let event = sessions.event(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now);
+        if !sessions.create(session, user, Some(&event), client, now).await? {
             return Ok(None);
         }
-        self.done(&event);
+        sessions.done(&event);
         Ok(Some(TokenPair { access_token, refresh_token }))
     }
 }

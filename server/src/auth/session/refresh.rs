@@ -194,6 +194,7 @@ impl Sessions {
                 ends_at: claims.exp,
                 address: client.address_text(),
                 user_agent: client.user_agent.clone(),
+                cookie_hash: None,
             };
             match self.create(new, &user, None, client, now).await {
                 // Another request with the same token was faster.

@@ -27,12 +27,33 @@ pub enum RepeatedRefresh {
     TooLate,
 }
 
+/// The last exchange of a chain of refresh tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct Rotated<'a> {
+    pub previous_jti: Option<&'a str>,
+    pub at: Option<UnixTime>,
+    pub network: Option<&'a str>,
+    pub user_agent: Option<&'a str>,
+}
+
+impl<'a> From<&'a Session> for Rotated<'a> {
+    fn from(session: &'a Session) -> Self {
+        Self {
+            previous_jti: session.previous_jti.as_deref(),
+            at: session.rotated_at,
+            network: session.rotated_network.as_deref(),
+            user_agent: session.rotated_user_agent.as_deref(),
+        }
+    }
+}
+
 impl RepeatedRefresh {
-    pub fn of(session: &Session, jti: &str, client: &Client, now: UnixTime) -> Self {
-        let rotated_at = session.rotated_at.filter(|_| session.previous_jti.as_deref() == Some(jti));
+    pub fn of<'a>(rotated: impl Into<Rotated<'a>>, jti: &str, client: &Client, now: UnixTime) -> Self {
+        let rotated = rotated.into();
+        let rotated_at = rotated.at.filter(|_| rotated.previous_jti == Some(jti));
         match rotated_at {
             Some(rotated_at) if now <= rotated_at + GRACE_OF_ANY_CLIENT => Self::Allowed,
-            Some(rotated_at) if now <= rotated_at + GRACE && is_same_client(session, client) => Self::Allowed,
+            Some(rotated_at) if now <= rotated_at + GRACE && is_same_client(&rotated, client) => Self::Allowed,
             Some(rotated_at) if now <= rotated_at + GRACE => Self::OtherClient,
             _ => Self::TooLate,
         }
@@ -40,9 +61,9 @@ impl RepeatedRefresh {
 }
 
 /// A server of release 0.2 records no user agent, and lets every client repeat the request.
-fn is_same_client(session: &Session, client: &Client) -> bool {
-    session.rotated_user_agent.as_deref().is_none_or(|agent| agent == user_agent(client))
-        || network(client).is_some_and(|network| session.rotated_network == Some(network))
+fn is_same_client(rotated: &Rotated<'_>, client: &Client) -> bool {
+    rotated.user_agent.is_none_or(|agent| agent == user_agent(client))
+        || network(client).is_some_and(|network| rotated.network == Some(network.as_str()))
 }
 
 /// Clients without a user agent have the same, empty one.

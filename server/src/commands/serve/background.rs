@@ -12,6 +12,7 @@ use super::{credentials, deployment, imported};
 use crate::auth::audit;
 use crate::auth::declared::DeclaredFile;
 use crate::auth::keys::{KeyRing, Keys, Reload};
+use crate::auth::oidc::keys::OidcKeyRing;
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::clock::Clock;
@@ -47,6 +48,9 @@ pub fn start(begun: Begun, args: &ServeArgs, start: &Start<'_>, report: &Report,
     if let Some(declared) = &start.declared {
         spawn(stop, watch_declared(Arc::clone(declared)));
     }
+    if let Some(openid) = &start.openid {
+        spawn(stop, watch_oidc_keys(Arc::clone(&openid.keys)));
+    }
     spawn(stop, deployment::beat(Arc::clone(sessions), Arc::clone(file), clock));
     spawn(stop, deployment::watch_keys(Arc::clone(sessions), report.clone(), clock));
 }
@@ -65,6 +69,13 @@ async fn watch_declared(file: Arc<DeclaredFile>) {
     loop {
         tokio::time::sleep(DECLARED).await;
         file.reload().await;
+    }
+}
+
+async fn watch_oidc_keys(keys: Arc<OidcKeyRing>) {
+    loop {
+        tokio::time::sleep(FILES).await;
+        keys.reload().await;
     }
 }
 
@@ -174,6 +185,7 @@ async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, kept: Audit)
     let more = done("delete audit events", store.prune_audit_events(kept.most).await);
     let failures = done("delete old login failures", store.sweep_failures(now - throttle::FORGET_AFTER).await);
     done("delete unused networks", store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await);
+    done("delete expired grants", store.sweep_grants(now).await);
     done("delete expired issuers and audiences", store.sweep_parties(now).await);
     done("delete former keys", store.sweep_former_keys(now).await);
     done("delete old heartbeats", store.sweep_heartbeats(now - HEARTBEATS).await);

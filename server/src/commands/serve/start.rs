@@ -10,6 +10,8 @@ use crate::auth::audit::EventLimiter;
 use crate::auth::declared::DeclaredFile;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys::KeyRing;
+use crate::auth::oidc::keys::OidcKeyRing;
+use crate::auth::oidc::{OpenId, issuer};
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::parties::KnownParties;
 use crate::auth::password::policy::Policy;
@@ -41,6 +43,7 @@ pub struct Start<'a> {
     pub keys: Arc<KeyRing>,
     pub deployment: Arc<DeploymentFile>,
     pub declared: Option<Arc<DeclaredFile>>,
+    pub openid: Option<Arc<OpenId>>,
     policy: Policy,
     old_tokens: Option<OldTokens>,
 }
@@ -60,6 +63,12 @@ impl<'a> Start<'a> {
             Some(path) => Some(Arc::new(beside_requests(move || DeclaredFile::load(&path)).await?)),
             None => None,
         };
+        let openid = match &declared {
+            Some(declared) if issuer::is_usable(&args.tokens.issuer) => {
+                Some(Arc::new(openid(args, Arc::clone(declared)).await?))
+            }
+            _ => None,
+        };
         Ok(Self {
             args,
             metrics,
@@ -68,6 +77,7 @@ impl<'a> Start<'a> {
             deployment: Arc::new(args.deployment.load()?),
             keys: Arc::new(keys),
             declared,
+            openid,
         })
     }
 
@@ -137,7 +147,8 @@ impl<'a> Start<'a> {
         };
         let count = imported::count_at_start(&sessions, stop).await;
         let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
-        let app = App { sessions, metrics: self.metrics.clone(), clock: clock::system, settings };
+        let openid = self.openid.clone();
+        let app = App { sessions, metrics: self.metrics.clone(), clock: clock::system, settings, openid };
         Ok(Begun { app, count })
     }
 
@@ -148,4 +159,11 @@ impl<'a> Start<'a> {
             (None, None) => Ok(()),
         }
     }
+}
+
+async fn openid(args: &ServeArgs, declared: Arc<DeclaredFile>) -> anyhow::Result<OpenId> {
+    let keys_file = args.deployment.keys.keys_file.clone();
+    let load = move || OidcKeyRing::load(&keys_file, clock::system(), &mut rand::rng());
+    let keys = Arc::new(beside_requests(load).await?);
+    Ok(OpenId { issuer: args.tokens.issuer.clone(), declared, keys })
 }

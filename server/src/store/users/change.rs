@@ -3,6 +3,7 @@
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
 
+use super::super::grant_ends;
 use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
 use super::super::schema::{Roles, Sessions, Tokens, Users};
@@ -140,6 +141,7 @@ pub(in crate::store) async fn end_sessions(
         delete.and_where(Expr::col(Sessions::Sid).ne(sid));
     }
     let count = tx.execute(&delete).await?;
+    grant_ends::of_user(tx, user.id, keep).await?;
     if let (true, Some(uuid)) = (has_old_tables, &user.uuid) {
         tx.execute(&revoke_old_tokens(uuid)).await?;
     }

@@ -1,0 +1,309 @@
+//! The token endpoint's exchanges: a code, or a refresh token, for tokens. Userinfo uses what they gave.
+
+use std::time::Duration;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm};
+use sc_auth_contract::keys::Algorithm;
+use sc_auth_contract::time::UnixTime;
+
+use super::grant::{GrantError, digest};
+use super::request::{self, problem};
+use super::tokens::{self, AccessClaims, IdClaims, RefreshClaims};
+use super::{OpenId, Present, USERINFO};
+use crate::auth::audit::{AuditOutcome, Entry, Event};
+use crate::auth::claims::Audience;
+use crate::auth::client::Client;
+use crate::auth::session::{RepeatedRefresh, Rotated, Sessions, network, random_uuid, user_agent};
+use crate::store::{Chain, Grant, GrantRotation};
+
+/// The tokens of one exchange.
+#[derive(Debug)]
+pub struct Issued {
+    pub access_token: String,
+    pub expires_in: u64,
+    pub scope: String,
+    pub id_token: String,
+    pub refresh_token: Option<String>,
+}
+
+/// One request of an authenticated client.
+pub struct Exchange<'a> {
+    pub openid: &'a OpenId,
+    pub sessions: &'a Sessions,
+    pub present: &'a Present,
+    pub declared: &'a DeclaredClient,
+    pub client: &'a Client,
+    pub now: UnixTime,
+}
+
+/// A refresh token as its grant describes it.
+struct Successor<'a> {
+    jti: &'a str,
+    iat: UnixTime,
+    exp: UnixTime,
+    kid: &'a str,
+}
+
+fn refused(description: &'static str) -> GrantError {
+    GrantError::Refused(problem("invalid_grant", description))
+}
+
+/// The same answer, whatever is wrong with a code.
+const BAD_CODE: &str = "the code is invalid, expired or used";
+const BAD_TOKEN: &str = "the refresh token is invalid, expired or revoked";
+
+impl Exchange<'_> {
+    /// Exchanges a code (RFC 6749, 4.1.3). It can be used once: a second use ends what the first one gave.
+    pub async fn code(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        verifier: Option<&str>,
+        resources: &[String],
+    ) -> Result<Issued, GrantError> {
+        let store = &self.sessions.store;
+        let grant = store.grant_of_code(&digest(code)).await?.filter(|grant| grant.client == self.declared.key());
+        let grant = grant.ok_or(refused(BAD_CODE))?;
+        if grant.code_used_at.is_some() {
+            return Err(self.end_replayed(&grant, Event::CodeReplayed).await);
+        }
+        if !grant.is_live(self.now) {
+            return Err(refused(BAD_CODE));
+        }
+        if grant.redirect_uri != redirect_uri {
+            return Err(refused("redirect_uri is not that of the authorization request"));
+        }
+        check_verifier(grant.code_challenge.as_deref(), verifier)?;
+        let audiences = self.narrowed_audiences(&grant, resources)?;
+        let access_ends = self.now + self.access_ttl();
+        let api_keys = self.sessions.keys.get();
+        let chain = grant
+            .is_offline
+            .then(|| Chain { jti: random_uuid(&mut rand::rng()).to_string(), kid: api_keys.refresh().kid.clone() });
+        let refresh_ends = self.next_end(&grant);
+        let ends = if chain.is_some() { refresh_ends.max(access_ends) } else { access_ends };
+        if !store.use_code(&grant, chain.as_ref(), self.now, ends).await? {
+            // Another request was faster.
+            return Err(self.end_replayed(&grant, Event::CodeReplayed).await);
+        }
+        let successor =
+            chain.as_ref().map(|chain| Successor { jti: &chain.jti, iat: self.now, exp: ends, kid: &chain.kid });
+        let scopes = self.present_scopes(&grant);
+        self.issue(&grant, &scopes, audiences, grant.nonce.clone(), successor.as_ref())
+    }
+
+    /// Exchanges a refresh token for the next one (RFC 6749, 6). See [`crate::auth::session`] for the rules of a
+    /// repetition.
+    pub async fn refresh(&self, token: &str, scope: Option<&str>, resources: &[String]) -> Result<Issued, GrantError> {
+        let api_keys = self.sessions.keys.get();
+        let claims = tokens::verify_refresh(&api_keys, token, self.now, self.sessions.leeway);
+        let claims = claims.map_err(|_| refused(BAD_TOKEN))?;
+        let grant = self.live(&claims.grant_id).await?;
+        let scopes = self.narrowed(&grant, scope)?;
+        let audiences = self.narrowed_audiences(&grant, resources)?;
+        let (jti, kid) = (random_uuid(&mut rand::rng()).to_string(), &api_keys.refresh().kid);
+        if grant.refresh_jti.as_deref() == Some(claims.jti.as_str()) {
+            let exp = self.next_end(&grant);
+            let rotation = GrantRotation {
+                grant_id: &grant.grant_id,
+                from_jti: &claims.jti,
+                to_jti: &jti,
+                kid,
+                network: network(self.client),
+                user_agent: user_agent(self.client),
+                now: self.now,
+                expires_at: exp,
+            };
+            if self.sessions.store.rotate_grant(rotation).await? {
+                let successor = Successor { jti: &jti, iat: self.now, exp, kid };
+                return self.issue(&grant, &scopes, audiences, None, Some(&successor));
+            }
+        }
+        // The token was used before, or another request was faster: read the row again.
+        let grant = self.live(&claims.grant_id).await?;
+        match RepeatedRefresh::of(&grant, &claims.jti, self.client, self.now) {
+            RepeatedRefresh::Allowed => {
+                let successor = Successor {
+                    jti: grant.refresh_jti.as_deref().unwrap_or_default(),
+                    iat: grant.refresh_iat.unwrap_or(grant.created_at),
+                    exp: grant.expires_at,
+                    kid: grant.refresh_kid.as_deref().unwrap_or_default(),
+                };
+                self.issue(&grant, &scopes, audiences, None, Some(&successor))
+            }
+            _ => Err(self.end_replayed(&grant, Event::RefreshReplayed).await),
+        }
+    }
+
+    async fn live(&self, grant_id: &str) -> Result<Grant, GrantError> {
+        let grant = self.sessions.store.grant(grant_id).await?;
+        let is_own = |grant: &Grant| grant.client == self.declared.key() && grant.is_live(self.now);
+        grant.filter(is_own).ok_or(refused(BAD_TOKEN))
+    }
+
+    async fn end_replayed(&self, grant: &Grant, what: Event) -> GrantError {
+        let entry = Entry::new(what, AuditOutcome::Denied).by(&grant.user).detail(&self.declared.client_id);
+        let event = self.sessions.event(self.client, entry, self.now);
+        if let Err(error) = self.sessions.store.end_grant(&grant.grant_id, &event).await {
+            return error.into();
+        }
+        self.sessions.done(&event);
+        refused(if what == Event::CodeReplayed { BAD_CODE } else { BAD_TOKEN })
+    }
+
+    fn access_ttl(&self) -> Duration {
+        Duration::from_secs(self.declared.access_token_seconds())
+    }
+
+    /// Each refresh extends the chain, up to the longest lifetime of a session.
+    fn next_end(&self, grant: &Grant) -> UnixTime {
+        let lifetimes = &self.sessions.lifetimes;
+        (self.now + lifetimes.refresh).min(grant.created_at + lifetimes.session)
+    }
+
+    /// The scopes that the client still may have.
+    fn present_scopes(&self, grant: &Grant) -> Vec<String> {
+        let may_have = |scope: &&str| self.declared.scopes.iter().any(|declared| declared == scope);
+        grant.scopes.split(' ').filter(may_have).map(str::to_owned).collect()
+    }
+
+    fn narrowed(&self, grant: &Grant, asked: Option<&str>) -> Result<Vec<String>, GrantError> {
+        let present = self.present_scopes(grant);
+        let Some(asked) = asked else { return Ok(present) };
+        let asked: Vec<_> = asked.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
+        if asked.iter().any(|scope| !present.contains(scope)) {
+            return Err(GrantError::Refused(problem("invalid_scope", "the user did not allow this scope")));
+        }
+        Ok(asked)
+    }
+
+    fn narrowed_audiences(&self, grant: &Grant, asked: &[String]) -> Result<Vec<String>, GrantError> {
+        let granted = audiences_of(grant);
+        let declared = request::audiences(self.declared, asked, &self.openid.address(USERINFO));
+        let mut audiences = declared.map_err(GrantError::Refused)?;
+        audiences.retain(|audience| granted.contains(audience));
+        if audiences.is_empty() || asked.iter().any(|resource| !granted.contains(resource)) {
+            return Err(GrantError::Refused(problem("invalid_target", "the grant has no such audience")));
+        }
+        Ok(audiences)
+    }
+
+    fn issue(
+        &self,
+        grant: &Grant,
+        scopes: &[String],
+        audiences: Vec<String>,
+        nonce: Option<String>,
+        successor: Option<&Successor<'_>>,
+    ) -> Result<Issued, GrantError> {
+        let refresh_token = successor.map(|successor| self.refresh_token(grant, successor)).transpose()?;
+        let scope = scopes.join(" ");
+        let access = AccessClaims {
+            iss: self.openid.issuer.clone(),
+            aud: Audience::from(audiences),
+            sub: grant.user.uuid.clone(),
+            client_id: self.declared.client_id.clone(),
+            scope: scope.clone(),
+            jti: random_uuid(&mut rand::rng()).to_string(),
+            grant_id: grant.grant_id.clone(),
+            auth_time: grant.auth_time,
+            iat: self.now,
+            exp: self.now + self.access_ttl(),
+        };
+        let access_key = self.present.keys.signing(Algorithm::ES256)?;
+        Ok(Issued {
+            access_token: tokens::sign_access(access_key, &access)?,
+            expires_in: self.declared.access_token_seconds(),
+            scope,
+            id_token: self.id_token(grant, nonce)?,
+            refresh_token,
+        })
+    }
+
+    fn id_token(&self, grant: &Grant, nonce: Option<String>) -> anyhow::Result<String> {
+        let claims = IdClaims {
+            iss: self.openid.issuer.clone(),
+            aud: self.declared.client_id.clone(),
+            sub: grant.user.uuid.clone(),
+            nonce,
+            sid: grant.sid.clone(),
+            auth_time: grant.auth_time,
+            iat: self.now,
+            exp: self.now + Duration::from_secs(self.declared.id_token_seconds()),
+        };
+        let algorithm = match self.declared.id_token_algorithm {
+            IdTokenAlgorithm::RS256 => Algorithm::RS256,
+            IdTokenAlgorithm::ES256 => Algorithm::ES256,
+        };
+        tokens::sign_id(self.present.keys.signing(algorithm)?, &claims)
+    }
+
+    fn refresh_token(&self, grant: &Grant, successor: &Successor<'_>) -> anyhow::Result<String> {
+        let keys = self.sessions.keys.get();
+        // If the key was revoked meanwhile, the current one signs.
+        let key = keys.find(successor.kid).unwrap_or_else(|| keys.refresh());
+        let claims = RefreshClaims {
+            iss: self.openid.issuer.clone(),
+            aud: RefreshClaims::audience(),
+            sub: grant.user.uuid.clone(),
+            client_id: self.declared.client_id.clone(),
+            grant_id: grant.grant_id.clone(),
+            jti: successor.jti.to_owned(),
+            iat: successor.iat,
+            exp: successor.exp,
+        };
+        tokens::sign_refresh(key, &claims)
+    }
+}
+
+impl<'a> From<&'a Grant> for Rotated<'a> {
+    fn from(grant: &'a Grant) -> Self {
+        Self {
+            previous_jti: grant.previous_jti.as_deref(),
+            at: grant.rotated_at,
+            network: grant.rotated_network.as_deref(),
+            user_agent: grant.rotated_user_agent.as_deref(),
+        }
+    }
+}
+
+fn audiences_of(grant: &Grant) -> Vec<String> {
+    serde_json::from_str(&grant.audiences).unwrap_or_default()
+}
+
+/// A verifier without a challenge is an error too: somebody removed the challenge from the request (RFC 9700, 2.1.1).
+fn check_verifier(challenge: Option<&str>, verifier: Option<&str>) -> Result<(), GrantError> {
+    match (challenge, verifier) {
+        (None, None) => Ok(()),
+        (Some(challenge), Some(verifier))
+            if verify_slices_are_equal(digest(verifier).as_bytes(), challenge.as_bytes()).is_ok() =>
+        {
+            Ok(())
+        }
+        (Some(_), None) => Err(refused("code_verifier is missing")),
+        (None, Some(_)) => Err(refused("code_verifier without a code_challenge")),
+        (Some(_), Some(_)) => Err(refused("code_verifier does not match")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_matches_the_challenge_of_the_request() {
+        // RFC 7636, appendix B.
+        let (verifier, challenge) =
+            ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert!(check_verifier(Some(challenge), Some(verifier)).is_ok() && check_verifier(None, None).is_ok());
+        for (challenge, verifier) in [
+            (Some(challenge), None),
+            (None, Some(verifier)),
+            (Some(challenge), Some(challenge)),
+            (Some(verifier), Some(verifier)),
+        ] {
+            assert!(check_verifier(challenge, verifier).is_err(), "{challenge:?} {verifier:?}");
+        }
+    }
+}

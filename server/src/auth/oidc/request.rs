@@ -1,0 +1,231 @@
+//! The authorization request (RFC 6749, 4.1.1; OpenID Connect Core, 3.1.2.1), as a pure function of its parameters and the
+//! declared client.
+
+mod parameters;
+
+use sc_auth_contract::declared::{ClientType, Declared, DeclaredClient, RedirectUri};
+use serde::{Deserialize, Serialize};
+
+pub use parameters::Parameters;
+
+/// The longest `state` and `nonce`, in bytes.
+const STATE_MAX: usize = 2_048;
+const NONCE_MAX: usize = 512;
+/// The length of a SHA-256 digest in base64url.
+const CHALLENGE: usize = 43;
+
+/// How the answer reaches the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResponseMode {
+    Query,
+    FormPost,
+}
+
+/// What the client asks the server to show (`prompt`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    pub none: bool,
+    pub login: bool,
+    pub consent: bool,
+}
+
+/// Where the answer goes. Both were declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnTo {
+    pub redirect_uri: String,
+    pub mode: ResponseMode,
+    pub state: Option<String>,
+}
+
+/// A valid request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    pub client_id: String,
+    pub to: ReturnTo,
+    pub scopes: Vec<String>,
+    pub audiences: Vec<String>,
+    pub nonce: Option<String>,
+    pub code_challenge: Option<String>,
+    pub prompt: Prompt,
+    pub max_age: Option<u64>,
+    pub ui_locales: Option<String>,
+    pub login_hint: Option<String>,
+    pub id_token_hint: Option<String>,
+}
+
+impl AuthorizationRequest {
+    pub fn is_offline(&self) -> bool {
+        self.scopes.iter().any(|scope| scope == "offline_access")
+    }
+}
+
+/// An error that the client gets (RFC 6749, 4.1.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OAuthProblem {
+    pub error: &'static str,
+    pub description: &'static str,
+}
+
+pub const fn problem(error: &'static str, description: &'static str) -> OAuthProblem {
+    OAuthProblem { error, description }
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The client or the redirect URI is not known to be good: the browser is never sent there.
+    Unknown,
+    /// The client is told.
+    Told(ReturnTo, OAuthProblem),
+}
+
+/// # Errors
+/// The first problem.
+pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Result<AuthorizationRequest, Refusal> {
+    let client = parameters.one("client_id").and_then(|id| declared.find(id)).ok_or(Refusal::Unknown)?;
+    let redirect_uri = parameters.one("redirect_uri").filter(|uri| is_declared(client, uri)).ok_or(Refusal::Unknown)?;
+    let mode = match parameters.one("response_mode") {
+        Some("form_post") => ResponseMode::FormPost,
+        _ => ResponseMode::Query,
+    };
+    // Never cut: a client compares it.
+    let state = parameters.one("state").filter(|state| state.len() <= STATE_MAX).map(str::to_owned);
+    let to = ReturnTo { redirect_uri: redirect_uri.to_owned(), mode, state };
+    valid(client, parameters, to.clone(), userinfo).map_err(|problem| Refusal::Told(to, problem))
+}
+
+/// Whether a sealed request could still be made: the declarations may have changed meanwhile.
+pub fn is_still_valid(declared: &Declared, request: &AuthorizationRequest) -> bool {
+    declared.find(&request.client_id).is_some_and(|client| {
+        is_declared(client, &request.to.redirect_uri)
+            && request.scopes.iter().all(|scope| client.scopes.contains(scope))
+            && (request.code_challenge.is_some() || !client.require_pkce)
+    })
+}
+
+fn is_declared(client: &DeclaredClient, given: &str) -> bool {
+    if client.redirect_uris.iter().any(|declared| declared == given) {
+        return true;
+    }
+    let Some(given) = RedirectUri::parse(given).filter(|_| client.client_type == ClientType::Native) else {
+        return false;
+    };
+    let mut declared = client.redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri));
+    declared.any(|declared| given.is_loopback_form_of(&declared))
+}
+
+fn valid(
+    client: &DeclaredClient,
+    parameters: &Parameters,
+    to: ReturnTo,
+    userinfo: &str,
+) -> Result<AuthorizationRequest, OAuthProblem> {
+    supported(parameters)?;
+    let too_long = |name, max| parameters.one(name).is_some_and(|text: &str| text.len() > max);
+    if too_long("state", STATE_MAX) || too_long("nonce", NONCE_MAX) {
+        return Err(problem("invalid_request", "state or nonce is too long"));
+    }
+    let owned = |name| parameters.one(name).map(str::to_owned);
+    Ok(AuthorizationRequest {
+        client_id: client.client_id.clone(),
+        to,
+        scopes: scopes(client, parameters)?,
+        audiences: audiences(client, parameters.all("resource"), userinfo)?,
+        nonce: owned("nonce"),
+        code_challenge: code_challenge(client, parameters)?,
+        prompt: prompt(parameters)?,
+        max_age: max_age(parameters)?,
+        ui_locales: owned("ui_locales"),
+        login_hint: owned("login_hint"),
+        id_token_hint: owned("id_token_hint"),
+    })
+}
+
+fn supported(parameters: &Parameters) -> Result<(), OAuthProblem> {
+    if parameters.is_repeated() {
+        return Err(problem("invalid_request", "a parameter was sent more than once"));
+    }
+    for (name, error) in [
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+        ("registration", "registration_not_supported"),
+    ] {
+        if parameters.one(name).is_some() {
+            return Err(problem(error, "this parameter is not supported"));
+        }
+    }
+    match parameters.one("response_type") {
+        Some("code") => {}
+        Some(_) => return Err(problem("unsupported_response_type", "response_type must be code")),
+        None => return Err(problem("invalid_request", "response_type is missing")),
+    }
+    match parameters.one("response_mode") {
+        None | Some("query" | "form_post") => Ok(()),
+        Some(_) => Err(problem("invalid_request", "response_mode must be query or form_post")),
+    }
+}
+
+/// Unknown scopes, and those that were not declared, are ignored (OpenID Connect Core, 3.1.2.1).
+fn scopes(client: &DeclaredClient, parameters: &Parameters) -> Result<Vec<String>, OAuthProblem> {
+    let asked: Vec<_> = parameters.one("scope").unwrap_or_default().split(' ').collect();
+    if !asked.contains(&"openid") {
+        return Err(problem("invalid_scope", "scope must contain openid"));
+    }
+    Ok(client.scopes.iter().filter(|scope| asked.contains(&scope.as_str())).cloned().collect())
+}
+
+/// The audiences of access tokens (RFC 8707): those that were asked for, or all.
+///
+/// # Errors
+/// If one was not declared.
+pub fn audiences(client: &DeclaredClient, asked: &[String], userinfo: &str) -> Result<Vec<String>, OAuthProblem> {
+    let own = if client.audiences.is_empty() { vec![userinfo.to_owned()] } else { client.audiences.clone() };
+    if asked.iter().any(|resource| !own.contains(resource)) {
+        return Err(problem("invalid_target", "the client has no such audience"));
+    }
+    Ok(if asked.is_empty() { own } else { own.into_iter().filter(|name| asked.contains(name)).collect() })
+}
+
+/// Only S256 (RFC 9700, 2.1.1): with `plain`, whoever sees the request could use the code.
+fn code_challenge(client: &DeclaredClient, parameters: &Parameters) -> Result<Option<String>, OAuthProblem> {
+    let Some(challenge) = parameters.one("code_challenge") else {
+        return match parameters.one("code_challenge_method") {
+            None if !client.require_pkce => Ok(None),
+            _ => Err(problem("invalid_request", "code_challenge is missing")),
+        };
+    };
+    if parameters.one("code_challenge_method") != Some("S256") {
+        return Err(problem("invalid_request", "code_challenge_method must be S256"));
+    }
+    let is_digest =
+        challenge.len() == CHALLENGE && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if !is_digest {
+        return Err(problem("invalid_request", "code_challenge is not a digest in base64url"));
+    }
+    Ok(Some(challenge.to_owned()))
+}
+
+fn prompt(parameters: &Parameters) -> Result<Prompt, OAuthProblem> {
+    let mut prompt = Prompt::default();
+    for word in parameters.one("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+        match word {
+            "none" => prompt.none = true,
+            // There is one account at a time: to select another one is to log in.
+            "login" | "select_account" => prompt.login = true,
+            "consent" => prompt.consent = true,
+            _ => return Err(problem("invalid_request", "prompt has an unknown value")),
+        }
+    }
+    if prompt.none && (prompt.login || prompt.consent) {
+        return Err(problem("invalid_request", "prompt none cannot be combined"));
+    }
+    Ok(prompt)
+}
+
+fn max_age(parameters: &Parameters) -> Result<Option<u64>, OAuthProblem> {
+    let parse = |text: &str| text.parse().map_err(|_| problem("invalid_request", "max_age is not a number"));
+    parameters.one("max_age").map(parse).transpose()
+}
+
+#[cfg(test)]
+mod tests;

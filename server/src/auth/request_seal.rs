@@ -1,0 +1,73 @@
+//! Seals what a page's form carries: the server remembers nothing before a login, so that a flood costs no rows. Only the
+//! browser that got the form can send it.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::CryptoRng;
+
+/// Seals under one refresh key.
+pub struct RequestSeal {
+    kid: String,
+    key: LessSafeKey,
+}
+
+impl RequestSeal {
+    /// # Errors
+    /// If the library refuses the derived key, which it never does.
+    pub fn new(kid: &str, refresh_secret: &[u8]) -> anyhow::Result<Self> {
+        let refused = |_| anyhow::anyhow!("deriving a key for requests");
+        let derived = Salt::new(HKDF_SHA256, b"").extract(refresh_secret);
+        let derived = derived.expand(&[b"sc-auth/authorization-request"], &AES_256_GCM).map_err(refused)?;
+        Ok(Self { kid: kid.to_owned(), key: LessSafeKey::new(UnboundKey::from(derived)) })
+    }
+
+    /// `bound_to` is a secret of the browser.
+    pub fn seal(&self, text: &str, bound_to: &str, rng: &mut impl CryptoRng) -> anyhow::Result<String> {
+        let mut nonce = [0; NONCE_LEN];
+        rng.fill_bytes(&mut nonce);
+        let mut bytes = text.as_bytes().to_vec();
+        self.key
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), self.aad(bound_to), &mut bytes)
+            .map_err(|_| anyhow::anyhow!("sealing a request"))?;
+        Ok(format!("{}.{}", URL_SAFE_NO_PAD.encode(&self.kid), URL_SAFE_NO_PAD.encode([&nonce[..], &bytes].concat())))
+    }
+
+    /// `None` if it was not sealed with this key for this browser.
+    pub fn open(&self, sealed: &str, bound_to: &str) -> Option<String> {
+        let (kid, bytes) = sealed.split_once('.')?;
+        if URL_SAFE_NO_PAD.decode(kid).ok()? != self.kid.as_bytes() {
+            return None;
+        }
+        let mut bytes = URL_SAFE_NO_PAD.decode(bytes).ok()?;
+        let (nonce, text) = bytes.split_at_mut_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let opened = self.key.open_in_place(nonce, self.aad(bound_to), text).ok()?;
+        String::from_utf8(opened.to_vec()).ok()
+    }
+
+    fn aad(&self, bound_to: &str) -> Aad<Vec<u8>> {
+        Aad::from([self.kid.as_bytes(), b"\n", bound_to.as_bytes()].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_browser_of_the_form_can_send_it() {
+        let rng = &mut rand::rng();
+        let seal = RequestSeal::new("one", &[7; 32]).unwrap();
+        let sealed = seal.seal("text", "browser", rng).unwrap();
+        assert_ne!(sealed, seal.seal("text", "browser", rng).unwrap());
+        assert_eq!(seal.open(&sealed, "browser").as_deref(), Some("text"));
+        assert!(seal.open(&sealed, "other").is_none());
+        assert!(RequestSeal::new("one", &[8; 32]).unwrap().open(&sealed, "browser").is_none());
+        assert!(RequestSeal::new("two", &[7; 32]).unwrap().open(&sealed, "browser").is_none());
+        for broken in ["", ".", "b25l.", "b25l.AAAA", &sealed[1..], &format!("{sealed}A")] {
+            assert!(seal.open(broken, "browser").is_none(), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Sessions of browsers, which hold a cookie instead of tokens.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::CryptoRng;
+use sc_auth_contract::time::UnixTime;
+use sha2::{Digest as _, Sha256};
+
+use super::login::Begins;
+use super::{AuditOutcome, Client, Entry, Event, NewSession, Recognised, SessionError, Sessions, random_uuid};
+use crate::store::{Begin, BrowserSession, Renewal, StoreError, User};
+
+/// How long a session lasts that is not used.
+const IDLE: Duration = Duration::from_hours(12);
+/// The longest session.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
+/// The time between two updates of a session in use.
+const TOUCH_AFTER: Duration = Duration::from_mins(5);
+
+/// The secret of a browser: 256 random bits. The database contains only its hash.
+pub struct Cookie(String);
+
+impl Cookie {
+    pub fn random(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = [0; 32];
+        rng.fill_bytes(&mut bytes);
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// A cookie as a browser sent it; `None` if it is none of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_ours = text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok();
+        is_ours.then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn hash(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(&self.0))
+    }
+}
+
+/// A browser with a live session.
+pub struct Browser {
+    pub sid: String,
+    pub user: User,
+    /// When the user last gave the password.
+    pub auth_time: UnixTime,
+}
+
+impl From<BrowserSession> for Browser {
+    fn from(session: BrowserSession) -> Self {
+        Self { auth_time: session.auth_time(), sid: session.sid, user: session.user }
+    }
+}
+
+/// A login on a page.
+pub struct BrowserLogin<'a> {
+    sid: String,
+    refresh_jti: String,
+    cookie: &'a Cookie,
+    /// The browser's present cookie.
+    previous: Option<&'a Cookie>,
+}
+
+impl<'a> BrowserLogin<'a> {
+    /// `cookie` is new: nobody can have planted it.
+    pub fn new(cookie: &'a Cookie, previous: Option<&'a Cookie>, rng: &mut impl CryptoRng) -> Self {
+        let (sid, refresh_jti) = (random_uuid(rng).to_string(), random_uuid(rng).to_string());
+        Self { sid, refresh_jti, cookie, previous }
+    }
+}
+
+impl Begins for BrowserLogin<'_> {
+    type Begun = Browser;
+
+    fn sid(&self) -> &str {
+        &self.sid
+    }
+
+    async fn begin(
+        &self,
+        sessions: &Sessions,
+        user: &User,
+        compared_hash: &str,
+        client: &Client,
+        now: UnixTime,
+    ) -> Result<Option<Browser>, SessionError> {
+        let event = sessions.event(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now);
+        if let Some(previous) = self.previous
+            && let Some(found) = sessions.store.browser_session(&previous.hash()).await?
+        {
+            if found.user.id == user.id {
+                let renewal = self.renewal(user, compared_hash, previous, now);
+                if sessions.store.renew_browser_session(renewal, &event).await? {
+                    sessions.done(&event);
+                    return Ok(Some(Browser { sid: found.sid, user: user.clone(), auth_time: now }));
+                }
+            } else {
+                sessions.end_former(&found, client, now).await?;
+            }
+        }
+        let session = self.session(user, compared_hash, client, now);
+        if !sessions.create(session, user, Some(&event), client, now).await? {
+            return Ok(None);
+        }
+        sessions.done(&event);
+        Ok(Some(Browser { sid: self.sid.clone(), user: user.clone(), auth_time: now }))
+    }
+}
+
+impl BrowserLogin<'_> {
+    fn renewal(&self, user: &User, compared_hash: &str, previous: &Cookie, now: UnixTime) -> Renewal {
+        Renewal {
+            user_id: user.id,
+            compared_hash: compared_hash.to_owned(),
+            from_cookie: previous.hash(),
+            to_cookie: self.cookie.hash(),
+            now,
+            expires_at: now + IDLE,
+            ends_at: now + LONGEST,
+        }
+    }
+
+    fn session(&self, user: &User, compared_hash: &str, client: &Client, now: UnixTime) -> NewSession {
+        NewSession {
+            sid: self.sid.clone(),
+            user_id: user.id,
+            begin: Begin::Password { compared_hash: compared_hash.to_owned() },
+            // Random, and never signed: no refresh token exists.
+            refresh_jti: self.refresh_jti.clone(),
+            refresh_kid: String::new(),
+            created_at: now,
+            expires_at: now + IDLE,
+            ends_at: now + LONGEST,
+            address: client.address_text(),
+            user_agent: client.user_agent.clone(),
+            cookie_hash: Some(self.cookie.hash()),
+        }
+    }
+}
+
+impl Sessions {
+    /// The live session of a browser. Using it extends it.
+    pub async fn browser(&self, cookie: &Cookie, now: UnixTime) -> Result<Option<Browser>, StoreError> {
+        let found = self.store.browser_session(&cookie.hash()).await?.filter(|session| session.is_live(now));
+        let Some(session) = found else { return Ok(None) };
+        if session.last_used_at.is_none_or(|used_at| used_at + TOUCH_AFTER <= now) {
+            let ends_at = session.ends_at.unwrap_or(session.created_at + LONGEST);
+            self.store.touch_browser_session(&session.sid, now, (now + IDLE).min(ends_at)).await?;
+        }
+        Ok(Some(session.into()))
+    }
+
+    /// The user of a browser's session, for the counters of failed logins.
+    pub fn recognise_browser(browser: &Browser) -> Recognised {
+        Recognised { user_uuid: browser.user.uuid.clone(), session: browser.sid.clone() }
+    }
+
+    /// The user name that a person logs in with, who may give an e-mail address instead.
+    pub async fn name_of_login(&self, given: &str) -> Result<String, StoreError> {
+        let found = if given.contains('@') { self.store.username_of_address(given).await? } else { None };
+        Ok(found.unwrap_or_else(|| given.to_owned()))
+    }
+
+    /// Another user logs in: the session of the one before ends.
+    async fn end_former(&self, former: &BrowserSession, client: &Client, now: UnixTime) -> Result<(), StoreError> {
+        let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(&former.user);
+        let event = self.event(client, entry.detail("another user logs in"), now);
+        self.store.end_session(&former.user, &former.sid, &event).await?;
+        self.done(&event);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_cookies_of_ours_are_looked_up() {
+        let cookie = Cookie::random(&mut rand::rng());
+        assert_eq!(Cookie::parse(cookie.as_str()).unwrap().hash(), cookie.hash());
+        assert!(cookie.hash().len() <= 64 && cookie.hash() != cookie.as_str());
+        for bad in ["", "x", &"x".repeat(44), &"%".repeat(43)] {
+            assert!(Cookie::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

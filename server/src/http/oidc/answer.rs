@@ -1,0 +1,53 @@
+//! The answer to an authorization request, which a browser carries to the application.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use sc_auth_contract::declared::RedirectUri;
+
+use super::pages::{FormPost, Policy, Texts, Trouble, page, trouble};
+use crate::auth::oidc::request::{OAuthProblem, ResponseMode, ReturnTo};
+
+/// Sends the browser to the application with a code.
+pub fn code(t: &'static Texts, issuer: &str, to: &ReturnTo, code: &str) -> Response {
+    deliver(t, issuer, to, &[("code", code)])
+}
+
+/// Sends the browser to the application with an error.
+pub fn error(t: &'static Texts, issuer: &str, to: &ReturnTo, problem: OAuthProblem) -> Response {
+    deliver(t, issuer, to, &[("error", problem.error), ("error_description", problem.description)])
+}
+
+/// `iss` tells the application which server answers (RFC 9207).
+fn deliver(t: &'static Texts, issuer: &str, to: &ReturnTo, parameters: &[(&str, &str)]) -> Response {
+    let state = to.state.as_deref().map(|state| ("state", state));
+    let fields: Vec<_> = parameters.iter().copied().chain(state).chain([("iss", issuer)]).collect();
+    match to.mode {
+        ResponseMode::Query => redirect(t, &with_query(&to.redirect_uri, &fields)),
+        ResponseMode::FormPost => {
+            let source = source(&to.redirect_uri);
+            page(StatusCode::OK, &FormPost::new(t, &to.redirect_uri, &fields), &Policy::Submit { to: &source })
+        }
+    }
+}
+
+/// What `form-action` names for a redirect URI.
+pub fn source(redirect_uri: &str) -> String {
+    RedirectUri::parse(redirect_uri).map(|uri| uri.source()).unwrap_or_default()
+}
+
+fn with_query(uri: &str, fields: &[(&str, &str)]) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let separator = if uri.contains('?') { '&' } else { '?' };
+    format!("{uri}{separator}{query}")
+}
+
+/// 303, so that no browser sends a form with a password on (RFC 9700, 4.12).
+pub fn redirect(t: &'static Texts, location: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(location) else { return trouble(t, Trouble::UnknownApplication) };
+    let headers = [
+        (header::LOCATION, location),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}

@@ -1,0 +1,56 @@
+//! `/oauth2/authorize`: an application asks for a login (OpenID Connect Core, 3.1.2).
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+
+use super::answer;
+use super::flow::{Step, Visit};
+use super::forms;
+use super::pages::{Texts, Trouble, failure, trouble};
+use super::ready::{AUTHORIZE, ready};
+use crate::auth::client::Client;
+use crate::auth::oidc::USERINFO;
+use crate::auth::oidc::request::{self, Parameters, Refusal};
+use crate::http::app::App;
+use crate::http::body;
+use crate::http::body::limits::AUTHORIZE as LIMIT;
+
+pub async fn get(State(app): State<App>, client: Client, uri: Uri, headers: HeaderMap) -> Response {
+    let parameters = Parameters::parse(uri.query().unwrap_or_default().as_bytes());
+    let t = Texts::of(parameters.one("ui_locales"), &headers);
+    let Some((openid, present)) = ready(&app) else { return unavailable(t) };
+    if !forms::is_own_host(&headers, &openid.issuer) {
+        return trouble(t, Trouble::OtherHost);
+    }
+    let request = match request::read(&present.declared, &parameters, &openid.address(USERINFO)) {
+        Ok(request) => request,
+        Err(Refusal::Unknown) => return trouble(t, Trouble::UnknownApplication),
+        Err(Refusal::Told(to, problem)) => return answer::error(t, &openid.issuer, &to, problem),
+    };
+    let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
+    match visit.browser().await {
+        Ok(browser) => visit.proceed(&request, browser.as_ref(), Step::Arrived).await,
+        Err(error) => failure(t, error),
+    }
+}
+
+/// Leads to the same request by GET: a cross-site POST comes without the session's cookie.
+pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) -> Response {
+    let t = Texts::of(None, &headers);
+    let Some((openid, _)) = ready(&app) else { return unavailable(t) };
+    if !forms::is_own_host(&headers, &openid.issuer) {
+        return trouble(t, Trouble::OtherHost);
+    }
+    let body = match body::form(request, LIMIT).await {
+        Ok(body) => body,
+        Err(error) => return failure(t, error),
+    };
+    // Encoded again, so that nothing but parameters gets into the address.
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(&body)).finish();
+    answer::redirect(t, &format!("{}?{query}", openid.address(AUTHORIZE)))
+}
+
+pub fn unavailable(t: &'static Texts) -> Response {
+    failure(t, crate::http::error::ApiError::Unavailable("the clients or the keys could not be read yet"))
+}

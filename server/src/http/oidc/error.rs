@@ -1,0 +1,79 @@
+//! Errors of the token and userinfo endpoints (RFC 6749, 5.2; RFC 6750, 3).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::auth::oidc::GrantError;
+use crate::auth::oidc::request::{OAuthProblem, problem};
+use crate::http::error::ApiError;
+use crate::store::StoreError;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub enum OAuthError {
+    /// With this status, and a challenge in `WWW-Authenticate`.
+    Refused(StatusCode, OAuthProblem, Option<&'static str>),
+    /// An error of the server, which [`super::shape`] rewrites.
+    Server(ApiError),
+}
+
+impl OAuthError {
+    pub const fn new(error: &'static str, description: &'static str) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, problem(error, description), None)
+    }
+
+    pub const fn invalid_request(description: &'static str) -> Self {
+        Self::new("invalid_request", description)
+    }
+
+    /// The client is unknown or could not be authenticated.
+    pub const fn invalid_client(challenge: Option<&'static str>) -> Self {
+        let problem = problem("invalid_client", "the client is unknown or its secret is wrong");
+        Self::Refused(StatusCode::UNAUTHORIZED, problem, challenge)
+    }
+
+    /// While the clients or the keys could not be read yet.
+    pub const fn not_ready() -> Self {
+        Self::Server(ApiError::Unavailable("the clients or the keys could not be read yet"))
+    }
+}
+
+impl From<GrantError> for OAuthError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Refused(problem) => Self::Refused(StatusCode::BAD_REQUEST, problem, None),
+            GrantError::Store(error) => error.into(),
+            GrantError::Signing(error) => Self::Server(ApiError::Internal(error)),
+        }
+    }
+}
+
+impl From<StoreError> for OAuthError {
+    fn from(error: StoreError) -> Self {
+        Self::Server(error.into())
+    }
+}
+
+impl From<ApiError> for OAuthError {
+    fn from(error: ApiError) -> Self {
+        Self::Server(error)
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let (status, problem, challenge) = match self {
+            Self::Refused(status, problem, challenge) => (status, problem, challenge),
+            Self::Server(error) => return error.into_response(),
+        };
+        let body = Json(json!({"error": problem.error, "error_description": problem.description}));
+        let mut response =
+            (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response();
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}

@@ -1,0 +1,158 @@
+//! What comes with a request to a page: cookies, a form, and where the browser says that it comes from.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use rand::CryptoRng;
+use sc_auth_contract::time::UnixTime;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::keys::Keys;
+use crate::auth::oidc::request::{AuthorizationRequest, Parameters};
+use crate::auth::session::Cookie;
+use crate::http::body;
+use crate::http::body::limits::Limit;
+use crate::http::error::ApiError;
+
+/// The cookie of a browser's session.
+pub const SESSION: &str = "__Host-sc-auth-session";
+/// The cookie that forms are bound to, before a login too.
+pub const FORM: &str = "__Host-sc-auth-form";
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// How long a form can be sent.
+const FORM_SECONDS: u64 = 15 * 60;
+/// The longest request that a form carries, in bytes.
+const PENDING_MAX: usize = 8 * 1024;
+
+/// What a form carries.
+#[derive(Serialize, Deserialize)]
+pub struct Pending {
+    pub request: AuthorizationRequest,
+    at: UnixTime,
+    /// The session that a consent form is for.
+    pub sid: Option<String>,
+}
+
+impl Pending {
+    pub const fn new(request: AuthorizationRequest, sid: Option<String>, now: UnixTime) -> Self {
+        Self { request, at: now, sid }
+    }
+
+    /// `None` if it is too long.
+    pub fn seal(&self, keys: &Keys, form: &Cookie, rng: &mut impl CryptoRng) -> anyhow::Result<Option<String>> {
+        let text = serde_json::to_string(self)?;
+        if text.len() > PENDING_MAX {
+            return Ok(None);
+        }
+        keys.seal_request(&text, form.as_str(), rng).map(Some)
+    }
+
+    /// `None` if this browser did not get it, or too long ago.
+    pub fn open(keys: &Keys, sealed: &str, form: &Cookie, now: UnixTime) -> Option<Self> {
+        let pending: Self = serde_json::from_str(&keys.open_request(sealed, form.as_str())?).ok()?;
+        let age = (now - pending.at).as_secs();
+        (age <= FORM_SECONDS).then_some(pending)
+    }
+}
+
+/// A cookie of ours; browsers accept one with this prefix only from this host itself.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Cookie> {
+    let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).and_then(|(_, value)| Cookie::parse(value))
+}
+
+/// The header that sets a cookie.
+pub fn set_cookie(name: &str, cookie: &Cookie, seconds: u32) -> HeaderValue {
+    let text = format!("{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}", cookie.as_str());
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Whether the browser asked for the host of the issuer: cookies and links are for that host.
+pub fn is_own_host(headers: &HeaderMap, issuer: &str) -> bool {
+    let (scheme, authority) = issuer.split_once("://").unwrap_or_default();
+    let default_port = if scheme == "https" { ":443" } else { ":80" };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = host.strip_suffix(default_port).unwrap_or(host);
+    host.eq_ignore_ascii_case(authority.strip_suffix(default_port).unwrap_or(authority))
+}
+
+/// Whether a form was sent by one of our own pages, as far as the browser says.
+pub fn is_own_form(headers: &HeaderMap, issuer: &str) -> bool {
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
+    let is_own_origin = text(header::ORIGIN).is_none_or(|origin| origin == issuer);
+    is_own_origin && text(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin")
+}
+
+/// Reads a form. No parameter may be repeated.
+///
+/// # Errors
+/// If it is too large, late or not a form.
+pub async fn read(request: Request, limit: Limit) -> Result<Parameters, ApiError> {
+    let body = body::form(request, limit).await?;
+    let repeated = |_| ApiError::text(StatusCode::BAD_REQUEST, "a parameter was sent more than once");
+    Parameters::parse(&body).without_repeats().map_err(repeated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_form_of_another_site_is_refused() {
+        let is_own = |pairs: &[(HeaderName, &'static str)]| is_own_form(&headers(pairs), "https://auth.test");
+        assert!(is_own(&[]), "a client without these headers has no cookies of a browser");
+        assert!(is_own(&[(header::ORIGIN, "https://auth.test"), (SEC_FETCH_SITE, "same-origin")]));
+        for pairs in [
+            vec![(header::ORIGIN, "https://evil.test")],
+            vec![(header::ORIGIN, "null")],
+            vec![(header::ORIGIN, "https://auth.test.evil.test")],
+            vec![(header::ORIGIN, "http://auth.test")],
+            vec![(SEC_FETCH_SITE, "cross-site")],
+            vec![(SEC_FETCH_SITE, "same-site")],
+            vec![(SEC_FETCH_SITE, "none")],
+            vec![(header::ORIGIN, "https://auth.test"), (SEC_FETCH_SITE, "cross-site")],
+        ] {
+            assert!(!is_own(&pairs), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn pages_have_one_host() {
+        let is_own = |host, issuer| is_own_host(&headers(&[(header::HOST, host)]), issuer);
+        for (host, issuer) in [
+            ("auth.test", "https://auth.test"),
+            ("Auth.Test", "https://auth.test"),
+            ("auth.test:443", "https://auth.test"),
+            ("auth.test", "https://auth.test:443"),
+            ("localhost:8000", "http://localhost:8000"),
+        ] {
+            assert!(is_own(host, issuer), "{host} {issuer}");
+        }
+        for (host, issuer) in [
+            ("", "https://auth.test"),
+            ("evil.test", "https://auth.test"),
+            ("auth.test:80", "https://auth.test"),
+            ("auth.test", "https://auth.test:8443"),
+        ] {
+            assert!(!is_own(host, issuer), "{host} {issuer}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_found_by_their_whole_name() {
+        let value = "A".repeat(43);
+        let text = format!("a=b; x{SESSION}=x; {SESSION}={value}; {FORM}=short");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, text.parse().unwrap());
+        assert_eq!(cookie(&headers, SESSION).unwrap().as_str(), value);
+        assert!(cookie(&headers, FORM).is_none());
+        let set = set_cookie(SESSION, &cookie(&headers, SESSION).unwrap(), 60);
+        let wanted = format!("{SESSION}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60");
+        assert_eq!(set.to_str().unwrap(), wanted);
+    }
+}

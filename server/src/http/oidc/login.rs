@@ -1,0 +1,103 @@
+//! The login page's form. It has the limits and the counters of `POST /api/v1/accounts/login`.
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+
+use super::authorize::unavailable;
+use super::flow::{Failed, Step, Visit};
+use super::forms;
+use super::pages::{Texts, failure, trouble};
+use super::ready::ready;
+use crate::account::CREDENTIAL;
+use crate::auth::client::Client;
+use crate::auth::oidc::request::AuthorizationRequest;
+use crate::auth::session::{Browser, BrowserLogin, Cookie, SessionError, Sessions};
+use crate::http::accounts::count_login;
+use crate::http::app::App;
+use crate::http::body::limits::LOGIN_PAGE;
+use crate::http::error::ApiError;
+use crate::http::rate_limits::Limited;
+
+/// How long a browser keeps the cookie of a session: as long as the longest session.
+const COOKIE_SECONDS: u32 = 7 * 24 * 60 * 60;
+
+pub async fn post(State(app): State<App>, client: Client, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let t = Texts::of(None, &headers);
+    let Some((openid, present)) = ready(&app) else { return unavailable(t) };
+    let form = match forms::read(request, LOGIN_PAGE).await {
+        Ok(form) => form,
+        Err(error) => return failure(t, error),
+    };
+    let mut visit = Visit::new(&app, &openid, &present, &client, &headers, t);
+    let pending = match visit.open(form.one("request").unwrap_or_default()) {
+        Ok(pending) => pending,
+        Err(why) => return trouble(t, why),
+    };
+    visit.t = Texts::of(pending.request.ui_locales.as_deref(), &headers);
+    let (username, password) =
+        (form.one("username").unwrap_or_default(), form.one("password").unwrap_or_default().to_owned());
+    let cookie = Cookie::random(&mut rand::rng());
+    match log_in(&visit, username, password, &cookie).await {
+        Ok(browser) => {
+            let mut response = visit.proceed(&pending.request, Some(&browser), Step::LoggedIn).await;
+            let set = forms::set_cookie(forms::SESSION, &cookie, COOKIE_SECONDS);
+            response.headers_mut().append(header::SET_COOKIE, set);
+            response
+        }
+        Err(error) => refused(&visit, &pending.request, username, error),
+    }
+}
+
+async fn log_in(visit: &Visit<'_>, username: &str, password: String, cookie: &Cookie) -> Result<Browser, Refused> {
+    if !CREDENTIAL.problems(username).is_empty() || !CREDENTIAL.problems(&password).is_empty() {
+        return Err(SessionError::BadCredentials.into());
+    }
+    let (sessions, settings) = (&visit.app.sessions, &visit.app.settings);
+    let known = visit.browser().await.map_err(SessionError::from)?;
+    let recognised = known.as_ref().map(Sessions::recognise_browser);
+    let limited = if recognised.is_some() { Limited::Recognised } else { Limited::Login };
+    settings.check_rate(limited, visit.client).map_err(Refused::Limited)?;
+    let name = sessions.name_of_login(username).await.map_err(SessionError::from)?;
+    let previous = forms::cookie(visit.headers, forms::SESSION);
+    let begins = BrowserLogin::new(cookie, previous.as_ref(), &mut rand::rng());
+    let result = sessions.login(&name, password.into(), recognised, &begins, visit.client, visit.now).await;
+    count_login(visit.app, &result);
+    Ok(result?)
+}
+
+/// Why a login is refused.
+enum Refused {
+    Session(SessionError),
+    /// By the limits of a network.
+    Limited(ApiError),
+}
+
+impl From<SessionError> for Refused {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+/// The page again with what is wrong, or an error of the server.
+fn refused(visit: &Visit<'_>, request: &AuthorizationRequest, username: &str, error: Refused) -> Response {
+    let t = visit.t;
+    let (status, text, wait) = match error {
+        Refused::Session(SessionError::BadCredentials) => (StatusCode::UNPROCESSABLE_ENTITY, t.wrong.to_owned(), None),
+        Refused::Session(SessionError::Disabled) => (StatusCode::FORBIDDEN, t.disabled.to_owned(), None),
+        Refused::Session(SessionError::TooMany(wait) | SessionError::TooManySessions { wait, .. })
+        | Refused::Limited(ApiError::TooMany(wait)) => {
+            let text = format!("{} {}", t.too_many, wait.as_secs());
+            (StatusCode::TOO_MANY_REQUESTS, text, Some(wait))
+        }
+        Refused::Session(error) => return failure(t, error),
+        Refused::Limited(error) => return failure(t, error),
+    };
+    let Some(declared) = visit.present.declared.find(&request.client_id) else { return unavailable(t) };
+    let mut response = visit.login_page(status, request, declared, &Failed { username, problem: Some(text) });
+    if let Some(wait) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
+    }
+    response
+}

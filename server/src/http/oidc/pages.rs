@@ -1,0 +1,165 @@
+//! The pages. They need no JavaScript, load nothing from elsewhere, and are in the language of the browser.
+
+mod texts;
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+pub use texts::{LANGUAGES, Texts};
+
+use crate::http::app::App;
+use crate::http::error::ApiError;
+
+pub const STYLE_PATH: &str = "/assets/sc-auth.css";
+const STYLE: &str = include_str!("../../../templates/sc-auth.css");
+const SUBMIT: &str = "document.forms[0].submit()";
+/// What the policy of a page with that script names (Content Security Policy, 2.3.1).
+static SUBMIT_HASH: LazyLock<String> =
+    LazyLock::new(|| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(SUBMIT))));
+
+#[derive(Template)]
+#[template(path = "login.html")]
+pub struct LoginPage<'a> {
+    pub t: &'static Texts,
+    pub application: &'a str,
+    pub sealed: &'a str,
+    pub username: &'a str,
+    pub problem: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub struct ConsentPage<'a> {
+    pub t: &'static Texts,
+    pub application: &'a str,
+    pub sealed: &'a str,
+    pub username: &'a str,
+    pub scopes: Vec<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message {
+    t: &'static Texts,
+    heading: &'static str,
+    text: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "form_post.html")]
+pub struct FormPost<'a> {
+    pub t: &'static Texts,
+    pub action: &'a str,
+    pub fields: &'a [(&'a str, &'a str)],
+    script: &'static str,
+}
+
+impl<'a> FormPost<'a> {
+    pub const fn new(t: &'static Texts, action: &'a str, fields: &'a [(&'a str, &'a str)]) -> Self {
+        Self { t, action, fields, script: SUBMIT }
+    }
+}
+
+/// What a page may do beyond showing text.
+pub enum Policy<'a> {
+    /// Nothing.
+    Text,
+    /// Send a form to this server, which then redirects to an application.
+    Form { then: &'a str },
+    /// Send a form to an application, by itself.
+    Submit { to: &'a str },
+}
+
+impl Policy<'_> {
+    fn header(&self) -> HeaderValue {
+        let own = match self {
+            Self::Text => "form-action 'none'".to_owned(),
+            // Chromium blocks the redirect after a form otherwise.
+            Self::Form { then } => format!("form-action 'self' {then}"),
+            Self::Submit { to } => format!("form-action {to}; script-src {}", *SUBMIT_HASH),
+        };
+        let text = format!("default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; {own}");
+        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+    }
+}
+
+/// Renders a page with all headers.
+pub fn page(status: StatusCode, template: &impl Template, policy: &Policy<'_>) -> Response {
+    let html = match template.render() {
+        Ok(html) => html,
+        Err(error) => return ApiError::Internal(error.into()).into_response(),
+    };
+    let mut response = (status, html).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // With `no-referrer`, browsers send `Origin: null` with our own forms too.
+    let referrer = if matches!(policy, Policy::Form { .. }) { "same-origin" } else { "no-referrer" };
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(referrer));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
+    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// Why a page cannot be shown.
+#[derive(Debug, Clone, Copy)]
+pub enum Trouble {
+    /// The client or the redirect URI is not known to be good.
+    UnknownApplication,
+    /// The form is too old, or of another browser.
+    Expired,
+    /// Nothing is asked for.
+    Nothing,
+    OtherHost,
+    /// The server's own trouble, or that of its database.
+    Server(StatusCode),
+}
+
+pub fn trouble(t: &'static Texts, trouble: Trouble) -> Response {
+    let (status, heading, text) = match trouble {
+        Trouble::UnknownApplication => (StatusCode::BAD_REQUEST, t.unknown_application, t.unknown_application_text),
+        Trouble::Expired => (StatusCode::BAD_REQUEST, t.expired, t.start_again),
+        Trouble::Nothing => (StatusCode::BAD_REQUEST, t.nothing, t.start_again),
+        Trouble::OtherHost => (StatusCode::MISDIRECTED_REQUEST, t.other_host, t.start_again),
+        Trouble::Server(status) if status.is_server_error() => (status, t.unavailable, t.try_later),
+        Trouble::Server(status) => (status, t.refused, t.start_again),
+    };
+    page(status, &Message { t, heading, text }, &Policy::Text)
+}
+
+/// The same error as a page. Its cause is logged.
+pub fn failure(t: &'static Texts, error: impl Into<ApiError>) -> Response {
+    let plain = error.into().into_response();
+    let mut response = trouble(t, Trouble::Server(plain.status()));
+    if let Some(wait) = plain.headers().get(header::RETRY_AFTER) {
+        response.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+    }
+    if let Some(close) = plain.headers().get(header::CONNECTION) {
+        response.headers_mut().insert(header::CONNECTION, close.clone());
+    }
+    response
+}
+
+/// A form's address, opened without a form.
+pub async fn nothing(State(_): State<App>, headers: HeaderMap) -> Response {
+    trouble(Texts::of(None, &headers), Trouble::Nothing)
+}
+
+pub async fn style() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (headers, STYLE).into_response()
+}

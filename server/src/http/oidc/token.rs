@@ -1,0 +1,77 @@
+//! `/oauth2/token`: exchanges a code or a refresh token (RFC 6749, 3.2).
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+
+use super::client_auth::authenticate;
+use super::error::OAuthError;
+use super::ready::ready;
+use crate::auth::client::Client;
+use crate::auth::oidc::request::Parameters;
+use crate::auth::oidc::{Exchange, Issued};
+use crate::http::app::App;
+use crate::http::body;
+use crate::http::body::limits::TOKEN;
+
+/// The grants that this file exchanges.
+pub const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
+
+/// RFC 6749, 5.1
+#[derive(Serialize)]
+struct Answer {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    scope: String,
+    id_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+}
+
+pub async fn post(State(app): State<App>, client: Client, request: Request) -> Result<Response, OAuthError> {
+    let (openid, present) = ready(&app).ok_or(OAuthError::not_ready())?;
+    let headers = request.headers().clone();
+    let form = Parameters::parse(&body::form(request, TOKEN).await?);
+    if form.is_repeated() {
+        return Err(OAuthError::invalid_request("a parameter was sent more than once"));
+    }
+    let now = app.now();
+    let declared = authenticate(&present.declared, &headers, &form, now)?;
+    let exchange =
+        Exchange { openid: &openid, sessions: &app.sessions, present: &present, declared, client: &client, now };
+    let issued = match form.one("grant_type") {
+        Some("authorization_code") => exchange_code(&exchange, &form).await?,
+        Some("refresh_token") => {
+            let token = form.one("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing"))?;
+            exchange.refresh(token, form.one("scope"), form.all("resource")).await?
+        }
+        Some(_) => return Err(OAuthError::new("unsupported_grant_type", "this grant type is not supported")),
+        None => return Err(OAuthError::invalid_request("grant_type is missing")),
+    };
+    Ok(answer(issued))
+}
+
+async fn exchange_code(exchange: &Exchange<'_>, form: &Parameters) -> Result<Issued, OAuthError> {
+    let code = form.one("code").ok_or(OAuthError::invalid_request("code is missing"))?;
+    let redirect_uri = form.one("redirect_uri").ok_or(OAuthError::invalid_request("redirect_uri is missing"))?;
+    Ok(exchange.code(code, redirect_uri, form.one("code_verifier"), form.all("resource")).await?)
+}
+
+fn answer(issued: Issued) -> Response {
+    let answer = Answer {
+        access_token: issued.access_token,
+        token_type: "Bearer",
+        expires_in: issued.expires_in,
+        scope: issued.scope,
+        id_token: issued.id_token,
+        refresh_token: issued.refresh_token,
+    };
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    ];
+    (headers, Json(answer)).into_response()
+}

@@ -1,0 +1,49 @@
+//! What users allow applications without being asked again.
+
+use sc_auth_contract::time::UnixTime;
+use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
+
+use super::{Store, StoreError, Tx};
+
+#[derive(Iden, Clone, Copy)]
+enum Consents {
+    Table,
+    UserId,
+    Client,
+    Scopes,
+    GivenAt,
+}
+
+impl Store {
+    /// The scopes that a user has allowed a client, separated by blanks.
+    pub async fn consent(&self, user_id: i32, client: &str) -> Result<Option<String>, StoreError> {
+        let select = Query::select()
+            .column(Consents::Scopes)
+            .from(Consents::Table)
+            .and_where(Expr::col(Consents::UserId).eq(user_id))
+            .and_where(Expr::col(Consents::Client).eq(client))
+            .to_owned();
+        Ok(self.fetch_optional::<(String,)>(&select).await?.map(|(scopes,)| scopes))
+    }
+}
+
+/// Call this with the user's row locked.
+pub(super) async fn give(
+    tx: &mut Tx,
+    user_id: i32,
+    client: &str,
+    scopes: &str,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    let insert = Query::insert()
+        .into_table(Consents::Table)
+        .columns([Consents::UserId, Consents::Client, Consents::Scopes, Consents::GivenAt])
+        .values_panic([user_id.into(), client.into(), scopes.into(), now.seconds().into()])
+        .on_conflict(
+            OnConflict::columns([Consents::UserId, Consents::Client])
+                .update_columns([Consents::Scopes, Consents::GivenAt])
+                .to_owned(),
+        )
+        .to_owned();
+    tx.execute_prepared(&insert).await.map(|_| ())
+}

@@ -1,0 +1,288 @@
+//! Grants: what a user allowed an application at one login, with its code and its chain of refresh tokens.
+
+use sc_auth_contract::time::UnixTime;
+use sea_query::{Expr, ExprTrait as _, InsertStatement, Order, Query, SelectStatement};
+use sqlx::FromRow;
+
+use super::consents;
+use super::guard;
+use super::schema::{Grants, Sessions, Users};
+use super::times::Nullable;
+use super::users;
+use super::{NewEvent, Store, StoreError, User};
+
+/// The most offline grants of a user for one client: without a limit, an application could fill the table.
+const MOST_OFFLINE: u64 = 50;
+
+/// A grant that begins with a code.
+#[derive(Debug, Clone)]
+pub struct NewGrant {
+    pub grant_id: String,
+    pub user_id: i32,
+    pub sid: String,
+    pub client: String,
+    /// Separated by blanks.
+    pub scopes: String,
+    /// A JSON array.
+    pub audiences: String,
+    pub is_offline: bool,
+    pub auth_time: UnixTime,
+    pub created_at: UnixTime,
+    /// Of the code.
+    pub expires_at: UnixTime,
+    pub code_hash: String,
+    pub code_challenge: Option<String>,
+    pub redirect_uri: String,
+    pub nonce: Option<String>,
+}
+
+/// A grant and its user.
+#[derive(Debug, Clone, FromRow)]
+#[expect(clippy::struct_field_names, reason = "the names of the columns")]
+pub struct Grant {
+    pub grant_id: String,
+    pub sid: String,
+    pub client: String,
+    pub scopes: String,
+    pub audiences: String,
+    pub is_offline: bool,
+    #[sqlx(try_from = "i64")]
+    pub auth_time: UnixTime,
+    #[sqlx(try_from = "i64")]
+    pub created_at: UnixTime,
+    #[sqlx(try_from = "i64")]
+    pub expires_at: UnixTime,
+    #[sqlx(try_from = "Nullable")]
+    pub code_used_at: Option<UnixTime>,
+    pub code_challenge: Option<String>,
+    pub redirect_uri: String,
+    pub nonce: Option<String>,
+    pub refresh_jti: Option<String>,
+    #[sqlx(try_from = "Nullable")]
+    pub refresh_iat: Option<UnixTime>,
+    pub refresh_kid: Option<String>,
+    pub previous_jti: Option<String>,
+    #[sqlx(try_from = "Nullable")]
+    pub rotated_at: Option<UnixTime>,
+    pub rotated_network: Option<String>,
+    pub rotated_user_agent: Option<String>,
+    /// When its session ends; `None` if it has ended.
+    #[sqlx(try_from = "Nullable")]
+    session_expires_at: Option<UnixTime>,
+    #[sqlx(flatten)]
+    pub user: User,
+}
+
+impl Grant {
+    /// Whether its tokens are accepted.
+    pub fn is_live(&self, now: UnixTime) -> bool {
+        let has_session = self.session_expires_at.is_some_and(|expires_at| expires_at > now);
+        self.expires_at > now && !self.user.disabled && (self.is_offline || has_session)
+    }
+}
+
+/// The first refresh token of a grant.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    pub jti: String,
+    pub kid: String,
+}
+
+/// The exchange of a refresh token for its successor.
+#[derive(Debug)]
+pub struct GrantRotation<'a> {
+    pub grant_id: &'a str,
+    pub from_jti: &'a str,
+    pub to_jti: &'a str,
+    pub kid: &'a str,
+    pub network: Option<String>,
+    pub user_agent: &'a str,
+    pub now: UnixTime,
+    pub expires_at: UnixTime,
+}
+
+impl Store {
+    /// Creates a grant, and records that the user allows these scopes without being asked again. Returns `false` if the
+    /// session has ended meanwhile.
+    pub async fn create_grant(
+        &self,
+        grant: NewGrant,
+        consent: Option<&str>,
+        event: Option<&NewEvent>,
+    ) -> Result<bool, StoreError> {
+        self.transaction(|tx| {
+            let (grant, consent, event) = (grant.clone(), consent.map(str::to_owned), event.cloned());
+            Box::pin(async move {
+                let user = guard::lock_users(tx, grant.user_id, None).await?.pop();
+                let is_enabled = user.is_some_and(|user| !user.disabled);
+                if !is_enabled || !guard::has_session(tx, &grant.sid, grant.user_id, grant.created_at).await? {
+                    return Ok(false);
+                }
+                if let Some(scopes) = consent {
+                    consents::give(tx, grant.user_id, &grant.client, &scopes, grant.created_at).await?;
+                }
+                if let Some(event) = event {
+                    tx.add_audit_event(&event).await?;
+                }
+                tx.execute_prepared(&insertion(grant)).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    pub async fn grant_of_code(&self, code_hash: &str) -> Result<Option<Grant>, StoreError> {
+        self.fetch_optional(selection().and_where(Expr::col((Grants::Table, Grants::CodeHash)).eq(code_hash))).await
+    }
+
+    pub async fn grant(&self, grant_id: &str) -> Result<Option<Grant>, StoreError> {
+        self.fetch_optional(selection().and_where(Expr::col((Grants::Table, Grants::GrantId)).eq(grant_id))).await
+    }
+
+    /// Uses the code of a grant, which now exists until `expires_at`. Returns `false` if it was used before.
+    pub async fn use_code(
+        &self,
+        grant: &Grant,
+        chain: Option<&Chain>,
+        now: UnixTime,
+        expires_at: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let mut update = Query::update();
+        update
+            .table(Grants::Table)
+            .value(Grants::CodeUsedAt, now.seconds())
+            .value(Grants::ExpiresAt, expires_at.seconds())
+            .value(Grants::RefreshJti, chain.map(|chain| chain.jti.clone()))
+            .value(Grants::RefreshIat, chain.map(|_| now.seconds()))
+            .value(Grants::RefreshKid, chain.map(|chain| chain.kid.clone()))
+            .and_where(Expr::col(Grants::GrantId).eq(grant.grant_id.as_str()))
+            .and_where(Expr::col(Grants::CodeUsedAt).is_null())
+            .and_where(Expr::col(Grants::ExpiresAt).gt(now.seconds()));
+        if self.execute(&update).await? != 1 {
+            return Ok(false);
+        }
+        if chain.is_some() {
+            self.end_oldest_offline(grant.user.id, &grant.client).await?;
+        }
+        Ok(true)
+    }
+
+    async fn end_oldest_offline(&self, user_id: i32, client: &str) -> Result<(), StoreError> {
+        let select = Query::select()
+            .column(Grants::Id)
+            .from(Grants::Table)
+            .and_where(Expr::col(Grants::UserId).eq(user_id))
+            .and_where(Expr::col(Grants::Client).eq(client))
+            .and_where(Expr::col(Grants::RefreshJti).is_not_null())
+            .order_by(Grants::Id, Order::Desc)
+            .offset(MOST_OFFLINE)
+            .limit(MOST_OFFLINE)
+            .to_owned();
+        let ids: Vec<(i64,)> = self.fetch_all(&select).await?;
+        self.delete_all(Grants::Table, Grants::Id, ids.into_iter().map(|(id,)| id).collect()).await.map(|_| ())
+    }
+
+    /// Exchanges a refresh token. Returns `false` if another request was faster.
+    pub async fn rotate_grant(&self, rotation: GrantRotation<'_>) -> Result<bool, StoreError> {
+        let update = Query::update()
+            .table(Grants::Table)
+            .value(Grants::PreviousJti, rotation.from_jti)
+            .value(Grants::RefreshJti, rotation.to_jti)
+            .value(Grants::RefreshIat, rotation.now.seconds())
+            .value(Grants::RefreshKid, rotation.kid)
+            .value(Grants::RotatedAt, rotation.now.seconds())
+            .value(Grants::RotatedNetwork, rotation.network)
+            .value(Grants::RotatedUserAgent, rotation.user_agent)
+            .value(Grants::ExpiresAt, rotation.expires_at.seconds())
+            .and_where(Expr::col(Grants::GrantId).eq(rotation.grant_id))
+            .and_where(Expr::col(Grants::RefreshJti).eq(rotation.from_jti))
+            .to_owned();
+        Ok(self.execute(&update).await? == 1)
+    }
+
+    /// Ends a grant: its tokens are refused from the next request on.
+    pub async fn end_grant(&self, grant_id: &str, event: &NewEvent) -> Result<(), StoreError> {
+        self.transaction(|tx| {
+            let (grant_id, event) = (grant_id.to_owned(), event.clone());
+            Box::pin(async move {
+                let delete = Query::delete()
+                    .from_table(Grants::Table)
+                    .and_where(Expr::col(Grants::GrantId).eq(grant_id))
+                    .to_owned();
+                if tx.execute_prepared(&delete).await? > 0 {
+                    tx.add_audit_event(&event).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Deletes grants whose code or last token has expired.
+    pub async fn sweep_grants(&self, now: UnixTime) -> Result<u64, StoreError> {
+        self.sweep::<i64>(Grants::Table, Grants::Id, Grants::ExpiresAt, now).await
+    }
+}
+
+fn selection() -> SelectStatement {
+    let mut select = Query::select();
+    for column in [
+        Grants::GrantId,
+        Grants::Sid,
+        Grants::Client,
+        Grants::Scopes,
+        Grants::Audiences,
+        Grants::IsOffline,
+        Grants::AuthTime,
+        Grants::CreatedAt,
+        Grants::ExpiresAt,
+        Grants::CodeUsedAt,
+        Grants::CodeChallenge,
+        Grants::RedirectUri,
+        Grants::Nonce,
+        Grants::RefreshJti,
+        Grants::RefreshIat,
+        Grants::RefreshKid,
+        Grants::PreviousJti,
+        Grants::RotatedAt,
+        Grants::RotatedNetwork,
+        Grants::RotatedUserAgent,
+    ] {
+        select.column((Grants::Table, column));
+    }
+    let of_user = Expr::col((Users::Table, Users::Id)).equals((Grants::Table, Grants::UserId));
+    let of_session = Expr::col((Sessions::Table, Sessions::Sid))
+        .equals((Grants::Table, Grants::Sid))
+        .and(Expr::col((Sessions::Table, Sessions::UserId)).equals((Grants::Table, Grants::UserId)));
+    select
+        .expr_as(Expr::col((Sessions::Table, Sessions::ExpiresAt)), "session_expires_at")
+        .from(Grants::Table)
+        .inner_join(Users::Table, of_user)
+        .left_join(Sessions::Table, of_session);
+    users::columns(&mut select).and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null()).to_owned()
+}
+
+fn insertion(grant: NewGrant) -> InsertStatement {
+    let row: [(Grants, Expr); 15] = [
+        (Grants::GrantId, grant.grant_id.into()),
+        (Grants::UserId, grant.user_id.into()),
+        (Grants::Sid, grant.sid.into()),
+        (Grants::Client, grant.client.into()),
+        (Grants::Scopes, grant.scopes.into()),
+        (Grants::Audiences, grant.audiences.into()),
+        (Grants::IsOffline, grant.is_offline.into()),
+        (Grants::AuthTime, grant.auth_time.seconds().into()),
+        (Grants::CreatedAt, grant.created_at.seconds().into()),
+        (Grants::ExpiresAt, grant.expires_at.seconds().into()),
+        (Grants::CodeHash, grant.code_hash.into()),
+        (Grants::CodeChallenge, grant.code_challenge.into()),
+        (Grants::RedirectUri, grant.redirect_uri.into()),
+        (Grants::Nonce, grant.nonce.into()),
+        (Grants::CodeUsedAt, Option::<i64>::None.into()),
+    ];
+    Query::insert()
+        .into_table(Grants::Table)
+        .columns(row.each_ref().map(|(column, _)| *column))
+        .values_panic(row.map(|(_, value)| value))
+        .to_owned()
+}
