@@ -96,7 +96,13 @@ pub async fn read(request: Request, limit: Limit) -> Result<Parameters, ApiError
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use sc_auth_contract::keys::{Algorithm, KeySet, Purpose};
+
     use super::*;
+    use crate::auth::oidc::request::{Prompt, ResponseMode, ReturnTo};
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
@@ -119,6 +125,46 @@ mod tests {
         ] {
             assert!(!is_own(&pairs), "{pairs:?}");
         }
+    }
+
+    fn request() -> AuthorizationRequest {
+        let to = ReturnTo { redirect_uri: "https://a.test/".into(), mode: ResponseMode::Query, state: None };
+        AuthorizationRequest {
+            client_id: "shop".into(),
+            to,
+            scopes: vec!["openid".into()],
+            audiences: Vec::new(),
+            nonce: None,
+            code_challenge: None,
+            prompt: Prompt::default(),
+            max_age: None,
+            ui_locales: None,
+            login_hint: None,
+            id_token_hint: None,
+        }
+    }
+
+    #[test]
+    fn a_form_expires_and_outlives_a_rotation_of_the_key() {
+        let (now, rng) = (UnixTime::from_seconds(1_700_000_000), &mut rand::rng());
+        let mut set = KeySet::generate(Algorithm::ES256, now, rng).unwrap();
+        let keys = |set: &KeySet| Keys::new(set, Arc::default()).unwrap();
+        let cookie = Cookie::random(rng);
+        let pending = Pending::new(request(), Some("sid".into()), now);
+        let sealed = pending.seal(&keys(&set), &cookie, rng).unwrap().unwrap();
+        let open = |set: &KeySet, cookie: &Cookie, minutes| {
+            Pending::open(&keys(set), &sealed, cookie, now + Duration::from_mins(minutes))
+        };
+        let opened = open(&set, &cookie, 15).unwrap();
+        assert_eq!((opened.request, opened.sid.as_deref()), (request(), Some("sid")));
+        assert!(open(&set, &cookie, 16).is_none());
+        assert!(open(&set, &Cookie::random(rng), 1).is_none());
+        set.rotate_now(Purpose::Refresh, None, now, rng).unwrap();
+        assert!(open(&set, &cookie, 1).is_some(), "the key is retired");
+        let other = KeySet::generate(Algorithm::ES256, now, rng).unwrap();
+        assert!(open(&other, &cookie, 1).is_none());
+        let long = AuthorizationRequest { nonce: Some("n".repeat(PENDING_MAX)), ..request() };
+        assert!(Pending::new(long, None, now).seal(&keys(&set), &cookie, rng).unwrap().is_none());
     }
 
     #[test]
