@@ -6,13 +6,13 @@ mod listing;
 mod taken;
 
 use sc_auth_contract::time::UnixTime;
-use sea_query::{Expr, ExprTrait as _, Func, InsertStatement, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait as _, Func, InsertStatement, Order, Query, SelectStatement};
 use sqlx::FromRow;
 use time::PrimitiveDateTime;
 
 use super::schema::{Roles, Users};
 use super::{Role, Store, StoreError};
-use crate::account::{Field, fold, former_fold, key, uuid_forms};
+use crate::account::{Field, fold, former_fold, forms, key, uuid_forms};
 use crate::clock::to_calendar;
 pub(super) use change::end_sessions;
 pub use listing::UserFilter;
@@ -169,6 +169,19 @@ fn by_username(username: &str) -> SelectStatement {
         .to_owned()
 }
 
+/// The same for addresses. A row can have the key of a former address, which a server of release 0.2 has left.
+fn by_address(address: &str) -> SelectStatement {
+    let (former, present) = (former_fold(address), key(Field::Email, address));
+    let column = Expr::col((Users::Table, Users::EmailKey));
+    let has_fold = Expr::col((Users::Table, Users::EmailFold)).eq(present.as_str());
+    let by_address = column.clone().is_null().and(Expr::col((Users::Table, Users::Email)).eq(address));
+    select_users()
+        .and_where(column.is_in([former, present]).or(has_fold).or(by_address))
+        .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null())
+        .order_by((Users::Table, Users::Id), Order::Asc)
+        .to_owned()
+}
+
 fn by_uuid(uuid: &str) -> SelectStatement {
     select_users().and_where(Expr::col((Users::Table, Users::Uuid)).eq(uuid)).to_owned()
 }
@@ -219,15 +232,12 @@ impl Store {
 
     /// The name of the user with an e-mail address.
     pub async fn username_of_address(&self, address: &str) -> Result<Option<String>, StoreError> {
-        let column = Expr::col((Users::Table, Users::EmailKey));
-        let by_address = column.clone().is_null().and(Expr::col((Users::Table, Users::Email)).eq(address));
-        let select = select_users()
-            .and_where(column.eq(key(Field::Email, address)).or(by_address))
-            .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null())
-            .limit(1)
-            .to_owned();
-        let found = self.fetch_all::<User>(&select).await.or_else(StoreError::found_nothing)?;
-        Ok(found.into_iter().next().and_then(|user| user.username))
+        let found: Vec<User> = self.fetch_all(&by_address(address)).await.or_else(StoreError::found_nothing)?;
+        let present = key(Field::Email, address);
+        let has_it =
+            |user: &User| user.email.as_deref().is_some_and(|email| forms(Field::Email, email).contains(&present));
+        let of_address = found.into_iter().filter(has_it);
+        Ok(of_address.min_by_key(|user| user.email.as_deref() != Some(address)).and_then(|user| user.username))
     }
 
     pub async fn user_by_uuid(&self, uuid: &str) -> Result<Option<User>, StoreError> {
