@@ -47,6 +47,8 @@ named! {
         ConsentGiven => "consent_given",
         /// A code that an application had exchanged was used again: what it had got ends.
         CodeReplayed => "code_replayed",
+        /// A user allowed an application something so often that the oldest grants ended.
+        GrantsEnded => "grants_ended",
         SessionEnded => "session_ended",
         OtherSessionsEnded => "other_sessions_ended",
         AccountChanged => "account_changed",
@@ -80,6 +82,7 @@ impl Event {
             | Self::RefreshReplayed
             | Self::ConsentGiven
             | Self::CodeReplayed
+            | Self::GrantsEnded
             | Self::SessionEnded
             | Self::OtherSessionsEnded
             | Self::AccountChanged

@@ -1,9 +1,12 @@
 //! Ends grants together with what they depend on.
 
-use sea_query::{Expr, ExprTrait as _, Query};
+use sea_query::{Expr, ExprTrait as _, Order, Query};
 
 use super::schema::Grants;
-use super::{StoreError, Tx};
+use super::{NewEvent, StoreError, Tx};
+
+/// The most grants that end at once.
+const BATCH: u64 = 500;
 
 /// Ends the grants of a session that somebody ended: those that are offline too.
 pub(super) async fn of_session(tx: &mut Tx, user_id: i32, sid: &str) -> Result<(), StoreError> {
@@ -23,4 +26,35 @@ pub(super) async fn of_user(tx: &mut Tx, user_id: i32, keep: Option<&str>) -> Re
         delete.and_where(Expr::col(Grants::Sid).ne(sid));
     }
     tx.execute(&delete).await.map(|_| ())
+}
+
+/// Ends the oldest grants of a user for one client while there are more than `most`: those that have a refresh token, or
+/// the others. Call this with the user's row locked.
+pub(super) async fn oldest(
+    tx: &mut Tx,
+    user_id: i32,
+    client: &str,
+    has_refresh_token: bool,
+    most: u64,
+    event: &NewEvent,
+) -> Result<(), StoreError> {
+    let refresh_jti = Expr::col(Grants::RefreshJti);
+    let select = Query::select()
+        .column(Grants::Id)
+        .from(Grants::Table)
+        .and_where(Expr::col(Grants::UserId).eq(user_id))
+        .and_where(Expr::col(Grants::Client).eq(client))
+        .and_where(if has_refresh_token { refresh_jti.is_not_null() } else { refresh_jti.is_null() })
+        .order_by(Grants::Id, Order::Desc)
+        .limit(BATCH)
+        .offset(most)
+        .to_owned();
+    let ids: Vec<(i64,)> = tx.fetch_all(&select).await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids = ids.into_iter().map(|(id,)| id);
+    let delete = Query::delete().from_table(Grants::Table).and_where(Expr::col(Grants::Id).is_in(ids)).to_owned();
+    let count = tx.execute(&delete).await?;
+    tx.add_audit_event(&event.about(count, "grants of one application")).await
 }

@@ -1,18 +1,22 @@
 //! Grants: what a user allowed an application at one login, with its code and its chain of refresh tokens.
 
 use sc_auth_contract::time::UnixTime;
-use sea_query::{Expr, ExprTrait as _, InsertStatement, Order, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement, UpdateStatement};
 use sqlx::FromRow;
 
 use super::consents;
+use super::grant_ends;
 use super::guard;
 use super::schema::{Grants, Sessions, Users};
 use super::times::Nullable;
 use super::users;
 use super::{NewEvent, Store, StoreError, User};
 
-/// The most offline grants of a user for one client: without a limit, an application could fill the table.
+/// The most grants of a user for one client that have a refresh token: without a limit, an application could fill the
+/// table.
 const MOST_OFFLINE: u64 = 50;
+/// The most others, which a browser could fill it with: codes, and grants without a refresh token.
+const MOST_BRIEF: u64 = 100;
 
 /// A grant that begins with a code.
 #[derive(Debug, Clone)]
@@ -102,16 +106,18 @@ pub struct GrantRotation<'a> {
 }
 
 impl Store {
-    /// Creates a grant, and records that the user allows these scopes without being asked again. Returns `false` if the
-    /// session has ended meanwhile.
+    /// Creates a grant, and records that the user allows these scopes without being asked again. `ended` records the
+    /// oldest grants, which end if there are too many. Returns `false` if the session has ended meanwhile.
     pub async fn create_grant(
         &self,
         grant: NewGrant,
         consent: Option<&str>,
         event: Option<&NewEvent>,
+        ended: &NewEvent,
     ) -> Result<bool, StoreError> {
         self.transaction(|tx| {
             let (grant, consent, event) = (grant.clone(), consent.map(str::to_owned), event.cloned());
+            let ended = ended.clone();
             Box::pin(async move {
                 let user = guard::lock_users(tx, grant.user_id, None).await?.pop();
                 let is_enabled = user.is_some_and(|user| !user.disabled);
@@ -124,7 +130,9 @@ impl Store {
                 if let Some(event) = event {
                     tx.add_audit_event(&event).await?;
                 }
+                let (user_id, client) = (grant.user_id, grant.client.clone());
                 tx.execute_prepared(&insertion(grant)).await?;
+                grant_ends::oldest(tx, user_id, &client, false, MOST_BRIEF, &ended).await?;
                 Ok(true)
             })
         })
@@ -139,47 +147,32 @@ impl Store {
         self.fetch_optional(selection().and_where(Expr::col((Grants::Table, Grants::GrantId)).eq(grant_id))).await
     }
 
-    /// Uses the code of a grant, which now exists until `expires_at`. Returns `false` if it was used before.
+    /// Uses the code of a grant, which now exists until `expires_at`. `ended` records the oldest grants, which end if
+    /// there are too many. Returns `false` if the code was used before, or the grant has ended.
     pub async fn use_code(
         &self,
         grant: &Grant,
         chain: Option<&Chain>,
         now: UnixTime,
         expires_at: UnixTime,
+        ended: &NewEvent,
     ) -> Result<bool, StoreError> {
-        let mut update = Query::update();
-        update
-            .table(Grants::Table)
-            .value(Grants::CodeUsedAt, now.seconds())
-            .value(Grants::ExpiresAt, expires_at.seconds())
-            .value(Grants::RefreshJti, chain.map(|chain| chain.jti.clone()))
-            .value(Grants::RefreshIat, chain.map(|_| now.seconds()))
-            .value(Grants::RefreshKid, chain.map(|chain| chain.kid.clone()))
-            .and_where(Expr::col(Grants::GrantId).eq(grant.grant_id.as_str()))
-            .and_where(Expr::col(Grants::CodeUsedAt).is_null())
-            .and_where(Expr::col(Grants::ExpiresAt).gt(now.seconds()));
-        if self.execute(&update).await? != 1 {
-            return Ok(false);
-        }
-        if chain.is_some() {
-            self.end_oldest_offline(grant.user.id, &grant.client).await?;
-        }
-        Ok(true)
-    }
-
-    async fn end_oldest_offline(&self, user_id: i32, client: &str) -> Result<(), StoreError> {
-        let select = Query::select()
-            .column(Grants::Id)
-            .from(Grants::Table)
-            .and_where(Expr::col(Grants::UserId).eq(user_id))
-            .and_where(Expr::col(Grants::Client).eq(client))
-            .and_where(Expr::col(Grants::RefreshJti).is_not_null())
-            .order_by(Grants::Id, Order::Desc)
-            .offset(MOST_OFFLINE)
-            .limit(MOST_OFFLINE)
-            .to_owned();
-        let ids: Vec<(i64,)> = self.fetch_all(&select).await?;
-        self.delete_all(Grants::Table, Grants::Id, ids.into_iter().map(|(id,)| id).collect()).await.map(|_| ())
+        let update = use_of_code(grant, chain, now, expires_at);
+        self.transaction(|tx| {
+            let (update, ended) = (update.clone(), ended.clone());
+            let (user_id, client, has_chain) = (grant.user.id, grant.client.clone(), chain.is_some());
+            Box::pin(async move {
+                guard::lock_users(tx, user_id, None).await?;
+                if tx.execute_prepared(&update).await? == 0 {
+                    return Ok(false);
+                }
+                if has_chain {
+                    grant_ends::oldest(tx, user_id, &client, true, MOST_OFFLINE, &ended).await?;
+                }
+                Ok(true)
+            })
+        })
+        .await
     }
 
     /// Exchanges a refresh token. Returns `false` if another request was faster.
@@ -200,8 +193,8 @@ impl Store {
         Ok(self.execute(&update).await? == 1)
     }
 
-    /// Ends a grant: its tokens are refused from the next request on.
-    pub async fn end_grant(&self, grant_id: &str, event: &NewEvent) -> Result<(), StoreError> {
+    /// Ends a grant: its tokens are refused from the next request on. Returns whether it existed.
+    pub async fn end_grant(&self, grant_id: &str, event: &NewEvent) -> Result<bool, StoreError> {
         self.transaction(|tx| {
             let (grant_id, event) = (grant_id.to_owned(), event.clone());
             Box::pin(async move {
@@ -209,10 +202,11 @@ impl Store {
                     .from_table(Grants::Table)
                     .and_where(Expr::col(Grants::GrantId).eq(grant_id))
                     .to_owned();
-                if tx.execute_prepared(&delete).await? > 0 {
+                let is_ended = tx.execute_prepared(&delete).await? > 0;
+                if is_ended {
                     tx.add_audit_event(&event).await?;
                 }
-                Ok(())
+                Ok(is_ended)
             })
         })
         .await
@@ -222,6 +216,20 @@ impl Store {
     pub async fn sweep_grants(&self, now: UnixTime) -> Result<u64, StoreError> {
         self.sweep::<i64>(Grants::Table, Grants::Id, Grants::ExpiresAt, now).await
     }
+}
+
+fn use_of_code(grant: &Grant, chain: Option<&Chain>, now: UnixTime, expires_at: UnixTime) -> UpdateStatement {
+    Query::update()
+        .table(Grants::Table)
+        .value(Grants::CodeUsedAt, now.seconds())
+        .value(Grants::ExpiresAt, expires_at.seconds())
+        .value(Grants::RefreshJti, chain.map(|chain| chain.jti.clone()))
+        .value(Grants::RefreshIat, chain.map(|_| now.seconds()))
+        .value(Grants::RefreshKid, chain.map(|chain| chain.kid.clone()))
+        .and_where(Expr::col(Grants::GrantId).eq(grant.grant_id.as_str()))
+        .and_where(Expr::col(Grants::CodeUsedAt).is_null())
+        .and_where(Expr::col(Grants::ExpiresAt).gt(now.seconds()))
+        .to_owned()
 }
 
 fn selection() -> SelectStatement {

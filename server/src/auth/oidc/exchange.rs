@@ -7,7 +7,7 @@ use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm};
 use sc_auth_contract::keys::Algorithm;
 use sc_auth_contract::time::UnixTime;
 
-use super::grant::{GrantError, digest};
+use super::grant::{GrantError, digest, too_many};
 use super::request::{self, problem};
 use super::tokens::{self, AccessClaims, IdClaims, RefreshClaims};
 use super::{OpenId, Present, USERINFO};
@@ -15,7 +15,7 @@ use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::claims::Audience;
 use crate::auth::client::Client;
 use crate::auth::session::{RepeatedRefresh, Rotated, Sessions, network, random_uuid, user_agent};
-use crate::store::{Chain, Grant, GrantRotation};
+use crate::store::{Chain, Grant, GrantRotation, StoreError};
 
 /// The tokens of one exchange.
 #[derive(Debug)]
@@ -83,8 +83,9 @@ impl Exchange<'_> {
             .then(|| Chain { jti: random_uuid(&mut rand::rng()).to_string(), kid: api_keys.refresh().kid.clone() });
         let refresh_ends = self.next_end(&grant);
         let ends = if chain.is_some() { refresh_ends.max(access_ends) } else { access_ends };
-        if !store.use_code(&grant, chain.as_ref(), self.now, ends).await? {
-            // Another request was faster.
+        let ended = too_many(self.sessions, &grant.user, self.client, self.now);
+        if !store.use_code(&grant, chain.as_ref(), self.now, ends, &ended).await? {
+            // Another request was faster, or the session has ended.
             return Err(self.end_replayed(&grant, Event::CodeReplayed).await);
         }
         let successor =
@@ -124,6 +125,7 @@ impl Exchange<'_> {
         let grant = self.live(&claims.grant_id).await?;
         match RepeatedRefresh::of(&grant, &claims.jti, self.client, self.now) {
             RepeatedRefresh::Allowed => {
+                self.note_repeated(&grant).await?;
                 let successor = Successor {
                     jti: grant.refresh_jti.as_deref().unwrap_or_default(),
                     iat: grant.refresh_iat.unwrap_or(grant.created_at),
@@ -136,6 +138,17 @@ impl Exchange<'_> {
         }
     }
 
+    /// Records a burst of repetitions once.
+    async fn note_repeated(&self, grant: &Grant) -> Result<(), StoreError> {
+        let (sessions, successor) = (self.sessions, grant.refresh_jti.as_deref().unwrap_or_default());
+        if !sessions.repeated.is_first(successor, self.client) {
+            return Ok(());
+        }
+        let entry = Entry::new(Event::RefreshRepeated, AuditOutcome::Success).by(&grant.user);
+        let event = sessions.event(self.client, entry.detail(&self.declared.client_id), self.now);
+        sessions.record(event).await.inspect_err(|_| sessions.repeated.forget(successor, self.client))
+    }
+
     async fn live(&self, grant_id: &str) -> Result<Grant, GrantError> {
         let grant = self.sessions.store.grant(grant_id).await?;
         let is_own = |grant: &Grant| grant.client == self.declared.key() && grant.is_live(self.now);
@@ -145,10 +158,11 @@ impl Exchange<'_> {
     async fn end_replayed(&self, grant: &Grant, what: Event) -> GrantError {
         let entry = Entry::new(what, AuditOutcome::Denied).by(&grant.user).detail(&self.declared.client_id);
         let event = self.sessions.event(self.client, entry, self.now);
-        if let Err(error) = self.sessions.store.end_grant(&grant.grant_id, &event).await {
-            return error.into();
+        match self.sessions.store.end_grant(&grant.grant_id, &event).await {
+            Ok(true) => self.sessions.done(&event),
+            Ok(false) => {}
+            Err(error) => return error.into(),
         }
-        self.sessions.done(&event);
         refused(if what == Event::CodeReplayed { BAD_CODE } else { BAD_TOKEN })
     }
 

@@ -13,7 +13,7 @@ use super::request::{AuthorizationRequest, OAuthProblem};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::session::{Browser, Sessions, random_uuid};
-use crate::store::{NewGrant, StoreError};
+use crate::store::{NewEvent, NewGrant, StoreError, User};
 
 /// How long a code is valid.
 const CODE: Duration = Duration::from_mins(1);
@@ -83,9 +83,16 @@ pub async fn give(
 ) -> Result<bool, StoreError> {
     let entry = Entry::new(Event::ConsentGiven, AuditOutcome::Success).by(&browser.user).detail(&code.client_id);
     let event = consent.map(|_| sessions.event(client, entry, now));
-    let is_given = sessions.store.create_grant(code.grant.clone(), consent, event.as_ref()).await?;
+    let ended = too_many(sessions, &browser.user, client, now);
+    let is_given = sessions.store.create_grant(code.grant.clone(), consent, event.as_ref(), &ended).await?;
     if let (true, Some(event)) = (is_given, event) {
         sessions.done(&event);
     }
     Ok(is_given)
+}
+
+/// The event of the oldest grants, which end if a user has too many.
+pub(super) fn too_many(sessions: &Sessions, user: &User, client: &Client, now: UnixTime) -> NewEvent {
+    let entry = Entry::new(Event::GrantsEnded, AuditOutcome::Success).by(user);
+    sessions.event(client, entry, now)
 }

@@ -104,9 +104,9 @@ impl Sessions {
         client: &Client,
         now: UnixTime,
     ) -> Result<Refreshed, SessionError> {
-        if self.repeated.is_first(session, client) {
+        if self.repeated.is_first(&session.refresh_jti, client) {
             let entry = Entry::new(Event::RefreshRepeated, AuditOutcome::Success).by(&session.user);
-            self.note(client, entry, now).await.inspect_err(|_| self.repeated.forget(session, client))?;
+            self.note(client, entry, now).await.inspect_err(|_| self.repeated.forget(&session.refresh_jti, client))?;
         }
         let successor = Successor {
             jti: &session.refresh_jti,
