@@ -151,7 +151,9 @@ impl Exchange<'_> {
 
     async fn live(&self, grant_id: &str) -> Result<Grant, GrantError> {
         let grant = self.sessions.store.grant(grant_id).await?;
-        let is_own = |grant: &Grant| grant.client == self.declared.key() && grant.is_live(self.now);
+        // The declaration may have lost the scope meanwhile.
+        let is_allowed = self.declared.scopes.iter().any(|scope| scope == "offline_access");
+        let is_own = |grant: &Grant| is_allowed && grant.client == self.declared.key() && grant.is_live(self.now);
         grant.filter(is_own).ok_or(refused(BAD_TOKEN))
     }
 
