@@ -81,6 +81,7 @@ pub async fn form(request: Request, limit: Limit) -> Result<Vec<u8>, ApiError> {
         let text = "send application/x-www-form-urlencoded";
         return Err(ApiError::Unread(StatusCode::BAD_REQUEST, text.to_owned()));
     }
+    refuse_charset(request.headers())?;
     refuse_encoded(request.headers())?;
     match tokio::time::timeout(TIME, read(request.into_body(), limit)).await {
         Ok(bytes) => bytes,
@@ -128,7 +129,7 @@ fn essence(headers: &HeaderMap) -> Option<String> {
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-/// JSON is UTF-8 (RFC 8259, 8.1). Clients that name another superset of ASCII, such as Latin-1, mostly send ASCII.
+/// JSON is UTF-8 (RFC 8259, 8.1), and forms are read as such. Clients that name another superset of ASCII, such as Latin-1, mostly send ASCII.
 ///
 /// # Errors
 /// If the body is in a character set in which ASCII has other bytes.
