@@ -36,7 +36,8 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
         return trouble(visit.t, Trouble::Expired);
     };
     match form.one("decision") {
-        Some("allow") => visit.proceed(&pending.request, Some(&browser), Step::Consented).await,
+        // Boxed, since it is large: the memory of a request that waits for its body includes the future.
+        Some("allow") => Box::pin(visit.proceed(&pending.request, Some(&browser), Step::Consented)).await,
         _ => visit.refuse(&pending.request, problem("access_denied", "the user did not allow it")),
     }
 }

@@ -39,9 +39,10 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     let (username, password) =
         (form.one("username").unwrap_or_default(), form.one("password").unwrap_or_default().to_owned());
     let cookie = Cookie::random(&mut rand::rng());
-    match log_in(&visit, username, password, &cookie).await {
+    // Boxed, since they are large: the memory of a request that waits for its body includes the future.
+    match Box::pin(log_in(&visit, username, password, &cookie)).await {
         Ok(browser) => {
-            let mut response = visit.proceed(&pending.request, Some(&browser), Step::LoggedIn).await;
+            let mut response = Box::pin(visit.proceed(&pending.request, Some(&browser), Step::LoggedIn)).await;
             let set = forms::set_cookie(forms::SESSION, &cookie, COOKIE_SECONDS);
             response.headers_mut().append(header::SET_COOKIE, set);
             response

@@ -42,11 +42,12 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     let declared = authenticate(&present.declared, &headers, &form, now)?;
     let exchange =
         Exchange { openid: &openid, sessions: &app.sessions, present: &present, declared, client: &client, now };
+    // Boxed, since they are large: the memory of a request that waits for its body includes the future.
     let issued = match form.one("grant_type") {
-        Some("authorization_code") => exchange_code(&exchange, &form).await?,
+        Some("authorization_code") => Box::pin(exchange_code(&exchange, &form)).await?,
         Some("refresh_token") => {
             let token = form.one("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing"))?;
-            exchange.refresh(token, form.one("scope"), form.all("resource")).await?
+            Box::pin(exchange.refresh(token, form.one("scope"), form.all("resource"))).await?
         }
         Some(_) => return Err(OAuthError::new("unsupported_grant_type", "this grant type is not supported")),
         None => return Err(OAuthError::invalid_request("grant_type is missing")),
