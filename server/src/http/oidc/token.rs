@@ -15,6 +15,7 @@ use crate::auth::oidc::{Exchange, Issued};
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::body::limits::TOKEN;
+use crate::http::rate_limits::Limited;
 
 /// The grants that this file exchanges.
 pub const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
@@ -40,6 +41,10 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     }
     let now = app.now();
     let declared = authenticate(&present.declared, &headers, &form, now)?;
+    if !declared.is_confidential() {
+        // Anybody can be such a client.
+        app.settings.check_rate(Limited::Refresh, &client)?;
+    }
     let exchange =
         Exchange { openid: &openid, sessions: &app.sessions, present: &present, declared, client: &client, now };
     // Boxed, since they are large: the memory of a request that waits for its body includes the future.
