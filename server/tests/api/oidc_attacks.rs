@@ -59,6 +59,11 @@ async fn a_code_of_another_login_is_worth_nothing(engine: Engine) {
         let answer: Value = request.send().await.unwrap().json().await.unwrap();
         assert_eq!(answer["error"], "invalid_grant", "{own:?}");
     }
+    let refresh_token = text(&tokens(&server, &browser.code(&[OFFLINE]).await).await, "refresh_token");
+    let form = [("client_id", "app"), ("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
+    let request = server.request("POST", "/oauth2/token").header("content-type", FORM).body(encoded(&form));
+    assert_eq!(request.send().await.unwrap().status(), 400, "the refresh token is another client's");
+    assert_eq!(refresh(&server, &refresh_token).await.0, 200);
     // An expired code, and one of a session that has ended.
     tokens(&server, &code).await;
     let expired = browser.code(&[]).await;
@@ -195,7 +200,7 @@ async fn large_and_odd_requests_are_refused() {
         let page = browser.get(&authorize(&[(name, &"%00\"<x>".repeat(300))])).await;
         assert!(page.status == 200 && page.is_login() && !page.text.contains("<x>"), "{name}: {}", page.text);
     }
-    let many = (0..2_000).map(|number| format!("&a{number}=b")).collect::<String>();
+    let many = "&a=b".repeat(2_000);
     assert!(browser.get(&format!("{}{many}", authorize(&[]))).await.status < 500);
     assert!((400..500).contains(&browser.get(&authorize(&[("state", &"x".repeat(50_000))])).await.status));
     for max_age in ["-1", "1.5", "18446744073709551616", "x"] {
