@@ -26,7 +26,7 @@ pub enum ClientType {
 pub enum Consent {
     /// Never.
     Skip,
-    /// At the first login, and when the client asks for more.
+    /// At the first login, and when the client asks for more; a Native client that others can pass for, at each login.
     #[default]
     Once,
     /// At each login.

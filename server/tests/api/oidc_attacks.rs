@@ -126,6 +126,30 @@ async fn no_spelling_of_a_redirect_uri_leads_elsewhere() {
     assert_eq!(browser.get(&twice).await.status, 400);
 }
 
+/// Any application of a device can claim a scheme or a port (RFC 8252, 8.6).
+#[tokio::test]
+async fn an_application_that_passes_for_another_gets_nothing_without_the_user() {
+    const OWNED: &str = "https://app.test/cb";
+    let uris = json!(["http://127.0.0.1/cb", "com.example.app:/cb", OWNED]);
+    let asking = with(with(native("app"), "consent", json!("Once")), "redirectUris", uris);
+    let (server, _database) = started(Engine::Sqlite, &[skipping("shop"), asking]).await;
+    let mut browser = Browser::new(&server);
+    browser.code(&[]).await;
+    let from = |uri: &'static str, prompt: &'static str| {
+        authorize(&[("client_id", "app"), ("redirect_uri", uri), ("prompt", prompt)])
+    };
+    for uri in ["http://127.0.0.1:51004/cb", "com.example.app:/cb"] {
+        for _ in 0..2 {
+            let page = browser.get(&from(uri, "")).await;
+            assert!(browser.decide(&page, "allow").await.location().starts_with(&format!("{uri}?code=")), "{uri}");
+        }
+        let location = browser.get(&from(uri, "none")).await.location().to_owned();
+        assert!(location.starts_with(&format!("{uri}?error=consent_required")), "{location}");
+    }
+    let location = browser.get(&from(OWNED, "none")).await.location().to_owned();
+    assert!(location.starts_with(&format!("{OWNED}?code=")), "the system knows who owns the address: {location}");
+}
+
 #[tokio::test]
 async fn a_challenge_cannot_be_removed_or_weakened() {
     let (server, _database) = started(Engine::Sqlite, &[skipping("shop")]).await;

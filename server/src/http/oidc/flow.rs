@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use sc_auth_contract::declared::{Consent, DeclaredClient};
+use sc_auth_contract::declared::{ClientType, Consent, DeclaredClient};
 use sc_auth_contract::time::UnixTime;
 
 use super::answer;
@@ -215,7 +215,13 @@ fn must_consent(request: &AuthorizationRequest, declared: &DeclaredClient, given
     request.prompt.consent
         || match declared.consent {
             Consent::Skip => false,
-            Consent::Once => !is_given,
+            Consent::Once => !is_given || can_be_impersonated(request, declared),
             Consent::Always => true,
         }
+}
+
+/// Whether another application of the device can send this request and get the code: nothing proves who owns a scheme or a
+/// port (RFC 8252, 8.6). Without the user's word, it would get tokens of whoever is logged in.
+fn can_be_impersonated(request: &AuthorizationRequest, declared: &DeclaredClient) -> bool {
+    declared.client_type == ClientType::Native && !request.to.redirect_uri.starts_with("https://")
 }
