@@ -196,7 +196,9 @@ mod tests {
             (with("accessTokenTtl", json!("2h")), "accessTokenTtl"),
             (with("accessTokenTtl", json!("soon")), "accessTokenTtl"),
             (with("idTokenTtl", json!("2d")), "idTokenTtl"),
-            (with("groups", json!(["staff"])), "not supported"),
+            (with("groups", json!(["staff", "system:masters"])), "groups"),
+            (with("groups", json!([" staff"])), "groups"),
+            (with("groups", json!(vec!["staff"; 101])), "groups"),
         ] {
             let refused = parse(std::slice::from_ref(&bad)).refused;
             assert!(refused.first().is_some_and(|refused| refused.problem.contains(problem)), "{bad}: {refused:?}");
@@ -212,6 +214,27 @@ mod tests {
         assert!(parse(std::slice::from_ref(&native)).refused[0].problem.contains("requirePkce"));
         native["requirePkce"] = json!(true);
         assert_eq!(parse(&[native]).clients.len(), 1);
+    }
+
+    #[test]
+    fn a_client_can_be_for_the_members_of_groups() {
+        let groups = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut declared = with("groups", json!(["staff", "Domain Users"]));
+        declared["requires"] = json!(["groups"]);
+        let declared = parse(&[declared]);
+        let client = declared.find("shop").unwrap();
+        assert_eq!(client.needs(), ["groups"]);
+        assert!(client.needs().iter().all(|need| UNDERSTOOD.contains(need)));
+        assert!(client.admits(&groups(&["other", "staff"])));
+        for others in [groups(&[]), groups(&["Staff"]), groups(&["staff "])] {
+            assert!(!client.admits(&others), "{others:?}");
+        }
+        let everybody = parse(&[client_without_groups()]);
+        assert!(everybody.clients[0].admits(&[]) && everybody.clients[0].needs().is_empty());
+    }
+
+    fn client_without_groups() -> Value {
+        with("groups", json!([]))
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod declared;
 pub mod deployment;
+pub mod groups;
 pub mod keys;
 pub mod limits;
 pub mod password;

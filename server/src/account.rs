@@ -1,6 +1,7 @@
 //! The rules for names, e-mail addresses and passwords, and the widths of the columns that hold them. HTTP, the
 //! commands and the schema all use these.
 
+pub mod groups;
 mod key;
 mod problem;
 mod visible;

@@ -115,7 +115,7 @@ fn described() -> OpenApiRouter<App> {
 
 /// In the order of the documentation.
 fn api() -> OpenApiRouter<App> {
-    let users = routes!(users::listing::list, users::create, users::change, users::delete);
+    let users = routes!(users::listing::list, users::create, users::delete);
     OpenApiRouter::new()
         .routes(limited(routes!(accounts::register), limits::REGISTER))
         .routes(limited(routes!(accounts::login), limits::LOGIN))
@@ -126,7 +126,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
         .routes(limited(users, limits::USERS))
-        .routes(limited(routes!(users::get, users::change_one, users::delete_one), limits::USERS))
+        .routes(limited(routes!(users::change), limits::CHANGE_USER))
+        .routes(limited(routes!(users::get, users::delete_one), limits::USERS))
+        .routes(limited(routes!(users::change_one), limits::CHANGE_USER))
         .routes(routes!(users::clear_failures))
         .routes(routes!(users::roles))
         .routes(routes!(audit::list))

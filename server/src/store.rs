@@ -36,6 +36,7 @@ mod times;
 mod transaction;
 mod transfer;
 mod trouble;
+mod user_groups;
 mod users;
 
 use std::future::Future;
@@ -73,6 +74,7 @@ pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo, SessionLim
 pub use target::{Database, Place, PostgresServers, SessionAttrs};
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, OldRow};
+pub use user_groups::GroupsOfUsers;
 pub use users::{Changes, Credentials, ListedUser, Names, NewUser, User, UserFilter};
 
 /// The supported engines. MariaDB uses MySQL's dialect.

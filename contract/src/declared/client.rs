@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::time::UnixTime;
 
+/// The member `groups`: a server that ignored it would let everybody log in.
+pub const GROUPS: &str = "groups";
+
 /// What kind of application a client is. It decides how the client authenticates and which redirect URIs it can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientType {
@@ -97,7 +100,7 @@ pub struct DeclaredClient {
     /// The audiences of its access tokens; by default, only the userinfo endpoint.
     #[serde(default)]
     pub audiences: Vec<String>,
-    /// Not supported yet: the groups whose members may log in.
+    /// The groups whose members may log in; everybody if there are none.
     #[serde(default)]
     pub groups: Vec<String>,
     /// When users are asked.
@@ -150,6 +153,18 @@ impl DeclaredClient {
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}/{}", self.namespace, self.name, self.client_id)
+    }
+
+    /// Whether a user with these groups may log in.
+    #[must_use]
+    pub fn admits(&self, groups: &[String]) -> bool {
+        self.groups.is_empty() || self.groups.iter().any(|group| groups.contains(group))
+    }
+
+    /// What `requires` has to name for this client: parts of the format that an earlier server would ignore.
+    #[must_use]
+    pub fn needs(&self) -> Vec<&'static str> {
+        if self.groups.is_empty() { Vec::new() } else { vec![GROUPS] }
     }
 
     /// The name that users see.

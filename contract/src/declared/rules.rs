@@ -1,12 +1,13 @@
 //! The rules for a client.
 
-use super::client::{ClientType, DeclaredClient, seconds};
+use super::client::{ClientType, DeclaredClient, GROUPS, seconds};
 use super::redirect::RedirectUri;
+use crate::groups::{GROUP_MAX, GROUPS_MAX, is_group};
 use crate::limits::HIDDEN;
 
 /// The parts of the format that this release understands beyond the first one. A client that `requires` others is
 /// refused: the server would not do what the declaration says.
-pub const UNDERSTOOD: &[&str] = &[];
+pub const UNDERSTOOD: &[&str] = &[GROUPS];
 /// The most redirect URIs of a client.
 const REDIRECT_URIS_MAX: usize = 20;
 /// The most secrets that are valid at once.
@@ -14,7 +15,7 @@ const SECRETS_MAX: usize = 4;
 /// The most audiences.
 const AUDIENCES_MAX: usize = 16;
 /// The scopes that a client can have.
-pub const SCOPES: &[&str] = &["openid", "profile", "email", "offline_access"];
+pub const SCOPES: &[&str] = &["openid", "profile", "email", "groups", "offline_access"];
 
 type Rule = Result<(), String>;
 
@@ -28,6 +29,7 @@ pub fn check(client: &DeclaredClient) -> Rule {
     redirect_uris(client)?;
     scopes(client)?;
     audiences(client)?;
+    groups(client)?;
     lifetime("accessTokenTtl", &client.access_token_ttl, 300, 3_600)?;
     lifetime("idTokenTtl", &client.id_token_ttl, 60, 86_400)?;
     ensure(client.require_pkce || client.is_confidential(), "requirePkce: only a Web client can do without PKCE")
@@ -64,8 +66,17 @@ fn supported(client: &DeclaredClient) -> Rule {
     ensure(
         matches!(client.client_type, ClientType::Web | ClientType::Native),
         "this type of client is not supported yet",
-    )?;
-    ensure(client.groups.is_empty(), "groups are not supported yet: everybody could log in")
+    )
+}
+
+fn groups(client: &DeclaredClient) -> Rule {
+    ensure(
+        client.groups.len() <= GROUPS_MAX && client.groups.iter().all(|group| is_group(group)),
+        &format!(
+            "groups must be at most {GROUPS_MAX} names of at most {GROUP_MAX} visible characters, without commas and blanks \
+             around them, and not begin with system:"
+        ),
+    )
 }
 
 fn secrets(client: &DeclaredClient) -> Rule {

@@ -1,6 +1,8 @@
 //! What is wrong with a field, in the words that existing clients look for: those of marshmallow, which the legacy
 //! service used.
 
+use sc_auth_contract::groups::GROUP_MAX;
+
 /// What is wrong with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
@@ -12,6 +14,8 @@ pub enum Problem {
     NotString,
     #[error("Not a valid boolean.")]
     NotBoolean,
+    #[error("Not a valid list.")]
+    NotList,
     #[error("Unknown field.")]
     UnknownField,
     /// Of the body as a whole.
@@ -33,6 +37,10 @@ pub enum Problem {
     CommonPassword,
     #[error("The same as the user's own name or e-mail address.")]
     OwnName,
+    #[error(
+        "Must be names of at most {GROUP_MAX} visible characters, without commas, that do not begin with \"system:\"."
+    )]
+    NotGroups,
     #[error("Not the present password.")]
     WrongPassword,
 }

@@ -1,5 +1,6 @@
 //! OpenID Connect: applications log users in with this server's pages.
 
+pub mod claims;
 mod exchange;
 mod grant;
 pub mod issuer;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::changed::{ChangedField, ChangedFields};
-use crate::account::{EMAIL, Rule};
+use crate::account::{EMAIL, Rule, groups};
 use crate::store::{Changes, ListedUser, Role, RoleInfo, User};
 
 #[derive(Deserialize, ToSchema)]
@@ -109,13 +109,16 @@ pub struct ChangeUserBody {
     /// Whether the user cannot log in. `true` ends all of the user's sessions.
     #[schema(nullable = false)]
     pub disabled: Option<bool>,
+    /// All groups of the user, which applications get as a claim.
+    #[schema(schema_with = fields::groups, required = false)]
+    pub groups: Option<Vec<String>>,
 }
 
 impl ChangeUserBody {
     /// The uuid of the user, and what to change.
     pub fn split(self) -> (String, UserChangesBody) {
-        let Self { uuid, name, email, password, role_name, disabled } = self;
-        (uuid, UserChangesBody { name, email, password, role_name, disabled })
+        let Self { uuid, name, email, password, role_name, disabled, groups } = self;
+        (uuid, UserChangesBody { name, email, password, role_name, disabled, groups })
     }
 }
 
@@ -135,24 +138,29 @@ pub struct UserChangesBody {
     /// Whether the user cannot log in. `true` ends all of the user's sessions.
     #[schema(nullable = false)]
     pub disabled: Option<bool>,
+    /// All groups of the user, which applications get as a claim.
+    #[schema(schema_with = fields::groups, required = false)]
+    pub groups: Option<Vec<String>>,
 }
 
 impl UserChangesBody {
     /// `rule` is that of the name. The password has rules of its own.
     pub fn fields(&self, rule: Rule) -> ChangedFields<'_> {
-        let Self { name, email, password, role_name, disabled } = self;
+        let Self { name, email, password, role_name, disabled, groups } = self;
         ChangedFields(vec![
             ChangedField::text("name", name.as_deref(), rule),
             ChangedField::text("email", email.as_deref(), EMAIL),
             ChangedField::other("password", password.is_some()),
             ChangedField::other("role_name", role_name.is_some()),
             ChangedField::other("disabled", disabled.is_some()),
+            ChangedField::other("groups", groups.is_some()),
         ])
     }
 
     pub fn changes(self, password_hash: Option<String>) -> Changes {
-        let Self { name, email, password: _, role_name, disabled } = self;
-        Changes { name, email, password_hash, role: role_name.map(Role::from), disabled, keep_session: None }
+        let Self { name, email, password: _, role_name, disabled, groups } = self;
+        let (role, groups) = (role_name.map(Role::from), groups.map(groups::unique));
+        Changes { name, email, password_hash, role, disabled, groups, keep_session: None }
     }
 }
 
@@ -194,15 +202,18 @@ pub struct UserView {
     #[schema(example = "User")]
     role_name: Option<String>,
     disabled: bool,
+    #[schema(example = json!(["staff"]))]
+    groups: Vec<String>,
 }
 
-impl From<User> for UserView {
-    fn from(user: User) -> Self {
-        Self { role_name: user.role_name.clone(), disabled: user.disabled, user: user.into() }
+impl UserView {
+    pub fn new(user: User, groups: Vec<String>) -> Self {
+        Self { role_name: user.role_name.clone(), disabled: user.disabled, groups, user: user.into() }
     }
 }
 
-/// A user in a list. A row of the legacy service may have no uuid; such a user cannot log in.
+/// A user in a list. A row of the legacy service may have no uuid; such a user cannot log in. Existing clients expect the
+/// first five fields, and no others of a user who has nothing to show there.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ListedUser)]
 pub struct ListedView {
@@ -216,12 +227,16 @@ pub struct ListedView {
     username: Option<String>,
     #[schema(example = "0123456789abcdef0123456789abcdef")]
     uuid: Option<String>,
+    /// Missing if the user has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, example = json!(["staff"]))]
+    groups: Vec<String>,
 }
 
-impl From<ListedUser> for ListedView {
-    fn from(user: ListedUser) -> Self {
+impl ListedView {
+    pub fn new(user: ListedUser, groups: Vec<String>) -> Self {
         let ListedUser { id: _, name, email, role_id, username, uuid, role_name: _, disabled: _ } = user;
-        Self { name, email, role_id, username, uuid }
+        Self { name, email, role_id, username, uuid, groups }
     }
 }
 
@@ -242,7 +257,9 @@ impl From<RoleInfo> for RoleView {
 
 /// The fields of requests, described. Their limits are those that the server enforces.
 mod fields {
-    use utoipa::openapi::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+    use sc_auth_contract::groups::{GROUP_MAX, GROUPS_MAX};
+    use serde_json::json;
+    use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
     use crate::account::{self, Rule};
 
@@ -297,6 +314,13 @@ mod fields {
 
     pub fn current_password() -> Schema {
         password("The current password.", account::RAW_PASSWORD_MAX)
+    }
+
+    pub fn groups() -> Schema {
+        let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(GROUP_MAX));
+        let groups = ArrayBuilder::new().items(name).max_items(Some(GROUPS_MAX)).examples([json!(["staff"])]);
+        let text = "All groups of the user, which applications get as a claim. Names have no commas, and do not begin with `system:`.";
+        groups.description(Some(text)).build().into()
     }
 
     pub fn user_uuid() -> Schema {

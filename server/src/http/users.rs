@@ -17,6 +17,7 @@ use super::openapi::answers::{
     UserRefusals,
 };
 use super::query::{Id, NoQuery};
+use crate::account::groups;
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
@@ -41,7 +42,9 @@ const ROLES: [(&str, Role); 2] = [("Admin", Role::Admin), ("User", Role::User)];
     security(("bearer" = ["Admin"]))
 )]
 pub async fn get(State(app): State<App>, _: AdminBearer, Id(uuid): Id) -> Result<Data<UserView>, ApiError> {
-    Ok(Data(find(&app, &uuid).await?.into()))
+    let user = find(&app, &uuid).await?;
+    let groups = app.sessions.store.groups(user.id).await?;
+    Ok(Data(UserView::new(user, groups)))
 }
 
 /// Creates a user with a role.
@@ -165,6 +168,9 @@ async fn apply(
 /// Adds the problems of the changes. A password must not be one of the user's own names, present or new.
 fn check_changes(body: &UserChangesBody, user: Option<&User>, problems: &mut Problems, app: &App) {
     body.fields(app.settings.name).check(problems);
+    if let Some(problem) = problems.given("groups", body.groups.as_ref()).and_then(|groups| groups::problem(groups)) {
+        problems.add("groups", problem);
+    }
     if let (Some(password), Some(user)) = (&body.password, user) {
         let name = problems.given("name", body.name.as_ref()).or(user.name.as_ref());
         let email = problems.given("email", body.email.as_ref()).or(user.email.as_ref());

@@ -7,6 +7,8 @@ mod names;
 
 pub(super) use names::{Grants, Roles, Sessions, Tokens, Users};
 
+use sc_auth_contract::groups::GROUP_MAX;
+
 use crate::account::{EMAIL, KEY_MAX, NAME, PASSWORD_HASH_MAX, USERNAME, width};
 
 /// The version of the schema below. It grows with every change.
@@ -133,6 +135,16 @@ pub const TABLES: &[Table] = &[
             index("ix_users_email_fold", "email_fold"),
             index("ix_users_role_id", "role_id"),
         ],
+    },
+    // The groups of users, which Admins set. `groups` is a reserved word of MySQL.
+    Table {
+        name: "user_groups",
+        columns: &[
+            column("id", BigCounter, Required),
+            column("user_id", UserId, Required),
+            column("group_name", Key(width(GROUP_MAX)), Required),
+        ],
+        indexes: &[unique("uq_user_groups_user_id_group_name", "user_id, group_name")],
     },
     Table {
         name: "sessions",

@@ -1,6 +1,6 @@
 //! Imports and exports many users at once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, LikeExpr, Order, Query};
@@ -8,6 +8,7 @@ use sqlx::FromRow;
 use time::PrimitiveDateTime;
 
 use super::schema::Users;
+use super::user_groups;
 use super::users::{Names, existing_names, insertion, lock_names, row, select_users};
 use super::{ListedUser, NewEvent, NewUser, Store, StoreError, Tx};
 
@@ -130,7 +131,7 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: UnixTime) -> Result<Vec<
     lock_names(tx).await?;
     let (mut names, mut addresses) = existing_names(tx, None, keys).await?;
     let mut uuids = existing(tx, Users::Uuid, users.iter().map(|(.., user)| user.uuid.clone()).collect()).await?;
-    let (mut refused, mut rows) = (Vec::new(), Vec::new());
+    let (mut refused, mut rows, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for (number, own, user) in users {
         let problem = match own.taken(&names, &addresses) {
             Some((field, other)) if field == other => Some(format!("{} already exists", field.as_str())),
@@ -144,12 +145,34 @@ async fn import(tx: &mut Tx, batch: Vec<Numbered>, now: UnixTime) -> Result<Vec<
         names.extend(own.username().iter().cloned());
         addresses.extend(own.email().iter().cloned());
         uuids.insert(user.uuid.clone());
+        if !user.groups.is_empty() {
+            groups.push((user.uuid.clone(), user.groups.clone()));
+        }
         rows.push(row(user, now));
     }
     if !rows.is_empty() {
         tx.execute(&insertion(rows)).await?;
+        add_groups(tx, groups).await?;
     }
     Ok(refused)
+}
+
+/// Adds the groups of new users, by their uuids.
+async fn add_groups(tx: &mut Tx, groups: Vec<(String, Vec<String>)>) -> Result<(), StoreError> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let select = Query::select()
+        .columns([Users::Uuid, Users::Id])
+        .from(Users::Table)
+        .and_where(Expr::col(Users::Uuid).is_in(groups.iter().map(|(uuid, _)| uuid.as_str())))
+        .to_owned();
+    let ids: HashMap<String, i32> = tx.fetch_varying::<(String, i32)>(&select).await?.into_iter().collect();
+    let of_user = |(uuid, names): (String, Vec<String>)| {
+        let id = ids.get(&uuid).copied();
+        names.into_iter().filter_map(move |name| Some((id?, name)))
+    };
+    user_groups::add(tx, groups.into_iter().flat_map(of_user).collect()).await
 }
 
 async fn existing(tx: &mut Tx, column: Users, values: Vec<String>) -> Result<HashSet<String>, StoreError> {

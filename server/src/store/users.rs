@@ -59,6 +59,8 @@ pub struct NewUser {
     pub password_hash: String,
     pub role: Role,
     pub disabled: bool,
+    /// Names of groups, each once.
+    pub groups: Vec<String>,
     /// When the user was created, if that was earlier than now.
     pub created_at: Option<UnixTime>,
 }
@@ -71,6 +73,8 @@ pub struct Changes {
     pub password_hash: Option<String>,
     pub role: Option<Role>,
     pub disabled: Option<bool>,
+    /// All groups of the user, each once.
+    pub groups: Option<Vec<String>>,
     /// The session that a new password does not end: the one that sets it.
     pub keep_session: Option<String>,
 }

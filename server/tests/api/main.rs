@@ -28,6 +28,7 @@ mod errors;
 mod examples;
 mod failover;
 mod flood;
+mod groups;
 mod guesses;
 mod guessing;
 mod hold;

@@ -139,7 +139,7 @@ async fn the_examples_of_refused_bodies_can_occur() {
             for field in example("422")["data"]["error"].as_object().into_iter().flat_map(|errors| errors.keys()) {
                 assert!(fields[field].is_object(), "{method} {path}: {field}");
             }
-            let body = json!({"x": "x".repeat(30_000)});
+            let body = json!({"x": "x".repeat(100_000)});
             let path = path.replace("{uuid}", "7");
             let answer = server.call(&method.to_uppercase(), &path, Some(&token), Some(body)).await;
             assert_eq!(answer.body, *example("413"), "{method} {path}");

@@ -7,6 +7,7 @@ use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm};
 use sc_auth_contract::keys::Algorithm;
 use sc_auth_contract::time::UnixTime;
 
+use super::claims::{self, GROUPS};
 use super::grant::{GrantError, digest, too_many};
 use super::request::{self, problem};
 use super::tokens::{self, AccessClaims, IdClaims, RefreshClaims};
@@ -35,6 +36,12 @@ pub struct Exchange<'a> {
     pub declared: &'a DeclaredClient,
     pub client: &'a Client,
     pub now: UnixTime,
+}
+
+/// A grant whose user may log in to the client.
+struct Entitled {
+    grant: Grant,
+    groups: Vec<String>,
 }
 
 /// A refresh token as its grant describes it.
@@ -76,6 +83,7 @@ impl Exchange<'_> {
         }
         check_verifier(grant.code_challenge.as_deref(), verifier)?;
         let audiences = self.narrowed_audiences(&grant, resources)?;
+        let Entitled { grant, groups } = self.entitled(grant).await?;
         let access_ends = self.now + self.access_ttl();
         let api_keys = self.sessions.keys.get();
         let chain = grant
@@ -91,7 +99,8 @@ impl Exchange<'_> {
         let successor =
             chain.as_ref().map(|chain| Successor { jti: &chain.jti, iat: self.now, exp: ends, kid: &chain.kid });
         let scopes = self.present_scopes(&grant);
-        self.issue(&grant, &scopes, audiences, grant.nonce.clone(), successor.as_ref())
+        let nonce = grant.nonce.clone();
+        self.issue(&Entitled { grant, groups }, &scopes, audiences, nonce, successor.as_ref())
     }
 
     /// Exchanges a refresh token for the next one (RFC 6749, 6). See [`crate::auth::session`] for the rules of a
@@ -100,12 +109,13 @@ impl Exchange<'_> {
         let api_keys = self.sessions.keys.get();
         let claims = tokens::verify_refresh(&api_keys, token, self.now, self.sessions.leeway);
         let claims = claims.map_err(|_| refused(BAD_TOKEN))?;
-        let grant = self.live(&claims.grant_id).await?;
-        let scopes = self.narrowed(&grant, scope)?;
-        let audiences = self.narrowed_audiences(&grant, resources)?;
+        let entitled = self.live(&claims.grant_id).await?;
+        let grant = &entitled.grant;
+        let scopes = self.narrowed(grant, scope)?;
+        let audiences = self.narrowed_audiences(grant, resources)?;
         let (jti, kid) = (random_uuid(&mut rand::rng()).to_string(), &api_keys.refresh().kid);
         if grant.refresh_jti.as_deref() == Some(claims.jti.as_str()) {
-            let exp = self.next_end(&grant);
+            let exp = self.next_end(grant);
             let rotation = GrantRotation {
                 grant_id: &grant.grant_id,
                 from_jti: &claims.jti,
@@ -118,23 +128,24 @@ impl Exchange<'_> {
             };
             if self.sessions.store.rotate_grant(rotation).await? {
                 let successor = Successor { jti: &jti, iat: self.now, exp, kid };
-                return self.issue(&grant, &scopes, audiences, None, Some(&successor));
+                return self.issue(&entitled, &scopes, audiences, None, Some(&successor));
             }
         }
         // The token was used before, or another request was faster: read the row again.
-        let grant = self.live(&claims.grant_id).await?;
-        match RepeatedRefresh::of(&grant, &claims.jti, self.client, self.now) {
+        let entitled = self.live(&claims.grant_id).await?;
+        let grant = &entitled.grant;
+        match RepeatedRefresh::of(grant, &claims.jti, self.client, self.now) {
             RepeatedRefresh::Allowed => {
-                self.note_repeated(&grant).await?;
+                self.note_repeated(grant).await?;
                 let successor = Successor {
                     jti: grant.refresh_jti.as_deref().unwrap_or_default(),
                     iat: grant.refresh_iat.unwrap_or(grant.created_at),
                     exp: grant.expires_at,
                     kid: grant.refresh_kid.as_deref().unwrap_or_default(),
                 };
-                self.issue(&grant, &scopes, audiences, None, Some(&successor))
+                self.issue(&entitled, &scopes, audiences, None, Some(&successor))
             }
-            _ => Err(self.end_replayed(&grant, Event::RefreshReplayed).await),
+            _ => Err(self.end_replayed(grant, Event::RefreshReplayed).await),
         }
     }
 
@@ -149,12 +160,19 @@ impl Exchange<'_> {
         sessions.record(event).await.inspect_err(|_| sessions.repeated.forget(successor, self.client))
     }
 
-    async fn live(&self, grant_id: &str) -> Result<Grant, GrantError> {
+    /// The same grant, if its user may still log in to the client: somebody may have left its groups.
+    async fn entitled(&self, grant: Grant) -> Result<Entitled, GrantError> {
+        let groups = claims::groups(&self.sessions.store, &grant.user, self.declared).await?;
+        let groups = groups.ok_or(refused("the user may no longer log in to this client"))?;
+        Ok(Entitled { grant, groups })
+    }
+
+    async fn live(&self, grant_id: &str) -> Result<Entitled, GrantError> {
         let grant = self.sessions.store.grant(grant_id).await?;
         // The declaration may have lost the scope meanwhile.
         let is_allowed = self.declared.scopes.iter().any(|scope| scope == "offline_access");
         let is_own = |grant: &Grant| is_allowed && grant.client == self.declared.key() && grant.is_live(self.now);
-        grant.filter(is_own).ok_or(refused(BAD_TOKEN))
+        self.entitled(grant.filter(is_own).ok_or(refused(BAD_TOKEN))?).await
     }
 
     async fn end_replayed(&self, grant: &Grant, what: Event) -> GrantError {
@@ -207,12 +225,13 @@ impl Exchange<'_> {
 
     fn issue(
         &self,
-        grant: &Grant,
+        entitled: &Entitled,
         scopes: &[String],
         audiences: Vec<String>,
         nonce: Option<String>,
         successor: Option<&Successor<'_>>,
     ) -> Result<Issued, GrantError> {
+        let grant = &entitled.grant;
         let refresh_token = successor.map(|successor| self.refresh_token(grant, successor)).transpose()?;
         let scope = scopes.join(" ");
         let access = AccessClaims {
@@ -232,12 +251,15 @@ impl Exchange<'_> {
             access_token: tokens::sign_access(access_key, &access)?,
             expires_in: self.declared.access_token_seconds(),
             scope,
-            id_token: self.id_token(grant, nonce)?,
+            id_token: self.id_token(entitled, scopes, nonce)?,
             refresh_token,
         })
     }
 
-    fn id_token(&self, grant: &Grant, nonce: Option<String>) -> anyhow::Result<String> {
+    /// Groups are in it, because proxies and Kubernetes look for them there; other claims are at userinfo.
+    fn id_token(&self, entitled: &Entitled, scopes: &[String], nonce: Option<String>) -> anyhow::Result<String> {
+        let Entitled { grant, groups } = entitled;
+        let wants = |claim: &str, scope: &str| claim == GROUPS && scopes.iter().any(|given| given == scope);
         let claims = IdClaims {
             iss: self.openid.issuer.clone(),
             aud: self.declared.client_id.clone(),
@@ -247,6 +269,7 @@ impl Exchange<'_> {
             auth_time: grant.auth_time,
             iat: self.now,
             exp: self.now + Duration::from_secs(self.declared.id_token_seconds()),
+            user: claims::of_user(&grant.user, groups, wants),
         };
         let algorithm = match self.declared.id_token_algorithm {
             IdTokenAlgorithm::RS256 => Algorithm::RS256,

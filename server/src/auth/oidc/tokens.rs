@@ -13,6 +13,7 @@ use sc_auth_contract::keys::Purpose;
 use sc_auth_contract::time::UnixTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::keys::OidcKeys;
 use crate::auth::claims::{Audience, TokenError, check_times, decode};
@@ -49,6 +50,9 @@ pub struct IdClaims {
     pub auth_time: UnixTime,
     pub iat: UnixTime,
     pub exp: UnixTime,
+    /// About the user.
+    #[serde(flatten)]
+    pub user: Map<String, Value>,
 }
 
 /// The same values give the same token, so that a lost answer can be repeated.
@@ -179,6 +183,7 @@ mod tests {
             auth_time: NOW,
             iat: NOW,
             exp: NOW + MINUTE,
+            user: Map::new(),
         }
     }
 

@@ -57,9 +57,10 @@ async fn write(store: &Store, target: &mut impl Write) -> anyhow::Result<Exporte
         let page = store.export(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(exported) };
         after = last.user.id;
+        let mut groups = store.groups_of_users(page.iter().map(|user| user.user.id)).await?;
         for user in page {
             let id = user.user.id;
-            let Some(line) = Line::of(user) else {
+            let Some(line) = Line::of(user, groups.remove(&id).unwrap_or_default()) else {
                 exported.left_out.push(id);
                 continue;
             };

@@ -29,6 +29,8 @@ pub struct Line {
     pub disabled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
     /// Without it, the user cannot log in before an Admin sets a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
@@ -71,6 +73,7 @@ impl Line {
             user: NewUser {
                 role: fields::role(self.role.as_deref())?,
                 created_at: fields::created_at(self.created_at)?,
+                groups: fields::groups(self.groups)?,
                 password_hash: fields::password_hash(self.password_hash, caps)?,
                 username: self.username,
                 email,
@@ -90,7 +93,7 @@ fn follows(field: &str, text: Option<&str>, rule: Rule) -> Result<(), String> {
 
 impl Line {
     /// `None` for a user without a name or a password, which the legacy service's table may contain.
-    pub fn of(exported: ExportedUser) -> Option<Self> {
+    pub fn of(exported: ExportedUser, groups: Vec<String>) -> Option<Self> {
         let ExportedUser { user: listed, password, created_at } = exported;
         let ListedUser { id: _, name, email, role_id: _, username, uuid, role_name, disabled } = listed;
         Some(Self {
@@ -99,6 +102,7 @@ impl Line {
             email,
             name,
             disabled: Some(disabled),
+            groups: Some(groups).filter(|groups| !groups.is_empty()),
             uuid,
             password_hash: Some(password?).filter(|hash| hash != NO_PASSWORD),
             created_at: created_at.and_then(|time| time.assume_utc().format(&Rfc3339).ok()).map(Value::String),

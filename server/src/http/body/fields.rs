@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserializer;
-use serde::de::value::Error;
+use serde::de::value::{Error, SeqDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer as _, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
@@ -130,6 +130,19 @@ impl Field<'_> {
         }
     }
 
+    /// A list of texts.
+    fn texts(&mut self) -> Option<Vec<String>> {
+        let items = match self.value.take() {
+            Some(Value::Array(items)) => items,
+            other => return self.fail(other.as_ref(), Problem::NotList),
+        };
+        let texts: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+        match texts {
+            Some(texts) => Some(texts),
+            None => self.fail(Some(&Value::Array(items)), Problem::NotString),
+        }
+    }
+
     fn fail<T>(&mut self, value: Option<&Value>, wrong_type: Problem) -> Option<T> {
         let problem = match value {
             None => Problem::Missing,
@@ -161,6 +174,10 @@ impl<'de> Deserializer<'de> for Field<'_> {
         visitor.visit_bool(flag.unwrap_or_default())
     }
 
+    fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_seq(SeqDeserializer::new(self.texts().unwrap_or_default().into_iter()))
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         mut self,
         _: &'static str,
@@ -180,7 +197,7 @@ impl<'de> Deserializer<'de> for Field<'_> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct newtype_struct seq tuple
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct newtype_struct tuple
         tuple_struct map struct identifier ignored_any
     }
 }
@@ -240,6 +257,14 @@ mod tests {
                 "email": ["Not a valid string."],
             })
         );
+        for (groups, problem) in [
+            (json!("staff"), "Not a valid list."),
+            (json!(null), "Field may not be null."),
+            (json!(["staff", 7]), "Not a valid string."),
+        ] {
+            assert_eq!(refused(json!({"uuid": "u", "groups": groups})), json!({"groups": [problem]}));
+        }
+        assert_eq!(refused(json!({"uuid": "u", "groups": ["staff"]})), json!({}));
         let (body, problems) = read_as::<ChangeUserBody>(json!({"name": "A", "email": 7}));
         assert_eq!(problems.given("name", body.name.as_ref()).map(String::as_str), Some("A"));
         assert_eq!(problems.given("email", body.email.as_ref()), None);

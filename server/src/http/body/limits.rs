@@ -1,5 +1,7 @@
 //! The size limit of each route's body: that of its longest valid body, even if every character is escaped.
 
+use sc_auth_contract::groups::{GROUP_MAX, GROUPS_MAX};
+
 use crate::account::{CREDENTIAL, EMAIL, NAME, RAW_PASSWORD_MAX, USERNAME};
 
 /// The largest body of a route, in bytes. A route gets it as an extension.
@@ -17,8 +19,10 @@ pub const LOGIN: Limit = characters(2 * CREDENTIAL.max);
 pub const REGISTER: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + RAW_PASSWORD_MAX);
 pub const CHANGE_ME: Limit = characters(NAME.max + EMAIL.max + CREDENTIAL.max);
 pub const CHANGE_PASSWORD: Limit = characters(CREDENTIAL.max + RAW_PASSWORD_MAX);
-/// Users are created, changed and deleted under one path.
+/// Users are created and deleted under one path.
 pub const USERS: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + RAW_PASSWORD_MAX + 2 * WORD);
+/// Only Admins can send such a body.
+pub const CHANGE_USER: Limit = characters(NAME.max + EMAIL.max + RAW_PASSWORD_MAX + 4 * WORD + GROUPS_MAX * GROUP_MAX);
 /// The longest request that a form of a page carries: 8 KiB, sealed, in base64url.
 const SEALED: usize = 12 * 1_024;
 pub const LOGIN_PAGE: Limit = Limit(SEALED + characters(2 * CREDENTIAL.max).0);
@@ -47,7 +51,11 @@ mod tests {
     fn longest<T: PartialSchema>() -> usize {
         let schema = serde_json::to_value(T::schema()).unwrap();
         let fields = schema["properties"].as_object().unwrap().values();
-        let most = |field: &serde_json::Value| field["maxLength"].as_u64().map(|most| most.try_into().unwrap());
+        let number = |value: &serde_json::Value| value.as_u64().map(|number| usize::try_from(number).unwrap());
+        let most = |field: &serde_json::Value| match number(&field["maxItems"]) {
+            Some(items) => number(&field["items"]["maxLength"]).map(|most| items * most),
+            None => number(&field["maxLength"]),
+        };
         fields.map(|field| most(field).unwrap_or(WORD)).sum()
     }
 
@@ -59,7 +67,7 @@ mod tests {
             (CHANGE_ME, longest::<ChangeMeBody>()),
             (CHANGE_PASSWORD, longest::<ChangePasswordBody>()),
             (USERS, longest::<CreateUserBody>()),
-            (USERS, longest::<ChangeUserBody>()),
+            (CHANGE_USER, longest::<ChangeUserBody>()),
             (USERS, longest::<DeleteUserBody>()),
         ] {
             assert!(characters(longest).0 <= limit.0, "{limit:?} is too small for {longest} characters");
@@ -67,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn no_body_is_larger_than_two_passwords() {
+    fn no_body_of_everybody_is_larger_than_two_passwords() {
         assert_eq!(LOGIN, Limit(25_600));
         for limit in [REGISTER, CHANGE_ME, CHANGE_PASSWORD, USERS, ROUTE_WITHOUT_BODY] {
             assert!(limit.0 <= LOGIN.0, "{limit:?}");

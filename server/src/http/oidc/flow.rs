@@ -12,7 +12,7 @@ use super::forms::{self, Pending};
 use super::pages::{ConsentPage, LoginPage, Policy, Texts, Trouble, failure, page, trouble};
 use crate::auth::client::Client;
 use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, is_still_valid, problem};
-use crate::auth::oidc::{OpenId, Present, give, new_grant, tokens};
+use crate::auth::oidc::{OpenId, Present, claims, give, new_grant, tokens};
 use crate::auth::session::{Browser, Cookie};
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -92,6 +92,9 @@ impl<'a> Visit<'a> {
         browser: &Browser,
         step: Step,
     ) -> Result<Response, StoreError> {
+        if claims::groups(&self.app.sessions.store, &browser.user, declared).await?.is_none() {
+            return Ok(self.refuse(request, problem("access_denied", "the user may not log in to this client")));
+        }
         let given = self.app.sessions.store.consent(browser.user.id, &declared.key()).await?;
         let given: Vec<_> = given.as_deref().unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
         if step != Step::Consented && must_consent(request, declared, &given) {

@@ -12,7 +12,7 @@ use super::error::OAuthError;
 use super::pages::LANGUAGES;
 use super::ready::{AUTHORIZE, JWKS, TOKEN, ready};
 use super::token::GRANT_TYPES;
-use super::userinfo::CLAIMS;
+use crate::auth::oidc::claims::CLAIMS;
 use crate::auth::oidc::{OpenId, USERINFO};
 use crate::http::app::App;
 use crate::http::well_known::{CACHE, keys_answer};
@@ -34,6 +34,7 @@ fn for_everybody(mut response: Response) -> Response {
 }
 
 fn document(openid: &OpenId) -> Value {
+    let claims: Vec<_> = ["sub"].into_iter().chain(CLAIMS.map(|(claim, _)| claim)).collect();
     json!({
         "issuer": openid.issuer,
         "authorization_endpoint": openid.address(AUTHORIZE),
@@ -48,7 +49,7 @@ fn document(openid: &OpenId) -> Value {
         "id_token_signing_alg_values_supported": OIDC_ALGORITHMS,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "code_challenge_methods_supported": ["S256"],
-        "claims_supported": CLAIMS,
+        "claims_supported": claims,
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,

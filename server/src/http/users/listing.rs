@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::openapi::answers::{AdminRefusals, QueryRefusals, Refusals};
 use crate::http::openapi::parameters::UserParameters;
 use crate::http::query::Query;
-use crate::store::{ListedUser, Store, StoreError, UserFilter};
+use crate::store::{GroupsOfUsers, ListedUser, Store, StoreError, UserFilter};
 
 const PAGE: u64 = 500;
 const MAX_LIMIT: u64 = 1_000_000;
@@ -87,7 +87,8 @@ impl Pages {
         let count = users.len() as u64;
         self.left -= count;
         self.after = users.last().map_or(self.after, |user| user.id);
-        self.write(users, &mut text);
+        let groups = self.store.groups_of_users(users.iter().map(|user| user.id)).await?;
+        self.write(users, groups, &mut text);
         if count < wanted || self.left == 0 {
             self.left = 0;
             text.extend_from_slice(TAIL);
@@ -95,14 +96,15 @@ impl Pages {
         Ok(text.into())
     }
 
-    fn write(&mut self, users: Vec<ListedUser>, text: &mut Vec<u8>) {
+    fn write(&mut self, users: Vec<ListedUser>, mut groups: GroupsOfUsers, text: &mut Vec<u8>) {
         for user in users {
             if !self.is_first {
                 text.push(b',');
             }
             self.is_first = false;
             // Strings and numbers cannot fail.
-            let _ = serde_json::to_writer(&mut *text, &ListedView::from(user));
+            let groups = groups.remove(&user.id).unwrap_or_default();
+            let _ = serde_json::to_writer(&mut *text, &ListedView::new(user, groups));
         }
     }
 }

@@ -7,6 +7,7 @@ use super::super::grant_ends;
 use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
 use super::super::schema::{Roles, Sessions, Tokens, Users};
+use super::super::user_groups;
 use super::super::{NewEvent, Role, Store, StoreError, Tx};
 use super::taken::{lock_names, refuse_taken};
 use super::{Changes, to_datetime};
@@ -122,6 +123,9 @@ async fn change(
         .and_where(Expr::col(Users::Id).eq(user_id))
         .to_owned();
     tx.execute(&update).await?;
+    if let Some(groups) = &changes.groups {
+        user_groups::set(tx, user_id, groups).await?;
+    }
     if changes.ends_sessions() {
         end_sessions(tx, &user, changes.keep_session.as_deref(), has_old_tables).await?;
     }

@@ -7,7 +7,7 @@ use serde_json::error::Category;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::account::{NO_PASSWORD, PASSWORD_HASH_MAX};
+use crate::account::{self, NO_PASSWORD, PASSWORD_HASH_MAX};
 use crate::auth::password::{Caps, Stored};
 use crate::clock::from_rfc3339;
 use crate::store::Role;
@@ -41,6 +41,10 @@ fn of_wrong_type(fields: &Map<String, Value>) -> Option<String> {
         "disabled" => truth_of(value).is_none().then_some("not true or false"),
         "username" | "email" | "name" | "role" | "uuid" | "password_hash" => {
             (!value.is_string()).then_some("not a string")
+        }
+        "groups" => {
+            let is_list = value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
+            (!is_list).then_some("not a list of names")
         }
         _ => None,
     };
@@ -81,6 +85,14 @@ pub fn role(name: Option<&str>) -> Result<Role, String> {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(Role::User) };
     let found = Role::ALL.into_iter().find(|role| role.name().eq_ignore_ascii_case(name.trim()));
     found.ok_or_else(|| "role: must be one of Admin, User".to_owned())
+}
+
+pub fn groups(groups: Option<Vec<String>>) -> Result<Vec<String>, String> {
+    let groups = groups.unwrap_or_default();
+    match account::groups::problem(&groups) {
+        Some(problem) => Err(format!("groups: {problem}")),
+        None => Ok(account::groups::unique(groups)),
+    }
 }
 
 pub fn created_at(value: Option<Value>) -> Result<Option<UnixTime>, String> {
