@@ -31,6 +31,8 @@ pub enum Problem {
     NotEmail,
     #[error("Must be one of: {}.", .0.join(", "))]
     NotOneOf(&'static [&'static str]),
+    #[error("The user has no e-mail address.")]
+    NoAddress,
     #[error("Not an address of a domain that may register.")]
     ForeignDomain,
     #[error("One of the most common passwords.")]

@@ -109,6 +109,9 @@ pub struct ChangeUserBody {
     /// Whether the user cannot log in. `true` ends all of the user's sessions.
     #[schema(nullable = false)]
     pub disabled: Option<bool>,
+    /// Whether the e-mail address is verified. A new address is not, unless the same request says so.
+    #[schema(nullable = false)]
+    pub email_verified: Option<bool>,
     /// All groups of the user, which applications get as a claim.
     #[schema(schema_with = fields::groups, required = false)]
     pub groups: Option<Vec<String>>,
@@ -117,8 +120,8 @@ pub struct ChangeUserBody {
 impl ChangeUserBody {
     /// The uuid of the user, and what to change.
     pub fn split(self) -> (String, UserChangesBody) {
-        let Self { uuid, name, email, password, role_name, disabled, groups } = self;
-        (uuid, UserChangesBody { name, email, password, role_name, disabled, groups })
+        let Self { uuid, name, email, password, role_name, disabled, email_verified, groups } = self;
+        (uuid, UserChangesBody { name, email, password, role_name, disabled, email_verified, groups })
     }
 }
 
@@ -138,6 +141,9 @@ pub struct UserChangesBody {
     /// Whether the user cannot log in. `true` ends all of the user's sessions.
     #[schema(nullable = false)]
     pub disabled: Option<bool>,
+    /// Whether the e-mail address is verified. A new address is not, unless the same request says so.
+    #[schema(nullable = false)]
+    pub email_verified: Option<bool>,
     /// All groups of the user, which applications get as a claim.
     #[schema(schema_with = fields::groups, required = false)]
     pub groups: Option<Vec<String>>,
@@ -146,21 +152,22 @@ pub struct UserChangesBody {
 impl UserChangesBody {
     /// `rule` is that of the name. The password has rules of its own.
     pub fn fields(&self, rule: Rule) -> ChangedFields<'_> {
-        let Self { name, email, password, role_name, disabled, groups } = self;
+        let Self { name, email, password, role_name, disabled, email_verified, groups } = self;
         ChangedFields(vec![
             ChangedField::text("name", name.as_deref(), rule),
             ChangedField::text("email", email.as_deref(), EMAIL),
             ChangedField::other("password", password.is_some()),
             ChangedField::other("role_name", role_name.is_some()),
             ChangedField::other("disabled", disabled.is_some()),
+            ChangedField::other("email_verified", email_verified.is_some()),
             ChangedField::other("groups", groups.is_some()),
         ])
     }
 
     pub fn changes(self, password_hash: Option<String>) -> Changes {
-        let Self { name, email, password: _, role_name, disabled, groups } = self;
+        let Self { name, email, password: _, role_name, disabled, email_verified, groups } = self;
         let (role, groups) = (role_name.map(Role::from), groups.map(groups::unique));
-        Changes { name, email, password_hash, role, disabled, groups, keep_session: None }
+        Changes { name, email, email_verified, password_hash, role, disabled, groups, keep_session: None }
     }
 }
 
@@ -189,7 +196,7 @@ pub struct AccountView {
 
 impl From<User> for AccountView {
     fn from(user: User) -> Self {
-        let User { id: _, name, email, role_id, username, uuid, role_name: _, disabled: _ } = user;
+        let User { id: _, name, email, role_id, username, uuid, role_name: _, disabled: _, verified_email: _ } = user;
         Self { name, email, role_id, username, uuid }
     }
 }
@@ -202,13 +209,15 @@ pub struct UserView {
     #[schema(example = "User")]
     role_name: Option<String>,
     disabled: bool,
+    email_verified: bool,
     #[schema(example = json!(["staff"]))]
     groups: Vec<String>,
 }
 
 impl UserView {
     pub fn new(user: User, groups: Vec<String>) -> Self {
-        Self { role_name: user.role_name.clone(), disabled: user.disabled, groups, user: user.into() }
+        let (role_name, email_verified) = (user.role_name.clone(), user.is_email_verified());
+        Self { role_name, disabled: user.disabled, email_verified, groups, user: user.into() }
     }
 }
 
@@ -227,6 +236,10 @@ pub struct ListedView {
     username: Option<String>,
     #[schema(example = "0123456789abcdef0123456789abcdef")]
     uuid: Option<String>,
+    /// Missing if it is not verified.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false, example = true)]
+    email_verified: bool,
     /// Missing if the user has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, example = json!(["staff"]))]
@@ -235,8 +248,10 @@ pub struct ListedView {
 
 impl ListedView {
     pub fn new(user: ListedUser, groups: Vec<String>) -> Self {
-        let ListedUser { id: _, name, email, role_id, username, uuid, role_name: _, disabled: _ } = user;
-        Self { name, email, role_id, username, uuid, groups }
+        let email_verified = user.is_email_verified();
+        let ListedUser { id: _, name, email, role_id, username, uuid, role_name: _, disabled: _, verified_email: _ } =
+            user;
+        Self { name, email, role_id, username, uuid, email_verified, groups }
     }
 }
 

@@ -17,7 +17,7 @@ use super::openapi::answers::{
     UserRefusals,
 };
 use super::query::{Id, NoQuery};
-use crate::account::groups;
+use crate::account::{Problem, groups};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
 use crate::auth::hasher::Standing;
@@ -170,6 +170,9 @@ fn check_changes(body: &UserChangesBody, user: Option<&User>, problems: &mut Pro
     body.fields(app.settings.name).check(problems);
     if let Some(problem) = problems.given("groups", body.groups.as_ref()).and_then(|groups| groups::problem(groups)) {
         problems.add("groups", problem);
+    }
+    if body.email_verified == Some(true) && body.email.is_none() && user.is_some_and(|user| user.email.is_none()) {
+        problems.add("email_verified", Problem::NoAddress);
     }
     if let (Some(password), Some(user)) = (&body.password, user) {
         let name = problems.given("name", body.name.as_ref()).or(user.name.as_ref());

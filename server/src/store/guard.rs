@@ -44,6 +44,7 @@ pub struct Guard {
 pub(super) struct LockedUser {
     pub id: i32,
     pub uuid: Option<String>,
+    pub email: Option<String>,
     pub password: Option<String>,
     pub role_id: Option<i32>,
     pub disabled: bool,
@@ -110,7 +111,7 @@ impl LockedUser {
 /// Locks one or two rows by their primary key: any other condition could lock the whole table on MySQL.
 pub(super) async fn lock_users(tx: &mut Tx, id: i32, other: Option<i32>) -> Result<Vec<LockedUser>, StoreError> {
     let select = Query::select()
-        .columns([Users::Id, Users::Uuid, Users::Password, Users::RoleId, Users::Disabled])
+        .columns([Users::Id, Users::Uuid, Users::Email, Users::Password, Users::RoleId, Users::Disabled])
         .from(Users::Table)
         .and_where(Expr::col(Users::Id).is_in([id, other.unwrap_or(id)]))
         .order_by(Users::Id, Order::Asc)

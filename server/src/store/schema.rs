@@ -124,6 +124,8 @@ pub const TABLES: &[Table] = &[
             column("username_fold", Key(width(KEY_MAX)), Optional),
             column("email_fold", Key(width(KEY_MAX)), Optional),
             column("disabled", Flag, Default(0)),
+            // The address that is verified, if it is the present one: servers of release 0.2 change only that.
+            column("verified_email", Key(width(EMAIL.max)), Optional),
             // Failed logins are counted under a hash of the name and this number, which grows when they are cleared.
             column("login_epoch", BigInt, Default(0)),
         ],

@@ -32,6 +32,8 @@ pub struct User<Uuid = String> {
     pub uuid: Uuid,
     pub role_name: Option<String>,
     pub disabled: bool,
+    /// The address that was verified; it may be a former one.
+    pub verified_email: Option<String>,
 }
 
 /// A user in a list. A row of the legacy service may have no uuid; such a user cannot log in.
@@ -48,6 +50,13 @@ impl User {
     }
 }
 
+impl<Uuid> User<Uuid> {
+    /// Whether the present address is verified.
+    pub fn is_email_verified(&self) -> bool {
+        self.email.is_some() && self.email == self.verified_email
+    }
+}
+
 /// A user who does not exist yet.
 #[derive(Debug, Clone, Default)]
 pub struct NewUser {
@@ -56,6 +65,7 @@ pub struct NewUser {
     pub username: String,
     pub name: Option<String>,
     pub email: Option<String>,
+    pub is_email_verified: bool,
     pub password_hash: String,
     pub role: Role,
     pub disabled: bool,
@@ -70,6 +80,8 @@ pub struct NewUser {
 pub struct Changes {
     pub name: Option<String>,
     pub email: Option<String>,
+    /// Whether the address is verified. Without it, a new address is not.
+    pub email_verified: Option<bool>,
     pub password_hash: Option<String>,
     pub role: Option<Role>,
     pub disabled: Option<bool>,
@@ -143,7 +155,16 @@ pub(super) const fn key_columns(field: Field) -> [Users; 2] {
 
 /// Selects the columns of [`User`].
 pub(super) fn columns(select: &mut SelectStatement) -> &mut SelectStatement {
-    for column in [Users::Id, Users::Name, Users::Email, Users::RoleId, Users::Username, Users::Uuid, Users::Disabled] {
+    for column in [
+        Users::Id,
+        Users::Name,
+        Users::Email,
+        Users::RoleId,
+        Users::Username,
+        Users::Uuid,
+        Users::Disabled,
+        Users::VerifiedEmail,
+    ] {
         select.column((Users::Table, column));
     }
     select.expr_as(Expr::col((Roles::Table, Roles::Name)), "role_name").left_join(Roles::Table, of_user())
@@ -286,8 +307,10 @@ type Row = Vec<(Users, Expr)>;
 pub(super) fn row(user: NewUser, now: UnixTime) -> Row {
     let keys = keys(Field::Username, Some(&user.username)).into_iter().chain(keys(Field::Email, user.email.as_deref()));
     let keys: Vec<_> = keys.collect();
+    let verified = user.email.clone().filter(|_| user.is_email_verified);
     let mut row = vec![
         (Users::Uuid, user.uuid.into()),
+        (Users::VerifiedEmail, verified.into()),
         (Users::Email, user.email.into()),
         (Users::Username, user.username.into()),
         (Users::Password, user.password_hash.into()),

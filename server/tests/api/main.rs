@@ -24,6 +24,7 @@ mod deeds;
 mod deployment;
 mod documented;
 mod dumps;
+mod email_verified;
 mod errors;
 mod examples;
 mod failover;

@@ -174,7 +174,7 @@ async fn one_user_is_shown_with_role_and_state(engine: Engine) {
         shown,
         ok(json!({
             "name": "Some Body", "email": "alice@example.com", "role_id": 2, "username": "alice", "uuid": uuid,
-            "role_name": "User", "disabled": false, "groups": [],
+            "role_name": "User", "disabled": false, "email_verified": false, "groups": [],
         }))
     );
     assert_eq!(server.get(&format!("{USERS}/nobody"), &admin).await, fail(404, json!("user not found")));

@@ -32,8 +32,7 @@ pub fn of_user(user: &User, groups: &[String], wants: impl Fn(&str, &str) -> boo
         "name" => text(&user.name),
         "preferred_username" => text(&user.username),
         "email" => text(&user.email),
-        // Nobody verifies addresses yet.
-        "email_verified" => user.email.as_ref().map(|_| json!(false)),
+        "email_verified" => user.email.as_ref().map(|_| json!(user.is_email_verified())),
         GROUPS => Some(json!(groups)),
         _ => None,
     };
@@ -61,6 +60,9 @@ mod tests {
         assert_eq!(claims(&["openid"]), json!({}));
         assert_eq!(claims(&["openid", "profile"]), json!({"name": "Some Body", "preferred_username": "some"}));
         assert_eq!(claims(&["openid", "email"]), json!({"email": "some@example.com", "email_verified": false}));
+        let verified = User { verified_email: user.email.clone(), ..user.clone() };
+        let verified = of_user(&verified, &[], |claim, _| claim == "email_verified");
+        assert_eq!(Value::Object(verified), json!({"email_verified": true}));
         assert_eq!(claims(&["openid", "groups"]), json!({"groups": ["ops", "staff"]}));
         let nobody = of_user(&User::default(), &[], |_, _| true);
         assert_eq!(Value::Object(nobody), json!({"groups": []}), "what is unknown is left out");

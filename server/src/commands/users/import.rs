@@ -23,8 +23,7 @@ const BATCH: usize = 500;
 
 pub async fn run(args: &UsersArgs) -> anyhow::Result<()> {
     let store = open::migrated(&args.database, &args.deployment).await?;
-    let mut import =
-        Import { store: &store, caps: args.hash.caps(), taken: 0, refused: 0, has_noted_email_verified: false };
+    let mut import = Import { store: &store, caps: args.hash.caps(), taken: 0, refused: 0 };
     if args.file.as_os_str() == "-" {
         import.read(&mut std::io::stdin().lock()).await?;
     } else {
@@ -47,8 +46,6 @@ struct Import<'a> {
     caps: Caps,
     taken: u64,
     refused: u64,
-    /// Whether the note about `email_verified` was written.
-    has_noted_email_verified: bool,
 }
 
 impl Import<'_> {
@@ -57,7 +54,7 @@ impl Import<'_> {
         let mut batch = Vec::with_capacity(BATCH);
         while let Some(item) = source.next()? {
             match item.text.and_then(|text| Line::parse(&text, self.caps, &mut rand::rng())) {
-                Ok(parsed) => batch.push((item.number, self.accept(item.number, parsed))),
+                Ok(parsed) => batch.push((item.number, Self::accept(item.number, parsed))),
                 Err(problem) => self.refuse(item.number, &problem),
             }
             if batch.len() == BATCH {
@@ -68,13 +65,9 @@ impl Import<'_> {
     }
 
     /// The user, after a note about what else the line has.
-    fn accept(&mut self, number: u64, parsed: Parsed) -> NewUser {
+    fn accept(number: u64, parsed: Parsed) -> NewUser {
         if parsed.is_odd {
             tell(format_args!("line {number}: note: the user name has characters that a new user's name cannot have"));
-        }
-        if parsed.has_email_verified && !self.has_noted_email_verified {
-            self.has_noted_email_verified = true;
-            tell(format_args!("line {number}: note: email_verified is not stored, here and below"));
         }
         parsed.user
     }

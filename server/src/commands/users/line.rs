@@ -37,9 +37,9 @@ pub struct Line {
     /// A date and a time, or the seconds or milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Value>,
-    /// Of any type, since it is not stored: this server does not verify addresses.
-    #[serde(skip_serializing)]
-    pub email_verified: Option<Value>,
+    /// Without an address, it has no effect.
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "fields::truth")]
+    pub email_verified: Option<bool>,
 }
 
 /// The user of a line, and what is worth telling about it.
@@ -48,7 +48,6 @@ pub struct Parsed {
     pub user: NewUser,
     /// Whether the name has characters that a new user's name cannot have.
     pub is_odd: bool,
-    pub has_email_verified: bool,
 }
 
 impl Line {
@@ -69,7 +68,6 @@ impl Line {
         let uuid = fields::uuid(self.uuid)?;
         Ok(Parsed {
             is_odd: !USERNAME.problems(&self.username).is_empty(),
-            has_email_verified: self.email_verified.is_some(),
             user: NewUser {
                 role: fields::role(self.role.as_deref())?,
                 created_at: fields::created_at(self.created_at)?,
@@ -77,6 +75,7 @@ impl Line {
                 password_hash: fields::password_hash(self.password_hash, caps)?,
                 username: self.username,
                 email,
+                is_email_verified: self.email_verified.unwrap_or_default(),
                 name: self.name,
                 disabled: self.disabled.unwrap_or_default(),
                 uuid: uuid.unwrap_or_else(|| random_uuid(rng).simple().to_string()),
@@ -95,7 +94,9 @@ impl Line {
     /// `None` for a user without a name or a password, which the legacy service's table may contain.
     pub fn of(exported: ExportedUser, groups: Vec<String>) -> Option<Self> {
         let ExportedUser { user: listed, password, created_at } = exported;
-        let ListedUser { id: _, name, email, role_id: _, username, uuid, role_name, disabled } = listed;
+        let is_verified = listed.is_email_verified();
+        let ListedUser { id: _, name, email, role_id: _, username, uuid, role_name, disabled, verified_email: _ } =
+            listed;
         Some(Self {
             role: Some(role_name.unwrap_or_else(|| Role::User.name().to_owned())),
             username: username?,
@@ -106,7 +107,7 @@ impl Line {
             uuid,
             password_hash: Some(password?).filter(|hash| hash != NO_PASSWORD),
             created_at: created_at.and_then(|time| time.assume_utc().format(&Rfc3339).ok()).map(Value::String),
-            email_verified: None,
+            email_verified: is_verified.then_some(true),
         })
     }
 }

@@ -60,6 +60,7 @@ mod tests {
                 "ALTER TABLE users ADD COLUMN username_fold VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
                 "ALTER TABLE users ADD COLUMN email_fold VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
                 "ALTER TABLE users ADD COLUMN disabled BOOLEAN NOT NULL DEFAULT 0",
+                "ALTER TABLE users ADD COLUMN verified_email VARCHAR(120) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
                 "ALTER TABLE users ADD COLUMN login_epoch BIGINT NOT NULL DEFAULT 0",
                 "CREATE UNIQUE INDEX uq_users_uuid ON users (uuid)",
                 "CREATE UNIQUE INDEX uq_users_username_key ON users (username_key)",

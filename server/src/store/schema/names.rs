@@ -19,6 +19,7 @@ pub(in crate::store) enum Users {
     UsernameFold,
     EmailFold,
     Disabled,
+    VerifiedEmail,
     LoginEpoch,
 }
 

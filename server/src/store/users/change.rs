@@ -120,6 +120,7 @@ async fn change(
         .table(Users::Table)
         .value(Users::UpdatedAt, to_datetime(now))
         .values(changes.columns())
+        .values(verified(changes, &user).map(|address| (Users::VerifiedEmail, address.into())))
         .and_where(Expr::col(Users::Id).eq(user_id))
         .to_owned();
     tx.execute(&update).await?;
@@ -130,6 +131,16 @@ async fn change(
         end_sessions(tx, &user, changes.keep_session.as_deref(), has_old_tables).await?;
     }
     Ok(true)
+}
+
+/// The address that is verified from now on; `None` if that does not change.
+fn verified(changes: &Changes, user: &LockedUser) -> Option<Option<String>> {
+    let is_new = changes.email.is_some() && changes.email != user.email;
+    match changes.email_verified {
+        Some(true) => Some(changes.email.clone().or_else(|| user.email.clone())),
+        Some(false) => Some(None),
+        None => is_new.then_some(None),
+    }
 }
 
 /// Call this with the user's row locked, so that no other request creates a session meanwhile.

@@ -38,7 +38,7 @@ pub fn problem(text: &str, error: &serde_json::Error) -> String {
 
 fn of_wrong_type(fields: &Map<String, Value>) -> Option<String> {
     let expected = |name: &str, value: &Value| match name {
-        "disabled" => truth_of(value).is_none().then_some("not true or false"),
+        "disabled" | "email_verified" => truth_of(value).is_none().then_some("not true or false"),
         "username" | "email" | "name" | "role" | "uuid" | "password_hash" => {
             (!value.is_string()).then_some("not a string")
         }
