@@ -107,6 +107,14 @@ impl Declared {
         Ok(client)
     }
 
+    /// Whether this is the origin of a browser application.
+    #[must_use]
+    pub fn has_spa_at(&self, origin: &str) -> bool {
+        let of_spa = self.clients.iter().filter(|client| client.client_type == ClientType::Spa);
+        let mut uris = of_spa.flat_map(|client| &client.redirect_uris).filter_map(|uri| RedirectUri::parse(uri));
+        uris.any(|uri| uri.origin().is_some_and(|own| own == origin))
+    }
+
     /// The client with this identifier.
     #[must_use]
     pub fn find(&self, client_id: &str) -> Option<&DeclaredClient> {
@@ -181,7 +189,7 @@ mod tests {
             (with("secrets", json!([{"sha256": "plain"}])), "64 hexadecimal digits"),
             (with("secrets", json!([{"sha256": "0".repeat(63) + "A"}])), "64 hexadecimal digits"),
             (with("type", json!("Native")), "a Native client has no secret"),
-            (with("type", json!("Spa")), "not supported"),
+            (with("type", json!("Spa")), "a Spa client has no secret"),
             (with("type", json!("Service")), "not supported"),
             (with("redirectUris", json!([])), "redirectUris"),
             (with("redirectUris", json!(["http://shop.example.com/cb"])), "redirectUris"),
@@ -235,6 +243,33 @@ mod tests {
 
     fn client_without_groups() -> Value {
         with("groups", json!([]))
+    }
+
+    #[test]
+    fn a_browser_application_has_an_origin_and_no_secret() {
+        let mut spa = with("type", json!("Spa"));
+        spa["secrets"] = json!([]);
+        spa["redirectUris"] = json!(["https://spa.test/cb", "http://localhost:3000/cb"]);
+        let declared = parse(&[client_without_groups(), {
+            spa["clientId"] = json!("spa");
+            spa.clone()
+        }]);
+        assert_eq!(declared.refused, []);
+        for origin in ["https://spa.test", "http://localhost:3000"] {
+            assert!(declared.has_spa_at(origin), "{origin}");
+        }
+        for origin in
+            ["https://shop.example.com", "http://spa.test", "https://spa.test:8443", "http://localhost", "null", ""]
+        {
+            assert!(!declared.has_spa_at(origin), "{origin}");
+        }
+        for bad in ["http://spa.test/cb", "com.example.app:/cb"] {
+            spa["redirectUris"] = json!([bad]);
+            assert!(parse(std::slice::from_ref(&spa)).refused[0].problem.contains("redirectUris"), "{bad}");
+        }
+        spa["redirectUris"] = json!(["https://spa.test/cb"]);
+        spa["requirePkce"] = json!(false);
+        assert!(parse(&[spa]).refused[0].problem.contains("requirePkce"));
     }
 
     #[test]

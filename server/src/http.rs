@@ -62,7 +62,11 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
     let router = router
         .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
         .layer(from_fn(head::refuse_ambiguous));
-    let router = if has_openid { router.layer(from_fn(oidc::shape::reshape)) } else { router };
+    let router = if has_openid {
+        router.layer(from_fn(oidc::shape::reshape)).layer(from_fn_with_state(app.clone(), oidc::cors::allow))
+    } else {
+        router
+    };
     router
         .layer(from_fn_with_state(app.clone(), refusals::trace))
         .layer(from_fn_with_state(app.metrics.clone(), layers::observe))

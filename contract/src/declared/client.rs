@@ -18,7 +18,7 @@ pub enum ClientType {
     Web,
     /// Runs on a user's device and has no secret (RFC 8252).
     Native,
-    /// Runs in a browser. Not supported yet.
+    /// Runs in a browser and has no secret: pages of its redirect URIs' origins may call the token endpoint.
     Spa,
     /// Only verifies tokens. Not supported yet.
     Service,

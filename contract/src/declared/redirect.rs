@@ -61,6 +61,21 @@ impl<'a> RedirectUri<'a> {
         }
     }
 
+    /// The origin of its pages, as browsers write it (Fetch Standard): without the default port.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        let default_port = match self.scheme {
+            "https" => "443",
+            "http" => "80",
+            _ => return None,
+        };
+        let (host, port) = host_and_port(self.authority);
+        Some(match port.filter(|port| *port != default_port) {
+            Some(port) => format!("{}://{host}:{port}", self.scheme),
+            None => format!("{}://{host}", self.scheme),
+        })
+    }
+
     /// Whether a client of that type may have it.
     #[must_use]
     pub fn suits(&self, client_type: ClientType) -> bool {
@@ -169,6 +184,21 @@ mod tests {
         ] {
             assert!(!is_form(given, declared), "{given}");
         }
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_do() {
+        let origin = |text: &str| RedirectUri::parse(text).unwrap().origin();
+        for (uri, wanted) in [
+            ("https://a.test/cb?x=https://b.test", "https://a.test"),
+            ("https://a.test:443/", "https://a.test"),
+            ("https://a.test:80", "https://a.test:80"),
+            ("http://localhost:3000/cb", "http://localhost:3000"),
+            ("http://[::1]:80/", "http://[::1]"),
+        ] {
+            assert_eq!(origin(uri).as_deref(), Some(wanted), "{uri}");
+        }
+        assert_eq!(origin("com.example.app:/cb"), None);
     }
 
     #[test]

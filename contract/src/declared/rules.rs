@@ -64,7 +64,7 @@ fn identity(client: &DeclaredClient) -> Rule {
 
 fn supported(client: &DeclaredClient) -> Rule {
     ensure(
-        matches!(client.client_type, ClientType::Web | ClientType::Native),
+        matches!(client.client_type, ClientType::Web | ClientType::Native | ClientType::Spa),
         "this type of client is not supported yet",
     )
 }
@@ -85,7 +85,8 @@ fn secrets(client: &DeclaredClient) -> Rule {
         ensure(!client.unknown.contains_key(plain), problem)?;
     }
     if !client.is_confidential() {
-        return ensure(client.secrets.is_empty(), "a Native client has no secret: it could not keep it");
+        let problem = format!("a {:?} client has no secret: it could not keep it", client.client_type);
+        return ensure(client.secrets.is_empty(), &problem);
     }
     ensure(
         (1..=SECRETS_MAX).contains(&client.secrets.len()),

@@ -4,6 +4,7 @@ mod answer;
 mod authorize;
 mod client_auth;
 mod consent;
+pub mod cors;
 mod error;
 mod flow;
 mod forms;
@@ -20,7 +21,7 @@ use axum::routing::{get, post};
 
 use super::app::App;
 use crate::auth::oidc::USERINFO;
-use ready::{AUTHORIZE, JWKS, TOKEN};
+use ready::{AUTHORIZE, CONFIGURATION, JWKS, TOKEN};
 
 /// The routes, which exist only with declared clients and a usable issuer.
 pub fn router() -> Router<App> {
@@ -32,5 +33,5 @@ pub fn router() -> Router<App> {
         .route(TOKEN, post(token::post))
         .route(USERINFO, get(userinfo::get).post(userinfo::post))
         .route(JWKS, get(metadata::jwks))
-        .route("/.well-known/openid-configuration", get(metadata::configuration))
+        .route(CONFIGURATION, get(metadata::configuration))
 }

@@ -59,6 +59,7 @@ mod room;
 mod schema;
 mod sessions;
 mod settings;
+mod spa;
 mod startup;
 mod stops;
 mod takeover;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use sc_auth_contract::declared::{ClientType, Consent, DeclaredClient};
+use sc_auth_contract::declared::{Consent, DeclaredClient};
 use sc_auth_contract::time::UnixTime;
 
 use super::answer;
@@ -226,5 +226,5 @@ fn must_consent(request: &AuthorizationRequest, declared: &DeclaredClient, given
 /// Whether another application of the device can send this request and get the code: nothing proves who owns a scheme or a
 /// port (RFC 8252, 8.6). Without the user's word, it would get tokens of whoever is logged in.
 fn can_be_impersonated(request: &AuthorizationRequest, declared: &DeclaredClient) -> bool {
-    declared.client_type == ClientType::Native && !request.to.redirect_uri.starts_with("https://")
+    !declared.is_confidential() && !request.to.redirect_uri.starts_with("https://")
 }

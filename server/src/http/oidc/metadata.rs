@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use sc_auth_contract::declared::SCOPES;
 use sc_auth_contract::keys::OIDC_ALGORITHMS;
@@ -19,18 +19,12 @@ use crate::http::well_known::{CACHE, keys_answer};
 
 pub async fn configuration(State(app): State<App>) -> Result<Response, OAuthError> {
     let (openid, _) = ready(&app).ok_or(OAuthError::not_ready())?;
-    Ok(for_everybody(([(header::CACHE_CONTROL, CACHE)], Json(document(&openid))).into_response()))
+    Ok(([(header::CACHE_CONTROL, CACHE)], Json(document(&openid))).into_response())
 }
 
 pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
     let (_, present) = ready(&app).ok_or(OAuthError::not_ready())?;
-    Ok(for_everybody(keys_answer(&headers, &present.keys.etag, &present.keys.published)))
-}
-
-/// Any page may read it: it is the same for all.
-fn for_everybody(mut response: Response) -> Response {
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    response
+    Ok(keys_answer(&headers, &present.keys.etag, &present.keys.published))
 }
 
 fn document(openid: &OpenId) -> Value {
