@@ -38,6 +38,8 @@ pub struct NewGrant {
     pub code_challenge: Option<String>,
     pub redirect_uri: String,
     pub nonce: Option<String>,
+    /// A JSON object.
+    pub claims: Option<String>,
 }
 
 /// A grant and its user.
@@ -61,6 +63,7 @@ pub struct Grant {
     pub code_challenge: Option<String>,
     pub redirect_uri: String,
     pub nonce: Option<String>,
+    pub claims: Option<String>,
     pub refresh_jti: Option<String>,
     #[sqlx(try_from = "Nullable")]
     pub refresh_iat: Option<UnixTime>,
@@ -248,6 +251,7 @@ fn selection() -> SelectStatement {
         Grants::CodeChallenge,
         Grants::RedirectUri,
         Grants::Nonce,
+        Grants::Claims,
         Grants::RefreshJti,
         Grants::RefreshIat,
         Grants::RefreshKid,
@@ -271,7 +275,7 @@ fn selection() -> SelectStatement {
 }
 
 fn insertion(grant: NewGrant) -> InsertStatement {
-    let row: [(Grants, Expr); 15] = [
+    let row: [(Grants, Expr); 16] = [
         (Grants::GrantId, grant.grant_id.into()),
         (Grants::UserId, grant.user_id.into()),
         (Grants::Sid, grant.sid.into()),
@@ -286,6 +290,7 @@ fn insertion(grant: NewGrant) -> InsertStatement {
         (Grants::CodeChallenge, grant.code_challenge.into()),
         (Grants::RedirectUri, grant.redirect_uri.into()),
         (Grants::Nonce, grant.nonce.into()),
+        (Grants::Claims, grant.claims.into()),
         (Grants::CodeUsedAt, Option::<i64>::None.into()),
     ];
     Query::insert()

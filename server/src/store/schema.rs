@@ -208,6 +208,8 @@ pub const TABLES: &[Table] = &[
             column("code_challenge", Key(64), Optional),
             column("redirect_uri", Text(1024), Required),
             column("nonce", Text(512), Optional),
+            // Names of single claims that the client asked for, as a JSON object.
+            column("claims", Text(512), Optional),
             // The chain of refresh tokens, as in `sessions`.
             column("refresh_jti", Key(36), Optional),
             column("refresh_iat", BigInt, Optional),

@@ -40,6 +40,7 @@ mod names;
 mod nulls;
 mod offers;
 mod oidc_attacks;
+mod oidc_claims;
 mod oidc_errors;
 mod oidc_login;
 mod oidc_tokens;

@@ -16,6 +16,11 @@ pub const CLAIMS: [(&str, &str); 5] = [
 /// The scope and the claim of groups.
 pub const GROUPS: &str = "groups";
 
+/// The scope that allows a claim; `None` for a claim that is unknown, or not about a user.
+pub fn scope_of(claim: &str) -> Option<&'static str> {
+    CLAIMS.iter().find(|(name, _)| *name == claim).map(|(_, scope)| *scope)
+}
+
 /// The groups of a user as far as the client has to do with groups; `None` if the user may not log in to it.
 pub async fn groups(store: &Store, user: &User, declared: &DeclaredClient) -> Result<Option<Vec<String>>, StoreError> {
     if declared.groups.is_empty() && !declared.scopes.iter().any(|scope| scope == GROUPS) {

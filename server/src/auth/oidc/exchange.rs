@@ -9,7 +9,7 @@ use sc_auth_contract::time::UnixTime;
 
 use super::claims::{self, GROUPS};
 use super::grant::{GrantError, digest, too_many};
-use super::request::{self, problem};
+use super::request::{self, RequestedClaims, problem};
 use super::tokens::{self, AccessClaims, IdClaims, RefreshClaims};
 use super::{OpenId, Present, USERINFO};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
@@ -256,10 +256,16 @@ impl Exchange<'_> {
         })
     }
 
-    /// Groups are in it, because proxies and Kubernetes look for them there; other claims are at userinfo.
+    /// Groups are in it, because proxies and Kubernetes look for them there; of the other claims, those that the client
+    /// asked for one by one.
     fn id_token(&self, entitled: &Entitled, scopes: &[String], nonce: Option<String>) -> anyhow::Result<String> {
         let Entitled { grant, groups } = entitled;
-        let wants = |claim: &str, scope: &str| claim == GROUPS && scopes.iter().any(|given| given == scope);
+        let requested = RequestedClaims::of_text(grant.claims.as_deref()).id_token;
+        let has = |scopes: &[String], scope: &str| scopes.iter().any(|given| given == scope);
+        let wants = |claim: &str, scope: &str| {
+            let is_requested = requested.iter().any(|name| name == claim) && has(&self.declared.scopes, scope);
+            is_requested || claim == GROUPS && has(scopes, scope)
+        };
         let claims = IdClaims {
             iss: self.openid.issuer.clone(),
             aud: self.declared.client_id.clone(),

@@ -67,6 +67,7 @@ pub fn new_grant(
         code_challenge: request.code_challenge.clone(),
         redirect_uri: request.to.redirect_uri.clone(),
         nonce: request.nonce.clone(),
+        claims: request.claims.to_text(),
     };
     NewCode { code, client_id: declared.client_id.clone(), grant }
 }

@@ -1,12 +1,18 @@
 //! The authorization request (RFC 6749, 4.1.1; OpenID Connect Core, 3.1.2.1), as a pure function of its parameters and the
 //! declared client.
 
+mod claims;
+mod oauth_problem;
 mod parameters;
 
 use sc_auth_contract::declared::{ClientType, Declared, DeclaredClient, RedirectUri};
 use serde::{Deserialize, Serialize};
 
+pub use claims::RequestedClaims;
+pub use oauth_problem::{OAuthProblem, problem};
 pub use parameters::Parameters;
+
+use super::claims::scope_of;
 
 /// The longest `state` and `nonce`, in bytes.
 const STATE_MAX: usize = 2_048;
@@ -51,23 +57,26 @@ pub struct AuthorizationRequest {
     pub ui_locales: Option<String>,
     pub login_hint: Option<String>,
     pub id_token_hint: Option<String>,
+    #[serde(default)]
+    pub claims: RequestedClaims,
 }
 
 impl AuthorizationRequest {
+    /// What the user has to allow: the scopes, and those of single claims.
+    pub fn to_allow(&self) -> Vec<&str> {
+        let mut scopes: Vec<_> = self.scopes.iter().map(String::as_str).collect();
+        let claims = self.claims.userinfo.iter().chain(&self.claims.id_token);
+        for scope in claims.filter_map(|claim| scope_of(claim)) {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
+    }
+
     pub fn is_offline(&self) -> bool {
         self.scopes.iter().any(|scope| scope == "offline_access")
     }
-}
-
-/// An error that the client gets (RFC 6749, 4.1.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OAuthProblem {
-    pub error: &'static str,
-    pub description: &'static str,
-}
-
-pub const fn problem(error: &'static str, description: &'static str) -> OAuthProblem {
-    OAuthProblem { error, description }
 }
 
 /// Why a request is refused.
@@ -98,7 +107,7 @@ pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Res
 pub fn is_still_valid(declared: &Declared, request: &AuthorizationRequest) -> bool {
     declared.find(&request.client_id).is_some_and(|client| {
         is_declared(client, &request.to.redirect_uri)
-            && request.scopes.iter().all(|scope| client.scopes.contains(scope))
+            && request.to_allow().iter().all(|scope| client.scopes.iter().any(|own| own == scope))
             && (request.code_challenge.is_some() || !client.require_pkce)
     })
 }
@@ -126,6 +135,7 @@ fn valid(
         return Err(problem("invalid_request", "state or nonce is too long"));
     }
     let owned = |name| parameters.one(name).map(str::to_owned);
+    let may_have = |claim: &str| scope_of(claim).is_some_and(|scope| client.scopes.iter().any(|own| own == scope));
     Ok(AuthorizationRequest {
         client_id: client.client_id.clone(),
         to,
@@ -138,6 +148,7 @@ fn valid(
         ui_locales: owned("ui_locales"),
         login_hint: owned("login_hint"),
         id_token_hint: owned("id_token_hint"),
+        claims: RequestedClaims::read(parameters.one("claims"), may_have)?,
     })
 }
 

@@ -104,7 +104,7 @@ impl<'a> Visit<'a> {
             return Ok(self.consent_page(request, declared, browser));
         }
         let all = || {
-            let more = request.scopes.iter().map(String::as_str).filter(|scope| !given.contains(scope));
+            let more = request.to_allow().into_iter().filter(|scope| !given.contains(scope));
             given.iter().copied().chain(more).collect::<Vec<_>>().join(" ")
         };
         let consent = (step == Step::Consented && declared.consent == Consent::Once).then(all);
@@ -125,6 +125,7 @@ impl<'a> Visit<'a> {
         step == Step::Arrived
             && (request.prompt.login
                 || request.max_age.is_some_and(is_too_old)
+                || !request.claims.admits(&browser.user.uuid)
                 || request.id_token_hint.is_some() && !self.is_hinted(request, browser))
     }
 
@@ -134,8 +135,11 @@ impl<'a> Visit<'a> {
         matches!(hint, Some(Ok(hint)) if hint.sub == browser.user.uuid)
     }
 
-    /// Whether the hint is an ID token of another user.
+    /// Whether the hint is an ID token of another user, or another one was asked for.
     fn is_of_another_user(&self, request: &AuthorizationRequest, browser: &Browser) -> bool {
+        if !request.claims.admits(&browser.user.uuid) {
+            return true;
+        }
         let hint = request.id_token_hint.as_deref().map(|hint| tokens::read_hint(&self.present.keys, hint));
         matches!(hint, Some(Ok(hint)) if hint.sub != browser.user.uuid)
     }
@@ -173,7 +177,7 @@ impl<'a> Visit<'a> {
                 application: declared.shown_name(),
                 sealed,
                 username: browser.user.username(),
-                scopes: request.scopes.iter().filter_map(|scope| self.t.scope(scope)).collect(),
+                scopes: request.to_allow().into_iter().filter_map(|scope| self.t.scope(scope)).collect(),
             };
             page(StatusCode::OK, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
         })
@@ -214,7 +218,7 @@ impl<'a> Visit<'a> {
 }
 
 fn must_consent(request: &AuthorizationRequest, declared: &DeclaredClient, given: &[&str]) -> bool {
-    let is_given = request.scopes.iter().all(|scope| given.contains(&scope.as_str()));
+    let is_given = request.to_allow().iter().all(|scope| given.contains(scope));
     request.prompt.consent
         || match declared.consent {
             Consent::Skip => false,

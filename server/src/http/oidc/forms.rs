@@ -102,7 +102,7 @@ mod tests {
     use sc_auth_contract::keys::{Algorithm, KeySet, Purpose};
 
     use super::*;
-    use crate::auth::oidc::request::{Prompt, ResponseMode, ReturnTo};
+    use crate::auth::oidc::request::{Prompt, RequestedClaims, ResponseMode, ReturnTo};
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
@@ -141,6 +141,7 @@ mod tests {
             ui_locales: None,
             login_hint: None,
             id_token_hint: None,
+            claims: RequestedClaims::default(),
         }
     }
 

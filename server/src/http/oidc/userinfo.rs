@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::error::OAuthError;
 use super::ready::ready;
-use crate::auth::oidc::request::{Parameters, problem};
+use crate::auth::oidc::request::{Parameters, RequestedClaims, problem};
 use crate::auth::oidc::{claims as of_users, tokens};
 use crate::http::app::App;
 use crate::http::body;
@@ -69,9 +69,12 @@ async fn claims(app: &App, token: &str) -> Result<Response, OAuthError> {
         return Err(invalid());
     }
     let groups = of_users::groups(&sessions.store, &grant.user, declared).await?.ok_or_else(invalid)?;
-    let has =
-        |scope: &str| access.scope.split(' ').any(|own| own == scope) && declared.scopes.iter().any(|own| own == scope);
-    let mut claims = of_users::of_user(&grant.user, &groups, |_, scope| has(scope));
+    let requested = RequestedClaims::of_text(grant.claims.as_deref()).userinfo;
+    let wants = |claim: &str, scope: &str| {
+        let is_asked = access.scope.split(' ').any(|own| own == scope) || requested.iter().any(|name| name == claim);
+        is_asked && declared.scopes.iter().any(|own| own == scope)
+    };
+    let mut claims = of_users::of_user(&grant.user, &groups, wants);
     claims.insert("sub".to_owned(), json!(grant.user.uuid));
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((no_store, Json(claims)).into_response())

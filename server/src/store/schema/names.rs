@@ -82,6 +82,7 @@ pub(in crate::store) enum Grants {
     CodeChallenge,
     RedirectUri,
     Nonce,
+    Claims,
     RefreshJti,
     RefreshIat,
     RefreshKid,
