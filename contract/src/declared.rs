@@ -107,6 +107,14 @@ impl Declared {
         Ok(client)
     }
 
+    /// Whether the file has a declaration with this key, be it refused: a mistake in it is no removal.
+    #[must_use]
+    pub fn has_key(&self, key: &str) -> bool {
+        let client_id = key.rsplit('/').next().unwrap_or_default();
+        self.find(client_id).is_some_and(|client| client.key() == key)
+            || self.refused.iter().any(|refused| refused.client == client_id)
+    }
+
     /// Whether this is the origin of a browser application.
     #[must_use]
     pub fn has_spa_at(&self, origin: &str) -> bool {
@@ -285,6 +293,21 @@ mod tests {
         let clients: Vec<_> = (0..1_002).map(|number| with("clientId", json!(format!("c{number}")))).collect();
         let declared = parse(&clients);
         assert_eq!((declared.clients.len(), declared.refused.len()), (1_000, 2));
+    }
+
+    #[test]
+    fn a_refused_declaration_is_still_there() {
+        let mut other = with("namespace", json!("team"));
+        (other["name"], other["clientId"]) = (json!("web"), json!("other"));
+        let mut bad = with("type", json!("Toaster"));
+        bad["clientId"] = json!("bad");
+        let declared = parse(&[client(), other, bad, json!(7)]);
+        for key in ["//shop", "team/web/other", "//bad", "team/x/bad"] {
+            assert!(declared.has_key(key), "{key}");
+        }
+        for key in ["//gone", "team/web/shop", "//other", "", "//"] {
+            assert!(!declared.has_key(key), "{key}");
+        }
     }
 
     #[test]

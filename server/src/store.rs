@@ -8,6 +8,7 @@ mod browser_sessions;
 mod connect;
 mod consents;
 mod counter_keys;
+mod declared_clients;
 mod error;
 mod failures;
 mod former_keys;

@@ -39,6 +39,12 @@ impl DeclaredFile {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The declarations, if the present file has them: `None` while it is missing or broken.
+    pub fn valid(&self) -> Option<Arc<Declared>> {
+        let has_problem = self.seen.lock().unwrap_or_else(PoisonError::into_inner).problem.is_some();
+        self.get().filter(|_| !has_problem)
+    }
+
     pub fn status(&self) -> DeclaredStatus {
         let problem = self.seen.lock().unwrap_or_else(PoisonError::into_inner).problem.clone();
         self.get().map_or_else(

@@ -8,6 +8,7 @@ use super::{Store, StoreError, Tx};
 #[derive(Iden, Clone, Copy)]
 enum Consents {
     Table,
+    Id,
     UserId,
     Client,
     Scopes,
@@ -24,6 +25,12 @@ impl Store {
             .and_where(Expr::col(Consents::Client).eq(client))
             .to_owned();
         Ok(self.fetch_optional::<(String,)>(&select).await?.map(|(scopes,)| scopes))
+    }
+
+    /// Forgets what all users have allowed a client.
+    pub(super) async fn delete_consents_of(&self, client: &str) -> Result<u64, StoreError> {
+        let is_of_client = Expr::col(Consents::Client).eq(client);
+        self.delete_where::<i64>(Consents::Table, Consents::Id, &is_of_client).await
     }
 }
 

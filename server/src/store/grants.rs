@@ -215,6 +215,12 @@ impl Store {
         .await
     }
 
+    /// Ends all grants of a client. Returns how many there were.
+    pub(super) async fn delete_grants_of(&self, client: &str) -> Result<u64, StoreError> {
+        let is_of_client = Expr::col(Grants::Client).eq(client);
+        self.delete_where::<i64>(Grants::Table, Grants::Id, &is_of_client).await
+    }
+
     /// Deletes grants whose code or last token has expired.
     pub async fn sweep_grants(&self, now: UnixTime) -> Result<u64, StoreError> {
         self.sweep::<i64>(Grants::Table, Grants::Id, Grants::ExpiresAt, now).await

@@ -239,6 +239,16 @@ pub const TABLES: &[Table] = &[
         ],
         indexes: &[unique("uq_consents_user_id_client", "user_id, client")],
     },
+    // The clients that were declared, and since when a valid file lacks one. `checked_at` is when that was last seen.
+    Table {
+        name: "declared_clients",
+        columns: &[
+            column("id", TextId(640), Required),
+            column("absent_since", BigInt, Optional),
+            column("checked_at", BigInt, Required),
+        ],
+        indexes: &[],
+    },
     // Every pair of issuer and audience that tokens were signed for, until the last of them expires.
     Table {
         name: "token_parties",
@@ -368,26 +378,4 @@ pub const OLD_TABLES: &[(&str, &[&str])] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_added_to_the_legacy_service_s_tables_are_optional() {
-        for (name, old) in OLD_TABLES {
-            let Some(table) = TABLES.iter().find(|table| table.name == *name) else { continue };
-            for column in table.columns.iter().filter(|column| !old.contains(&column.name)) {
-                assert!(!matches!(column.presence, Required), "{name}.{}", column.name);
-            }
-        }
-    }
-
-    #[test]
-    fn names_fit_every_engine_and_are_unique() {
-        let mut names: Vec<_> = TABLES.iter().flat_map(|table| table.indexes.iter().map(|index| index.name)).collect();
-        assert!(names.iter().all(|name| name.len() <= 63));
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count);
-    }
-}
+mod tests;

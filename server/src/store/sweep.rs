@@ -213,7 +213,7 @@ impl Store {
         Ok(self.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count))
     }
 
-    /// Deletes the expired rows of a table, in batches by primary key: long locks would delay logins.
+    /// Deletes the expired rows of a table.
     pub(super) async fn sweep<K>(
         &self,
         table: impl IntoIden + Copy,
@@ -225,12 +225,27 @@ impl Store {
         (K,): super::AnyRow,
         K: Into<sea_query::Expr>,
     {
+        let is_expired = Expr::col(at.into_iden()).lte(until.seconds());
+        self.delete_where::<K>(table, id, &is_expired).await
+    }
+
+    /// Deletes the rows that meet a condition, in batches by primary key: long locks would delay logins.
+    pub(super) async fn delete_where<K>(
+        &self,
+        table: impl IntoIden + Copy,
+        id: impl IntoIden + Copy,
+        condition: &Expr,
+    ) -> Result<u64, StoreError>
+    where
+        (K,): super::AnyRow,
+        K: Into<sea_query::Expr>,
+    {
         let mut total = 0;
         loop {
             let select = Query::select()
                 .column(id.into_iden())
                 .from(table.into_iden())
-                .and_where(Expr::col(at.into_iden()).lte(until.seconds()))
+                .and_where(condition.clone())
                 .limit(BATCH)
                 .to_owned();
             let ids: Vec<(K,)> = self.fetch_all(&select).await?;

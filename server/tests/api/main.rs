@@ -54,6 +54,7 @@ mod pooler;
 mod races;
 mod recipes;
 mod refusals;
+mod removed_clients;
 mod replicas;
 mod requests;
 mod room;

@@ -8,7 +8,7 @@ use sc_auth_contract::time::UnixTime;
 use tokio_util::sync::CancellationToken;
 
 use super::start::{Begun, Start};
-use super::{credentials, deployment, imported};
+use super::{clients, credentials, deployment, imported};
 use crate::auth::audit;
 use crate::auth::declared::DeclaredFile;
 use crate::auth::keys::{KeyRing, Keys, Reload};
@@ -50,6 +50,7 @@ pub fn start(begun: Begun, args: &ServeArgs, start: &Start<'_>, report: &Report,
     }
     if let Some(openid) = &start.openid {
         spawn(stop, watch_oidc_keys(Arc::clone(&openid.keys)));
+        spawn(stop, clients::watch(Arc::clone(sessions), Arc::clone(&openid.declared), clock));
     }
     spawn(stop, deployment::beat(Arc::clone(sessions), Arc::clone(file), clock));
     spawn(stop, deployment::watch_keys(Arc::clone(sessions), report.clone(), clock));
