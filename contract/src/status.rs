@@ -1,6 +1,8 @@
 //! The answer of `/status` on port 8001: the server writes it, the operator reads it. A server of another release may
 //! have fewer or more members, or other words for a reason or a state; missing members have their defaults.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::declared::Refused;
@@ -28,6 +30,8 @@ pub struct Status {
     pub server_errors: u64,
     /// The signing keys, without their secrets.
     pub keys: Vec<KeyStatus>,
+    /// The keys that sign for applications, without their secrets.
+    pub oidc_keys: Vec<OidcKeyStatus>,
     /// The file of declared clients; `None` if the server has none.
     pub declared: Option<DeclaredStatus>,
     /// Whether it is about to stop.
@@ -44,6 +48,8 @@ pub struct DeclaredStatus {
     pub counter: Option<u64>,
     /// The number of clients that it serves.
     pub clients: usize,
+    /// The counter of each of them, by the key of its declaration: namespace, name and identifier.
+    pub revisions: BTreeMap<String, u64>,
     /// The clients that it refuses.
     pub refused: Vec<Refused>,
     /// Why it cannot use the present file. It goes on with the one before.
@@ -180,6 +186,19 @@ pub struct KeyStatus {
     pub since: UnixTime,
 }
 
+/// A key that signs for applications.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OidcKeyStatus {
+    /// Its identifier.
+    pub kid: String,
+    /// The name of its algorithm, such as `RS256`.
+    pub algorithm: String,
+    /// Its state.
+    pub state: KeyState,
+    /// When it entered that state.
+    pub since: UnixTime,
+}
+
 /// What a key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -237,7 +256,8 @@ mod tests {
             "keys":[{"kid":"k","purpose":"access","state":"current","since":7}],"draining":false,"later":[]}"#;
         let status: Status = serde_json::from_str(text).unwrap();
         assert!(status.database.reachable && status.hold.is_none() && status.database.identity.is_none());
-        assert_eq!((status.keys.len(), status.admin.made, status.server_errors), (1, None, 0));
+        assert_eq!((status.keys.len(), status.oidc_keys.len(), status.server_errors), (1, 0, 0));
+        assert!(status.admin.made.is_none());
         let key = &status.keys[0];
         assert_eq!((key.purpose, key.state), (KeyPurpose::Access, KeyState::Current));
     }

@@ -19,7 +19,9 @@ use clap::builder::Resettable;
 use clap::{ArgMatches, Command, Parser, Subcommand};
 use std::ffi::OsString;
 
-pub use commands::{AdminAction, AdminCreateArgs, DeclaredAction, KeysAction, MigrateArgs, UsersAction, UsersArgs};
+pub use commands::{
+    AdminAction, AdminCreateArgs, DeclaredAction, KeySetArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs,
+};
 pub use database::{DatabaseArgs, read_secret};
 pub use groups::{DeploymentArgs, OpsArgs};
 pub use serve::ServeArgs;

@@ -122,6 +122,29 @@ impl OidcKeySet {
         Ok(Rotation::Published { kid, ready_at: now + rules.publish_for })
     }
 
+    /// Rotates to another key at once, without waiting until every client knows it: to the waiting key, or a new one.
+    ///
+    /// # Errors
+    /// As [`Self::rotate`].
+    pub fn rotate_now(
+        &mut self,
+        algorithm: Algorithm,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Rotation, KeysError> {
+        match self.rotate(algorithm, true, now, rng)? {
+            Rotation::Published { .. } => self.rotate(algorithm, true, now, rng),
+            step => Ok(step),
+        }
+    }
+
+    /// The algorithms that have a current key.
+    #[must_use]
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        let current = self.keys.iter().filter(|key| key.state == State::Current);
+        current.map(|key| key.material.algorithm()).collect()
+    }
+
     /// Signs with the next key. Returns the kid of the key that signed until now.
     fn promote(&mut self, algorithm: Algorithm, now: UnixTime) -> String {
         let mut retired = String::new();
@@ -203,6 +226,20 @@ mod tests {
         OidcKeySet::parse(&set.to_json().unwrap()).unwrap();
         set.rotate(Algorithm::ES256, false, ready_at + 26 * HOUR, rng).unwrap();
         assert!(set.keys().iter().all(|key| key.kid != first), "it is deleted after a day");
+    }
+
+    #[test]
+    fn another_key_of_an_algorithm_signs_at_once() {
+        let (mut set, rng) = (set(), &mut rand::rng());
+        assert_eq!(set.algorithms(), OIDC_ALGORITHMS);
+        let first = set.find(Algorithm::ES256, State::Current).unwrap().kid.clone();
+        let step = set.rotate_now(Algorithm::ES256, NOW, rng).unwrap();
+        assert!(matches!(step, Rotation::Promoted { retired, .. } if retired == first));
+        assert_eq!(states(&set, Algorithm::ES256), [State::Retired, State::Current]);
+        let Ok(Rotation::Published { kid, .. }) = set.rotate(Algorithm::ES256, false, NOW, rng) else { panic!() };
+        let step = set.rotate_now(Algorithm::ES256, NOW, rng).unwrap();
+        assert!(matches!(step, Rotation::Promoted { kid: signs, .. } if signs == kid));
+        assert_eq!(states(&set, Algorithm::RS256), [State::Current]);
     }
 
     #[test]

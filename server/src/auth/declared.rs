@@ -52,6 +52,7 @@ impl DeclaredFile {
             |declared| DeclaredStatus {
                 counter: Some(declared.counter),
                 clients: declared.clients.len(),
+                revisions: declared.clients.iter().map(|client| (client.key(), client.counter)).collect(),
                 refused: declared.refused.clone(),
                 problem: problem.clone(),
             },

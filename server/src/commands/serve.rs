@@ -141,6 +141,7 @@ fn state(args: &ServeArgs, start: &Start<'_>, report: &Report, draining: &Draini
         report: report.clone(),
         keys: Arc::clone(&start.keys),
         deployment: Arc::clone(&start.deployment),
+        oidc_keys: start.openid.as_ref().map(|openid| Arc::clone(&openid.keys)),
         declared: start.declared.clone(),
         bootstrap: args.bootstrap.bootstrap_admin.clone(),
         clock: clock::system,

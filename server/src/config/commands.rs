@@ -88,30 +88,40 @@ pub enum DeclaredAction {
     },
 }
 
+/// Which keys a command is about.
+#[derive(Debug, Args)]
+pub struct KeySetArgs {
+    /// The keys that sign for applications: those in oidc-keys.json beside the keys file.
+    #[arg(long)]
+    pub openid: bool,
+    #[command(flatten)]
+    pub file: KeysFileArgs,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum KeysAction {
     /// Create a keys file; never overwrites an existing one.
     Generate {
         /// Algorithm of access tokens.
-        #[arg(long, default_value = "ES256")]
+        #[arg(long, default_value = "ES256", conflicts_with = "openid")]
         algorithm: AccessAlgorithm,
         #[command(flatten)]
-        file: KeysFileArgs,
+        set: KeySetArgs,
     },
     /// Take the next step of a rotation: publish a new key if no key is waiting, otherwise start to sign with the
     /// waiting key. Keys that have been retired long enough are deleted.
     Rotate {
         /// Which key to rotate.
-        #[arg(long, default_value = "access")]
+        #[arg(long, default_value = "access", conflicts_with = "openid")]
         purpose: Purpose,
-        /// Algorithm of the new key [default: that of the current key]
+        /// Algorithm of the new key [default: that of the current key; with --openid, each that has a key]
         #[arg(long)]
         algorithm: Option<AccessAlgorithm>,
         /// Sign with another key at once, the waiting one or a new one, although some verifiers may not know it yet.
         #[arg(long)]
         now: bool,
         #[command(flatten)]
-        file: KeysFileArgs,
+        set: KeySetArgs,
     },
     /// Delete a key immediately: tokens that it signed are refused.
     Revoke {
@@ -119,11 +129,11 @@ pub enum KeysAction {
         #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
-        file: KeysFileArgs,
+        set: KeySetArgs,
     },
     /// List all keys, without their secrets.
     List {
         #[command(flatten)]
-        file: KeysFileArgs,
+        set: KeySetArgs,
     },
 }

@@ -43,9 +43,13 @@ async fn the_status_names_the_counter_and_the_refused_clients() {
     let status = declared(&server).await;
     assert_eq!((&status["counter"], &status["clients"], &status["problem"]), (&json!(7), &json!(1), &Value::Null));
     assert_eq!(status["refused"][0]["client"], "bad");
-    write(&database, &declarations(8, &[client("shop"), client("bad")]));
+    assert_eq!(status["revisions"], json!({"//shop": 0}));
+    let mut changed = client("bad");
+    (changed["counter"], changed["namespace"], changed["name"]) = (json!(8), json!("team"), json!("web"));
+    write(&database, &declarations(8, &[client("shop"), changed]));
     until("it is reloaded", async || declared(&server).await["counter"] == 8).await;
     assert_eq!(declared(&server).await["refused"], json!([]));
+    assert_eq!(declared(&server).await["revisions"], json!({"//shop": 0, "team/web/bad": 8}));
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ mod offers;
 mod oidc_attacks;
 mod oidc_claims;
 mod oidc_errors;
+mod oidc_keys;
 mod oidc_login;
 mod oidc_tokens;
 mod openapi;

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use rand::CryptoRng;
 use sc_auth_contract::keys::{Algorithm, OidcKeySet, State};
 use sc_auth_contract::places::OIDC_KEYS_FILE;
+use sc_auth_contract::status::OidcKeyStatus;
 use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -41,6 +42,17 @@ impl OidcKeys {
         let name = algorithm.to_string();
         let is_it = |key: &&Key| key.state == State::Current && format!("{:?}", key.algorithm) == name;
         self.all.iter().find(is_it).with_context(|| format!("no current key for {algorithm}"))
+    }
+
+    /// The keys without their secrets.
+    pub fn status(&self) -> Vec<OidcKeyStatus> {
+        let status = |key: &Key| OidcKeyStatus {
+            kid: key.kid.clone(),
+            algorithm: format!("{:?}", key.algorithm),
+            state: key.state.into(),
+            since: key.since,
+        };
+        self.all.iter().map(status).collect()
     }
 
     /// Any key that verifies, also one that does not sign yet.

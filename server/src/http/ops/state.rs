@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::auth::declared::DeclaredFile;
 use crate::auth::keys::KeyRing;
+use crate::auth::oidc::keys::OidcKeyRing;
 use crate::auth::session::Sessions;
 use crate::clock::Clock;
 use crate::deployment::DeploymentFile;
@@ -21,6 +22,8 @@ pub struct Ops {
     pub keys: Arc<KeyRing>,
     pub deployment: Arc<DeploymentFile>,
     /// `None` without OpenID Connect.
+    pub oidc_keys: Option<Arc<OidcKeyRing>>,
+    /// `None` without declared clients.
     pub declared: Option<Arc<DeclaredFile>>,
     /// The folder of the first Admin's Secret.
     pub bootstrap: Option<PathBuf>,

@@ -29,6 +29,7 @@ pub async fn status(State(ops): State<Ops>) -> Json<Status> {
         others,
         server_errors: ops.metrics.server_errors().in_last_minute(Instant::now()),
         keys: ops.keys.get().status(),
+        oidc_keys: ops.oidc_keys.as_ref().and_then(|ring| ring.get()).map(|keys| keys.status()).unwrap_or_default(),
         declared: ops.declared.as_ref().map(|file| file.status()),
         draining: ops.draining.is_draining(),
         warnings: ops.warnings.to_vec(),
