@@ -19,6 +19,7 @@ mod oidc;
 pub mod openapi;
 pub mod ops;
 pub mod proxy_warnings;
+mod published;
 pub mod query;
 pub mod rate_limits;
 pub mod refusals;

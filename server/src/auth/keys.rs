@@ -249,7 +249,7 @@ pub fn check(path: &Path) -> anyhow::Result<()> {
 }
 
 /// The ETag of published keys (RFC 9110, 8.8.3).
-pub(in crate::auth) fn etag(published: &str) -> String {
+pub fn etag(published: &str) -> String {
     format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(published)))
 }
 

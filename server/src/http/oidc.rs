@@ -9,7 +9,7 @@ mod error;
 mod flow;
 mod forms;
 mod login;
-mod metadata;
+pub mod metadata;
 mod pages;
 mod ready;
 pub mod shape;
@@ -21,7 +21,7 @@ use axum::routing::{get, post};
 
 use super::app::App;
 use crate::auth::oidc::USERINFO;
-use ready::{AUTHORIZE, CONFIGURATION, JWKS, TOKEN};
+use ready::{ALL_KEYS, AUTHORIZE, CONFIGURATION, JWKS, TOKEN};
 
 /// The routes, which exist only with declared clients and a usable issuer.
 pub fn router() -> Router<App> {
@@ -33,5 +33,6 @@ pub fn router() -> Router<App> {
         .route(TOKEN, post(token::post))
         .route(USERINFO, get(userinfo::get).post(userinfo::post))
         .route(JWKS, get(metadata::jwks))
+        .route(ALL_KEYS, get(metadata::all_keys))
         .route(CONFIGURATION, get(metadata::configuration))
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,10 +10,9 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::envelope::{Data, Envelope};
 use super::error::ApiError;
+use super::oidc::metadata::of_oauth;
 use super::openapi::answers::JwkSet;
-
-/// A key is published 15 minutes before it signs: verifiers that fetch the keys every five minutes have it in time.
-pub const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+use super::published::{CACHE, keys_answer};
 
 #[derive(Serialize, ToSchema)]
 pub struct Version {
@@ -47,34 +46,22 @@ pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
     keys_answer(&headers, &keys.etag, &keys.published)
 }
 
-/// The keys, unless the client has them.
-pub fn keys_answer(headers: &HeaderMap, tag: &str, published: &str) -> Response {
-    let etag = HeaderValue::from_str(tag).unwrap_or(HeaderValue::from_static("\"\""));
-    let is_known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == tag)
-    });
-    let common = [(header::ETAG, etag), (header::CACHE_CONTROL, CACHE)];
-    if is_known {
-        return (StatusCode::NOT_MODIFIED, common).into_response();
-    }
-    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (common, content_type, published.to_owned()).into_response()
-}
-
-/// What verifiers need to know about this issuer (RFC 8414). It has no OAuth flows: clients log in with
+/// What verifiers need to know about this issuer (RFC 8414). With declared applications, it also has what
+/// `/.well-known/openid-configuration` has; without, there are no OAuth flows: clients log in with
 /// `POST /api/v1/accounts/login`.
 #[derive(Serialize, ToSchema)]
 pub struct Metadata {
     /// The claim `iss` of its tokens.
     #[schema(example = "https://auth.example.com")]
     issuer: String,
-    /// The keys that verify access tokens. Each names its algorithm.
+    /// The keys that verify access tokens. Each names its algorithm. With declared applications, those of their tokens are
+    /// among them.
     #[schema(example = "https://auth.example.com/.well-known/jwks.json")]
     jwks_uri: String,
-    /// Required by RFC 8414; always empty.
+    /// Required by RFC 8414; empty without declared applications.
     #[schema(example = json!([]))]
     response_types_supported: [&'static str; 0],
-    /// Always empty. Without it, the default would be the grants of OAuth.
+    /// Empty without declared applications. Without it, the default would be the grants of OAuth.
     #[schema(example = json!([]))]
     grant_types_supported: [&'static str; 0],
     /// The description of the API.
@@ -103,7 +90,11 @@ impl Metadata {
     responses((status = 200, description = "Authorization server metadata (RFC 8414)", body = Metadata)),
 )]
 pub async fn metadata(State(app): State<App>) -> Response {
-    ([(header::CACHE_CONTROL, CACHE)], Json(Metadata::new(app.sessions.parties.issuer()))).into_response()
+    let cache = [(header::CACHE_CONTROL, CACHE)];
+    match of_oauth(&app) {
+        Some(metadata) => (cache, Json(metadata)).into_response(),
+        None => (cache, Json(Metadata::new(app.sessions.parties.issuer()))).into_response(),
+    }
 }
 
 /// The same, where RFC 8414 puts it for an issuer with a path.

@@ -51,6 +51,35 @@ async fn the_metadata_lists_what_is_supported() {
     assert!(!keys.to_string().contains("\"d\""), "{keys}");
 }
 
+/// Clients that find the server by RFC 8414 verify tokens of the API, or of applications.
+#[tokio::test]
+async fn the_metadata_of_oauth_leads_to_all_keys() {
+    let database = Database::create(Engine::Sqlite).await;
+    let server = start(&database).await;
+    let metadata = async || server.call("GET", "/.well-known/oauth-authorization-server", None, None).await.body;
+    let before = metadata().await;
+    assert_eq!(before["jwks_uri"], format!("{ISSUER}/.well-known/jwks.json"), "the API does not wait for clients");
+    assert_eq!(before["grant_types_supported"], json!([]));
+    declare(&database, &[client("shop")]);
+    until("the clients are served", async || metadata().await["token_endpoint"].is_string()).await;
+    let (oauth, openid) =
+        (metadata().await, server.call("GET", "/.well-known/openid-configuration", None, None).await.body);
+    for (member, value) in openid.as_object().unwrap() {
+        assert!(member == "jwks_uri" || oauth[member] == *value, "{member}");
+    }
+    assert_eq!(oauth["jwks_uri"], format!("{ISSUER}/oauth2/keys"));
+    let kids = async |path: &str| {
+        let set = server.call("GET", path, None, None).await.body;
+        let keys = set["keys"].as_array().unwrap();
+        keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let both = [kids("/oauth2/jwks").await, kids("/.well-known/jwks.json").await].concat();
+    assert_eq!(kids("/oauth2/keys").await, both);
+    let etag = server.request("GET", "/oauth2/keys").send().await.unwrap().headers()["etag"].clone();
+    let known = server.request("GET", "/oauth2/keys").header("if-none-match", etag).send().await.unwrap();
+    assert_eq!(known.status(), 304);
+}
+
 #[tokio::test]
 async fn before_the_files_can_be_read_only_the_api_serves() {
     let database = Database::create(Engine::Sqlite).await;

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use super::error::OAuthError;
 use super::pages::LANGUAGES;
-use super::ready::{AUTHORIZE, JWKS, TOKEN, ready};
+use super::ready::{ALL_KEYS, AUTHORIZE, JWKS, TOKEN, ready};
 use super::token::GRANT_TYPES;
+use crate::auth::keys::etag;
 use crate::auth::oidc::claims::CLAIMS;
 use crate::auth::oidc::{OpenId, USERINFO};
 use crate::http::app::App;
-use crate::http::well_known::{CACHE, keys_answer};
+use crate::http::published::{CACHE, keys_answer};
 
 pub async fn configuration(State(app): State<App>) -> Result<Response, OAuthError> {
     let (openid, _) = ready(&app).ok_or(OAuthError::not_ready())?;
@@ -25,6 +26,24 @@ pub async fn configuration(State(app): State<App>) -> Result<Response, OAuthErro
 pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
     let (_, present) = ready(&app).ok_or(OAuthError::not_ready())?;
     Ok(keys_answer(&headers, &present.keys.etag, &present.keys.published))
+}
+
+/// The keys of applications and those of `/api/v1`: clients that find the server by RFC 8414 verify either kind of token.
+pub async fn all_keys(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
+    let (_, present) = ready(&app).ok_or(OAuthError::not_ready())?;
+    let api = app.sessions.keys.get();
+    let sets = [&present.keys.published, &api.published].map(|set| serde_json::from_str::<Value>(set));
+    let keys = sets.into_iter().flatten().flat_map(|set| set["keys"].as_array().cloned().unwrap_or_default());
+    let published = json!({"keys": keys.collect::<Vec<_>>()}).to_string();
+    Ok(keys_answer(&headers, &etag(&published), &published))
+}
+
+/// The metadata for clients that know OAuth but not OpenID Connect; `None` while there is none.
+pub fn of_oauth(app: &App) -> Option<Value> {
+    let (openid, _) = ready(app)?;
+    let mut document = document(&openid);
+    document["jwks_uri"] = json!(openid.address(ALL_KEYS));
+    Some(document)
 }
 
 fn document(openid: &OpenId) -> Value {
