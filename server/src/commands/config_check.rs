@@ -2,6 +2,7 @@
 //! be used.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::Context as _;
 use clap::parser::ValueSource;
@@ -9,7 +10,9 @@ use clap::{ArgMatches, CommandFactory as _};
 use rustix::fs::Access;
 
 use super::collisions::Collisions;
+use super::declared;
 use crate::auth::keys;
+use crate::auth::oidc::keys as oidc_keys;
 use crate::config::{Cli, Parsed, ServeArgs};
 use crate::deployment::DeploymentFile;
 use crate::identity::{self, Decision};
@@ -40,6 +43,9 @@ pub async fn run(args: &ServeArgs, parsed: &Parsed) -> anyhow::Result<bool> {
     note(&mut problems, args.password.policy());
     note(&mut problems, args.old_tokens.resolve());
     note(&mut problems, keys::check(&args.deployment.keys.keys_file));
+    if let Some(file) = &args.declared.declared {
+        check_declared(file, &args.deployment.keys.keys_file, &mut problems)?;
+    }
     let database = note(&mut problems, args.database.resolve().map_err(anyhow::Error::msg));
     if let Some(deployment) = deployment.as_ref().and_then(DeploymentFile::get) {
         let database = deployment.database.as_deref().unwrap_or("not yet known");
@@ -65,6 +71,19 @@ pub async fn run(args: &ServeArgs, parsed: &Parsed) -> anyhow::Result<bool> {
 /// Adds the problem, if there is one.
 fn note<T>(problems: &mut Vec<String>, result: anyhow::Result<T>) -> Option<T> {
     result.map_err(|error| problems.push(logging::chain(error.as_ref()))).ok()
+}
+
+/// Reports on the declared clients as `declared check` does.
+fn check_declared(file: &Path, keys_file: &Path, problems: &mut Vec<String>) -> anyhow::Result<()> {
+    note(problems, oidc_keys::check(keys_file));
+    let Some(declared) = note(problems, declared::read(file).context("SC_AUTH_DECLARED")) else { return Ok(()) };
+    for warning in &declared.warnings {
+        tell(format_args!("warning: SC_AUTH_DECLARED: {warning}"));
+    }
+    let refused = declared.refused.iter();
+    problems.extend(refused.map(|refused| format!("SC_AUTH_DECLARED: {}: {}", refused.client, refused.problem)));
+    say(format_args!("\n{}", declared::summary(&declared)))?;
+    Ok(())
 }
 
 /// Looks at the database without changing it. Returns what it is.

@@ -33,17 +33,27 @@ pub fn run(action: DeclaredAction) -> anyhow::Result<()> {
 }
 
 fn check(file: &Path) -> anyhow::Result<()> {
-    let (content, _) = read_regular(file, MAX_BYTES).with_context(|| format!("reading {}", file.display()))?;
-    let declared = Declared::parse(&content).with_context(|| format!("{} cannot be used", file.display()))?;
+    let declared = read(file)?;
     for warning in &declared.warnings {
         tell(format_args!("warning: {warning}"));
     }
     for refused in &declared.refused {
         tell(format_args!("error: {}: {}", refused.client, refused.problem));
     }
-    say(format_args!("{} clients can be served, at counter {}.", declared.clients.len(), declared.counter))?;
+    say(summary(&declared))?;
     anyhow::ensure!(declared.refused.is_empty(), "{} clients cannot be served", declared.refused.len());
     Ok(())
+}
+
+/// # Errors
+/// If the file as a whole cannot be used.
+pub fn read(file: &Path) -> anyhow::Result<Declared> {
+    let (content, _) = read_regular(file, MAX_BYTES).with_context(|| format!("reading {}", file.display()))?;
+    Declared::parse(&content).with_context(|| format!("{} cannot be used", file.display()))
+}
+
+pub fn summary(declared: &Declared) -> String {
+    format!("{} clients can be served, at counter {}.", declared.clients.len(), declared.counter)
 }
 
 fn given_secret() -> anyhow::Result<String> {

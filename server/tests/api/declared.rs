@@ -109,6 +109,35 @@ async fn a_file_can_be_checked() {
 }
 
 #[tokio::test]
+async fn the_check_of_the_settings_reads_the_file() {
+    let database = Database::create(Engine::Sqlite).await;
+    let settings = [("SC_AUTH_DECLARED", "declared.json"), ("SC_AUTH_ISSUER", "https://auth.test")];
+    let check = async || {
+        let output = run(&database, &["config", "check"], &settings).await;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let (is_valid, _, errors) = check().await;
+    assert!(!is_valid && errors.contains("error: SC_AUTH_DECLARED: reading declared.json"), "{errors}");
+    write(&database, "{");
+    let (is_valid, _, errors) = check().await;
+    assert!(!is_valid && errors.contains("error: SC_AUTH_DECLARED: declared.json cannot be used"), "{errors}");
+    let mut odd = client("shop");
+    odd["colour"] = json!("red");
+    write(&database, &declarations(7, &[odd, json!({"clientId": "bad", "type": "Web"})]));
+    let (is_valid, said, errors) = check().await;
+    assert!(!is_valid && said.contains("1 clients can be served, at counter 7."), "{said}");
+    assert!(errors.contains("warning: SC_AUTH_DECLARED: shop: colour has no effect"), "{errors}");
+    assert!(errors.contains("error: SC_AUTH_DECLARED: bad: a Web client needs"), "{errors}");
+    write(&database, &declarations(8, &[client("shop")]));
+    let (is_valid, said, errors) = check().await;
+    assert!(is_valid && said.contains("at counter 8."), "{said} {errors}");
+    std::fs::write(database.folder.path().join("oidc-keys.json"), "{}").unwrap();
+    let (is_valid, _, errors) = check().await;
+    assert!(!is_valid && errors.contains("oidc-keys.json cannot be used"), "{errors}");
+}
+
+#[tokio::test]
 async fn a_secret_is_hashed() {
     let database = Database::create(Engine::Sqlite).await;
     for input in [SECRET.to_owned(), format!("{SECRET}\n"), format!("{SECRET}\r\n")] {

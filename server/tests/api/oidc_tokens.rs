@@ -1,6 +1,9 @@
 //! Codes and tokens of applications.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::browser::{
     Browser, CALLBACK, SECRET, VERIFIER, authorize, client, encoded, exchange, refresh, start, started, text, token,
@@ -193,6 +196,34 @@ async fn a_confidential_client_may_do_without_pkce_but_not_half() {
     let downgraded = [&base[..], &[("code", code.as_str()), ("code_verifier", VERIFIER)]].concat();
     assert_eq!(error(&token(&server, &downgraded).await), (400, "invalid_grant"));
     assert_eq!(token(&server, &[&base[..], &[("code", code.as_str())]].concat()).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_code_verifier_is_hard_to_guess() {
+    let (server, _database) = started(Engine::Sqlite, &[client("shop")]).await;
+    let mut browser = Browser::new(&server);
+    for weak in ["a".repeat(42), "a".repeat(129), "a b".repeat(15)] {
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&weak));
+        let code = browser.code(&[("code_challenge", &challenge)]).await;
+        let form = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", CALLBACK)];
+        let answer = token(&server, &[&form[..], &[("code_verifier", &weak)]].concat()).await;
+        assert_eq!(error(&answer), (400, "invalid_grant"), "{weak}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_the_head_creates_no_code() {
+    let (server, database) = started(Engine::Sqlite, &[client("shop")]).await;
+    let mut browser = Browser::new(&server);
+    browser.code(&[]).await;
+    let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    for prompt in [&[][..], &[("prompt", "none")]] {
+        let request = server.request("HEAD", &authorize(prompt)).header("host", "localhost:8000");
+        let answer = request.header("cookie", cookies.join("; ")).send().await.unwrap();
+        let location = answer.headers().get("location").map_or("", |location| location.to_str().unwrap());
+        assert!(!location.contains("code="), "{location}");
+    }
+    assert_eq!(database.texts("SELECT grant_id FROM grants").await.len(), 1);
 }
 
 #[tokio::test]

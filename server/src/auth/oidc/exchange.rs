@@ -320,6 +320,9 @@ fn audiences_of(grant: &Grant) -> Vec<String> {
 /// A verifier without a challenge is an error too: somebody removed the challenge from the request (RFC 9700, 2.1.1).
 fn check_verifier(challenge: Option<&str>, verifier: Option<&str>) -> Result<(), GrantError> {
     match (challenge, verifier) {
+        (_, Some(verifier)) if !is_verifier(verifier) => {
+            Err(refused("code_verifier must have 43 to 128 letters, digits, or - . _ ~"))
+        }
         (None, None) => Ok(()),
         (Some(challenge), Some(verifier))
             if verify_slices_are_equal(digest(verifier).as_bytes(), challenge.as_bytes()).is_ok() =>
@@ -330,6 +333,11 @@ fn check_verifier(challenge: Option<&str>, verifier: Option<&str>) -> Result<(),
         (None, Some(_)) => Err(refused("code_verifier without a code_challenge")),
         (Some(_), Some(_)) => Err(refused("code_verifier does not match")),
     }
+}
+
+/// RFC 7636, 4.1
+fn is_verifier(text: &str) -> bool {
+    (43..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
 }
 
 #[cfg(test)]
@@ -349,6 +357,11 @@ mod tests {
             (Some(verifier), Some(verifier)),
         ] {
             assert!(check_verifier(challenge, verifier).is_err(), "{challenge:?} {verifier:?}");
+        }
+        let check = |verifier: &str| check_verifier(Some(&digest(verifier)), Some(verifier)).is_ok();
+        assert!(check(&"a".repeat(43)) && check(&"-._~".repeat(32)));
+        for weak in ["a".repeat(42), "a".repeat(129), " ".repeat(43), "=".repeat(43), "ü".repeat(43), String::new()] {
+            assert!(!check(&weak), "{weak}");
         }
     }
 }

@@ -133,6 +133,17 @@ impl OidcKeyRing {
     }
 }
 
+/// # Errors
+/// If the file beside the keys file exists and cannot be used.
+pub fn check(keys_file: &Path) -> anyhow::Result<()> {
+    let path = keys_file.with_file_name(OIDC_KEYS_FILE);
+    match open(&path) {
+        Ok(content) => parse(&content.text).map(|_| ()).with_context(|| format!("{} cannot be used", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
 fn parse(content: &SecretString) -> anyhow::Result<OidcKeys> {
     OidcKeys::new(&OidcKeySet::parse(content)?)
 }

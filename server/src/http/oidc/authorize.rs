@@ -1,7 +1,7 @@
 //! `/oauth2/authorize`: an application asks for a login (OpenID Connect Core, 3.1.2).
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 
 use super::answer;
@@ -16,7 +16,8 @@ use crate::http::app::App;
 use crate::http::body;
 use crate::http::body::limits::AUTHORIZE as LIMIT;
 
-pub async fn get(State(app): State<App>, client: Client, uri: Uri, headers: HeaderMap) -> Response {
+/// A HEAD is answered as if nobody were logged in: it must not create a code (RFC 9110, 9.2.1).
+pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let parameters = Parameters::parse(uri.query().unwrap_or_default().as_bytes());
     let t = Texts::of(parameters.one("ui_locales"), &headers);
     let Some((openid, present)) = ready(&app) else { return unavailable(t) };
@@ -29,7 +30,8 @@ pub async fn get(State(app): State<App>, client: Client, uri: Uri, headers: Head
         Err(Refusal::Told(to, problem)) => return answer::error(t, &openid.issuer, &to, problem),
     };
     let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
-    match visit.browser().await {
+    let browser = if method == Method::HEAD { Ok(None) } else { visit.browser().await };
+    match browser {
         Ok(browser) => visit.proceed(&request, browser.as_ref(), Step::Arrived).await,
         Err(error) => failure(t, error),
     }
