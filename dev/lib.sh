@@ -12,6 +12,8 @@ export GOPATH=$CACHE/go GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/modules
 DATABASE_PACKAGES=(mariadb-server postgresql pgbouncer openssl mmdebstrap debian-archive-keyring)
 # Proxies that call the server, in addition to Traefik, which is built from source, and Envoy, a Python wheel.
 PROXY_PACKAGES=(caddy nginx)
+# A proxy that logs users in, and a browser.
+APPLICATION_PACKAGES=(apache2-bin libapache2-mod-auth-openidc chromium)
 # Reads our metrics, and tests our alerts.
 MONITORING_PACKAGES=(prometheus)
 # For the programs in examples/. default-jdk-headless is Java 17 or newer.

@@ -11,6 +11,8 @@ COREDNS=v1.12.4
 TRAEFIK=v3.6.12
 # A proxy, for the tests only.
 ENVOY=v1.40.0
+# Logs users in, in front of web apps, for the tests only.
+OAUTH2_PROXY=v7.15.6
 METRICS_SERVER=v0.8.0
 KUBE_ROUTER=v2.1.0
 # Checks workflows.

@@ -67,12 +67,12 @@ fn rotate_openid(
     now: UnixTime,
 ) -> anyhow::Result<String> {
     let algorithms = algorithm.map_or_else(|| set.algorithms(), |algorithm| vec![algorithm]);
-    let steps = algorithms.into_iter().map(|algorithm| {
-        let rng = &mut rand::rng();
+    let (mut said, rng) = (Vec::new(), &mut rand::rng());
+    for algorithm in algorithms {
         let step = if at_once { set.rotate_now(algorithm, now, rng)? } else { set.rotate(algorithm, false, now, rng)? };
-        Ok(describe(&step, &algorithm.to_string()))
-    });
-    Ok(steps.collect::<anyhow::Result<Vec<_>>>()?.join("\n"))
+        said.push(describe(&step, &algorithm.to_string()));
+    }
+    Ok(said.join("\n"))
 }
 
 fn describe_end(kid: &str, successor: Option<String>) -> String {

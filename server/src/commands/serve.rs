@@ -2,6 +2,7 @@
 
 mod background;
 mod bind;
+mod clients;
 mod credentials;
 mod deployment;
 mod hold;

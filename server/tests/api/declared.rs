@@ -94,7 +94,7 @@ async fn a_file_can_be_checked() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/samples/declared.example.json");
     let output = run(&database, &["declared", "check", sample], &[]).await;
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text == "3 clients can be served, at counter 1.\n", "{text}");
+    assert!(output.status.success() && text == "4 clients can be served, at counter 1.\n", "{text}");
     assert!(output.stderr.is_empty(), "no warnings");
     for (content, problem) in [
         (declarations(1, &[client("shop"), client("shop")]), "error: shop: another client has this clientId"),

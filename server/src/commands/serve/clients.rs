@@ -27,7 +27,8 @@ pub async fn watch(sessions: Arc<Sessions>, file: Arc<DeclaredFile>, clock: Cloc
     loop {
         tokio::time::sleep(LOOK).await;
         let Some(declared) = file.valid() else { continue };
-        let is_noted = noted.as_ref().is_some_and(|(noted, at)| Arc::ptr_eq(noted, &declared) && at.elapsed() < CONFIRM);
+        let is_noted =
+            noted.as_ref().is_some_and(|(noted, at)| Arc::ptr_eq(noted, &declared) && at.elapsed() < CONFIRM);
         if is_noted {
             continue;
         }
@@ -52,7 +53,8 @@ async fn note(sessions: &Sessions, declared: &Declared, now: UnixTime) -> Result
         let count = store.end_client(&key).await?;
         tracing::info!(client = key, grants = count, "ended what a removed application had");
         if count > 0 {
-            let detail = format!("grants of the removed application {}: {count}", key.rsplit('/').next().unwrap_or_default());
+            let detail =
+                format!("grants of the removed application {}: {count}", key.rsplit('/').next().unwrap_or_default());
             let entry = Entry::new(Event::GrantsEnded, AuditOutcome::Success).detail(detail);
             sessions.record(entry.event(&Client::default(), now)).await?;
         }

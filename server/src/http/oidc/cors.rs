@@ -2,7 +2,7 @@
 //! applications what these call. Credentials are never allowed: no endpoint here reads cookies.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -49,10 +49,10 @@ fn is_of_spa(app: &App, origin: &HeaderValue) -> bool {
 }
 
 fn preflight() -> Response {
-    const HEADERS: [(HeaderName, &str); 3] = [
+    let headers = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, x-request-id, traceparent, tracestate"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];
-    (StatusCode::NO_CONTENT, HEADERS).into_response()
+    (StatusCode::NO_CONTENT, headers).into_response()
 }

@@ -1,0 +1,43 @@
+"""A web app whose users log in at sc-auth: set ISSUER, CLIENT_ID, CLIENT_SECRET and SESSION_KEY, and run python app.py
+
+The redirect URI of its declaration is ORIGIN/callback.
+"""
+
+import os
+
+from authlib.integrations.flask_client import OAuth
+from flask import Flask, redirect, render_template_string, session
+
+ORIGIN = os.environ["ORIGIN"]
+app = Flask(__name__)
+# Signs the cookie of the session: the same in all replicas, and random.
+app.secret_key = os.environ["SESSION_KEY"]
+app.config.update(SESSION_COOKIE_SECURE=ORIGIN.startswith("https:"), SESSION_COOKIE_SAMESITE="Lax")
+
+sso = OAuth(app).register(
+    "sso",
+    server_metadata_url=os.environ["ISSUER"] + "/.well-known/openid-configuration",
+    client_id=os.environ["CLIENT_ID"],
+    client_secret=os.environ["CLIENT_SECRET"],
+    client_kwargs={"scope": "openid profile email", "code_challenge_method": "S256"},
+)
+
+
+@app.get("/")
+def index():
+    if "name" not in session:
+        return sso.authorize_redirect(ORIGIN + "/callback")
+    return render_template_string("Hello {{ session.name }}")
+
+
+@app.get("/callback")
+def callback():
+    token = sso.authorize_access_token()
+    session["name"] = sso.userinfo(token=token)["preferred_username"]
+    return redirect(ORIGIN)
+
+
+if __name__ == "__main__":
+    from waitress import serve
+
+    serve(app, host="127.0.0.1", port=int(os.environ.get("PORT", "3000")))

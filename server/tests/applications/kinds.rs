@@ -1,0 +1,149 @@
+//! Applications as processes, started with nothing but their own configuration.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::process::{Child, Command};
+
+use crate::harness::until;
+use crate::upstream;
+
+/// Also of the right length for the cookies of oauth2-proxy.
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Authlib,
+    OpenidClient,
+    GoOidc,
+    SpringSecurity,
+    Apache,
+    Oauth2Proxy,
+}
+
+/// A running application; it is killed when the value is dropped.
+pub struct Application {
+    pub address: String,
+    id: String,
+    kind: Kind,
+    child: Option<Child>,
+    folder: tempfile::TempDir,
+}
+
+impl Application {
+    /// An application that is not started yet.
+    pub fn new(kind: Kind) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("http://127.0.0.1:{port}");
+        let id = format!("{kind:?}").to_lowercase();
+        Self { address, id, kind, child: None, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn declaration(&self) -> Value {
+        let path = match self.kind {
+            Kind::Authlib | Kind::OpenidClient | Kind::GoOidc => "/callback",
+            Kind::SpringSecurity => "/login/oauth2/code/sso",
+            Kind::Apache => "/oidc",
+            Kind::Oauth2Proxy => "/oauth2/callback",
+        };
+        let hash: String = Sha256::digest(SECRET).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        json!({
+            "clientId": self.id, "type": "Web", "redirectUris": [format!("{}{path}", self.address)],
+            "secrets": [{"sha256": hash}], "scopes": ["openid", "profile", "email"],
+        })
+    }
+
+    pub async fn start(&mut self, issuer: &str) {
+        let mut command = match self.kind {
+            Kind::Authlib => program(&built("python/bin/python"), &[&example("python/app.py")]),
+            Kind::OpenidClient => openid_client(),
+            Kind::GoOidc => program(&built("go"), &[]),
+            Kind::SpringSecurity => {
+                program("java", &["-Xmx128m", "-XX:TieredStopAtLevel=1", "-jar", &built("java/target/app.jar")])
+            }
+            Kind::Apache => self.apache(issuer),
+            Kind::Oauth2Proxy => self.oauth2_proxy(issuer).await,
+        };
+        let port = self.address.rsplit(':').next().unwrap();
+        command.envs([("ISSUER", issuer), ("CLIENT_ID", &self.id), ("CLIENT_SECRET", SECRET), ("PORT", port)]);
+        command.envs([("ORIGIN", self.address.as_str()), ("SESSION_KEY", SECRET), ("PASSPHRASE", SECRET)]);
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).kill_on_drop(true);
+        self.child = Some(command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.kind)));
+        until(&format!("{} answers", self.id), async || reqwest::get(&self.address).await.is_ok()).await;
+    }
+
+    /// What it has printed.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// A copy of an example's file, with the addresses of this test.
+    fn configuration(&self, name: &str, issuer: &str) -> String {
+        let text = fs::read_to_string(example(name)).unwrap();
+        let text = text.replace("https://auth.example.com", issuer).replace("https://shop.example.com", &self.address);
+        text.replace("shop", &self.id)
+    }
+
+    fn apache(&self, issuer: &str) -> Command {
+        let folder = self.folder.path();
+        // Its processes run as another user.
+        fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+        let site = self.configuration("apache/site.conf", issuer);
+        fs::create_dir(folder.join("site")).unwrap();
+        fs::write(folder.join("site/index.shtml"), "<!--#echo var=\"REMOTE_USER\" -->").unwrap();
+        let text = include_str!("apache.conf").replace("FOLDER", folder.to_str().unwrap()) + &site;
+        let file = folder.join("apache.conf");
+        fs::write(&file, text).unwrap();
+        let mut command = Command::new("/usr/sbin/apache2");
+        command.args(["-D", "FOREGROUND", "-f"]).arg(file);
+        command
+    }
+
+    async fn oauth2_proxy(&self, issuer: &str) -> Command {
+        let text = self.configuration("oauth2-proxy/oauth2-proxy.cfg", issuer);
+        let text = text.replace("http://127.0.0.1:8080", &upstream::start().await);
+        let text = text.replace("127.0.0.1:4180", self.address.trim_start_matches("http://"));
+        let file = self.folder.path().join("oauth2-proxy.cfg");
+        // The example is for https.
+        fs::write(&file, text + "cookie_secure = false\n").unwrap();
+        let mut command = Command::new(std::env::var("SCDEV_OAUTH2_PROXY").expect(NEEDED));
+        command.arg("--config").arg(file);
+        command.env("OAUTH2_PROXY_CLIENT_SECRET", SECRET).env("OAUTH2_PROXY_COOKIE_SECRET", SECRET);
+        command
+    }
+}
+
+const NEEDED: &str = "a variable is not set; run `make test`, which builds all that this needs";
+
+/// A folder that `dev/clients` has filled.
+pub fn installed(name: &str) -> PathBuf {
+    Path::new(&std::env::var("SCDEV_CLIENTS").expect(NEEDED)).join(name)
+}
+
+/// What `dev/clients` has built of an example.
+fn built(name: &str) -> String {
+    installed(&format!("single-sign-on-{name}")).to_str().unwrap().to_owned()
+}
+
+fn program(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(name);
+    command.args(arguments);
+    command
+}
+
+fn openid_client() -> Command {
+    // Beside what npm has installed.
+    let script = built("javascript/app.mjs");
+    fs::copy(example("javascript/app.mjs"), &script).unwrap();
+    program("node", &[&script])
+}
+
+fn example(name: &str) -> String {
+    format!("{}/../examples/single-sign-on/{name}", env!("CARGO_MANIFEST_DIR"))
+}
