@@ -51,14 +51,10 @@ impl<'a> RedirectUri<'a> {
         !self.authority.is_empty() && self.rest.is_empty()
     }
 
-    /// What `form-action` of a Content-Security-Policy has to name, for a form that redirects there.
+    /// The scheme, such as `https`, or that of an app.
     #[must_use]
-    pub fn source(&self) -> String {
-        if matches!(self.scheme, "https" | "http") {
-            format!("{}://{}", self.scheme, self.authority)
-        } else {
-            format!("{}:", self.scheme)
-        }
+    pub const fn scheme(&self) -> &'a str {
+        self.scheme
     }
 
     /// Whether a client of that type may have it.
@@ -172,10 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn a_form_may_redirect_to_the_origin_or_the_scheme() {
-        let source = |text: &str| RedirectUri::parse(text).unwrap().source();
-        assert_eq!(source("https://a.test:8443/cb?x"), "https://a.test:8443");
-        assert_eq!(source("com.example.app:/cb"), "com.example.app:");
-        assert_eq!(source("com.example.app://cb"), "com.example.app:");
+    fn a_redirect_uri_has_a_scheme() {
+        let scheme = |text: &str| RedirectUri::parse(text).unwrap().scheme();
+        assert_eq!(scheme("https://a.test:8443/cb?x"), "https");
+        assert_eq!(scheme("com.example.app:/cb"), "com.example.app");
+        assert_eq!(scheme("com.example.app://cb"), "com.example.app");
     }
 }
