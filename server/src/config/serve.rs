@@ -263,12 +263,8 @@ impl ServeArgs {
             warnings
                 .push("SC_AUTH_REGISTRATION is empty: nobody can register; write open, closed, or domains".to_owned());
         }
-        if self.declared.declared.is_some() && !oidc::issuer::is_usable(&self.tokens.issuer) {
-            warnings.push(
-                "SC_AUTH_ISSUER: OpenID Connect needs an https address without a path, in lower case, or http on \
-                 localhost; SC_AUTH_DECLARED has no effect"
-                    .to_owned(),
-            );
+        if self.declared.declared.is_some() {
+            warnings.extend(openid_problem(&self.tokens.issuer));
         }
         if guards.trusted_proxies.are_all() {
             warnings.push(
@@ -278,6 +274,26 @@ impl ServeArgs {
             );
         }
         warnings
+    }
+}
+
+/// What is wrong with an issuer for OpenID Connect, which release 0.2 did not have.
+fn openid_problem(issuer: &str) -> Option<String> {
+    match oidc::issuer::canonical(issuer) {
+        None => Some(
+            "SC_AUTH_ISSUER: OpenID Connect needs an https address without a path, in lower case, or http on \
+             localhost; SC_AUTH_DECLARED has no effect"
+                .to_owned(),
+        ),
+        Some(canonical) if canonical != issuer => Some(format!(
+            "SC_AUTH_ISSUER: OpenID Connect needs the address as browsers send it, {canonical}; SC_AUTH_DECLARED has no \
+             effect"
+        )),
+        Some(_) if issuer == settings::ISSUER.default => Some(format!(
+            "SC_AUTH_ISSUER is not set: OpenID Connect works only at {issuer}; write the address of this service that \
+             browsers use"
+        )),
+        Some(_) => None,
     }
 }
 

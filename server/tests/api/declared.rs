@@ -85,6 +85,26 @@ async fn without_the_setting_there_is_no_status_and_an_unusable_issuer_is_a_warn
 }
 
 #[tokio::test]
+async fn issuers_that_no_browser_sends_are_warnings() {
+    let database = Database::create(Engine::Sqlite).await;
+    for (issuer, warning) in [
+        ("https://auth.test:443", "as browsers send it, https://auth.test;"),
+        ("https://auth.test.", "as browsers send it, https://auth.test;"),
+        ("", "SC_AUTH_ISSUER is not set"),
+    ] {
+        let settings = [("SC_AUTH_DECLARED", "declared.json"), ("SC_AUTH_ISSUER", issuer)];
+        let settings = if issuer.is_empty() { &settings[..1] } else { &settings[..] };
+        let server = Server::start(&database, settings).await;
+        let warnings = server.status().await["warnings"].to_string();
+        assert!(warnings.contains(warning), "{issuer}: {warnings}");
+        assert!(server.log.text().contains(warning), "{issuer}");
+        let metadata = server.request("GET", "/.well-known/openid-configuration").send().await.unwrap();
+        // Without the file, 503.
+        assert_eq!(metadata.status(), if issuer.is_empty() { 503 } else { 404 }, "{issuer}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_can_be_checked() {
     let database = Database::create(Engine::Sqlite).await;
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/samples/declared.example.json");

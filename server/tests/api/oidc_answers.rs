@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::browser::{
-    Browser, SESSION, authorize, client, encoded, started, text, tokens, with,
+    Browser, ISSUER, SESSION, authorize, client, encoded, started, text, tokens, with,
 };
 use crate::database::Engine;
 use crate::harness::{PASSWORD, Server};
@@ -46,6 +46,33 @@ async fn an_error_about_a_request_object_is_posted_if_the_object_says_so() {
     assert_eq!(page.status, 200);
     for field in ["name=\"error\" value=\"request_not_supported\"", "name=\"state\" value=\"inside\""] {
         assert!(page.text.contains(field), "{}", page.text);
+    }
+}
+
+/// Sites of the same domain can add cookies with any bytes.
+#[tokio::test]
+async fn cookies_of_other_sites_hide_no_session() {
+    let (server, _database) = started(Engine::Sqlite, &[with(client("shop"), "consent", json!("Skip"))]).await;
+    let mut browser = Browser::new(&server);
+    browser.code(&[]).await;
+    let cookie = |other: &[u8]| [other, b"; ", SESSION.as_bytes(), b"=", browser.cookies[SESSION].as_bytes()].concat();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for other in [&b"name=J\xc3\xb6rg"[..], b"name=J\xf6rg", b"name=Joerg"] {
+        let request = server.request("GET", &authorize(&[])).header("host", "localhost:8000");
+        let answer = client.execute(request.header("cookie", cookie(other)).build().unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 303, "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_host_is_explained_and_logged() {
+    let (server, _database) = started(Engine::Sqlite, &[client("shop")]).await;
+    let mut browser = Browser::new(&server);
+    browser.headers = vec![("host", "auth.test")];
+    let page = browser.get(&authorize(&[])).await;
+    assert!(page.status == 421 && page.text.contains("SC_AUTH_ISSUER"), "{}", page.text);
+    for part in ["a page was requested under another host", "auth.test", ISSUER] {
+        assert!(server.log.text().contains(part), "{part}");
     }
 }
 

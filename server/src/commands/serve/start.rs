@@ -144,6 +144,7 @@ impl<'a> Start<'a> {
             refusals: Refusals::default(),
             address_changes: args.guards.rate_limits.is_on().then(AddressChanges::new),
             verify_warnings: Warnings::default(),
+            host_warnings: Warnings::default(),
         };
         let count = imported::count_at_start(&sessions, stop).await;
         let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));

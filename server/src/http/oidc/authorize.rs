@@ -21,7 +21,7 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
     let parameters = Parameters::parse(uri.query().unwrap_or_default().as_bytes());
     let t = Texts::of(parameters.one("ui_locales"), &headers);
     let Some((openid, present)) = ready(&app) else { return unavailable(t) };
-    if !forms::is_own_host(&headers, &openid.issuer) {
+    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return trouble(t, Trouble::OtherHost);
     }
     let request = match request::read(&present.declared, &parameters, &openid.address(USERINFO)) {
@@ -42,7 +42,7 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
 pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) -> Response {
     let t = Texts::of(None, &headers);
     let Some((openid, _)) = ready(&app) else { return unavailable(t) };
-    if !forms::is_own_host(&headers, &openid.issuer) {
+    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return trouble(t, Trouble::OtherHost);
     }
     let body = match body::form(request, LIMIT).await {

@@ -196,7 +196,7 @@ impl<'a> Visit<'a> {
     /// # Errors
     /// If it comes from elsewhere, is too old, or was made under other declarations.
     pub fn open(&self, sealed: &str) -> Result<Pending, Trouble> {
-        if !forms::is_own_host(self.headers, &self.openid.issuer) {
+        if !forms::asks_for_own_host(self.app, &self.openid.issuer, self.headers) {
             return Err(Trouble::OtherHost);
         }
         if !forms::is_own_form(self.headers, &self.openid.issuer) {

@@ -133,7 +133,7 @@ pub fn trouble(t: &'static Texts, trouble: Trouble) -> Response {
         Trouble::WrongRedirectUri => (StatusCode::BAD_REQUEST, t.wrong_redirect_uri, t.wrong_redirect_uri_text),
         Trouble::Expired => (StatusCode::BAD_REQUEST, t.expired, t.start_again),
         Trouble::Nothing => (StatusCode::BAD_REQUEST, t.nothing, t.start_again),
-        Trouble::OtherHost => (StatusCode::MISDIRECTED_REQUEST, t.other_host, t.start_again),
+        Trouble::OtherHost => (StatusCode::MISDIRECTED_REQUEST, t.other_host, t.other_host_text),
         Trouble::Server(status) if status.is_server_error() => (status, t.unavailable, t.try_later),
         Trouble::Server(status) => (status, t.refused, t.start_again),
     };

@@ -28,6 +28,7 @@ pub struct Texts {
     pub expired: &'static str,
     pub nothing: &'static str,
     pub other_host: &'static str,
+    pub other_host_text: &'static str,
     pub refused: &'static str,
     pub start_again: &'static str,
     pub unavailable: &'static str,
@@ -60,6 +61,8 @@ const ENGLISH: Texts = Texts {
     expired: "This form has expired",
     nothing: "There is nothing to do here",
     other_host: "This page has another address",
+    other_host_text: "Go back to the application and log in again. If you see this page again, tell whoever runs the service: \
+                      the setting SC_AUTH_ISSUER is not the address that you used.",
     refused: "The request was refused",
     start_again: "Go back to the application and log in again.",
     unavailable: "The service is unavailable",
@@ -92,6 +95,8 @@ const INDONESIAN: Texts = Texts {
     expired: "Formulir ini sudah kedaluwarsa",
     nothing: "Tidak ada yang perlu dilakukan di sini",
     other_host: "Halaman ini memiliki alamat lain",
+    other_host_text: "Kembali ke aplikasi dan masuk lagi. Jika halaman ini muncul lagi, beri tahu pengelola layanan: pengaturan \
+                      SC_AUTH_ISSUER bukan alamat yang Anda gunakan.",
     refused: "Permintaan ditolak",
     start_again: "Kembali ke aplikasi dan masuk lagi.",
     unavailable: "Layanan tidak tersedia",
