@@ -39,6 +39,7 @@ mod nulls;
 mod offers;
 mod oidc_answers;
 mod oidc_attacks;
+mod oidc_counters;
 mod oidc_errors;
 mod oidc_login;
 mod oidc_tokens;
