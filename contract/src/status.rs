@@ -44,8 +44,10 @@ pub struct DeclaredStatus {
     pub counter: Option<u64>,
     /// The number of clients that it serves.
     pub clients: usize,
-    /// The clients that it refuses.
+    /// The clients that it refuses, the first 500.
     pub refused: Vec<Refused>,
+    /// The number of refused clients after them.
+    pub more_refused: usize,
     /// Why it cannot use the present file. It goes on with the one before.
     pub problem: Option<String>,
 }

@@ -96,7 +96,13 @@ fn is_authority(authority: &str) -> bool {
             !host.is_empty() && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
         }
     };
-    is_host && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    is_host && port.is_none_or(is_port)
+}
+
+/// Only digits, as browsers write them.
+fn is_port(text: &str) -> bool {
+    let is_number = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    is_number && text.parse::<u16>().is_ok()
 }
 
 #[cfg(test)]
@@ -134,6 +140,12 @@ mod tests {
             "https://*.a.test/",
             "https://A.test/",
             "https://a.test:0/",
+            "https://a.test:+80/",
+            "https://a.test:080/",
+            "https://a.test:/",
+            "http://127.0.0.1:+80/cb",
+            "http://[::1]:+80/cb",
+            "http://[::1]:/cb",
             "https://a.test:99999/",
             "https://a.test;script-src/",
             "https://a.test,b.test/",

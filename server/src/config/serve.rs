@@ -177,6 +177,12 @@ impl ServeArgs {
         if audience.is_empty() { vec![self.tokens.issuer.clone()] } else { audience }
     }
 
+    /// All audiences of the API's tokens, and the issuer.
+    pub fn own_audiences(&self) -> Vec<String> {
+        let configured = self.tokens.audience.iter().flat_map(|list| list.0.iter().cloned());
+        configured.chain([self.tokens.issuer.clone()]).collect()
+    }
+
     /// How long requests are accepted after SIGTERM. With an embedded database no other server can serve them: the
     /// sooner this one ends, the sooner the next one starts.
     pub fn drain(&self, engine: Engine) -> Duration {
