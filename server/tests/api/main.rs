@@ -41,6 +41,7 @@ mod oidc_answers;
 mod oidc_attacks;
 mod oidc_counters;
 mod oidc_errors;
+mod oidc_grants;
 mod oidc_login;
 mod oidc_tokens;
 mod openapi;
