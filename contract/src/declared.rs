@@ -281,7 +281,10 @@ mod tests {
         assert_eq!((declared.clients.len(), declared.warnings.len(), declared.more_warnings), (1, 100, 900));
         assert!(declared.warnings.iter().all(|warning| warning.len() <= 100));
         let content = json!({"version": 1, "clients": vec![0; 2_001]}).to_string();
-        assert_eq!(Declared::parse(&content).unwrap_err().to_string(), "it has 2001 clients; a server serves at most 1000");
+        assert_eq!(
+            Declared::parse(&content).unwrap_err().to_string(),
+            "it has 2001 clients; a server serves at most 1000"
+        );
     }
 
     #[test]
@@ -290,7 +293,8 @@ mod tests {
         let long = format!("requires{name}{}", "x".repeat(1_000));
         for bad in [with(name, json!(1)), with("clientId", json!(name)), with("requires", json!([long]))] {
             let declared = parse(&[bad]);
-            let texts = declared.warnings.iter().chain(declared.refused.iter().flat_map(|one| [&one.client, &one.problem]));
+            let texts =
+                declared.warnings.iter().chain(declared.refused.iter().flat_map(|one| [&one.client, &one.problem]));
             let texts: Vec<_> = texts.collect();
             assert!(!texts.is_empty() && texts.iter().all(|text| text.len() < 200), "{texts:?}");
             assert!(texts.iter().all(|text| text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())), "{texts:?}");

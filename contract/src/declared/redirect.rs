@@ -181,7 +181,9 @@ mod tests {
 
     #[test]
     fn a_redirect_uri_has_a_scheme() {
-        let scheme = |text: &str| RedirectUri::parse(text).unwrap().scheme();
+        fn scheme(text: &str) -> &str {
+            RedirectUri::parse(text).unwrap().scheme()
+        }
         assert_eq!(scheme("https://a.test:8443/cb?x"), "https");
         assert_eq!(scheme("com.example.app:/cb"), "com.example.app");
         assert_eq!(scheme("com.example.app://cb"), "com.example.app");

@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::browser::{
-    Browser, ISSUER, SESSION, authorize, client, encoded, started, text, tokens, with,
-};
+use crate::browser::{Browser, ISSUER, SESSION, authorize, client, encoded, started, text, tokens, with};
 use crate::database::Engine;
 use crate::harness::{PASSWORD, Server};
 
@@ -26,8 +24,9 @@ async fn a_form_may_lead_to_https_and_the_application_s_scheme() {
         let page = browser.get(&authorize(&changes)).await;
         let consent = browser.log_in(&page, "alice", PASSWORD).await;
         assert!(page.is_login() && consent.is_consent(), "{}", consent.text);
-        let posted = browser.get(&authorize(&[&changes[..], &[("response_mode", "form_post"), ("prompt", "none")]].concat()));
-        for page in [&page, &consent, &posted.await] {
+        let posted = [&changes[..], &[("response_mode", "form_post"), ("prompt", "none")]].concat();
+        let posted = browser.get(&authorize(&posted)).await;
+        for page in [&page, &consent, &posted] {
             let policy = page.header("content-security-policy");
             let action = policy.split("; ").find_map(|part| part.strip_prefix("form-action "));
             assert_eq!(action, Some(sources), "{policy}");

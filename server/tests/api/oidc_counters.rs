@@ -27,7 +27,11 @@ async fn an_address_reveals_no_user(engine: Engine) {
         assert_eq!(guess_on_page(&server, address).await, 429, "{address}");
         assert_eq!(server.login_with(address, "a wrong password").await.status, 429, "{address}");
     }
-    assert_eq!(server.login_with("alice", PASSWORD).await.status, 429, "guesses with the address are guesses of the user");
+    assert_eq!(
+        server.login_with("alice", PASSWORD).await.status,
+        429,
+        "guesses with the address are guesses of the user"
+    );
     for address in ["bobby@example.com", "no-one@example.com"] {
         let mut status = 0;
         for _ in 0..20 {

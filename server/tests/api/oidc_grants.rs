@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::browser::{
-    Browser, CALLBACK, ISSUER, VERIFIER, authorize, client, declare, exchange, refresh, started, text, token, tokens, with,
+    Browser, CALLBACK, ISSUER, VERIFIER, authorize, client, declare, exchange, refresh, started, text, token, tokens,
+    with,
 };
 use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, until};

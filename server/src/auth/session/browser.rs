@@ -105,7 +105,8 @@ impl Begins for BrowserLogin<'_> {
             Some(previous) => sessions.store.browser_session(&previous.hash()).await?,
             None => None,
         };
-        if let (Some(previous), Some(found)) = (self.previous, former.as_ref().filter(|found| found.user.id == user.id)) {
+        if let (Some(previous), Some(found)) = (self.previous, former.as_ref().filter(|found| found.user.id == user.id))
+        {
             let renewal = self.renewal(sessions, user, compared_hash, previous, now);
             if sessions.store.renew_browser_session(renewal, &event).await? {
                 sessions.done(&event);
@@ -126,7 +127,14 @@ impl Begins for BrowserLogin<'_> {
 }
 
 impl BrowserLogin<'_> {
-    fn renewal(&self, sessions: &Sessions, user: &User, compared_hash: &str, previous: &Cookie, now: UnixTime) -> Renewal {
+    fn renewal(
+        &self,
+        sessions: &Sessions,
+        user: &User,
+        compared_hash: &str,
+        previous: &Cookie,
+        now: UnixTime,
+    ) -> Renewal {
         Renewal {
             user_id: user.id,
             compared_hash: compared_hash.to_owned(),
