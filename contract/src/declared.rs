@@ -4,11 +4,16 @@
 //! One invalid client never spoils the file: it alone is refused.
 
 mod client;
+mod file;
 mod redirect;
 mod rules;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use file::File;
 
 pub use client::{ClientType, Consent, DeclaredClient, IdTokenAlgorithm, SecretHash};
 pub use redirect::{REDIRECT_URI_MAX, RedirectUri, is_loopback};
@@ -21,14 +26,12 @@ pub const CLIENTS_MAX: usize = 1_000;
 /// The fewest characters of a client secret that somebody chose: shorter ones can be guessed from their hashes.
 pub const SECRET_MIN: usize = 32;
 
-/// A file, as it is written.
-#[derive(Debug, Serialize, Deserialize)]
-struct File {
-    version: u32,
-    #[serde(default)]
-    counter: u64,
-    clients: Vec<Value>,
-}
+/// The most refused clients and warnings that are kept: whoever writes the file must not fill memory, the log and `/status`.
+const REFUSED_MAX: usize = 500;
+const WARNINGS_MAX: usize = 100;
+/// The most characters of an identifier, or of another text, in a message.
+const SHOWN_ID: usize = 320;
+const SHOWN: usize = 64;
 
 /// A client that is not served, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,21 +49,31 @@ pub struct Declared {
     pub counter: u64,
     /// The clients that are served.
     pub clients: Vec<DeclaredClient>,
-    /// Those that are not.
+    /// Those that are not, the first 500.
     pub refused: Vec<Refused>,
-    /// Members without a meaning, which may be misspelt.
+    /// The number of those after them.
+    pub more_refused: usize,
+    /// Members without a meaning, which may be misspelt, the first 100.
     pub warnings: Vec<String>,
+    /// The number of those after them.
+    pub more_warnings: usize,
 }
 
 /// Why a file as a whole cannot be used. No message quotes the file.
 #[derive(Debug, thiserror::Error)]
 pub enum DeclaredError {
-    /// Not the JSON object that this module describes.
-    #[error("it is not JSON with version, counter and clients (line {0}, column {1})")]
-    NotDeclarations(usize, usize),
+    /// No JSON, from this line and column on.
+    #[error("it is not JSON (line {0}, column {1})")]
+    NotJson(usize, usize),
+    /// A member that is missing or has the wrong type.
+    #[error("{0}")]
+    Member(&'static str),
     /// A version that this release does not know.
     #[error("its version is {0}, this release reads version {FORMAT}")]
-    OtherVersion(u32),
+    OtherVersion(u64),
+    /// More entries than any server serves.
+    #[error("it has {0} clients; a server serves at most {CLIENTS_MAX}")]
+    TooMany(usize),
 }
 
 impl Declared {
@@ -69,41 +82,37 @@ impl Declared {
     /// # Errors
     /// If the file as a whole cannot be used.
     pub fn parse(content: &str) -> Result<Self, DeclaredError> {
-        let unreadable = |error: serde_json::Error| DeclaredError::NotDeclarations(error.line(), error.column());
-        // The version first: another one may have other members.
-        let value: Value = serde_json::from_str(content).map_err(unreadable)?;
-        if let Some(version) = value["version"].as_u64().filter(|version| *version != u64::from(FORMAT)) {
-            return Err(DeclaredError::OtherVersion(u32::try_from(version).unwrap_or(u32::MAX)));
-        }
-        let file: File = serde_json::from_value(value).map_err(unreadable)?;
+        let file = File::parse(content)?;
         let mut declared = Self { counter: file.counter, ..Self::default() };
+        for member in &file.unknown {
+            declared.warn(|| format!("{} has no effect", shown(member, SHOWN)));
+        }
+        let mut taken = BTreeSet::new();
         for (place, value) in file.clients.iter().enumerate() {
-            declared.add(place, value);
+            let id = value["clientId"].as_str();
+            // A refused client keeps its identifier: otherwise a mistake in one would give it to another one.
+            let is_first = id.is_none_or(|id| taken.insert(id));
+            let name = id.map_or_else(|| format!("clients[{place}]"), |id| shown(id, SHOWN_ID));
+            match declared.accept(&name, value, is_first) {
+                Ok(accepted) => declared.clients.push(accepted),
+                Err(problem) => declared.refuse(name, problem),
+            }
         }
         Ok(declared)
     }
 
-    fn add(&mut self, place: usize, value: &Value) {
-        let client = value["clientId"].as_str().map_or_else(
-            || format!("clients[{place}]"),
-            |id| id.chars().filter(char::is_ascii_graphic).take(320).collect(),
-        );
-        match self.accept(&client, value) {
-            Ok(accepted) => self.clients.push(accepted),
-            Err(problem) => self.refused.push(Refused { client, problem }),
-        }
-    }
-
-    fn accept(&mut self, name: &str, value: &Value) -> Result<DeclaredClient, String> {
+    fn accept(&mut self, name: &str, value: &Value, is_first: bool) -> Result<DeclaredClient, String> {
         if self.clients.len() >= CLIENTS_MAX {
             return Err(format!("there are more than {CLIENTS_MAX} clients"));
         }
         let client = DeclaredClient::read(value)?;
         rules::check(&client)?;
-        if self.clients.iter().any(|other| other.client_id == client.client_id) {
+        if !is_first {
             return Err("another client has this clientId".to_owned());
         }
-        self.warnings.extend(client.unknown.keys().map(|member| format!("{name}: {member} has no effect")));
+        for member in client.unknown.keys() {
+            self.warn(|| format!("{name}: {} has no effect", shown(member, SHOWN)));
+        }
         Ok(client)
     }
 
@@ -123,11 +132,41 @@ impl Declared {
         uris.any(|uri| uri.origin().is_some_and(|own| own == origin))
     }
 
+    fn refuse(&mut self, client: String, problem: String) {
+        if self.refused.len() < REFUSED_MAX {
+            self.refused.push(Refused { client, problem });
+        } else {
+            self.more_refused += 1;
+        }
+    }
+
+    fn warn(&mut self, warning: impl FnOnce() -> String) {
+        if self.warnings.len() < WARNINGS_MAX {
+            self.warnings.push(warning());
+        } else {
+            self.more_warnings += 1;
+        }
+    }
+
+    /// Refuses clients with one of these audiences, which are those of other tokens of the server.
+    pub fn reserve_audiences(&mut self, reserved: &[String]) {
+        let has_one = |client: &mut DeclaredClient| client.audiences.iter().any(|audience| reserved.contains(audience));
+        for client in self.clients.extract_if(.., has_one).collect::<Vec<_>>() {
+            let problem = "audiences must not contain the issuer or an audience of the API, whose tokens are others";
+            self.refuse(client.client_id, problem.to_owned());
+        }
+    }
+
     /// The client with this identifier.
     #[must_use]
     pub fn find(&self, client_id: &str) -> Option<&DeclaredClient> {
         self.clients.iter().find(|client| client.client_id == client_id)
     }
+}
+
+/// A text of the file as messages show it: without control characters, which could change what a terminal shows.
+fn shown(text: &str, most: usize) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(most).collect()
 }
 
 #[cfg(test)]
@@ -289,6 +328,59 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_client_keeps_its_identifier() {
+        let declared = parse(&[with("type", json!("Toaster")), client()]);
+        assert_eq!((declared.clients.len(), declared.refused.len()), (0, 2));
+        assert!(declared.refused[1].problem.contains("another client has this clientId"));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_bad_file_is_bounded() {
+        let declared = parse(&vec![json!({"clientId": "x".repeat(400)}); 2_000]);
+        assert_eq!((declared.refused.len(), declared.more_refused), (500, 1_500));
+        assert!(declared.refused.iter().all(|refused| refused.client.len() <= 320 && refused.problem.len() <= 500));
+        let mut many = client();
+        for number in 0..1_000 {
+            many[format!("{number}{}", "x".repeat(100))] = json!(0);
+        }
+        let declared = parse(&[many]);
+        assert_eq!((declared.clients.len(), declared.warnings.len(), declared.more_warnings), (1, 100, 900));
+        assert!(declared.warnings.iter().all(|warning| warning.len() <= 100));
+        let content = json!({"version": 1, "clients": vec![0; 2_001]}).to_string();
+        assert_eq!(
+            Declared::parse(&content).unwrap_err().to_string(),
+            "it has 2001 clients; a server serves at most 1000"
+        );
+    }
+
+    #[test]
+    fn messages_have_no_control_characters() {
+        let name = "\u{1b}[31mRED\nFAKE\u{202e}";
+        let long = format!("requires{name}{}", "x".repeat(1_000));
+        for bad in [with(name, json!(1)), with("clientId", json!(name)), with("requires", json!([long]))] {
+            let declared = parse(&[bad]);
+            let texts =
+                declared.warnings.iter().chain(declared.refused.iter().flat_map(|one| [&one.client, &one.problem]));
+            let texts: Vec<_> = texts.collect();
+            assert!(!texts.is_empty() && texts.iter().all(|text| text.len() < 200), "{texts:?}");
+            assert!(texts.iter().all(|text| text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())), "{texts:?}");
+        }
+        let file = json!({"version": 1, "clients": [], name: 1}).to_string();
+        assert_eq!(Declared::parse(&file).unwrap().warnings, ["[31mREDFAKE has no effect"]);
+    }
+
+    #[test]
+    fn the_audiences_and_the_name_of_the_api_are_reserved() {
+        let mut other = with("audiences", json!(["https://auth.test"]));
+        other["clientId"] = json!("other");
+        let mut declared = parse(&[client(), other]);
+        declared.reserve_audiences(&["https://auth.test".to_owned()]);
+        assert_eq!((declared.clients.len(), declared.refused[0].client.as_str()), (1, "other"));
+        let refused = parse(&[with("clientId", json!("sc-auth"))]).refused;
+        assert!(refused[0].problem.contains("clientId sc-auth"), "{refused:?}");
+    }
+
+    #[test]
     fn clients_beyond_the_most_are_refused() {
         let clients: Vec<_> = (0..1_002).map(|number| with("clientId", json!(format!("c{number}")))).collect();
         let declared = parse(&clients);
@@ -317,11 +409,25 @@ mod tests {
 
     #[test]
     fn a_file_of_another_version_is_refused_as_a_whole() {
-        for bad in ["", "[]", "{}", r#"{"version":1}"#, r#"{"version":"1","clients":[]}"#] {
-            assert!(matches!(Declared::parse(bad), Err(DeclaredError::NotDeclarations(..))), "{bad}");
+        for (bad, problem) in [
+            ("", "it is not JSON (line 1, column 0)"),
+            ("{", "it is not JSON (line 1, column 1)"),
+            ("[]", "it is not a JSON object"),
+            ("{}", "version is missing"),
+            (r#"{"version":"1","clients":[]}"#, "version must be a whole number"),
+            (r#"{"version":1.0,"clients":[]}"#, "version must be a whole number"),
+            (r#"{"version":-1,"clients":[]}"#, "version must be a whole number"),
+            (r#"{"version":2,"applications":[]}"#, "its version is 2, this release reads version 1"),
+            (r#"{"version":99999999999}"#, "its version is 99999999999, this release reads version 1"),
+            (r#"{"version":1}"#, "clients is missing"),
+            (r#"{"version":1,"client":[]}"#, "clients is missing"),
+            (r#"{"version":1,"clients":{}}"#, "clients must be an array"),
+            (r#"{"version":1,"counter":-1,"clients":[]}"#, "counter must be a whole number that is not negative"),
+        ] {
+            assert_eq!(Declared::parse(bad).unwrap_err().to_string(), problem, "{bad}");
         }
-        let later = Declared::parse(r#"{"version":2,"applications":[]}"#).unwrap_err().to_string();
-        assert!(later.contains("its version is 2"), "{later}");
+        let misspelt = Declared::parse(r#"{"version":1,"clients":[],"Counter":7}"#).unwrap();
+        assert_eq!(misspelt.warnings, ["Counter has no effect"]);
     }
 
     #[test]

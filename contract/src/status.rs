@@ -50,8 +50,10 @@ pub struct DeclaredStatus {
     pub clients: usize,
     /// The counter of each of them, by the key of its declaration: namespace, name and identifier.
     pub revisions: BTreeMap<String, u64>,
-    /// The clients that it refuses.
+    /// The clients that it refuses, the first 500.
     pub refused: Vec<Refused>,
+    /// The number of refused clients after them.
+    pub more_refused: usize,
     /// Why it cannot use the present file. It goes on with the one before.
     pub problem: Option<String>,
 }

@@ -199,7 +199,7 @@ fn problem_of(value: &Value) -> String {
         let mut alone = base.clone();
         alone[name] = member.clone();
         if serde_json::from_value::<DeclaredClient>(alone).is_err() {
-            return format!("{name} has the wrong type or an unknown value");
+            return format!("{} has the wrong type or an unknown value", super::shown(name, super::SHOWN));
         }
     }
     "clientId and type are required".to_owned()

@@ -51,14 +51,10 @@ impl<'a> RedirectUri<'a> {
         !self.authority.is_empty() && self.rest.is_empty()
     }
 
-    /// What `form-action` of a Content-Security-Policy has to name, for a form that redirects there.
+    /// The scheme, such as `https`, or that of an app.
     #[must_use]
-    pub fn source(&self) -> String {
-        if matches!(self.scheme, "https" | "http") {
-            format!("{}://{}", self.scheme, self.authority)
-        } else {
-            format!("{}:", self.scheme)
-        }
+    pub const fn scheme(&self) -> &'a str {
+        self.scheme
     }
 
     /// The origin of its pages, as browsers write it (Fetch Standard): without the default port.
@@ -115,7 +111,13 @@ fn is_authority(authority: &str) -> bool {
             !host.is_empty() && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
         }
     };
-    is_host && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    is_host && port.is_none_or(is_port)
+}
+
+/// Only digits, as browsers write them.
+fn is_port(text: &str) -> bool {
+    let is_number = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    is_number && text.parse::<u16>().is_ok()
 }
 
 #[cfg(test)]
@@ -153,6 +155,12 @@ mod tests {
             "https://*.a.test/",
             "https://A.test/",
             "https://a.test:0/",
+            "https://a.test:+80/",
+            "https://a.test:080/",
+            "https://a.test:/",
+            "http://127.0.0.1:+80/cb",
+            "http://[::1]:+80/cb",
+            "http://[::1]:/cb",
             "https://a.test:99999/",
             "https://a.test;script-src/",
             "https://a.test,b.test/",
@@ -202,10 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn a_form_may_redirect_to_the_origin_or_the_scheme() {
-        let source = |text: &str| RedirectUri::parse(text).unwrap().source();
-        assert_eq!(source("https://a.test:8443/cb?x"), "https://a.test:8443");
-        assert_eq!(source("com.example.app:/cb"), "com.example.app:");
-        assert_eq!(source("com.example.app://cb"), "com.example.app:");
+    fn a_redirect_uri_has_a_scheme() {
+        let scheme = |text: &'static str| RedirectUri::parse(text).unwrap().scheme();
+        assert_eq!(scheme("https://a.test:8443/cb?x"), "https");
+        assert_eq!(scheme("com.example.app:/cb"), "com.example.app");
+        assert_eq!(scheme("com.example.app://cb"), "com.example.app");
     }
 }

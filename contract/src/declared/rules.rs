@@ -56,6 +56,8 @@ fn identity(client: &DeclaredClient) -> Rule {
         !client.client_id.is_empty() && is_word(&client.client_id, 320),
         "clientId must have 1 to 320 letters, digits, or - . _ ~",
     )?;
+    // That of the API's tokens.
+    ensure(client.client_id != "sc-auth", "clientId sc-auth is that of the server's own tokens")?;
     ensure(is_word(&client.namespace, 63) && is_word(&client.name, 253), "namespace or name is not one of Kubernetes")?;
     let is_hidden = |c: char| HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c));
     let is_shown = |name: &String| !name.trim().is_empty() && name.chars().count() <= 100 && !name.contains(is_hidden);

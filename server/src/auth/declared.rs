@@ -11,9 +11,14 @@ use sha2::{Digest as _, Sha256};
 use crate::files::{MAX_BYTES, beside_requests, read_regular};
 use crate::logging;
 
+/// The most lines that the log has of one file.
+const LOGGED: usize = 20;
+
 /// The file, and what it contained when it was last valid.
 pub struct DeclaredFile {
     path: PathBuf,
+    /// The audiences of the server's other tokens.
+    reserved: Vec<String>,
     current: RwLock<Option<Arc<Declared>>>,
     seen: Mutex<Seen>,
 }
@@ -28,8 +33,8 @@ struct Seen {
 
 impl DeclaredFile {
     /// Reads the file. If it cannot be used, the server starts without clients.
-    pub fn load(path: &Path) -> Self {
-        let file = Self { path: path.to_owned(), current: RwLock::default(), seen: Mutex::default() };
+    pub fn load(path: &Path, reserved: Vec<String>) -> Self {
+        let file = Self { path: path.to_owned(), reserved, current: RwLock::default(), seen: Mutex::default() };
         file.reload_here();
         file
     }
@@ -54,6 +59,7 @@ impl DeclaredFile {
                 clients: declared.clients.len(),
                 revisions: declared.clients.iter().map(|client| (client.key(), client.counter)).collect(),
                 refused: declared.refused.clone(),
+                more_refused: declared.more_refused,
                 problem: problem.clone(),
             },
         )
@@ -78,7 +84,8 @@ impl DeclaredFile {
             return;
         }
         match Declared::parse(&content) {
-            Ok(declared) => {
+            Ok(mut declared) => {
+                declared.reserve_audiences(&self.reserved);
                 *seen = Seen { digest, problem: None };
                 log(&declared);
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(declared));
@@ -99,10 +106,16 @@ impl DeclaredFile {
 
 fn log(declared: &Declared) {
     tracing::info!(counter = declared.counter, clients = declared.clients.len(), "loaded the declared clients");
-    for refused in &declared.refused {
+    for refused in declared.refused.iter().take(LOGGED) {
         tracing::warn!(client = refused.client, problem = refused.problem, "a declared client is refused");
     }
-    for warning in &declared.warnings {
+    for warning in declared.warnings.iter().take(LOGGED) {
         tracing::warn!(warning, "a member of the declared clients has no effect");
+    }
+    let more = |listed: usize, more: usize| listed.saturating_sub(LOGGED) + more;
+    let refused = more(declared.refused.len(), declared.more_refused);
+    let warnings = more(declared.warnings.len(), declared.more_warnings);
+    if refused + warnings > 0 {
+        tracing::warn!(refused, warnings, "there is more; `declared check` lists it");
     }
 }

@@ -86,7 +86,7 @@ impl Keys {
         let public: Vec<_> = set.keys().iter().filter_map(sc_auth_contract::keys::Key::to_public_jwk).collect();
         let published = serde_json::json!({"keys": public}).to_string();
         let etag = etag(&published);
-        let request_seals = request_seals(set)?;
+        let request_seals = request_seals(set);
         let symmetric = set.keys().iter().filter_map(|key| match &key.material {
             Material::HS256(secret) => Some(Seal::new(&key.kid, secret)),
             _ => None,
@@ -144,7 +144,7 @@ impl Keys {
     }
 }
 
-fn request_seals(set: &KeySet) -> anyhow::Result<Vec<RequestSeal>> {
+fn request_seals(set: &KeySet) -> Vec<RequestSeal> {
     let mut keys: Vec<_> = set.keys().iter().filter(|key| key.purpose == Purpose::Refresh).collect();
     keys.sort_by_key(|key| key.state != State::Current);
     let seals = keys.into_iter().filter_map(|key| match &key.material {

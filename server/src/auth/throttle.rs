@@ -5,6 +5,9 @@
 //! - by its network, if the user has logged in from there before;
 //! - by the submitted name, together with all other networks.
 //!
+//! A login with an e-mail address counts under the address too, as one with an address that nobody has: otherwise the
+//! counters of `POST /api/v1/accounts/login`, where an address is nobody's name, would reveal whose it is.
+//!
 //! So a stranger who knows a name can close only the last lane. Names, existing or not, are stored under a keyed hash,
 //! so that neither the table nor the answers reveal which names exist. Attempts that come too early extend no delay.
 
@@ -48,8 +51,10 @@ pub enum ThrottleError {
 /// A login attempt, as far as its origin is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
-    /// The name as it was submitted.
+    /// The user's name, or the text that was submitted.
     pub username: &'a str,
+    /// Another text under which the attempt counts too, as if it were the name of nobody.
+    pub also: Option<&'a str>,
     /// Changes when an Admin clears the user's failures; 0 if the user does not exist.
     pub epoch: i64,
     /// The client's own network, if known.
@@ -61,8 +66,8 @@ pub struct Attempt<'a> {
 /// The counters of one attempt.
 pub struct Throttle<'a> {
     store: &'a Store,
-    /// Empty if throttling is off.
-    lanes: Vec<Lane>,
+    /// The lanes of each text under which the attempt counts: it needs an open one of each. Empty if throttling is off.
+    lanes: Vec<Vec<Lane>>,
     network: Option<Network>,
 }
 
@@ -83,6 +88,8 @@ pub struct Slot<'a> {
     lane: &'a Lane,
     failures: Failures,
     own: Failures,
+    /// That of the next text.
+    next: Option<Box<Self>>,
 }
 
 impl<'a> Throttle<'a> {
@@ -92,32 +99,18 @@ impl<'a> Throttle<'a> {
         attempt: Attempt<'_>,
         now: UnixTime,
     ) -> Result<Self, StoreError> {
-        // Each epoch has its own counters.
-        let (name, epoch) = (fold(attempt.username), attempt.epoch.to_string());
-        let digest = |kind: &str, part: &str| key.digest(&[kind, part, &epoch, &name]);
-        let lane = |pace, id| Lane { pace, id, own: None };
-        let mut lanes = Vec::new();
-        if let Some(session) = attempt.session {
-            lanes.push(lane(Pace::Lenient, digest("session", session)));
-        }
-        let text = attempt.network.map(|network| network.to_string());
-        let network = match &text {
-            Some(text) => {
-                let id = key.digest(&["known", text, &name]);
+        let network = match attempt.network {
+            Some(network) => {
+                let id = key.digest(&["known", &network.to_string(), &fold(attempt.username)]);
                 let last_login_at = store.known_network(&id).await?;
-                if last_login_at.is_some() {
-                    lanes.push(lane(Pace::Lenient, digest("network", text)));
-                }
                 Some(Network { id, last_login_at })
             }
             None => None,
         };
-        // Whoever has an IPv6 /48 has 65,536 networks, none of which has failed.
-        let own = attempt.network.map(|network| network::site_of(network).unwrap_or(network));
-        let own = own.map(|network| digest("own", &network.to_string()));
-        let pace = Pace::of_strangers(attempt.epoch, now);
-        lanes.push(Lane { pace, id: digest("name", ""), own });
-        Ok(Self { store, lanes, network })
+        let is_known = network.as_ref().is_some_and(|network| network.last_login_at.is_some());
+        let also = attempt.also.map(|also| Attempt { username: also, epoch: 0, ..attempt });
+        let lanes = [Some(attempt), also].into_iter().flatten().map(|attempt| lanes(key, attempt, is_known, now));
+        Ok(Self { store, lanes: lanes.collect(), network })
     }
 
     /// A throttle that never delays.
@@ -130,8 +123,17 @@ impl<'a> Throttle<'a> {
     /// # Errors
     /// [`ThrottleError::TooMany`] if no lane is open.
     pub async fn open(&self, now: UnixTime) -> Result<Option<Slot<'_>>, ThrottleError> {
+        let mut first = None;
+        for lanes in self.lanes.iter().rev() {
+            let next = first.map(Box::new);
+            first = self.open_of(lanes, now).await?.map(|slot| Slot { next, ..slot });
+        }
+        Ok(first)
+    }
+
+    async fn open_of<'b>(&'b self, lanes: &'b [Lane], now: UnixTime) -> Result<Option<Slot<'b>>, ThrottleError> {
         let mut shortest = None;
-        for lane in &self.lanes {
+        for lane in lanes {
             let slot = lane.read(self.store).await?;
             let wait = schedule::wait(lane.pace, slot.failures, slot.share(now), now);
             if wait.is_zero() {
@@ -147,8 +149,17 @@ impl<'a> Throttle<'a> {
     /// # Errors
     /// [`ThrottleError::TooMany`] if others have taken it: then the client must not learn that the password was wrong.
     pub async fn count(&self, now: UnixTime) -> Result<(), ThrottleError> {
+        // All of them, whatever the first one says.
+        let mut result = Ok(());
+        for lanes in &self.lanes {
+            result = result.and(self.count_in(lanes, now).await);
+        }
+        result
+    }
+
+    async fn count_in(&self, lanes: &[Lane], now: UnixTime) -> Result<(), ThrottleError> {
         for _ in 0..RETRIES {
-            let Some(slot) = self.open(now).await? else { return Ok(()) };
+            let Some(slot) = self.open_of(lanes, now).await? else { return Ok(()) };
             if slot.take(self.store, now).await? {
                 return Ok(());
             }
@@ -158,8 +169,10 @@ impl<'a> Throttle<'a> {
 
     /// Clears the failures that preceded a success: all of the lane, or those of the client's own network.
     pub async fn succeed(&self, slot: Option<&Slot<'_>>, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
-        if let Some(slot) = slot {
+        let mut next = slot;
+        while let Some(slot) = next {
             slot.give_back(self.store).await?;
+            next = slot.next.as_deref();
         }
         match &self.network {
             Some(Network { last_login_at: Some(at), .. }) if *at + TOUCH_AFTER > now => Ok(()),
@@ -167,6 +180,26 @@ impl<'a> Throttle<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// The lanes of one text. Each epoch has its own counters.
+fn lanes(key: &CounterKey, attempt: Attempt<'_>, is_known_network: bool, now: UnixTime) -> Vec<Lane> {
+    let (name, epoch) = (fold(attempt.username), attempt.epoch.to_string());
+    let digest = |kind: &str, part: &str| key.digest(&[kind, part, &epoch, &name]);
+    let lane = |pace, id| Lane { pace, id, own: None };
+    let mut lanes = Vec::new();
+    if let Some(session) = attempt.session {
+        lanes.push(lane(Pace::Lenient, digest("session", session)));
+    }
+    if let Some(network) = attempt.network.filter(|_| is_known_network) {
+        lanes.push(lane(Pace::Lenient, digest("network", &network.to_string())));
+    }
+    // Whoever has an IPv6 /48 has 65,536 networks, none of which has failed.
+    let own = attempt.network.map(|network| network::site_of(network).unwrap_or(network));
+    let own = own.map(|network| digest("own", &network.to_string()));
+    let pace = Pace::of_strangers(attempt.epoch, now);
+    lanes.push(Lane { pace, id: digest("name", ""), own });
+    lanes
 }
 
 impl Lane {
@@ -177,7 +210,7 @@ impl Lane {
             let [failures] = store.failures([&self.id]).await?;
             (failures, Failures::default())
         };
-        Ok(Slot { lane: self, failures, own })
+        Ok(Slot { lane: self, failures, own, next: None })
     }
 }
 

@@ -7,9 +7,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sc_auth_contract::declared::{Declared, SECRET_MIN};
+use sc_auth_contract::declared::{Declared, DeclaredClient, SECRET_MIN};
+use sc_auth_contract::time::UnixTime;
 use sha2::{Digest as _, Sha256};
 
+use crate::clock;
 use crate::config::DeclaredAction;
 use crate::files::{MAX_BYTES, read_regular};
 use crate::terminal::{say, tell};
@@ -40,8 +42,16 @@ fn check(file: &Path) -> anyhow::Result<()> {
     for refused in &declared.refused {
         tell(format_args!("error: {}: {}", refused.client, refused.problem));
     }
+    if declared.more_warnings + declared.more_refused > 0 {
+        let (warnings, errors) = (declared.more_warnings, declared.more_refused);
+        tell(format_args!("and {warnings} more warnings, and {errors} more errors"));
+    }
+    for client in declared.clients.iter().filter(|client| has_expired(client, clock::system())) {
+        tell(format_args!("warning: {}: all its secrets have expired, nobody can use it", client.client_id));
+    }
     say(summary(&declared))?;
-    anyhow::ensure!(declared.refused.is_empty(), "{} clients cannot be served", declared.refused.len());
+    let refused = declared.refused.len() + declared.more_refused;
+    anyhow::ensure!(refused == 0, "{refused} clients cannot be served");
     Ok(())
 }
 
@@ -56,6 +66,10 @@ pub fn summary(declared: &Declared) -> String {
     format!("{} clients can be served, at counter {}.", declared.clients.len(), declared.counter)
 }
 
+fn has_expired(client: &DeclaredClient, now: UnixTime) -> bool {
+    client.is_confidential() && client.secrets.iter().all(|secret| secret.until.is_some_and(|until| until <= now))
+}
+
 fn given_secret() -> anyhow::Result<String> {
     let mut secret = String::new();
     std::io::stdin().take(SECRET_BYTES).read_to_string(&mut secret).context("reading the secret")?;
@@ -66,6 +80,12 @@ fn given_secret() -> anyhow::Result<String> {
         secret.chars().count() >= SECRET_MIN,
         "the secret has fewer than {SECRET_MIN} characters and can be guessed; --generate prints a new one"
     );
+    if !secret.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) {
+        tell(
+            "warning: with HTTP Basic, clients must form-encode this secret (RFC 6749, 2.3.1), which many do not; choose one of \
+             letters, digits and - . _ ~",
+        );
+    }
     Ok(secret.to_owned())
 }
 

@@ -177,6 +177,12 @@ impl ServeArgs {
         if audience.is_empty() { vec![self.tokens.issuer.clone()] } else { audience }
     }
 
+    /// All audiences of the API's tokens, and the issuer.
+    pub fn own_audiences(&self) -> Vec<String> {
+        let configured = self.tokens.audience.iter().flat_map(|list| list.0.iter().cloned());
+        configured.chain([self.tokens.issuer.clone()]).collect()
+    }
+
     /// How long requests are accepted after SIGTERM. With an embedded database no other server can serve them: the
     /// sooner this one ends, the sooner the next one starts.
     pub fn drain(&self, engine: Engine) -> Duration {
@@ -263,12 +269,8 @@ impl ServeArgs {
             warnings
                 .push("SC_AUTH_REGISTRATION is empty: nobody can register; write open, closed, or domains".to_owned());
         }
-        if self.declared.declared.is_some() && !oidc::issuer::is_usable(&self.tokens.issuer) {
-            warnings.push(
-                "SC_AUTH_ISSUER: OpenID Connect needs an https address without a path, in lower case, or http on \
-                 localhost; SC_AUTH_DECLARED has no effect"
-                    .to_owned(),
-            );
+        if self.declared.declared.is_some() {
+            warnings.extend(openid_problem(&self.tokens.issuer));
         }
         if guards.trusted_proxies.are_all() {
             warnings.push(
@@ -278,6 +280,26 @@ impl ServeArgs {
             );
         }
         warnings
+    }
+}
+
+/// What is wrong with an issuer for OpenID Connect, which release 0.2 did not have.
+fn openid_problem(issuer: &str) -> Option<String> {
+    match oidc::issuer::canonical(issuer) {
+        None => Some(
+            "SC_AUTH_ISSUER: OpenID Connect needs an https address without a path, in lower case, or http on \
+             localhost; SC_AUTH_DECLARED has no effect"
+                .to_owned(),
+        ),
+        Some(canonical) if canonical != issuer => Some(format!(
+            "SC_AUTH_ISSUER: OpenID Connect needs the address as browsers send it, {canonical}; SC_AUTH_DECLARED has no \
+             effect"
+        )),
+        Some(_) if issuer == settings::ISSUER.default => Some(format!(
+            "SC_AUTH_ISSUER is not set: OpenID Connect works only at {issuer}; write the address of this service that \
+             browsers use"
+        )),
+        Some(_) => None,
     }
 }
 

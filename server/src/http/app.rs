@@ -58,6 +58,8 @@ pub struct Settings {
     pub address_changes: Option<AddressChanges>,
     /// Warnings about invalid queries to `verify`.
     pub verify_warnings: Warnings,
+    /// Warnings about pages under another host.
+    pub host_warnings: Warnings,
 }
 
 impl Settings {

@@ -77,7 +77,7 @@ async fn read(body: Body, limit: Limit) -> Result<Vec<u8>, ApiError> {
 /// # Errors
 /// If it is something else, too large or late.
 pub async fn form(request: Request, limit: Limit) -> Result<Vec<u8>, ApiError> {
-    if essence(request.headers()).as_deref() != Some("application/x-www-form-urlencoded") {
+    if !is_form(request.headers()) {
         let text = "send application/x-www-form-urlencoded";
         return Err(ApiError::Unread(StatusCode::BAD_REQUEST, text.to_owned()));
     }
@@ -87,6 +87,11 @@ pub async fn form(request: Request, limit: Limit) -> Result<Vec<u8>, ApiError> {
         Ok(bytes) => bytes,
         Err(_) => Err(ApiError::Unread(StatusCode::REQUEST_TIMEOUT, late())),
     }
+}
+
+/// Whether a body is a form, by its type.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    essence(headers).as_deref() == Some("application/x-www-form-urlencoded")
 }
 
 pub fn too_large(Limit(limit): Limit) -> String {

@@ -1,11 +1,11 @@
-//! Warnings about proxies with an invalid configuration.
+//! Warnings about an invalid configuration, such as that of a proxy.
 
 use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 
 use sc_auth_contract::time::UnixTime;
 
-/// The most warnings per minute: every logged-in user can cause them.
+/// The most warnings per minute: clients can cause them.
 const WARNINGS: u32 = 10;
 
 /// The number of warnings in the current minute.
@@ -24,7 +24,8 @@ impl Warnings {
         }
     }
 
-    fn take(&self, now: UnixTime) -> bool {
+    /// Whether there may be another warning in this minute.
+    pub fn take(&self, now: UnixTime) -> bool {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.minutes();
         if logged.0 != minute {

@@ -89,6 +89,26 @@ async fn without_the_setting_there_is_no_status_and_an_unusable_issuer_is_a_warn
 }
 
 #[tokio::test]
+async fn issuers_that_no_browser_sends_are_warnings() {
+    let database = Database::create(Engine::Sqlite).await;
+    for (issuer, warning) in [
+        ("https://auth.test:443", "as browsers send it, https://auth.test;"),
+        ("https://auth.test.", "as browsers send it, https://auth.test;"),
+        ("", "SC_AUTH_ISSUER is not set"),
+    ] {
+        let settings = [("SC_AUTH_DECLARED", "declared.json"), ("SC_AUTH_ISSUER", issuer)];
+        let settings = if issuer.is_empty() { &settings[..1] } else { &settings[..] };
+        let server = Server::start(&database, settings).await;
+        let warnings = server.status().await["warnings"].to_string();
+        assert!(warnings.contains(warning), "{issuer}: {warnings}");
+        assert!(server.log.text().contains(warning), "{issuer}");
+        let metadata = server.request("GET", "/.well-known/openid-configuration").send().await.unwrap();
+        // Without the file, 503.
+        assert_eq!(metadata.status(), if issuer.is_empty() { 503 } else { 404 }, "{issuer}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_can_be_checked() {
     let database = Database::create(Engine::Sqlite).await;
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/samples/declared.example.json");
@@ -100,12 +120,54 @@ async fn a_file_can_be_checked() {
         (declarations(1, &[client("shop"), client("shop")]), "error: shop: another client has this clientId"),
         (declarations(1, &[json!({"clientId": "a", "type": "Web"})]), "error: a: a Web client needs"),
         ("{".to_owned(), "cannot be used"),
+        (declarations(1, &vec![json!(0); 600]), "and 0 more warnings, and 100 more errors"),
     ] {
         write(&database, &content);
         let output = run(&database, &["declared", "check", "declared.json"], &[]).await;
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && error.contains(problem), "{error}");
     }
+    let mut expired = client("shop");
+    expired["secrets"][0]["until"] = json!(1);
+    expired["\u{1b}[31mred"] = json!(0);
+    write(&database, &declarations(1, &[expired]));
+    let output = run(&database, &["declared", "check", "declared.json"], &[]).await;
+    let warnings = String::from_utf8(output.stderr).unwrap();
+    assert!(warnings.contains("warning: shop: all its secrets have expired"), "{warnings}");
+    assert!(output.status.success() && !warnings.contains('\u{1b}'), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn a_bad_file_fills_neither_the_log_nor_the_status() {
+    let database = Database::create(Engine::Sqlite).await;
+    let bad: Vec<_> = (0..2_000).map(|number| json!({"clientId": format!("c{number}")})).collect();
+    write(&database, &declarations(1, &bad));
+    let server = started(&database).await;
+    let status = declared(&server).await;
+    assert_eq!((status["refused"].as_array().unwrap().len(), &status["more_refused"]), (500, &json!(1_500)));
+    assert!(status.to_string().len() < 100_000);
+    assert_eq!(server.log.text().matches("a declared client is refused").count(), 20);
+    write(&database, &declarations(2, &vec![json!(0); 100_000]));
+    until("it is noticed", async || !declared(&server).await["problem"].is_null()).await;
+    let problem = declared(&server).await["problem"].clone();
+    assert_eq!(problem, "it has 100000 clients; a server serves at most 1000");
+}
+
+#[tokio::test]
+async fn the_audiences_of_the_api_are_reserved() {
+    let database = Database::create(Engine::Sqlite).await;
+    let mut clients = ["http://localhost:8000", "orders", "billing"].map(|audience| {
+        let mut client = client(audience.rsplit('/').next().unwrap().trim_end_matches(":8000"));
+        client["audiences"] = json!([audience]);
+        client
+    });
+    clients[2]["audiences"] = json!(["billing", "http://localhost:8000/oauth2/userinfo"]);
+    write(&database, &declarations(1, &clients));
+    let settings = [("SC_AUTH_DECLARED", "declared.json"), ("SC_AUTH_AUDIENCE", "orders")];
+    let server = Server::start(&database, &settings).await;
+    let status = declared(&server).await;
+    let refused: Vec<_> = status["refused"].as_array().unwrap().iter().map(|one| one["client"].clone()).collect();
+    assert_eq!((refused, &status["clients"]), (vec![json!("localhost"), json!("orders")], &json!(1)), "{status}");
 }
 
 #[tokio::test]
@@ -144,12 +206,16 @@ async fn a_secret_is_hashed() {
         let output = run_with_input(&database, &["declared", "hash-secret"], &input).await;
         assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}\n", hash()));
     }
+    for (secret, warns) in [(SECRET, true), (&"aZ09-._~".repeat(4), false), (&"a+b%".repeat(8), true)] {
+        let output = run_with_input(&database, &["declared", "hash-secret"], secret).await;
+        assert_eq!(String::from_utf8(output.stderr).unwrap().contains("form-encode"), warns, "{secret}");
+    }
     let output = run_with_input(&database, &["declared", "hash-secret"], "short\n").await;
     assert!(!output.status.success());
     assert!(String::from_utf8(output.stderr).unwrap().contains("fewer than 32 characters"));
     let output = run(&database, &["declared", "hash-secret", "--generate"], &[]).await;
     let text = String::from_utf8(output.stdout).unwrap();
     let (secret, hash) = text.trim_end().split_once('\n').unwrap();
-    assert!(secret.len() == 43);
+    assert!(secret.len() == 43 && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
     assert_eq!(Sha256::digest(secret).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")), hash);
 }

@@ -106,6 +106,8 @@ async fn the_browser_is_sent_only_to_declared_addresses() {
     ] {
         let page = browser.get(&authorize(&changes)).await;
         assert_eq!((page.status, page.header("location")), (400, ""), "{changes:?}");
+        let is_of_address = changes.iter().any(|(name, _)| *name == "redirect_uri");
+        assert_eq!(page.text.contains("redirect_uri"), is_of_address, "{}", page.text);
     }
     let told = |page: crate::browser::Page| (page.answer()["state"].clone(), page.error());
     for (changes, error) in [
@@ -178,8 +180,9 @@ async fn pages_are_safe_and_in_two_languages() {
         (
             "content-security-policy",
             "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
-             form-action 'self' https://shop.test",
+             form-action 'self' https:",
         ),
+        ("cross-origin-opener-policy", ""),
         ("cache-control", "no-store"),
         ("referrer-policy", "same-origin"),
         ("x-content-type-options", "nosniff"),
@@ -215,7 +218,6 @@ async fn errors_have_the_shapes_of_the_standards() {
         ("POST", "/oauth2/token", form, "", 401, "invalid_client"),
         ("POST", "/oauth2/token", form, "client_id=shop&client_secret=wrong", 401, "invalid_client"),
         ("POST", "/oauth2/token", form, "client_id=a&client_id=b", 400, "invalid_request"),
-        ("GET", "/oauth2/userinfo", "", "", 401, "invalid_token"),
     ] {
         let mut request = server.request(method, path).body(body.to_owned());
         if !kind.is_empty() {
@@ -223,6 +225,7 @@ async fn errors_have_the_shapes_of_the_standards() {
         }
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), status, "{method} {path} {body}");
+        assert_eq!(response.headers().contains_key("www-authenticate"), status == 401, "{method} {path} {body}");
         let body: Value = response.json().await.unwrap();
         assert_eq!(body["error"], error, "{method} {path}: {body}");
         assert!(body["error_description"].is_string() && body["status"].is_null(), "{body}");

@@ -271,7 +271,7 @@ async fn an_answer_can_be_a_form() {
     assert!(answer.text.contains(&format!("<form method=\"post\" action=\"{CALLBACK}\">")), "{}", answer.text);
     assert!(answer.text.contains("name=\"state\" value=\"s p&#38;c\""), "{}", answer.text);
     let policy = answer.header("content-security-policy");
-    assert!(policy.contains("form-action https://shop.test; script-src 'sha256-"), "{policy}");
+    assert!(policy.contains("form-action 'self' https:; script-src 'sha256-"), "{policy}");
     assert!(!policy.contains("unsafe"));
     assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), [FORM, SESSION]);
 }

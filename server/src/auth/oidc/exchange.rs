@@ -72,16 +72,17 @@ impl Exchange<'_> {
         let store = &self.sessions.store;
         let grant = store.grant_of_code(&digest(code)).await?.filter(|grant| grant.client == self.declared.key());
         let grant = grant.ok_or(refused(BAD_CODE))?;
+        // First of all: whoever finds a used code in a log must not end the grant.
+        if grant.redirect_uri != redirect_uri {
+            return Err(refused("redirect_uri is not that of the authorization request"));
+        }
+        check_verifier(grant.code_challenge.as_deref(), verifier)?;
         if grant.code_used_at.is_some() {
             return Err(self.end_replayed(&grant, Event::CodeReplayed).await);
         }
         if !grant.is_live(self.now) {
             return Err(refused(BAD_CODE));
         }
-        if grant.redirect_uri != redirect_uri {
-            return Err(refused("redirect_uri is not that of the authorization request"));
-        }
-        check_verifier(grant.code_challenge.as_deref(), verifier)?;
         let audiences = self.narrowed_audiences(&grant, resources)?;
         let Entitled { grant, groups } = self.entitled(grant).await?;
         let access_ends = self.now + self.access_ttl();
@@ -214,12 +215,17 @@ impl Exchange<'_> {
 
     fn narrowed_audiences(&self, grant: &Grant, asked: &[String]) -> Result<Vec<String>, GrantError> {
         let granted = audiences_of(grant);
-        let declared = request::audiences(self.declared, asked, &self.openid.address(USERINFO));
+        let declared = request::audiences(self.declared, &[], &self.openid.address(USERINFO));
         let mut audiences = declared.map_err(GrantError::Refused)?;
         audiences.retain(|audience| granted.contains(audience));
-        if audiences.is_empty() || asked.iter().any(|resource| !granted.contains(resource)) {
+        if audiences.is_empty() {
+            // The declaration or the issuer has changed: the client has to log the user in again.
+            return Err(refused("the client has lost the audiences of the grant"));
+        }
+        if asked.iter().any(|resource| !audiences.contains(resource)) {
             return Err(GrantError::Refused(problem("invalid_target", "the grant has no such audience")));
         }
+        audiences.retain(|audience| asked.is_empty() || asked.contains(audience));
         Ok(audiences)
     }
 

@@ -3,6 +3,7 @@
 
 mod claims;
 mod oauth_problem;
+mod object;
 mod parameters;
 
 use sc_auth_contract::declared::{ClientType, Declared, DeclaredClient, RedirectUri};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use claims::RequestedClaims;
 pub use oauth_problem::{OAuthProblem, problem};
+use object::RequestObject;
 pub use parameters::Parameters;
 
 use super::claims::scope_of;
@@ -82,8 +84,10 @@ impl AuthorizationRequest {
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The client or the redirect URI is not known to be good: the browser is never sent there.
+    /// The client is not known: the browser is sent nowhere.
     Unknown,
+    /// The redirect URI is missing or not one of the client: the browser is never sent there.
+    RedirectUri,
     /// The client is told.
     Told(ReturnTo, OAuthProblem),
 }
@@ -92,13 +96,16 @@ pub enum Refusal {
 /// The first problem.
 pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Result<AuthorizationRequest, Refusal> {
     let client = parameters.one("client_id").and_then(|id| declared.find(id)).ok_or(Refusal::Unknown)?;
-    let redirect_uri = parameters.one("redirect_uri").filter(|uri| is_declared(client, uri)).ok_or(Refusal::Unknown)?;
-    let mode = match parameters.one("response_mode") {
+    let redirect_uri = parameters.one("redirect_uri").filter(|uri| is_declared(client, uri));
+    let redirect_uri = redirect_uri.ok_or(Refusal::RedirectUri)?;
+    let object = parameters.one("request").map(RequestObject::read).unwrap_or_default();
+    let mode = match parameters.one("response_mode").or(object.response_mode.as_deref()) {
         Some("form_post") => ResponseMode::FormPost,
         _ => ResponseMode::Query,
     };
     // Never cut: a client compares it.
-    let state = parameters.one("state").filter(|state| state.len() <= STATE_MAX).map(str::to_owned);
+    let state = parameters.one("state").or(object.state.as_deref());
+    let state = state.filter(|state| state.len() <= STATE_MAX && is_printable(state)).map(str::to_owned);
     let to = ReturnTo { redirect_uri: redirect_uri.to_owned(), mode, state };
     valid(client, parameters, to.clone(), userinfo).map_err(|problem| Refusal::Told(to, problem))
 }
@@ -123,6 +130,10 @@ fn is_declared(client: &DeclaredClient, given: &str) -> bool {
     declared.any(|declared| given.is_loopback_form_of(&declared))
 }
 
+fn is_printable(text: &str) -> bool {
+    !text.contains(char::is_control)
+}
+
 fn valid(
     client: &DeclaredClient,
     parameters: &Parameters,
@@ -133,6 +144,10 @@ fn valid(
     let too_long = |name, max| parameters.one(name).is_some_and(|text: &str| text.len() > max);
     if too_long("state", STATE_MAX) || too_long("nonce", NONCE_MAX) {
         return Err(problem("invalid_request", "state or nonce is too long"));
+    }
+    // PostgreSQL cannot store a NUL, and a form would change line breaks.
+    if ["state", "nonce"].iter().filter_map(|name| parameters.one(name)).any(|text| !is_printable(text)) {
+        return Err(problem("invalid_request", "state or nonce has a control character"));
     }
     let owned = |name| parameters.one(name).map(str::to_owned);
     let may_have = |claim: &str| scope_of(claim).is_some_and(|scope| client.scopes.iter().any(|own| own == scope));

@@ -12,9 +12,9 @@ use super::login::Begins;
 use super::{AuditOutcome, Client, Entry, Event, NewSession, Recognised, SessionError, Sessions, random_uuid};
 use crate::store::{Begin, BrowserSession, Renewal, StoreError, User};
 
-/// How long a session lasts that is not used.
+/// How long a session lasts that is not used, unless a refresh token has a shorter lifetime.
 const IDLE: Duration = Duration::from_hours(12);
-/// The longest session.
+/// The longest session, unless SC_AUTH_SESSION_TTL is shorter.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// The time between two updates of a session in use.
 const TOUCH_AFTER: Duration = Duration::from_mins(5);
@@ -65,13 +65,19 @@ pub struct BrowserLogin<'a> {
     cookie: &'a Cookie,
     /// The browser's present cookie.
     previous: Option<&'a Cookie>,
+    also_counted: Option<String>,
 }
 
 impl<'a> BrowserLogin<'a> {
     /// `cookie` is new: nobody can have planted it.
     pub fn new(cookie: &'a Cookie, previous: Option<&'a Cookie>, rng: &mut impl CryptoRng) -> Self {
         let (sid, refresh_jti) = (random_uuid(rng).to_string(), random_uuid(rng).to_string());
-        Self { sid, refresh_jti, cookie, previous }
+        Self { sid, refresh_jti, cookie, previous, also_counted: None }
+    }
+
+    /// Failures count under this text too.
+    pub fn counting(self, also_counted: Option<String>) -> Self {
+        Self { also_counted, ..self }
     }
 }
 
@@ -80,6 +86,10 @@ impl Begins for BrowserLogin<'_> {
 
     fn sid(&self) -> &str {
         &self.sid
+    }
+
+    fn also_counted(&self) -> Option<&str> {
+        self.also_counted.as_deref()
     }
 
     async fn begin(
@@ -91,22 +101,25 @@ impl Begins for BrowserLogin<'_> {
         now: UnixTime,
     ) -> Result<Option<Browser>, SessionError> {
         let event = sessions.event(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now);
-        if let Some(previous) = self.previous
-            && let Some(found) = sessions.store.browser_session(&previous.hash()).await?
+        let former = match self.previous {
+            Some(previous) => sessions.store.browser_session(&previous.hash()).await?,
+            None => None,
+        };
+        if let (Some(previous), Some(found)) = (self.previous, former.as_ref().filter(|found| found.user.id == user.id))
         {
-            if found.user.id == user.id {
-                let renewal = self.renewal(user, compared_hash, previous, now);
-                if sessions.store.renew_browser_session(renewal, &event).await? {
-                    sessions.done(&event);
-                    return Ok(Some(Browser { sid: found.sid, user: user.clone(), auth_time: now }));
-                }
-            } else {
-                sessions.end_former(&found, client, now).await?;
+            let renewal = self.renewal(sessions, user, compared_hash, previous, now);
+            if sessions.store.renew_browser_session(renewal, &event).await? {
+                sessions.done(&event);
+                return Ok(Some(Browser { sid: found.sid.clone(), user: user.clone(), auth_time: now }));
             }
         }
-        let session = self.session(user, compared_hash, client, now);
+        let session = self.session(sessions, user, compared_hash, client, now);
         if !sessions.create(session, user, Some(&event), client, now).await? {
             return Ok(None);
+        }
+        // Only now: a login that fails ends no session.
+        if let Some(former) = former.filter(|former| former.user.id != user.id) {
+            sessions.end_former(&former, client, now).await?;
         }
         sessions.done(&event);
         Ok(Some(Browser { sid: self.sid.clone(), user: user.clone(), auth_time: now }))
@@ -114,19 +127,33 @@ impl Begins for BrowserLogin<'_> {
 }
 
 impl BrowserLogin<'_> {
-    fn renewal(&self, user: &User, compared_hash: &str, previous: &Cookie, now: UnixTime) -> Renewal {
+    fn renewal(
+        &self,
+        sessions: &Sessions,
+        user: &User,
+        compared_hash: &str,
+        previous: &Cookie,
+        now: UnixTime,
+    ) -> Renewal {
         Renewal {
             user_id: user.id,
             compared_hash: compared_hash.to_owned(),
             from_cookie: previous.hash(),
             to_cookie: self.cookie.hash(),
             now,
-            expires_at: now + IDLE,
-            ends_at: now + LONGEST,
+            expires_at: now + sessions.browser_idle(),
+            ends_at: now + sessions.browser_longest(),
         }
     }
 
-    fn session(&self, user: &User, compared_hash: &str, client: &Client, now: UnixTime) -> NewSession {
+    fn session(
+        &self,
+        sessions: &Sessions,
+        user: &User,
+        compared_hash: &str,
+        client: &Client,
+        now: UnixTime,
+    ) -> NewSession {
         NewSession {
             sid: self.sid.clone(),
             user_id: user.id,
@@ -135,8 +162,8 @@ impl BrowserLogin<'_> {
             refresh_jti: self.refresh_jti.clone(),
             refresh_kid: String::new(),
             created_at: now,
-            expires_at: now + IDLE,
-            ends_at: now + LONGEST,
+            expires_at: now + sessions.browser_idle(),
+            ends_at: now + sessions.browser_longest(),
             address: client.address_text(),
             user_agent: client.user_agent.clone(),
             cookie_hash: Some(self.cookie.hash()),
@@ -145,13 +172,22 @@ impl BrowserLogin<'_> {
 }
 
 impl Sessions {
+    fn browser_idle(&self) -> Duration {
+        IDLE.min(self.lifetimes.refresh)
+    }
+
+    /// How long a browser's session lasts at most.
+    pub fn browser_longest(&self) -> Duration {
+        LONGEST.min(self.lifetimes.session)
+    }
+
     /// The live session of a browser. Using it extends it.
     pub async fn browser(&self, cookie: &Cookie, now: UnixTime) -> Result<Option<Browser>, StoreError> {
         let found = self.store.browser_session(&cookie.hash()).await?.filter(|session| session.is_live(now));
         let Some(session) = found else { return Ok(None) };
         if session.last_used_at.is_none_or(|used_at| used_at + TOUCH_AFTER <= now) {
-            let ends_at = session.ends_at.unwrap_or(session.created_at + LONGEST);
-            self.store.touch_browser_session(&session.sid, now, (now + IDLE).min(ends_at)).await?;
+            let ends_at = session.ends_at.unwrap_or(session.created_at + self.browser_longest());
+            self.store.touch_browser_session(&session.sid, now, (now + self.browser_idle()).min(ends_at)).await?;
         }
         Ok(Some(session.into()))
     }
@@ -161,10 +197,17 @@ impl Sessions {
         Recognised { user_uuid: browser.user.uuid.clone(), session: browser.sid.clone() }
     }
 
-    /// The user name that a person logs in with, who may give an e-mail address instead.
-    pub async fn name_of_login(&self, given: &str) -> Result<String, StoreError> {
-        let found = if given.contains('@') { self.store.username_of_address(given).await? } else { None };
-        Ok(found.unwrap_or_else(|| given.to_owned()))
+    /// The user name that a person logs in with, who may give an e-mail address instead, and the text under which failures
+    /// count beside it. A user with exactly that name comes first, as in the API.
+    pub async fn name_of_login(&self, given: &str) -> Result<(String, Option<String>), StoreError> {
+        if !given.contains('@') || self.store.credentials(given).await?.is_some() {
+            return Ok((given.to_owned(), None));
+        }
+        Ok(match self.store.username_of_address(given).await? {
+            Some(name) => (name, Some(given.to_owned())),
+            // As much work as for an address that somebody has. No name contains a NUL.
+            None => (given.to_owned(), Some(format!("{given}\0"))),
+        })
     }
 
     /// Another user logs in: the session of the one before ends.

@@ -45,6 +45,11 @@ pub trait Begins: Sync {
     /// The id of the new session.
     fn sid(&self) -> &str;
 
+    /// The text under which failures count beside the user name, see [`Attempt::also`].
+    fn also_counted(&self) -> Option<&str> {
+        None
+    }
+
     /// Returns `None` if the user's password is no longer the one that was compared.
     fn begin(
         &self,
@@ -72,7 +77,8 @@ impl Sessions {
         if let Some(found) = &credentials {
             client.caller.claims(&found.user);
         }
-        let throttle = self.throttle(username, credentials.as_ref(), recognised.as_ref(), client, now).await?;
+        let names = (username, begins.also_counted());
+        let throttle = self.throttle(names, credentials.as_ref(), recognised.as_ref(), client, now).await?;
         let standing = standing(throttle.open(now).await?.as_ref());
         let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), found.password));
         let compared = self.compare(username, &password, stored.clone(), standing).await?;
@@ -107,7 +113,7 @@ impl Sessions {
 
     async fn throttle(
         &self,
-        username: &str,
+        (username, also): (&str, Option<&str>),
         credentials: Option<&Credentials>,
         recognised: Option<&Recognised>,
         client: &Client,
@@ -120,6 +126,7 @@ impl Sessions {
             |recognised: &&Recognised| credentials.is_some_and(|found| found.user.uuid == recognised.user_uuid);
         let attempt = Attempt {
             username,
+            also,
             epoch: credentials.map_or(0, |found| found.login_epoch),
             network: client.network(),
             session: recognised.filter(is_same_user).map(|recognised| recognised.session.as_str()),

@@ -60,7 +60,10 @@ impl<'a> Start<'a> {
         let load = move || KeyRing::load(&keys_file, clock::system(), &mut rand::rng());
         let keys = beside_requests(load).await??;
         let declared = match args.declared.declared.clone() {
-            Some(path) => Some(Arc::new(beside_requests(move || DeclaredFile::load(&path)).await?)),
+            Some(path) => {
+                let reserved = args.own_audiences();
+                Some(Arc::new(beside_requests(move || DeclaredFile::load(&path, reserved)).await?))
+            }
             None => None,
         };
         let openid = match &declared {
@@ -144,6 +147,7 @@ impl<'a> Start<'a> {
             refusals: Refusals::default(),
             address_changes: args.guards.rate_limits.is_on().then(AddressChanges::new),
             verify_warnings: Warnings::default(),
+            host_warnings: Warnings::default(),
         };
         let count = imported::count_at_start(&sessions, stop).await;
         let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));

@@ -27,8 +27,10 @@ pub const CHANGE_USER: Limit = characters(NAME.max + EMAIL.max + RAW_PASSWORD_MA
 const SEALED: usize = 12 * 1_024;
 pub const LOGIN_PAGE: Limit = Limit(SEALED + characters(2 * CREDENTIAL.max).0);
 pub const CONSENT_PAGE: Limit = Limit(SEALED + SYNTAX);
-/// It becomes the address of a redirect, which must fit into the head of a request.
+/// It becomes the address of a redirect.
 pub const AUTHORIZE: Limit = Limit(8 * 1_024);
+/// The longest such address, in bytes: it must fit into the head of a request beside cookies.
+pub const ADDRESS_MAX: usize = 12 * 1_024;
 /// A refresh token, a code or a secret, and addresses.
 pub const TOKEN: Limit = Limit(16 * 1_024);
 /// A small body, which is ignored.

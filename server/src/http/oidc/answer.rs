@@ -30,9 +30,13 @@ fn deliver(t: &'static Texts, issuer: &str, to: &ReturnTo, parameters: &[(&str, 
     }
 }
 
-/// What `form-action` names for a redirect URI.
+/// What `form-action` names for a redirect URI: https and its own scheme. Browsers compare each address that a form leads
+/// to, and the application may redirect to another host.
 pub fn source(redirect_uri: &str) -> String {
-    RedirectUri::parse(redirect_uri).map(|uri| uri.source()).unwrap_or_default()
+    match RedirectUri::parse(redirect_uri).map(|uri| uri.scheme()) {
+        None | Some("https") => "https:".to_owned(),
+        Some(scheme) => format!("https: {scheme}:"),
+    }
 }
 
 fn with_query(uri: &str, fields: &[(&str, &str)]) -> String {

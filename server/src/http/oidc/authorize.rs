@@ -1,7 +1,7 @@
 //! `/oauth2/authorize`: an application asks for a login (OpenID Connect Core, 3.1.2).
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 
 use super::answer;
@@ -14,19 +14,20 @@ use crate::auth::oidc::USERINFO;
 use crate::auth::oidc::request::{self, Parameters, Refusal};
 use crate::http::app::App;
 use crate::http::body;
-use crate::http::body::limits::AUTHORIZE as LIMIT;
+use crate::http::body::limits::{ADDRESS_MAX, AUTHORIZE as LIMIT};
 
 /// A HEAD is answered as if nobody were logged in: it must not create a code (RFC 9110, 9.2.1).
 pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let parameters = Parameters::parse(uri.query().unwrap_or_default().as_bytes());
     let t = Texts::of(parameters.one("ui_locales"), &headers);
     let Some((openid, present)) = ready(&app) else { return unavailable(t) };
-    if !forms::is_own_host(&headers, &openid.issuer) {
+    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return trouble(t, Trouble::OtherHost);
     }
     let request = match request::read(&present.declared, &parameters, &openid.address(USERINFO)) {
         Ok(request) => request,
         Err(Refusal::Unknown) => return trouble(t, Trouble::UnknownApplication),
+        Err(Refusal::RedirectUri) => return trouble(t, Trouble::WrongRedirectUri),
         Err(Refusal::Told(to, problem)) => return answer::error(t, &openid.issuer, &to, problem),
     };
     let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
@@ -41,7 +42,7 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
 pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) -> Response {
     let t = Texts::of(None, &headers);
     let Some((openid, _)) = ready(&app) else { return unavailable(t) };
-    if !forms::is_own_host(&headers, &openid.issuer) {
+    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return trouble(t, Trouble::OtherHost);
     }
     let body = match body::form(request, LIMIT).await {
@@ -50,7 +51,11 @@ pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) 
     };
     // Encoded again, so that nothing but parameters gets into the address.
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(&body)).finish();
-    answer::redirect(t, &format!("{}?{query}", openid.address(AUTHORIZE)))
+    let location = format!("{}?{query}", openid.address(AUTHORIZE));
+    if location.len() > ADDRESS_MAX {
+        return trouble(t, Trouble::Server(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    answer::redirect(t, &location)
 }
 
 pub fn unavailable(t: &'static Texts) -> Response {

@@ -12,14 +12,10 @@ use sha2::{Digest as _, Sha256};
 use super::error::OAuthError;
 use crate::auth::oidc::request::Parameters;
 
-const CHALLENGE: &str = "Basic realm=\"sc-auth\"";
-
 /// What a client sent.
 struct Credentials {
     client_id: String,
     secret: Option<String>,
-    /// Whether it used the header.
-    is_basic: bool,
 }
 
 /// # Errors
@@ -31,13 +27,12 @@ pub fn authenticate<'a>(
     now: UnixTime,
 ) -> Result<&'a DeclaredClient, OAuthError> {
     let credentials = credentials(headers, form)?;
-    let refused = || OAuthError::invalid_client(credentials.is_basic.then_some(CHALLENGE));
-    let client = declared.find(&credentials.client_id).ok_or_else(refused)?;
+    let client = declared.find(&credentials.client_id).ok_or(OAuthError::invalid_client())?;
     let is_proven = match &credentials.secret {
         Some(secret) => client.is_confidential() && has_secret(&client.secrets, secret, now),
         None => !client.is_confidential(),
     };
-    if is_proven { Ok(client) } else { Err(refused()) }
+    if is_proven { Ok(client) } else { Err(OAuthError::invalid_client()) }
 }
 
 fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, OAuthError> {
@@ -45,13 +40,13 @@ fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, OA
     let mut given = headers.get_all(header::AUTHORIZATION).into_iter();
     match (given.next(), given.next()) {
         (None, _) => {
-            let client_id = client_id.ok_or(OAuthError::invalid_client(None))?.to_owned();
-            Ok(Credentials { client_id, secret: secret.map(str::to_owned), is_basic: false })
+            let client_id = client_id.ok_or(OAuthError::invalid_client())?.to_owned();
+            Ok(Credentials { client_id, secret: secret.map(str::to_owned) })
         }
         (Some(_), Some(_)) => Err(OAuthError::invalid_request("two Authorization headers")),
         (Some(_), None) if secret.is_some() => Err(OAuthError::invalid_request("the client authenticates twice")),
         (Some(value), None) => {
-            let basic = value.to_str().ok().and_then(basic).ok_or(OAuthError::invalid_client(Some(CHALLENGE)))?;
+            let basic = value.to_str().ok().and_then(basic).ok_or(OAuthError::invalid_client())?;
             match client_id {
                 Some(other) if other != basic.client_id => Err(OAuthError::invalid_request("two different client_id")),
                 _ => Ok(basic),
@@ -68,7 +63,7 @@ fn basic(value: &str) -> Option<Credentials> {
     }
     let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
-    Some(Credentials { client_id: decoded(id)?, secret: Some(decoded(secret)?), is_basic: true })
+    Some(Credentials { client_id: decoded(id)?, secret: Some(decoded(secret)?) })
 }
 
 fn decoded(text: &str) -> Option<String> {

@@ -15,6 +15,8 @@ use crate::store::StoreError;
 pub enum OAuthError {
     /// With this status, and a challenge in `WWW-Authenticate`.
     Refused(StatusCode, OAuthProblem, Option<&'static str>),
+    /// 401 without a token. The client is told no error (RFC 6750, 3.1).
+    NoToken,
     /// An error of the server, which [`super::shape`] rewrites.
     Server(ApiError),
 }
@@ -28,10 +30,11 @@ impl OAuthError {
         Self::new("invalid_request", description)
     }
 
-    /// The client is unknown or could not be authenticated.
-    pub const fn invalid_client(challenge: Option<&'static str>) -> Self {
+    /// The client is unknown or could not be authenticated. Each 401 has a challenge (RFC 9110, 15.5.2), whatever the client
+    /// tried.
+    pub const fn invalid_client() -> Self {
         let problem = problem("invalid_client", "the client is unknown or its secret is wrong");
-        Self::Refused(StatusCode::UNAUTHORIZED, problem, challenge)
+        Self::Refused(StatusCode::UNAUTHORIZED, problem, Some("Basic realm=\"sc-auth\""))
     }
 
     /// While the clients or the keys could not be read yet.
@@ -64,13 +67,17 @@ impl From<ApiError> for OAuthError {
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
+        let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
         let (status, problem, challenge) = match self {
+            Self::NoToken => {
+                let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sc-auth\""))];
+                return (StatusCode::UNAUTHORIZED, no_store, challenge).into_response();
+            }
             Self::Refused(status, problem, challenge) => (status, problem, challenge),
             Self::Server(error) => return error.into_response(),
         };
         let body = Json(json!({"error": problem.error, "error_description": problem.description}));
-        let mut response =
-            (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response();
+        let mut response = (status, no_store, body).into_response();
         if let Some(challenge) = challenge {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }

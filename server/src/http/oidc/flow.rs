@@ -16,6 +16,7 @@ use crate::auth::oidc::{OpenId, Present, claims, give, new_grant, tokens};
 use crate::auth::session::{Browser, Cookie};
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::http::rate_limits::Limited;
 use crate::store::StoreError;
 
 /// How long a browser keeps the cookie of forms.
@@ -108,6 +109,12 @@ impl<'a> Visit<'a> {
             given.iter().copied().chain(more).collect::<Vec<_>>().join(" ")
         };
         let consent = (step == Step::Consented && declared.consent == Consent::Once).then(all);
+        if step != Step::LoggedIn
+            && let Err(error) = self.app.settings.check_rate(Limited::Refresh, self.client)
+        {
+            // A code is as much work as a refresh. Logins have their own limit.
+            return Ok(failure(self.t, error));
+        }
         let grant = new_grant(browser, declared, request, self.now, &mut rand::rng());
         let is_given = give(&self.app.sessions, &grant, browser, consent.as_deref(), self.client, self.now).await?;
         let code = is_given.then_some(grant.code);
@@ -203,7 +210,7 @@ impl<'a> Visit<'a> {
     /// # Errors
     /// If it comes from elsewhere, is too old, or was made under other declarations.
     pub fn open(&self, sealed: &str) -> Result<Pending, Trouble> {
-        if !forms::is_own_host(self.headers, &self.openid.issuer) {
+        if !forms::asks_for_own_host(self.app, &self.openid.issuer, self.headers) {
             return Err(Trouble::OtherHost);
         }
         if !forms::is_own_form(self.headers, &self.openid.issuer) {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::keys::Keys;
 use crate::auth::oidc::request::{AuthorizationRequest, Parameters};
 use crate::auth::session::Cookie;
+use crate::http::app::App;
 use crate::http::body;
 use crate::http::body::limits::Limit;
 use crate::http::error::ApiError;
@@ -57,8 +58,11 @@ impl Pending {
 
 /// A cookie of ours; browsers accept one with this prefix only from this host itself.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Cookie> {
-    let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    // By pairs of bytes: sites of the same domain can add cookies that are no text.
+    let values = headers.get_all(header::COOKIE).into_iter();
+    let pairs = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    let texts = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()).map(|pair| pair.trim_matches([' ', '\t']));
+    let mut pairs = texts.filter_map(|pair| pair.split_once('='));
     pairs.find(|(found, _)| *found == name).and_then(|(_, value)| Cookie::parse(value))
 }
 
@@ -66,6 +70,20 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Cookie> {
 pub fn set_cookie(name: &str, cookie: &Cookie, seconds: u32) -> HeaderValue {
     let text = format!("{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}", cookie.as_str());
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The same, and logs the hosts if they differ: the issuer or a proxy may be wrong.
+pub fn asks_for_own_host(app: &App, issuer: &str, headers: &HeaderMap) -> bool {
+    let is_own = is_own_host(headers, issuer);
+    if !is_own && app.settings.host_warnings.take(app.now()) {
+        tracing::warn!(
+            host = ?headers.get(header::HOST),
+            issuer,
+            "a page was requested under another host than that of SC_AUTH_ISSUER; set the address that browsers use, and let \
+             the proxy pass the header Host"
+        );
+    }
+    is_own
 }
 
 /// Whether the browser asked for the host of the issuer: cookies and links are for that host.
@@ -188,6 +206,25 @@ mod tests {
         ] {
             assert!(!is_own(host, issuer), "{host} {issuer}");
         }
+    }
+
+    #[test]
+    fn cookies_of_others_hide_none_of_ours() {
+        let value = "A".repeat(43);
+        for other in [&b"name=J\xc3\xb6rg"[..], b"name=J\xf6rg", b"\xff", b"", b"=", b"a=\"b; c\""] {
+            for text in [
+                [other, b"; ", SESSION.as_bytes(), b"=", value.as_bytes()].concat(),
+                [SESSION.as_bytes(), b"=", value.as_bytes(), b";", other].concat(),
+            ] {
+                let mut headers = HeaderMap::new();
+                headers.append(header::COOKIE, HeaderValue::from_bytes(&text).unwrap());
+                assert_eq!(cookie(&headers, SESSION).unwrap().as_str(), value, "{other:?}");
+            }
+        }
+        // U+00A0 is no blank of HTTP: this is another name.
+        let text = format!("\u{a0}{SESSION}={value}");
+        let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_bytes(text.as_bytes()).unwrap())]);
+        assert!(cookie(&headers, SESSION).is_none());
     }
 
     #[test]

@@ -43,7 +43,9 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     match Box::pin(log_in(&visit, username, password, &cookie)).await {
         Ok(browser) => {
             let mut response = Box::pin(visit.proceed(&pending.request, Some(&browser), Step::LoggedIn)).await;
-            let set = forms::set_cookie(forms::SESSION, &cookie, COOKIE_SECONDS);
+            let longest = app.sessions.browser_longest().as_secs();
+            let seconds = u32::try_from(longest).unwrap_or(COOKIE_SECONDS).min(COOKIE_SECONDS);
+            let set = forms::set_cookie(forms::SESSION, &cookie, seconds);
             response.headers_mut().append(header::SET_COOKIE, set);
             response
         }
@@ -60,9 +62,9 @@ async fn log_in(visit: &Visit<'_>, username: &str, password: String, cookie: &Co
     let recognised = known.as_ref().map(Sessions::recognise_browser);
     let limited = if recognised.is_some() { Limited::Recognised } else { Limited::Login };
     settings.check_rate(limited, visit.client).map_err(Refused::Limited)?;
-    let name = sessions.name_of_login(username).await.map_err(SessionError::from)?;
+    let (name, also) = sessions.name_of_login(username).await.map_err(SessionError::from)?;
     let previous = forms::cookie(visit.headers, forms::SESSION);
-    let begins = BrowserLogin::new(cookie, previous.as_ref(), &mut rand::rng());
+    let begins = BrowserLogin::new(cookie, previous.as_ref(), &mut rand::rng()).counting(also);
     let result = sessions.login(&name, password.into(), recognised, &begins, visit.client, visit.now).await;
     count_login(visit.app, &result);
     Ok(result?)
@@ -87,9 +89,12 @@ fn refused(visit: &Visit<'_>, request: &AuthorizationRequest, username: &str, er
     let (status, text, wait) = match error {
         Refused::Session(SessionError::BadCredentials) => (StatusCode::UNPROCESSABLE_ENTITY, t.wrong.to_owned(), None),
         Refused::Session(SessionError::Disabled) => (StatusCode::FORBIDDEN, t.disabled.to_owned(), None),
-        Refused::Session(SessionError::TooMany(wait) | SessionError::TooManySessions { wait, .. })
-        | Refused::Limited(ApiError::TooMany(wait)) => {
+        Refused::Session(SessionError::TooMany(wait)) | Refused::Limited(ApiError::TooMany(wait)) => {
             let text = format!("{} {}", t.too_many, wait.as_secs());
+            (StatusCode::TOO_MANY_REQUESTS, text, Some(wait))
+        }
+        Refused::Session(SessionError::TooManySessions { wait, .. }) => {
+            let text = format!("{} {}", t.too_many_sessions, wait.as_secs());
             (StatusCode::TOO_MANY_REQUESTS, text, Some(wait))
         }
         Refused::Session(error) => return failure(t, error),

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -81,16 +81,17 @@ impl Policy<'_> {
     fn header(&self) -> HeaderValue {
         let own = match self {
             Self::Text => "form-action 'none'".to_owned(),
-            // Chromium blocks the redirect after a form otherwise.
+            // Chromium and Safari block redirects after a form otherwise.
             Self::Form { then } => format!("form-action 'self' {then}"),
-            Self::Submit { to } => format!("form-action {to}; script-src {}", *SUBMIT_HASH),
+            Self::Submit { to } => format!("form-action 'self' {to}; script-src {}", *SUBMIT_HASH),
         };
         let text = format!("default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; {own}");
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
     }
 }
 
-/// Renders a page with all headers.
+/// Renders a page with all headers. None is Cross-Origin-Opener-Policy: an application that opens the login in a popup needs
+/// `window.opener` afterwards.
 pub fn page(status: StatusCode, template: &impl Template, policy: &Policy<'_>) -> Response {
     let html = match template.render() {
         Ok(html) => html,
@@ -107,15 +108,16 @@ pub fn page(status: StatusCode, template: &impl Template, policy: &Policy<'_>) -
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
-    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
     response
 }
 
 /// Why a page cannot be shown.
 #[derive(Debug, Clone, Copy)]
 pub enum Trouble {
-    /// The client or the redirect URI is not known to be good.
+    /// The client is not known.
     UnknownApplication,
+    /// The redirect URI is not one of the client.
+    WrongRedirectUri,
     /// The form is too old, or of another browser.
     Expired,
     /// Nothing is asked for.
@@ -128,9 +130,10 @@ pub enum Trouble {
 pub fn trouble(t: &'static Texts, trouble: Trouble) -> Response {
     let (status, heading, text) = match trouble {
         Trouble::UnknownApplication => (StatusCode::BAD_REQUEST, t.unknown_application, t.unknown_application_text),
+        Trouble::WrongRedirectUri => (StatusCode::BAD_REQUEST, t.wrong_redirect_uri, t.wrong_redirect_uri_text),
         Trouble::Expired => (StatusCode::BAD_REQUEST, t.expired, t.start_again),
         Trouble::Nothing => (StatusCode::BAD_REQUEST, t.nothing, t.start_again),
-        Trouble::OtherHost => (StatusCode::MISDIRECTED_REQUEST, t.other_host, t.start_again),
+        Trouble::OtherHost => (StatusCode::MISDIRECTED_REQUEST, t.other_host, t.other_host_text),
         Trouble::Server(status) if status.is_server_error() => (status, t.unavailable, t.try_later),
         Trouble::Server(status) => (status, t.refused, t.start_again),
     };

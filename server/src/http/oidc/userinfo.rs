@@ -15,22 +15,22 @@ use crate::http::body;
 use crate::http::body::limits::TOKEN;
 
 const INVALID_TOKEN: &str = "Bearer realm=\"sc-auth\", error=\"invalid_token\"";
-const NO_TOKEN: &str = "Bearer realm=\"sc-auth\"";
+const INVALID_REQUEST: &str = "Bearer realm=\"sc-auth\", error=\"invalid_request\"";
 
 pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
     claims(&app, bearer(&headers)?).await
 }
 
-/// The token may be in a form too (RFC 6750, 2.2), but not in both.
+/// The token may be in a form too (RFC 6750, 2.2), but not in both. Any other body has no meaning.
 pub async fn post(State(app): State<App>, request: Request) -> Result<Response, OAuthError> {
     let headers = request.headers().clone();
-    if !headers.contains_key(header::CONTENT_TYPE) {
+    if !body::is_form(&headers) {
         return claims(&app, bearer(&headers)?).await;
     }
     let form = Parameters::parse(&body::form(request, TOKEN).await?);
     match (form.one("access_token"), headers.contains_key(header::AUTHORIZATION)) {
-        _ if form.is_repeated() => Err(OAuthError::invalid_request("a parameter was sent more than once")),
-        (Some(_), true) => Err(OAuthError::invalid_request("the token was sent twice")),
+        _ if form.is_repeated() => Err(invalid_request("a parameter was sent more than once")),
+        (Some(_), true) => Err(invalid_request("the token was sent twice")),
         (Some(token), false) => claims(&app, token).await,
         (None, _) => claims(&app, bearer(&headers)?).await,
     }
@@ -38,17 +38,20 @@ pub async fn post(State(app): State<App>, request: Request) -> Result<Response, 
 
 fn bearer(headers: &HeaderMap) -> Result<&str, OAuthError> {
     let mut given = headers.get_all(header::AUTHORIZATION).into_iter();
-    let missing = || refused("the access token is missing", NO_TOKEN);
     match (given.next(), given.next()) {
-        (None, _) => Err(missing()),
-        (Some(_), Some(_)) => Err(OAuthError::invalid_request("two Authorization headers")),
+        (None, _) => Err(OAuthError::NoToken),
+        (Some(_), Some(_)) => Err(invalid_request("two Authorization headers")),
         (Some(value), None) => {
             let parts = value.to_str().ok().and_then(|value| value.split_once(' '));
             let token =
                 parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-            token.ok_or_else(missing)
+            token.ok_or(OAuthError::NoToken)
         }
     }
+}
+
+const fn invalid_request(description: &'static str) -> OAuthError {
+    OAuthError::Refused(StatusCode::BAD_REQUEST, problem("invalid_request", description), Some(INVALID_REQUEST))
 }
 
 const fn refused(description: &'static str, challenge: &'static str) -> OAuthError {

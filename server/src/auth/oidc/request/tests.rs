@@ -66,9 +66,10 @@ fn a_good_request_is_read() {
 
 #[test]
 fn the_browser_is_sent_only_to_a_declared_address() {
+    for changes in [json!({"client_id": "other"}), json!({"client_id": null})] {
+        assert_eq!(read_with(changes.clone()), Err(Refusal::Unknown), "{changes}");
+    }
     for changes in [
-        json!({"client_id": "other"}),
-        json!({"client_id": null}),
         json!({"redirect_uri": null}),
         json!({"redirect_uri": "https://shop.test/cb"}),
         json!({"redirect_uri": "https://shop.test/cb?a=1&b=2"}),
@@ -80,10 +81,10 @@ fn the_browser_is_sent_only_to_a_declared_address() {
         json!({"client_id": "app", "redirect_uri": "http://127.0.0.1:8080/other"}),
         json!({"client_id": "app", "redirect_uri": "http://evil.test:8080/cb"}),
     ] {
-        assert_eq!(read_with(changes.clone()), Err(Refusal::Unknown), "{changes}");
+        assert_eq!(read_with(changes.clone()), Err(Refusal::RedirectUri), "{changes}");
     }
     let twice = format!("{}&redirect_uri=https%3A%2F%2Fevil.test", encoded(&json!({})));
-    assert_eq!(read_encoded(&twice), Err(Refusal::Unknown));
+    assert_eq!(read_encoded(&twice), Err(Refusal::RedirectUri));
     let any_port = json!({"client_id": "app", "redirect_uri": "http://127.0.0.1:51004/cb"});
     assert!(read_with(any_port).is_ok());
 }
@@ -122,6 +123,10 @@ fn what_is_not_supported_has_the_errors_of_the_standards() {
         (json!({"max_age": "-1"}), "invalid_request"),
         (json!({"nonce": "n".repeat(513)}), "invalid_request"),
         (json!({"state": "s".repeat(2049)}), "invalid_request"),
+        (json!({"nonce": "a\0b"}), "invalid_request"),
+        (json!({"nonce": "a\u{7f}b"}), "invalid_request"),
+        (json!({"state": "a\0b"}), "invalid_request"),
+        (json!({"state": "a\nb"}), "invalid_request"),
     ] {
         assert_eq!(error(changes.clone()), wanted, "{changes}");
     }
@@ -129,6 +134,25 @@ fn what_is_not_supported_has_the_errors_of_the_standards() {
         panic!()
     };
     assert_eq!((problem.error, to.state.as_deref()), ("invalid_request", Some("s")), "a repeated parameter");
+}
+
+#[test]
+fn an_error_about_a_request_object_comes_as_the_object_says() {
+    use base64::Engine as _;
+    let object = |payload: &str| format!("e30.{}.", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload));
+    let inside = object(r#"{"response_mode":"form_post","state":"inside","redirect_uri":"https://evil.test"}"#);
+    let long = object(&json!({"state": "s".repeat(2049)}).to_string());
+    for (changes, mode, state) in [
+        (json!({"request": inside, "state": null}), ResponseMode::FormPost, Some("inside")),
+        (json!({"request": inside, "response_mode": "query"}), ResponseMode::Query, Some("s")),
+        (json!({"request": object(r#"{"response_mode":"fragment"}"#)}), ResponseMode::Query, Some("s")),
+        (json!({"request": long, "state": null}), ResponseMode::Query, None),
+        (json!({"request": object("x"), "state": null}), ResponseMode::Query, None),
+    ] {
+        let Err(Refusal::Told(to, problem)) = read_with(changes.clone()) else { panic!("{changes}") };
+        assert_eq!((to.mode, to.state.as_deref()), (mode, state), "{changes}");
+        assert_eq!((&to.redirect_uri[..], problem.error), ("https://shop.test/cb?a=1", "request_not_supported"));
+    }
 }
 
 #[test]
