@@ -4,20 +4,27 @@ use super::client::{ClientType, DeclaredClient, seconds};
 use super::redirect::RedirectUri;
 use crate::limits::HIDDEN;
 
-/// The parts of the format that this release understands beyond the first one. A client that `requires` others is
-/// refused: the server would not do what the declaration says.
+/// Features that this release supports beyond format 1. A client that `requires` others is refused: the server would not do
+/// what the declaration says.
 pub const UNDERSTOOD: &[&str] = &[];
 /// The most redirect URIs of a client.
 const REDIRECT_URIS_MAX: usize = 20;
 /// The most secrets that are valid at once.
 const SECRETS_MAX: usize = 4;
-/// The most audiences.
-const AUDIENCES_MAX: usize = 16;
+/// The most audiences, and the most characters of one.
+pub(super) const AUDIENCES_MAX: usize = 16;
+pub(super) const AUDIENCE_MAX: usize = 256;
+/// The most characters of the parts of a client's key: those of Kubernetes, and a `clientId`.
+pub(super) const NAMESPACE_MAX: usize = 63;
+pub(super) const NAME_MAX: usize = 253;
+pub(super) const CLIENT_ID_MAX: usize = 320;
 /// The scopes that a client can have.
 pub const SCOPES: &[&str] = &["openid", "profile", "email", "offline_access"];
 
 type Rule = Result<(), String>;
 
+/// Checks the rules that the types do not.
+///
 /// # Errors
 /// The first problem.
 pub fn check(client: &DeclaredClient) -> Rule {
@@ -51,10 +58,13 @@ fn identity(client: &DeclaredClient) -> Rule {
     let is_word =
         |text: &str, max| text.len() <= max && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
     ensure(
-        !client.client_id.is_empty() && is_word(&client.client_id, 320),
+        !client.client_id.is_empty() && is_word(&client.client_id, CLIENT_ID_MAX),
         "clientId must have 1 to 320 letters, digits, or - . _ ~",
     )?;
-    ensure(is_word(&client.namespace, 63) && is_word(&client.name, 253), "namespace or name is not one of Kubernetes")?;
+    ensure(
+        is_word(&client.namespace, NAMESPACE_MAX) && is_word(&client.name, NAME_MAX),
+        "namespace and name must be valid Kubernetes names",
+    )?;
     let is_hidden = |c: char| HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c));
     let is_shown = |name: &String| !name.trim().is_empty() && name.chars().count() <= 100 && !name.contains(is_hidden);
     ensure(client.display_name.as_ref().is_none_or(is_shown), "displayName must have 1 to 100 visible characters")
@@ -65,16 +75,19 @@ fn supported(client: &DeclaredClient) -> Rule {
         matches!(client.client_type, ClientType::Web | ClientType::Native),
         "this type of client is not supported yet",
     )?;
-    ensure(client.groups.is_empty(), "groups are not supported yet: everybody could log in")
+    ensure(client.groups.is_empty(), "groups are not supported yet; the server would let every user log in")
 }
 
 fn secrets(client: &DeclaredClient) -> Rule {
     for plain in ["secret", "clientSecret", "client_secret"] {
-        let problem = "the file contains only hashes of secrets, as `declared hash-secret` prints them";
+        let problem = "put only the hash of the secret into `secrets`: run `sc-auth-server declared hash-secret`";
         ensure(!client.unknown.contains_key(plain), problem)?;
     }
     if !client.is_confidential() {
-        return ensure(client.secrets.is_empty(), "a Native client has no secret: it could not keep it");
+        return ensure(
+            client.secrets.is_empty(),
+            "a Native client cannot have a secret, because a device cannot keep it",
+        );
     }
     ensure(
         (1..=SECRETS_MAX).contains(&client.secrets.len()),
@@ -97,7 +110,8 @@ fn redirect_uris(client: &DeclaredClient) -> Rule {
     let suits = |text: &String| RedirectUri::parse(text).is_some_and(|uri| uri.suits(client.client_type));
     match uris.iter().position(|text| !suits(text)) {
         Some(place) => Err(format!(
-            "redirectUris[{place}] must be an https address without user and fragment, in lower case up to its path; \
+            "redirectUris[{place}] must be an https URI without user information or fragment, with scheme and host in \
+             lower case; \
              http only on localhost, 127.0.0.1 and [::1]; a Native client can also have a scheme with a dot"
         )),
         None => Ok(()),
@@ -107,7 +121,7 @@ fn redirect_uris(client: &DeclaredClient) -> Rule {
 fn scopes(client: &DeclaredClient) -> Rule {
     if let Some(scope) = client.scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
         let scope: String = scope.chars().filter(char::is_ascii_graphic).take(64).collect();
-        return Err(format!("scope {scope} does not exist; scopes are {}", SCOPES.join(", ")));
+        return Err(format!("unknown scope {scope}; supported scopes: {}", SCOPES.join(", ")));
     }
     ensure(client.scopes.iter().any(|scope| scope == "openid"), "scopes must contain openid")
 }
@@ -116,13 +130,16 @@ fn audiences(client: &DeclaredClient) -> Rule {
     // Those of the server's own tokens begin so.
     let is_audience = |text: &String| {
         !text.is_empty()
-            && text.len() <= 256
-            && text.bytes().all(|b| b.is_ascii_graphic())
+            && text.len() <= AUDIENCE_MAX
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
             && !text.starts_with("sc-auth/")
     };
     ensure(
         client.audiences.len() <= AUDIENCES_MAX && client.audiences.iter().all(is_audience),
-        "audiences must be at most 16 names without blanks, of at most 256 characters, and not begin with sc-auth/",
+        &format!(
+            "audiences must be at most {AUDIENCES_MAX} names of at most {AUDIENCE_MAX} characters, without spaces, quotation \
+             marks and backslashes, and not begin with sc-auth/"
+        ),
     )
 }
 
