@@ -37,6 +37,7 @@ mod mysql;
 mod names;
 mod nulls;
 mod offers;
+mod oidc_addresses;
 mod oidc_attacks;
 mod oidc_errors;
 mod oidc_login;

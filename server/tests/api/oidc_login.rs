@@ -16,7 +16,6 @@ crate::on_every_engine!(
     a_user_is_asked_once_and_again_for_more,
     a_login_leads_to_a_new_cookie,
     an_application_can_ask_for_a_new_login,
-    a_user_can_log_in_with_an_address,
     failures_are_counted_with_those_of_the_api,
     a_database_of_the_release_before_gets_what_is_missing,
 );
@@ -163,34 +162,6 @@ async fn an_application_can_ask_for_a_new_login(engine: Engine) {
         browser.get(&authorize(&[("id_token_hint", &hint), ("prompt", "none")])).await.error(),
         "login_required"
     );
-}
-
-async fn a_user_can_log_in_with_an_address(engine: Engine) {
-    let (server, database) = started(engine, &[with(client("shop"), "consent", json!("Skip"))]).await;
-    for name in ["alice@example.com", "Alice@Example.COM", " alice ", "ALICE"] {
-        let mut browser = Browser::new(&server);
-        let page = browser.get(&authorize(&[])).await;
-        browser.log_in(&page, name, PASSWORD).await.code();
-    }
-    // As a server of release 0.2 changes it: the key of the former address stays in `email_fold`.
-    database
-        .execute("UPDATE users SET email = 'a@bücher.example', email_key = 'a@bücher.example' WHERE username = 'alice'")
-        .await;
-    let log_in = async |name: &str| {
-        let mut browser = Browser::new(&server);
-        let page = browser.get(&authorize(&[])).await;
-        browser.log_in(&page, name, PASSWORD).await.status
-    };
-    assert_eq!([log_in("A@xn--bcher-kva.example").await, log_in("alice@example.com").await], [303, 422]);
-    database.execute("UPDATE users SET email_fold = 'alice@example.com' WHERE username = 'alice'").await;
-    assert_eq!([log_in("a@bücher.example").await, log_in("alice@example.com").await], [303, 422]);
-    for (name, password) in [("a@bücher.example", "wrong password"), ("nobody@example.com", PASSWORD), ("", "")] {
-        let mut browser = Browser::new(&server);
-        let page = browser.get(&authorize(&[])).await;
-        let page = browser.log_in(&page, name, password).await;
-        assert!(page.status == 422 && page.is_login() && page.text.contains("role=\"alert\""), "{name}");
-        assert!(!browser.cookies.contains_key(SESSION));
-    }
 }
 
 async fn failures_are_counted_with_those_of_the_api(engine: Engine) {
