@@ -1,32 +1,31 @@
 //! `declared`: checks a file of declared clients, and hashes their secrets.
 
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sc_auth_contract::declared::{Declared, SECRET_MIN};
-use sha2::{Digest as _, Sha256};
+use sc_auth_contract::declared::{Declared, SECRET_MIN, SecretHash};
 
+use crate::auth::random_text::random_secret;
 use crate::config::DeclaredAction;
 use crate::files::{MAX_BYTES, read_regular};
 use crate::terminal::{say, tell};
 
 /// The longest secret to read from standard input.
 const SECRET_BYTES: u64 = 1_024;
+/// The size of a file that soon can be too large: fewer clients than allowed can fill it.
+const NEARLY_FULL: u64 = MAX_BYTES / 4 * 3;
 
 pub fn run(action: DeclaredAction) -> anyhow::Result<()> {
     match action {
         DeclaredAction::Check { file } => check(&file),
         DeclaredAction::HashSecret { generate: true } => {
-            let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-            say(format_args!("{secret}\n{}", hash(&secret)))?;
+            let secret = random_secret(&mut rand::rng());
+            say(format_args!("{secret}\n{}", SecretHash::of(&secret).sha256))?;
             Ok(())
         }
         DeclaredAction::HashSecret { generate: false } => {
-            say(hash(&given_secret()?))?;
+            say(SecretHash::of(&given_secret()?).sha256)?;
             Ok(())
         }
     }
@@ -41,8 +40,12 @@ fn check(file: &Path) -> anyhow::Result<()> {
     for refused in &declared.refused {
         tell(format_args!("error: {}: {}", refused.client, refused.problem));
     }
-    say(format_args!("{} clients can be served, at counter {}.", declared.clients.len(), declared.counter))?;
-    anyhow::ensure!(declared.refused.is_empty(), "{} clients cannot be served", declared.refused.len());
+    if content.len() as u64 > NEARLY_FULL {
+        let (size, most) = (content.len() >> 10, MAX_BYTES >> 10);
+        tell(format_args!("warning: the file has {size} KiB; a file with more than {most} KiB is refused as a whole"));
+    }
+    say(format_args!("{} valid clients, counter {}.", declared.clients.len(), declared.counter))?;
+    anyhow::ensure!(declared.refused.is_empty(), "{} invalid clients", declared.refused.len());
     Ok(())
 }
 
@@ -57,11 +60,4 @@ fn given_secret() -> anyhow::Result<String> {
         "the secret has fewer than {SECRET_MIN} characters and can be guessed; --generate prints a new one"
     );
     Ok(secret.to_owned())
-}
-
-fn hash(secret: &str) -> String {
-    Sha256::digest(secret).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
