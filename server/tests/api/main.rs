@@ -40,6 +40,7 @@ mod offers;
 mod oidc_addresses;
 mod oidc_attacks;
 mod oidc_errors;
+mod oidc_keys_file;
 mod oidc_login;
 mod oidc_tokens;
 mod openapi;

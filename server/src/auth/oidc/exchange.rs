@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm};
-use sc_auth_contract::keys::Algorithm;
 use sc_auth_contract::time::UnixTime;
 
 use super::grant::{GrantError, digest, too_many};
@@ -49,6 +48,8 @@ fn refused(description: &'static str) -> GrantError {
     GrantError::Refused(problem("invalid_grant", description))
 }
 
+/// The algorithm of access tokens: each resource server of these applications is new, and its signatures are short and fast.
+const ACCESS_TOKEN_ALGORITHM: IdTokenAlgorithm = IdTokenAlgorithm::ES256;
 /// The same answer, whatever is wrong with a code.
 const BAD_CODE: &str = "the code is invalid, expired or used";
 const BAD_TOKEN: &str = "the refresh token is invalid, expired or revoked";
@@ -227,7 +228,7 @@ impl Exchange<'_> {
             iat: self.now,
             exp: self.now + self.access_ttl(),
         };
-        let access_key = self.present.keys.signing(Algorithm::ES256)?;
+        let access_key = self.present.keys.signing(ACCESS_TOKEN_ALGORITHM);
         Ok(Issued {
             access_token: tokens::sign_access(access_key, &access)?,
             expires_in: self.declared.access_token_seconds(),
@@ -248,11 +249,7 @@ impl Exchange<'_> {
             iat: self.now,
             exp: self.now + Duration::from_secs(self.declared.id_token_seconds()),
         };
-        let algorithm = match self.declared.id_token_algorithm {
-            IdTokenAlgorithm::RS256 => Algorithm::RS256,
-            IdTokenAlgorithm::ES256 => Algorithm::ES256,
-        };
-        tokens::sign_id(self.present.keys.signing(algorithm)?, &claims)
+        tokens::sign_id(self.present.keys.signing(self.declared.id_token_algorithm), &claims)
     }
 
     fn refresh_token(&self, grant: &Grant, successor: &Successor<'_>) -> anyhow::Result<String> {
