@@ -61,8 +61,8 @@ pub fn keys_answer(headers: &HeaderMap, tag: &str, published: &str) -> Response 
     (common, content_type, published.to_owned()).into_response()
 }
 
-/// What verifiers need to know about this issuer (RFC 8414). It has no OAuth flows: clients log in with
-/// `POST /api/v1/accounts/login`.
+/// What verifiers of the access tokens of `/api/v1` need to know about this issuer (RFC 8414). Those clients log in with
+/// `POST /api/v1/accounts/login`, not with a flow of OAuth.
 #[derive(Serialize, ToSchema)]
 pub struct Metadata {
     /// The claim `iss` of its tokens.

@@ -3,14 +3,13 @@
 
 mod parameters;
 
-use sc_auth_contract::declared::{ClientType, Declared, DeclaredClient, RedirectUri};
+use sc_auth_contract::declared::{ClientType, Declared, DeclaredClient, NONCE_MAX, RedirectUri};
 use serde::{Deserialize, Serialize};
 
 pub use parameters::Parameters;
 
-/// The longest `state` and `nonce`, in bytes.
+/// The longest `state`, in bytes.
 const STATE_MAX: usize = 2_048;
-const NONCE_MAX: usize = 512;
 /// The length of a SHA-256 digest in base64url.
 const CHALLENGE: usize = 43;
 
@@ -47,6 +46,7 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     pub code_challenge: Option<String>,
     pub prompt: Prompt,
+    /// In seconds (OpenID Connect Core, 3.1.2.1).
     pub max_age: Option<u64>,
     pub ui_locales: Option<String>,
     pub login_hint: Option<String>,
@@ -54,6 +54,7 @@ pub struct AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
+    /// Whether the client wants a refresh token that outlives the session (OpenID Connect Core, 11).
     pub fn is_offline(&self) -> bool {
         self.scopes.iter().any(|scope| scope == "offline_access")
     }
@@ -73,12 +74,14 @@ pub const fn problem(error: &'static str, description: &'static str) -> OAuthPro
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The client or the redirect URI is not known to be good: the browser is never sent there.
+    /// The client or the redirect URI is not declared: show an error page, never redirect.
     Unknown,
-    /// The client is told.
+    /// Send the error to the client.
     Told(ReturnTo, OAuthProblem),
 }
 
+/// Reads the request of a declared client. `userinfo` is the audience of clients that declare none.
+///
 /// # Errors
 /// The first problem.
 pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Result<AuthorizationRequest, Refusal> {
@@ -89,7 +92,7 @@ pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Res
         _ => ResponseMode::Query,
     };
     // Never cut: a client compares it.
-    let state = parameters.one("state").filter(|state| state.len() <= STATE_MAX).map(str::to_owned);
+    let state = parameters.one("state").filter(|state| is_opaque(state, STATE_MAX)).map(str::to_owned);
     let to = ReturnTo { redirect_uri: redirect_uri.to_owned(), mode, state };
     valid(client, parameters, to.clone(), userinfo).map_err(|problem| Refusal::Told(to, problem))
 }
@@ -114,6 +117,11 @@ fn is_declared(client: &DeclaredClient, given: &str) -> bool {
     declared.any(|declared| given.is_loopback_form_of(&declared))
 }
 
+/// Whether a `state` or a `nonce` can be used (RFC 6749, A.5): the database stores one, and a header contains the other.
+fn is_opaque(text: &str, max: usize) -> bool {
+    text.len() <= max && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
 fn valid(
     client: &DeclaredClient,
     parameters: &Parameters,
@@ -121,9 +129,10 @@ fn valid(
     userinfo: &str,
 ) -> Result<AuthorizationRequest, OAuthProblem> {
     supported(parameters)?;
-    let too_long = |name, max| parameters.one(name).is_some_and(|text: &str| text.len() > max);
-    if too_long("state", STATE_MAX) || too_long("nonce", NONCE_MAX) {
-        return Err(problem("invalid_request", "state or nonce is too long"));
+    let is_invalid = |name, max| parameters.one(name).is_some_and(|text| !is_opaque(text, max));
+    if is_invalid("state", STATE_MAX) || is_invalid("nonce", NONCE_MAX) {
+        let description = "state or nonce is too long or has a character that is not printable ASCII";
+        return Err(problem("invalid_request", description));
     }
     let owned = |name| parameters.one(name).map(str::to_owned);
     Ok(AuthorizationRequest {
@@ -142,16 +151,14 @@ fn valid(
 }
 
 fn supported(parameters: &Parameters) -> Result<(), OAuthProblem> {
-    if parameters.is_repeated() {
-        return Err(problem("invalid_request", "a parameter was sent more than once"));
-    }
-    for (name, error) in [
-        ("request", "request_not_supported"),
-        ("request_uri", "request_uri_not_supported"),
-        ("registration", "registration_not_supported"),
+    parameters.check_once()?;
+    for (name, error, description) in [
+        ("request", "request_not_supported", "request is not supported"),
+        ("request_uri", "request_uri_not_supported", "request_uri is not supported"),
+        ("registration", "registration_not_supported", "registration is not supported"),
     ] {
         if parameters.one(name).is_some() {
-            return Err(problem(error, "this parameter is not supported"));
+            return Err(problem(error, description));
         }
     }
     match parameters.one("response_type") {
@@ -217,7 +224,7 @@ fn prompt(parameters: &Parameters) -> Result<Prompt, OAuthProblem> {
         }
     }
     if prompt.none && (prompt.login || prompt.consent) {
-        return Err(problem("invalid_request", "prompt none cannot be combined"));
+        return Err(problem("invalid_request", "prompt=none cannot be combined with other values"));
     }
     Ok(prompt)
 }

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::error::OAuthError;
 use super::pages::LANGUAGES;
-use super::ready::{AUTHORIZE, JWKS, TOKEN, ready};
+use super::paths::{AUTHORIZE, DOCS, JWKS, TOKEN, USERINFO};
+use super::ready::ready;
 use super::token::GRANT_TYPES;
 use super::userinfo::CLAIMS;
-use crate::auth::oidc::{OpenId, USERINFO};
+use crate::auth::oidc::OpenId;
 use crate::http::app::App;
 use crate::http::well_known::{CACHE, keys_answer};
 
@@ -27,7 +28,7 @@ pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Result<Response
     Ok(for_everybody(keys_answer(&headers, &present.keys.etag, &present.keys.published)))
 }
 
-/// Any page may read it: it is the same for all.
+/// Allows every origin: the content is public.
 fn for_everybody(mut response: Response) -> Response {
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
@@ -55,6 +56,6 @@ fn document(openid: &OpenId) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "ui_locales_supported": LANGUAGES,
-        "service_documentation": openid.address("/docs"),
+        "service_documentation": openid.address(DOCS),
     })
 }

@@ -11,6 +11,7 @@ use super::ready::ready;
 use crate::auth::oidc::request::{Parameters, problem};
 use crate::auth::oidc::tokens;
 use crate::http::app::App;
+use crate::http::authorization::{Problem, credentials};
 use crate::http::body;
 use crate::http::body::limits::TOKEN;
 use crate::store::User;
@@ -59,9 +60,8 @@ pub async fn post(State(app): State<App>, request: Request) -> Result<Response, 
     if !headers.contains_key(header::CONTENT_TYPE) {
         return claims(&app, bearer(&headers)?).await;
     }
-    let form = Parameters::parse(&body::form(request, TOKEN).await?);
+    let form = Parameters::parse(&body::form(request, TOKEN).await?).once()?;
     match (form.one("access_token"), headers.contains_key(header::AUTHORIZATION)) {
-        _ if form.is_repeated() => Err(OAuthError::invalid_request("a parameter was sent more than once")),
         (Some(_), true) => Err(OAuthError::invalid_request("the token was sent twice")),
         (Some(token), false) => claims(&app, token).await,
         (None, _) => claims(&app, bearer(&headers)?).await,
@@ -69,18 +69,11 @@ pub async fn post(State(app): State<App>, request: Request) -> Result<Response, 
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, OAuthError> {
-    let mut given = headers.get_all(header::AUTHORIZATION).into_iter();
-    let missing = || refused("the access token is missing", NO_TOKEN);
-    match (given.next(), given.next()) {
-        (None, _) => Err(missing()),
-        (Some(_), Some(_)) => Err(OAuthError::invalid_request("two Authorization headers")),
-        (Some(value), None) => {
-            let parts = value.to_str().ok().and_then(|value| value.split_once(' '));
-            let token =
-                parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-            token.ok_or_else(missing)
-        }
-    }
+    credentials(headers, "bearer").map_err(|problem| match problem {
+        Problem::Missing | Problem::OtherScheme => refused("the access token is missing", NO_TOKEN),
+        Problem::Repeated => OAuthError::invalid_request("more than one Authorization header"),
+        Problem::Malformed => OAuthError::invalid_request("the Authorization header is malformed"),
+    })
 }
 
 const fn refused(description: &'static str, challenge: &'static str) -> OAuthError {
