@@ -44,6 +44,7 @@ mod oidc_errors;
 mod oidc_keys_file;
 mod oidc_limits;
 mod oidc_login;
+mod oidc_sessions;
 mod oidc_tokens;
 mod openapi;
 mod operation;
