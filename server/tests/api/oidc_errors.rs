@@ -195,8 +195,8 @@ async fn errors_have_the_shapes_of_the_standards() {
     let wide = "application/x-www-form-urlencoded; charset=UTF-16";
     for (method, path, kind, body, status, error, description) in [
         ("GET", "/oauth2/nowhere", "", "", 404, "invalid_request", "not found"),
-        ("GET", "/oauth2/token", "", "", 405, "invalid_request", "method not allowed"),
-        ("DELETE", "/oauth2/userinfo", "", "", 405, "invalid_request", "method not allowed"),
+        ("GET", "/oauth2/token", "", "", 405, "invalid_request", "is not allowed here"),
+        ("DELETE", "/oauth2/userinfo", "", "", 405, "invalid_request", "is not allowed here"),
         ("POST", "/oauth2/token", "application/json", "{}", 400, "invalid_request", form),
         ("POST", "/oauth2/token", form, &large, 413, "invalid_request", "larger than 16384 bytes"),
         ("POST", "/oauth2/token", wide, "x", 415, "invalid_request", "UTF-8"),

@@ -2,11 +2,13 @@
 //! declared client.
 
 mod parameters;
+mod problem;
 
 use sc_auth_contract::declared::{ClientType, Declared, DeclaredClient, NONCE_MAX, RedirectUri};
 use serde::{Deserialize, Serialize};
 
 pub use parameters::Parameters;
+pub use problem::{OAuthProblem, problem};
 
 /// The longest `state`, in bytes.
 const STATE_MAX: usize = 2_048;
@@ -58,17 +60,6 @@ impl AuthorizationRequest {
     pub fn is_offline(&self) -> bool {
         self.scopes.iter().any(|scope| scope == "offline_access")
     }
-}
-
-/// An error that the client gets (RFC 6749, 4.1.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OAuthProblem {
-    pub error: &'static str,
-    pub description: &'static str,
-}
-
-pub const fn problem(error: &'static str, description: &'static str) -> OAuthProblem {
-    OAuthProblem { error, description }
 }
 
 /// Why a request is refused.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{OAuthProblem, problem};
+use super::problem::{OAuthProblem, problem};
 
 /// Parameters by name. Those without a value count as omitted.
 #[derive(Debug, Default)]
