@@ -9,6 +9,7 @@ mod answer;
 mod args;
 mod cgroup;
 mod load;
+mod openid;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -51,7 +52,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     if args.refreshes_only {
         let server = Server::start(args, &cgroup).await?;
         row("refresh, each client with a session of its own", &refreshes(&server, duration).await?.to_string());
-        return Ok(());
+        return applications(&server, duration).await;
     }
     let bare = bare_in(&cgroup, args.seconds)?;
     row("bare Argon2id in the same cgroup", &format!("{:.1} /s", per_second(bare, duration)));
@@ -69,6 +70,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     row("/me", &load.run(&server, || server.me(&token)).await?.to_string());
     row("verify", &load.run(&server, || server.verify(&token)).await?.to_string());
     row("refresh, each client with a session of its own", &refreshes(&server, duration).await?.to_string());
+    applications(&server, duration).await?;
     row("memory at its highest", &mib(server.peak_memory()?));
     row("killed", if server.is_alive() { "no" } else { "yes" });
     Ok(())
@@ -108,6 +110,28 @@ async fn refreshes(server: &Server, duration: Duration) -> anyhow::Result<Report
         latencies.extend(result??);
     }
     Ok(Report::new(latencies, 0, duration))
+}
+
+/// Refreshes of applications, each of which signs an access token with ES256 and an ID token.
+async fn applications(server: &Server, duration: Duration) -> anyhow::Result<()> {
+    for algorithm in openid::ALGORITHMS {
+        let mut applications = Vec::new();
+        for _ in 0..16 {
+            applications.push(server.application(algorithm).await?);
+        }
+        let until = Instant::now() + duration;
+        let mut tasks = tokio::task::JoinSet::new();
+        for (application, token) in applications {
+            tasks.spawn(async move { application.refresh_all(token, until).await });
+        }
+        let mut latencies = Vec::new();
+        while let Some(result) = tasks.join_next().await {
+            latencies.extend(result??);
+        }
+        let report = Report::new(latencies, 0, duration);
+        row(&format!("refresh of 16 applications, ID tokens with {algorithm}"), &report.to_string());
+    }
+    Ok(())
 }
 
 fn bare_in(cgroup: &Cgroup, seconds: u64) -> anyhow::Result<u32> {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::answer::Answer;
 use crate::args::Args;
 use crate::cgroup::Cgroup;
+use crate::openid::{self, Application};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -26,7 +27,7 @@ pub struct Server {
 /// A client of the API.
 #[derive(Clone)]
 pub struct Client {
-    api: String,
+    server: String,
     http: reqwest::Client,
 }
 
@@ -51,15 +52,19 @@ impl Server {
 
     async fn launch(args: &Args, cgroup: &Cgroup, folder: TempDir) -> anyhow::Result<Self> {
         let (api, ops) = (free_address()?, free_address()?);
+        let declared = folder.path().join("declared.json");
+        openid::declare(&declared)?;
         let began = Instant::now();
         let child = cgroup
             .command(&args.server)
             .args(["serve", "--listen", &api, "--ops-listen", &ops, "--rate-limits", "off"])
             .envs(environment(args, &folder))
+            .env("SC_AUTH_ISSUER", format!("http://{api}"))
+            .env("SC_AUTH_DECLARED", declared)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::null())
             .spawn()?;
-        let client = Client { api: format!("http://{api}"), http: reqwest::Client::new() };
+        let client = Client { server: format!("http://{api}"), http: reqwest::Client::new() };
         while client.http.get(format!("http://{ops}/readyz")).send().await.is_err() {
             anyhow::ensure!(began.elapsed() < Duration::from_secs(20), "the server did not start");
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -108,6 +113,13 @@ impl Server {
         self.client.ask(self.client.http.get(self.client.url("verify")).bearer_auth(token)).await
     }
 
+    /// An application with that ID token algorithm, and its refresh token.
+    pub async fn application(&self, algorithm: &'static str) -> anyhow::Result<(Application, String)> {
+        let application = Application::new(&self.client.server, algorithm)?;
+        let token = application.log_in("root", PASSWORD).await?;
+        Ok((application, token))
+    }
+
     /// A new session's refresh token.
     pub async fn refresh_token(&self) -> anyhow::Result<String> {
         let tokens = self.client.login().await?.context("the login was refused")?;
@@ -124,7 +136,7 @@ impl Drop for Server {
 
 impl Client {
     fn url(&self, path: &str) -> String {
-        format!("{}/api/v1/{path}", self.api)
+        format!("{}/api/v1/{path}", self.server)
     }
 
     async fn ask(&self, request: RequestBuilder) -> anyhow::Result<Answer> {

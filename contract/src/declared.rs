@@ -1,7 +1,5 @@
-//! The file of declared clients: the applications that log users in by OpenID Connect. The operator composes it, or
-//! somebody writes it by hand; the server reads it again when it changes.
-//!
-//! One invalid client never spoils the file: it alone is refused.
+//! The file that declares the OpenID Connect clients. The operator or a person writes it; the server reloads it when it
+//! changes. An invalid client is refused, the others are served.
 
 mod client;
 mod file;
@@ -17,14 +15,21 @@ use file::File;
 
 pub use client::{ClientType, Consent, DeclaredClient, IdTokenAlgorithm, SecretHash};
 pub use redirect::{REDIRECT_URI_MAX, RedirectUri, is_loopback};
+use rules::{AUDIENCE_MAX, AUDIENCES_MAX, CLIENT_ID_MAX, NAME_MAX, NAMESPACE_MAX};
 pub use rules::{SCOPES, UNDERSTOOD};
 
 /// The version of the format. A file of another version is refused.
 pub const FORMAT: u32 = 1;
 /// The most clients of a file; those after them are refused.
 pub const CLIENTS_MAX: usize = 1_000;
-/// The fewest characters of a client secret that somebody chose: shorter ones can be guessed from their hashes.
+/// The minimum length, in characters, of a secret that a person chose: shorter ones can be guessed from their hashes.
 pub const SECRET_MIN: usize = 32;
+/// The most characters of a nonce, which a client sends.
+pub const NONCE_MAX: usize = 512;
+/// The most characters of a client's key.
+pub const CLIENT_KEY_MAX: usize = CLIENT_ID_MAX + NAME_MAX + NAMESPACE_MAX + 2;
+/// The most characters of a client's audiences as a JSON array: each has two quotation marks and a comma or a bracket.
+pub const AUDIENCES_JSON_MAX: usize = AUDIENCES_MAX * (AUDIENCE_MAX + 3) + 1;
 
 /// The most refused clients and warnings that are kept: whoever writes the file must not fill memory, the log and `/status`.
 const REFUSED_MAX: usize = 500;
@@ -49,7 +54,7 @@ pub struct Declared {
     pub counter: u64,
     /// The clients that are served.
     pub clients: Vec<DeclaredClient>,
-    /// Those that are not, the first 500.
+    /// The refused clients, the first 500.
     pub refused: Vec<Refused>,
     /// The number of those after them.
     pub more_refused: usize,
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_client_never_spoils_the_file() {
+    fn an_invalid_client_is_refused_and_the_others_are_served() {
         let mut other = client();
         other["clientId"] = json!("other");
         for bad in [
@@ -230,22 +235,25 @@ mod tests {
             (with("clientId", json!("")), "clientId"),
             (with("clientId", json!("a b")), "clientId"),
             (with("clientId", json!(long)), "clientId"),
-            (with("secret", json!("plain")), "only hashes"),
-            (with("clientSecret", json!("plain")), "only hashes"),
+            (with("secret", json!("plain")), "hash-secret"),
+            (with("clientSecret", json!("plain")), "hash-secret"),
             (with("secrets", json!([])), "a Web client needs"),
             (with("secrets", json!([{"sha256": "plain"}])), "64 hexadecimal digits"),
             (with("secrets", json!([{"sha256": "0".repeat(63) + "A"}])), "64 hexadecimal digits"),
-            (with("type", json!("Native")), "a Native client has no secret"),
-            (with("type", json!("Spa")), "a Spa client has no secret"),
+            (with("type", json!("Native")), "a Native client cannot have a secret"),
+            (with("type", json!("Spa")), "a Spa client cannot have a secret"),
             (with("type", json!("Service")), "not supported"),
             (with("redirectUris", json!([])), "redirectUris"),
             (with("redirectUris", json!(["http://shop.example.com/cb"])), "redirectUris"),
             (with("redirectUris", json!(["com.example.shop:/cb"])), "redirectUris"),
             (with("displayName", json!("a\u{202e}b")), "displayName"),
             (with("displayName", json!(long)), "displayName"),
-            (with("scopes", json!(["openid", "root"])), "scope root"),
+            (with("scopes", json!(["openid", "root"])), "unknown scope root"),
             (with("scopes", json!(["profile"])), "openid"),
             (with("audiences", json!(["a b"])), "audiences"),
+            (with("audiences", json!(["a\"b"])), "audiences"),
+            (with("audiences", json!(["a\\b"])), "audiences"),
+            (with("audiences", json!(["a".repeat(257)])), "audiences"),
             (with("audiences", json!(["sc-auth/refresh"])), "audiences"),
             (with("accessTokenTtl", json!("1m")), "accessTokenTtl"),
             (with("accessTokenTtl", json!("2h")), "accessTokenTtl"),

@@ -57,7 +57,7 @@ pub enum Action {
         #[command(subcommand)]
         action: KeysAction,
     },
-    /// Prepare the file of declared clients.
+    /// Check declared clients, or hash a client secret.
     Declared {
         #[command(subcommand)]
         action: DeclaredAction,

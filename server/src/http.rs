@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod address_changes;
 mod app;
 pub mod audit;
+mod authorization;
 pub mod bearer;
 pub mod bodies;
 pub mod body;

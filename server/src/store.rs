@@ -73,6 +73,7 @@ use same_database::SameDatabase;
 use same_file::SameFile;
 pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo, SessionLimit};
 pub use target::{Database, Place, PostgresServers, SessionAttrs};
+pub use times::is_live;
 pub use transaction::Tx;
 pub use transfer::{ExportedUser, OldRow};
 pub use user_groups::GroupsOfUsers;

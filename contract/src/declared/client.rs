@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::time::UnixTime;
 
@@ -24,12 +26,13 @@ pub enum ClientType {
     Service,
 }
 
-/// When a user is asked whether the client may know who they are.
+/// When users are asked for consent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Consent {
     /// Never.
     Skip,
-    /// At the first login, and when the client asks for more; a Native client that others can pass for, at each login.
+    /// At the first login, and when the client requests more scopes. For a Native client that another application can
+    /// impersonate, at each login.
     #[default]
     Once,
     /// At each login.
@@ -39,7 +42,7 @@ pub enum Consent {
 /// The algorithm of ID tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IdTokenAlgorithm {
-    /// RSA with SHA-256, which each client supports.
+    /// RSA with SHA-256, which every client must support (OpenID Connect Core, 15.1).
     #[default]
     RS256,
     /// ECDSA on P-256 with SHA-256.
@@ -52,7 +55,7 @@ pub enum IdTokenAlgorithm {
 pub struct SecretHash {
     /// SHA-256 of the secret: 64 hexadecimal digits.
     pub sha256: String,
-    /// When the secret expires, in seconds since 1970; never without it.
+    /// When the secret expires. Without it, the secret does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<UnixTime>,
 }
@@ -61,6 +64,22 @@ pub struct SecretHash {
 impl fmt::Debug for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecretHash").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+impl SecretHash {
+    /// The hash of a secret that does not expire.
+    #[must_use]
+    pub fn of(secret: &str) -> Self {
+        let sha256 = Sha256::digest(secret).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        Self { sha256, until: None }
+    }
+
+    /// Whether it is the hash of this secret, which has not expired. The time does not depend on the secret.
+    #[must_use]
+    pub fn matches(&self, secret: &str, now: UnixTime) -> bool {
+        let is_same = verify_slices_are_equal(Self::of(secret).sha256.as_bytes(), self.sha256.as_bytes()).is_ok();
+        is_same && self.until.is_none_or(|until| now < until)
     }
 }
 
@@ -79,7 +98,7 @@ pub struct DeclaredClient {
     /// The file's counter at the client's last change.
     #[serde(default)]
     pub counter: u64,
-    /// What a server must understand to serve the client.
+    /// Features that a server must support to serve the client.
     #[serde(default)]
     pub requires: Vec<String>,
     /// The name that users see; by default, the identifier.
@@ -103,7 +122,7 @@ pub struct DeclaredClient {
     /// The groups whose members may log in; everybody if there are none.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// When users are asked.
+    /// When users are asked for consent.
     #[serde(default)]
     pub consent: Consent,
     /// The lifetime of access tokens: 5m to 60m.
@@ -140,6 +159,8 @@ fn default_id_token_ttl() -> String {
 }
 
 impl DeclaredClient {
+    /// Reads a client of the file.
+    ///
     /// # Errors
     /// The member that is missing or has the wrong type. The value is not quoted: it may be a secret.
     pub(super) fn read(value: &Value) -> Result<Self, String> {
@@ -149,7 +170,7 @@ impl DeclaredClient {
         serde_json::from_value(value.clone()).map_err(|_| problem_of(value))
     }
 
-    /// Names the declaration in the database: a restored one finds its grants.
+    /// The client's key in the database. It contains no uid, so a restored declaration keeps its grants.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}/{}", self.namespace, self.name, self.client_id)

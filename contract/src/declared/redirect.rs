@@ -22,7 +22,7 @@ pub fn is_loopback(host: &str) -> bool {
 }
 
 impl<'a> RedirectUri<'a> {
-    /// Parts of a URI; `None` if a browser or a header could read it in another way.
+    /// Parts of a URI; `None` if a browser or an HTTP header could interpret it differently.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?[]@!$&()*+,;=%".contains(&b);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_uri_leads_where_it_says() {
+    fn only_unambiguous_redirect_uris_are_allowed() {
         for good in ["https://a.test", "https://a.test/cb?x=1", "https://a.test:8443/", "http://localhost:3000/cb"] {
             assert!(suits(good, ClientType::Web) && suits(good, ClientType::Native), "{good}");
         }

@@ -5,20 +5,27 @@ use super::redirect::RedirectUri;
 use crate::groups::{GROUP_MAX, GROUPS_MAX, is_group};
 use crate::limits::HIDDEN;
 
-/// The parts of the format that this release understands beyond the first one. A client that `requires` others is
-/// refused: the server would not do what the declaration says.
+/// Features that this release supports beyond format 1. A client that `requires` others is refused: the server would not do
+/// what the declaration says.
 pub const UNDERSTOOD: &[&str] = &[GROUPS];
 /// The most redirect URIs of a client.
 const REDIRECT_URIS_MAX: usize = 20;
 /// The most secrets that are valid at once.
 const SECRETS_MAX: usize = 4;
-/// The most audiences.
-const AUDIENCES_MAX: usize = 16;
+/// The most audiences, and the most characters of one.
+pub(super) const AUDIENCES_MAX: usize = 16;
+pub(super) const AUDIENCE_MAX: usize = 256;
+/// The most characters of the parts of a client's key: those of Kubernetes, and a `clientId`.
+pub(super) const NAMESPACE_MAX: usize = 63;
+pub(super) const NAME_MAX: usize = 253;
+pub(super) const CLIENT_ID_MAX: usize = 320;
 /// The scopes that a client can have.
 pub const SCOPES: &[&str] = &["openid", "profile", "email", "groups", "offline_access"];
 
 type Rule = Result<(), String>;
 
+/// Checks the rules that the types do not.
+///
 /// # Errors
 /// The first problem.
 pub fn check(client: &DeclaredClient) -> Rule {
@@ -53,12 +60,15 @@ fn identity(client: &DeclaredClient) -> Rule {
     let is_word =
         |text: &str, max| text.len() <= max && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
     ensure(
-        !client.client_id.is_empty() && is_word(&client.client_id, 320),
+        !client.client_id.is_empty() && is_word(&client.client_id, CLIENT_ID_MAX),
         "clientId must have 1 to 320 letters, digits, or - . _ ~",
     )?;
-    // That of the API's tokens.
-    ensure(client.client_id != "sc-auth", "clientId sc-auth is that of the server's own tokens")?;
-    ensure(is_word(&client.namespace, 63) && is_word(&client.name, 253), "namespace or name is not one of Kubernetes")?;
+    // That of the tokens of `/api/v1`.
+    ensure(client.client_id != "sc-auth", "clientId sc-auth is reserved for the server's own tokens")?;
+    ensure(
+        is_word(&client.namespace, NAMESPACE_MAX) && is_word(&client.name, NAME_MAX),
+        "namespace and name must be valid Kubernetes names",
+    )?;
     let is_hidden = |c: char| HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c));
     let is_shown = |name: &String| !name.trim().is_empty() && name.chars().count() <= 100 && !name.contains(is_hidden);
     ensure(client.display_name.as_ref().is_none_or(is_shown), "displayName must have 1 to 100 visible characters")
@@ -83,11 +93,11 @@ fn groups(client: &DeclaredClient) -> Rule {
 
 fn secrets(client: &DeclaredClient) -> Rule {
     for plain in ["secret", "clientSecret", "client_secret"] {
-        let problem = "the file contains only hashes of secrets, as `declared hash-secret` prints them";
+        let problem = "put only the hash of the secret into `secrets`: run `sc-auth-server declared hash-secret`";
         ensure(!client.unknown.contains_key(plain), problem)?;
     }
     if !client.is_confidential() {
-        let problem = format!("a {:?} client has no secret: it could not keep it", client.client_type);
+        let problem = format!("a {:?} client cannot have a secret, because it cannot keep it", client.client_type);
         return ensure(client.secrets.is_empty(), &problem);
     }
     ensure(
@@ -111,7 +121,8 @@ fn redirect_uris(client: &DeclaredClient) -> Rule {
     let suits = |text: &String| RedirectUri::parse(text).is_some_and(|uri| uri.suits(client.client_type));
     match uris.iter().position(|text| !suits(text)) {
         Some(place) => Err(format!(
-            "redirectUris[{place}] must be an https address without user and fragment, in lower case up to its path; \
+            "redirectUris[{place}] must be an https URI without user information or fragment, with scheme and host in \
+             lower case; \
              http only on localhost, 127.0.0.1 and [::1]; a Native client can also have a scheme with a dot"
         )),
         None => Ok(()),
@@ -121,7 +132,7 @@ fn redirect_uris(client: &DeclaredClient) -> Rule {
 fn scopes(client: &DeclaredClient) -> Rule {
     if let Some(scope) = client.scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
         let scope: String = scope.chars().filter(char::is_ascii_graphic).take(64).collect();
-        return Err(format!("scope {scope} does not exist; scopes are {}", SCOPES.join(", ")));
+        return Err(format!("unknown scope {scope}; supported scopes: {}", SCOPES.join(", ")));
     }
     ensure(client.scopes.iter().any(|scope| scope == "openid"), "scopes must contain openid")
 }
@@ -130,13 +141,16 @@ fn audiences(client: &DeclaredClient) -> Rule {
     // Those of the server's own tokens begin so.
     let is_audience = |text: &String| {
         !text.is_empty()
-            && text.len() <= 256
-            && text.bytes().all(|b| b.is_ascii_graphic())
+            && text.len() <= AUDIENCE_MAX
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
             && !text.starts_with("sc-auth/")
     };
     ensure(
         client.audiences.len() <= AUDIENCES_MAX && client.audiences.iter().all(is_audience),
-        "audiences must be at most 16 names without blanks, of at most 256 characters, and not begin with sc-auth/",
+        &format!(
+            "audiences must be at most {AUDIENCES_MAX} names of at most {AUDIENCE_MAX} characters, without spaces, quotation \
+             marks and backslashes, and not begin with sc-auth/"
+        ),
     )
 }
 

@@ -1,5 +1,5 @@
-//! The keys of OpenID Connect: a second file beside the keys file, which servers of earlier releases do not read. Clients
-//! choose among algorithms, so each algorithm has a current key and rotates on its own.
+//! The keys of OpenID Connect: a second file beside the keys file; earlier releases ignore it. Clients choose among
+//! algorithms, so each algorithm has a current key and rotates on its own.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use super::set::{Key, to_json};
 use crate::limits::OIDC_KEYS_MAX;
 use crate::time::UnixTime;
 
-/// Every file has a current key of each of these: Discovery demands RS256, and ES256 is the fastest that is widely known.
+/// Every file has a current key of each of these: Discovery demands RS256, and ES256 is the fastest that most libraries support.
 pub const OIDC_ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 
 /// The contents of the file.

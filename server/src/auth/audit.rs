@@ -43,11 +43,11 @@ named! {
         /// Within the time in which a client may repeat a refresh whose answer it lost.
         RefreshRepeated => "refresh_repeated",
         RefreshReplayed => "refresh_replayed",
-        /// A user allows an application to know who they are.
+        /// A user consented to an application's request.
         ConsentGiven => "consent_given",
-        /// A code that an application had exchanged was used again: what it had got ends.
+        /// A used code was sent again; its grant has ended.
         CodeReplayed => "code_replayed",
-        /// A user allowed an application something so often that the oldest grants ended.
+        /// A user exceeded the limit of grants for an application; the oldest have ended.
         GrantsEnded => "grants_ended",
         SessionEnded => "session_ended",
         OtherSessionsEnded => "other_sessions_ended",

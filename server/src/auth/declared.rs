@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use sc_auth_contract::declared::Declared;
+use sc_auth_contract::declared::{Declared, DeclaredError};
 use sc_auth_contract::status::DeclaredStatus;
 use sha2::{Digest as _, Sha256};
 
@@ -26,8 +26,8 @@ pub struct DeclaredFile {
 /// What was last found.
 #[derive(Default)]
 struct Seen {
-    /// The digest of the content.
-    digest: [u8; 32],
+    /// The digest of the last content, and its problem.
+    content: Option<([u8; 32], Option<String>)>,
     problem: Option<String>,
 }
 
@@ -73,34 +73,39 @@ impl DeclaredFile {
         }
     }
 
+    /// Logs each new problem once.
     fn reload_here(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let content = match read_regular(&self.path, MAX_BYTES) {
-            Ok((content, _)) => content,
-            Err(error) => return self.note(&mut seen, format!("it cannot be read: {error}")),
-        };
-        let digest = Sha256::digest(&content).into();
-        if seen.digest == digest && seen.problem.is_none() {
-            return;
+        let problem = self.check(&mut seen);
+        if let Some(problem) = problem.as_ref().filter(|problem| seen.problem.as_ref() != Some(problem)) {
+            let path = self.path.display();
+            let kept = if self.get().is_some() { "the previous clients" } else { "no clients" };
+            tracing::error!(%path, problem, "SC_AUTH_DECLARED cannot be used; serving {kept}");
         }
-        match Declared::parse(&content) {
-            Ok(mut declared) => {
-                declared.reserve_audiences(&self.reserved);
-                *seen = Seen { digest, problem: None };
-                log(&declared);
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(declared));
-            }
-            Err(error) => self.note(&mut seen, error.to_string()),
-        }
+        seen.problem = problem;
     }
 
-    /// Logs a problem once.
-    fn note(&self, seen: &mut Seen, problem: String) {
-        if seen.problem.as_ref() != Some(&problem) {
-            let path = self.path.display();
-            tracing::error!(%path, problem, "SC_AUTH_DECLARED cannot be used; keeping the previous clients");
+    /// Loads the clients if the content has changed. Returns the problem of the file.
+    fn check(&self, seen: &mut Seen) -> Option<String> {
+        let content = match read_regular(&self.path, MAX_BYTES) {
+            Ok((content, _)) => content,
+            Err(error) => return Some(format!("it cannot be read: {error}")),
+        };
+        let digest = Sha256::digest(&content).into();
+        if let Some((_, problem)) = seen.content.as_ref().filter(|(known, _)| *known == digest) {
+            return problem.clone();
         }
-        seen.problem = Some(problem);
+        let problem = self.replace(&content).err().map(|error| error.to_string());
+        seen.content = Some((digest, problem.clone()));
+        problem
+    }
+
+    fn replace(&self, content: &str) -> Result<(), DeclaredError> {
+        let mut declared = Declared::parse(content)?;
+        declared.reserve_audiences(&self.reserved);
+        log(&declared);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(declared));
+        Ok(())
     }
 }
 

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use rand::CryptoRng;
 use sc_auth_contract::keys::{KeySet, Material, Purpose, State};
@@ -20,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use remembered::Remembered;
 
+use super::digest::sha256;
 use super::request_seal::RequestSeal;
 use super::seal::Seal;
 use super::verified::Verified;
@@ -250,7 +249,7 @@ pub fn check(path: &Path) -> anyhow::Result<()> {
 
 /// The ETag of published keys (RFC 9110, 8.8.3).
 pub fn etag(published: &str) -> String {
-    format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(published)))
+    format!("\"{}\"", sha256(published))
 }
 
 pub(in crate::auth) fn open(path: &Path) -> std::io::Result<Content> {

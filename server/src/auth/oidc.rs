@@ -1,6 +1,7 @@
 //! OpenID Connect: applications log users in with this server's pages.
 
 pub mod claims;
+mod decision;
 mod exchange;
 mod grant;
 pub mod issuer;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 
 use sc_auth_contract::declared::Declared;
 
+pub use decision::{Case, Decision, Hinted, Step};
 pub use exchange::{Exchange, Issued};
-pub use grant::{GrantError, give, new_grant};
+pub use grant::{Consented, GrantError, give, new_grant};
 use keys::{OidcKeyRing, OidcKeys};
 
 use super::declared::DeclaredFile;
 
-/// What the endpoints need beside accounts and sessions.
+/// The state that the OpenID Connect endpoints share.
 pub struct OpenId {
     /// A usable one, see [`issuer`].
     pub issuer: String,
@@ -26,14 +28,14 @@ pub struct OpenId {
     pub keys: Arc<OidcKeyRing>,
 }
 
-/// What one request uses: files may change meanwhile.
+/// The clients and keys for one request, although the files may change meanwhile.
 pub struct Present {
     pub declared: Arc<Declared>,
     pub keys: Arc<OidcKeys>,
 }
 
 impl OpenId {
-    /// `None` while the file of clients or the keys could not be read yet.
+    /// `None` while the clients or the keys are not loaded yet.
     pub fn present(&self) -> Option<Present> {
         Some(Present { declared: self.declared.get()?, keys: self.keys.get()? })
     }

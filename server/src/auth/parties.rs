@@ -8,12 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sc_auth_contract::time::UnixTime;
-use sha2::{Digest as _, Sha256};
 
 use super::claims::{Audience, Claims, Kind};
+use super::digest::sha256;
 use super::token::{Parties, REFRESH_AUDIENCE};
 use crate::store::{Party, Store, StoreError};
 
@@ -106,7 +104,7 @@ fn suits(audience: &Audience, kind: Kind) -> bool {
 
 fn party(issuer: &str, audience: &Audience, last_exp: UnixTime) -> Party {
     let audience = serde_json::json!(audience).to_string();
-    let id = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{issuer}\n{audience}")));
+    let id = sha256(format!("{issuer}\n{audience}"));
     Party { id, issuer: issuer.to_owned(), audience, last_exp }
 }
 

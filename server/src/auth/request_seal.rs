@@ -1,5 +1,5 @@
-//! Seals what a page's form carries: the server remembers nothing before a login, so that a flood costs no rows. Only the
-//! browser that got the form can send it.
+//! Encrypts the authorization request in a page's form. The server stores nothing before a login, so a flood costs no
+//! rows. Only the browser that received the form can submit it.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};

@@ -19,7 +19,7 @@ use uuid::Uuid;
 pub use browser::{Browser, BrowserLogin, Cookie};
 pub use login::LoginIds;
 pub use recognised::Recognised;
-pub use repeats::{RepeatedRefresh, RepeatedRefreshes, Rotated, network, user_agent};
+pub use repeats::{RepeatedRefresh, RepeatedRefreshes, network, user_agent};
 
 use super::audit::{self, AuditOutcome, Entry, Event, EventLimiter};
 use super::claims::{Claims, Kind, TokenError};
@@ -32,7 +32,7 @@ use super::password::Form;
 use super::throttle::{CounterKeys, ThrottleError};
 use super::token::{self, NewAccess, NewRefresh};
 use crate::metrics::Metrics;
-use crate::store::{Actor, NewEvent, NewSession, Proof, Session, Store, StoreError, User};
+use crate::store::{Actor, NewEvent, NewSession, Proof, Session, Store, StoreError, User, is_live};
 
 /// How often a password is compared if another request replaces its hash meanwhile.
 pub const COMPARISONS: usize = 3;
@@ -165,8 +165,8 @@ impl Sessions {
     /// The session, if it has neither ended nor expired and its user is not disabled.
     async fn live_session(&self, sid: &str, uuid: &str, now: UnixTime) -> Result<Session, SessionError> {
         let session = self.store.session(sid).await?.ok_or(SessionError::Revoked)?;
-        let is_over = session.expires_at <= now || session.ends_at.is_some_and(|ends_at| ends_at <= now);
-        if session.user.uuid != uuid || session.user.disabled || is_over {
+        let is_live = is_live(session.expires_at, session.ends_at, now);
+        if session.user.uuid != uuid || session.user.disabled || !is_live {
             return Err(SessionError::Revoked);
         }
         Ok(session)

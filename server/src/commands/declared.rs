@@ -1,16 +1,13 @@
 //! `declared`: checks a file of declared clients, and hashes their secrets.
 
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sc_auth_contract::declared::{Declared, DeclaredClient, SECRET_MIN};
+use sc_auth_contract::declared::{Declared, DeclaredClient, SECRET_MIN, SecretHash};
 use sc_auth_contract::time::UnixTime;
-use sha2::{Digest as _, Sha256};
 
+use crate::auth::random_text::random_secret;
 use crate::clock;
 use crate::config::DeclaredAction;
 use crate::files::{MAX_BYTES, read_regular};
@@ -18,24 +15,26 @@ use crate::terminal::{say, tell};
 
 /// The longest secret to read from standard input.
 const SECRET_BYTES: u64 = 1_024;
+/// The size of a file that soon can be too large: fewer clients than allowed can fill it.
+const NEARLY_FULL: u64 = MAX_BYTES / 4 * 3;
 
 pub fn run(action: DeclaredAction) -> anyhow::Result<()> {
     match action {
         DeclaredAction::Check { file } => check(&file),
         DeclaredAction::HashSecret { generate: true } => {
-            let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-            say(format_args!("{secret}\n{}", hash(&secret)))?;
+            let secret = random_secret(&mut rand::rng());
+            say(format_args!("{secret}\n{}", SecretHash::of(&secret).sha256))?;
             Ok(())
         }
         DeclaredAction::HashSecret { generate: false } => {
-            say(hash(&given_secret()?))?;
+            say(SecretHash::of(&given_secret()?).sha256)?;
             Ok(())
         }
     }
 }
 
 fn check(file: &Path) -> anyhow::Result<()> {
-    let declared = read(file)?;
+    let (declared, size) = read_sized(file)?;
     for warning in &declared.warnings {
         tell(format_args!("warning: {warning}"));
     }
@@ -49,21 +48,31 @@ fn check(file: &Path) -> anyhow::Result<()> {
     for client in declared.clients.iter().filter(|client| has_expired(client, clock::system())) {
         tell(format_args!("warning: {}: all its secrets have expired, nobody can use it", client.client_id));
     }
+    if size as u64 > NEARLY_FULL {
+        let (size, most) = (size >> 10, MAX_BYTES >> 10);
+        tell(format_args!("warning: the file has {size} KiB; a file with more than {most} KiB is refused as a whole"));
+    }
     say(summary(&declared))?;
     let refused = declared.refused.len() + declared.more_refused;
-    anyhow::ensure!(refused == 0, "{refused} clients cannot be served");
+    anyhow::ensure!(refused == 0, "{refused} invalid clients");
     Ok(())
 }
 
 /// # Errors
 /// If the file as a whole cannot be used.
 pub fn read(file: &Path) -> anyhow::Result<Declared> {
+    read_sized(file).map(|(declared, _)| declared)
+}
+
+/// Also returns the size of the file in bytes.
+fn read_sized(file: &Path) -> anyhow::Result<(Declared, usize)> {
     let (content, _) = read_regular(file, MAX_BYTES).with_context(|| format!("reading {}", file.display()))?;
-    Declared::parse(&content).with_context(|| format!("{} cannot be used", file.display()))
+    let declared = Declared::parse(&content).with_context(|| format!("{} cannot be used", file.display()))?;
+    Ok((declared, content.len()))
 }
 
 pub fn summary(declared: &Declared) -> String {
-    format!("{} clients can be served, at counter {}.", declared.clients.len(), declared.counter)
+    format!("{} valid clients, counter {}.", declared.clients.len(), declared.counter)
 }
 
 fn has_expired(client: &DeclaredClient, now: UnixTime) -> bool {
@@ -87,11 +96,4 @@ fn given_secret() -> anyhow::Result<String> {
         );
     }
     Ok(secret.to_owned())
-}
-
-fn hash(secret: &str) -> String {
-    Sha256::digest(secret).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -47,8 +47,8 @@ impl DeploymentArgs {
 
 #[derive(Debug, Args)]
 pub struct DeclaredArgs {
-    /// File of the applications that log users in by OpenID Connect, reloaded when it changes. Without it, there are no
-    /// OpenID endpoints and no login page.
+    /// File that declares the OpenID Connect clients, reloaded when it changes. Without it, the server has no OpenID
+    /// Connect endpoints and no login page.
     #[arg(long, env = settings::DECLARED.name, value_parser = path(), value_name = "FILE")]
     pub declared: Option<PathBuf>,
 }

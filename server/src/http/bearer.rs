@@ -2,9 +2,10 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 
 use super::app::App;
+use super::authorization::{Problem, credentials};
 use super::client::caller;
 use super::error::ApiError;
 use crate::auth::session::Authenticated;
@@ -46,20 +47,12 @@ pub fn token(headers: &HeaderMap) -> Result<&str, ApiError> {
         StatusCode::UNPROCESSABLE_ENTITY,
         "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'",
     );
-    if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
-        return Err(MALFORMED);
-    }
-    let value = headers.get(header::AUTHORIZATION).filter(|value| !value.is_empty());
-    let value = value.ok_or(ApiError::Token(StatusCode::UNAUTHORIZED, "Missing Authorization Header"))?;
-    let mut words = value.to_str().map_err(|_| MALFORMED)?.split_whitespace();
-    if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer")) {
-        return Err(ApiError::Token(
+    credentials(headers, "bearer").map_err(|problem| match problem {
+        Problem::Missing => ApiError::Token(StatusCode::UNAUTHORIZED, "Missing Authorization Header"),
+        Problem::OtherScheme => ApiError::Token(
             StatusCode::UNAUTHORIZED,
             "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'",
-        ));
-    }
-    match (words.next(), words.next()) {
-        (Some(token), None) => Ok(token),
-        _ => Err(MALFORMED),
-    }
+        ),
+        Problem::Repeated | Problem::Malformed => MALFORMED,
+    })
 }

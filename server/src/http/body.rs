@@ -78,7 +78,7 @@ async fn read(body: Body, limit: Limit) -> Result<Vec<u8>, ApiError> {
 /// If it is something else, too large or late.
 pub async fn form(request: Request, limit: Limit) -> Result<Vec<u8>, ApiError> {
     if !is_form(request.headers()) {
-        let text = "send application/x-www-form-urlencoded";
+        let text = "send the body as application/x-www-form-urlencoded";
         return Err(ApiError::Unread(StatusCode::BAD_REQUEST, text.to_owned()));
     }
     refuse_charset(request.headers())?;
@@ -134,7 +134,8 @@ fn essence(headers: &HeaderMap) -> Option<String> {
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-/// JSON is UTF-8 (RFC 8259, 8.1), and forms are read as such. Clients that name another superset of ASCII, such as Latin-1, mostly send ASCII.
+/// JSON is UTF-8 (RFC 8259, 8.1), and forms are read as such. Clients that name another superset of ASCII, such as
+/// Latin-1, mostly send ASCII.
 ///
 /// # Errors
 /// If the body is in a character set in which ASCII has other bytes.

@@ -27,9 +27,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 pub struct BackPressure;
 
-/// Marks an answer in the envelope.
-#[derive(Debug, Clone, Copy)]
-pub struct Enveloped;
+/// Marks an answer in the envelope. It carries the error where that is a text, for answers in another form.
+#[derive(Debug, Clone)]
+pub struct Enveloped(pub Option<String>);
 
 /// Marks an answer that refuses a token, whatever its status.
 #[derive(Debug, Clone, Copy)]
@@ -217,5 +217,6 @@ fn fail(status: StatusCode, error: impl Serialize) -> Response {
 }
 
 fn fail_with(status: StatusCode, data: Value) -> Response {
-    (status, Extension(Enveloped), Json(Envelope { status: "fail", code: status.as_u16(), data })).into_response()
+    let text = data["error"].as_str().map(str::to_owned);
+    (status, Extension(Enveloped(text)), Json(Envelope { status: "fail", code: status.as_u16(), data })).into_response()
 }

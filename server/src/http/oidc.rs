@@ -11,8 +11,10 @@ mod forms;
 mod login;
 pub mod metadata;
 mod pages;
+mod paths;
 mod ready;
 pub mod shape;
+mod submitted;
 mod token;
 mod userinfo;
 
@@ -20,16 +22,15 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::app::App;
-use crate::auth::oidc::USERINFO;
-use ready::{ALL_KEYS, AUTHORIZE, CONFIGURATION, JWKS, TOKEN};
+use paths::{ALL_KEYS, AUTHORIZE, CONFIGURATION, CONSENT, JWKS, LOGIN, STYLE, TOKEN, USERINFO};
 
 /// The routes, which exist only with declared clients and a usable issuer.
 pub fn router() -> Router<App> {
     Router::new()
         .route(AUTHORIZE, get(authorize::get).post(authorize::post))
-        .route("/login", get(pages::nothing).post(login::post))
-        .route("/consent", get(pages::nothing).post(consent::post))
-        .route(pages::STYLE_PATH, get(pages::style))
+        .route(LOGIN, get(pages::nothing).post(login::post))
+        .route(CONSENT, get(pages::nothing).post(consent::post))
+        .route(STYLE, get(pages::style))
         .route(TOKEN, post(token::post))
         .route(USERINFO, get(userinfo::get).post(userinfo::post))
         .route(JWKS, get(metadata::jwks))

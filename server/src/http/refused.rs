@@ -16,8 +16,10 @@ use crate::store::NewEvent;
 const BURST: u32 = 20;
 /// The most clients to tell apart; an attacker with more addresses must fill neither the memory nor the log.
 const MAX_CLIENTS: usize = 1_000;
+/// The form of the login page.
+pub const LOGIN_PAGE: &str = "/login";
 /// A refused login has an event of its own.
-const LOGIN: &str = "/api/v1/accounts/login";
+const LOGINS: [&str; 2] = ["/api/v1/accounts/login", LOGIN_PAGE];
 
 /// A refused request.
 #[derive(Debug, Clone)]
@@ -95,7 +97,7 @@ impl Refusal {
     /// The number of refusals within a minute from which on they are an event; `None` if they never are.
     fn recorded_from(&self) -> Option<u32> {
         match self.status {
-            StatusCode::FORBIDDEN if self.route == LOGIN => None,
+            StatusCode::FORBIDDEN if LOGINS.contains(&self.route.as_str()) => None,
             StatusCode::FORBIDDEN => Some(1),
             _ => Some(BURST),
         }
@@ -159,8 +161,10 @@ mod tests {
         let delete = Refusal { method: "DELETE".into(), ..refusal(403, "203.0.113.7", 0) };
         let event = refusals.count(delete).1.unwrap();
         assert_eq!(event.detail.as_deref(), Some("403 DELETE /x"), "another call has its own event");
-        let login = Refusal { route: LOGIN.into(), ..refusal(403, "203.0.113.8", 0) };
-        assert!(refusals.count(login).1.is_none());
+        for route in LOGINS {
+            let login = Refusal { route: route.into(), ..refusal(403, "203.0.113.8", 0) };
+            assert!(refusals.count(login).1.is_none(), "{route}");
+        }
     }
 
     #[test]

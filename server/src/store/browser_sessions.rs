@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::guard;
 use super::schema::{Sessions, Users};
-use super::times::Nullable;
+use super::times::{Nullable, is_live};
 use super::users;
 use super::{NewEvent, Store, StoreError, User};
 
@@ -35,7 +35,7 @@ impl BrowserSession {
     }
 
     pub fn is_live(&self, now: UnixTime) -> bool {
-        self.expires_at > now && self.ends_at.is_none_or(|ends_at| ends_at > now) && !self.user.disabled
+        is_live(self.expires_at, self.ends_at, now) && !self.user.disabled
     }
 }
 

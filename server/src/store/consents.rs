@@ -1,4 +1,4 @@
-//! What users allow applications without being asked again.
+//! The scopes that users have consented to.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};

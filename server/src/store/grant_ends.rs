@@ -1,4 +1,4 @@
-//! Ends grants together with what they depend on.
+//! Ends the grants of a session or a user, and the oldest beyond a limit.
 
 use sea_query::{Expr, ExprTrait as _, Order, Query};
 
@@ -7,6 +7,8 @@ use super::{NewEvent, StoreError, Tx};
 
 /// The most grants that end at once.
 const BATCH: u64 = 500;
+/// The most characters of an application in the detail of an event, which has 255.
+const APPLICATION_MAX: usize = 240;
 
 /// Ends the grants of a session that somebody ended: those that are offline too.
 pub(super) async fn of_session(tx: &mut Tx, user_id: i32, sid: &str) -> Result<(), StoreError> {
@@ -56,5 +58,12 @@ pub(super) async fn oldest(
     let ids = ids.into_iter().map(|(id,)| id);
     let delete = Query::delete().from_table(Grants::Table).and_where(Expr::col(Grants::Id).is_in(ids)).to_owned();
     let count = tx.execute(&delete).await?;
-    tx.add_audit_event(&event.about(count, "grants of one application")).await
+    tx.add_audit_event(&ended(event, count)).await
+}
+
+/// The detail of `event` is the application, which may fill the column.
+fn ended(event: &NewEvent, count: u64) -> NewEvent {
+    let application: String = event.detail.iter().flat_map(|name| name.chars()).take(APPLICATION_MAX).collect();
+    let grants = if count == 1 { "grant" } else { "grants" };
+    NewEvent { detail: Some(format!("{application}: {count} {grants}")), ..event.clone() }
 }

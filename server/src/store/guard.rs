@@ -10,6 +10,7 @@ use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
 use sqlx::FromRow;
 
 use super::schema::{Roles, Sessions, Users};
+use super::times::is_live;
 use super::{Role, StoreError, Tx, old_tokens};
 
 /// The user who makes a change, and the proof of it.
@@ -130,8 +131,7 @@ pub(super) async fn has_session(tx: &mut Tx, sid: &str, user_id: i32, now: UnixT
         .lock(LockType::Update)
         .to_owned();
     let session: Option<(i64, Option<i64>)> = tx.fetch_optional(&select).await?;
-    let now = now.seconds();
-    Ok(session.is_some_and(|(expires_at, ends_at)| expires_at > now && ends_at.is_none_or(|ends_at| ends_at > now)))
+    Ok(session.is_some_and(|(expires_at, ends_at)| is_live(expires_at.into(), ends_at.map(UnixTime::from), now)))
 }
 
 /// Whether a token of the legacy service was issued to that user and not revoked.

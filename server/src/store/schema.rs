@@ -7,6 +7,7 @@ mod names;
 
 pub(super) use names::{Grants, Roles, Sessions, Tokens, Users};
 
+use sc_auth_contract::declared::{AUDIENCES_JSON_MAX, CLIENT_KEY_MAX, NONCE_MAX, REDIRECT_URI_MAX};
 use sc_auth_contract::groups::GROUP_MAX;
 
 use crate::account::{EMAIL, KEY_MAX, NAME, PASSWORD_HASH_MAX, USERNAME, width};
@@ -185,8 +186,8 @@ pub const TABLES: &[Table] = &[
             index("ix_sessions_user_id", "user_id"),
         ],
     },
-    // What a user allowed an application at one login: it begins with a code, and exists as long as the code or the tokens
-    // that it gave are valid. `client` is the key of the declaration, which may come and go.
+    // Grants: each begins with a code at one login, and exists as long as the code or its tokens are valid. `client` is the
+    // key of the declaration, which may come and go.
     Table {
         name: "grants",
         columns: &[
@@ -195,10 +196,10 @@ pub const TABLES: &[Table] = &[
             column("user_id", UserId, Required),
             // The session in which it began, without which it ends unless it is offline (OpenID Connect Core, 11).
             column("sid", Key(36), Required),
-            column("client", Key(640), Required),
+            column("client", Key(width(CLIENT_KEY_MAX)), Required),
             column("scopes", Text(255), Required),
             // A JSON array.
-            column("audiences", Text(4300), Required),
+            column("audiences", Text(width(AUDIENCES_JSON_MAX)), Required),
             column("is_offline", Flag, Default(0)),
             column("auth_time", BigInt, Required),
             column("created_at", BigInt, Required),
@@ -206,8 +207,8 @@ pub const TABLES: &[Table] = &[
             column("code_hash", Key(64), Required),
             column("code_used_at", BigInt, Optional),
             column("code_challenge", Key(64), Optional),
-            column("redirect_uri", Text(1024), Required),
-            column("nonce", Text(512), Optional),
+            column("redirect_uri", Text(width(REDIRECT_URI_MAX)), Required),
+            column("nonce", Text(width(NONCE_MAX)), Optional),
             // Names of single claims that the client asked for, as a JSON object.
             column("claims", Text(512), Optional),
             // The chain of refresh tokens, as in `sessions`.
@@ -222,18 +223,20 @@ pub const TABLES: &[Table] = &[
         indexes: &[
             unique("uq_grants_grant_id", "grant_id"),
             unique("uq_grants_code_hash", "code_hash"),
-            index("ix_grants_user_id", "user_id"),
+            index("ix_grants_user_id_client", "user_id, client"),
             index("ix_grants_sid", "sid"),
+            // Unlike sessions, most grants end within minutes, among few that live for months: a scan of the table would
+            // read those again and again.
             index("ix_grants_expires_at", "expires_at"),
         ],
     },
-    // What users allow applications without being asked again.
+    // The scopes that users have consented to.
     Table {
         name: "consents",
         columns: &[
             column("id", BigCounter, Required),
             column("user_id", UserId, Required),
-            column("client", Key(640), Required),
+            column("client", Key(width(CLIENT_KEY_MAX)), Required),
             column("scopes", Text(255), Required),
             column("given_at", BigInt, Required),
         ],

@@ -6,7 +6,7 @@ mod listing;
 mod taken;
 
 use sc_auth_contract::time::UnixTime;
-use sea_query::{Expr, ExprTrait as _, Func, InsertStatement, Order, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait as _, Func, InsertStatement, Query, SelectStatement};
 use sqlx::FromRow;
 use time::PrimitiveDateTime;
 
@@ -194,16 +194,23 @@ fn by_username(username: &str) -> SelectStatement {
         .to_owned()
 }
 
-/// The same for addresses. A row can have the key of a former address, which a server of release 0.2 has left.
+/// The users with a key of an address. It can be the key of a former address, which a server of release 0.2 wrote.
 fn by_address(address: &str) -> SelectStatement {
     let (former, present) = (former_fold(address), key(Field::Email, address));
-    let column = Expr::col((Users::Table, Users::EmailKey));
     let has_fold = Expr::col((Users::Table, Users::EmailFold)).eq(present.as_str());
-    let by_address = column.clone().is_null().and(Expr::col((Users::Table, Users::Email)).eq(address));
+    let has_key = Expr::col((Users::Table, Users::EmailKey)).is_in([former, present]);
     select_users()
-        .and_where(column.is_in([former, present]).or(has_fold).or(by_address))
+        .and_where(has_key.or(has_fold))
         .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null())
-        .order_by((Users::Table, Users::Id), Order::Asc)
+        .to_owned()
+}
+
+/// The rows of the legacy service with an address, which have no key. Only its tables have an index that serves this.
+fn by_address_without_key(address: &str) -> SelectStatement {
+    select_users()
+        .and_where(Expr::col((Users::Table, Users::Email)).eq(address))
+        .and_where(Expr::col((Users::Table, Users::EmailKey)).is_null())
+        .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null())
         .to_owned()
 }
 
@@ -257,12 +264,16 @@ impl Store {
 
     /// The name of the user with an e-mail address.
     pub async fn username_of_address(&self, address: &str) -> Result<Option<String>, StoreError> {
-        let found: Vec<User> = self.fetch_all(&by_address(address)).await.or_else(StoreError::found_nothing)?;
         let present = key(Field::Email, address);
         let has_it =
             |user: &User| user.email.as_deref().is_some_and(|email| forms(Field::Email, email).contains(&present));
-        let of_address = found.into_iter().filter(has_it);
-        Ok(of_address.min_by_key(|user| user.email.as_deref() != Some(address)).and_then(|user| user.username))
+        let mut found: Vec<User> = self.fetch_all(&by_address(address)).await.or_else(StoreError::found_nothing)?;
+        found.retain(has_it);
+        if found.is_empty() && self.has_old_tables() {
+            found = self.fetch_all(&by_address_without_key(address)).await.or_else(StoreError::found_nothing)?;
+        }
+        let exact_first = |user: &User| (user.email.as_deref() != Some(address), user.id);
+        Ok(found.into_iter().min_by_key(exact_first).and_then(|user| user.username))
     }
 
     pub async fn user_by_uuid(&self, uuid: &str) -> Result<Option<User>, StoreError> {
@@ -338,4 +349,32 @@ pub(super) fn insertion(rows: Vec<Row>) -> InsertStatement {
 fn to_datetime(time: UnixTime) -> PrimitiveDateTime {
     let utc = to_calendar(time);
     PrimitiveDateTime::new(utc.date(), utc.time())
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_query::SqliteQueryBuilder;
+    use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::store::{Database, NewIdentity};
+
+    #[tokio::test]
+    async fn a_user_is_found_by_indexes_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}?mode=rwc", folder.path().join("x.db").display());
+        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap())), 4).await.unwrap();
+        let identity = NewIdentity { identity: "x".into(), accepted_as: None };
+        store.migrate(&identity, &CancellationToken::new()).await.unwrap();
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        for select in [by_address("some@example.com"), by_uuid("u")] {
+            let sql = format!("EXPLAIN QUERY PLAN {}", select.to_string(SqliteQueryBuilder));
+            let plan = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+            let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{steps:?}");
+        }
+        connection.close().await.unwrap();
+        store.close().await;
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{COOKIE, HOST, HeaderMap, LOCATION, SET_COOKIE};
+use sc_auth_contract::declared::SecretHash;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -19,10 +20,9 @@ pub const SESSION: &str = "__Host-sc-auth-session";
 pub const FORM: &str = "__Host-sc-auth-form";
 
 pub fn client(id: &str) -> Value {
-    let hash: String = Sha256::digest(SECRET).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     json!({
         "clientId": id, "type": "Web", "displayName": "<b>Shop</b>", "redirectUris": [CALLBACK],
-        "secrets": [{"sha256": hash}], "scopes": ["openid", "profile", "email", "offline_access"],
+        "secrets": [SecretHash::of(SECRET)], "scopes": ["openid", "profile", "email", "offline_access"],
     })
 }
 

@@ -1,25 +1,18 @@
 //! The file of declared clients.
 
+use sc_auth_contract::declared::SecretHash;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
+use crate::browser::{SECRET, client};
 use crate::database::{Database, Engine};
 use crate::harness::{Server, run, run_with_input, until};
 
-const SECRET: &str = "a client secret of more than thirty-two characters";
-
 fn hash() -> String {
-    Sha256::digest(SECRET).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    SecretHash::of(SECRET).sha256
 }
 
 fn declarations(counter: u64, clients: &[Value]) -> String {
     json!({"version": 1, "counter": counter, "clients": clients}).to_string()
-}
-
-fn client(id: &str) -> Value {
-    json!({
-        "clientId": id, "type": "Web", "redirectUris": ["https://app.test/cb"], "secrets": [{"sha256": hash()}],
-    })
 }
 
 async fn started(database: &Database) -> Server {
@@ -114,9 +107,15 @@ async fn a_file_can_be_checked() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/samples/declared.example.json");
     let output = run(&database, &["declared", "check", sample], &[]).await;
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text == "4 clients can be served, at counter 1.\n", "{text}");
+    assert!(output.status.success() && text == "4 valid clients, counter 1.\n", "{text}");
     assert!(output.stderr.is_empty(), "no warnings");
+    let of_size = |size: usize| format!("{}{}", declarations(1, &[client("shop")]), " ".repeat(size));
+    write(&database, &of_size(900 << 10));
+    let output = run(&database, &["declared", "check", "declared.json"], &[]).await;
+    let warning = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && warning.contains("more than 1024 KiB is refused"), "{warning}");
     for (content, problem) in [
+        (of_size(1 << 20), "larger than 1024 KiB"),
         (declarations(1, &[client("shop"), client("shop")]), "error: shop: another client has this clientId"),
         (declarations(1, &[json!({"clientId": "a", "type": "Web"})]), "error: a: a Web client needs"),
         ("{".to_owned(), "cannot be used"),
@@ -216,6 +215,6 @@ async fn a_secret_is_hashed() {
     let output = run(&database, &["declared", "hash-secret", "--generate"], &[]).await;
     let text = String::from_utf8(output.stdout).unwrap();
     let (secret, hash) = text.trim_end().split_once('\n').unwrap();
-    assert!(secret.len() == 43 && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
-    assert_eq!(Sha256::digest(secret).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")), hash);
+    assert!(secret.len() == 43);
+    assert_eq!(SecretHash::of(secret).sha256, hash);
 }

@@ -15,7 +15,10 @@ use crate::harness::{PASSWORD, Server, claims, run_with_input};
 crate::on_every_engine!(
     a_code_is_used_once,
     refresh_tokens_rotate,
-    what_ends_a_session_ends_what_applications_got,
+    a_refresh_can_narrow_the_scopes_but_not_widen_them,
+    an_old_refresh_token_ends_the_grant,
+    an_expired_session_keeps_offline_grants,
+    ending_a_session_ends_its_grants,
     the_api_refuses_the_tokens_of_applications,
     replicas_share_forms_codes_and_tokens,
 );
@@ -48,15 +51,17 @@ async fn a_code_is_used_once(engine: Engine) {
     let access = text(&issued, "access_token");
     assert_eq!(userinfo(&server, &access).await.0, 200);
     assert_eq!(error(&exchange(&server, &code).await), (400, "invalid_grant"));
-    assert_eq!(userinfo(&server, &access).await.0, 401, "the second use ends what the first one gave");
+    assert_eq!(userinfo(&server, &access).await.0, 401, "the second use ends the grant");
     assert_eq!(error(&exchange(&server, "unknown").await), (400, "invalid_grant"));
     let events = database.texts("SELECT event FROM audit_events WHERE event = 'code_replayed'").await;
     assert_eq!(events.len(), 1);
 
-    // Two at once: one wins, or none.
+    // Two at once: one gets tokens, which the other one ends.
     let code = browser.code(&[]).await;
     let (one, other) = tokio::join!(exchange(&server, &code), exchange(&server, &code));
-    assert!([one.0, other.0].contains(&400), "{one:?} {other:?}");
+    let (won, lost) = if one.0 == 200 { (one, other) } else { (other, one) };
+    assert_eq!((won.0, error(&lost)), (200, (400, "invalid_grant")), "{won:?} {lost:?}");
+    assert_eq!(userinfo(&server, &text(&won.1, "access_token")).await.0, 401);
     let stored = database.texts("SELECT code_hash FROM grants").await;
     assert!(!stored.contains(&code), "only its hash is stored");
 }
@@ -80,18 +85,38 @@ async fn refresh_tokens_rotate(engine: Engine) {
     }
     let repeated = database.texts("SELECT event FROM audit_events WHERE event = 'refresh_repeated'").await;
     assert_eq!(repeated.len(), 1, "a burst is recorded once");
-    let narrow = [("grant_type", "refresh_token"), ("refresh_token", token_2.as_str()), ("scope", "openid")];
-    let (_, third) = token(&server, &narrow).await;
-    assert_eq!(third["scope"], "openid");
-    let wide = [("grant_type", "refresh_token"), ("refresh_token", token_2.as_str()), ("scope", "openid email")];
-    assert_eq!(error(&token(&server, &wide).await), (400, "invalid_scope"));
-    // A token whose successor was used: a copy exists.
+}
+
+async fn a_refresh_can_narrow_the_scopes_but_not_widen_them(engine: Engine) {
+    let (server, _database) = started(engine, &[client("shop")]).await;
+    let issued = tokens(&server, &Browser::new(&server).code(&[OFFLINE]).await).await;
+    let refresh_token = text(&issued, "refresh_token");
+    let base = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
+    let wide = token(&server, &[&base[..], &[("scope", "openid email")]].concat()).await;
+    assert_eq!(error(&wide), (400, "invalid_scope"));
+    let (_, narrow) = token(&server, &[&base[..], &[("scope", "openid")]].concat()).await;
+    assert_eq!(narrow["scope"], "openid");
+    let (_, all) = refresh(&server, &text(&narrow, "refresh_token")).await;
+    assert_eq!(all["scope"], "openid offline_access", "only one access token was narrow");
+}
+
+/// Its successor was used: a copy exists.
+async fn an_old_refresh_token_ends_the_grant(engine: Engine) {
+    let (server, _database) = started(engine, &[client("shop")]).await;
+    let first = tokens(&server, &Browser::new(&server).code(&[OFFLINE]).await).await;
+    let token_1 = text(&first, "refresh_token");
+    let (_, second) = refresh(&server, &token_1).await;
+    let (_, third) = refresh(&server, &text(&second, "refresh_token")).await;
     let (access, token_3) = (text(&third, "access_token"), text(&third, "refresh_token"));
     assert_eq!(userinfo(&server, &access).await.0, 200);
     assert_eq!(error(&refresh(&server, &token_1).await), (400, "invalid_grant"));
     assert_eq!(error(&refresh(&server, &token_3).await), (400, "invalid_grant"));
     assert_eq!(userinfo(&server, &access).await.0, 401);
-    // An expired session does not end what is offline.
+}
+
+async fn an_expired_session_keeps_offline_grants(engine: Engine) {
+    let (server, database) = started(engine, &[client("shop")]).await;
+    let mut browser = Browser::new(&server);
     let offline = tokens(&server, &browser.code(&[OFFLINE]).await).await;
     let online = tokens(&server, &browser.code(&[]).await).await;
     database.execute("UPDATE sessions SET expires_at = 1 WHERE cookie_hash IS NOT NULL").await;
@@ -100,7 +125,7 @@ async fn refresh_tokens_rotate(engine: Engine) {
     assert_eq!(refresh(&server, &text(&offline, "refresh_token")).await.0, 200);
 }
 
-async fn what_ends_a_session_ends_what_applications_got(engine: Engine) {
+async fn ending_a_session_ends_its_grants(engine: Engine) {
     let (server, database) = started(engine, &[client("shop")]).await;
     let created = run_with_input(&database, &["admin", "create", "root", "--password-stdin"], PASSWORD).await;
     assert!(created.status.success());
@@ -186,7 +211,7 @@ async fn replicas_share_forms_codes_and_tokens(engine: Engine) {
 }
 
 #[tokio::test]
-async fn a_confidential_client_may_do_without_pkce_but_not_half() {
+async fn a_verifier_without_a_challenge_is_refused() {
     let declared = with(client("shop"), "requirePkce", json!(false));
     let (server, _database) = started(Engine::Sqlite, &[declared]).await;
     let mut browser = Browser::new(&server);

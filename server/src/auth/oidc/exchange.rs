@@ -1,27 +1,28 @@
-//! The token endpoint's exchanges: a code, or a refresh token, for tokens. Userinfo uses what they gave.
+//! The token endpoint's exchanges: a code, or a refresh token, for tokens.
 
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm};
-use sc_auth_contract::keys::Algorithm;
 use sc_auth_contract::time::UnixTime;
 
 use super::claims::{self, GROUPS};
-use super::grant::{GrantError, digest, too_many};
+use super::grant::{GrantError, too_many};
 use super::request::{self, RequestedClaims, problem};
 use super::tokens::{self, AccessClaims, IdClaims, RefreshClaims};
 use super::{OpenId, Present, USERINFO};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::claims::Audience;
 use crate::auth::client::Client;
-use crate::auth::session::{RepeatedRefresh, Rotated, Sessions, network, random_uuid, user_agent};
+use crate::auth::digest::sha256;
+use crate::auth::session::{RepeatedRefresh, Sessions, network, random_uuid, user_agent};
 use crate::store::{Chain, Grant, GrantRotation, StoreError};
 
 /// The tokens of one exchange.
 #[derive(Debug)]
 pub struct Issued {
     pub access_token: String,
+    /// The lifetime of the access token, in seconds.
     pub expires_in: u64,
     pub scope: String,
     pub id_token: String,
@@ -56,12 +57,14 @@ fn refused(description: &'static str) -> GrantError {
     GrantError::Refused(problem("invalid_grant", description))
 }
 
+/// The algorithm of access tokens: each resource server of these applications is new, and its signatures are short and fast.
+const ACCESS_TOKEN_ALGORITHM: IdTokenAlgorithm = IdTokenAlgorithm::ES256;
 /// The same answer, whatever is wrong with a code.
-const BAD_CODE: &str = "the code is invalid, expired or used";
+const BAD_CODE: &str = "the code is invalid, expired or already used";
 const BAD_TOKEN: &str = "the refresh token is invalid, expired or revoked";
 
 impl Exchange<'_> {
-    /// Exchanges a code (RFC 6749, 4.1.3). It can be used once: a second use ends what the first one gave.
+    /// Exchanges a code (RFC 6749, 4.1.3). It can be used once: a second use ends the grant.
     pub async fn code(
         &self,
         code: &str,
@@ -70,15 +73,15 @@ impl Exchange<'_> {
         resources: &[String],
     ) -> Result<Issued, GrantError> {
         let store = &self.sessions.store;
-        let grant = store.grant_of_code(&digest(code)).await?.filter(|grant| grant.client == self.declared.key());
+        let grant = store.grant_of_code(&sha256(code)).await?.filter(|grant| grant.client == self.declared.key());
         let grant = grant.ok_or(refused(BAD_CODE))?;
         // First of all: whoever finds a used code in a log must not end the grant.
         if grant.redirect_uri != redirect_uri {
-            return Err(refused("redirect_uri is not that of the authorization request"));
+            return Err(refused("redirect_uri differs from that of the authorization request"));
         }
         check_verifier(grant.code_challenge.as_deref(), verifier)?;
         if grant.code_used_at.is_some() {
-            return Err(self.end_replayed(&grant, Event::CodeReplayed).await);
+            return Err(self.end_replayed(&grant, Event::CodeReplayed, None).await);
         }
         if !grant.is_live(self.now) {
             return Err(refused(BAD_CODE));
@@ -92,10 +95,10 @@ impl Exchange<'_> {
             .then(|| Chain { jti: random_uuid(&mut rand::rng()).to_string(), kid: api_keys.refresh().kid.clone() });
         let refresh_ends = self.next_end(&grant);
         let ends = if chain.is_some() { refresh_ends.max(access_ends) } else { access_ends };
-        let ended = too_many(self.sessions, &grant.user, self.client, self.now);
+        let ended = too_many(self.sessions, &grant.user, &self.declared.client_id, self.client, self.now);
         if !store.use_code(&grant, chain.as_ref(), self.now, ends, &ended).await? {
             // Another request was faster, or the session has ended.
-            return Err(self.end_replayed(&grant, Event::CodeReplayed).await);
+            return Err(self.end_replayed(&grant, Event::CodeReplayed, None).await);
         }
         let successor =
             chain.as_ref().map(|chain| Successor { jti: &chain.jti, iat: self.now, exp: ends, kid: &chain.kid });
@@ -146,7 +149,7 @@ impl Exchange<'_> {
                 };
                 self.issue(&entitled, &scopes, audiences, None, Some(&successor))
             }
-            _ => Err(self.end_replayed(grant, Event::RefreshReplayed).await),
+            why => Err(self.end_replayed(grant, Event::RefreshReplayed, why.detail()).await),
         }
     }
 
@@ -176,8 +179,10 @@ impl Exchange<'_> {
         self.entitled(grant.filter(is_own).ok_or(refused(BAD_TOKEN))?).await
     }
 
-    async fn end_replayed(&self, grant: &Grant, what: Event) -> GrantError {
-        let entry = Entry::new(what, AuditOutcome::Denied).by(&grant.user).detail(&self.declared.client_id);
+    async fn end_replayed(&self, grant: &Grant, what: Event, why: Option<&str>) -> GrantError {
+        let client_id = &self.declared.client_id;
+        let detail = why.map_or_else(|| client_id.clone(), |why| format!("{client_id}: {why}"));
+        let entry = Entry::new(what, AuditOutcome::Denied).by(&grant.user).detail(detail);
         let event = self.sessions.event(self.client, entry, self.now);
         match self.sessions.store.end_grant(&grant.grant_id, &event).await {
             Ok(true) => self.sessions.done(&event),
@@ -208,7 +213,7 @@ impl Exchange<'_> {
         let Some(asked) = asked else { return Ok(present) };
         let asked: Vec<_> = asked.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
         if asked.iter().any(|scope| !present.contains(scope)) {
-            return Err(GrantError::Refused(problem("invalid_scope", "the user did not allow this scope")));
+            return Err(GrantError::Refused(problem("invalid_scope", "the scope exceeds the grant")));
         }
         Ok(asked)
     }
@@ -223,7 +228,7 @@ impl Exchange<'_> {
             return Err(refused("the client has lost the audiences of the grant"));
         }
         if asked.iter().any(|resource| !audiences.contains(resource)) {
-            return Err(GrantError::Refused(problem("invalid_target", "the grant has no such audience")));
+            return Err(GrantError::Refused(problem("invalid_target", "the grant does not include this audience")));
         }
         audiences.retain(|audience| asked.is_empty() || asked.contains(audience));
         Ok(audiences)
@@ -252,7 +257,7 @@ impl Exchange<'_> {
             iat: self.now,
             exp: self.now + self.access_ttl(),
         };
-        let access_key = self.present.keys.signing(Algorithm::ES256)?;
+        let access_key = self.present.keys.signing(ACCESS_TOKEN_ALGORITHM);
         Ok(Issued {
             access_token: tokens::sign_access(access_key, &access)?,
             expires_in: self.declared.access_token_seconds(),
@@ -283,11 +288,7 @@ impl Exchange<'_> {
             exp: self.now + Duration::from_secs(self.declared.id_token_seconds()),
             user: claims::of_user(&grant.user, groups, wants),
         };
-        let algorithm = match self.declared.id_token_algorithm {
-            IdTokenAlgorithm::RS256 => Algorithm::RS256,
-            IdTokenAlgorithm::ES256 => Algorithm::ES256,
-        };
-        tokens::sign_id(self.present.keys.signing(algorithm)?, &claims)
+        tokens::sign_id(self.present.keys.signing(self.declared.id_token_algorithm), &claims)
     }
 
     fn refresh_token(&self, grant: &Grant, successor: &Successor<'_>) -> anyhow::Result<String> {
@@ -308,17 +309,6 @@ impl Exchange<'_> {
     }
 }
 
-impl<'a> From<&'a Grant> for Rotated<'a> {
-    fn from(grant: &'a Grant) -> Self {
-        Self {
-            previous_jti: grant.previous_jti.as_deref(),
-            at: grant.rotated_at,
-            network: grant.rotated_network.as_deref(),
-            user_agent: grant.rotated_user_agent.as_deref(),
-        }
-    }
-}
-
 fn audiences_of(grant: &Grant) -> Vec<String> {
     serde_json::from_str(&grant.audiences).unwrap_or_default()
 }
@@ -331,12 +321,12 @@ fn check_verifier(challenge: Option<&str>, verifier: Option<&str>) -> Result<(),
         }
         (None, None) => Ok(()),
         (Some(challenge), Some(verifier))
-            if verify_slices_are_equal(digest(verifier).as_bytes(), challenge.as_bytes()).is_ok() =>
+            if verify_slices_are_equal(sha256(verifier).as_bytes(), challenge.as_bytes()).is_ok() =>
         {
             Ok(())
         }
         (Some(_), None) => Err(refused("code_verifier is missing")),
-        (None, Some(_)) => Err(refused("code_verifier without a code_challenge")),
+        (None, Some(_)) => Err(refused("the authorization request had no code_challenge")),
         (Some(_), Some(_)) => Err(refused("code_verifier does not match")),
     }
 }
@@ -364,7 +354,7 @@ mod tests {
         ] {
             assert!(check_verifier(challenge, verifier).is_err(), "{challenge:?} {verifier:?}");
         }
-        let check = |verifier: &str| check_verifier(Some(&digest(verifier)), Some(verifier)).is_ok();
+        let check = |verifier: &str| check_verifier(Some(&sha256(verifier)), Some(verifier)).is_ok();
         assert!(check(&"a".repeat(43)) && check(&"-._~".repeat(32)));
         for weak in ["a".repeat(42), "a".repeat(129), " ".repeat(43), "=".repeat(43), "ü".repeat(43), String::new()] {
             assert!(!check(&weak), "{weak}");

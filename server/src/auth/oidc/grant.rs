@@ -1,17 +1,16 @@
-//! What a user allows an application: a code first, then tokens.
+//! Grants: a code first, then tokens.
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::CryptoRng;
 use sc_auth_contract::declared::DeclaredClient;
 use sc_auth_contract::time::UnixTime;
-use sha2::{Digest as _, Sha256};
 
 use super::request::{AuthorizationRequest, OAuthProblem};
 use crate::auth::audit::{AuditOutcome, Entry, Event};
 use crate::auth::client::Client;
+use crate::auth::digest::sha256;
+use crate::auth::random_text::random_secret;
 use crate::auth::session::{Browser, Sessions, random_uuid};
 use crate::store::{NewEvent, NewGrant, StoreError, User};
 
@@ -21,17 +20,12 @@ const CODE: Duration = Duration::from_mins(1);
 /// Why the token endpoint refuses a request.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
-    #[error("{0:?}")]
+    #[error("{}", .0.description)]
     Refused(OAuthProblem),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("signing a token: {0}")]
     Signing(#[from] anyhow::Error),
-}
-
-/// The hash of a code or a code verifier.
-pub(super) fn digest(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
 /// A grant that the database does not know yet, and the code that leads to it.
@@ -41,7 +35,7 @@ pub struct NewCode {
     grant: NewGrant,
 }
 
-/// What a client asks for, for the user of a browser.
+/// Creates the grant and the code of an authorization request.
 pub fn new_grant(
     browser: &Browser,
     declared: &DeclaredClient,
@@ -49,9 +43,7 @@ pub fn new_grant(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> NewCode {
-    let mut bytes = [0; 32];
-    rng.fill_bytes(&mut bytes);
-    let code = URL_SAFE_NO_PAD.encode(bytes);
+    let code = random_secret(rng);
     let grant = NewGrant {
         grant_id: random_uuid(rng).to_string(),
         user_id: browser.user.id,
@@ -63,7 +55,7 @@ pub fn new_grant(
         auth_time: browser.auth_time,
         created_at: now,
         expires_at: now + CODE,
-        code_hash: digest(&code),
+        code_hash: sha256(&code),
         code_challenge: request.code_challenge.clone(),
         redirect_uri: request.to.redirect_uri.clone(),
         nonce: request.nonce.clone(),
@@ -72,28 +64,36 @@ pub fn new_grant(
     NewCode { code, client_id: declared.client_id.clone(), grant }
 }
 
-/// Makes a code valid. `consent` are the scopes that the user allows from now on without being asked again. Returns `false`
-/// if the session has ended meanwhile.
+/// What a user has answered to the question for consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consented {
+    /// The scopes to remember, separated by spaces. `None` if the user is asked again next time.
+    pub remember: Option<String>,
+}
+
+/// Stores the grant, so that its code can be exchanged. `consented` is `None` if the user was not asked. Returns `false` if
+/// the session has ended meanwhile.
 pub async fn give(
     sessions: &Sessions,
     code: &NewCode,
     browser: &Browser,
-    consent: Option<&str>,
+    consented: Option<&Consented>,
     client: &Client,
     now: UnixTime,
 ) -> Result<bool, StoreError> {
     let entry = Entry::new(Event::ConsentGiven, AuditOutcome::Success).by(&browser.user).detail(&code.client_id);
-    let event = consent.map(|_| sessions.event(client, entry, now));
-    let ended = too_many(sessions, &browser.user, client, now);
-    let is_given = sessions.store.create_grant(code.grant.clone(), consent, event.as_ref(), &ended).await?;
+    let event = consented.map(|_| sessions.event(client, entry, now));
+    let ended = too_many(sessions, &browser.user, &code.client_id, client, now);
+    let remember = consented.and_then(|consented| consented.remember.as_deref());
+    let is_given = sessions.store.create_grant(code.grant.clone(), remember, event.as_ref(), &ended).await?;
     if let (true, Some(event)) = (is_given, event) {
         sessions.done(&event);
     }
     Ok(is_given)
 }
 
-/// The event of the oldest grants, which end if a user has too many.
-pub(super) fn too_many(sessions: &Sessions, user: &User, client: &Client, now: UnixTime) -> NewEvent {
-    let entry = Entry::new(Event::GrantsEnded, AuditOutcome::Success).by(user);
+/// The event of the oldest grants, which end if a user has too many for an application.
+pub(super) fn too_many(sessions: &Sessions, user: &User, client_id: &str, client: &Client, now: UnixTime) -> NewEvent {
+    let entry = Entry::new(Event::GrantsEnded, AuditOutcome::Success).by(user).detail(client_id);
     sessions.event(client, entry, now)
 }

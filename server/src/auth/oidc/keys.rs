@@ -2,11 +2,13 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use anyhow::Context as _;
+use jsonwebtoken::Algorithm;
 use rand::CryptoRng;
-use sc_auth_contract::keys::{Algorithm, OidcKeySet, State};
+use sc_auth_contract::declared::IdTokenAlgorithm;
+use sc_auth_contract::keys::{OidcKeySet, State};
 use sc_auth_contract::places::OIDC_KEYS_FILE;
 use sc_auth_contract::status::OidcKeyStatus;
 use sc_auth_contract::time::UnixTime;
@@ -20,28 +22,36 @@ use crate::logging;
 /// The keys of one content of the file.
 pub struct OidcKeys {
     all: Vec<Key>,
+    /// The places of the current keys.
+    rs256: usize,
+    es256: usize,
     /// The body of `/oauth2/jwks` (RFC 7517), and its ETag.
     pub published: String,
     pub etag: String,
 }
 
 impl OidcKeys {
+    /// # Errors
+    /// If an algorithm has no current key, which the parser of the file refuses.
     pub fn new(set: &OidcKeySet) -> anyhow::Result<Self> {
-        let all = set.keys().iter().map(Key::new).collect::<anyhow::Result<_>>()?;
+        let all: Vec<_> = set.keys().iter().map(Key::new).collect::<anyhow::Result<_>>()?;
+        let current = |algorithm| {
+            let place = all.iter().position(|key| (key.algorithm, key.state) == (algorithm, State::Current));
+            place.with_context(|| format!("no current key for {algorithm:?}"))
+        };
+        let (rs256, es256) = (current(Algorithm::RS256)?, current(Algorithm::ES256)?);
         let public: Vec<_> = set.keys().iter().filter_map(sc_auth_contract::keys::Key::to_public_jwk).collect();
         let published = serde_json::json!({"keys": public}).to_string();
         let etag = etag(&published);
-        Ok(Self { all, published, etag })
+        Ok(Self { all, rs256, es256, published, etag })
     }
 
     /// The key that signs with this algorithm now.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn signing(&self, algorithm: Algorithm) -> anyhow::Result<&Key> {
-        let name = algorithm.to_string();
-        let is_it = |key: &&Key| key.state == State::Current && format!("{:?}", key.algorithm) == name;
-        self.all.iter().find(is_it).with_context(|| format!("no current key for {algorithm}"))
+    pub fn signing(&self, algorithm: IdTokenAlgorithm) -> &Key {
+        match algorithm {
+            IdTokenAlgorithm::RS256 => &self.all[self.rs256],
+            IdTokenAlgorithm::ES256 => &self.all[self.es256],
+        }
     }
 
     /// The keys without their secrets.
@@ -71,9 +81,10 @@ pub struct OidcKeyRing {
 /// What was last found.
 #[derive(Default)]
 struct Seen {
-    /// The digest of the content.
-    digest: [u8; 32],
-    is_broken: bool,
+    /// The digest of the last content, and its problem.
+    content: Option<([u8; 32], Option<String>)>,
+    /// The problem that was logged last.
+    problem: Option<String>,
 }
 
 impl OidcKeyRing {
@@ -81,15 +92,21 @@ impl OidcKeyRing {
     /// server starts without these keys, since the rest of the API does not need them.
     pub fn load(keys_file: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> Self {
         let path = keys_file.with_file_name(OIDC_KEYS_FILE);
-        if let Err(error) = create_missing(&path, now, rng) {
-            tracing::error!(error = logging::chain(error.as_ref()), "could not create the keys of OpenID Connect");
-        }
+        let created = create_missing(&path, now, rng);
         let loaded = Self { path, keys: RwLock::default(), seen: Mutex::default() };
-        loaded.reload_here();
+        match created {
+            Ok(()) => loaded.reload_here(),
+            Err(error) => {
+                loaded.log(&logging::chain(error.as_ref()));
+                let mut seen = loaded.seen();
+                // The next reload would log the same problem again, as a missing file.
+                seen.problem = loaded.check(&mut seen);
+            }
+        }
         loaded
     }
 
-    /// The current keys; `None` if none could be read yet. Call it once per request.
+    /// The current keys; `None` if none could be loaded yet. Call it once per request.
     pub fn get(&self) -> Option<Arc<OidcKeys>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -102,34 +119,51 @@ impl OidcKeyRing {
         }
     }
 
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logs each new problem once.
     fn reload_here(&self) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.read(seen.digest) {
-            Ok(None) => seen.is_broken = false,
-            Ok(Some((digest, keys))) => {
-                tracing::info!(path = %self.path.display(), keys = keys.all.len(), "loaded the keys of OpenID Connect");
-                *seen = Seen { digest, is_broken: false };
-                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
-            }
-            Err(error) => {
-                if !seen.is_broken {
-                    let error = logging::chain(error.as_ref());
-                    tracing::error!(error, "cannot use the keys of OpenID Connect; keeping the previous ones");
-                }
-                seen.is_broken = true;
-            }
+        let mut seen = self.seen();
+        let problem = self.check(&mut seen);
+        if let Some(problem) = problem.as_ref().filter(|problem| seen.problem.as_ref() != Some(problem)) {
+            self.log(problem);
+        }
+        seen.problem = problem;
+    }
+
+    fn log(&self, error: &str) {
+        if self.get().is_some() {
+            tracing::error!(error, "cannot use the keys of OpenID Connect; keeping the previous ones");
+        } else {
+            tracing::error!(error, "cannot use the keys of OpenID Connect; its endpoints answer 503 until then");
         }
     }
 
-    /// `None` if the content has not changed.
-    fn read(&self, known: [u8; 32]) -> anyhow::Result<Option<([u8; 32], OidcKeys)>> {
-        let content = open(&self.path).with_context(|| format!("{} cannot be read", self.path.display()))?;
-        let digest: [u8; 32] = Sha256::digest(content.text.expose_secret()).into();
-        if digest == known {
-            return Ok(None);
+    /// Loads the keys if the content has changed. Returns the problem of the file.
+    fn check(&self, seen: &mut Seen) -> Option<String> {
+        let content = match open(&self.path) {
+            Ok(content) => content,
+            Err(error) => return Some(format!("{} cannot be read: {error}", self.path.display())),
+        };
+        let digest = Sha256::digest(content.text.expose_secret()).into();
+        if let Some((_, problem)) = seen.content.as_ref().filter(|(known, _)| *known == digest) {
+            return problem.clone();
         }
         warn_if_open(&self.path, &content);
-        Ok(Some((digest, parse(&content.text).with_context(|| format!("{} cannot be used", self.path.display()))?)))
+        let problem = self.replace(&content.text).err();
+        let problem =
+            problem.map(|error| format!("{} cannot be used: {}", self.path.display(), logging::chain(error.as_ref())));
+        seen.content = Some((digest, problem.clone()));
+        problem
+    }
+
+    fn replace(&self, content: &SecretString) -> anyhow::Result<()> {
+        let keys = OidcKeys::new(&OidcKeySet::parse(content)?)?;
+        tracing::info!(path = %self.path.display(), keys = keys.all.len(), "loaded the keys of OpenID Connect");
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
+        Ok(())
     }
 }
 
@@ -149,13 +183,27 @@ fn parse(content: &SecretString) -> anyhow::Result<OidcKeys> {
 }
 
 fn create_missing(path: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> anyhow::Result<()> {
-    if path.exists() {
-        return Ok(());
+    match open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        // A file that cannot be read is a problem of its own.
+        _ => return Ok(()),
     }
     let content = OidcKeySet::generate(now, rng)?.to_json()?;
     match create(path, &content) {
-        // Another server was faster.
+        // Another server was faster, or it is a link that leads nowhere.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         result => result.with_context(|| format!("{} cannot be written", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_created_leaves_the_server_without_these_keys() {
+        let ring = OidcKeyRing::load(Path::new("/proc/sc-auth-keys.json"), UnixTime::from_seconds(1), &mut rand::rng());
+        assert!(ring.get().is_none());
+        assert!(ring.seen().problem.as_ref().is_some_and(|problem| problem.contains("cannot be read")));
     }
 }

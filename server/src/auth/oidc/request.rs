@@ -6,7 +6,7 @@ mod oauth_problem;
 mod object;
 mod parameters;
 
-use sc_auth_contract::declared::{ClientType, Declared, DeclaredClient, RedirectUri};
+use sc_auth_contract::declared::{ClientType, Declared, DeclaredClient, NONCE_MAX, RedirectUri};
 use serde::{Deserialize, Serialize};
 
 pub use claims::RequestedClaims;
@@ -16,9 +16,8 @@ pub use parameters::Parameters;
 
 use super::claims::scope_of;
 
-/// The longest `state` and `nonce`, in bytes.
+/// The longest `state`, in bytes.
 const STATE_MAX: usize = 2_048;
-const NONCE_MAX: usize = 512;
 /// The length of a SHA-256 digest in base64url.
 const CHALLENGE: usize = 43;
 
@@ -55,6 +54,7 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     pub code_challenge: Option<String>,
     pub prompt: Prompt,
+    /// In seconds (OpenID Connect Core, 3.1.2.1).
     pub max_age: Option<u64>,
     pub ui_locales: Option<String>,
     pub login_hint: Option<String>,
@@ -76,6 +76,7 @@ impl AuthorizationRequest {
         scopes
     }
 
+    /// Whether the client wants a refresh token that outlives the session (OpenID Connect Core, 11).
     pub fn is_offline(&self) -> bool {
         self.scopes.iter().any(|scope| scope == "offline_access")
     }
@@ -84,14 +85,16 @@ impl AuthorizationRequest {
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The client is not known: the browser is sent nowhere.
+    /// The client is not declared: show an error page, never redirect.
     Unknown,
-    /// The redirect URI is missing or not one of the client: the browser is never sent there.
+    /// The redirect URI is missing or not declared: the same.
     RedirectUri,
-    /// The client is told.
+    /// Send the error to the client.
     Told(ReturnTo, OAuthProblem),
 }
 
+/// Reads the request of a declared client. `userinfo` is the audience of clients that declare none.
+///
 /// # Errors
 /// The first problem.
 pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Result<AuthorizationRequest, Refusal> {
@@ -105,7 +108,7 @@ pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Res
     };
     // Never cut: a client compares it.
     let state = parameters.one("state").or(object.state.as_deref());
-    let state = state.filter(|state| state.len() <= STATE_MAX && is_printable(state)).map(str::to_owned);
+    let state = state.filter(|state| is_opaque(state, STATE_MAX)).map(str::to_owned);
     let to = ReturnTo { redirect_uri: redirect_uri.to_owned(), mode, state };
     valid(client, parameters, to.clone(), userinfo).map_err(|problem| Refusal::Told(to, problem))
 }
@@ -130,8 +133,9 @@ fn is_declared(client: &DeclaredClient, given: &str) -> bool {
     declared.any(|declared| given.is_loopback_form_of(&declared))
 }
 
-fn is_printable(text: &str) -> bool {
-    !text.contains(char::is_control)
+/// Whether a `state` or a `nonce` can be used: PostgreSQL cannot store a NUL, and a form would change line breaks.
+fn is_opaque(text: &str, max: usize) -> bool {
+    text.len() <= max && !text.contains(char::is_control)
 }
 
 fn valid(
@@ -141,13 +145,10 @@ fn valid(
     userinfo: &str,
 ) -> Result<AuthorizationRequest, OAuthProblem> {
     supported(parameters)?;
-    let too_long = |name, max| parameters.one(name).is_some_and(|text: &str| text.len() > max);
-    if too_long("state", STATE_MAX) || too_long("nonce", NONCE_MAX) {
-        return Err(problem("invalid_request", "state or nonce is too long"));
-    }
-    // PostgreSQL cannot store a NUL, and a form would change line breaks.
-    if ["state", "nonce"].iter().filter_map(|name| parameters.one(name)).any(|text| !is_printable(text)) {
-        return Err(problem("invalid_request", "state or nonce has a control character"));
+    let is_invalid = |name, max| parameters.one(name).is_some_and(|text| !is_opaque(text, max));
+    if is_invalid("state", STATE_MAX) || is_invalid("nonce", NONCE_MAX) {
+        let description = "state or nonce is too long or has a control character";
+        return Err(problem("invalid_request", description));
     }
     let owned = |name| parameters.one(name).map(str::to_owned);
     let may_have = |claim: &str| scope_of(claim).is_some_and(|scope| client.scopes.iter().any(|own| own == scope));
@@ -168,16 +169,14 @@ fn valid(
 }
 
 fn supported(parameters: &Parameters) -> Result<(), OAuthProblem> {
-    if parameters.is_repeated() {
-        return Err(problem("invalid_request", "a parameter was sent more than once"));
-    }
-    for (name, error) in [
-        ("request", "request_not_supported"),
-        ("request_uri", "request_uri_not_supported"),
-        ("registration", "registration_not_supported"),
+    parameters.check_once()?;
+    for (name, error, description) in [
+        ("request", "request_not_supported", "request is not supported"),
+        ("request_uri", "request_uri_not_supported", "request_uri is not supported"),
+        ("registration", "registration_not_supported", "registration is not supported"),
     ] {
         if parameters.one(name).is_some() {
-            return Err(problem(error, "this parameter is not supported"));
+            return Err(problem(error, description));
         }
     }
     match parameters.one("response_type") {
@@ -243,7 +242,7 @@ fn prompt(parameters: &Parameters) -> Result<Prompt, OAuthProblem> {
         }
     }
     if prompt.none && (prompt.login || prompt.consent) {
-        return Err(problem("invalid_request", "prompt none cannot be combined"));
+        return Err(problem("invalid_request", "prompt=none cannot be combined with other values"));
     }
     Ok(prompt)
 }

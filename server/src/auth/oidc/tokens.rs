@@ -68,7 +68,7 @@ pub struct RefreshClaims {
     pub exp: UnixTime,
 }
 
-/// What an ID token says that was sent as a hint.
+/// The claim that is used of an `id_token_hint`.
 #[derive(Debug, Deserialize)]
 pub struct Hint {
     pub sub: String,
@@ -150,6 +150,7 @@ fn verify<'k, T: DeserializeOwned>(
 mod tests {
     use std::sync::Arc;
 
+    use sc_auth_contract::declared::IdTokenAlgorithm;
     use sc_auth_contract::keys::{Algorithm, KeySet, OidcKeySet};
 
     use super::*;
@@ -205,9 +206,9 @@ mod tests {
         let rng = &mut rand::rng();
         let keys = OidcKeys::new(&OidcKeySet::generate(NOW, rng).unwrap()).unwrap();
         let api = Keys::new(&KeySet::generate(Algorithm::ES256, NOW, rng).unwrap(), Arc::default()).unwrap();
-        let key = keys.signing(Algorithm::ES256).unwrap();
+        let key = keys.signing(IdTokenAlgorithm::ES256);
         let access = sign_access(key, &access()).unwrap();
-        let id = sign_id(keys.signing(Algorithm::RS256).unwrap(), &id()).unwrap();
+        let id = sign_id(keys.signing(IdTokenAlgorithm::RS256), &id()).unwrap();
         let refresh = sign_refresh(api.refresh(), &refresh()).unwrap();
         let verify = |token: &str| verify_access(&keys, ISSUER, token, NOW, MINUTE);
         assert_eq!(verify(&access).unwrap().grant_id, "g");
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn an_access_token_expires_and_belongs_to_its_issuer() {
         let keys = OidcKeys::new(&OidcKeySet::generate(NOW, &mut rand::rng()).unwrap()).unwrap();
-        let access = sign_access(keys.signing(Algorithm::ES256).unwrap(), &access()).unwrap();
+        let access = sign_access(keys.signing(IdTokenAlgorithm::ES256), &access()).unwrap();
         let verify = |issuer, now| verify_access(&keys, issuer, &access, now, Duration::from_secs(5)).map(|_| ());
         assert_eq!(verify(ISSUER, NOW), Ok(()));
         assert_eq!(verify(ISSUER, NOW + MINUTE), Err(TokenError::Expired));

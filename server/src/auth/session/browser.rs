@@ -6,11 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::CryptoRng;
 use sc_auth_contract::time::UnixTime;
-use sha2::{Digest as _, Sha256};
 
 use super::login::Begins;
 use super::{AuditOutcome, Client, Entry, Event, NewSession, Recognised, SessionError, Sessions, random_uuid};
-use crate::store::{Begin, BrowserSession, Renewal, StoreError, User};
+use crate::auth::digest::sha256;
+use crate::auth::random_text::{SECRET_LENGTH, random_secret};
+use crate::store::{Begin, BrowserSession, NewEvent, Renewal, StoreError, User};
 
 /// How long a session lasts that is not used, unless a refresh token has a shorter lifetime.
 const IDLE: Duration = Duration::from_hours(12);
@@ -24,14 +25,12 @@ pub struct Cookie(String);
 
 impl Cookie {
     pub fn random(rng: &mut impl CryptoRng) -> Self {
-        let mut bytes = [0; 32];
-        rng.fill_bytes(&mut bytes);
-        Self(URL_SAFE_NO_PAD.encode(bytes))
+        Self(random_secret(rng))
     }
 
-    /// A cookie as a browser sent it; `None` if it is none of ours.
+    /// A cookie as a browser sent it; `None` if it does not have our format.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_ours = text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok();
+        let is_ours = text.len() == SECRET_LENGTH && URL_SAFE_NO_PAD.decode(text).is_ok();
         is_ours.then(|| Self(text.to_owned()))
     }
 
@@ -40,7 +39,7 @@ impl Cookie {
     }
 
     fn hash(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(&self.0))
+        sha256(&self.0)
     }
 }
 
@@ -69,7 +68,7 @@ pub struct BrowserLogin<'a> {
 }
 
 impl<'a> BrowserLogin<'a> {
-    /// `cookie` is new: nobody can have planted it.
+    /// `cookie` must be new, against session fixation.
     pub fn new(cookie: &'a Cookie, previous: Option<&'a Cookie>, rng: &mut impl CryptoRng) -> Self {
         let (sid, refresh_jti) = (random_uuid(rng).to_string(), random_uuid(rng).to_string());
         Self { sid, refresh_jti, cookie, previous, also_counted: None }
@@ -101,17 +100,12 @@ impl Begins for BrowserLogin<'_> {
         now: UnixTime,
     ) -> Result<Option<Browser>, SessionError> {
         let event = sessions.event(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now);
-        let former = match self.previous {
-            Some(previous) => sessions.store.browser_session(&previous.hash()).await?,
-            None => None,
-        };
-        if let (Some(previous), Some(found)) = (self.previous, former.as_ref().filter(|found| found.user.id == user.id))
+        let logged_in = |sid| Some(Browser { sid, user: user.clone(), auth_time: now });
+        let former = self.former(sessions).await?;
+        if let Some(own) = former.as_ref().filter(|former| former.user.id == user.id)
+            && self.renew(sessions, user, compared_hash, &event, now).await?
         {
-            let renewal = self.renewal(sessions, user, compared_hash, previous, now);
-            if sessions.store.renew_browser_session(renewal, &event).await? {
-                sessions.done(&event);
-                return Ok(Some(Browser { sid: found.sid.clone(), user: user.clone(), auth_time: now }));
-            }
+            return Ok(logged_in(own.sid.clone()));
         }
         let session = self.session(sessions, user, compared_hash, client, now);
         if !sessions.create(session, user, Some(&event), client, now).await? {
@@ -122,11 +116,37 @@ impl Begins for BrowserLogin<'_> {
             sessions.end_former(&former, client, now).await?;
         }
         sessions.done(&event);
-        Ok(Some(Browser { sid: self.sid.clone(), user: user.clone(), auth_time: now }))
+        Ok(logged_in(self.sid.clone()))
     }
 }
 
 impl BrowserLogin<'_> {
+    /// The session of the browser before the login.
+    async fn former(&self, sessions: &Sessions) -> Result<Option<BrowserSession>, StoreError> {
+        match self.previous {
+            Some(previous) => sessions.store.browser_session(&previous.hash()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Continues that session. Returns `false` if it has ended, or the password is no longer the one that was compared.
+    async fn renew(
+        &self,
+        sessions: &Sessions,
+        user: &User,
+        compared_hash: &str,
+        event: &NewEvent,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let Some(previous) = self.previous else { return Ok(false) };
+        let renewal = self.renewal(sessions, user, compared_hash, previous, now);
+        let is_renewed = sessions.store.renew_browser_session(renewal, event).await?;
+        if is_renewed {
+            sessions.done(event);
+        }
+        Ok(is_renewed)
+    }
+
     fn renewal(
         &self,
         sessions: &Sessions,
@@ -213,7 +233,7 @@ impl Sessions {
     /// Another user logs in: the session of the one before ends.
     async fn end_former(&self, former: &BrowserSession, client: &Client, now: UnixTime) -> Result<(), StoreError> {
         let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(&former.user);
-        let event = self.event(client, entry.detail("another user logs in"), now);
+        let event = self.event(client, entry.detail("another user logged in"), now);
         self.store.end_session(&former.user, &former.sid, &event).await?;
         self.done(&event);
         Ok(())

@@ -38,7 +38,7 @@ impl LoginIds {
     }
 }
 
-/// What a login begins.
+/// How a login creates its session: with tokens or with a cookie.
 pub trait Begins: Sync {
     type Begun: Send;
 

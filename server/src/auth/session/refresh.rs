@@ -126,8 +126,8 @@ impl Sessions {
         now: UnixTime,
     ) -> SessionError {
         let mut entry = Entry::new(Event::RefreshReplayed, AuditOutcome::Denied).by(&session.user);
-        if why == RepeatedRefresh::OtherClient {
-            entry = entry.detail("by another client than the one that used the token");
+        if let Some(detail) = why.detail() {
+            entry = entry.detail(detail);
         }
         let event = self.event(client, entry, now);
         if let Err(error) = self.store.end_session(&session.user, &session.sid, &event).await {

@@ -8,7 +8,7 @@ use sc_auth_contract::time::UnixTime;
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::client::Client;
-use crate::store::Session;
+use crate::store::{Grant, Session};
 
 /// How long a client may repeat a request whose answer it lost.
 pub(super) const GRACE: Duration = Duration::from_mins(1);
@@ -47,7 +47,23 @@ impl<'a> From<&'a Session> for Rotated<'a> {
     }
 }
 
+impl<'a> From<&'a Grant> for Rotated<'a> {
+    fn from(grant: &'a Grant) -> Self {
+        Self {
+            previous_jti: grant.previous_jti.as_deref(),
+            at: grant.rotated_at,
+            network: grant.rotated_network.as_deref(),
+            user_agent: grant.rotated_user_agent.as_deref(),
+        }
+    }
+}
+
 impl RepeatedRefresh {
+    /// What an audit event says about a refusal.
+    pub fn detail(self) -> Option<&'static str> {
+        (self == Self::OtherClient).then_some("by another client than the one that used the token")
+    }
+
     pub fn of<'a>(rotated: impl Into<Rotated<'a>>, jti: &str, client: &Client, now: UnixTime) -> Self {
         let rotated = rotated.into();
         let rotated_at = rotated.at.filter(|_| rotated.previous_jti == Some(jti));

@@ -25,7 +25,7 @@ use crate::store::StoreError;
 
 /// How often files are checked. Kubernetes takes about a minute to update a mounted one.
 const FILES: Duration = Duration::from_secs(5);
-/// How often the declared clients are checked: whoever declares one waits for it.
+/// How often the declared clients are checked: somebody may be waiting for a new client.
 const DECLARED: Duration = Duration::from_secs(1);
 /// How often expired rows are deleted and sessions are counted.
 const SWEEP: Duration = Duration::from_mins(1);

@@ -5,12 +5,13 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 
 use super::answer;
-use super::flow::{Step, Visit};
+use super::flow::Visit;
 use super::forms;
-use super::pages::{Texts, Trouble, failure, trouble};
-use super::ready::{AUTHORIZE, ready};
+use super::pages::{Texts, Trouble, failure, trouble, unavailable};
+use super::paths::{AUTHORIZE, USERINFO};
+use super::ready::ready;
 use crate::auth::client::Client;
-use crate::auth::oidc::USERINFO;
+use crate::auth::oidc::Step;
 use crate::auth::oidc::request::{self, Parameters, Refusal};
 use crate::http::app::App;
 use crate::http::body;
@@ -56,8 +57,4 @@ pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) 
         return trouble(t, Trouble::Server(StatusCode::PAYLOAD_TOO_LARGE));
     }
     answer::redirect(t, &location)
-}
-
-pub fn unavailable(t: &'static Texts) -> Response {
-    failure(t, crate::http::error::ApiError::Unavailable("the clients or the keys could not be read yet"))
 }

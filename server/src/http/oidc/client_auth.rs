@@ -1,16 +1,15 @@
-//! How a client authenticates at the token endpoint (RFC 6749, 2.3): with its secret in the header or in the body, or, if it
-//! cannot keep one, by its identifier alone.
+//! How a client authenticates at the token endpoint (RFC 6749, 2.3): with its secret in the header or in the body, or, if
+//! it cannot keep one, by its identifier alone.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sc_auth_contract::declared::{Declared, DeclaredClient, SecretHash};
 use sc_auth_contract::time::UnixTime;
-use sha2::{Digest as _, Sha256};
 
 use super::error::OAuthError;
 use crate::auth::oidc::request::Parameters;
+use crate::http::authorization::{self, Problem};
 
 /// What a client sent.
 struct Credentials {
@@ -37,18 +36,20 @@ pub fn authenticate<'a>(
 
 fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, OAuthError> {
     let (client_id, secret) = (form.one("client_id"), form.one("client_secret"));
-    let mut given = headers.get_all(header::AUTHORIZATION).into_iter();
-    match (given.next(), given.next()) {
-        (None, _) => {
+    let invalid = OAuthError::invalid_request;
+    match authorization::credentials(headers, "basic") {
+        Err(Problem::Missing) => {
             let client_id = client_id.ok_or(OAuthError::invalid_client())?.to_owned();
             Ok(Credentials { client_id, secret: secret.map(str::to_owned) })
         }
-        (Some(_), Some(_)) => Err(OAuthError::invalid_request("two Authorization headers")),
-        (Some(_), None) if secret.is_some() => Err(OAuthError::invalid_request("the client authenticates twice")),
-        (Some(value), None) => {
-            let basic = value.to_str().ok().and_then(basic).ok_or(OAuthError::invalid_client())?;
+        Err(Problem::Repeated) => Err(invalid("more than one Authorization header")),
+        _ if secret.is_some() => Err(invalid("more than one authentication method")),
+        given => {
+            let basic = given.ok().and_then(basic).ok_or(OAuthError::invalid_client())?;
             match client_id {
-                Some(other) if other != basic.client_id => Err(OAuthError::invalid_request("two different client_id")),
+                Some(other) if other != basic.client_id => {
+                    Err(invalid("client_id differs from that of the Authorization header"))
+                }
                 _ => Ok(basic),
             }
         }
@@ -56,12 +57,8 @@ fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Credentials, OA
 }
 
 /// Both parts are form-encoded first (RFC 6749, 2.3.1).
-fn basic(value: &str) -> Option<Credentials> {
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+fn basic(encoded: &str) -> Option<Credentials> {
+    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
     Some(Credentials { client_id: decoded(id)?, secret: Some(decoded(secret)?) })
 }
@@ -73,16 +70,12 @@ fn decoded(text: &str) -> Option<String> {
 
 /// Compares with each hash, whether an earlier one matches or not.
 fn has_secret(hashes: &[SecretHash], secret: &str, now: UnixTime) -> bool {
-    let digest = Sha256::digest(secret).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    let matches = |hash: &SecretHash| {
-        let is_same = verify_slices_are_equal(digest.as_bytes(), hash.sha256.as_bytes()).is_ok();
-        is_same && hash.until.is_none_or(|until| now < until)
-    };
-    hashes.iter().filter(|hash| matches(hash)).count() > 0
+    hashes.iter().fold(false, |found, hash| found | hash.matches(secret, now))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
     use serde_json::json;
 
     use super::*;
@@ -91,12 +84,8 @@ mod tests {
     const SECRET: &str = "a secret: of 100% + more than 32 characters";
 
     fn declared() -> Declared {
-        let hash =
-            |secret: &str| Sha256::digest(secret).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        let secrets = json!([
-            {"sha256": hash("the coming one")}, {"sha256": hash(SECRET)},
-            {"sha256": hash("the former one"), "until": 1_700_000_000},
-        ]);
+        let former = SecretHash { until: Some(NOW), ..SecretHash::of("the former one") };
+        let secrets = json!([SecretHash::of("the coming one"), SecretHash::of(SECRET), former]);
         let clients = json!([
             {"clientId": "shop", "type": "Web", "redirectUris": ["https://a.test/"], "secrets": secrets},
             {"clientId": "app", "type": "Native", "redirectUris": ["com.example.app:/"]},

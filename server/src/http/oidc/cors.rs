@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::ready::{ALL_KEYS, CONFIGURATION, JWKS, OAUTH_METADATA, TOKEN};
+use super::paths::{ALL_KEYS, CONFIGURATION, JWKS, OAUTH_METADATA, TOKEN};
 use crate::auth::oidc::USERINFO;
 use crate::http::app::App;
 

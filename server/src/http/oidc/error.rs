@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::ready::NOT_READY;
 use crate::auth::oidc::GrantError;
 use crate::auth::oidc::request::{OAuthProblem, problem};
 use crate::http::error::ApiError;
@@ -37,16 +38,22 @@ impl OAuthError {
         Self::Refused(StatusCode::UNAUTHORIZED, problem, Some("Basic realm=\"sc-auth\""))
     }
 
-    /// While the clients or the keys could not be read yet.
+    /// While the clients or the keys are not loaded yet.
     pub const fn not_ready() -> Self {
-        Self::Server(ApiError::Unavailable("the clients or the keys could not be read yet"))
+        Self::Server(NOT_READY)
+    }
+}
+
+impl From<OAuthProblem> for OAuthError {
+    fn from(problem: OAuthProblem) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, problem, None)
     }
 }
 
 impl From<GrantError> for OAuthError {
     fn from(error: GrantError) -> Self {
         match error {
-            GrantError::Refused(problem) => Self::Refused(StatusCode::BAD_REQUEST, problem, None),
+            GrantError::Refused(problem) => problem.into(),
             GrantError::Store(error) => error.into(),
             GrantError::Signing(error) => Self::Server(ApiError::Internal(error)),
         }

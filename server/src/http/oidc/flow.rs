@@ -1,18 +1,16 @@
-//! What happens next with a valid authorization request: a login, a question, or the answer.
-
-use std::time::Duration;
+//! The response to a valid authorization request: login page, consent page or redirect.
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use sc_auth_contract::declared::{Consent, DeclaredClient};
+use sc_auth_contract::declared::DeclaredClient;
 use sc_auth_contract::time::UnixTime;
 
 use super::answer;
 use super::forms::{self, Pending};
 use super::pages::{ConsentPage, LoginPage, Policy, Texts, Trouble, failure, page, trouble};
 use crate::auth::client::Client;
-use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, is_still_valid, problem};
-use crate::auth::oidc::{OpenId, Present, claims, give, new_grant, tokens};
+use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, problem};
+use crate::auth::oidc::{Case, Consented, Decision, Hinted, OpenId, Present, Step, claims, give, new_grant};
 use crate::auth::session::{Browser, Cookie};
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -22,14 +20,6 @@ use crate::store::StoreError;
 /// How long a browser keeps the cookie of forms.
 const FORM_COOKIE_SECONDS: u32 = 24 * 60 * 60;
 
-/// What the user has just done: nobody is asked twice for one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    Arrived,
-    LoggedIn,
-    Consented,
-}
-
 /// One request of a browser.
 pub struct Visit<'a> {
     pub app: &'a App,
@@ -37,6 +27,7 @@ pub struct Visit<'a> {
     pub present: &'a Present,
     pub client: &'a Client,
     pub headers: &'a HeaderMap,
+    /// In the language of the user.
     pub t: &'static Texts,
     pub now: UnixTime,
 }
@@ -69,99 +60,73 @@ impl<'a> Visit<'a> {
     }
 
     pub async fn proceed(&self, request: &AuthorizationRequest, browser: Option<&Browser>, step: Step) -> Response {
+        self.next(request, browser, step).await.unwrap_or_else(|error| failure(self.t, error))
+    }
+
+    async fn next(
+        &self,
+        request: &AuthorizationRequest,
+        browser: Option<&Browser>,
+        step: Step,
+    ) -> Result<Response, StoreError> {
         let Some(declared) = self.present.declared.find(&request.client_id) else {
-            return trouble(self.t, Trouble::UnknownApplication);
+            return Ok(trouble(self.t, Trouble::UnknownApplication));
         };
-        let browser = match browser {
-            Some(browser) if !self.must_log_in(request, browser, step) => browser,
-            _ if request.prompt.none => return self.refuse(request, problem("login_required", "the user must log in")),
-            _ => return self.login_page(StatusCode::OK, request, declared, &Failed::default()),
+        let store = &self.app.sessions.store;
+        let (given, is_member) = match browser {
+            Some(browser) => (
+                store.consent(browser.user.id, &declared.key()).await?,
+                claims::groups(store, &browser.user, declared).await?.is_some(),
+            ),
+            None => (None, false),
         };
-        if step != Step::Arrived && self.is_of_another_user(request, browser) {
-            return self.refuse(request, problem("login_required", "another user has logged in"));
-        }
-        match self.answer(request, declared, browser, step).await {
-            Ok(response) => response,
-            Err(error) => failure(self.t, error),
+        let given: Vec<_> = given.as_deref().unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
+        let hinted = Hinted::of(&self.present.keys, request);
+        let case = Case { request, declared, hinted, given: &given, is_member, step, now: self.now };
+        match (case.decide(browser), browser) {
+            (Decision::Issue(consented), Some(browser)) => {
+                // A code is as much work as a refresh. Logins have their own limit.
+                if step != Step::LoggedIn
+                    && let Err(error) = self.app.settings.check_rate(Limited::Refresh, self.client)
+                {
+                    return Ok(failure(self.t, error));
+                }
+                self.issue(request, declared, browser, consented.as_ref()).await
+            }
+            (Decision::AskConsent, Some(browser)) => Ok(self.consent_page(request, declared, browser)),
+            (Decision::Refuse(problem), _) => Ok(self.refuse(request, problem)),
+            (Decision::LogIn | Decision::AskConsent | Decision::Issue(_), _) => {
+                Ok(self.login_page(StatusCode::OK, request, &Failed::default()))
+            }
         }
     }
 
-    async fn answer(
+    async fn issue(
         &self,
         request: &AuthorizationRequest,
         declared: &DeclaredClient,
         browser: &Browser,
-        step: Step,
+        consented: Option<&Consented>,
     ) -> Result<Response, StoreError> {
-        if claims::groups(&self.app.sessions.store, &browser.user, declared).await?.is_none() {
-            return Ok(self.refuse(request, problem("access_denied", "the user may not log in to this client")));
-        }
-        let given = self.app.sessions.store.consent(browser.user.id, &declared.key()).await?;
-        let given: Vec<_> = given.as_deref().unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
-        if step != Step::Consented && must_consent(request, declared, &given) {
-            if request.prompt.none {
-                return Ok(self.refuse(request, problem("consent_required", "the user must allow it")));
-            }
-            return Ok(self.consent_page(request, declared, browser));
-        }
-        let all = || {
-            let more = request.to_allow().into_iter().filter(|scope| !given.contains(scope));
-            given.iter().copied().chain(more).collect::<Vec<_>>().join(" ")
-        };
-        let consent = (step == Step::Consented && declared.consent == Consent::Once).then(all);
-        if step != Step::LoggedIn
-            && let Err(error) = self.app.settings.check_rate(Limited::Refresh, self.client)
-        {
-            // A code is as much work as a refresh. Logins have their own limit.
-            return Ok(failure(self.t, error));
-        }
         let grant = new_grant(browser, declared, request, self.now, &mut rand::rng());
-        let is_given = give(&self.app.sessions, &grant, browser, consent.as_deref(), self.client, self.now).await?;
-        let code = is_given.then_some(grant.code);
-        Ok(match code {
-            Some(code) => answer::code(self.t, &self.openid.issuer, &request.to, &code),
-            // The session has ended meanwhile.
-            None if request.prompt.none => self.refuse(request, problem("login_required", "the user must log in")),
-            None => self.login_page(StatusCode::OK, request, declared, &Failed::default()),
-        })
-    }
-
-    /// Whether the password is needed, even with a session. After a login it is not asked for again.
-    fn must_log_in(&self, request: &AuthorizationRequest, browser: &Browser, step: Step) -> bool {
-        let is_too_old = |seconds: u64| seconds == 0 || self.now > browser.auth_time + Duration::from_secs(seconds);
-        step == Step::Arrived
-            && (request.prompt.login
-                || request.max_age.is_some_and(is_too_old)
-                || !request.claims.admits(&browser.user.uuid)
-                || request.id_token_hint.is_some() && !self.is_hinted(request, browser))
-    }
-
-    /// Whether the hint is an ID token of this user, expired or not.
-    fn is_hinted(&self, request: &AuthorizationRequest, browser: &Browser) -> bool {
-        let hint = request.id_token_hint.as_deref().map(|hint| tokens::read_hint(&self.present.keys, hint));
-        matches!(hint, Some(Ok(hint)) if hint.sub == browser.user.uuid)
-    }
-
-    /// Whether the hint is an ID token of another user, or another one was asked for.
-    fn is_of_another_user(&self, request: &AuthorizationRequest, browser: &Browser) -> bool {
-        if !request.claims.admits(&browser.user.uuid) {
-            return true;
+        if give(&self.app.sessions, &grant, browser, consented, self.client, self.now).await? {
+            return Ok(answer::code(self.t, &self.openid.issuer, &request.to, &grant.code));
         }
-        let hint = request.id_token_hint.as_deref().map(|hint| tokens::read_hint(&self.present.keys, hint));
-        matches!(hint, Some(Ok(hint)) if hint.sub != browser.user.uuid)
+        // The session has ended meanwhile.
+        Ok(match Decision::without_session(request) {
+            Decision::Refuse(problem) => self.refuse(request, problem),
+            _ => self.login_page(StatusCode::OK, request, &Failed::default()),
+        })
     }
 
     pub fn refuse(&self, request: &AuthorizationRequest, problem: OAuthProblem) -> Response {
         answer::error(self.t, &self.openid.issuer, &request.to, problem)
     }
 
-    pub fn login_page(
-        &self,
-        status: StatusCode,
-        request: &AuthorizationRequest,
-        declared: &DeclaredClient,
-        failed: &Failed<'_>,
-    ) -> Response {
+    pub fn login_page(&self, status: StatusCode, request: &AuthorizationRequest, failed: &Failed<'_>) -> Response {
+        let Some(declared) = self.present.declared.find(&request.client_id) else {
+            return trouble(self.t, Trouble::UnknownApplication);
+        };
         let pending = Pending::new(request.clone(), None, self.now);
         let hint = request.login_hint.as_deref().unwrap_or_default();
         self.form(&pending, |sealed| {
@@ -204,38 +169,4 @@ impl<'a> Visit<'a> {
         response.headers_mut().append(header::SET_COOKIE, set);
         response
     }
-
-    /// The form that this browser sends back.
-    ///
-    /// # Errors
-    /// If it comes from elsewhere, is too old, or was made under other declarations.
-    pub fn open(&self, sealed: &str) -> Result<Pending, Trouble> {
-        if !forms::asks_for_own_host(self.app, &self.openid.issuer, self.headers) {
-            return Err(Trouble::OtherHost);
-        }
-        if !forms::is_own_form(self.headers, &self.openid.issuer) {
-            return Err(Trouble::Expired);
-        }
-        let cookie = forms::cookie(self.headers, forms::FORM).ok_or(Trouble::Expired)?;
-        let pending = Pending::open(&self.app.sessions.keys.get(), sealed, &cookie, self.now);
-        let pending = pending.ok_or(Trouble::Expired)?;
-        let is_valid = is_still_valid(&self.present.declared, &pending.request);
-        if is_valid { Ok(pending) } else { Err(Trouble::UnknownApplication) }
-    }
-}
-
-fn must_consent(request: &AuthorizationRequest, declared: &DeclaredClient, given: &[&str]) -> bool {
-    let is_given = request.to_allow().iter().all(|scope| given.contains(scope));
-    request.prompt.consent
-        || match declared.consent {
-            Consent::Skip => false,
-            Consent::Once => !is_given || can_be_impersonated(request, declared),
-            Consent::Always => true,
-        }
-}
-
-/// Whether another application of the device can send this request and get the code: nothing proves who owns a scheme or a
-/// port (RFC 8252, 8.6). Without the user's word, it would get tokens of whoever is logged in.
-fn can_be_impersonated(request: &AuthorizationRequest, declared: &DeclaredClient) -> bool {
-    !declared.is_confidential() && !request.to.redirect_uri.starts_with("https://")
 }

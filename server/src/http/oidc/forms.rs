@@ -1,4 +1,4 @@
-//! What comes with a request to a page: cookies, a form, and where the browser says that it comes from.
+//! Cookies, forms and origin headers of page requests.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -6,12 +6,13 @@ use rand::CryptoRng;
 use sc_auth_contract::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use super::pages::Trouble;
 use crate::auth::keys::Keys;
-use crate::auth::oidc::request::{AuthorizationRequest, Parameters};
+use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, Parameters};
 use crate::auth::session::Cookie;
 use crate::http::app::App;
 use crate::http::body;
-use crate::http::body::limits::Limit;
+use crate::http::body::limits::{Limit, PENDING_MAX};
 use crate::http::error::ApiError;
 
 /// The cookie of a browser's session.
@@ -20,15 +21,14 @@ pub const SESSION: &str = "__Host-sc-auth-session";
 pub const FORM: &str = "__Host-sc-auth-form";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// How long a form can be sent.
+/// How long a form is valid, in seconds.
 const FORM_SECONDS: u64 = 15 * 60;
-/// The longest request that a form carries, in bytes.
-const PENDING_MAX: usize = 8 * 1024;
 
 /// What a form carries.
 #[derive(Serialize, Deserialize)]
 pub struct Pending {
     pub request: AuthorizationRequest,
+    /// When the form was created.
     at: UnixTime,
     /// The session that a consent form is for.
     pub sid: Option<String>,
@@ -66,7 +66,7 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Cookie> {
     pairs.find(|(found, _)| *found == name).and_then(|(_, value)| Cookie::parse(value))
 }
 
-/// The header that sets a cookie.
+/// The header that sets a cookie, which browsers keep for so many seconds.
 pub fn set_cookie(name: &str, cookie: &Cookie, seconds: u32) -> HeaderValue {
     let text = format!("{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}", cookie.as_str());
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
@@ -102,14 +102,23 @@ pub fn is_own_form(headers: &HeaderMap, issuer: &str) -> bool {
     is_own_origin && text(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin")
 }
 
+/// # Errors
+/// If the form was sent to another host, or by a page of another site.
+pub fn check_origin(app: &App, headers: &HeaderMap, issuer: &str) -> Result<(), Trouble> {
+    if !asks_for_own_host(app, issuer, headers) {
+        return Err(Trouble::OtherHost);
+    }
+    if is_own_form(headers, issuer) { Ok(()) } else { Err(Trouble::Expired) }
+}
+
 /// Reads a form. No parameter may be repeated.
 ///
 /// # Errors
 /// If it is too large, late or not a form.
 pub async fn read(request: Request, limit: Limit) -> Result<Parameters, ApiError> {
     let body = body::form(request, limit).await?;
-    let repeated = |_| ApiError::text(StatusCode::BAD_REQUEST, "a parameter was sent more than once");
-    Parameters::parse(&body).without_repeats().map_err(repeated)
+    let repeated = |problem: OAuthProblem| ApiError::text(StatusCode::BAD_REQUEST, problem.description);
+    Parameters::parse(&body).once().map_err(repeated)
 }
 
 #[cfg(test)]

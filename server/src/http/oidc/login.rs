@@ -4,13 +4,13 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use super::authorize::unavailable;
-use super::flow::{Failed, Step, Visit};
+use super::flow::{Failed, Visit};
 use super::forms;
-use super::pages::{Texts, failure, trouble};
-use super::ready::ready;
+use super::pages::failure;
+use super::submitted::Submitted;
 use crate::account::CREDENTIAL;
 use crate::auth::client::Client;
+use crate::auth::oidc::Step;
 use crate::auth::oidc::request::AuthorizationRequest;
 use crate::auth::session::{Browser, BrowserLogin, Cookie, SessionError, Sessions};
 use crate::http::accounts::count_login;
@@ -23,33 +23,25 @@ use crate::http::rate_limits::Limited;
 const COOKIE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
 pub async fn post(State(app): State<App>, client: Client, request: Request) -> Response {
-    let headers = request.headers().clone();
-    let t = Texts::of(None, &headers);
-    let Some((openid, present)) = ready(&app) else { return unavailable(t) };
-    let form = match forms::read(request, LOGIN_PAGE).await {
-        Ok(form) => form,
-        Err(error) => return failure(t, error),
+    let submitted = match Submitted::read(&app, request, LOGIN_PAGE).await {
+        Ok(submitted) => submitted,
+        Err(page) => return *page,
     };
-    let mut visit = Visit::new(&app, &openid, &present, &client, &headers, t);
-    let pending = match visit.open(form.one("request").unwrap_or_default()) {
-        Ok(pending) => pending,
-        Err(why) => return trouble(t, why),
-    };
-    visit.t = Texts::of(pending.request.ui_locales.as_deref(), &headers);
-    let (username, password) =
-        (form.one("username").unwrap_or_default(), form.one("password").unwrap_or_default().to_owned());
+    let (visit, request) = (submitted.visit(&app, &client), &submitted.pending.request);
+    let field = |name| submitted.form.one(name).unwrap_or_default();
+    let (username, password) = (field("username"), field("password").to_owned());
     let cookie = Cookie::random(&mut rand::rng());
     // Boxed, since they are large: the memory of a request that waits for its body includes the future.
     match Box::pin(log_in(&visit, username, password, &cookie)).await {
         Ok(browser) => {
-            let mut response = Box::pin(visit.proceed(&pending.request, Some(&browser), Step::LoggedIn)).await;
+            let mut response = Box::pin(visit.proceed(request, Some(&browser), Step::LoggedIn)).await;
             let longest = app.sessions.browser_longest().as_secs();
             let seconds = u32::try_from(longest).unwrap_or(COOKIE_SECONDS).min(COOKIE_SECONDS);
             let set = forms::set_cookie(forms::SESSION, &cookie, seconds);
             response.headers_mut().append(header::SET_COOKIE, set);
             response
         }
-        Err(error) => refused(&visit, &pending.request, username, error),
+        Err(error) => refused(&visit, request, username, error),
     }
 }
 
@@ -90,18 +82,15 @@ fn refused(visit: &Visit<'_>, request: &AuthorizationRequest, username: &str, er
         Refused::Session(SessionError::BadCredentials) => (StatusCode::UNPROCESSABLE_ENTITY, t.wrong.to_owned(), None),
         Refused::Session(SessionError::Disabled) => (StatusCode::FORBIDDEN, t.disabled.to_owned(), None),
         Refused::Session(SessionError::TooMany(wait)) | Refused::Limited(ApiError::TooMany(wait)) => {
-            let text = format!("{} {}", t.too_many, wait.as_secs());
-            (StatusCode::TOO_MANY_REQUESTS, text, Some(wait))
+            (StatusCode::TOO_MANY_REQUESTS, t.too_many(wait), Some(wait))
         }
         Refused::Session(SessionError::TooManySessions { wait, .. }) => {
-            let text = format!("{} {}", t.too_many_sessions, wait.as_secs());
-            (StatusCode::TOO_MANY_REQUESTS, text, Some(wait))
+            (StatusCode::TOO_MANY_REQUESTS, t.too_many_sessions(wait), Some(wait))
         }
         Refused::Session(error) => return failure(t, error),
         Refused::Limited(error) => return failure(t, error),
     };
-    let Some(declared) = visit.present.declared.find(&request.client_id) else { return unavailable(t) };
-    let mut response = visit.login_page(status, request, declared, &Failed { username, problem: Some(text) });
+    let mut response = visit.login_page(status, request, &Failed { username, problem: Some(text) });
     if let Some(wait) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
     }

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::error::OAuthError;
 use super::pages::LANGUAGES;
-use super::ready::{ALL_KEYS, AUTHORIZE, JWKS, TOKEN, ready};
+use super::paths::{ALL_KEYS, AUTHORIZE, DOCS, JWKS, TOKEN, USERINFO};
+use super::ready::ready;
 use super::token::GRANT_TYPES;
 use crate::auth::keys::etag;
+use crate::auth::oidc::OpenId;
 use crate::auth::oidc::claims::CLAIMS;
-use crate::auth::oidc::{OpenId, USERINFO};
 use crate::http::app::App;
 use crate::http::published::{CACHE, keys_answer};
 
@@ -69,6 +70,6 @@ fn document(openid: &OpenId) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "ui_locales_supported": LANGUAGES,
-        "service_documentation": openid.address("/docs"),
+        "service_documentation": openid.address(DOCS),
     })
 }

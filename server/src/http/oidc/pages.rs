@@ -5,7 +5,6 @@ mod texts;
 use std::sync::LazyLock;
 
 use askama::Template;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -14,11 +13,11 @@ use sha2::{Digest as _, Sha256};
 
 pub use texts::{LANGUAGES, Texts};
 
-use crate::http::app::App;
+use super::paths;
+use super::ready::NOT_READY;
 use crate::http::error::ApiError;
 
-pub const STYLE_PATH: &str = "/assets/sc-auth.css";
-const STYLE: &str = include_str!("../../../templates/sc-auth.css");
+const STYLESHEET: &str = include_str!("../../../templates/sc-auth.css");
 const SUBMIT: &str = "document.forms[0].submit()";
 /// What the policy of a page with that script names (Content Security Policy, 2.3.1).
 static SUBMIT_HASH: LazyLock<String> =
@@ -42,6 +41,18 @@ pub struct ConsentPage<'a> {
     pub sealed: &'a str,
     pub username: &'a str,
     pub scopes: Vec<&'static str>,
+}
+
+impl LoginPage<'_> {
+    fn title(&self) -> String {
+        self.t.log_in_to(self.application)
+    }
+}
+
+impl ConsentPage<'_> {
+    fn title(&self) -> String {
+        self.t.allow_access(self.application)
+    }
 }
 
 #[derive(Template)]
@@ -120,10 +131,10 @@ pub enum Trouble {
     WrongRedirectUri,
     /// The form is too old, or of another browser.
     Expired,
-    /// Nothing is asked for.
+    /// A form's address was opened directly.
     Nothing,
     OtherHost,
-    /// The server's own trouble, or that of its database.
+    /// Any other error, by its status.
     Server(StatusCode),
 }
 
@@ -153,8 +164,13 @@ pub fn failure(t: &'static Texts, error: impl Into<ApiError>) -> Response {
     response
 }
 
+/// The page while the clients or the keys are not loaded yet.
+pub fn unavailable(t: &'static Texts) -> Response {
+    failure(t, NOT_READY)
+}
+
 /// A form's address, opened without a form.
-pub async fn nothing(State(_): State<App>, headers: HeaderMap) -> Response {
+pub async fn nothing(headers: HeaderMap) -> Response {
     trouble(Texts::of(None, &headers), Trouble::Nothing)
 }
 
@@ -164,5 +180,5 @@ pub async fn style() -> Response {
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    (headers, STYLE).into_response()
+    (headers, STYLESHEET).into_response()
 }

@@ -1,4 +1,4 @@
-//! Answers that the layers give, such as 404, 413 and 503, in the shape of OAuth (RFC 6749, 5.2).
+//! Rewrites errors of the layers, such as 404, 413 and 503, as OAuth errors (RFC 6749, 5.2).
 
 use axum::Json;
 use axum::extract::Request;
@@ -12,12 +12,13 @@ use crate::http::error::Enveloped;
 /// Rewrites answers in the envelope below `/oauth2`.
 pub async fn reshape(request: Request, next: Next) -> Response {
     let is_ours = request.uri().path().starts_with("/oauth2/");
-    let response = next.run(request).await;
-    if !is_ours || response.extensions().get::<Enveloped>().is_none() {
+    let mut response = next.run(request).await;
+    if !is_ours {
         return response;
     }
+    let Some(Enveloped(text)) = response.extensions_mut().remove::<Enveloped>() else { return response };
     let (mut parts, _) = response.into_parts();
-    let text = parts.status.canonical_reason().unwrap_or("error").to_lowercase();
+    let text = text.unwrap_or_else(|| parts.status.canonical_reason().unwrap_or("error").to_lowercase());
     let body = Json(json!({"error": error_of(parts.status), "error_description": text})).into_response();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -35,10 +35,7 @@ struct Answer {
 pub async fn post(State(app): State<App>, client: Client, request: Request) -> Result<Response, OAuthError> {
     let (openid, present) = ready(&app).ok_or(OAuthError::not_ready())?;
     let headers = request.headers().clone();
-    let form = Parameters::parse(&body::form(request, TOKEN).await?);
-    if form.is_repeated() {
-        return Err(OAuthError::invalid_request("a parameter was sent more than once"));
-    }
+    let form = Parameters::parse(&body::form(request, TOKEN).await?).once()?;
     let now = app.now();
     let declared = authenticate(&present.declared, &headers, &form, now)?;
     if !declared.is_confidential() {

@@ -11,6 +11,7 @@ use super::ready::ready;
 use crate::auth::oidc::request::{Parameters, RequestedClaims, problem};
 use crate::auth::oidc::{claims as of_users, tokens};
 use crate::http::app::App;
+use crate::http::authorization::{Problem, credentials};
 use crate::http::body;
 use crate::http::body::limits::TOKEN;
 
@@ -27,9 +28,8 @@ pub async fn post(State(app): State<App>, request: Request) -> Result<Response, 
     if !body::is_form(&headers) {
         return claims(&app, bearer(&headers)?).await;
     }
-    let form = Parameters::parse(&body::form(request, TOKEN).await?);
+    let form = Parameters::parse(&body::form(request, TOKEN).await?).once()?;
     match (form.one("access_token"), headers.contains_key(header::AUTHORIZATION)) {
-        _ if form.is_repeated() => Err(invalid_request("a parameter was sent more than once")),
         (Some(_), true) => Err(invalid_request("the token was sent twice")),
         (Some(token), false) => claims(&app, token).await,
         (None, _) => claims(&app, bearer(&headers)?).await,
@@ -37,17 +37,11 @@ pub async fn post(State(app): State<App>, request: Request) -> Result<Response, 
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, OAuthError> {
-    let mut given = headers.get_all(header::AUTHORIZATION).into_iter();
-    match (given.next(), given.next()) {
-        (None, _) => Err(OAuthError::NoToken),
-        (Some(_), Some(_)) => Err(invalid_request("two Authorization headers")),
-        (Some(value), None) => {
-            let parts = value.to_str().ok().and_then(|value| value.split_once(' '));
-            let token =
-                parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-            token.ok_or(OAuthError::NoToken)
-        }
-    }
+    credentials(headers, "bearer").map_err(|problem| match problem {
+        Problem::Missing | Problem::OtherScheme => OAuthError::NoToken,
+        Problem::Repeated => invalid_request("more than one Authorization header"),
+        Problem::Malformed => invalid_request("the Authorization header is malformed"),
+    })
 }
 
 const fn invalid_request(description: &'static str) -> OAuthError {

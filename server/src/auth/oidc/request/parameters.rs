@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// A parameter was sent more than once (RFC 6749, 3.1 and 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Repeated;
+use super::oauth_problem::{OAuthProblem, problem};
 
 /// Parameters by name. Those without a value count as omitted.
 #[derive(Debug, Default)]
@@ -37,13 +35,18 @@ impl Parameters {
         self.values.get(name).map_or(&[], Vec::as_slice)
     }
 
-    pub fn is_repeated(&self) -> bool {
-        self.values.iter().any(|(name, values)| values.len() > 1 && name != RESOURCE)
+    /// The same parameters, none of which is repeated (RFC 6749, 3.1 and 3.2).
+    ///
+    /// # Errors
+    /// If one was sent more than once.
+    pub fn once(self) -> Result<Self, OAuthProblem> {
+        self.check_once().map(|()| self)
     }
 
     /// # Errors
     /// If one was sent more than once.
-    pub fn without_repeats(self) -> Result<Self, Repeated> {
-        if self.is_repeated() { Err(Repeated) } else { Ok(self) }
+    pub fn check_once(&self) -> Result<(), OAuthProblem> {
+        let is_repeated = self.values.iter().any(|(name, values)| values.len() > 1 && name != RESOURCE);
+        if is_repeated { Err(problem("invalid_request", "a parameter was sent more than once")) } else { Ok(()) }
     }
 }

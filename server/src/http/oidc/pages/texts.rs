@@ -1,18 +1,23 @@
-//! The texts of the pages. One that is missing in a language does not compile.
+//! The texts of the pages. One that is missing in a language does not compile. `{}` stands for a name or a number.
+
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 
 pub struct Texts {
     pub lang: &'static str,
-    pub log_in_to: &'static str,
+    log_in_to: &'static str,
     pub log_in: &'static str,
     pub username: &'static str,
     pub password: &'static str,
     pub wrong: &'static str,
-    pub too_many: &'static str,
-    pub too_many_sessions: &'static str,
+    too_many: &'static str,
+    too_many_for_a_second: &'static str,
+    too_many_sessions: &'static str,
+    too_many_sessions_for_a_second: &'static str,
     pub disabled: &'static str,
-    pub wants_to: &'static str,
+    allow_access: &'static str,
+    pub it_can: &'static str,
     pub scope_openid: &'static str,
     pub scope_profile: &'static str,
     pub scope_email: &'static str,
@@ -39,35 +44,38 @@ pub struct Texts {
 
 const ENGLISH: Texts = Texts {
     lang: "en",
-    log_in_to: "Log in to",
+    log_in_to: "Log in to {}",
     log_in: "Log in",
     username: "User name or e-mail address",
     password: "Password",
-    wrong: "The user name or the password is wrong.",
-    too_many: "There were too many attempts. Try again later. Seconds to wait:",
-    too_many_sessions: "You are logged in on too many devices. Log out on one of them, or wait. Seconds to wait:",
+    wrong: "The user name or password is incorrect.",
+    too_many: "Too many attempts. Try again in {} seconds.",
+    too_many_for_a_second: "Too many attempts. Try again in 1 second.",
+    too_many_sessions: "You are logged in on too many devices. Log out on one of them, or try again in {} seconds.",
+    too_many_sessions_for_a_second: "You are logged in on too many devices. Log out on one of them, or try again in 1 second.",
     disabled: "This account is disabled.",
-    wants_to: "wants to",
-    scope_openid: "know who you are",
-    scope_profile: "see your name and user name",
+    allow_access: "Allow {} to access your account?",
+    it_can: "The application can:",
+    scope_openid: "identify you",
+    scope_profile: "see your full name and user name",
     scope_email: "see your e-mail address",
     scope_groups: "see your groups",
-    scope_offline_access: "stay connected while you are away",
+    scope_offline_access: "keep access while you are not using it",
     logged_in_as: "You are logged in as",
     allow: "Allow",
     deny: "Deny",
     proceed: "Continue",
     proceed_text: "Continue to the application.",
-    unknown_application: "This application is not known here",
-    unknown_application_text: "The link that led you here is wrong or out of date. Tell whoever runs the application.",
-    wrong_redirect_uri: "The address to return to is wrong",
-    wrong_redirect_uri_text: "The redirect URI (redirect_uri) is not one of this application. Tell whoever runs the application.",
+    unknown_application: "Unknown application",
+    unknown_application_text: "This link is invalid or out of date. Contact the people who run the application.",
+    wrong_redirect_uri: "Invalid redirect URI",
+    wrong_redirect_uri_text: "The redirect URI (redirect_uri) does not belong to this application. Contact the people who run the application.",
     expired: "This form has expired",
-    nothing: "There is nothing to do here",
-    other_host: "This page has another address",
-    other_host_text: "Go back to the application and log in again. If you see this page again, tell whoever runs the service: \
-                      the setting SC_AUTH_ISSUER is not the address that you used.",
-    refused: "The request was refused",
+    nothing: "This page cannot be opened directly",
+    other_host: "Wrong address",
+    other_host_text: "Go back to the application and log in again. If you see this page again, contact the people who run the service: \
+                      the setting SC_AUTH_ISSUER differs from the address that you used.",
+    refused: "Request refused",
     start_again: "Go back to the application and log in again.",
     unavailable: "The service is unavailable",
     try_later: "Try again in a moment.",
@@ -75,38 +83,41 @@ const ENGLISH: Texts = Texts {
 
 const INDONESIAN: Texts = Texts {
     lang: "id",
-    log_in_to: "Masuk ke",
+    log_in_to: "Masuk ke {}",
     log_in: "Masuk",
     username: "Nama pengguna atau alamat email",
     password: "Kata sandi",
     wrong: "Nama pengguna atau kata sandi salah.",
-    too_many: "Terlalu banyak percobaan. Coba lagi nanti. Tunggu (detik):",
-    too_many_sessions: "Anda masuk di terlalu banyak perangkat. Keluar dari salah satunya, atau tunggu (detik):",
-    disabled: "Akun ini dinonaktifkan.",
-    wants_to: "ingin",
-    scope_openid: "mengetahui siapa Anda",
-    scope_profile: "melihat nama dan nama pengguna Anda",
+    too_many: "Terlalu banyak percobaan. Coba lagi dalam {} detik.",
+    too_many_for_a_second: "Terlalu banyak percobaan. Coba lagi dalam 1 detik.",
+    too_many_sessions: "Anda masuk di terlalu banyak perangkat. Keluar dari salah satunya, atau coba lagi dalam {} detik.",
+    too_many_sessions_for_a_second: "Anda masuk di terlalu banyak perangkat. Keluar dari salah satunya, atau coba lagi dalam 1 detik.",
+    disabled: "Akun ini telah dinonaktifkan.",
+    allow_access: "Izinkan {} mengakses akun Anda?",
+    it_can: "Aplikasi ini dapat:",
+    scope_openid: "mengetahui identitas Anda",
+    scope_profile: "melihat nama lengkap dan nama pengguna Anda",
     scope_email: "melihat alamat email Anda",
     scope_groups: "melihat grup Anda",
-    scope_offline_access: "tetap terhubung saat Anda tidak aktif",
+    scope_offline_access: "tetap memiliki akses saat Anda tidak menggunakannya",
     logged_in_as: "Anda masuk sebagai",
     allow: "Izinkan",
     deny: "Tolak",
     proceed: "Lanjutkan",
     proceed_text: "Lanjutkan ke aplikasi.",
-    unknown_application: "Aplikasi ini tidak dikenal di sini",
-    unknown_application_text: "Tautan yang membawa Anda ke sini salah atau kedaluwarsa. Beri tahu pengelola aplikasi.",
-    wrong_redirect_uri: "Alamat untuk kembali salah",
-    wrong_redirect_uri_text: "URI pengalihan (redirect_uri) bukan milik aplikasi ini. Beri tahu pengelola aplikasi.",
+    unknown_application: "Aplikasi tidak dikenal",
+    unknown_application_text: "Tautan ini tidak valid atau sudah kedaluwarsa. Hubungi pengelola aplikasi.",
+    wrong_redirect_uri: "URI pengalihan tidak valid",
+    wrong_redirect_uri_text: "URI pengalihan (redirect_uri) bukan milik aplikasi ini. Hubungi pengelola aplikasi.",
     expired: "Formulir ini sudah kedaluwarsa",
-    nothing: "Tidak ada yang perlu dilakukan di sini",
-    other_host: "Halaman ini memiliki alamat lain",
-    other_host_text: "Kembali ke aplikasi dan masuk lagi. Jika halaman ini muncul lagi, beri tahu pengelola layanan: pengaturan \
+    nothing: "Halaman ini tidak dapat dibuka langsung",
+    other_host: "Alamat salah",
+    other_host_text: "Kembali ke aplikasi dan masuk lagi. Jika halaman ini muncul lagi, hubungi pengelola layanan: pengaturan \
                       SC_AUTH_ISSUER bukan alamat yang Anda gunakan.",
     refused: "Permintaan ditolak",
     start_again: "Kembali ke aplikasi dan masuk lagi.",
-    unavailable: "Layanan tidak tersedia",
-    try_later: "Coba lagi sebentar lagi.",
+    unavailable: "Layanan sedang tidak tersedia",
+    try_later: "Silakan coba beberapa saat lagi.",
 };
 
 /// The languages, the default first.
@@ -144,6 +155,22 @@ impl Texts {
         }
     }
 
+    pub fn log_in_to(&self, application: &str) -> String {
+        self.log_in_to.replacen("{}", application, 1)
+    }
+
+    pub fn allow_access(&self, application: &str) -> String {
+        self.allow_access.replacen("{}", application, 1)
+    }
+
+    pub fn too_many(&self, wait: Duration) -> String {
+        within(wait, self.too_many, self.too_many_for_a_second)
+    }
+
+    pub fn too_many_sessions(&self, wait: Duration) -> String {
+        within(wait, self.too_many_sessions, self.too_many_sessions_for_a_second)
+    }
+
     /// What a scope lets an application do.
     pub fn scope(&self, scope: &str) -> Option<&'static str> {
         match scope {
@@ -154,6 +181,14 @@ impl Texts {
             "offline_access" => Some(self.scope_offline_access),
             _ => None,
         }
+    }
+}
+
+/// A text with a number of seconds, which has a form of its own for one.
+fn within(wait: Duration, seconds: &str, one_second: &str) -> String {
+    match wait.as_secs() {
+        1 => one_second.to_owned(),
+        count => seconds.replacen("{}", &count.to_string(), 1),
     }
 }
 
@@ -180,6 +215,22 @@ mod tests {
             headers.insert(header::ACCEPT_LANGUAGE, accepted.parse().unwrap());
             assert_eq!(Texts::of(ui_locales, &headers).lang, wanted, "{ui_locales:?} {accepted}");
         }
+    }
+
+    #[test]
+    fn names_and_numbers_are_put_into_the_texts() {
+        for language in LANGUAGES {
+            let texts = Texts::in_language(language).unwrap();
+            for (text, part) in [
+                (texts.log_in_to("{} & Co"), "{} & Co"),
+                (texts.allow_access("Shop"), "Shop"),
+                (texts.too_many(Duration::from_secs(1)), " 1 "),
+                (texts.too_many(Duration::from_secs(30)), " 30 "),
+            ] {
+                assert!(text.contains(part) && text.matches("{}").count() == part.matches("{}").count(), "{text}");
+            }
+        }
+        assert!(ENGLISH.too_many(Duration::from_secs(1)).ends_with("1 second."));
     }
 
     #[test]

@@ -1,0 +1,298 @@
+//! What an authorization request leads to: the login page, the question for consent, a code or an error.
+
+use std::time::Duration;
+
+use sc_auth_contract::declared::{Consent, DeclaredClient};
+use sc_auth_contract::time::UnixTime;
+
+use super::grant::Consented;
+use super::keys::OidcKeys;
+use super::request::{AuthorizationRequest, OAuthProblem, problem};
+use super::tokens;
+use crate::auth::session::Browser;
+
+/// What the user has just done: nobody is asked twice for one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Arrived,
+    LoggedIn,
+    Consented,
+}
+
+/// The user of an `id_token_hint`, expired or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hinted {
+    /// There is no hint.
+    Nobody,
+    /// This server has not signed the hint.
+    Unknown,
+    User(String),
+}
+
+impl Hinted {
+    pub fn of(keys: &OidcKeys, request: &AuthorizationRequest) -> Self {
+        match request.id_token_hint.as_deref().map(|hint| tokens::read_hint(keys, hint)) {
+            None => Self::Nobody,
+            Some(Err(_)) => Self::Unknown,
+            Some(Ok(hint)) => Self::User(hint.sub),
+        }
+    }
+}
+
+/// What a decision depends on, beside the session of the browser.
+#[derive(Debug)]
+pub struct Case<'a> {
+    pub request: &'a AuthorizationRequest,
+    pub declared: &'a DeclaredClient,
+    pub hinted: Hinted,
+    /// The scopes that the user has consented to before.
+    pub given: &'a [&'a str],
+    /// Whether the user is in one of the groups of the client, if it has some.
+    pub is_member: bool,
+    pub step: Step,
+    pub now: UnixTime,
+}
+
+/// The next response to the browser.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decision {
+    LogIn,
+    AskConsent,
+    /// A code. The consent is `None` if the user was not asked.
+    Issue(Option<Consented>),
+    Refuse(OAuthProblem),
+}
+
+impl Decision {
+    /// What follows if the user is not logged in.
+    pub const fn without_session(request: &AuthorizationRequest) -> Self {
+        if request.prompt.none { Self::Refuse(problem("login_required", "the user must log in")) } else { Self::LogIn }
+    }
+}
+
+impl Case<'_> {
+    pub fn decide(&self, browser: Option<&Browser>) -> Decision {
+        let Some(browser) = browser.filter(|browser| !self.must_log_in(browser)) else {
+            return Decision::without_session(self.request);
+        };
+        // Another user has just logged in than the client asks for: to ask again would never end.
+        if self.is_other_user(browser) {
+            return Decision::Refuse(problem("login_required", "another user has logged in"));
+        }
+        if !self.is_member {
+            return Decision::Refuse(problem("access_denied", "the user may not log in to this client"));
+        }
+        match self.step {
+            Step::Consented => Decision::Issue(Some(self.consented())),
+            _ if !self.must_consent() => Decision::Issue(None),
+            _ if self.request.prompt.none => Decision::Refuse(problem("consent_required", "the user must consent")),
+            _ => Decision::AskConsent,
+        }
+    }
+
+    /// Whether the password is needed, even with a session. After a login it is not asked for again.
+    fn must_log_in(&self, browser: &Browser) -> bool {
+        let is_too_old = |seconds: u64| seconds == 0 || self.now > browser.auth_time + Duration::from_secs(seconds);
+        self.step == Step::Arrived
+            && (self.request.prompt.login
+                || self.request.max_age.is_some_and(is_too_old)
+                || self.hinted == Hinted::Unknown
+                || self.is_other_user(browser))
+    }
+
+    /// Whether the hint, or a requested claim, names another user.
+    fn is_other_user(&self, browser: &Browser) -> bool {
+        let is_hinted = matches!(&self.hinted, Hinted::User(sub) if *sub != browser.user.uuid);
+        is_hinted || !self.request.claims.admits(&browser.user.uuid)
+    }
+
+    fn must_consent(&self) -> bool {
+        let is_given = self.request.to_allow().iter().all(|scope| self.given.contains(scope));
+        self.request.prompt.consent
+            || match self.declared.consent {
+                Consent::Skip => false,
+                Consent::Once => !is_given || self.can_be_impersonated(),
+                Consent::Always => true,
+            }
+    }
+
+    /// Whether another application of the device can send this request and get the code: nothing proves who owns a scheme
+    /// or a port (RFC 8252, 8.6). Without consent, it would get tokens of the user who is logged in.
+    fn can_be_impersonated(&self) -> bool {
+        !self.declared.is_confidential() && !self.request.to.redirect_uri.starts_with("https://")
+    }
+
+    fn consented(&self) -> Consented {
+        let more = self.request.to_allow().into_iter().filter(|scope| !self.given.contains(scope));
+        let all = || self.given.iter().copied().chain(more).collect::<Vec<_>>().join(" ");
+        Consented { remember: (self.declared.consent == Consent::Once).then(all) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sc_auth_contract::declared::ClientType;
+    use serde_json::json;
+
+    use super::Decision::{AskConsent, Issue, LogIn, Refuse};
+    use super::Step::{Arrived, LoggedIn};
+    use super::*;
+    use crate::auth::oidc::request::{Prompt, RequestedClaims, ResponseMode, ReturnTo};
+    use crate::store::User;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+    const NONE: Prompt = Prompt { none: true, login: false, consent: false };
+    const ANY: Prompt = Prompt { none: false, login: false, consent: false };
+    const LOGIN: Prompt = Prompt { login: true, ..ANY };
+    const CONSENT: Prompt = Prompt { consent: true, ..ANY };
+
+    /// A user who logged in a minute ago.
+    fn browser() -> Browser {
+        let user = User { uuid: "alice".into(), ..User::default() };
+        Browser { sid: "s".into(), user, auth_time: NOW - Duration::from_mins(1) }
+    }
+
+    fn declared(consent: Consent, client_type: ClientType) -> DeclaredClient {
+        let client = json!({"clientId": "shop", "type": "Web", "redirectUris": []});
+        DeclaredClient { consent, client_type, ..serde_json::from_value(client).unwrap() }
+    }
+
+    fn request(prompt: Prompt, redirect_uri: &str) -> AuthorizationRequest {
+        let to = ReturnTo { redirect_uri: redirect_uri.into(), mode: ResponseMode::Query, state: None };
+        AuthorizationRequest {
+            client_id: "shop".into(),
+            to,
+            scopes: vec!["openid".into(), "email".into()],
+            audiences: Vec::new(),
+            nonce: None,
+            code_challenge: None,
+            prompt,
+            max_age: None,
+            ui_locales: None,
+            login_hint: None,
+            id_token_hint: None,
+            claims: RequestedClaims::default(),
+        }
+    }
+
+    /// The decision for a client that asks for no consent.
+    fn decided(
+        prompt: Prompt,
+        max_age: Option<u64>,
+        hinted: &Hinted,
+        step: Step,
+        browser: Option<&Browser>,
+    ) -> Decision {
+        let request = AuthorizationRequest { max_age, ..request(prompt, "https://a.test/") };
+        let declared = declared(Consent::Skip, ClientType::Web);
+        Case {
+            request: &request,
+            declared: &declared,
+            hinted: hinted.clone(),
+            given: &[],
+            is_member: true,
+            step,
+            now: NOW,
+        }
+        .decide(browser)
+    }
+
+    fn is_login_required(decision: &Decision) -> bool {
+        matches!(decision, Refuse(OAuthProblem { error: "login_required", .. }))
+    }
+
+    #[test]
+    fn the_password_is_asked_for_only_where_the_session_does_not_suffice() {
+        let (browser, other) = (browser(), Hinted::User("bobby".into()));
+        let (own, nobody, unknown) = (Hinted::User("alice".into()), Hinted::Nobody, Hinted::Unknown);
+        for (prompt, max_age, hinted, is_enough) in [
+            (ANY, None, &nobody, true),
+            (ANY, None, &own, true),
+            (ANY, None, &other, false),
+            (ANY, None, &unknown, false),
+            (ANY, Some(60), &nobody, true),
+            (ANY, Some(59), &nobody, false),
+            (ANY, Some(0), &nobody, false),
+            (ANY, Some(u64::MAX), &nobody, true),
+            (LOGIN, None, &nobody, false),
+            (LOGIN, None, &own, false),
+        ] {
+            let case = format!("{prompt:?} {max_age:?} {hinted:?}");
+            let wanted = if is_enough { Issue(None) } else { LogIn };
+            assert_eq!(decided(prompt, max_age, hinted, Arrived, Some(&browser)), wanted, "{case}");
+            assert_eq!(decided(prompt, max_age, hinted, Arrived, None), LogIn, "{case}");
+            // With prompt=none, no page is shown.
+            let silent = decided(Prompt { none: true, ..prompt }, max_age, hinted, Arrived, Some(&browser));
+            assert!(if is_enough { silent == Issue(None) } else { is_login_required(&silent) }, "{case}: {silent:?}");
+            assert!(is_login_required(&decided(NONE, max_age, hinted, Arrived, None)), "{case}");
+            // After a login, the password is not asked for again.
+            let after = decided(prompt, max_age, hinted, LoggedIn, Some(&browser));
+            let is_other = *hinted == other;
+            assert!(if is_other { is_login_required(&after) } else { after == Issue(None) }, "{case}: {after:?}");
+        }
+    }
+
+    #[test]
+    fn consent_is_asked_for_by_the_declaration_and_the_request() {
+        use ClientType::{Native, Web};
+        use Consent::{Always, Once, Skip};
+        let browser = browser();
+        let (https, app) = ("https://a.test/", "com.example.app:/cb");
+        let (all, some) = (&["openid", "email"][..], &["openid"][..]);
+        for (consent, client_type, uri, prompt, given, is_asked) in [
+            (Once, Web, https, ANY, &[][..], true),
+            (Once, Web, https, ANY, some, true),
+            (Once, Web, https, ANY, all, false),
+            (Once, Web, https, CONSENT, all, true),
+            (Once, Native, https, ANY, all, false),
+            (Once, Native, app, ANY, all, true),
+            (Once, Native, "http://127.0.0.1:1/cb", ANY, all, true),
+            (Always, Web, https, ANY, all, true),
+            (Skip, Web, https, ANY, &[], false),
+            (Skip, Native, app, ANY, &[], false),
+            (Skip, Web, https, CONSENT, &[], true),
+        ] {
+            let case = format!("{consent:?} {client_type:?} {uri} {prompt:?} {given:?}");
+            let declared = declared(consent, client_type);
+            let decide = |prompt, step| {
+                let request = request(prompt, uri);
+                Case {
+                    request: &request,
+                    declared: &declared,
+                    hinted: Hinted::Nobody,
+                    given,
+                    is_member: true,
+                    step,
+                    now: NOW,
+                }
+                .decide(Some(&browser))
+            };
+            for step in [Arrived, LoggedIn] {
+                assert_eq!(decide(prompt, step), if is_asked { AskConsent } else { Issue(None) }, "{case}");
+            }
+            let silent = decide(Prompt { none: true, ..prompt }, Arrived);
+            let is_refused = matches!(silent, Refuse(OAuthProblem { error: "consent_required", .. }));
+            assert!(if is_asked { is_refused } else { silent == Issue(None) }, "{case}: {silent:?}");
+            let remember = (consent == Once).then(|| "openid email".to_owned());
+            assert_eq!(decide(prompt, Step::Consented), Issue(Some(Consented { remember })), "{case}");
+        }
+    }
+
+    #[test]
+    fn remembered_scopes_are_kept() {
+        let (request, declared) = (request(ANY, "https://a.test/"), declared(Consent::Once, ClientType::Web));
+        let given = ["profile", "openid"];
+        let hinted = Hinted::Nobody;
+        let case = Case {
+            request: &request,
+            declared: &declared,
+            hinted,
+            given: &given,
+            is_member: true,
+            step: Step::Consented,
+            now: NOW,
+        };
+        let remember = Some("profile openid email".to_owned());
+        assert_eq!(case.decide(Some(&browser())), Issue(Some(Consented { remember })));
+    }
+}

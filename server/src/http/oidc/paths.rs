@@ -1,0 +1,16 @@
+//! The paths of OpenID Connect and of its pages.
+
+pub const AUTHORIZE: &str = "/oauth2/authorize";
+pub const TOKEN: &str = "/oauth2/token";
+pub const JWKS: &str = "/oauth2/jwks";
+/// The keys of applications and those of `/api/v1`.
+pub const ALL_KEYS: &str = "/oauth2/keys";
+pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+pub const CONFIGURATION: &str = "/.well-known/openid-configuration";
+pub const CONSENT: &str = "/consent";
+pub const STYLE: &str = "/assets/sc-auth.css";
+/// The path of the documentation.
+pub const DOCS: &str = "/docs";
+
+pub use crate::auth::oidc::USERINFO;
+pub use crate::http::refused::LOGIN_PAGE as LOGIN;
