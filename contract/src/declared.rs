@@ -62,6 +62,8 @@ pub struct Declared {
     pub warnings: Vec<String>,
     /// The number of those after them.
     pub more_warnings: usize,
+    /// The origins of browser applications: anybody can make the server look one up.
+    spa_origins: BTreeSet<String>,
 }
 
 /// Why a file as a whole cannot be used. No message quotes the file.
@@ -103,7 +105,14 @@ impl Declared {
                 Err(problem) => declared.refuse(name, problem),
             }
         }
+        declared.collect_origins();
         Ok(declared)
+    }
+
+    fn collect_origins(&mut self) {
+        let of_spa = self.clients.iter().filter(|client| client.client_type == ClientType::Spa);
+        let uris = of_spa.flat_map(|client| &client.redirect_uris).filter_map(|uri| RedirectUri::parse(uri)?.origin());
+        self.spa_origins = uris.collect();
     }
 
     fn accept(&mut self, name: &str, value: &Value, is_first: bool) -> Result<DeclaredClient, String> {
@@ -132,9 +141,7 @@ impl Declared {
     /// Whether this is the origin of a browser application.
     #[must_use]
     pub fn has_spa_at(&self, origin: &str) -> bool {
-        let of_spa = self.clients.iter().filter(|client| client.client_type == ClientType::Spa);
-        let mut uris = of_spa.flat_map(|client| &client.redirect_uris).filter_map(|uri| RedirectUri::parse(uri));
-        uris.any(|uri| uri.origin().is_some_and(|own| own == origin))
+        self.spa_origins.contains(origin)
     }
 
     fn refuse(&mut self, client: String, problem: String) {
@@ -160,6 +167,7 @@ impl Declared {
             let problem = "audiences must not contain the issuer or an audience of the API, whose tokens are others";
             self.refuse(client.client_id, problem.to_owned());
         }
+        self.collect_origins();
     }
 
     /// The client with this identifier.

@@ -55,7 +55,8 @@ pub struct MigrateArgs {
 #[derive(Debug, Subcommand)]
 pub enum UsersAction {
     /// Import users from a file of JSON lines, or of one JSON array: username, and any of email, name, role, disabled,
-    /// uuid, groups, password_hash, created_at, email_verified. Invalid lines are reported by their number; the others are imported.
+    /// uuid, groups, password_hash, created_at, email_verified. Invalid lines are reported by their number; the others
+    /// are imported.
     Import(UsersArgs),
     /// Export all users, including their hashes, to a file of JSON lines that only its owner can read.
     Export(UsersArgs),

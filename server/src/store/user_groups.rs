@@ -50,7 +50,9 @@ impl Store {
         for (id, name) in rows {
             groups.entry(id).or_default().push(name);
         }
-        groups.values_mut().for_each(|names| names.sort_unstable());
+        for names in groups.values_mut() {
+            names.sort_unstable();
+        }
         Ok(groups)
     }
 }

@@ -145,6 +145,10 @@ impl<'a> Browser<'a> {
         self.send(self.client.get(format!("{}{path}", self.server.api))).await
     }
 
+    pub async fn head(&mut self, path: &str) -> Page {
+        self.send(self.client.head(format!("{}{path}", self.server.api))).await
+    }
+
     pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Page {
         let request = self.client.post(format!("{}{path}", self.server.api));
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(encoded(form));

@@ -26,10 +26,10 @@ async fn published(server: &Server) -> String {
 async fn states(server: &Server) -> Vec<String> {
     let status = server.status().await;
     let keys = status["oidc_keys"].as_array().unwrap();
-    let mut states: Vec<_> =
-        keys.iter().map(|key| format!("{} {}", key["algorithm"], key["state"]).replace('"', "")).collect();
-    states.sort_unstable();
-    states
+    let shown = |key: &Value| format!("{} {}", key["algorithm"], key["state"]).replace('"', "");
+    let mut all: Vec<_> = keys.iter().map(shown).collect();
+    all.sort_unstable();
+    all
 }
 
 async fn nobody_is_logged_out_by_a_rotation(engine: Engine) {

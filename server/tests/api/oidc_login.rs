@@ -235,6 +235,9 @@ async fn a_database_of_the_release_before_gets_what_is_missing(engine: Engine) {
     for sql in [
         "DROP TABLE grants",
         "DROP TABLE consents",
+        "DROP TABLE user_groups",
+        "DROP TABLE declared_clients",
+        "ALTER TABLE users DROP COLUMN verified_email",
         "ALTER TABLE sessions DROP COLUMN cookie_hash",
         "ALTER TABLE sessions DROP COLUMN auth_time",
         "UPDATE sc_auth_schema SET version = 1",

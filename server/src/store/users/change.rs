@@ -120,7 +120,7 @@ async fn change(
         .table(Users::Table)
         .value(Users::UpdatedAt, to_datetime(now))
         .values(changes.columns())
-        .values(verified(changes, &user).map(|address| (Users::VerifiedEmail, address.into())))
+        .values(verified(changes, &user))
         .and_where(Expr::col(Users::Id).eq(user_id))
         .to_owned();
     tx.execute(&update).await?;
@@ -133,14 +133,16 @@ async fn change(
     Ok(true)
 }
 
-/// The address that is verified from now on; `None` if that does not change.
-fn verified(changes: &Changes, user: &LockedUser) -> Option<Option<String>> {
+/// The column of the verified address with its value, if that changes.
+fn verified(changes: &Changes, user: &LockedUser) -> Option<(Users, Expr)> {
     let is_new = changes.email.is_some() && changes.email != user.email;
-    match changes.email_verified {
-        Some(true) => Some(changes.email.clone().or_else(|| user.email.clone())),
-        Some(false) => Some(None),
-        None => is_new.then_some(None),
-    }
+    let address = match changes.email_verified {
+        Some(true) => changes.email.clone().or_else(|| user.email.clone()),
+        Some(false) => None,
+        None if is_new => None,
+        None => return None,
+    };
+    Some((Users::VerifiedEmail, address.into()))
 }
 
 /// Call this with the user's row locked, so that no other request creates a session meanwhile.
