@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -26,7 +27,7 @@ pub enum Kind {
     Oauth2Proxy,
 }
 
-/// A running application; it is killed when the value is dropped.
+/// An application; its process is ended when the value is dropped.
 pub struct Application {
     pub address: String,
     id: String,
@@ -116,6 +117,19 @@ impl Application {
         command.arg("--config").arg(file);
         command.env("OAUTH2_PROXY_CLIENT_SECRET", SECRET).env("OAUTH2_PROXY_COOKIE_SECRET", SECRET);
         command
+    }
+}
+
+impl Drop for Application {
+    /// Lets it end its own processes: those of Apache would go on without it.
+    fn drop(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        if let Some(id) = child.id() {
+            let _ = std::process::Command::new("kill").arg(id.to_string()).status();
+        }
+        while matches!(child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
