@@ -296,8 +296,8 @@ fn openid_problem(issuer: &str) -> Option<String> {
              effect"
         )),
         Some(_) if issuer == settings::ISSUER.default => Some(format!(
-            "SC_AUTH_ISSUER is not set: OpenID Connect works only at {issuer}; write the address of this service that \
-             browsers use"
+            "SC_AUTH_ISSUER has its default: users can log in to applications only at {issuer}; write the address of this \
+             service that browsers use"
         )),
         Some(_) => None,
     }

@@ -87,7 +87,7 @@ async fn issuers_that_no_browser_sends_are_warnings() {
     for (issuer, warning) in [
         ("https://auth.test:443", "as browsers send it, https://auth.test;"),
         ("https://auth.test.", "as browsers send it, https://auth.test;"),
-        ("", "SC_AUTH_ISSUER is not set"),
+        ("", "SC_AUTH_ISSUER has its default"),
     ] {
         let settings = [("SC_AUTH_DECLARED", "declared.json"), ("SC_AUTH_ISSUER", issuer)];
         let settings = if issuer.is_empty() { &settings[..1] } else { &settings[..] };
