@@ -25,7 +25,7 @@ async fn details(database: &Database, event: &str) -> Vec<String> {
 
 async fn a_refused_login_on_the_page_is_recorded_once(engine: Engine) {
     let (server, database) = started(engine, &[client("shop")]).await;
-    database.execute("UPDATE users SET disabled = 1 WHERE username = 'alice'").await;
+    database.execute("UPDATE users SET disabled = true WHERE username = 'alice'").await;
     let mut browser = Browser::new(&server);
     let page = browser.get(&authorize(&[])).await;
     assert_eq!(browser.log_in(&page, "alice", PASSWORD).await.status, 403);
