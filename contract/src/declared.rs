@@ -14,14 +14,11 @@ use serde_json::Value;
 use file::File;
 
 pub use client::{ClientType, Consent, DeclaredClient, IdTokenAlgorithm, SecretHash};
+pub use file::{CLIENTS_MAX, DeclaredError, FORMAT};
 pub use redirect::{REDIRECT_URI_MAX, RedirectUri, is_loopback};
 use rules::{AUDIENCE_MAX, AUDIENCES_MAX, CLIENT_ID_MAX, NAME_MAX, NAMESPACE_MAX};
 pub use rules::{SCOPES, UNDERSTOOD};
 
-/// The version of the format. A file of another version is refused.
-pub const FORMAT: u32 = 1;
-/// The most clients of a file; those after them are refused.
-pub const CLIENTS_MAX: usize = 1_000;
 /// The minimum length, in characters, of a secret that a person chose: shorter ones can be guessed from their hashes.
 pub const SECRET_MIN: usize = 32;
 /// The most characters of a nonce, which a client sends.
@@ -64,23 +61,6 @@ pub struct Declared {
     pub more_warnings: usize,
     /// The origins of browser applications: anybody can make the server look one up.
     spa_origins: BTreeSet<String>,
-}
-
-/// Why a file as a whole cannot be used. No message quotes the file.
-#[derive(Debug, thiserror::Error)]
-pub enum DeclaredError {
-    /// No JSON, from this line and column on.
-    #[error("it is not JSON (line {0}, column {1})")]
-    NotJson(usize, usize),
-    /// A member that is missing or has the wrong type.
-    #[error("{0}")]
-    Member(&'static str),
-    /// A version that this release does not know.
-    #[error("its version is {0}, this release reads version {FORMAT}")]
-    OtherVersion(u64),
-    /// More entries than any server serves.
-    #[error("it has {0} clients; a server serves at most {CLIENTS_MAX}")]
-    TooMany(usize),
 }
 
 impl Declared {

@@ -2,7 +2,27 @@
 
 use serde_json::{Map, Value};
 
-use super::{CLIENTS_MAX, DeclaredError, FORMAT};
+/// The version of the format. A file of another version is refused.
+pub const FORMAT: u32 = 1;
+/// The most clients of a file; those after them are refused.
+pub const CLIENTS_MAX: usize = 1_000;
+
+/// Why a file as a whole cannot be used. No message quotes the file.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclaredError {
+    /// No JSON, from this line and column on.
+    #[error("it is not JSON (line {0}, column {1})")]
+    NotJson(usize, usize),
+    /// A member that is missing or has the wrong type.
+    #[error("{0}")]
+    Member(&'static str),
+    /// A version that this release does not know.
+    #[error("its version is {0}, this release reads version {FORMAT}")]
+    OtherVersion(u64),
+    /// More entries than any server serves.
+    #[error("it has {0} clients; a server serves at most {CLIENTS_MAX}")]
+    TooMany(usize),
+}
 
 /// A file, as it is written.
 pub(super) struct File {
