@@ -5,6 +5,7 @@ mod client;
 mod file;
 mod redirect;
 mod rules;
+mod shown;
 
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use file::File;
+use shown::{shown, shown_id};
 
 pub use client::{ClientType, Consent, DeclaredClient, IdTokenAlgorithm, SecretHash};
 pub use file::{CLIENTS_MAX, DeclaredError, FORMAT};
@@ -31,9 +33,6 @@ pub const AUDIENCES_JSON_MAX: usize = AUDIENCES_MAX * (AUDIENCE_MAX + 3) + 1;
 /// The most refused clients and warnings that are kept: whoever writes the file must not fill memory, the log and `/status`.
 const REFUSED_MAX: usize = 500;
 const WARNINGS_MAX: usize = 100;
-/// The most characters of an identifier, or of another text, in a message.
-const SHOWN_ID: usize = 320;
-const SHOWN: usize = 64;
 
 /// A client that is not served, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,14 +71,14 @@ impl Declared {
         let file = File::parse(content)?;
         let mut declared = Self { counter: file.counter, ..Self::default() };
         for member in &file.unknown {
-            declared.warn(|| format!("{} has no effect", shown(member, SHOWN)));
+            declared.warn(|| format!("{} has no effect", shown(member)));
         }
         let mut taken = BTreeSet::new();
         for (place, value) in file.clients.iter().enumerate() {
             let id = value["clientId"].as_str();
             // A refused client keeps its identifier: otherwise a mistake in one would give it to another one.
             let is_first = id.is_none_or(|id| taken.insert(id));
-            let name = id.map_or_else(|| format!("clients[{place}]"), |id| shown(id, SHOWN_ID));
+            let name = id.map_or_else(|| format!("clients[{place}]"), shown_id);
             match declared.accept(&name, value, is_first) {
                 Ok(accepted) => declared.clients.push(accepted),
                 Err(problem) => declared.refuse(name, problem),
@@ -105,7 +104,7 @@ impl Declared {
             return Err("another client has this clientId".to_owned());
         }
         for member in client.unknown.keys() {
-            self.warn(|| format!("{name}: {} has no effect", shown(member, SHOWN)));
+            self.warn(|| format!("{name}: {} has no effect", shown(member)));
         }
         Ok(client)
     }
@@ -155,11 +154,6 @@ impl Declared {
     pub fn find(&self, client_id: &str) -> Option<&DeclaredClient> {
         self.clients.iter().find(|client| client.client_id == client_id)
     }
-}
-
-/// A text of the file as messages show it: without control characters, which could change what a terminal shows.
-fn shown(text: &str, most: usize) -> String {
-    text.chars().filter(char::is_ascii_graphic).take(most).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::shown::shown;
 use crate::time::UnixTime;
 
 /// The member `groups`: a server that ignored it would let everybody log in.
@@ -220,7 +221,7 @@ fn problem_of(value: &Value) -> String {
         let mut alone = base.clone();
         alone[name] = member.clone();
         if serde_json::from_value::<DeclaredClient>(alone).is_err() {
-            return format!("{} has the wrong type or an unknown value", super::shown(name, super::SHOWN));
+            return format!("{} has the wrong type or an unknown value", shown(name));
         }
     }
     "clientId and type are required".to_owned()

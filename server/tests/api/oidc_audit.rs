@@ -65,14 +65,14 @@ async fn the_end_of_old_grants_names_the_application(engine: Engine) {
 pub async fn copy_grants(database: &Database, count: usize) {
     let columns = "user_id, sid, client, scopes, audiences, is_offline, auth_time, created_at, expires_at, \
                    code_used_at, redirect_uri, refresh_jti, refresh_iat, refresh_kid";
-    let mut sql = String::new();
-    for number in 0..count {
+    let copy = |number| {
         let quoted = format!("'copy-{number}'");
-        sql += &format!(
+        format!(
             "INSERT INTO grants (grant_id, code_hash, {columns}) SELECT {quoted}, {quoted}, {columns} FROM \
              (SELECT * FROM grants WHERE id = (SELECT MIN(id) FROM grants)) AS oldest; "
-        );
-    }
+        )
+    };
+    let sql: String = (0..count).map(copy).collect();
     database.execute(&sql).await;
 }
 
