@@ -15,7 +15,7 @@ use sc_auth_contract::declared::Declared;
 
 pub use decision::{Case, Decision, Hinted, Step};
 pub use exchange::{Exchange, Issued};
-pub use grant::{Consented, GrantError, give, new_grant};
+pub use grant::{Consented, GrantError, new_grant, store_grant};
 use keys::{OidcKeyRing, OidcKeys};
 
 use super::declared::DeclaredFile;

@@ -14,9 +14,9 @@ use super::{NewEvent, Store, StoreError, User};
 
 /// The most grants of a user for one client that have a refresh token: without a limit, an application could fill the
 /// table.
-const MOST_OFFLINE: u64 = 50;
+const MAX_OFFLINE_GRANTS: u64 = 50;
 /// The most others, which a browser could fill it with: codes, and grants without a refresh token.
-const MOST_BRIEF: u64 = 100;
+const MAX_ONLINE_GRANTS: u64 = 100;
 
 /// A grant that begins with a code.
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ impl Store {
                 }
                 let (user_id, client) = (grant.user_id, grant.client.clone());
                 tx.execute_prepared(&insertion(grant)).await?;
-                grant_ends::oldest(tx, user_id, &client, false, MOST_BRIEF, &ended).await?;
+                grant_ends::oldest(tx, user_id, &client, false, MAX_ONLINE_GRANTS, &ended).await?;
                 Ok(true)
             })
         })
@@ -170,7 +170,7 @@ impl Store {
                     return Ok(false);
                 }
                 if has_chain {
-                    grant_ends::oldest(tx, user_id, &client, true, MOST_OFFLINE, &ended).await?;
+                    grant_ends::oldest(tx, user_id, &client, true, MAX_OFFLINE_GRANTS, &ended).await?;
                 }
                 Ok(true)
             })

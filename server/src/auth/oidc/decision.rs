@@ -137,7 +137,7 @@ mod tests {
     use super::Decision::{AskConsent, Issue, LogIn, Refuse};
     use super::Step::{Arrived, LoggedIn};
     use super::*;
-    use crate::auth::oidc::request::{Prompt, RequestedClaims, ResponseMode, ReturnTo};
+    use crate::auth::oidc::request::{Prompt, RequestedClaims, ResponseMode, ResponseTarget};
     use crate::store::User;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn request(prompt: Prompt, redirect_uri: &str) -> AuthorizationRequest {
-        let to = ReturnTo { redirect_uri: redirect_uri.into(), mode: ResponseMode::Query, state: None };
+        let to = ResponseTarget { redirect_uri: redirect_uri.into(), mode: ResponseMode::Query, state: None };
         AuthorizationRequest {
             client_id: "shop".into(),
             to,

@@ -73,7 +73,7 @@ pub struct Consented {
 
 /// Stores the grant, so that its code can be exchanged. `consented` is `None` if the user was not asked. Returns `false` if
 /// the session has ended meanwhile.
-pub async fn give(
+pub async fn store_grant(
     sessions: &Sessions,
     code: &NewCode,
     browser: &Browser,

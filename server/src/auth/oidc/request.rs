@@ -38,7 +38,7 @@ pub struct Prompt {
 
 /// Where the answer goes. Both were declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReturnTo {
+pub struct ResponseTarget {
     pub redirect_uri: String,
     pub mode: ResponseMode,
     pub state: Option<String>,
@@ -48,7 +48,7 @@ pub struct ReturnTo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
     pub client_id: String,
-    pub to: ReturnTo,
+    pub to: ResponseTarget,
     pub scopes: Vec<String>,
     pub audiences: Vec<String>,
     pub nonce: Option<String>,
@@ -86,11 +86,11 @@ impl AuthorizationRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The client is not declared: show an error page, never redirect.
-    Unknown,
+    Page,
     /// The redirect URI is missing or not declared: the same.
     RedirectUri,
     /// Send the error to the client.
-    Told(ReturnTo, OAuthProblem),
+    Redirect(ResponseTarget, OAuthProblem),
 }
 
 /// Reads the request of a declared client. `userinfo` is the audience of clients that declare none.
@@ -98,7 +98,7 @@ pub enum Refusal {
 /// # Errors
 /// The first problem.
 pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Result<AuthorizationRequest, Refusal> {
-    let client = parameters.one("client_id").and_then(|id| declared.find(id)).ok_or(Refusal::Unknown)?;
+    let client = parameters.one("client_id").and_then(|id| declared.find(id)).ok_or(Refusal::Page)?;
     let redirect_uri = parameters.one("redirect_uri").filter(|uri| is_declared(client, uri));
     let redirect_uri = redirect_uri.ok_or(Refusal::RedirectUri)?;
     let object = parameters.one("request").map(RequestObject::read).unwrap_or_default();
@@ -109,8 +109,8 @@ pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Res
     // Never cut: a client compares it.
     let state = parameters.one("state").or(object.state.as_deref());
     let state = state.filter(|state| is_opaque(state, STATE_MAX)).map(str::to_owned);
-    let to = ReturnTo { redirect_uri: redirect_uri.to_owned(), mode, state };
-    valid(client, parameters, to.clone(), userinfo).map_err(|problem| Refusal::Told(to, problem))
+    let to = ResponseTarget { redirect_uri: redirect_uri.to_owned(), mode, state };
+    valid(client, parameters, to.clone(), userinfo).map_err(|problem| Refusal::Redirect(to, problem))
 }
 
 /// Whether a sealed request could still be made: the declarations may have changed meanwhile.
@@ -141,7 +141,7 @@ fn is_opaque(text: &str, max: usize) -> bool {
 fn valid(
     client: &DeclaredClient,
     parameters: &Parameters,
-    to: ReturnTo,
+    to: ResponseTarget,
     userinfo: &str,
 ) -> Result<AuthorizationRequest, OAuthProblem> {
     supported(parameters)?;

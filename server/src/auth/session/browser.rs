@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::CryptoRng;
 use sc_auth_contract::time::UnixTime;
 
-use super::login::Begins;
+use super::login::NewLogin;
 use super::{AuditOutcome, Client, Entry, Event, NewSession, Recognised, SessionError, Sessions, random_uuid};
 use crate::auth::digest::sha256;
 use crate::auth::random_text::{SECRET_LENGTH, random_secret};
@@ -80,8 +80,8 @@ impl<'a> BrowserLogin<'a> {
     }
 }
 
-impl Begins for BrowserLogin<'_> {
-    type Begun = Browser;
+impl NewLogin for BrowserLogin<'_> {
+    type Output = Browser;
 
     fn sid(&self) -> &str {
         &self.sid
@@ -91,7 +91,7 @@ impl Begins for BrowserLogin<'_> {
         self.also_counted.as_deref()
     }
 
-    async fn begin(
+    async fn create_session(
         &self,
         sessions: &Sessions,
         user: &User,

@@ -39,8 +39,8 @@ impl LoginIds {
 }
 
 /// How a login creates its session: with tokens or with a cookie.
-pub trait Begins: Sync {
-    type Begun: Send;
+pub trait NewLogin: Sync {
+    type Output: Send;
 
     /// The id of the new session.
     fn sid(&self) -> &str;
@@ -51,33 +51,33 @@ pub trait Begins: Sync {
     }
 
     /// Returns `None` if the user's password is no longer the one that was compared.
-    fn begin(
+    fn create_session(
         &self,
         sessions: &Sessions,
         user: &User,
         compared_hash: &str,
         client: &Client,
         now: UnixTime,
-    ) -> impl Future<Output = Result<Option<Self::Begun>, SessionError>> + Send;
+    ) -> impl Future<Output = Result<Option<Self::Output>, SessionError>> + Send;
 }
 
 impl Sessions {
     /// Begins a session if the password is right.
-    pub async fn login<B: Begins>(
+    pub async fn login<B: NewLogin>(
         &self,
         username: &str,
         password: SecretString,
         recognised: Option<Recognised>,
-        begins: &B,
+        new_login: &B,
         client: &Client,
         now: UnixTime,
-    ) -> Result<B::Begun, SessionError> {
+    ) -> Result<B::Output, SessionError> {
         self.hasher.check_room()?;
         let credentials = self.store.credentials(username).await?;
         if let Some(found) = &credentials {
             client.caller.claims(&found.user);
         }
-        let names = (username, begins.also_counted());
+        let names = (username, new_login.also_counted());
         let throttle = self.throttle(names, credentials.as_ref(), recognised.as_ref(), client, now).await?;
         let standing = standing(throttle.open(now).await?.as_ref());
         let (user, stored) = credentials.map_or((None, None), |found| (Some(found.user), found.password));
@@ -95,7 +95,7 @@ impl Sessions {
             self.note(client, Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("disabled"), now).await?;
             return Err(SessionError::Disabled);
         }
-        let begun = self.begin_with(begins, user, stored, &password, client, now).await;
+        let begun = self.begin_with(new_login, user, stored, &password, client, now).await;
         if let Err(SessionError::TooManySessions { .. }) = begun {
             let entry = Entry::new(Event::Login, AuditOutcome::Denied).by(user).detail("too many sessions");
             self.note(client, entry, now).await?;
@@ -106,7 +106,7 @@ impl Sessions {
             tracing::warn!(error = crate::logging::chain(&error), "could not record the network of a login");
         }
         if compared.verdict.may_replace && self.form == Form::Argon2id && compared_hash == *stored {
-            self.replace_hash(user.id, stored, password, begins.sid(), now).await;
+            self.replace_hash(user.id, stored, password, new_login.sid(), now).await;
         }
         Ok(begun)
     }
@@ -162,18 +162,18 @@ impl Sessions {
 
     /// Begins a session with a password that was compared with `stored`. If another login has replaced an imported hash
     /// meanwhile, it compares the password again. Returns the hash that matched last.
-    async fn begin_with<B: Begins>(
+    async fn begin_with<B: NewLogin>(
         &self,
-        begins: &B,
+        new_login: &B,
         user: &User,
         stored: &str,
         password: &SecretString,
         client: &Client,
         now: UnixTime,
-    ) -> Result<(B::Begun, String), SessionError> {
+    ) -> Result<(B::Output, String), SessionError> {
         let (mut hash, mut comparisons) = (stored.to_owned(), 1);
         loop {
-            if let Some(begun) = begins.begin(self, user, &hash, client, now).await? {
+            if let Some(begun) = new_login.create_session(self, user, &hash, client, now).await? {
                 return Ok((begun, hash));
             }
             let present = self.store.password_hash(user.id).await?.filter(|present| *present != hash);
@@ -201,14 +201,14 @@ impl Sessions {
     }
 }
 
-impl Begins for LoginIds {
-    type Begun = TokenPair;
+impl NewLogin for LoginIds {
+    type Output = TokenPair;
 
     fn sid(&self) -> &str {
         &self.sid
     }
 
-    async fn begin(
+    async fn create_session(
         &self,
         sessions: &Sessions,
         user: &User,

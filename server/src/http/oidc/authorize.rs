@@ -7,7 +7,7 @@ use axum::response::Response;
 use super::answer;
 use super::flow::Visit;
 use super::forms;
-use super::pages::{Texts, Trouble, failure, trouble, unavailable};
+use super::pages::{ErrorPage, Texts, render_api_error, render_error, unavailable};
 use super::paths::{AUTHORIZE, USERINFO};
 use super::ready::ready;
 use crate::auth::client::Client;
@@ -23,19 +23,19 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
     let t = Texts::of(parameters.one("ui_locales"), &headers);
     let Some((openid, present)) = ready(&app) else { return unavailable(t) };
     if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
-        return trouble(t, Trouble::OtherHost);
+        return render_error(t, ErrorPage::OtherHost);
     }
     let request = match request::read(&present.declared, &parameters, &openid.address(USERINFO)) {
         Ok(request) => request,
-        Err(Refusal::Unknown) => return trouble(t, Trouble::UnknownApplication),
-        Err(Refusal::RedirectUri) => return trouble(t, Trouble::WrongRedirectUri),
-        Err(Refusal::Told(to, problem)) => return answer::error(t, &openid.issuer, &to, problem),
+        Err(Refusal::Page) => return render_error(t, ErrorPage::UnknownApplication),
+        Err(Refusal::RedirectUri) => return render_error(t, ErrorPage::WrongRedirectUri),
+        Err(Refusal::Redirect(to, problem)) => return answer::error(t, &openid.issuer, &to, problem),
     };
     let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
     let browser = if method == Method::HEAD { Ok(None) } else { visit.browser().await };
     match browser {
         Ok(browser) => visit.proceed(&request, browser.as_ref(), Step::Arrived).await,
-        Err(error) => failure(t, error),
+        Err(error) => render_api_error(t, error),
     }
 }
 
@@ -44,17 +44,17 @@ pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) 
     let t = Texts::of(None, &headers);
     let Some((openid, _)) = ready(&app) else { return unavailable(t) };
     if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
-        return trouble(t, Trouble::OtherHost);
+        return render_error(t, ErrorPage::OtherHost);
     }
     let body = match body::form(request, LIMIT).await {
         Ok(body) => body,
-        Err(error) => return failure(t, error),
+        Err(error) => return render_api_error(t, error),
     };
     // Encoded again, so that nothing but parameters gets into the address.
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(&body)).finish();
     let location = format!("{}?{query}", openid.address(AUTHORIZE));
     if location.len() > ADDRESS_MAX {
-        return trouble(t, Trouble::Server(StatusCode::PAYLOAD_TOO_LARGE));
+        return render_error(t, ErrorPage::Server(StatusCode::PAYLOAD_TOO_LARGE));
     }
     answer::redirect(t, &location)
 }

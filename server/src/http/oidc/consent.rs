@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::pages::{Trouble, failure, trouble};
+use super::pages::{ErrorPage, render_api_error, render_error};
 use super::submitted::Submitted;
 use crate::auth::client::Client;
 use crate::auth::oidc::Step;
@@ -19,11 +19,11 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     let (visit, pending) = (submitted.visit(&app, &client), &submitted.pending);
     let browser = match visit.browser().await {
         Ok(browser) => browser,
-        Err(error) => return failure(visit.t, error),
+        Err(error) => return render_api_error(visit.t, error),
     };
     // The form is for one session: whoever logs in meanwhile was not asked.
     let Some(browser) = browser.filter(|browser| pending.sid.as_ref() == Some(&browser.sid)) else {
-        return trouble(visit.t, Trouble::Expired);
+        return render_error(visit.t, ErrorPage::Expired);
     };
     match submitted.form.one("decision") {
         // Boxed, since it is large: the memory of a request that waits for its body includes the future.

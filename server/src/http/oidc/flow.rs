@@ -7,10 +7,10 @@ use sc_auth_contract::time::UnixTime;
 
 use super::answer;
 use super::forms::{self, Pending};
-use super::pages::{ConsentPage, LoginPage, Policy, Texts, Trouble, failure, page, trouble};
+use super::pages::{ConsentPage, ErrorPage, LoginPage, Policy, Texts, page, render_api_error, render_error};
 use crate::auth::client::Client;
 use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, problem};
-use crate::auth::oidc::{Case, Consented, Decision, Hinted, OpenId, Present, Step, claims, give, new_grant};
+use crate::auth::oidc::{Case, Consented, Decision, Hinted, OpenId, Present, Step, claims, new_grant, store_grant};
 use crate::auth::session::{Browser, Cookie};
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -34,7 +34,7 @@ pub struct Visit<'a> {
 
 /// A login page's state after a failure.
 #[derive(Default)]
-pub struct Failed<'a> {
+pub struct LoginFailure<'a> {
     pub username: &'a str,
     pub problem: Option<String>,
 }
@@ -60,7 +60,7 @@ impl<'a> Visit<'a> {
     }
 
     pub async fn proceed(&self, request: &AuthorizationRequest, browser: Option<&Browser>, step: Step) -> Response {
-        self.next(request, browser, step).await.unwrap_or_else(|error| failure(self.t, error))
+        self.next(request, browser, step).await.unwrap_or_else(|error| render_api_error(self.t, error))
     }
 
     async fn next(
@@ -70,7 +70,7 @@ impl<'a> Visit<'a> {
         step: Step,
     ) -> Result<Response, StoreError> {
         let Some(declared) = self.present.declared.find(&request.client_id) else {
-            return Ok(trouble(self.t, Trouble::UnknownApplication));
+            return Ok(render_error(self.t, ErrorPage::UnknownApplication));
         };
         let store = &self.app.sessions.store;
         let (given, is_member) = match browser {
@@ -89,14 +89,14 @@ impl<'a> Visit<'a> {
                 if step != Step::LoggedIn
                     && let Err(error) = self.app.settings.check_rate(Limited::Refresh, self.client)
                 {
-                    return Ok(failure(self.t, error));
+                    return Ok(render_api_error(self.t, error));
                 }
                 self.issue(request, declared, browser, consented.as_ref()).await
             }
             (Decision::AskConsent, Some(browser)) => Ok(self.consent_page(request, declared, browser)),
             (Decision::Refuse(problem), _) => Ok(self.refuse(request, problem)),
             (Decision::LogIn | Decision::AskConsent | Decision::Issue(_), _) => {
-                Ok(self.login_page(StatusCode::OK, request, &Failed::default()))
+                Ok(self.login_page(StatusCode::OK, request, &LoginFailure::default()))
             }
         }
     }
@@ -109,13 +109,13 @@ impl<'a> Visit<'a> {
         consented: Option<&Consented>,
     ) -> Result<Response, StoreError> {
         let grant = new_grant(browser, declared, request, self.now, &mut rand::rng());
-        if give(&self.app.sessions, &grant, browser, consented, self.client, self.now).await? {
+        if store_grant(&self.app.sessions, &grant, browser, consented, self.client, self.now).await? {
             return Ok(answer::code(self.t, &self.openid.issuer, &request.to, &grant.code));
         }
         // The session has ended meanwhile.
         Ok(match Decision::without_session(request) {
             Decision::Refuse(problem) => self.refuse(request, problem),
-            _ => self.login_page(StatusCode::OK, request, &Failed::default()),
+            _ => self.login_page(StatusCode::OK, request, &LoginFailure::default()),
         })
     }
 
@@ -123,9 +123,14 @@ impl<'a> Visit<'a> {
         answer::error(self.t, &self.openid.issuer, &request.to, problem)
     }
 
-    pub fn login_page(&self, status: StatusCode, request: &AuthorizationRequest, failed: &Failed<'_>) -> Response {
+    pub fn login_page(
+        &self,
+        status: StatusCode,
+        request: &AuthorizationRequest,
+        failed: &LoginFailure<'_>,
+    ) -> Response {
         let Some(declared) = self.present.declared.find(&request.client_id) else {
-            return trouble(self.t, Trouble::UnknownApplication);
+            return render_error(self.t, ErrorPage::UnknownApplication);
         };
         let pending = Pending::new(request.clone(), None, self.now);
         let hint = request.login_hint.as_deref().unwrap_or_default();
@@ -163,7 +168,7 @@ impl<'a> Visit<'a> {
         let mut response = match pending.seal(&self.app.sessions.keys.get(), &cookie, rng) {
             Ok(Some(sealed)) => render(&sealed),
             Ok(None) => return self.refuse(&pending.request, problem("invalid_request", "the request is too long")),
-            Err(error) => return failure(self.t, ApiError::Internal(error)),
+            Err(error) => return render_api_error(self.t, ApiError::Internal(error)),
         };
         let set = forms::set_cookie(forms::FORM, &cookie, FORM_COOKIE_SECONDS);
         response.headers_mut().append(header::SET_COOKIE, set);

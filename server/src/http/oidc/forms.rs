@@ -6,7 +6,7 @@ use rand::CryptoRng;
 use sc_auth_contract::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
-use super::pages::Trouble;
+use super::pages::ErrorPage;
 use crate::auth::keys::Keys;
 use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, Parameters};
 use crate::auth::session::Cookie;
@@ -104,11 +104,11 @@ pub fn is_own_form(headers: &HeaderMap, issuer: &str) -> bool {
 
 /// # Errors
 /// If the form was sent to another host, or by a page of another site.
-pub fn check_origin(app: &App, headers: &HeaderMap, issuer: &str) -> Result<(), Trouble> {
+pub fn check_origin(app: &App, headers: &HeaderMap, issuer: &str) -> Result<(), ErrorPage> {
     if !asks_for_own_host(app, issuer, headers) {
-        return Err(Trouble::OtherHost);
+        return Err(ErrorPage::OtherHost);
     }
-    if is_own_form(headers, issuer) { Ok(()) } else { Err(Trouble::Expired) }
+    if is_own_form(headers, issuer) { Ok(()) } else { Err(ErrorPage::Expired) }
 }
 
 /// Reads a form. No parameter may be repeated.
@@ -129,7 +129,7 @@ mod tests {
     use sc_auth_contract::keys::{Algorithm, KeySet, Purpose};
 
     use super::*;
-    use crate::auth::oidc::request::{Prompt, RequestedClaims, ResponseMode, ReturnTo};
+    use crate::auth::oidc::request::{Prompt, RequestedClaims, ResponseMode, ResponseTarget};
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn request() -> AuthorizationRequest {
-        let to = ReturnTo { redirect_uri: "https://a.test/".into(), mode: ResponseMode::Query, state: None };
+        let to = ResponseTarget { redirect_uri: "https://a.test/".into(), mode: ResponseMode::Query, state: None };
         AuthorizationRequest {
             client_id: "shop".into(),
             to,

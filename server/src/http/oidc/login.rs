@@ -4,9 +4,9 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use super::flow::{Failed, Visit};
+use super::flow::{LoginFailure, Visit};
 use super::forms;
-use super::pages::failure;
+use super::pages::render_api_error;
 use super::submitted::Submitted;
 use crate::account::CREDENTIAL;
 use crate::auth::client::Client;
@@ -56,8 +56,8 @@ async fn log_in(visit: &Visit<'_>, username: &str, password: String, cookie: &Co
     settings.check_rate(limited, visit.client).map_err(Refused::Limited)?;
     let (name, also) = sessions.name_of_login(username).await.map_err(SessionError::from)?;
     let previous = forms::cookie(visit.headers, forms::SESSION);
-    let begins = BrowserLogin::new(cookie, previous.as_ref(), &mut rand::rng()).counting(also);
-    let result = sessions.login(&name, password.into(), recognised, &begins, visit.client, visit.now).await;
+    let new_login = BrowserLogin::new(cookie, previous.as_ref(), &mut rand::rng()).counting(also);
+    let result = sessions.login(&name, password.into(), recognised, &new_login, visit.client, visit.now).await;
     count_login(visit.app, &result);
     Ok(result?)
 }
@@ -79,7 +79,9 @@ impl From<SessionError> for Refused {
 fn refused(visit: &Visit<'_>, request: &AuthorizationRequest, username: &str, error: Refused) -> Response {
     let t = visit.t;
     let (status, text, wait) = match error {
-        Refused::Session(SessionError::BadCredentials) => (StatusCode::UNPROCESSABLE_ENTITY, t.wrong.to_owned(), None),
+        Refused::Session(SessionError::BadCredentials) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, t.bad_credentials.to_owned(), None)
+        }
         Refused::Session(SessionError::Disabled) => (StatusCode::FORBIDDEN, t.disabled.to_owned(), None),
         Refused::Session(SessionError::TooMany(wait)) | Refused::Limited(ApiError::TooMany(wait)) => {
             (StatusCode::TOO_MANY_REQUESTS, t.too_many(wait), Some(wait))
@@ -87,10 +89,10 @@ fn refused(visit: &Visit<'_>, request: &AuthorizationRequest, username: &str, er
         Refused::Session(SessionError::TooManySessions { wait, .. }) => {
             (StatusCode::TOO_MANY_REQUESTS, t.too_many_sessions(wait), Some(wait))
         }
-        Refused::Session(error) => return failure(t, error),
-        Refused::Limited(error) => return failure(t, error),
+        Refused::Session(error) => return render_api_error(t, error),
+        Refused::Limited(error) => return render_api_error(t, error),
     };
-    let mut response = visit.login_page(status, request, &Failed { username, problem: Some(text) });
+    let mut response = visit.login_page(status, request, &LoginFailure { username, problem: Some(text) });
     if let Some(wait) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
     }

@@ -124,7 +124,7 @@ pub fn page(status: StatusCode, template: &impl Template, policy: &Policy<'_>) -
 
 /// Why a page cannot be shown.
 #[derive(Debug, Clone, Copy)]
-pub enum Trouble {
+pub enum ErrorPage {
     /// The client is not known.
     UnknownApplication,
     /// The redirect URI is not one of the client.
@@ -138,23 +138,23 @@ pub enum Trouble {
     Server(StatusCode),
 }
 
-pub fn trouble(t: &'static Texts, trouble: Trouble) -> Response {
-    let (status, heading, text) = match trouble {
-        Trouble::UnknownApplication => (StatusCode::BAD_REQUEST, t.unknown_application, t.unknown_application_text),
-        Trouble::WrongRedirectUri => (StatusCode::BAD_REQUEST, t.wrong_redirect_uri, t.wrong_redirect_uri_text),
-        Trouble::Expired => (StatusCode::BAD_REQUEST, t.expired, t.start_again),
-        Trouble::Nothing => (StatusCode::BAD_REQUEST, t.nothing, t.start_again),
-        Trouble::OtherHost => (StatusCode::MISDIRECTED_REQUEST, t.other_host, t.other_host_text),
-        Trouble::Server(status) if status.is_server_error() => (status, t.unavailable, t.try_later),
-        Trouble::Server(status) => (status, t.refused, t.start_again),
+pub fn render_error(t: &'static Texts, why: ErrorPage) -> Response {
+    let (status, heading, text) = match why {
+        ErrorPage::UnknownApplication => (StatusCode::BAD_REQUEST, t.unknown_application, t.unknown_application_text),
+        ErrorPage::WrongRedirectUri => (StatusCode::BAD_REQUEST, t.wrong_redirect_uri, t.wrong_redirect_uri_text),
+        ErrorPage::Expired => (StatusCode::BAD_REQUEST, t.expired, t.start_again),
+        ErrorPage::Nothing => (StatusCode::BAD_REQUEST, t.not_a_form, t.start_again),
+        ErrorPage::OtherHost => (StatusCode::MISDIRECTED_REQUEST, t.other_host, t.other_host_text),
+        ErrorPage::Server(status) if status.is_server_error() => (status, t.unavailable, t.try_later),
+        ErrorPage::Server(status) => (status, t.request_refused, t.start_again),
     };
     page(status, &Message { t, heading, text }, &Policy::Text)
 }
 
 /// The same error as a page. Its cause is logged.
-pub fn failure(t: &'static Texts, error: impl Into<ApiError>) -> Response {
+pub fn render_api_error(t: &'static Texts, error: impl Into<ApiError>) -> Response {
     let plain = error.into().into_response();
-    let mut response = trouble(t, Trouble::Server(plain.status()));
+    let mut response = render_error(t, ErrorPage::Server(plain.status()));
     if let Some(wait) = plain.headers().get(header::RETRY_AFTER) {
         response.headers_mut().insert(header::RETRY_AFTER, wait.clone());
     }
@@ -166,12 +166,12 @@ pub fn failure(t: &'static Texts, error: impl Into<ApiError>) -> Response {
 
 /// The page while the clients or the keys are not loaded yet.
 pub fn unavailable(t: &'static Texts) -> Response {
-    failure(t, NOT_READY)
+    render_api_error(t, NOT_READY)
 }
 
 /// A form's address, opened without a form.
 pub async fn nothing(headers: HeaderMap) -> Response {
-    trouble(Texts::of(None, &headers), Trouble::Nothing)
+    render_error(Texts::of(None, &headers), ErrorPage::Nothing)
 }
 
 pub async fn style() -> Response {

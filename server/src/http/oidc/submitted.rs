@@ -9,7 +9,7 @@ use sc_auth_contract::time::UnixTime;
 
 use super::flow::Visit;
 use super::forms::{self, Pending};
-use super::pages::{Texts, Trouble, failure, trouble, unavailable};
+use super::pages::{ErrorPage, Texts, render_api_error, render_error, unavailable};
 use super::ready::ready;
 use crate::auth::client::Client;
 use crate::auth::keys::Keys;
@@ -35,12 +35,12 @@ impl Submitted {
         let headers = request.headers().clone();
         let t = Texts::of(None, &headers);
         let (openid, present) = ready(app).ok_or_else(|| unavailable(t))?;
-        let form = forms::read(request, limit).await.map_err(|error| failure(t, error))?;
-        forms::check_origin(app, &headers, &openid.issuer).map_err(|why| trouble(t, why))?;
-        let pending = open(&app.sessions.keys.get(), &form, &headers, app.now()).ok_or(Trouble::Expired);
-        let pending = pending.map_err(|why| trouble(t, why))?;
+        let form = forms::read(request, limit).await.map_err(|error| render_api_error(t, error))?;
+        forms::check_origin(app, &headers, &openid.issuer).map_err(|why| render_error(t, why))?;
+        let pending = open(&app.sessions.keys.get(), &form, &headers, app.now()).ok_or(ErrorPage::Expired);
+        let pending = pending.map_err(|why| render_error(t, why))?;
         if !is_still_valid(&present.declared, &pending.request) {
-            return Err(trouble(t, Trouble::UnknownApplication).into());
+            return Err(render_error(t, ErrorPage::UnknownApplication).into());
         }
         let t = Texts::of(pending.request.ui_locales.as_deref(), &headers);
         Ok(Self { form, pending, openid, present, headers, t })

@@ -49,7 +49,7 @@ fn read_with(changes: Value) -> Result<AuthorizationRequest, Refusal> {
 
 fn error(changes: Value) -> &'static str {
     match read_with(changes) {
-        Err(Refusal::Told(_, problem)) => problem.error,
+        Err(Refusal::Redirect(_, problem)) => problem.error,
         other => panic!("{other:?}"),
     }
 }
@@ -67,7 +67,7 @@ fn a_good_request_is_read() {
 #[test]
 fn the_browser_is_sent_only_to_a_declared_address() {
     for changes in [json!({"client_id": "other"}), json!({"client_id": null})] {
-        assert_eq!(read_with(changes.clone()), Err(Refusal::Unknown), "{changes}");
+        assert_eq!(read_with(changes.clone()), Err(Refusal::Page), "{changes}");
     }
     for changes in [
         json!({"redirect_uri": null}),
@@ -130,7 +130,7 @@ fn what_is_not_supported_has_the_errors_of_the_standards() {
     ] {
         assert_eq!(error(changes.clone()), wanted, "{changes}");
     }
-    let Err(Refusal::Told(to, problem)) = read_encoded(&format!("{}&scope=openid", encoded(&json!({})))) else {
+    let Err(Refusal::Redirect(to, problem)) = read_encoded(&format!("{}&scope=openid", encoded(&json!({})))) else {
         panic!()
     };
     assert_eq!((problem.error, to.state.as_deref()), ("invalid_request", Some("s")), "a repeated parameter");
@@ -149,7 +149,7 @@ fn an_error_about_a_request_object_comes_as_the_object_says() {
         (json!({"request": long, "state": null}), ResponseMode::Query, None),
         (json!({"request": object("x"), "state": null}), ResponseMode::Query, None),
     ] {
-        let Err(Refusal::Told(to, problem)) = read_with(changes.clone()) else { panic!("{changes}") };
+        let Err(Refusal::Redirect(to, problem)) = read_with(changes.clone()) else { panic!("{changes}") };
         assert_eq!((to.mode, to.state.as_deref()), (mode, state), "{changes}");
         assert_eq!((&to.redirect_uri[..], problem.error), ("https://shop.test/cb?a=1", "request_not_supported"));
     }
