@@ -187,12 +187,12 @@ async fn the_check_of_the_settings_reads_the_file() {
     odd["colour"] = json!("red");
     write(&database, &declarations(7, &[odd, json!({"clientId": "bad", "type": "Web"})]));
     let (is_valid, said, errors) = check().await;
-    assert!(!is_valid && said.contains("1 clients can be served, at counter 7."), "{said}");
+    assert!(!is_valid && said.contains("1 valid clients, counter 7."), "{said}");
     assert!(errors.contains("warning: SC_AUTH_DECLARED: shop: colour has no effect"), "{errors}");
     assert!(errors.contains("error: SC_AUTH_DECLARED: bad: a Web client needs"), "{errors}");
     write(&database, &declarations(8, &[client("shop")]));
     let (is_valid, said, errors) = check().await;
-    assert!(is_valid && said.contains("at counter 8."), "{said} {errors}");
+    assert!(is_valid && said.contains("counter 8."), "{said} {errors}");
     std::fs::write(database.folder.path().join("oidc-keys.json"), "{}").unwrap();
     let (is_valid, _, errors) = check().await;
     assert!(!is_valid && errors.contains("oidc-keys.json cannot be used"), "{errors}");

@@ -220,7 +220,7 @@ async fn large_and_odd_requests_are_refused() {
     let mut browser = Browser::new(&server);
     let long = "x".repeat(3_000);
     for name in ["state", "nonce"] {
-        for value in [long.as_str(), "a\0b", "a\nb", "\u{7f}", "\u{e9}"] {
+        for value in [long.as_str(), "a\0b", "a\nb", "\u{7f}"] {
             let page = browser.get(&authorize(&[(name, value)])).await;
             assert_eq!(page.error(), "invalid_request", "{name} {value:?}");
         }

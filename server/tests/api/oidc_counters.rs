@@ -26,12 +26,11 @@ async fn an_address_reveals_no_user(engine: Engine) {
     for address in ["alice@example.com", "ALICE@example.com", "nobody@example.com"] {
         assert_eq!(guess_on_page(&server, address).await, 429, "{address}");
         assert_eq!(server.login_with(address, "a wrong password").await.status, 429, "{address}");
+        if address.to_lowercase().starts_with("alice") {
+            // Guesses with the address are guesses of the user.
+            assert_eq!(server.login_with("alice", PASSWORD).await.status, 429, "{address}");
+        }
     }
-    assert_eq!(
-        server.login_with("alice", PASSWORD).await.status,
-        429,
-        "guesses with the address are guesses of the user"
-    );
     for address in ["bobby@example.com", "no-one@example.com"] {
         let mut status = 0;
         for _ in 0..20 {
@@ -85,7 +84,8 @@ async fn a_login_that_fails_ends_no_session(engine: Engine) {
 #[tokio::test]
 async fn sessions_of_browsers_have_the_lifetimes_of_the_settings() {
     let database = Database::create(Engine::Sqlite).await;
-    let settings = [("SC_AUTH_SESSION_TTL", "1h"), ("SC_AUTH_REFRESH_TOKEN_TTL", "30m")];
+    let settings =
+        [("SC_AUTH_SESSION_TTL", "1h"), ("SC_AUTH_REFRESH_TOKEN_TTL", "30m"), ("SC_AUTH_ACCESS_TOKEN_TTL", "5m")];
     let server = start(&database, &settings).await;
     let mut browser = Browser::new(&server);
     for prompt in ["", "login"] {

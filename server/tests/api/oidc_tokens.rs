@@ -167,12 +167,12 @@ async fn ending_a_session_ends_its_grants(engine: Engine) {
 
 async fn the_api_refuses_the_tokens_of_applications(engine: Engine) {
     // Whatever its audience.
-    let declared = with(client("shop"), "audiences", json!(["http://localhost:8000", "orders"]));
+    let declared = with(client("shop"), "audiences", json!(["stock", "orders"]));
     let (server, _database) = started(engine, &[declared]).await;
     let mut browser = Browser::new(&server);
     let issued = tokens(&server, &browser.code(&[OFFLINE]).await).await;
     let [access, id, refresh_token] = ["access_token", "id_token", "refresh_token"].map(|name| text(&issued, name));
-    assert_eq!(claims(&access)["aud"], json!(["http://localhost:8000", "orders"]));
+    assert_eq!(claims(&access)["aud"], json!(["stock", "orders"]));
     for token in [&access, &id, &refresh_token] {
         for (method, path) in [
             ("GET", "/api/v1/accounts/me"),
