@@ -35,6 +35,7 @@ mod mysql;
 mod names;
 mod nulls;
 mod offers;
+mod old_passwords;
 mod openapi;
 mod operation;
 mod others;
