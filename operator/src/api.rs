@@ -2,6 +2,7 @@
 
 mod amount;
 mod auth;
+mod borrowed;
 mod crd;
 mod database;
 mod expose;

@@ -2,6 +2,7 @@
 //! nothing and reads no Secret.
 
 mod apply;
+mod notes;
 mod text;
 
 use std::path::PathBuf;
@@ -17,12 +18,13 @@ use strum::IntoEnumIterator as _;
 use crate::api::ScAuth;
 use crate::release_args::ReleaseArgs;
 use crate::render::{self, Beside, Manifest};
-use crate::scauth::apply::handover;
+use crate::scauth::apply::{balancer, handover};
 use crate::scauth::child::Child;
 use crate::scauth::children::{Children, build};
+use crate::scauth::classes;
 use crate::scauth::hosts::{self, Hosts};
 use crate::scauth::names::{FIELD_MANAGER, Names};
-use crate::scauth::observe::{Observed, default_class, find_foreign_autoscaler, observe_children};
+use crate::scauth::observe::{Observed, find_foreign_autoscaler, observe_children};
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::resolved::Resolved;
 use crate::scauth::validate::{Environment, validate};
@@ -32,8 +34,8 @@ use crate::shared::error::explain;
 /// The flags of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The manifest, or `-` for standard input. Of other kinds, only Namespaces and Secrets matter: whether a
-    /// Namespace allows a ScAuth, and whether a Secret has the name of a generated one.
+    /// The manifest, or `-` for standard input. Of other kinds, only Namespaces, Secrets and ConfigMaps matter: whether a
+    /// Namespace allows a ScAuth, whether a Secret has the name of a generated one, and which of them exist.
     #[arg(short, long)]
     filename: PathBuf,
     /// The field manager that will apply the manifest: fields that it applied before and that the manifest omits are
@@ -44,11 +46,20 @@ pub struct DiffArgs {
     release: ReleaseArgs,
 }
 
-/// Returns a unified diff, empty if nothing would change.
-///
+/// What an apply would do.
+#[derive(Debug, Default)]
+pub struct Preview {
+    /// A unified diff, empty if nothing would change.
+    pub text: String,
+    /// What the diff does not show.
+    pub notes: Vec<String>,
+    /// Why pods would not start.
+    pub problems: Vec<String>,
+}
+
 /// # Errors
 /// If the file or the cluster cannot be read, or the API server or the operator would refuse a ScAuth.
-pub async fn run(args: DiffArgs) -> anyhow::Result<String> {
+pub async fn run(args: DiffArgs) -> anyhow::Result<Preview> {
     let environment = args.release.environment(Duration::ZERO);
     let manifest = render::read(&args.filename)?;
     let client = Client::try_default().await.context("connecting to the API server")?;
@@ -64,15 +75,32 @@ pub async fn diff(
     manifest: &Manifest,
     manager: Option<&str>,
     environment: &Environment,
-) -> anyhow::Result<String> {
-    let mut text = String::new();
+) -> anyhow::Result<Preview> {
+    let mut preview = Preview::default();
+    let fleet = fleet(client).await.map_err(|error| anyhow!(explain(&error)))?;
+    let fleet = notes::with_manifest(fleet, &manifest.scauths);
+    let around = Around { client, fleet: &fleet, beside: &manifest.beside, environment };
     for scauth in &manifest.scauths {
-        let changes = Box::pin(changes(client, scauth, &manifest.beside, manager, environment)).await;
-        for change in changes.with_context(|| format!("ScAuth {}", scauth.name_any()))? {
-            text.push_str(&change.to_text()?);
+        let name = scauth.name_any();
+        let outcome = Box::pin(around.changes(scauth, manager)).await;
+        let Outcome { changes, notes, problems } = outcome.with_context(|| format!("ScAuth {name}"))?;
+        for change in changes {
+            preview.text.push_str(&change.to_text()?);
         }
+        let of_scauth = |text: String| format!("ScAuth {name}: {text}");
+        preview.notes.extend(notes.into_iter().map(of_scauth));
+        preview.problems.extend(problems.into_iter().map(of_scauth));
     }
-    Ok(text)
+    Ok(preview)
+}
+
+/// All ScAuths. Without the right to list them, the diff knows no other.
+async fn fleet(client: &Client) -> kube::Result<Vec<ScAuth>> {
+    match Api::<ScAuth>::all(client.clone()).list(&ListParams::default()).await {
+        Ok(fleet) => Ok(fleet.items),
+        Err(kube::Error::Api(answer)) if answer.code == 403 => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// An object before and after the change; null if it does not exist.
@@ -82,50 +110,67 @@ struct Change {
     after: Value,
 }
 
-async fn changes(
-    client: &Client,
-    scauth: &ScAuth,
-    beside: &Beside,
-    manager: Option<&str>,
-    environment: &Environment,
-) -> anyhow::Result<Vec<Change>> {
-    let api: Api<ScAuth> = Api::all(client.clone());
-    let live = api.get_opt(&scauth.name_any()).await.map_err(|error| anyhow!(explain(&error)))?;
-    let wanted = apply::dry_run(&api, live.as_ref(), scauth, manager).await?;
-    let before = serde_json::to_value(live)?;
-    let mut changes = vec![Change { kind: "ScAuth".into(), before, after: serde_json::to_value(&wanted)? }];
-
-    let names = Names::of(&wanted);
-    let mut observed = observe_children(client, &wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
-    match find_foreign_autoscaler(client, &wanted, &names, &mut observed).await {
-        // Without the right to list autoscalers, the diff ignores them.
-        Err(kube::Error::Api(answer)) if answer.code == 403 => {}
-        found => found.map_err(|error| anyhow!(explain(&error)))?,
-    }
-    observed.hosts = hosts_of_others(client, &wanted).await.map_err(|error| anyhow!(explain(&error)))?;
-    let has_namespace = observed.children.contains_key(&Child::Namespace);
-    beside.complete(&mut observed, &names);
-    let resolved = validate(&wanted, &observed, environment, &UpgradeTurn::Now)
-        .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;
-    render::ensure_image(&resolved)?;
-    render::warn(&resolved);
-    if wanted.spec.suspend != Some(true) {
-        let stored = Stored { client, observed: &observed, has_namespace };
-        changes.extend(stored.changes(&resolved, &build(&resolved)?).await?);
-    }
-    Ok(changes)
+/// What applying one ScAuth would do.
+struct Outcome {
+    changes: Vec<Change>,
+    notes: Vec<String>,
+    problems: Vec<String>,
 }
 
-/// The hosts of the other ScAuths. Without the right to list them, the diff ignores them.
-async fn hosts_of_others(client: &Client, wanted: &ScAuth) -> kube::Result<Hosts> {
-    let fleet = match Api::<ScAuth>::all(client.clone()).list(&ListParams::default()).await {
-        Ok(fleet) => fleet.items,
-        Err(kube::Error::Api(answer)) if answer.code == 403 => return Ok(Hosts::default()),
-        Err(error) => return Err(error),
-    };
-    let fleet: Vec<_> = fleet.iter().collect();
-    let default_class = if hosts::needs_default_class(wanted, &fleet) { default_class(client).await? } else { None };
-    Ok(hosts::hosts(wanted, &fleet, default_class.as_deref()))
+/// What matters for each ScAuth of the manifest.
+struct Around<'a> {
+    client: &'a Client,
+    /// All ScAuths, as the manifest would have them.
+    fleet: &'a [ScAuth],
+    beside: &'a Beside,
+    environment: &'a Environment,
+}
+
+impl Around<'_> {
+    async fn changes(&self, scauth: &ScAuth, manager: Option<&str>) -> anyhow::Result<Outcome> {
+        let api: Api<ScAuth> = Api::all(self.client.clone());
+        let live = api.get_opt(&scauth.name_any()).await.map_err(|error| anyhow!(explain(&error)))?;
+        let wanted = apply::dry_run(&api, live.as_ref(), scauth, manager).await?;
+        let before = serde_json::to_value(live)?;
+        let mut changes = vec![Change { kind: "ScAuth".into(), before, after: serde_json::to_value(&wanted)? }];
+
+        let names = Names::of(&wanted);
+        let mut observed = self.observe(&wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
+        let has_namespace = observed.children.contains_key(&Child::Namespace);
+        self.beside.complete(&mut observed, &names);
+        let resolved = validate(&wanted, &observed, self.environment, &UpgradeTurn::Now)
+            .map_err(|refusal| anyhow!("{}: {}", refusal.reason, refusal.message))?;
+        render::ensure_image(&resolved)?;
+        render::warn(&resolved);
+        let missing = notes::missing(self.client, &wanted, &names, self.beside).await;
+        let problems = missing.map_err(|error| anyhow!(explain(&error)))?;
+        let mut notes = Vec::new();
+        if wanted.spec.suspend != Some(true) {
+            let stored = Stored { client: self.client, observed: &observed, has_namespace };
+            changes.extend(stored.changes(&resolved, &build(&resolved)?).await?);
+            notes.extend(notes::turn(&wanted, self.fleet, &self.environment.defaults));
+        }
+        Ok(Outcome { changes, notes, problems })
+    }
+
+    async fn observe(&self, wanted: &ScAuth, names: &Names) -> kube::Result<Observed> {
+        let mut observed = observe_children(self.client, wanted, names).await?;
+        match find_foreign_autoscaler(self.client, wanted, names, &mut observed).await {
+            // Without the right to list autoscalers, the diff ignores them.
+            Err(kube::Error::Api(answer)) if answer.code == 403 => {}
+            found => found?,
+        }
+        observed.hosts = self.hosts(wanted).await?;
+        Ok(observed)
+    }
+
+    /// The hosts of the other ScAuths.
+    async fn hosts(&self, wanted: &ScAuth) -> kube::Result<Hosts> {
+        let fleet: Vec<_> = self.fleet.iter().collect();
+        let needs_default = hosts::needs_default_class(wanted, &fleet);
+        let classes = if needs_default { classes::list(self.client).await? } else { None };
+        Ok(hosts::hosts(wanted, &fleet, classes.and_then(|classes| classes.default).as_deref()))
+    }
 }
 
 /// The cluster before the change.
@@ -167,11 +212,22 @@ impl Stored<'_> {
         if let Some(live) = live {
             desired["metadata"]["uid"] = json!(live.uid());
         }
+        let class = desired["spec"]["loadBalancerClass"].clone();
+        let is_rebuilt = child == Child::Service && balancer::without_balancer(&desired, live).is_some();
+        if let Some(live) = live.filter(|_| is_rebuilt) {
+            // The API server refuses this change in one step.
+            desired["spec"]["loadBalancerClass"] = live.data["spec"]["loadBalancerClass"].clone();
+        }
         let params = PatchParams { dry_run: true, force: live.is_some(), ..PatchParams::apply(FIELD_MANAGER) };
         let name = child.name(&resolved.names);
         let api = child.api(self.client, &resolved.names.namespace);
         let stored = api.patch(&name, &params, &Patch::Apply(&desired)).await;
         let stored = stored.map_err(|error| anyhow!("{} {name}: {}", child.resource().kind, explain(&error)))?;
-        Ok(serde_json::to_value(stored)?)
+        let mut stored = serde_json::to_value(stored)?;
+        if let Some(spec) = stored.get_mut("spec").and_then(Value::as_object_mut).filter(|_| is_rebuilt) {
+            spec.insert("loadBalancerClass".to_owned(), class);
+            spec.retain(|_, value| !value.is_null());
+        }
+        Ok(stored)
     }
 }

@@ -28,7 +28,8 @@ enum Action {
     /// a list, amounts, durations and changes are checked only by the API server, which `diff` asks.
     Render(render::RenderArgs),
     /// Print what applying a manifest would change in the cluster, as a unified diff, and change nothing. Exit code 0:
-    /// nothing would change; 1: something would change; 2: the manifest would be refused, or the cluster cannot be read.
+    /// nothing would change; 1: something would change; 2: the manifest would be refused, names a Secret or ConfigMap that
+    /// does not exist, or the cluster cannot be read.
     Diff(diff::DiffArgs),
 }
 
@@ -49,13 +50,24 @@ fn carry_out(action: Action) -> anyhow::Result<ExitCode> {
         Action::Crds => api::to_yaml()?,
         Action::Render(args) => render::render(args)?,
         Action::Diff(args) => {
-            let text = runtime()?.block_on(diff::run(args))?;
-            print(&text)?;
-            return Ok(if text.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) });
+            return preview(&runtime()?.block_on(diff::run(args))?);
         }
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Notes and problems are no part of the diff, which other programs read.
+fn preview(preview: &diff::Preview) -> anyhow::Result<ExitCode> {
+    print(&preview.text)?;
+    for note in &preview.notes {
+        let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
+    for problem in &preview.problems {
+        let _ = writeln!(std::io::stderr(), "error: {problem}");
+    }
+    let code = if preview.problems.is_empty() { u8::from(!preview.text.is_empty()) } else { 2 };
+    Ok(ExitCode::from(code))
 }
 
 fn print(text: &str) -> std::io::Result<()> {

@@ -1,26 +1,31 @@
 //! `run`: waits for the Lease of its installation and that of the cluster, then reconciles until SIGTERM.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
-use kube::Config;
+use kube::{Client, Config};
 use kube_runtime::events::{Recorder, Reporter};
-use kube_runtime::reflector;
+use kube_runtime::reflector::{self, ObjectRef, Store};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::ScAuth;
 use crate::release_args::ReleaseArgs;
 use crate::scauth::controller::{self, Feeds};
 use crate::scauth::health::HealthCache;
-use crate::scauth::{self, Context, DEFINITION, poll};
+use crate::scauth::validate::Environment;
+use crate::scauth::{self, Context, DEFINITION, classes, poll};
 use crate::shared::attempts::Attempts;
 use crate::shared::cache::ApplyCache;
 use crate::shared::changes::Changes;
-use crate::shared::claim::Claim;
+use crate::shared::claim::{Claim, Installation, Waiting};
 use crate::shared::client;
 use crate::shared::definitions::{self, Definitions};
 use crate::shared::freshness::Freshness;
@@ -35,6 +40,9 @@ const LONGEST_STOP: Duration = Duration::from_secs(20);
 /// Much longer than a reconcile takes.
 const LONGEST_RECONCILE: Duration = Duration::from_secs(25);
 
+/// The label of the operator's own Deployment, in each release and way to install it.
+const OPERATORS: &str = "app.kubernetes.io/name=sc-auth-operator";
+
 /// The flags of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
@@ -48,7 +56,7 @@ pub struct RunArgs {
     lease: String,
     /// Address for health and metrics.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
-    listen: std::net::SocketAddr,
+    listen: SocketAddr,
     /// How often to reconcile a healthy ScAuth again.
     #[arg(long, env = "RESYNC", default_value = "5m", value_parser = humantime::parse_duration)]
     resync: Duration,
@@ -93,8 +101,7 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     let client = client::client(config, args.longest_silence, &metrics, &freshness)?;
     let (known, mut definitions) = watch::channel(Definitions::new());
     let environment = args.release.environment(args.publish_keys_for);
-    let installation = format!("{}/{}", environment.namespace, args.lease);
-    let (mut claim, waiting) = Claim::new(client.clone(), DEFINITION, installation, now, metrics.clone());
+    let (mut claim, waiting) = claim(&client, &environment.namespace, &args.lease, &metrics);
     let probes = Probes {
         freshness: freshness.clone(),
         longest_silence: args.longest_silence * 3,
@@ -103,12 +110,9 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
         waiting,
         metrics: metrics.clone(),
     };
-    let listener = tokio::net::TcpListener::bind(args.listen).await.context("LISTEN")?;
     // All tasks end with this function.
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(async move {
-        let _ = axum::serve(listener, probes::router(probes)).await;
-    });
+    let mut tasks = JoinSet::new();
+    serve(&mut tasks, args.listen, probes).await?;
     tasks.spawn(definitions::follow(client.clone(), scauth::needs_definition, known));
 
     let identity = leader::identity(&args.name, now());
@@ -123,39 +127,78 @@ pub async fn operate(args: RunArgs, config: Config, stop: CancellationToken) -> 
     tracing::info!("leading");
     metrics.leads(true);
     let (sender, receiver) = mpsc::unbounded_channel();
-    let reporter = Reporter { controller: FIELD_MANAGER.into(), instance: Some(args.name) };
-    let context = Context {
+    let context = context(client, environment, fleet, args.name, args.resync);
+    follow(&mut tasks, &context, &sender);
+    let feeds = Feeds { writer, sender, receiver, definitions, freshness, metrics };
+    reconcile(context, feeds, &mut candidate, &mut claim, stop).await?;
+    // In this order: the replica that gets our Lease renews the claim of this installation, which must not be shortened
+    // then.
+    claim.hand_over().await;
+    candidate.release().await;
+    Ok(())
+}
+
+/// The claim of this installation to the cluster.
+fn claim(client: &Client, namespace: &str, lease: &str, metrics: &Metrics) -> (Claim, Waiting) {
+    let installation = Installation { namespace: namespace.to_owned(), lease: lease.to_owned(), operators: OPERATORS };
+    Claim::new(client.clone(), DEFINITION, installation, now, metrics.clone())
+}
+
+/// Serves health and metrics.
+async fn serve(tasks: &mut JoinSet<()>, listen: SocketAddr, probes: Probes) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(listen).await.context("LISTEN")?;
+    tasks.spawn(async move {
+        let _ = axum::serve(listener, probes::router(probes)).await;
+    });
+    Ok(())
+}
+
+fn context(client: Client, environment: Environment, fleet: Store<ScAuth>, name: String, resync: Duration) -> Context {
+    let reporter = Reporter { controller: FIELD_MANAGER.into(), instance: Some(name) };
+    Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         environment,
         clock: now,
-        resync: args.resync,
+        resync,
         patience: LONGEST_RECONCILE,
-        fleet: fleet.clone(),
+        fleet,
         health_cache: HealthCache::asking(now),
         attempts: Attempts::default(),
         changes: Changes::default(),
         apply_cache: ApplyCache::default(),
         namespaces: Locks::default(),
-    };
-    tasks.spawn(poll::run(context.client.clone(), fleet, context.health_cache.clone(), sender.clone()));
-    let feeds = Feeds { writer, sender, receiver, definitions, freshness, metrics };
+    }
+}
+
+/// Follows what no watch reports: the pods' own status, and the IngressClasses.
+fn follow(tasks: &mut JoinSet<()>, context: &Context, changed: &UnboundedSender<ObjectRef<ScAuth>>) {
+    let (client, fleet) = (&context.client, &context.fleet);
+    tasks.spawn(poll::run(client.clone(), fleet.clone(), context.health_cache.clone(), changed.clone()));
+    tasks.spawn(classes::follow(client.clone(), fleet.clone(), changed.clone()));
+}
+
+/// Until `stop`, or until a Lease is lost.
+async fn reconcile(
+    context: Context,
+    feeds: Feeds,
+    candidate: &mut Candidate,
+    claim: &mut Claim,
+    stop: CancellationToken,
+) -> Result<(), Lost> {
+    let stopping = stop.clone();
     let deadline = async {
-        stop.cancelled().await;
+        stopping.cancelled().await;
         tokio::time::sleep(LONGEST_STOP).await;
     };
     // The controller stops first, then the Lease is released: a successor must not start during a reconcile. A
     // reconcile that does not end in time is aborted, which is safe at any point.
     tokio::select! {
-        () = controller::run(Arc::new(context), feeds, stop.clone()) => {}
+        () = controller::run(Arc::new(context), feeds, stop) => {}
         () = deadline => tracing::warn!("abandoning reconciles that did not finish in time"),
-        lost = candidate.keep() => return Err(lost.into()),
-        lost = claim.keep() => return Err(lost.into()),
+        lost = candidate.keep() => return Err(lost),
+        lost = claim.keep() => return Err(lost),
     }
-    // In this order: the replica that gets our Lease renews the claim of this installation, which must not be shortened
-    // then.
-    claim.hand_over().await;
-    candidate.release().await;
     Ok(())
 }
 

@@ -3,8 +3,10 @@
 
 pub mod apply;
 pub mod capacity;
+mod certificate;
 pub mod child;
 pub mod children;
+pub mod classes;
 mod context;
 pub mod controller;
 pub mod exposure;
@@ -145,7 +147,7 @@ fn seen<'a>(observed: &'a Observed, outcome: &'a Outcome) -> impl Iterator<Item 
 
 async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Context) -> (Observed, Outcome) {
     let _alone = context.namespaces.lock(&Names::of(scauth).namespace).await;
-    let mut observed = match observe::observe(&context.client, scauth).await {
+    let mut observed = match observe::observe(&context.client, scauth, (context.clock)()).await {
         Ok(observed) => observed,
         Err(error) => return failed(error.into()),
     };
@@ -189,12 +191,13 @@ async fn refuse(scauth: &ScAuth, refusal: Refusal, observed: &Observed, context:
 async fn observe_others(scauth: &ScAuth, observed: &mut Observed, context: &Context) -> kube::Result<()> {
     let fleet = context.fleet.state();
     let fleet: Vec<_> = fleet.iter().map(AsRef::as_ref).collect();
-    let default_class =
-        if hosts::needs_default_class(scauth, &fleet) { observe::default_class(&context.client).await? } else { None };
-    observed.hosts = hosts::hosts(scauth, &fleet, default_class.as_deref());
-    if let Some(class) = exposure::class_in_doubt(scauth, observed.children.get(&Child::Ingress)) {
-        observed.lacks_ingress_class = observe::lacks_ingress_class(&context.client, class).await?;
-    }
+    let named = observed.children.get(&Child::Ingress).and_then(exposure::class_field);
+    let names_class = named.is_some() || scauth.spec.ingress().is_some_and(|ingress| ingress.class_name.is_some());
+    let needs_classes = names_class || hosts::needs_default_class(scauth, &fleet);
+    let classes = if needs_classes { classes::list(&context.client).await? } else { None };
+    let default_class = classes.as_ref().and_then(|classes| classes.default.as_deref());
+    observed.hosts = hosts::hosts(scauth, &fleet, default_class);
+    observed.ingress_classes = classes.map(|classes| classes.controllers);
     if !observed.children.contains_key(&Child::Namespace) {
         observed.rival = rivals::older_rival(scauth, &fleet);
     }
@@ -228,7 +231,7 @@ async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observe
 /// Pods that a policy refuses are retried by Kubernetes alone, and its success is watched.
 fn is_waiting(applied: &Applied, observed: &Observed) -> bool {
     let rollout = applied.children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
-    let waits_for_secret = !rollout.is_done() && observed.missing_secrets.iter().any(|one| one.role.blocks_pods());
+    let waits_for_secret = !rollout.is_done() && observed.missing.iter().any(|one| one.role.blocks_pods());
     waits_for_secret
         || !applied.unknown_kinds.is_empty()
         || !observed.troubles.is_empty()
@@ -248,8 +251,9 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context
     }
     let now = UnixTime::from_seconds((context.clock)().as_second());
     let until_step = applied.keys.next_step.map(|step| (step - now).max(Duration::from_secs(1)));
-    // Autoscalers of others and Secrets are not watched.
-    let is_unwatched = observed.foreign_autoscaler.is_some() || !observed.missing_secrets.is_empty();
+    // Autoscalers of others, Secrets and ConfigMaps are not watched.
+    let is_unwatched =
+        observed.foreign_autoscaler.is_some() || !observed.missing.is_empty() || observed.bad_certificate.is_some();
     let while_unwatched = is_unwatched.then(|| Duration::from_mins(1));
     [until_step, applied.leaves_in, while_unwatched].into_iter().flatten().fold(context.resync, Duration::min)
 }

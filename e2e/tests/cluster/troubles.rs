@@ -8,17 +8,21 @@ use serde_json::{Value, json};
 fn the_reason_why_a_pod_cannot_start_is_named() {
     let name = "e2e-troubles";
     let tenant = Tenant::embedded(name);
-    let volume = json!({
-        "volumes": [{"name": "more", "configMap": {"name": "no-such-map"}}],
-        "volumeMounts": [{"name": "more", "mountPath": "/more"}],
-    });
+    let volume = |mut source: Value| {
+        source["name"] = json!("more");
+        json!({"volumes": [source], "volumeMounts": [{"name": "more", "mountPath": "/more"}]})
+    };
+    let no_map = volume(json!({"configMap": {"name": "no-such-map"}}));
+    let items = json!([{"key": "no-such-key", "path": "a"}]);
+    let no_key = volume(json!({"secret": {"secretName": format!("{name}-secret"), "items": items}}));
     let env = |variable: Value| json!({"podTemplate": {"env": [variable]}});
     let wrong = json!({"name": "SC_AUTH_AUDIT_RETENTION", "value": "soon"});
     let lost = json!({"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "no-such-secret", "key": "url"}}});
     for (patch, reason, words) in [
         (json!({"image": "registry.example.com/no-such-image:1"}), "ImagePullFailed", "no-such-image"),
         (json!({"podTemplate": {"nodeSelector": {"no": "such-node"}}}), "Unschedulable", "node"),
-        (json!({"podTemplate": volume}), "MountFailed", "no-such-map"),
+        (json!({"podTemplate": no_map}), "ConfigMapNotFound", "no-such-map"),
+        (json!({"podTemplate": no_key}), "MountFailed", "no-such-key"),
         (env(wrong), "StartFailed", "SC_AUTH_AUDIT_RETENTION: invalid value 'soon'"),
         (env(lost), "StartFailed", "no-such-secret"),
     ] {

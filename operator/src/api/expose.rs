@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use strum::Display;
 
 use super::references::SECRET_NAME;
-use super::rules::{DNS_NAME, OWN_ANNOTATIONS, OWN_LABELS, labels, no_own_annotation, no_own_label, object_name};
+use super::rules::{
+    DNS_NAME, OWN_ANNOTATIONS, OWN_LABELS, annotations, labels, no_own_annotation, no_own_label, object_name,
+};
 
 /// How clients outside the cluster reach the API.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,11 +52,14 @@ pub struct Nothing {}
 /// An Ingress for one host.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.className) || !has(self.annotations) || !('kubernetes.io/ingress.class' in self.annotations)").message(
+    "set className or the annotation kubernetes.io/ingress.class, not both"))]
 pub struct Ingress {
     /// Host name that clients use.
     #[x_kube(validation = Rule::new(object_name()).message(
         "spec.expose.ingress.host is the bare host name: lower-case, such as auth.example.com, without https:// and without a path"))]
     #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("!isIP(self)").message("spec.expose.ingress.host is a host name, not an address"))]
     pub host: String,
     /// Ingress class. Defaults to the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +72,7 @@ pub struct Ingress {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new("self.all(name, !name.startsWith('sc-auth.io/'))").message(
         "annotations that begin with sc-auth.io/ are the operator's own"))]
-    #[schemars(length(max = 50), inner(length(max = 16384)), extend("maxProperties" = 50))]
+    #[schemars(schema_with = "annotations", extend("maxProperties" = 50))]
     pub annotations: BTreeMap<String, String>,
     /// Serve HTTPS with a certificate from a Secret in the ScAuth's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,12 +104,13 @@ pub struct HttpRoute {
         "write bare host names: lower-case, such as auth.example.com, without https:// and without a path"))]
     #[x_kube(validation = Rule::new("self.all(host, self.exists_one(other, other == host))").message(
         "name each host in hostnames once"))]
+    #[x_kube(validation = Rule::new("self.all(host, !isIP(host))").message("write host names in hostnames, not addresses"))]
     #[schemars(length(min = 1, max = 16), inner(length(max = 253)))]
     pub hostnames: Vec<String>,
     /// Annotations of the route, such as those of ExternalDNS.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new(no_own_annotation()).message(OWN_ANNOTATIONS))]
-    #[schemars(inner(length(max = 16384)), extend("maxProperties" = 50))]
+    #[schemars(schema_with = "annotations", extend("maxProperties" = 50))]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -155,7 +161,7 @@ pub struct Service {
     /// Annotations of the Service, such as those of a cloud's load balancer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new(no_own_annotation()).message(OWN_ANNOTATIONS))]
-    #[schemars(inner(length(max = 16384)), extend("maxProperties" = 50))]
+    #[schemars(schema_with = "annotations", extend("maxProperties" = 50))]
     pub annotations: BTreeMap<String, String>,
     /// Port on each node. Defaults to one that the cluster chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -112,18 +112,33 @@ pub fn object_name() -> String {
     format!("self.matches('{DNS_NAME}')")
 }
 
-/// A map of labels. Only their values have a rule: nothing bounds the length of their names, and therefore the cost of a
-/// rule about them.
+/// The key of a label: a name, with a DNS name and a slash in front or not.
+const LABEL_KEY: &str = "([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?";
+
+/// The refusal of a key that the API server refuses in each object.
+const KEYS: &str = "write keys of at most 63 characters, such as team or example.com/team";
+
+/// A map of labels.
 pub fn labels(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "object", "additionalProperties": {
+    let keys = format!("self.all(key, key.size() <= 317 && key.matches('^{LABEL_KEY}$'))");
+    json_schema!({"type": "object", "x-kubernetes-validations": [{"rule": keys, "message": KEYS}], "additionalProperties": {
         "type": "string",
         "maxLength": 63,
         "x-kubernetes-validations": [{
             "rule": "self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",
-            "message": "the value of a label has at most 63 letters, digits, hyphens, dots and underscores, and begins and \
-                        ends with a letter or digit",
+            "message": "the value of a label has at most 63 letters, digits, hyphens, dots and underscores",
         }],
     }})
+}
+
+/// A map of annotations. In their keys, unlike in those of labels, the letter case of the DNS name does not count.
+pub fn annotations(_: &mut SchemaGenerator) -> Schema {
+    let keys = format!("self.all(key, key.size() <= 317 && key.matches('(?i)^{LABEL_KEY}$'))");
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-validations": [{"rule": keys, "message": KEYS}],
+        "additionalProperties": {"type": "string", "maxLength": 16384},
+    })
 }
 
 /// The refusal of labels that the operator itself sets.
@@ -185,6 +200,47 @@ pub fn size_only_grows() -> String {
         below = less(&new, capacity),
         was_below = less(&old, capacity),
     )
+}
+
+/// The refusal of a name that no object can have.
+pub const OBJECT_NAME: &str = "the name of a Secret or ConfigMap has lower-case letters, digits, hyphens and dots";
+
+/// Each of these fields, if it is set, is the name of an object.
+pub fn names_objects(of: &str, fields: &[&str]) -> String {
+    let rules = fields.iter().map(|field| {
+        let parts: Vec<_> = field.split('.').collect();
+        let parts = (1..=parts.len()).map(|count| format!("!has({of}.{})", parts[..count].join(".")));
+        format!("({} || {of}.{field}.matches('{DNS_NAME}'))", parts.collect::<Vec<_>>().join(" || "))
+    });
+    rules.collect::<Vec<_>>().join(" && ")
+}
+
+/// The key of a Secret or a ConfigMap in a variable.
+pub fn variable_keys() -> String {
+    let rules = ["secretKeyRef", "configMapKeyRef"]
+        .map(|source| format!("(!has(self.{source}) || self.{source}.key.matches('^[-._a-zA-Z0-9]+$'))"));
+    rules.join(" && ")
+}
+
+/// The fields of a pod that a variable can have.
+pub fn pod_fields() -> String {
+    let path = "metadata[.](name|namespace|uid|(labels|annotations)\\\\[.+\\\\])|spec[.](nodeName|serviceAccountName)|status[.](host|pod)IPs?";
+    let resource = "(limits|requests)[.](cpu|memory|ephemeral-storage|hugepages-.+)";
+    format!(
+        "(!has(self.fieldRef) || self.fieldRef.fieldPath.matches('^({path})$')) && (!has(self.resourceFieldRef) || \
+         self.resourceFieldRef.resource.matches('^{resource}$'))"
+    )
+}
+
+/// The name of a CSI driver.
+pub fn csi_driver() -> String {
+    format!("!has(self.csi) || (self.csi.driver.size() <= 63 && self.csi.driver.matches('(?i){DNS_NAME}'))")
+}
+
+/// Each domain is one in which a resolver can look.
+pub fn search_domains() -> String {
+    let label = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
+    format!("self.all(domain, domain.matches('^([.]|{label}([.]{label})*[.]?)$'))")
 }
 
 /// A variable's value comes from one place.

@@ -11,7 +11,7 @@ use super::auth::Auth;
 use super::database::Database;
 use super::expose::{Expose, HttpRoute, Ingress, Monitoring, NetworkPolicy, Service};
 use super::rules::{
-    OWN_ANNOTATIONS, OWN_LABELS, email, files_are_mounted, image, labels, no_own_annotation, no_own_label,
+    OWN_ANNOTATIONS, OWN_LABELS, annotations, email, files_are_mounted, image, labels, no_own_annotation, no_own_label,
     size_only_grows, visible,
 };
 use super::status::ScAuthStatus;
@@ -102,13 +102,16 @@ pub struct ScAuthSpec {
     #[x_kube(validation = Rule::new("['enforce', 'audit', 'warn'].all(mode, !('pod-security.kubernetes.io/' + mode in self) \
         || self['pod-security.kubernetes.io/' + mode] in ['privileged', 'baseline', 'restricted'])").message(
         "a Pod Security level is privileged, baseline or restricted"))]
+    #[x_kube(validation = Rule::new("['enforce-version', 'audit-version', 'warn-version'].all(mode, !('pod-security.kubernetes.io/' + mode in self) \
+        || self['pod-security.kubernetes.io/' + mode].matches('^(latest|v1[.](0|[1-9][0-9]*))$'))").message(
+        "a Pod Security version is latest, or one such as v1.33"))]
     #[schemars(schema_with = "labels", extend("maxProperties" = 20))]
     pub namespace_labels: BTreeMap<String, String>,
 
     /// Annotations of the namespace, like namespaceLabels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new(no_own_annotation()).message(OWN_ANNOTATIONS))]
-    #[schemars(inner(length(max = 16384)), extend("maxProperties" = 20))]
+    #[schemars(schema_with = "annotations", extend("maxProperties" = 20))]
     pub namespace_annotations: BTreeMap<String, String>,
 
     /// Database of users and sessions: exactly one of `embedded` and `external`.
@@ -125,7 +128,7 @@ pub struct ScAuthSpec {
     /// Annotations of the pods' ServiceAccount, such as those of a cloud's workload identity.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new(no_own_annotation()).message(OWN_ANNOTATIONS))]
-    #[schemars(inner(length(max = 16384)), extend("maxProperties" = 20))]
+    #[schemars(schema_with = "annotations", extend("maxProperties" = 20))]
     pub service_account_annotations: BTreeMap<String, String>,
 
     /// Number of pods. Defaults to 2, or to 1 with an embedded database. `kubectl scale scauth NAME` sets it.

@@ -87,6 +87,14 @@ pub struct IngressAddress {
     /// Class that the Ingress had when the address was written; empty if it had none.
     #[schemars(length(max = 1024))]
     pub class: String,
+    /// Controller of that class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub controller: Option<String>,
+    /// Field manager that wrote the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub writer: Option<String>,
     /// Time at which the address was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Time>,

@@ -16,8 +16,9 @@ use strum::Display;
 use super::amount::Amount;
 use super::references::SecretName;
 use super::rules::{
-    IS_AMOUNT, at_least, labels, no_own_label, no_reserved_folder, no_reserved_variable, no_reserved_volume,
-    object_name, one_source, request_within_limit, reserved_volumes, unique_by,
+    IS_AMOUNT, OBJECT_NAME, annotations, at_least, csi_driver, labels, names_objects, no_own_label, no_reserved_folder,
+    no_reserved_variable, no_reserved_volume, object_name, one_source, pod_fields, request_within_limit,
+    reserved_volumes, search_domains, unique_by, variable_keys,
 };
 
 /// Resource requests and limits of each pod.
@@ -114,7 +115,7 @@ pub struct PodTemplate {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new("self.all(name, !name.startsWith('sc-auth.io/'))").message(
         "annotations that begin with sc-auth.io/ are the operator's own"))]
-    #[schemars(inner(length(max = 16384)), extend("maxProperties" = 50))]
+    #[schemars(schema_with = "annotations", extend("maxProperties" = 50))]
     pub annotations: BTreeMap<String, String>,
     /// Labels that a node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -122,6 +123,12 @@ pub struct PodTemplate {
     pub node_selector: BTreeMap<String, String>,
     /// Tolerations of the pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new("self.all(t, (has(t.key) && t.key != '') || (has(t.operator) && t.operator == 'Exists'))").message(
+        "a toleration without a key has the operator Exists"))]
+    #[x_kube(validation = Rule::new("self.all(t, !has(t.operator) || t.operator != 'Exists' || !has(t.value) || t.value == '')").message(
+        "a toleration with the operator Exists has no value"))]
+    #[x_kube(validation = Rule::new("self.all(t, !has(t.tolerationSeconds) || (has(t.effect) && t.effect == 'NoExecute'))").message(
+        "tolerationSeconds needs the effect NoExecute"))]
     #[schemars(length(max = 20))]
     pub tolerations: Vec<Toleration>,
     /// Node and pod affinity, as in a Pod.
@@ -193,6 +200,11 @@ pub struct EnvVar {
     /// Source of the value, instead of `value`. A change of the source takes effect when a pod starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new(one_source()).message("valueFrom has exactly one source, such as secretKeyRef"))]
+    #[x_kube(validation = Rule::new(names_objects("self", &["secretKeyRef.name", "configMapKeyRef.name"])).message(OBJECT_NAME))]
+    #[x_kube(validation = Rule::new(variable_keys()).message(
+        "a key of a Secret or ConfigMap has letters, digits, hyphens, dots and underscores"))]
+    #[x_kube(validation = Rule::new(pod_fields()).message(
+        "write a fieldPath such as metadata.name, spec.nodeName or status.podIP, or a resource such as limits.memory"))]
     pub value_from: Option<EnvVarSource>,
 }
 
@@ -202,7 +214,11 @@ pub struct EnvVar {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.projected), has(self.csi)].exists_one(set, set)").message(
-        "set exactly one of configMap, secret, emptyDir, projected and csi")
+        "set exactly one of configMap, secret, emptyDir, projected and csi"),
+    validation = Rule::new("!has(self.secret) || has(self.secret.secretName)").message("a volume from a Secret needs secretName"),
+    validation = Rule::new(names_objects("self", &["configMap.name", "secret.secretName", "csi.nodePublishSecretRef.name"])).message(OBJECT_NAME),
+    validation = Rule::new(csi_driver()).message(
+        "write the name of a CSI driver such as secrets-store.csi.k8s.io")
 )]
 pub struct PodVolume {
     /// Name of the volume.
@@ -248,6 +264,7 @@ pub struct DnsConfig {
     pub nameservers: Vec<String>,
     /// Domains in which host names are looked up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new(search_domains()).message("write search domains such as svc.cluster.local"))]
     #[schemars(length(max = 32), inner(length(max = 253)))]
     pub searches: Vec<String>,
     /// Options of the resolver, such as `ndots`.
@@ -286,6 +303,7 @@ pub struct Projected {
     /// ConfigMaps, Secrets and fields of the pod.
     #[x_kube(validation = Rule::new("self.all(source, !has(source.serviceAccountToken))").message(
         "the server's pods have no token of a service account"))]
+    #[x_kube(validation = Rule::new(format!("self.all(source, {})", names_objects("source", &["secret.name", "configMap.name"]))).message(OBJECT_NAME))]
     #[schemars(length(min = 1, max = 8))]
     pub sources: Vec<VolumeProjection>,
     /// Mode of the files. Defaults to 0644.

@@ -1,6 +1,6 @@
 //! What a manifest creates beside its ScAuths, and which decides how the operator treats them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -10,17 +10,19 @@ use serde_json::{Value, json};
 use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::observe::Observed;
+use crate::scauth::references::Kind;
 
-/// The Namespaces and Secrets of a manifest, without their content.
+/// The Namespaces, Secrets and ConfigMaps of a manifest, without their content.
 #[derive(Debug, Default)]
 pub struct Beside {
     namespaces: BTreeMap<String, ObjectMeta>,
     /// By namespace and name.
     secrets: BTreeMap<(String, String), ObjectMeta>,
+    config_maps: BTreeSet<(String, String)>,
 }
 
 impl Beside {
-    /// Remembers an object if it is a Namespace or a Secret.
+    /// Remembers an object if it is of one of these kinds.
     pub fn add(&mut self, object: &Value) {
         if object["apiVersion"] != "v1" {
             return;
@@ -35,7 +37,19 @@ impl Beside {
                 let namespace = metadata.namespace.clone().unwrap_or_default();
                 self.secrets.insert((namespace, name), metadata);
             }
+            Some("ConfigMap") => {
+                self.config_maps.insert((metadata.namespace.unwrap_or_default(), name));
+            }
             _ => {}
+        }
+    }
+
+    /// Whether the manifest creates that object.
+    pub fn has(&self, kind: Kind, namespace: &str, name: &str) -> bool {
+        let key = (namespace.to_owned(), name.to_owned());
+        match kind {
+            Kind::Secret => self.secrets.contains_key(&key),
+            Kind::ConfigMap => self.config_maps.contains(&key),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Brings the cluster to the desired state, child by child.
 
 mod applied;
+pub mod balancer;
 mod context;
 pub mod handover;
 mod quota;
@@ -44,27 +45,8 @@ pub async fn apply(
     let wanted: BTreeSet<_> = children.keys().copied().collect();
     // A refused child does not block the others.
     let mut refused = None;
-    for (child, mut desired) in children {
-        let live = observed.children.get(&child);
-        if let Some(live) = live.filter(|_| volume::freezes(child, &observed.children)) {
-            // Another pod would find an empty volume.
-            applied.children.insert(child, live.clone());
-            continue;
-        }
-        if child == Child::Deployment {
-            handover::begin(&resolved.scale, &mut desired, live);
-            handover::give(context.client, &resolved.names, &desired, live).await?;
-        }
-        let smaller = capacity::without_growth(&desired, live).filter(|_| child == Child::VolumeClaim);
-        let mut done = apply_child(context, child, &resolved.names, desired, observed, &mut applied).await;
-        if let (Err(error), Some(smaller), Some(live)) = (&done, smaller, live)
-            && !error.is_transient()
-        {
-            // Other changes are still applied, and the pod serves with the existing volume.
-            applied.not_grown = Some(capacity::refusal(error, live));
-            done = apply_child(context, child, &resolved.names, smaller, observed, &mut applied).await;
-        }
-        if let Err(error) = done {
+    for (child, desired) in children {
+        if let Err(error) = change(context, child, resolved, desired, observed, &mut applied).await {
             refused.get_or_insert(error);
         }
     }
@@ -72,19 +54,80 @@ pub async fn apply(
     if let Some(error) = refused {
         return Err(error);
     }
-    let dropped = Child::iter().filter(|child| !wanted.contains(child) && !child.stays_when_dropped());
-    // The autoscaler is deleted already.
-    for child in dropped.filter(|child| *child != Child::Autoscaler) {
-        match succession::stays(child, &applied, context.now).filter(|_| observed.children.contains_key(&child)) {
-            Some(rest) => applied.leaves_in = Some(rest),
-            None => delete(context.client, child, observed).await?,
-        }
-    }
+    delete_dropped(context, &wanted, observed, &mut applied).await?;
     let deployment = applied.children.get(&Child::Deployment);
     if let Some(deployment) = deployment.filter(|_| !volume::freezes(Child::Deployment, &observed.children)) {
         quota::try_again(context, &resolved.names, deployment).await;
     }
     Ok(applied)
+}
+
+/// Brings one child to the desired state. Some changes take a step before.
+async fn change(
+    context: &ApplyContext<'_>,
+    child: Child,
+    resolved: &Resolved,
+    mut desired: Value,
+    observed: &Observed,
+    applied: &mut Applied,
+) -> Result<(), ApplyError> {
+    let live = observed.children.get(&child);
+    if let Some(live) = live.filter(|_| volume::freezes(child, &observed.children)) {
+        // Another pod would find an empty volume.
+        applied.children.insert(child, live.clone());
+        return Ok(());
+    }
+    match child {
+        Child::Deployment => {
+            handover::begin(&resolved.scale, &mut desired, live);
+            handover::give(context.client, &resolved.names, &desired, live).await?;
+        }
+        Child::VolumeClaim => return change_claim(context, resolved, desired, observed, applied).await,
+        Child::Service => {
+            if let Some(first) = balancer::without_balancer(&desired, live) {
+                apply_child(context, child, &resolved.names, first, observed, applied).await?;
+            }
+        }
+        _ => {}
+    }
+    apply_child(context, child, &resolved.names, desired, observed, applied).await
+}
+
+/// If the volume cannot grow, other changes are still applied, and the pod serves with the existing volume.
+async fn change_claim(
+    context: &ApplyContext<'_>,
+    resolved: &Resolved,
+    desired: Value,
+    observed: &Observed,
+    applied: &mut Applied,
+) -> Result<(), ApplyError> {
+    let live = observed.children.get(&Child::VolumeClaim);
+    let smaller = capacity::without_growth(&desired, live);
+    let done = apply_child(context, Child::VolumeClaim, &resolved.names, desired, observed, applied).await;
+    match (done, smaller, live) {
+        (Err(error), Some(smaller), Some(live)) if !error.is_transient() => {
+            applied.not_grown = Some(capacity::refusal(&error, live));
+            apply_child(context, Child::VolumeClaim, &resolved.names, smaller, observed, applied).await
+        }
+        (done, ..) => done,
+    }
+}
+
+/// Deletes the children that the spec no longer asks for. The autoscaler is deleted already.
+async fn delete_dropped(
+    context: &ApplyContext<'_>,
+    wanted: &BTreeSet<Child>,
+    observed: &Observed,
+    applied: &mut Applied,
+) -> Result<(), ApplyError> {
+    let dropped = Child::iter().filter(|child| !wanted.contains(child) && !child.stays_when_dropped());
+    for child in dropped.filter(|child| *child != Child::Autoscaler) {
+        match succession::stays(child, applied, context.now).filter(|_| observed.children.contains_key(&child)) {
+            Some(rest) => applied.leaves_in = Some(rest),
+            None => delete(context.client, child, observed).await?,
+        }
+    }
+    Ok(())
 }
 
 /// The kinds of the children that are not in the desired state.

@@ -7,18 +7,19 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ApiResource;
-use kube::{Api, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 use kube_runtime::controller::{Action, Config};
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{ObjectRef, Store};
 use kube_runtime::watcher::Event;
 use kube_runtime::{Controller, WatchStreamExt as _, watcher};
 use strum::IntoEnumIterator as _;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch::Receiver;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::child::Child;
@@ -49,74 +50,21 @@ pub struct Feeds {
 
 pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
     let client = context.client.clone();
-    let Feeds { writer, sender, mut receiver, definitions, freshness, metrics } = feeds;
+    let Feeds { writer, sender, receiver, definitions, freshness, metrics } = feeds;
     let store = writer.as_reader();
-    let seen = metrics.clone();
-    let (mut neighbours, concerned, news) = (Neighbours::default(), sender.clone(), Arc::clone(&context));
-    let objects = watcher(Api::<ScAuth>::all(client.clone()), watcher::Config::default().page_size(PAGE))
-        .default_backoff()
-        .modify(|scauth| scauth.managed_fields_mut().clear())
-        .reflect(writer)
-        .inspect_ok(move |event| {
-            match event {
-                Event::Apply(scauth) => news.changes.report(&scauth.name_any(), Version::of(&scauth.metadata)),
-                Event::InitApply(scauth) => news.changes.report(&scauth.name_any(), None),
-                Event::Delete(_) | Event::Init | Event::InitDone => {}
-            }
-            for scauth in neighbours.touched(event) {
-                let _ = concerned.send(scauth);
-            }
-        })
-        .applied_objects()
-        .filter(move |result| {
-            match result {
-                Ok(scauth) => seen.seen(PLURAL, &scauth.name_any()),
-                Err(error) => tracing::warn!(%error, kind = "ScAuth", "watch failed"),
-            }
-            ready(result.is_ok())
-        });
-    // The Controller delays its first reconcile until the first list of ScAuths, and stops reading from it once
-    // stopped.
-    let (fleet, stopped) = (store.clone(), stop.clone());
-    let stopped_before_it_began = async move {
-        stopped.cancelled().await;
-        if fleet.wait_until_ready().now_or_never().is_some() {
-            std::future::pending::<()>().await;
-        }
-    };
+    let stopped = stopped_before_it_began(store.clone(), stop.clone());
+    let objects = objects(writer, sender, &context, metrics.clone());
     let config = Config::default().debounce(Duration::from_millis(100)).concurrency(CONCURRENCY);
-    let mut controller = Controller::for_stream(objects, store).with_config(config);
-    let (counted, news) = (metrics.clone(), Arc::clone(&context));
-    let changed = move |change: &Change| {
-        counted.seen(PLURAL, &change.owner);
-        news.changes.report(&change.owner, change.version);
-        ObjectRef::new(&change.owner)
-    };
-    let (whole, by_spec) = watched();
-    for resource in whole {
-        let (changed, owners) = (changed.clone(), watches::owners(&client, resource, LABEL_SCAUTH));
-        controller = controller.reconcile_on(owners.map(move |change| changed(&change)));
-    }
-    for resource in by_spec {
-        let (changed, owners) = (changed.clone(), watches::owners_by_spec(&client, resource, LABEL_SCAUTH));
-        controller = controller.reconcile_on(owners.map(move |change| changed(&change)));
-    }
-    let mut tasks = tokio::task::JoinSet::new();
-    let (optional_sender, mut optional) = tokio::sync::mpsc::unbounded_channel();
-    for child in Child::iter() {
-        let Some(definition) = child.definition() else { continue };
-        let optional = Optional { resource: child.resource(), definition, label: LABEL_SCAUTH };
-        let (changed, sender) = (changed.clone(), optional_sender.clone());
-        let send = move |change: &Change| sender.send(changed(change)).is_ok();
-        tasks.spawn(optional.watch(client.clone(), definitions.clone(), freshness.clone(), send));
-    }
-    let (measured, news) = (metrics.clone(), Arc::clone(&context));
-    let requests = stream::poll_fn(move |context| receiver.poll_recv(context));
+    let controller = Controller::for_stream(objects, store).with_config(config);
+    let news = News { context: Arc::clone(&context), metrics: metrics.clone() };
+    let controller = watch_children(controller, &client, &news);
+    let mut tasks = JoinSet::new();
+    let optional = watch_optional_children(&mut tasks, &client, &definitions, &freshness, &news);
     let running = controller
-        .reconcile_on(requests.inspect(move |scauth: &ObjectRef<ScAuth>| news.changes.report(&scauth.name, None)))
-        .reconcile_on(stream::poll_fn(move |context| optional.poll_recv(context)))
+        .reconcile_on(requests(receiver, Arc::clone(&context)))
+        .reconcile_on(received(optional))
         .graceful_shutdown_on(async move { stop.cancelled().await })
-        .run(move |scauth, context| measure(scauth, context, measured.clone()), retry, context)
+        .run(move |scauth, context| measure(scauth, context, metrics.clone()), retry, context)
         .for_each(|result| {
             if let Err(error) = result {
                 tracing::debug!(%error, "reconcile failed");
@@ -125,8 +73,124 @@ pub async fn run(context: Arc<Context>, feeds: Feeds, stop: CancellationToken) {
         });
     tokio::select! {
         () = running => {}
-        () = stopped_before_it_began => {}
+        () = stopped => {}
     }
+}
+
+/// The Controller delays its first reconcile until the first list of ScAuths, and stops reading from it once stopped.
+async fn stopped_before_it_began(fleet: Store<ScAuth>, stop: CancellationToken) {
+    stop.cancelled().await;
+    if fleet.wait_until_ready().now_or_never().is_some() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The ScAuths that change. Those in a list are requested once it is complete: until then the store has the earlier ones,
+/// and a reconcile of such a one would count as one of its successor.
+fn objects(
+    writer: Writer<ScAuth>,
+    sender: UnboundedSender<ObjectRef<ScAuth>>,
+    context: &Arc<Context>,
+    metrics: Metrics,
+) -> impl Stream<Item = Result<ScAuth, watcher::Error>> + Send + 'static {
+    let api = Api::<ScAuth>::all(context.client.clone());
+    let (mut neighbours, context) = (Neighbours::default(), Arc::clone(context));
+    let events = watcher(api, watcher::Config::default().page_size(PAGE))
+        .default_backoff()
+        .modify(|scauth| scauth.managed_fields_mut().clear())
+        .reflect(writer);
+    events.filter_map(move |event| {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::warn!(%error, kind = "ScAuth", "watch failed");
+                return ready(None);
+            }
+        };
+        for scauth in neighbours.touched(&event) {
+            let _ = sender.send(scauth);
+        }
+        ready(changed(event, &context.changes, &metrics).map(Ok))
+    })
+}
+
+/// The ScAuth to reconcile at once.
+fn changed(event: Event<ScAuth>, changes: &Changes, metrics: &Metrics) -> Option<ScAuth> {
+    match event {
+        Event::Apply(scauth) => {
+            changes.report(&scauth.name_any(), Version::of(&scauth.metadata));
+            metrics.seen(PLURAL, &scauth.name_any());
+            Some(scauth)
+        }
+        Event::InitApply(scauth) => {
+            metrics.seen(PLURAL, &scauth.name_any());
+            None
+        }
+        Event::Delete(_) | Event::Init | Event::InitDone => None,
+    }
+}
+
+/// Records the changes of children.
+#[derive(Clone)]
+struct News {
+    context: Arc<Context>,
+    metrics: Metrics,
+}
+
+impl News {
+    /// The ScAuth to reconcile.
+    fn owner(&self, change: &Change) -> ObjectRef<ScAuth> {
+        self.metrics.seen(PLURAL, &change.owner);
+        self.context.changes.report(&change.owner, change.version);
+        ObjectRef::new(&change.owner)
+    }
+}
+
+/// The kinds that every cluster has.
+fn watch_children(mut controller: Controller<ScAuth>, client: &Client, news: &News) -> Controller<ScAuth> {
+    let (whole, by_spec) = watched();
+    for resource in whole {
+        let (news, changes) = (news.clone(), watches::owners(client, resource, LABEL_SCAUTH));
+        controller = controller.reconcile_on(changes.map(move |change| news.owner(&change)));
+    }
+    for resource in by_spec {
+        let (news, changes) = (news.clone(), watches::owners_by_spec(client, resource, LABEL_SCAUTH));
+        controller = controller.reconcile_on(changes.map(move |change| news.owner(&change)));
+    }
+    controller
+}
+
+/// The kinds that a cluster may lack.
+fn watch_optional_children(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    definitions: &Receiver<Definitions>,
+    freshness: &Freshness,
+    news: &News,
+) -> UnboundedReceiver<ObjectRef<ScAuth>> {
+    let (sender, receiver) = unbounded_channel();
+    for child in Child::iter() {
+        let Some(definition) = child.definition() else { continue };
+        let optional = Optional { resource: child.resource(), definition, label: LABEL_SCAUTH };
+        let (news, sender) = (news.clone(), sender.clone());
+        let send = move |change: &Change| sender.send(news.owner(change)).is_ok();
+        tasks.spawn(optional.watch(client.clone(), definitions.clone(), freshness.clone(), send));
+    }
+    receiver
+}
+
+/// The requests of other parts of the operator.
+fn requests(
+    receiver: UnboundedReceiver<ObjectRef<ScAuth>>,
+    context: Arc<Context>,
+) -> impl Stream<Item = ObjectRef<ScAuth>> + Send + 'static {
+    received(receiver).inspect(move |scauth| context.changes.report(&scauth.name, None))
+}
+
+fn received(
+    mut receiver: UnboundedReceiver<ObjectRef<ScAuth>>,
+) -> impl Stream<Item = ObjectRef<ScAuth>> + Send + 'static {
+    stream::poll_fn(move |context| receiver.poll_recv(context))
 }
 
 async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -> Result<Action, Error> {
@@ -202,5 +266,29 @@ mod tests {
     fn one_that_was_deleted_before_the_reconcile_begins_is_not_reconciled() {
         let (store, _writer) = reflector::store();
         assert_eq!(begin("x", &Changes::default(), &store, Instant::now()).unwrap_err(), Action::await_change());
+    }
+
+    /// Between the beginning of a list and its end, the store still has the earlier version. A reconcile that begins then
+    /// must not count as one of the later version.
+    #[test]
+    fn a_change_that_a_list_brings_is_not_forgotten_by_a_reconcile_before_its_end() {
+        let (store, mut writer) = reflector::store();
+        let (changes, metrics, now) = (Changes::default(), Metrics::new([]), Instant::now());
+        let mut neighbours = Neighbours::default();
+        let mut requested = Vec::new();
+        let mut happen = |event: Event<ScAuth>| {
+            writer.apply_watcher_event(&event);
+            requested.extend(neighbours.touched(&event));
+            changed(event, &changes, &metrics)
+        };
+        assert!(happen(Event::Apply(scauth("1"))).is_some());
+        assert!(happen(Event::Init).is_none());
+        assert!(happen(Event::InitApply(scauth("2"))).is_none(), "the store does not have it yet");
+        let earlier = begin("x", &changes, &store, now).unwrap();
+        changes.end("x", Version::of(&earlier.metadata), now.checked_add(Duration::from_mins(5)));
+        assert!(happen(Event::InitDone).is_none());
+        assert_eq!(requested, [ObjectRef::new("x")]);
+        changes.report("x", None);
+        assert_eq!(begin("x", &changes, &store, now).unwrap().resource_version().as_deref(), Some("2"));
     }
 }

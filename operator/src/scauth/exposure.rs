@@ -1,20 +1,30 @@
-//! The address of the API according to the spec, and whether clients reach it through the Ingress or HTTPRoute
-//! according to the status that its controllers wrote.
+//! How clients outside the cluster reach the API, according to the spec and to the live Ingress or HTTPRoute, and the
+//! addresses that controllers wrote into their status.
+
+mod address;
+mod route;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use sc_auth_contract::places::PORT;
 use serde_json::Value;
 
-use crate::api::{HttpRoute, IngressAddress, ScAuth, ScAuthSpec};
+use crate::api::{HttpRoute, ScAuthSpec, ServiceType};
+use crate::scauth::child::Child;
 use crate::scauth::hosts::entry_point::class;
 use crate::scauth::names::Names;
+pub use address::address;
+pub use route::{Answer, Parent, is_accepted, parents};
 
 /// The longest part of an address, or of a class, that the status repeats, in characters.
 const LONGEST_ADDRESS: usize = 1_000;
+/// The class of an Ingress.
+const CLASS_FIELD: &str = "/spec/ingressClassName";
+
+/// The controller of each IngressClass.
+pub type IngressClasses = BTreeMap<String, String>;
 
 /// The object through which clients outside the cluster reach the API.
 #[derive(Debug, Clone)]
@@ -50,6 +60,23 @@ impl Exposure {
         spec.http_route().cloned().map_or(Self::None, Self::Route)
     }
 
+    /// The exposure that exists. Of an Ingress and an HTTPRoute at once, the one that is `wanted` counts.
+    pub fn live(children: &BTreeMap<Child, DynamicObject>, wanted: &Self) -> Self {
+        let ingress = children.get(&Child::Ingress).and_then(Ingress::live).map(Self::Ingress);
+        let route = children.get(&Child::HttpRoute).and_then(live_route).map(Self::Route);
+        let found = if matches!(wanted, Self::Route(_)) { route.or(ingress) } else { ingress.or(route) };
+        found.unwrap_or(Self::None)
+    }
+
+    /// The hosts that lead to the API.
+    pub fn hosts(&self) -> Vec<&str> {
+        match self {
+            Self::Ingress(ingress) => vec![&ingress.host],
+            Self::Route(route) => route.hostnames.iter().map(String::as_str).collect(),
+            Self::None => Vec::new(),
+        }
+    }
+
     /// The address of the API. Only the Gateway knows whether a route is served over HTTPS; auth.issuer can state that
     /// it is not.
     pub fn url(&self, names: &Names, issuer: Option<&str>) -> String {
@@ -65,6 +92,23 @@ impl Exposure {
         let plain = format!("http://{host}");
         if issuer == Some(plain.as_str()) { plain } else { format!("https://{host}") }
     }
+}
+
+impl Ingress {
+    /// The live Ingress, if it has a host.
+    fn live(ingress: &DynamicObject) -> Option<Self> {
+        let text = |path: &str| ingress.data.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            host: text("/spec/rules/0/host")?,
+            class: text(CLASS_FIELD),
+            annotations: ingress.annotations().clone(),
+            certificate: text("/spec/tls/0/secretName"),
+        })
+    }
+}
+
+fn live_route(route: &DynamicObject) -> Option<HttpRoute> {
+    serde_json::from_value(route.data.get("spec")?.clone()).ok()
 }
 
 /// The address of the API, from the spec alone.
@@ -86,6 +130,11 @@ pub fn addresses(live: &DynamicObject) -> Option<String> {
     (!written.is_empty()).then(|| all.chars().take(LONGEST_ADDRESS).collect())
 }
 
+/// The type of a stored Service.
+pub fn service_type(service: &DynamicObject) -> Option<ServiceType> {
+    serde_json::from_value(service.data.pointer("/spec/type")?.clone()).ok()
+}
+
 /// The port that a Service opens on each node.
 pub fn node_port(service: &DynamicObject) -> Option<i64> {
     service.data.pointer("/spec/ports/0/nodePort").and_then(Value::as_i64)
@@ -93,57 +142,10 @@ pub fn node_port(service: &DynamicObject) -> Option<i64> {
 
 /// The class that a stored Ingress has, in its field or its annotation.
 pub fn class_of(ingress: &DynamicObject) -> Option<&str> {
-    class(ingress.data.pointer("/spec/ingressClassName").and_then(Value::as_str), ingress.annotations())
+    class(class_field(ingress), ingress.annotations())
 }
 
-/// The address in the Ingress. A change of class leaves it there, so that it keeps the class that it was first seen
-/// with until a controller writes it again: `before` is what was known of it.
-pub fn address(ingress: &DynamicObject, before: Option<&IngressAddress>) -> Option<IngressAddress> {
-    let now = IngressAddress {
-        value: addresses(ingress)?,
-        class: class_of(ingress).unwrap_or_default().chars().take(LONGEST_ADDRESS).collect(),
-        written: written(ingress),
-    };
-    Some(before.filter(|before| before.is_same_as(&now)).cloned().unwrap_or(now))
-}
-
-/// The class in the spec, unless the Ingress has an address that was written for it. Controllers need no object for the
-/// class in an annotation.
-pub fn class_in_doubt<'a>(scauth: &'a ScAuth, ingress: Option<&DynamicObject>) -> Option<&'a str> {
-    let wanted = scauth.spec.ingress()?.class_name.as_deref()?;
-    let before = scauth.status.as_ref().and_then(|status| status.exposure.as_ref()?.address.as_ref());
-    let address = ingress.and_then(|ingress| address(ingress, before));
-    address.is_none_or(|address| address.class != wanted).then_some(wanted)
-}
-
-/// When a controller last changed the address.
-fn written(ingress: &DynamicObject) -> Option<Time> {
-    let entries = ingress.metadata.managed_fields.iter().flatten();
-    let writers = entries.filter(|entry| {
-        let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
-        fields.is_some_and(|fields| fields.pointer("/f:status/f:loadBalancer").is_some())
-    });
-    writers.filter_map(|entry| entry.time.clone()).max()
-}
-
-/// Whether a Gateway has accepted the route.
-pub fn is_accepted(route: &DynamicObject) -> bool {
-    words_of_gateways(route).iter().any(|word| word["type"] == "Accepted" && word["status"] == "True")
-}
-
-/// The conditions of the route's current generation from its current Gateways. Some controllers keep their conditions
-/// after a route is detached.
-pub fn words_of_gateways(route: &DynamicObject) -> Vec<&Value> {
-    let list = |path: &str| route.data.pointer(path).and_then(Value::as_array).into_iter().flatten();
-    let identity = |reference: &Value| {
-        let namespace = reference["namespace"].as_str().map(str::to_owned).or_else(|| route.namespace());
-        (reference["name"].clone(), namespace, reference["sectionName"].clone(), reference["port"].clone())
-    };
-    let present: Vec<_> = list("/spec/parentRefs").map(identity).collect();
-    let parents = list("/status/parents").filter(|parent| present.contains(&identity(&parent["parentRef"])));
-    let conditions = parents.flat_map(|parent| parent["conditions"].as_array().into_iter().flatten());
-    let now = route.metadata.generation;
-    conditions
-        .filter(|condition| condition["observedGeneration"].as_i64().is_none_or(|seen| Some(seen) >= now))
-        .collect()
+/// The IngressClass that a stored Ingress names. Controllers need no such object for the class in an annotation.
+pub fn class_field(ingress: &DynamicObject) -> Option<&str> {
+    ingress.data.pointer(CLASS_FIELD).and_then(Value::as_str)
 }

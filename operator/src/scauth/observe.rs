@@ -1,19 +1,20 @@
-//! Reads the live state. User Secrets are read as metadata only.
+//! Reads the live state. Of a user's Secrets, only the one with the certificate of the Ingress is read with its content.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Event, Pod, Secret};
-use k8s_openapi::api::networking::v1::IngressClass;
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{ApiResource, ListParams};
-use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::core::DynamicObject;
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use strum::IntoEnumIterator as _;
 
+use super::certificate;
+use super::exposure::{Exposure, IngressClasses};
 use super::hosts::Hosts;
 use super::ownership::counts;
-use super::references::{Reference, references};
+use super::references::{Kind, Reference, Role, references};
 use super::storage::{self, Storage};
 use crate::api::{ScAuth, ScAuthSpec};
 use crate::scauth::child::Child;
@@ -22,9 +23,6 @@ use crate::scauth::names::{LABEL_SCAUTH, Names};
 use crate::scauth::retention::ownership;
 use crate::scauth::rollout::{self, Rollout};
 use crate::shared::ownership::Ownership;
-
-/// On the default IngressClass.
-const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
 
 /// The live objects that a ScAuth's children are compared with.
 #[derive(Clone, Default)]
@@ -43,10 +41,12 @@ pub struct Observed {
     pub foreign_autoscaler: Option<DynamicObject>,
     /// Whether another owner created a PodDisruptionBudget; only read beside such an autoscaler.
     pub has_foreign_budget: bool,
-    /// The Secrets that the spec names and that do not exist.
-    pub missing_secrets: Vec<Reference>,
-    /// Whether the Ingress has no address of its class, and the class does not exist.
-    pub lacks_ingress_class: bool,
+    /// The Secrets and ConfigMaps that the spec names and that do not exist.
+    pub missing: Vec<Reference>,
+    /// The IngressClasses; `None` if no Ingress names one, or without the right to list them.
+    pub ingress_classes: Option<IngressClasses>,
+    /// What is wrong with the certificate of the Ingress, in the Secret that exists.
+    pub bad_certificate: Option<String>,
     /// What is known of the embedded database's volume beside its claim.
     pub storage: Storage,
     /// Why pods do not run, the most specific reason first.
@@ -117,15 +117,17 @@ pub async fn find_foreign_autoscaler(
     Ok(())
 }
 
-pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed> {
+pub async fn observe(client: &Client, scauth: &ScAuth, now: Timestamp) -> kube::Result<Observed> {
     let names = Names::of(scauth);
     let mut observed = observe_children(client, scauth, &names).await?;
-    observed.missing_secrets = references(&scauth.spec, &names);
+    let exposure = exposure(scauth, &names, &observed);
+    observed.missing = references(&scauth.spec, &names, &exposure);
     if !observed.children.contains_key(&Child::Namespace) {
         return Ok(observed);
     }
     find_foreign_autoscaler(client, scauth, &names, &mut observed).await?;
     secrets(client, scauth, &names, &mut observed).await?;
+    named(client, &names, &exposure, &mut observed, now).await?;
     if let Some(claim) = observed.children.get(&Child::VolumeClaim) {
         observed.storage = storage::look(client, claim).await?;
     }
@@ -135,6 +137,13 @@ pub async fn observe(client: &Client, scauth: &ScAuth) -> kube::Result<Observed>
         troubles(client, &names, &mut observed).await?;
     }
     Ok(observed)
+}
+
+/// How clients reach the API now, or will once the spec is applied.
+fn exposure(scauth: &ScAuth, names: &Names, observed: &Observed) -> Exposure {
+    let wanted = Exposure::of(&scauth.spec, names);
+    let is_applied = scauth.spec.suspend != Some(true) && scauth.metadata.deletion_timestamp.is_none();
+    if is_applied { wanted } else { Exposure::live(&observed.children, &wanted) }
 }
 
 /// Reads only the children.
@@ -165,31 +174,6 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
     Ok(observed)
 }
 
-/// Unknown without the right to list classes.
-async fn ingress_classes(client: &Client) -> kube::Result<Option<Vec<PartialObjectMeta<IngressClass>>>> {
-    let api: Api<IngressClass> = Api::all(client.clone());
-    match api.list_metadata(&ListParams::default()).await {
-        Ok(classes) => Ok(Some(classes.items)),
-        Err(kube::Error::Api(answer)) if answer.code == 403 => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether the class certainly does not exist.
-pub async fn lacks_ingress_class(client: &Client, name: &str) -> kube::Result<bool> {
-    let classes = ingress_classes(client).await?;
-    Ok(classes.is_some_and(|classes| classes.iter().all(|class| class.name_any() != name)))
-}
-
-/// The class of an Ingress without one; unknown without the right to list classes.
-pub async fn default_class(client: &Client) -> kube::Result<Option<String>> {
-    let Some(mut classes) = ingress_classes(client).await? else { return Ok(None) };
-    classes.retain(|class| class.annotations().get(DEFAULT_CLASS).is_some_and(|is_default| is_default == "true"));
-    // Like the API server, choose the youngest of several.
-    classes.sort_by_key(|class| (class.creation_timestamp().map(|time| Reverse(time.0)), class.name_any()));
-    Ok(classes.first().map(kube::ResourceExt::name_any))
-}
-
 async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut Observed) -> kube::Result<()> {
     let api: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
     observed.secret = api.get_opt(&names.secret()).await?;
@@ -198,15 +182,51 @@ async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut
     {
         observed.take_admin_secret(secret.metadata, &owner);
     }
-    // Of a Secret that several fields name, only one request.
-    let wanted: BTreeSet<_> = observed.missing_secrets.iter().map(|reference| reference.secret.clone()).collect();
-    for name in wanted {
-        let secret: Option<PartialObjectMeta<Secret>> = api.get_metadata_opt(&name).await?;
-        if secret.is_some() {
-            observed.missing_secrets.retain(|reference| reference.secret != name);
+    Ok(())
+}
+
+/// Looks for what the spec names. Of an object that several fields name, only one request.
+async fn named(
+    client: &Client,
+    names: &Names,
+    exposure: &Exposure,
+    observed: &mut Observed,
+    now: Timestamp,
+) -> kube::Result<()> {
+    let wanted: BTreeSet<_> =
+        observed.missing.iter().map(|reference| (reference.kind, reference.name.clone())).collect();
+    for (kind, name) in wanted {
+        let is_it = |reference: &Reference| reference.kind == kind && reference.name == name;
+        let is_certificate = observed.missing.iter().any(|one| is_it(one) && one.role == Role::Certificate);
+        let exists = match (kind, exposure) {
+            (Kind::Secret, Exposure::Ingress(ingress)) if is_certificate => {
+                let api: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
+                let secret = api.get_opt(&name).await?;
+                observed.bad_certificate =
+                    secret.as_ref().and_then(|secret| certificate::problem(secret, &ingress.host, now));
+                secret.is_some()
+            }
+            (Kind::Secret, _) => {
+                let api: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
+                api.get_metadata_opt(&name).await?.is_some()
+            }
+            (Kind::ConfigMap, _) => has_config_map(client, names, &name).await?,
+        };
+        if exists {
+            observed.missing.retain(|reference| !is_it(reference));
         }
     }
     Ok(())
+}
+
+/// Without the right to read ConfigMaps, as in the ClusterRole of release 0.2, none is reported missing.
+async fn has_config_map(client: &Client, names: &Names, name: &str) -> kube::Result<bool> {
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &names.namespace);
+    match api.get_metadata_opt(name).await {
+        Ok(found) => Ok(found.is_some()),
+        Err(kube::Error::Api(answer)) if answer.code == 403 => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Called only while pods are missing.

@@ -71,9 +71,13 @@ pub fn status(
         // Keep what this reconcile could not observe.
         None => old.clone(),
     };
-    if matches!(outcome, Outcome::Paused { .. }) && observed.secret.is_none() {
-        // Nothing is created while it is paused, and if the Secret is deleted, only the status still has them.
-        (status.database, status.keys) = (old.database.clone(), old.keys.clone());
+    if matches!(outcome, Outcome::Paused { .. }) {
+        // The address of the last spec that was applied.
+        status.url = old.url.clone().or(status.url);
+        if observed.secret.is_none() {
+            // Nothing is created while it is paused, and if the Secret is deleted, only the status still has them.
+            (status.database, status.keys) = (old.database.clone(), old.keys.clone());
+        }
     }
     let kept = old.conditions.iter().filter(|_| input.is_none());
     let kept = kept.filter(|old| !updates.iter().any(|update| old.type_ == update.kind)).cloned();
@@ -101,7 +105,9 @@ pub fn status(
 fn address(old: &ScAuthStatus, observed: &Observed, outcome: &Outcome) -> Option<IngressAddress> {
     let recorded = old.exposure.as_ref().and_then(|exposure| exposure.address.clone());
     let ingress = |children: &BTreeMap<Child, DynamicObject>, before: Option<IngressAddress>| {
-        children.get(&Child::Ingress).and_then(|ingress| exposure::address(ingress, before.as_ref()))
+        children
+            .get(&Child::Ingress)
+            .and_then(|ingress| exposure::address(ingress, before.as_ref(), observed.ingress_classes.as_ref()))
     };
     let before = ingress(&observed.children, recorded);
     present(observed, outcome).and_then(|children| ingress(children, before))

@@ -119,7 +119,8 @@ impl Resolved {
         }
     }
 
-    fn is_taken(&self, host: &str) -> bool {
+    /// Whether another ScAuth holds that host.
+    pub fn is_taken(&self, host: &str) -> bool {
         self.taken.iter().any(|taken| taken.host.eq_ignore_ascii_case(host))
     }
 

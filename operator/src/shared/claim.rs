@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
+use kube::api::ListParams;
+use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +22,7 @@ const PACE: Pace = Pace {
     deadline: Duration::from_secs(40),
     every: Duration::from_secs(5),
     patience: Duration::from_secs(5),
+    is_released: false,
 };
 /// How long the claim of a leader that stops stays valid: much longer than another replica of its installation needs to
 /// renew it.
@@ -30,10 +33,21 @@ const REFUSALS: u32 = 3;
 /// Why this installation waits, for the probes; `None` while it does not.
 pub type Waiting = watch::Receiver<Option<String>>;
 
+/// One installation of the operator: each of its replicas has the same claim.
+pub struct Installation {
+    pub namespace: String,
+    /// The Lease of its replicas.
+    pub lease: String,
+    /// The label selector of the Deployments of all installations.
+    pub operators: &'static str,
+}
+
 /// The claim of one installation.
 pub struct Claim {
     candidate: Candidate,
     lease: String,
+    client: Client,
+    installation: Installation,
     waiting: watch::Sender<Option<String>>,
     metrics: Metrics,
     /// Whether we may not use the Lease, and go on without it.
@@ -41,19 +55,19 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// By the leader of the installation that `installation` names: each leader of it has the same claim. `lease` is the
-    /// name of the Lease.
+    /// By the leader of that installation. `lease` is the name of the Lease.
     pub fn new(
         client: Client,
         lease: &str,
-        installation: String,
+        installation: Installation,
         clock: fn() -> Timestamp,
         metrics: Metrics,
     ) -> (Self, Waiting) {
-        let candidate = Candidate::at_pace(PACE, client, NAMESPACE, lease.to_owned(), installation, clock);
+        let identity = format!("{}/{}", installation.namespace, installation.lease);
+        let candidate = Candidate::at_pace(PACE, client.clone(), NAMESPACE, lease.to_owned(), identity, clock);
         let (waiting, receiver) = watch::channel(None);
         let lease = format!("{NAMESPACE}/{lease}");
-        (Self { candidate, lease, waiting, metrics, is_forbidden: false }, receiver)
+        (Self { candidate, lease, client, installation, waiting, metrics, is_forbidden: false }, receiver)
     }
 
     /// Waits until no other installation has the claim, or until `stop`.
@@ -61,14 +75,21 @@ impl Claim {
         let mut refusals = 0;
         loop {
             match self.candidate.attempt().await {
-                Ok(Turn::Ours) => break,
+                Ok(Turn::Ours) => {
+                    self.goes_without(false);
+                    break;
+                }
                 Ok(Turn::Theirs { holder }) => self.wait_for(&holder),
                 Ok(Turn::Conflict) => {}
                 Err(error) if is_forbidden(&error) && refusals + 1 >= REFUSALS => {
-                    // As in releases without this Lease, whose ClusterRole does not allow it.
-                    tracing::warn!(%error, lease = self.lease, "cannot tell whether another operator reconciles");
-                    self.goes_without(true);
-                    break;
+                    if let Some(namespace) = self.other().await {
+                        self.wait_without_permission(&namespace);
+                    } else {
+                        // As in releases without this Lease, whose ClusterRole does not allow it.
+                        tracing::warn!(%error, lease = self.lease, "cannot tell whether another operator reconciles");
+                        self.goes_without(true);
+                        break;
+                    }
                 }
                 Err(error) => {
                     refusals = if is_forbidden(&error) { refusals + 1 } else { 0 };
@@ -89,15 +110,39 @@ impl Claim {
         self.metrics.lacks_claim(is_forbidden);
     }
 
+    /// The namespace of another installation. Each release of the operator can list Deployments; if that fails, none is
+    /// known.
+    async fn other(&self) -> Option<String> {
+        let operators = ListParams::default().labels(self.installation.operators);
+        let found = Api::<Deployment>::all(self.client.clone()).list(&operators).await;
+        let found = found.inspect_err(|error| tracing::warn!(%error, "could not look for another operator")).ok()?;
+        let runs = |one: &Deployment| one.spec.as_ref().is_none_or(|spec| spec.replicas != Some(0));
+        let others = found.items.iter().filter(|one| runs(one)).filter_map(kube::ResourceExt::namespace);
+        others.filter(|namespace| *namespace != self.installation.namespace).min()
+    }
+
     fn wait_for(&self, holder: &str) {
-        let why = format!(
+        self.wait(format!(
             "another operator reconciles this cluster: {holder} holds the Lease {}; uninstall one of the two",
             self.lease
-        );
+        ));
+    }
+
+    /// Which of the two reconciles cannot be agreed upon.
+    fn wait_without_permission(&mut self, namespace: &str) {
+        self.goes_without(true);
+        self.wait(format!(
+            "namespace {namespace} has another operator, and this one is not allowed to use the Lease {}, by which only one \
+             of them reconciles: apply the ClusterRole of this release, or uninstall one of the two",
+            self.lease
+        ));
+    }
+
+    fn wait(&self, why: String) {
         self.waiting.send_if_modified(|waiting| {
             let is_news = waiting.as_ref() != Some(&why);
             if is_news {
-                tracing::error!(holder, lease = self.lease, "another operator reconciles this cluster; waiting");
+                tracing::error!("{why}");
                 self.metrics.waits(true);
                 *waiting = Some(why);
             }
@@ -105,7 +150,8 @@ impl Claim {
         });
     }
 
-    /// Renews the claim until it is lost. Without the permission, attempts to make it until it is allowed.
+    /// Renews the claim until it is lost. Without the permission, attempts to make it until it is allowed, or until another
+    /// operator is installed.
     pub async fn keep(&mut self) -> Lost {
         while self.is_forbidden {
             self.candidate.pause().await;
@@ -113,7 +159,12 @@ impl Claim {
                 Ok(Turn::Ours) => self.goes_without(false),
                 Ok(Turn::Theirs { .. }) => return self.candidate.lost(),
                 Ok(Turn::Conflict) => {}
-                Err(error) => tracing::debug!(%error, lease = self.lease, "could not acquire the Lease"),
+                Err(error) => {
+                    tracing::debug!(%error, lease = self.lease, "could not acquire the Lease");
+                    if is_forbidden(&error) && self.other().await.is_some() {
+                        return self.candidate.lost();
+                    }
+                }
             }
         }
         self.candidate.keep().await
@@ -141,13 +192,16 @@ mod tests {
         deadline: Duration::from_mins(2),
         every: Duration::from_millis(1),
         patience: Duration::from_mins(1),
+        is_released: false,
     };
 
     fn claim(client: Client) -> Claim {
         let (waiting, metrics) = (watch::channel(None).0, Metrics::new([]));
         Claim {
-            candidate: candidate(client, FAST),
+            candidate: candidate(client.clone(), FAST),
             lease: "default/lease".into(),
+            client,
+            installation: Installation { namespace: "ours".into(), lease: "lease".into(), operators: "a=b" },
             waiting,
             metrics,
             is_forbidden: false,
@@ -164,7 +218,7 @@ mod tests {
         let (client, _) = server(|before| match before {
             0..6 => refusal(403),
             // A conflict says nothing about who holds it.
-            6 => held_by(""),
+            6 => held_by("we"),
             7 => refusal(409),
             _ => held_by("they"),
         });
@@ -193,5 +247,33 @@ mod tests {
             () = renewed => {}
         }
         assert!(shows(&claim, 0));
+    }
+
+    fn deployments(namespace: &str) -> (u16, serde_json::Value) {
+        let metadata = serde_json::json!({"name": "sc-auth-operator", "namespace": namespace});
+        (200, serde_json::json!({"metadata": {}, "items": [{"metadata": metadata}]}))
+    }
+
+    #[tokio::test]
+    async fn without_the_permission_it_waits_while_another_operator_is_installed() {
+        let (client, _) = server(|before| match before {
+            3 | 9 => deployments("theirs"),
+            5 | 7 => deployments("ours"),
+            _ => refusal(403),
+        });
+        let mut claim = claim(client);
+        let mut waiting = claim.waiting.subscribe();
+        let says_so = async {
+            waiting.changed().await.unwrap();
+            waiting.borrow().clone().unwrap()
+        };
+        let stop = CancellationToken::new();
+        let (is_made, why) = tokio::join!(claim.make(&stop), says_so);
+        assert!(is_made, "the other one was uninstalled");
+        assert!(why.contains("namespace theirs has another operator"), "{why}");
+        assert!(why.contains("default/lease"), "{why}");
+        // It is installed again.
+        let lost = tokio::time::timeout(Duration::from_mins(1), claim.keep()).await.unwrap();
+        assert_eq!(lost.to_string(), "the Lease lease was lost");
     }
 }

@@ -20,6 +20,9 @@ pub struct Pace {
     pub every: Duration,
     /// Longest time of one attempt to renew it.
     pub patience: Duration,
+    /// Whether a holder that stops removes its name from the lease. Otherwise a lease without a name was edited by a person,
+    /// while its holder runs.
+    pub is_released: bool,
 }
 
 /// Between the replicas of one operator.
@@ -28,6 +31,7 @@ const REPLICAS: Pace = Pace {
     deadline: Duration::from_secs(10),
     every: Duration::from_secs(2),
     patience: Duration::from_secs(2),
+    is_released: true,
 };
 
 /// What an attempt to hold the lease found.
@@ -50,6 +54,16 @@ pub enum Failure {
     Late,
 }
 
+/// The lease of another candidate, or that somebody has deleted it.
+struct Seen {
+    /// Its version; `None` since it is deleted.
+    version: Option<String>,
+    /// Since when it has that version, by our own clock: the holder's clock may be wrong.
+    since: Instant,
+    holder: String,
+    lasts: Duration,
+}
+
 /// One candidate.
 pub struct Candidate {
     api: Api<Lease>,
@@ -61,8 +75,8 @@ pub struct Candidate {
     held: Option<Lease>,
     /// When we sent the request by which it last became or stayed ours.
     renewed: Option<Instant>,
-    /// The lease that was last observed, and when by our own clock: the holder's clock may be wrong.
-    seen: Option<(Option<String>, Instant)>,
+    /// The lease of another candidate that was last observed.
+    seen: Option<Seen>,
 }
 
 impl Candidate {
@@ -155,6 +169,9 @@ impl Candidate {
         }
         // Nobody has it, or another client has changed it.
         let Some(lease) = self.api.get_opt(&self.name).await? else {
+            if let Some(holder) = self.may_still_run() {
+                return Ok(Turn::Theirs { holder });
+            }
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(0, None)) };
             let sent = Instant::now();
@@ -162,7 +179,7 @@ impl Candidate {
             return self.won(sent, created);
         };
         let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
-        let is_free = holder.is_empty() || self.has_expired(&lease);
+        let is_free = (holder.is_empty() && self.pace.is_released) || self.has_expired(&lease);
         if holder == self.identity || is_free { self.renew(lease).await } else { Ok(Turn::Theirs { holder }) }
     }
 
@@ -194,16 +211,29 @@ impl Candidate {
     /// Whether the lease has expired by our own clock, after the time that its holder wrote into it.
     fn has_expired(&mut self, lease: &Lease) -> bool {
         let version = &lease.metadata.resource_version;
-        let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+        let spec = lease.spec.as_ref();
+        let seconds = spec.and_then(|spec| spec.lease_duration_seconds);
         let lasts =
             seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(self.pace.lease, Duration::from_secs);
+        let holder = spec.and_then(|spec| spec.holder_identity.clone());
         match &self.seen {
-            Some((seen, since)) if seen == version => since.elapsed() > lasts,
-            _ => {
-                self.seen = Some((version.clone(), Instant::now()));
+            Some(seen) if seen.version == *version => seen.since.elapsed() > lasts,
+            before => {
+                let before = before.as_ref().map(|seen| seen.holder.clone());
+                let holder = holder.or(before).unwrap_or_default();
+                self.seen = Some(Seen { version: version.clone(), since: Instant::now(), holder, lasts });
                 false
             }
         }
+    }
+
+    /// The holder of a lease that somebody has deleted: it creates the lease again at its next renewal, if it still runs.
+    fn may_still_run(&mut self) -> Option<String> {
+        let seen = self.seen.as_mut()?;
+        if seen.version.take().is_some() {
+            seen.since = Instant::now();
+        }
+        (seen.since.elapsed() <= seen.lasts).then(|| seen.holder.clone())
     }
 
     fn spec(&self, transitions: i32, acquired: Option<MicroTime>) -> LeaseSpec {
@@ -266,98 +296,4 @@ pub fn identity(pod: &str, now: Timestamp) -> String {
 }
 
 #[cfg(test)]
-pub mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use axum::http::{Request, Response};
-    use kube::client::Body;
-    use serde_json::{Value, json};
-    use tower::{BoxError, service_fn};
-
-    use super::*;
-
-    const PACE: Pace = Pace {
-        lease: Duration::from_secs(1),
-        deadline: Duration::from_millis(200),
-        every: Duration::from_millis(10),
-        patience: Duration::from_mins(1),
-    };
-
-    /// An API server whose answer depends on how many requests it has answered before, which it counts.
-    pub fn server(answer: fn(usize) -> (u16, Value)) -> (Client, Arc<AtomicUsize>) {
-        let count = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&count);
-        let service = service_fn(move |_: Request<Body>| {
-            let (code, body) = answer(counted.fetch_add(1, Ordering::SeqCst));
-            let answer = Response::builder().status(code).body(Body::from(body.to_string().into_bytes()));
-            std::future::ready(answer.map_err(BoxError::from))
-        });
-        (Client::new(service, "default"), count)
-    }
-
-    pub fn refusal(code: u16) -> (u16, Value) {
-        (code, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "no"}))
-    }
-
-    pub fn held_by(holder: &str) -> (u16, Value) {
-        (200, json!({"metadata": {"name": "lease", "resourceVersion": "1"}, "spec": {"holderIdentity": holder}}))
-    }
-
-    pub fn candidate(client: Client, pace: Pace) -> Candidate {
-        Candidate::at_pace(pace, client, "default", "lease".into(), "we".into(), || Timestamp::UNIX_EPOCH)
-    }
-
-    /// The first two requests get and renew it.
-    #[tokio::test]
-    async fn the_deadline_of_a_lease_counts_from_its_renewal_however_often_it_is_kept() {
-        let (client, _) = server(|before| if before < 2 { held_by("we") } else { refusal(500) });
-        let mut candidate = candidate(client, PACE);
-        let began = Instant::now();
-        assert_eq!(candidate.attempt().await.unwrap(), Turn::Ours);
-        let kept = async { while tokio::time::timeout(PACE.deadline / 4, candidate.keep()).await.is_err() {} };
-        tokio::time::timeout(Duration::from_mins(1), kept).await.unwrap();
-        assert!(began.elapsed() > PACE.deadline);
-    }
-
-    #[tokio::test]
-    async fn the_deadline_counts_from_before_the_request() {
-        let (client, count) = server(|before| {
-            if before == 1 {
-                std::thread::sleep(PACE.deadline * 2);
-            }
-            held_by("we")
-        });
-        let mut candidate = candidate(client, PACE);
-        assert_eq!(candidate.attempt().await.unwrap(), Turn::Ours);
-        candidate.keep().await;
-        assert_eq!(count.load(Ordering::SeqCst), 2, "it is lost before another request");
-    }
-
-    #[tokio::test]
-    async fn a_conflict_is_not_yet_a_loss() {
-        // Each conflict but the last is with an edit that leaves us the holder.
-        let (client, count) = server(|before| match before {
-            2 | 4 | 7 => refusal(409),
-            0..8 => held_by("we"),
-            _ => held_by("they"),
-        });
-        let mut candidate = candidate(client, Pace { deadline: Duration::from_mins(1), ..PACE });
-        assert_eq!(candidate.attempt().await.unwrap(), Turn::Ours);
-        candidate.keep().await;
-        assert_eq!(count.load(Ordering::SeqCst), 9);
-    }
-
-    #[tokio::test]
-    async fn a_lease_expires_after_the_time_that_its_holder_wrote() {
-        let (client, _) = server(|_| refusal(500));
-        for (seconds, expires) in [(json!(0), true), (json!(3600), false), (json!(null), false)] {
-            let mut candidate = candidate(client.clone(), Pace { lease: Duration::from_hours(1), ..PACE });
-            let lease = json!({"metadata": {"resourceVersion": "1"}, "spec": {"leaseDurationSeconds": seconds}});
-            let lease = serde_json::from_value(lease).unwrap();
-            assert!(!candidate.has_expired(&lease), "it was just observed");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            assert_eq!(candidate.has_expired(&lease), expires, "{seconds}");
-        }
-    }
-}
+pub mod tests;

@@ -23,6 +23,7 @@ pub enum Reason {
     Invalid,
     // Another object must be created or deleted first.
     SecretNotFound,
+    ConfigMapNotFound,
     NamespaceTerminating,
     ChildTerminating,
     GarbageCollecting,
@@ -64,6 +65,7 @@ pub enum Reason {
     NotWanted,
     NoAddress,
     NoGateway,
+    CertificateInvalid,
     RouteRefused,
     HostTaken,
     // The first Admin, and the keys of sessions.
@@ -143,6 +145,7 @@ impl Reason {
             | Self::ByService
             | Self::Applied
             | Self::SecretNotFound
+            | Self::ConfigMapNotFound
             | Self::GatewayApiMissing
             | Self::PrometheusOperatorMissing
             | Self::PodsRefused
@@ -162,6 +165,7 @@ impl Reason {
             | Self::ServerErrors
             | Self::PodsUnreachable
             | Self::KeysUnreadable
+            | Self::CertificateInvalid
             | Self::RouteRefused
             | Self::HostTaken
             | Self::AdminCreated

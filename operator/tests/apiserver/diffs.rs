@@ -13,20 +13,20 @@ use serde_json::{Value, json};
 use crate::harness::{admin, apply, impersonating, make, manifest, of, operator, scauths, settle, snapshot};
 
 /// Each has a host of its own, since `diff` looks at all ScAuths that there are.
-fn spec(name: &str) -> Value {
+pub fn spec(name: &str) -> Value {
     json!({
         "database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}},
         "expose": {"ingress": {"host": format!("{name}.example.com")}},
     })
 }
 
-fn environment(client: &Client) -> Environment {
+pub fn environment(client: &Client) -> Environment {
     operator(client.clone()).environment.clone()
 }
 
 async fn told(client: &Client, manifest: Value) -> anyhow::Result<String> {
     let scauth: ScAuth = serde_json::from_value(manifest)?;
-    diff(client, &of(scauth), None, &environment(client)).await
+    Ok(diff(client, &of(scauth), None, &environment(client)).await?.text)
 }
 
 fn has(text: &str, lines: &[&str]) {
@@ -86,7 +86,7 @@ async fn of_a_new_one_all_is_new() {
 async fn the_namespace_in_the_same_file_counts() {
     let client = admin().await;
     let sample = render::read(Path::new("../config/samples/postgresql.yaml")).unwrap();
-    let text = diff(&client, &sample, None, &environment(&client)).await.unwrap();
+    let text = diff(&client, &sample, None, &environment(&client)).await.unwrap().text;
     has(&text, &["+++ applied/ScAuth/shop-auth", "+++ applied/Deployment/shop/shop-auth"]);
     assert!(!text.contains("/Namespace/"), "{text}");
 }
@@ -119,7 +119,7 @@ async fn a_field_that_is_left_out_goes_however_it_was_applied_before() {
     has(&text, &["--- live/Deployment/diff-left-out/diff-left-out", "-  replicas: 4", "+  replicas: 2"]);
 
     let other = serde_json::from_value(manifest(name, spec(name))).unwrap();
-    let text = diff(&client, &of(other), Some("another"), &environment(&client)).await.unwrap();
+    let text = diff(&client, &of(other), Some("another"), &environment(&client)).await.unwrap().text;
     assert_eq!(text, "");
 }
 
@@ -198,7 +198,7 @@ async fn no_right_to_secrets_is_needed() {
 #[tokio::test]
 async fn both_programs_warn_of_an_upgrade_that_is_not_known() {
     drop(admin().await);
-    let mut scauth = manifest("diff-warned", spec("diff-warned"));
+    let mut scauth = manifest("diff-warned", json!({"database": {"embedded": {}}}));
     scauth["metadata"]["annotations"] = json!({"sc-auth.io/upgrade-to": ""});
     let file = std::env::temp_dir().join(format!("sc-auth-warned-{}", std::process::id()));
     std::fs::write(&file, scauth.to_string()).unwrap();

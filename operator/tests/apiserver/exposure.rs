@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use kube::Client;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::networking::v1::IngressClass;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Client};
 use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
@@ -12,21 +13,37 @@ use serde_json::{Value, json};
 use crate::harness::{Line, admin, apply, make, manifest, once, scauths, settle};
 use crate::refusals::condition;
 
-fn spec(ingress: Value) -> Value {
+pub fn spec(ingress: Value) -> Value {
     json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}, "expose": {"ingress": ingress}})
 }
 
-fn names(name: &str) -> Names {
+pub fn names(name: &str) -> Names {
     Names { scauth: name.into(), namespace: name.into() }
 }
 
 /// As an ingress controller does, which this API server lacks.
-async fn answer(client: &Client, name: &str, address: Value) {
+pub async fn answer(client: &Client, name: &str, address: Value) {
+    answer_as(client, name, "controller", address).await;
+}
+
+pub async fn answer_as(client: &Client, name: &str, controller: &str, address: Value) {
     let names = names(name);
     let api = Child::Ingress.api(client, &names.namespace);
     let status = Patch::Merge(json!({"status": {"loadBalancer": {"ingress": address}}}));
-    let params = PatchParams { field_manager: Some("controller".into()), ..PatchParams::default() };
+    let params = PatchParams { field_manager: Some(controller.into()), ..PatchParams::default() };
     api.patch_status(&names.ingress(), &params, &status).await.unwrap();
+}
+
+/// Creates that IngressClass.
+pub async fn class(client: &Client, name: &str, controller: &str) {
+    let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": name},
+        "spec": {"controller": controller}});
+    make(client, "ingressclasses", class).await;
+}
+
+pub async fn delete_class(client: &Client, name: &str) {
+    let classes: Api<IngressClass> = Api::all(client.clone());
+    classes.delete(name, &DeleteParams::default()).await.unwrap();
 }
 
 async fn stored_address(client: &Client, name: &str) -> Value {
@@ -36,23 +53,24 @@ async fn stored_address(client: &Client, name: &str) -> Value {
 }
 
 /// Changes the Ingress in the spec as a person does, and looks twice: what the first look learned must last.
-async fn change(client: &Client, name: &str, ingress: Value) -> (String, String, String) {
+pub async fn change(client: &Client, name: &str, ingress: Value) -> (String, String, String) {
     let patch = Patch::Merge(json!({"spec": {"expose": {"ingress": ingress}}}));
     scauths(client).patch(name, &PatchParams::default(), &patch).await.unwrap();
     look(client, name).await;
     look(client, name).await
 }
 
-async fn look(client: &Client, name: &str) -> (String, String, String) {
+pub async fn look(client: &Client, name: &str) -> (String, String, String) {
     once(client, name, &Arc::new(Line::default())).await.unwrap().unwrap();
     condition(client, name, "Exposed").await
 }
 
-fn is(found: &(String, String, String), status: &str, reason: &str) {
+pub fn is(found: &(String, String, String), status: &str, reason: &str) {
     assert_eq!((found.0.as_str(), found.1.as_str()), (status, reason), "{}", found.2);
 }
 
-async fn exposed(client: &Client, name: &str, ingress: Value) {
+pub async fn exposed(client: &Client, name: &str, ingress: Value) {
+    class(client, "served", "example.com/served").await;
     apply(client, manifest(name, spec(ingress))).await;
     settle(client, name).await;
     answer(client, name, json!([{"ip": "192.0.2.1"}])).await;
@@ -72,7 +90,11 @@ async fn an_address_does_not_count_for_another_class_than_it_was_written_for() {
     // A change of anything else is not an address.
     let found = change(&client, name, json!({"host": "other.test", "annotations": {"example.com/a": "b"}})).await;
     is(&found, "Unknown", "NoAddress");
-    answer(&client, name, json!([{"hostname": "new.test"}])).await;
+    class(&client, "nobody", "example.com/nobody").await;
+    // The controller before, which is late.
+    answer(&client, name, json!([{"ip": "192.0.2.9"}])).await;
+    is(&look(&client, name).await, "Unknown", "NoAddress");
+    answer_as(&client, name, "other", json!([{"hostname": "new.test"}])).await;
     is(&look(&client, name).await, "True", "Admitted");
     is(&look(&client, name).await, "True", "Admitted");
     // The controller of that class still serves another host.
@@ -167,9 +189,7 @@ async fn a_class_that_does_not_exist_is_named() {
     let found = condition(&client, name, "Exposed").await;
     is(&found, "Unknown", "NoAddress");
     assert!(found.2.contains("IngressClass ghost does not exist"), "{}", found.2);
-    let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "ghost"},
-        "spec": {"controller": "example.com/none"}});
-    make(&client, "ingressclasses", class).await;
+    class(&client, "ghost", "example.com/none").await;
     let found = look(&client, name).await;
     assert!(found.2.ends_with("does the cluster have one for ghost?"), "{}", found.2);
 }
@@ -187,8 +207,44 @@ async fn a_missing_certificate_is_reported_until_it_is_there() {
     let found = change(&client, name, json!({"tls": {"secretName": "wildcard"}})).await;
     is(&found, "False", "SecretNotFound");
     assert!(found.2.contains("Secret wildcard is missing"), "{}", found.2);
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-        "metadata": {"name": "wildcard", "namespace": name}, "stringData": {"tls.crt": "", "tls.key": ""}});
-    make(&client, "secrets", secret).await;
+    certificate(&client, name, json!({"tls.crt": CERTIFICATE, "tls.key": KEY})).await;
     is(&look(&client, name).await, "True", "Admitted");
+}
+
+const CERTIFICATE: &str = include_str!("../certificates/auth.crt");
+const KEY: &str = include_str!("../certificates/auth.key");
+const OTHER_KEY: &str = include_str!("../certificates/other.key");
+
+async fn certificate(client: &Client, namespace: &str, data: Value) {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {"name": "wildcard", "namespace": namespace}, "stringData": data});
+    make(client, "secrets", secret).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_clients_do_not_accept_is_reported_with_its_problem() {
+    let (client, name) = (admin().await, "certified");
+    let ingress = json!({"host": "certless.test", "className": "served", "tls": {"secretName": "wildcard"}});
+    class(&client, "served", "example.com/served").await;
+    apply(&client, manifest(name, spec(ingress))).await;
+    settle(&client, name).await;
+    answer(&client, name, json!([{"ip": "192.0.2.1"}])).await;
+    for (data, problem) in [
+        (json!({"ca.crt": ""}), "key tls.crt is missing"),
+        (json!({"tls.crt": "", "tls.key": ""}), "key tls.crt is empty"),
+        (json!({"tls.crt": CERTIFICATE, "tls.key": "a"}), "key tls.key has no private key in PEM form"),
+        (json!({"tls.crt": CERTIFICATE, "tls.key": OTHER_KEY}), "is not that of the first certificate"),
+    ] {
+        certificate(&client, name, data).await;
+        let found = look(&client, name).await;
+        is(&found, "False", "CertificateInvalid");
+        assert!(found.2.contains("Secret wildcard") && found.2.contains(problem), "{}, not: {problem}", found.2);
+        let ready = condition(&client, name, "Ready").await;
+        assert!(!ready.2.contains("BEGIN"), "{}", ready.2);
+    }
+    certificate(&client, name, json!({"tls.crt": CERTIFICATE, "tls.key": KEY})).await;
+    is(&look(&client, name).await, "True", "Admitted");
+    let found = change(&client, name, json!({"host": "elsewhere.test"})).await;
+    is(&found, "False", "CertificateInvalid");
+    assert!(found.2.contains("is not valid for elsewhere.test"), "{}", found.2);
 }

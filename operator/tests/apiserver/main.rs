@@ -4,7 +4,10 @@
 #![allow(clippy::needless_pass_by_value, reason = "a manifest is written once, where it is used")]
 #![allow(clippy::print_stderr, reason = "the suite says how many cases it tried")]
 
+mod balancers;
+mod diff_notes;
 mod diffs;
+mod entry_points;
 mod exposure;
 mod faults;
 mod fields;
@@ -12,6 +15,8 @@ mod harness;
 mod identity;
 mod managers;
 mod misuse;
+mod misuse_of_children;
+mod named;
 mod openshift;
 mod races;
 mod refusals;

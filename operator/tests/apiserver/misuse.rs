@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{admin, apply, manifest, scauths, settle};
 
 /// Applies a ScAuth like `kubectl apply --dry-run=server`, and returns the sentences of the refusal.
-async fn refusal(client: &Client, spec: &Value) -> Vec<String> {
+pub async fn refusal(client: &Client, spec: &Value) -> Vec<String> {
     let object = manifest("misuse", spec.clone());
     let params = PatchParams { dry_run: true, ..PatchParams::apply("person").force() }.validation_strict();
     match scauths(client).patch("misuse", &params, &Patch::Apply(&object)).await {
@@ -23,7 +23,7 @@ async fn refusal(client: &Client, spec: &Value) -> Vec<String> {
 }
 
 /// A spec that is right but for one part of it.
-fn with(part: &Value) -> Value {
+pub fn with(part: &Value) -> Value {
     let mut spec = json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}});
     for (name, value) in part.as_object().unwrap() {
         spec[name] = value.clone();
@@ -31,7 +31,7 @@ fn with(part: &Value) -> Value {
     spec
 }
 
-fn pod(part: Value) -> Value {
+pub fn pod(part: Value) -> Value {
     json!({"podTemplate": part})
 }
 
@@ -47,7 +47,7 @@ fn external(part: Value) -> Value {
     json!({"database": {"external": part}})
 }
 
-fn ingress(part: Value) -> Value {
+pub fn ingress(part: Value) -> Value {
     let mut ingress = json!({"host": "auth.example.com"});
     for (name, value) in part.as_object().unwrap() {
         ingress[name] = value.clone();
@@ -55,7 +55,7 @@ fn ingress(part: Value) -> Value {
     json!({"expose": {"ingress": ingress}})
 }
 
-fn route(parents: Value, hosts: Value) -> Value {
+pub fn route(parents: Value, hosts: Value) -> Value {
     json!({"expose": {"httpRoute": {"parentRefs": parents, "hostnames": hosts}}})
 }
 

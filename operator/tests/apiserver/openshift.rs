@@ -188,7 +188,7 @@ async fn diff_shows_the_same_as_the_operator_does() {
     let told = async |ids: PodIds| {
         let mut environment = operator(client.clone()).environment.clone();
         environment.defaults = release("0.2.0", ids);
-        diff(&client, &of(serde_json::from_value(ours.clone()).unwrap()), None, &environment).await.unwrap()
+        diff(&client, &of(serde_json::from_value(ours.clone()).unwrap()), None, &environment).await.unwrap().text
     };
     assert!(told(PodIds::Fixed).await.contains("runAsUser: 65532"));
     let without = told(PodIds::Assigned).await;

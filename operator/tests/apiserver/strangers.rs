@@ -97,7 +97,11 @@ async fn what_the_spec_does_not_ask_for_stops_no_change_and_stays_as_it_is() {
 
     let scauth = serde_json::from_value(manifest(name, changed.clone())).unwrap();
     let environment = operator(client.clone()).environment.clone();
-    assert_eq!(diff(&client, &of(scauth), None, &environment).await.unwrap(), "", "nothing of theirs is in the diff");
+    assert_eq!(
+        diff(&client, &of(scauth), None, &environment).await.unwrap().text,
+        "",
+        "nothing of theirs is in the diff"
+    );
     changed["suspend"] = json!(true);
     apply(&client, manifest(name, changed)).await;
     settle(&client, name).await;

@@ -53,6 +53,7 @@ mod oidc_limits;
 mod oidc_login;
 mod oidc_sessions;
 mod oidc_tokens;
+mod old_passwords;
 mod openapi;
 mod operation;
 mod others;

@@ -1,4 +1,5 @@
-//! Which ScAuths to reconcile when another one claims, gets or releases a host: those that also claim it.
+//! Which ScAuths to reconcile when another one claims, gets or releases a host: those that also claim it; and at the end of
+//! a list, those in it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,13 +16,13 @@ pub struct Neighbours {
     stakes: HashMap<String, Stake>,
     /// The names in a list so far.
     listed: HashSet<String>,
-    /// The affected ScAuths. They are reconciled at the end of the list: until then the store contains the earlier
-    /// ones.
+    /// The ScAuths that the list affects, and those in it. They are reconciled at its end: until then the store contains
+    /// the earlier ones.
     waiting: HashSet<String>,
 }
 
 impl Neighbours {
-    /// The other ScAuths that an event affects.
+    /// The ScAuths to reconcile, beside the one that the event is about.
     pub fn touched(&mut self, event: &Event<ScAuth>) -> Vec<ObjectRef<ScAuth>> {
         let names: HashSet<String> = match event {
             Event::Init => {
@@ -33,6 +34,7 @@ impl Neighbours {
                 self.listed.insert(scauth.name_any());
                 let touched = self.seen(scauth);
                 self.waiting.extend(touched);
+                self.waiting.insert(scauth.name_any());
                 return Vec::new();
             }
             Event::Apply(scauth) => self.seen(scauth),
@@ -106,7 +108,7 @@ mod tests {
         }
         assert_eq!(touched(&mut neighbours, &Event::Init), [""; 0]);
         assert_eq!(touched(&mut neighbours, &Event::InitApply(scauth("b", "x.test"))), [""; 0]);
-        assert_eq!(touched(&mut neighbours, &Event::InitDone), ["b"]);
+        assert_eq!(touched(&mut neighbours, &Event::InitDone), ["b"], "a is gone, and b was in the list");
     }
 
     #[test]
@@ -118,6 +120,6 @@ mod tests {
         assert_eq!(touched(&mut neighbours, &Event::Init), [""; 0]);
         assert_eq!(touched(&mut neighbours, &Event::InitApply(scauth("a", "y.test"))), [""; 0]);
         assert_eq!(touched(&mut neighbours, &Event::InitApply(scauth("b", "x.test"))), [""; 0]);
-        assert_eq!(touched(&mut neighbours, &Event::InitDone), ["b"]);
+        assert_eq!(touched(&mut neighbours, &Event::InitDone), ["a", "b"]);
     }
 }

@@ -5,9 +5,9 @@ mod database;
 mod earlier;
 mod exposed;
 mod keys;
+mod missing;
 mod monitored;
 mod ready;
-mod secrets;
 
 use super::input::ConditionInput;
 use super::outcome::Outcome;

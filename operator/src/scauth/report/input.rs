@@ -23,6 +23,8 @@ pub struct ConditionInput<'a> {
     pub observed: &'a Observed,
     pub children: &'a BTreeMap<Child, DynamicObject>,
     pub unknown_kinds: &'a BTreeSet<Child>,
+    /// Whether the spec is not applied.
+    pub is_paused: bool,
     pub keys: KeyInput<'a>,
     /// Why the volume does not grow.
     pub not_grown: Option<&'a (Reason, String)>,
@@ -72,9 +74,22 @@ impl<'a> ConditionInput<'a> {
             Outcome::Applied { applied, .. } => applied.not_grown.as_ref(),
             _ => None,
         };
+        let is_paused = matches!(outcome, Outcome::Paused { .. });
         let rollout = children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
         let Before { conditions: before, address, now } = before;
-        Some(Self { resolved, observed, children, unknown_kinds, keys, not_grown, rollout, before, address, now })
+        Some(Self {
+            resolved,
+            observed,
+            children,
+            unknown_kinds,
+            is_paused,
+            keys,
+            not_grown,
+            rollout,
+            before,
+            address,
+            now,
+        })
     }
 
     /// Why the pods do not run, the most specific reason.

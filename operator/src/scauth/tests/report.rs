@@ -12,6 +12,7 @@ use crate::api::{ScAuth, ScAuthStatus};
 use crate::scauth::apply::Applied;
 use crate::scauth::child::Child;
 use crate::scauth::children::build;
+use crate::scauth::exposure::Exposure;
 use crate::scauth::hosts::{Hosts, Other};
 use crate::scauth::names::Names;
 use crate::scauth::observe::Observed;
@@ -97,8 +98,8 @@ fn while_pods_are_replaced_it_is_not_ready() {
 
 #[test]
 fn a_missing_secret_is_named() {
-    let missing_secrets = references(&scauth(external()).spec, &Names::of(&scauth(external())));
-    let observed = Observed { missing_secrets, ..Observed::default() };
+    let missing = references(&scauth(external()).spec, &Names::of(&scauth(external())), &Exposure::None);
+    let observed = Observed { missing, ..Observed::default() };
     let status = status(&scauth(external()), &observed, &applied(external(), json!({})), at(0));
     assert_eq!(condition(&status, "DatabaseReady"), pair("False", "SecretNotFound"));
     assert_eq!(condition(&status, "Ready"), pair("False", "SecretNotFound"));

@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::status::{EMPTY_DATABASE, HoldReason, Offered, Other, Trouble, TroubleReason};
 
 use super::earlier::{ALSO, ON_NETWORK, before, is_expired, unreachable};
-use super::secrets::missing;
+use super::missing::missing;
 use crate::scauth::health::{Health, PodReports};
 use crate::scauth::identity::candidates;
 use crate::scauth::names::ANNOTATION_ACCEPT_DATABASE;

@@ -1,13 +1,16 @@
 //! Exposed: whether clients outside the cluster reach the API.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use sc_auth_contract::places::PORT;
 
-use super::secrets::missing;
+use super::missing::missing;
 use crate::api::{HttpRoute, IngressAddress, ServiceType};
 use crate::scauth::child::Child;
-use crate::scauth::exposure::{Exposure, Ingress, addresses, class_of, is_accepted, node_port, words_of_gateways};
+use crate::scauth::exposure::{
+    Answer, Exposure, Ingress, Parent, addresses, class_field, class_of, node_port, parents, service_type,
+};
 use crate::scauth::hosts::Other;
 use crate::scauth::hosts::entry_point::{class, gateways};
 use crate::scauth::references::Role;
@@ -16,14 +19,35 @@ use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate,
 use crate::shared::reasons::Reason;
 
 pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
-    if !input.resolved.taken.is_empty() {
-        return update(ConditionType::Exposed, ConditionStatus::False, Reason::HostTaken, host_taken(input));
+    let wanted = &input.resolved.exposure;
+    if !input.is_paused {
+        return if input.resolved.taken.is_empty() { by(input, wanted) } else { taken(input) };
     }
-    match &input.resolved.exposure {
-        Exposure::Ingress(wanted) => by_ingress(input, wanted),
-        Exposure::Route(wanted) => by_route(input, wanted),
+    // The spec is not applied: what exists counts.
+    let live = Exposure::live(input.children, wanted);
+    let is_absent = matches!(live, Exposure::None) && !matches!(wanted, Exposure::None);
+    if live.hosts().iter().any(|host| input.resolved.is_taken(host)) || (is_absent && !input.resolved.taken.is_empty())
+    {
+        taken(input)
+    } else if is_absent {
+        let message =
+            "neither an Ingress nor an HTTPRoute exists, and the operator creates none while it changes nothing";
+        update(ConditionType::Exposed, ConditionStatus::False, Reason::NoAddress, message)
+    } else {
+        by(input, &live)
+    }
+}
+
+fn by(input: &ConditionInput<'_>, exposure: &Exposure) -> ConditionUpdate {
+    match exposure {
+        Exposure::Ingress(ingress) => by_ingress(input, ingress),
+        Exposure::Route(route) => by_route(input, route),
         Exposure::None => by_service(input),
     }
+}
+
+fn taken(input: &ConditionInput<'_>) -> ConditionUpdate {
+    update(ConditionType::Exposed, ConditionStatus::False, Reason::HostTaken, host_taken(input))
 }
 
 /// Lists which hosts lead where.
@@ -58,37 +82,75 @@ fn lead(count: usize) -> &'static str {
 fn by_ingress(input: &ConditionInput<'_>, wanted: &Ingress) -> ConditionUpdate {
     let live = input.children.get(&Child::Ingress);
     let now = live.and_then(class_of).or_else(|| class(wanted.class.as_deref(), &wanted.annotations));
-    let class = now.unwrap_or("the default class");
     let missing = missing(input, Role::Certificate).map(|missing| format!("; {missing}")).unwrap_or_default();
     let unknown = |message: String| {
         update(ConditionType::Exposed, ConditionStatus::Unknown, Reason::NoAddress, message + &missing)
     };
-    match input.address {
-        Some(address) if live.and_then(class_of).unwrap_or_default() == address.class => {
-            with_certificate(input, wanted, admitted(input, &wanted.host))
+    let absent = live.and_then(class_field).or(wanted.class.as_deref()).filter(|class| lacks(input, class));
+    match (input.address, absent) {
+        (Some(address), _) if live.and_then(class_of).unwrap_or_default() != address.class => {
+            unknown(earlier(input, address, now, absent.is_some()))
         }
-        Some(address) => unknown(earlier(input, address, now)),
-        None if input.observed.lacks_ingress_class => unknown(format!(
+        (Some(address), Some(class)) => unknown(format!(
+            "IngressClass {class} does not exist, so that no controller may serve the Ingress, whose address is {}: create \
+             the IngressClass, or set spec.expose.ingress.className to one that exists (kubectl get ingressclass)",
+            address.value
+        )),
+        (Some(address), None) => match other_controller(input, address) {
+            Some(message) => unknown(message),
+            None => with_certificate(input, wanted, admitted(input, &wanted.host)),
+        },
+        (None, Some(class)) => unknown(format!(
             "no ingress controller has picked up the Ingress: IngressClass {class} does not exist; create it, or set \
              spec.expose.ingress.className to one that exists (kubectl get ingressclass)"
         )),
-        None => unknown(format!(
-            "no ingress controller has picked up the Ingress yet; does the cluster have one for {class}?"
+        (None, None) => unknown(format!(
+            "no ingress controller has picked up the Ingress yet; does the cluster have one for {}?",
+            now.unwrap_or("the default class")
         )),
     }
 }
 
+/// Whether an IngressClass certainly does not exist.
+fn lacks(input: &ConditionInput<'_>, class: &str) -> bool {
+    input.observed.ingress_classes.as_ref().is_some_and(|classes| !classes.contains_key(class))
+}
+
 /// The address is from before the class changed.
-fn earlier(input: &ConditionInput<'_>, address: &IngressAddress, class: Option<&str>) -> String {
-    let names = &input.resolved.names;
+fn earlier(input: &ConditionInput<'_>, address: &IngressAddress, class: Option<&str>, is_absent: bool) -> String {
     let class = class.map_or_else(|| "no class".to_owned(), |class| format!("class {class}"));
     let before = if address.class.is_empty() { "no class".to_owned() } else { format!("class {}", address.class) };
-    let unknown = if input.observed.lacks_ingress_class { ", which does not exist as an IngressClass" } else { "" };
+    let unknown = if is_absent { ", which does not exist as an IngressClass" } else { "" };
     format!(
         "the address {} was written for {before}; the Ingress now has {class}{unknown}, and no controller has written an \
-         address for it. If the new controller uses the same address, delete the Ingress; the API is unreachable until \
-         the operator recreates it: kubectl -n {} delete ingress {}",
+         address for it{}",
         address.value,
+        recreation(input)
+    )
+}
+
+/// The class was deleted, and created again for another controller, after the address was written.
+fn other_controller(input: &ConditionInput<'_>, address: &IngressAddress) -> Option<String> {
+    let now = input.observed.ingress_classes.as_ref()?.get(&address.class)?;
+    let before = address.controller.as_ref().filter(|before| *before != now)?;
+    Some(format!(
+        "the address {} was written when IngressClass {} belonged to controller {before}; it now belongs to {now}, which has \
+         not written an address{}",
+        address.value,
+        address.class,
+        recreation(input)
+    ))
+}
+
+/// What to do if the controller does not write the same address again; nothing while nobody would recreate the Ingress.
+fn recreation(input: &ConditionInput<'_>) -> String {
+    if input.is_paused {
+        return String::new();
+    }
+    let names = &input.resolved.names;
+    format!(
+        ". If the new controller uses the same address, delete the Ingress; the API is unreachable until the operator \
+         recreates it: kubectl -n {} delete ingress {}",
         names.namespace,
         names.ingress()
     )
@@ -97,6 +159,13 @@ fn earlier(input: &ConditionInput<'_>, address: &IngressAddress, class: Option<&
 /// A controller may have a certificate without a Secret, such as one in its cloud. A Secret that the spec names is one that
 /// it should have.
 fn with_certificate(input: &ConditionInput<'_>, wanted: &Ingress, admitted: ConditionUpdate) -> ConditionUpdate {
+    if let Some(problem) = &input.observed.bad_certificate {
+        let message = format!(
+            "{problem}; the ingress controller serves it or a default certificate, and clients accept neither: correct the \
+             Secret, or check the Certificate of cert-manager"
+        );
+        return update(ConditionType::Exposed, ConditionStatus::False, Reason::CertificateInvalid, message);
+    }
     let Some(missing) = missing(input, Role::Certificate) else { return admitted };
     let is_default = wanted.certificate == Some(input.resolved.names.certificate());
     let status = if is_default { ConditionStatus::Unknown } else { ConditionStatus::False };
@@ -105,13 +174,20 @@ fn with_certificate(input: &ConditionInput<'_>, wanted: &Ingress, admitted: Cond
 
 /// A Service without an Ingress or HTTPRoute is reached from outside the cluster if its type says so.
 fn by_service(input: &ConditionInput<'_>) -> ConditionUpdate {
-    let (kind, live) = (input.resolved.service.kind.unwrap_or_default(), input.children.get(&Child::Service));
+    let live = input.children.get(&Child::Service);
+    let kind = live.and_then(service_type).filter(|_| input.is_paused);
+    let kind = kind.unwrap_or_else(|| input.resolved.service.kind.unwrap_or_default());
     let service = input.resolved.names.service();
     let (status, reason, message) = match kind {
         ServiceType::ClusterIp => (
             ConditionStatus::False,
             Reason::NotWanted,
-            "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service".to_owned(),
+            if input.is_paused {
+                "neither an Ingress nor an HTTPRoute exists: the API is reachable only through the Service".to_owned()
+            } else {
+                "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service"
+                    .to_owned()
+            },
         ),
         ServiceType::NodePort => {
             let port = live.and_then(node_port).map(|port| format!(" {port}")).unwrap_or_default();
@@ -147,23 +223,47 @@ fn by_route(input: &ConditionInput<'_>, wanted: &HttpRoute) -> ConditionUpdate {
         let message = "the cluster does not have the HTTPRoute API: install Gateway API, or use spec.expose.ingress";
         return update(ConditionType::Exposed, ConditionStatus::False, Reason::GatewayApiMissing, message);
     }
-    let route = input.children.get(&Child::HttpRoute);
-    let words: Vec<_> = route.into_iter().flat_map(words_of_gateways).collect();
-    let refusal = |kind: &str| words.iter().find(|word| word["type"] == kind && word["status"] == "False");
-    if let Some(refused) = refusal("Accepted").or_else(|| refusal("ResolvedRefs")) {
-        let words = ["message", "reason"].into_iter().filter_map(|field| refused[field].as_str());
-        let words = words.into_iter().find(|words| !words.trim().is_empty()).unwrap_or("it gave no reason");
-        let message = format!("a Gateway rejected the HTTPRoute: {words}");
+    let parents = input.children.get(&Child::HttpRoute).map(parents).unwrap_or_default();
+    let refused = parents.iter().find_map(|parent| match &parent.answer {
+        Answer::Refused(words) => Some(format!("{} rejected the HTTPRoute: {words}", parent.name)),
+        _ => None,
+    });
+    if let Some(message) = refused {
         return update(ConditionType::Exposed, ConditionStatus::False, Reason::RouteRefused, message);
     }
-    if route.is_some_and(is_accepted) {
+    let silent: Vec<_> = parents.iter().filter(|parent| parent.answer != Answer::Accepted).collect();
+    if silent.is_empty() && !parents.is_empty() {
         return admitted(input, &wanted.hostnames.join(", "));
     }
-    let own = &input.resolved.names.namespace;
-    let gateways = gateways(wanted, own).iter().map(ToString::to_string).collect::<Vec<_>>();
-    let gateways = gateways.join(" and ");
-    let message = format!("no Gateway has accepted the HTTPRoute yet; does {gateways} exist, and a controller for it?");
+    let message = not_accepted(input, wanted, &parents, &silent);
     update(ConditionType::Exposed, ConditionStatus::Unknown, Reason::NoGateway, message)
+}
+
+/// Names the Gateways that have not accepted the route, and those that have.
+fn not_accepted(input: &ConditionInput<'_>, wanted: &HttpRoute, all: &[Parent], silent: &[&Parent]) -> String {
+    if all.is_empty() {
+        let own = &input.resolved.names.namespace;
+        let gateways = gateways(wanted, own).iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        return format!("the HTTPRoute does not exist, and {gateways} cannot accept it");
+    }
+    let names = |parents: &mut dyn Iterator<Item = &Parent>| {
+        parents.map(|parent| parent.name.as_str()).collect::<Vec<_>>().join(" and ")
+    };
+    let is_outdated = |parent: &&Parent| parent.answer == Answer::None { is_outdated: true };
+    let accepted = names(&mut all.iter().filter(|parent| parent.answer == Answer::Accepted));
+    let outdated = names(&mut silent.iter().copied().filter(is_outdated));
+    let verb = if silent.len() == 1 { "has" } else { "have" };
+    let mut message = format!("{} {verb} not accepted the HTTPRoute yet", names(&mut silent.iter().copied()));
+    if !accepted.is_empty() {
+        let _ = write!(message, ", unlike {accepted}");
+    }
+    if !outdated.is_empty() {
+        let _ = write!(
+            message,
+            "; the conditions of {outdated} are about an earlier generation of the HTTPRoute, or name none"
+        );
+    }
+    message + "; does the Gateway exist, and a controller for it?"
 }
 
 /// Clients reach the API; the message also reports whether their addresses are known.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use kube::ResourceExt as _;
 
 use super::earlier::{before, is_expired, unreachable};
-use super::secrets::missing;
+use super::missing::{missing, reason};
 use crate::scauth::capacity::State;
 use crate::scauth::child::Child;
 use crate::scauth::health::PodReports;
@@ -69,7 +69,7 @@ fn see(other: &ConditionUpdate) -> String {
         ConditionType::DatabaseReady => {
             other.status == ConditionStatus::False || other.reason == Reason::PodsUnreachable
         }
-        _ => other.reason == Reason::SecretNotFound,
+        _ => matches!(other.reason, Reason::SecretNotFound | Reason::CertificateInvalid),
     };
     if is_problem { format!("; see {}", other.kind) } else { String::new() }
 }
@@ -181,6 +181,9 @@ fn obstacle(
         return Some((Reason::KeysUnreadable, problem.to_owned()));
     }
     if !input.rollout.is_done() {
+        if let Some(paused) = held_by_pause(input, database) {
+            return Some(paused);
+        }
         if database.status == ConditionStatus::False && !leaves_clients_alone(database.reason) {
             return Some((database.reason, database.message.clone()));
         }
@@ -189,17 +192,28 @@ fn obstacle(
     refusing(input, database).or_else(|| not_reached(exposed))
 }
 
+/// The Deployment is paused: pods do not get the current spec, whatever else is missing. What keeps the running pods from
+/// serving is a reason of its own.
+fn held_by_pause(input: &ConditionInput<'_>, database: &ConditionUpdate) -> Option<(Reason, String)> {
+    if !input.rollout.is_paused || input.rollout.updated >= input.rollout.wanted {
+        return None;
+    }
+    let is_held =
+        matches!(database.reason, Reason::DatabaseUnreachable | Reason::DatabaseLost | Reason::DatabaseChanged);
+    if is_held && database.status == ConditionStatus::False && input.rollout.available > 0 {
+        return Some((database.reason, database.message.clone() + &pause(input)));
+    }
+    let waits = [Role::Database, Role::Start, Role::Pull].into_iter().filter_map(|role| missing(input, role));
+    let others: Vec<_> = waits.chain(input.trouble().map(|trouble| trouble.message)).collect();
+    Some((Reason::RolloutPaused, others.iter().fold(progress(input), |text, other| text + "; " + other)))
+}
+
 /// Why not all pods have the current spec and serve.
 fn not_done(input: &ConditionInput<'_>) -> (Reason, String) {
     if let Some(missing) = missing(input, Role::Start) {
-        return (Reason::SecretNotFound, missing);
+        return (reason(input, Role::Start), missing);
     }
-    let trouble = input.trouble();
-    if input.rollout.is_paused && input.rollout.updated < input.rollout.wanted {
-        let trouble = trouble.map(|trouble| format!("; {}", trouble.message)).unwrap_or_default();
-        return (Reason::RolloutPaused, progress(input) + &trouble);
-    }
-    match trouble {
+    match input.trouble() {
         Some(trouble) if trouble.cause == Cause::Image => {
             let missing = missing(input, Role::Pull).map(|missing| format!("; {missing}")).unwrap_or_default();
             (trouble.cause.reason(), trouble.message + &missing)

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::external;
 use super::{Case, condition, is, serving};
+use crate::scauth::exposure::Exposure;
 use crate::scauth::names::Names;
-use crate::scauth::references::references;
+use crate::scauth::references::{Reference, references};
 
 /// A spec that names a Secret in each of its fields.
 fn spec() -> Value {
@@ -29,10 +30,15 @@ fn spec() -> Value {
     })
 }
 
+fn all(case: &Case) -> Vec<Reference> {
+    let (spec, names) = (&case.scauth.spec, Names::of(&case.scauth));
+    references(spec, &names, &Exposure::of(spec, &names))
+}
+
 fn missing(spec: &Value, secrets: &[&str], ready: i32) -> Case {
     let mut case = Case::new(spec.clone(), json!([serving()]));
-    let all = references(&case.scauth.spec, &Names::of(&case.scauth));
-    case.observed.missing_secrets = all.into_iter().filter(|one| secrets.contains(&one.secret.as_str())).collect();
+    let all = all(&case);
+    case.observed.missing = all.into_iter().filter(|one| secrets.contains(&one.name.as_str())).collect();
     case.ready = ready;
     case
 }
@@ -40,12 +46,12 @@ fn missing(spec: &Value, secrets: &[&str], ready: i32) -> Case {
 #[test]
 fn each_secret_that_the_spec_names_is_looked_for() {
     let case = missing(&spec(), &[], 2);
-    let all = references(&case.scauth.spec, &Names::of(&case.scauth));
-    let mut names: Vec<_> = all.iter().map(|reference| reference.secret.as_str()).collect();
+    let all = all(&case);
+    let mut names: Vec<_> = all.iter().map(|reference| reference.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["ca", "legacy", "login", "projected", "pull", "tenant-tls", "variable", "volume"]);
     let url = missing(&external(), &["db"], 2);
-    assert_eq!(url.observed.missing_secrets[0].field, "spec.database.external.urlFrom");
+    assert_eq!(url.observed.missing[0].field, "spec.database.external.urlFrom");
 }
 
 #[test]

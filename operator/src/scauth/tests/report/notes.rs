@@ -8,6 +8,7 @@ use super::{applied, at, serving, status};
 use crate::api::ScAuth;
 use crate::scauth::apply::Applied;
 use crate::scauth::child::Child;
+use crate::scauth::exposure::Exposure;
 use crate::scauth::is_waiting;
 use crate::scauth::names::Names;
 use crate::scauth::observe::Observed;
@@ -64,8 +65,8 @@ fn labels_that_the_namespace_of_a_user_lacks_are_named() {
 #[test]
 fn it_looks_again_soon_only_for_what_may_change_unwatched() {
     let refused = |message: &str| json!({"observedGeneration": 5, "conditions": [{"type": "ReplicaFailure", "status": "True", "message": message}]});
-    let missing_secrets = references(&scauth(external()).spec, &Names::of(&scauth(external())));
-    let without_secret = Observed { missing_secrets, ..Observed::default() };
+    let missing = references(&scauth(external()).spec, &Names::of(&scauth(external())), &Exposure::None);
+    let without_secret = Observed { missing, ..Observed::default() };
     for (deployment, observed, expected) in [
         (serving(2), Observed::default(), false),
         (serving(2), without_secret.clone(), false),
