@@ -6,7 +6,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm};
 use sc_auth_contract::time::UnixTime;
 
-use super::claims::{self, GROUPS};
+use super::claims;
 use super::grant::{GrantError, too_many};
 use super::request::{self, RequestedClaims, problem};
 use super::tokens::{self, AccessClaims, IdClaims, RefreshClaims};
@@ -267,15 +267,14 @@ impl Exchange<'_> {
         })
     }
 
-    /// Groups are in it, because proxies and Kubernetes look for them there; of the other claims, those that the client
-    /// asked for one by one.
+    /// The claims of all scopes are in it, because many libraries, proxies and Kubernetes look for them only there.
     fn id_token(&self, entitled: &Entitled, scopes: &[String], nonce: Option<String>) -> anyhow::Result<String> {
         let Entitled { grant, groups } = entitled;
         let requested = RequestedClaims::of_text(grant.claims.as_deref()).id_token;
         let has = |scopes: &[String], scope: &str| scopes.iter().any(|given| given == scope);
         let wants = |claim: &str, scope: &str| {
             let is_requested = requested.iter().any(|name| name == claim) && has(&self.declared.scopes, scope);
-            is_requested || claim == GROUPS && has(scopes, scope)
+            is_requested || has(scopes, scope)
         };
         let claims = IdClaims {
             iss: self.openid.issuer.clone(),
