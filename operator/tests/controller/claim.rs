@@ -4,12 +4,15 @@ use std::net::TcpListener;
 use std::process::{Child as Started, Command, Stdio};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::api::DeleteParams;
 use kube::{Api, Client};
 use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
+use serde_json::json;
 
-use crate::harness::{admin, apply, config, eventually, manifest};
+use crate::harness::{admin, apply, config, eventually, make, manifest};
 use crate::operators::{Operator, clean, exists, namespace, page, requests, spec};
+use crate::rights::without_claim;
 
 /// An installation: a process with its own namespace, and a release of the server.
 struct Installation {
@@ -159,4 +162,57 @@ async fn inherits(client: &Client, replica: &Operator, claimed: Option<&String>)
         replica.leads().await && claim.lease_duration_seconds == Some(60)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_over_because_the_claim_is_deleted() {
+    let client = admin().await;
+    clean(&client).await;
+    for name in ["claim-holds", "claim-waits"] {
+        namespace(&client, name).await;
+    }
+    let first = Operator::start("one", "claim-holds", config().await, &[]);
+    eventually("the first leads", || first.leads()).await;
+    let second = Operator::start("one", "claim-waits", config().await, &[]);
+    eventually("the second waits", || async { second.page("/readyz").await.1.contains("claim-holds") }).await;
+    let claimed = holder(&client).await;
+    let leases: Api<Lease> = Api::namespaced(client.clone(), "default");
+    leases.delete("scauths.sc-auth.io", &DeleteParams::default()).await.unwrap();
+    eventually("the first creates it again", || async { holder(&client).await == claimed }).await;
+    assert!(first.leads().await);
+    assert_eq!(second.page("/readyz").await.0, 503);
+    second.stop().await;
+    first.stop().await;
+}
+
+/// As with the ClusterRole of release 0.2.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_right_to_the_claim_it_makes_way_for_another_operator() {
+    let client = admin().await;
+    clean(&client).await;
+    for name in ["claim-less", "claim-beside"] {
+        namespace(&client, name).await;
+    }
+    let limited = without_claim(&client, "claimless").await;
+    let start = || Operator::start("one", "claim-less", limited.clone(), &["--lease", "claimless"]);
+    let alone = start();
+    eventually("it leads", || alone.leads()).await;
+    let labels = json!({"app.kubernetes.io/name": "sc-auth-operator"});
+    let pod =
+        json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "registry.test/a:1"}]}});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "another", "namespace": "claim-beside", "labels": labels},
+        "spec": {"selector": {"matchLabels": labels}, "template": pod}});
+    make(&client, "deployments", deployment).await;
+    let error = alone.end().await.unwrap_err();
+    assert!(error.to_string().contains("was lost"), "{error}");
+    // As the kubelet starts it again.
+    let again = start();
+    let says = "namespace claim-beside has another operator";
+    eventually("it waits, and says why", || async { again.page("/readyz").await.1.contains(says) }).await;
+    assert!(!again.leads().await);
+    let deployments = Child::Deployment.api(&client, "claim-beside");
+    deployments.delete("another", &DeleteParams::default()).await.unwrap();
+    eventually("it leads again", || again.leads()).await;
+    again.stop().await;
 }

@@ -50,6 +50,11 @@ impl Operator {
         self.task.await.unwrap().unwrap();
     }
 
+    /// Waits until it ends by itself.
+    pub async fn end(self) -> anyhow::Result<()> {
+        self.task.await.unwrap()
+    }
+
     /// As SIGKILL does.
     pub fn kill(self) {
         self.task.abort();
