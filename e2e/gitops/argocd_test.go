@@ -199,7 +199,7 @@ func isAbsent(object *unstructured.Unstructured) bool {
 // TestArgoSeesEachSampleAsItIs is the same test for the samples.
 func TestArgoSeesEachSampleAsItIs(t *testing.T) {
 	t.Parallel()
-	output(t, "kubectl", "apply", "--server-side", "-f", needed(t, "SCDEV_CERT_MANAGER_CRDS"))
+	define(t, needed(t, "SCDEV_CERT_MANAGER_CRDS"))
 	samples, err := filepath.Glob("../../config/samples/*.yaml")
 	if err != nil || len(samples) == 0 {
 		t.Fatal("no samples", err)

@@ -159,11 +159,25 @@ func exists(t *testing.T, kind, name string) bool {
 	return len(output(t, "kubectl", "get", kind, name, "--ignore-not-found", "-o", "name")) > 0
 }
 
+// define applies the definitions in a file, and waits until the API server lists their kinds: clients that start before
+// do not know them.
+func define(t *testing.T, file string) {
+	t.Helper()
+	output(t, "kubectl", "apply", "--server-side", "-f", file)
+	output(t, "kubectl", "wait", "--for=condition=Established", "--timeout=120s", "-f", file)
+	for _, name := range strings.Fields(string(output(t, "kubectl", "get", "-f", file, "-o", "name"))) {
+		kind := name[strings.Index(name, "/")+1:]
+		eventually(t, kind+" can be listed", func() bool {
+			return exec.Command("kubectl", "get", kind, "--all-namespaces").Run() == nil
+		})
+	}
+}
+
 // TestFlux runs Flux' own controllers: they apply the objects in Git, wait for them, and prune removed ones.
 func TestFlux(t *testing.T) {
 	t.Parallel()
 	apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}")
-	output(t, "kubectl", "apply", "--server-side", "-f", needed(t, "SCDEV_FLUX_CRDS"))
+	define(t, needed(t, "SCDEV_FLUX_CRDS"))
 	t.Cleanup(func() { output(t, "kubectl", "delete", "namespace", "flux-system", "--timeout=60s") })
 	common := []string{"--enable-leader-election=false", "--watch-all-namespaces", "--events-addr="}
 	start(t, needed(t, "SCDEV_FLUX_SOURCE"), append(common, "--storage-path="+t.TempDir(), "--storage-addr=127.0.0.1:19790",
