@@ -1,10 +1,13 @@
 // A web app whose users log in at sc-auth: set ISSUER, CLIENT_ID, CLIENT_SECRET, SESSION_KEY and ORIGIN, and run node app.mjs
 // The redirect URI of its declaration is ORIGIN/callback.
+import { webcrypto } from 'node:crypto'
 import cookies from 'cookie-session'
 import express from 'express'
 import * as client from 'openid-client'
 
 const { ISSUER, CLIENT_ID, CLIENT_SECRET, SESSION_KEY, ORIGIN, PORT = '3000' } = process.env
+// Node.js 18 has no global one.
+globalThis.crypto ??= webcrypto
 const issuer = new URL(ISSUER)
 // Only for an issuer on this machine.
 const execute = issuer.protocol === 'http:' ? [client.allowInsecureRequests] : []
