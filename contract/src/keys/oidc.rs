@@ -1,16 +1,14 @@
 //! The keys of OpenID Connect: a second file beside the keys file; earlier releases ignore it. Clients choose among
 //! algorithms, so each algorithm has a current key and rotates on its own.
 
-use std::collections::BTreeSet;
-
 use rand::CryptoRng;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::attributes::{Algorithm, Purpose, State};
 use super::error::KeysError;
-use super::file::{File, not_a_key_set, unusable};
-use super::rotation::{Rotation, RotationRules};
-use super::set::{Key, to_json};
+use super::file::unusable;
+use super::rotation::{Rotation, RotationRules, promote, revoke};
+use super::set::{Key, read, to_json};
 use crate::limits::OIDC_KEYS_MAX;
 use crate::time::UnixTime;
 
@@ -38,11 +36,7 @@ impl OidcKeySet {
     /// # Errors
     /// [`KeysError`] names the problem.
     pub fn parse(content: &SecretString) -> Result<Self, KeysError> {
-        let file: File = serde_json::from_str(content.expose_secret()).map_err(|error| not_a_key_set(&error))?;
-        if file.keys.len() > OIDC_KEYS_MAX {
-            return Err(KeysError::TooManyOidc(file.keys.len()));
-        }
-        let set = Self { keys: file.keys.into_iter().map(Key::read).collect::<Result<_, _>>()? };
+        let set = Self { keys: read(content, OIDC_KEYS_MAX, KeysError::TooManyOidc)? };
         set.check()?;
         Ok(set)
     }
@@ -68,10 +62,6 @@ impl OidcKeySet {
     }
 
     fn check(&self) -> Result<(), KeysError> {
-        let mut kids = BTreeSet::new();
-        if let Some(key) = self.keys.iter().find(|key| !kids.insert(&key.kid)) {
-            return Err(KeysError::DoubledKid(key.kid.clone()));
-        }
         if let Some(key) = self.keys.iter().find(|key| key.purpose != Purpose::Access) {
             return Err(unusable(&key.kid, "a key of OpenID Connect has purpose access"));
         }
@@ -107,7 +97,7 @@ impl OidcKeySet {
             if now < ready_at && !at_once {
                 return Ok(Rotation::Waiting { kid, ready_at });
             }
-            let retired = self.promote(algorithm, now);
+            let retired = promote(&mut self.keys, |key| key.material.algorithm() == algorithm, now);
             return Ok(Rotation::Promoted { kid, retired });
         }
         if algorithm == Algorithm::HS256 {
@@ -145,47 +135,22 @@ impl OidcKeySet {
         current.map(|key| key.material.algorithm()).collect()
     }
 
-    /// Signs with the next key. Returns the kid of the key that signed until now.
-    fn promote(&mut self, algorithm: Algorithm, now: UnixTime) -> String {
-        let mut retired = String::new();
-        for key in self.keys.iter_mut().filter(|key| key.material.algorithm() == algorithm) {
-            match key.state {
-                State::Current => {
-                    (key.state, key.since) = (State::Retired, now);
-                    retired.clone_from(&key.kid);
-                }
-                State::Next => (key.state, key.since) = (State::Current, now),
-                State::Retired => {}
-            }
-        }
-        retired
-    }
-
     /// Deletes a key at once: every token that it signed is refused. Another one replaces a current key: its kid is
     /// returned.
     ///
     /// # Errors
     /// If the key does not exist, or the cryptographic library fails.
     pub fn revoke(&mut self, kid: &str, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Option<String>, KeysError> {
-        let place =
-            self.keys.iter().position(|key| key.kid == kid).ok_or_else(|| KeysError::Unknown(kid.to_owned()))?;
-        let revoked = self.keys.remove(place);
-        let algorithm = revoked.material.algorithm();
-        if revoked.state != State::Current {
-            return Ok(None);
-        }
-        if self.find(algorithm, State::Next).is_some() {
-            self.promote(algorithm, now);
-        } else {
-            self.keys.push(Key::generate(Purpose::Access, State::Current, algorithm, now, rng)?);
-        }
-        Ok(self.find(algorithm, State::Current).map(|key| key.kid.clone()))
+        let has_algorithm = |key: &Key, revoked: &Key| key.material.algorithm() == revoked.material.algorithm();
+        revoke(&mut self.keys, kid, has_algorithm, now, rng)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use secrecy::ExposeSecret as _;
 
     use super::super::KeySet;
     use super::*;

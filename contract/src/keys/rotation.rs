@@ -83,7 +83,7 @@ impl KeySet {
             if now < ready_at && !at_once {
                 return Ok(Rotation::Waiting { kid, ready_at });
             }
-            let retired = self.promote(purpose, now);
+            let retired = promote(&mut self.keys, |key| key.purpose == purpose, now);
             self.delete_retired(now);
             return Ok(Rotation::Promoted { kid, retired });
         }
@@ -120,35 +120,7 @@ impl KeySet {
     /// # Errors
     /// If the key does not exist, or the cryptographic library fails.
     pub fn revoke(&mut self, kid: &str, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Option<String>, KeysError> {
-        let place =
-            self.keys.iter().position(|key| key.kid == kid).ok_or_else(|| KeysError::Unknown(kid.to_owned()))?;
-        let revoked = self.keys.remove(place);
-        if revoked.state != State::Current {
-            return Ok(None);
-        }
-        if self.find(revoked.purpose, State::Next).is_some() {
-            self.promote(revoked.purpose, now);
-        } else {
-            let algorithm = revoked.material.algorithm();
-            self.keys.push(Key::generate(revoked.purpose, State::Current, algorithm, now, rng)?);
-        }
-        Ok(self.find(revoked.purpose, State::Current).map(|key| key.kid.clone()))
-    }
-
-    /// Promotes the next key. Returns the kid of the key that signed until now.
-    fn promote(&mut self, purpose: Purpose, now: UnixTime) -> String {
-        let mut retired = String::new();
-        for key in self.keys.iter_mut().filter(|key| key.purpose == purpose) {
-            match key.state {
-                State::Current => {
-                    (key.state, key.since) = (State::Retired, now);
-                    retired.clone_from(&key.kid);
-                }
-                State::Next => (key.state, key.since) = (State::Current, now),
-                State::Retired => {}
-            }
-        }
-        retired
+        revoke(&mut self.keys, kid, |key, revoked| key.purpose == revoked.purpose, now, rng)
     }
 
     /// Deletes keys that have been retired long enough. Returns whether there were any.
@@ -158,6 +130,45 @@ impl KeySet {
             .retain(|key| key.state != State::Retired || now < key.since + RotationRules::of(key.purpose).retire_for);
         self.keys.len() < before
     }
+}
+
+/// Promotes the next key among those that `takes_turns`. Returns the kid of the key that signed until now.
+pub(super) fn promote(keys: &mut [Key], takes_turns: impl Fn(&Key) -> bool, now: UnixTime) -> String {
+    let mut retired = String::new();
+    for key in keys.iter_mut().filter(|key| takes_turns(key)) {
+        match key.state {
+            State::Current => {
+                (key.state, key.since) = (State::Retired, now);
+                retired.clone_from(&key.kid);
+            }
+            State::Next => (key.state, key.since) = (State::Current, now),
+            State::Retired => {}
+        }
+    }
+    retired
+}
+
+/// Deletes a key. If it was current, the next key replaces it, or a new one; `takes_turns` says which keys take turns with
+/// the revoked one. Returns the kid of the replacement.
+pub(super) fn revoke(
+    keys: &mut Vec<Key>,
+    kid: &str,
+    takes_turns: impl Fn(&Key, &Key) -> bool,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Option<String>, KeysError> {
+    let place = keys.iter().position(|key| key.kid == kid).ok_or_else(|| KeysError::Unknown(kid.to_owned()))?;
+    let revoked = keys.remove(place);
+    if revoked.state != State::Current {
+        return Ok(None);
+    }
+    let takes_turns = |key: &Key| takes_turns(key, &revoked);
+    if keys.iter().any(|key| key.state == State::Next && takes_turns(key)) {
+        promote(keys, takes_turns, now);
+    } else {
+        keys.push(Key::generate(revoked.purpose, State::Current, revoked.material.algorithm(), now, rng)?);
+    }
+    Ok(keys.iter().find(|key| key.state == State::Current && takes_turns(key)).map(|key| key.kid.clone()))
 }
 
 fn check_suitable(purpose: Purpose, algorithm: Option<Algorithm>) -> Result<(), KeysError> {

@@ -100,11 +100,7 @@ impl KeySet {
     /// # Errors
     /// [`KeysError`] names the problem.
     pub fn parse(content: &SecretString) -> Result<Self, KeysError> {
-        let file: File = serde_json::from_str(content.expose_secret()).map_err(|error| not_a_key_set(&error))?;
-        if file.keys.len() > KEYS_MAX {
-            return Err(KeysError::TooMany(file.keys.len()));
-        }
-        let set = Self { keys: file.keys.into_iter().map(Key::read).collect::<Result<_, _>>()? };
+        let set = Self { keys: read(content, KEYS_MAX, KeysError::TooMany)? };
         set.check()?;
         Ok(set)
     }
@@ -130,10 +126,6 @@ impl KeySet {
     }
 
     fn check(&self) -> Result<(), KeysError> {
-        let mut kids = BTreeSet::new();
-        if let Some(key) = self.keys.iter().find(|key| !kids.insert(&key.kid)) {
-            return Err(KeysError::DoubledKid(key.kid.clone()));
-        }
         for purpose in [Purpose::Access, Purpose::Refresh] {
             let count = |state| self.keys.iter().filter(|key| (key.purpose, key.state) == (purpose, state)).count();
             let found = count(State::Current);
@@ -146,6 +138,24 @@ impl KeySet {
             }
         }
         Ok(())
+    }
+}
+
+/// Reads the keys of a file, at most `max`. No two have the same kid.
+pub(super) fn read(
+    content: &SecretString,
+    max: usize,
+    too_many: impl Fn(usize) -> KeysError,
+) -> Result<Vec<Key>, KeysError> {
+    let file: File = serde_json::from_str(content.expose_secret()).map_err(|error| not_a_key_set(&error))?;
+    if file.keys.len() > max {
+        return Err(too_many(file.keys.len()));
+    }
+    let keys: Vec<Key> = file.keys.into_iter().map(Key::read).collect::<Result<_, _>>()?;
+    let mut kids = BTreeSet::new();
+    match keys.iter().find(|key| !kids.insert(&key.kid)) {
+        Some(key) => Err(KeysError::DoubledKid(key.kid.clone())),
+        None => Ok(keys),
     }
 }
 
