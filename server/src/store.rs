@@ -33,6 +33,8 @@ mod schema;
 mod sessions;
 mod sweep;
 mod target;
+#[cfg(test)]
+pub mod testing;
 mod times;
 mod transaction;
 mod transfer;
@@ -59,7 +61,7 @@ pub use browser_sessions::{BrowserSession, Renewal};
 pub use counter_keys::SealedKey;
 pub use error::StoreError;
 pub use failures::Failures;
-pub use grants::{Chain, Grant, GrantRotation, NewGrant};
+pub use grants::{Chain, Grant, NewGrant};
 pub use guard::{Actor, Guard, Proof};
 pub use health::Health;
 pub use identity::{Contents, Identity, NewIdentity};

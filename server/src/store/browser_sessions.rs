@@ -5,9 +5,9 @@ use sea_query::{Expr, ExprTrait as _, Query, UpdateStatement};
 use sqlx::FromRow;
 
 use super::guard;
-use super::schema::{Sessions, Users};
+use super::schema::Sessions;
+use super::sessions::selection;
 use super::times::{Nullable, is_live};
-use super::users;
 use super::{NewEvent, Store, StoreError, User};
 
 /// A browser's session and its user.
@@ -54,23 +54,17 @@ pub struct Renewal {
 
 impl Store {
     pub async fn browser_session(&self, cookie_hash: &str) -> Result<Option<BrowserSession>, StoreError> {
-        let mut select = Query::select();
-        for column in [
+        let select = selection([
             Sessions::Sid,
             Sessions::CreatedAt,
             Sessions::ExpiresAt,
             Sessions::EndsAt,
             Sessions::LastUsedAt,
             Sessions::AuthTime,
-        ] {
-            select.column((Sessions::Table, column));
-        }
-        let of_session = Expr::col((Users::Table, Users::Id)).equals((Sessions::Table, Sessions::UserId));
-        select.from(Sessions::Table).inner_join(Users::Table, of_session);
-        let select = users::columns(&mut select)
-            .and_where(Expr::col((Sessions::Table, Sessions::CookieHash)).eq(cookie_hash))
-            .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null());
-        self.fetch_optional(select).await
+        ])
+        .and_where(Expr::col((Sessions::Table, Sessions::CookieHash)).eq(cookie_hash))
+        .to_owned();
+        self.fetch_optional(&select).await
     }
 
     /// Records that a browser used its session, which extends it.

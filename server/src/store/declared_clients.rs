@@ -1,5 +1,5 @@
-//! Which clients are declared. One that a valid file lacks for an hour loses what users allowed it; whoever removes it by
-//! mistake has that long to notice.
+//! Which clients are declared. A client that is absent from a valid file for an hour loses its grants and consents; until
+//! then, a mistake can be corrected.
 //!
 //! Each server records what its own file has. While two disagree, as when a changed file reaches them one after the other,
 //! one ends the absence that the other has begun.
@@ -21,7 +21,7 @@ enum DeclaredClients {
 
 /// How long a client is absent before it loses its grants and consents.
 const ABSENCE: Duration = Duration::from_hours(1);
-/// If nobody saw a valid file for so long, an absence begins anew: the client may have been back.
+/// If no server saw a valid file for this long, the hour starts again: the client may have been back.
 const GAP: Duration = Duration::from_mins(5);
 /// The most rows to change in one statement.
 const ROWS: usize = 500;

@@ -8,6 +8,7 @@ use super::consents;
 use super::grant_ends;
 use super::guard;
 use super::schema::{Grants, Sessions, Users};
+use super::sessions::Rotation;
 use super::times::Nullable;
 use super::users;
 use super::{NewEvent, Store, StoreError, User};
@@ -95,19 +96,6 @@ pub struct Chain {
     pub kid: String,
 }
 
-/// The exchange of a refresh token for its successor.
-#[derive(Debug)]
-pub struct GrantRotation<'a> {
-    pub grant_id: &'a str,
-    pub from_jti: &'a str,
-    pub to_jti: &'a str,
-    pub kid: &'a str,
-    pub network: Option<String>,
-    pub user_agent: &'a str,
-    pub now: UnixTime,
-    pub expires_at: UnixTime,
-}
-
 impl Store {
     /// Creates a grant, and records that the user allows these scopes without being asked again. `ended` records the
     /// oldest grants, which end if there are too many. Returns `false` if the session has ended meanwhile.
@@ -179,7 +167,7 @@ impl Store {
     }
 
     /// Exchanges a refresh token. Returns `false` if another request was faster.
-    pub async fn rotate_grant(&self, rotation: GrantRotation<'_>) -> Result<bool, StoreError> {
+    pub async fn rotate_grant(&self, rotation: Rotation<'_>) -> Result<bool, StoreError> {
         let update = Query::update()
             .table(Grants::Table)
             .value(Grants::PreviousJti, rotation.from_jti)
@@ -190,7 +178,7 @@ impl Store {
             .value(Grants::RotatedNetwork, rotation.network)
             .value(Grants::RotatedUserAgent, rotation.user_agent)
             .value(Grants::ExpiresAt, rotation.expires_at.seconds())
-            .and_where(Expr::col(Grants::GrantId).eq(rotation.grant_id))
+            .and_where(Expr::col(Grants::GrantId).eq(rotation.id))
             .and_where(Expr::col(Grants::RefreshJti).eq(rotation.from_jti))
             .to_owned();
         Ok(self.execute(&update).await? == 1)

@@ -4,7 +4,7 @@ mod limit;
 
 use sc_auth_contract::limits::MAX_SESSIONS_MAX;
 use sc_auth_contract::time::UnixTime;
-use sea_query::{DeleteStatement, Expr, ExprTrait as _, InsertStatement, Order, Query};
+use sea_query::{DeleteStatement, Expr, ExprTrait as _, InsertStatement, Order, Query, SelectStatement};
 use sqlx::FromRow;
 
 use super::grant_ends;
@@ -65,10 +65,11 @@ pub struct Session {
     pub user: User,
 }
 
-/// The exchange of a refresh token for its successor.
+/// The exchange of a refresh token for its successor, in a session or a grant.
 #[derive(Debug)]
 pub struct Rotation<'a> {
-    pub sid: &'a str,
+    /// The `sid` or the `grant_id`.
+    pub id: &'a str,
     pub from_jti: &'a str,
     pub to_jti: &'a str,
     pub kid: &'a str,
@@ -131,8 +132,7 @@ impl Store {
     }
 
     pub async fn session(&self, sid: &str) -> Result<Option<Session>, StoreError> {
-        let mut select = Query::select();
-        for column in [
+        let select = selection([
             Sessions::Sid,
             Sessions::RefreshJti,
             Sessions::RefreshIat,
@@ -144,15 +144,10 @@ impl Store {
             Sessions::RotatedAt,
             Sessions::RotatedNetwork,
             Sessions::RotatedUserAgent,
-        ] {
-            select.column((Sessions::Table, column));
-        }
-        let of_session = Expr::col((Users::Table, Users::Id)).equals((Sessions::Table, Sessions::UserId));
-        select.from(Sessions::Table).inner_join(Users::Table, of_session);
-        let select = users::columns(&mut select)
-            .and_where(Expr::col((Sessions::Table, Sessions::Sid)).eq(sid))
-            .and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null());
-        self.fetch_optional(select).await
+        ])
+        .and_where(Expr::col((Sessions::Table, Sessions::Sid)).eq(sid))
+        .to_owned();
+        self.fetch_optional(&select).await
     }
 
     /// Exchanges a refresh token. Returns `false` if another request was faster.
@@ -168,7 +163,7 @@ impl Store {
             .value(Sessions::RotatedUserAgent, rotation.user_agent)
             .value(Sessions::LastUsedAt, rotation.now.seconds())
             .value(Sessions::ExpiresAt, rotation.expires_at.seconds())
-            .and_where(Expr::col(Sessions::Sid).eq(rotation.sid))
+            .and_where(Expr::col(Sessions::Sid).eq(rotation.id))
             .and_where(Expr::col(Sessions::RefreshJti).eq(rotation.from_jti))
             .to_owned();
         Ok(self.execute(&update).await? == 1)
@@ -315,6 +310,17 @@ impl Store {
         })
         .await
     }
+}
+
+/// Selects these columns of sessions, and their users.
+pub(super) fn selection(columns: impl IntoIterator<Item = Sessions>) -> SelectStatement {
+    let mut select = Query::select();
+    for column in columns {
+        select.column((Sessions::Table, column));
+    }
+    let of_session = Expr::col((Users::Table, Users::Id)).equals((Sessions::Table, Sessions::UserId));
+    select.from(Sessions::Table).inner_join(Users::Table, of_session);
+    users::columns(&mut select).and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null()).to_owned()
 }
 
 /// Deletes the sessions that a user's old refresh tokens began: their id is that of the token. Any other session has an

@@ -355,18 +355,13 @@ fn to_datetime(time: UnixTime) -> PrimitiveDateTime {
 mod tests {
     use sea_query::SqliteQueryBuilder;
     use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::store::{Database, NewIdentity};
+    use crate::store::testing::migrated;
 
     #[tokio::test]
     async fn a_user_is_found_by_indexes_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}?mode=rwc", folder.path().join("x.db").display());
-        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap())), 4).await.unwrap();
-        let identity = NewIdentity { identity: "x".into(), accepted_as: None };
-        store.migrate(&identity, &CancellationToken::new()).await.unwrap();
+        let (_folder, url, store) = migrated().await;
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         for select in [by_address("some@example.com"), by_uuid("u")] {
             let sql = format!("EXPLAIN QUERY PLAN {}", select.to_string(SqliteQueryBuilder));

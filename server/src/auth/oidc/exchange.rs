@@ -16,7 +16,7 @@ use crate::auth::claims::Audience;
 use crate::auth::client::Client;
 use crate::auth::digest::sha256;
 use crate::auth::session::{RepeatedRefresh, Sessions, network, random_uuid, user_agent};
-use crate::store::{Chain, Grant, GrantRotation, StoreError};
+use crate::store::{Chain, Grant, Rotation, StoreError};
 
 /// The tokens of one exchange.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Exchange<'_> {
         let store = &self.sessions.store;
         let grant = store.grant_of_code(&sha256(code)).await?.filter(|grant| grant.client == self.declared.key());
         let grant = grant.ok_or(refused(BAD_CODE))?;
-        // First of all: whoever finds a used code in a log must not end the grant.
+        // Before the replay check: a used code alone, found in a log, must not end the grant.
         if grant.redirect_uri != redirect_uri {
             return Err(refused("redirect_uri differs from that of the authorization request"));
         }
@@ -120,8 +120,8 @@ impl Exchange<'_> {
         let (jti, kid) = (random_uuid(&mut rand::rng()).to_string(), &api_keys.refresh().kid);
         if grant.refresh_jti.as_deref() == Some(claims.jti.as_str()) {
             let exp = self.next_end(grant);
-            let rotation = GrantRotation {
-                grant_id: &grant.grant_id,
+            let rotation = Rotation {
+                id: &grant.grant_id,
                 from_jti: &claims.jti,
                 to_jti: &jti,
                 kid,

@@ -73,7 +73,7 @@ impl Sessions {
             let exp = self.next_end(&session, now);
             let kid = keys.refresh().kid.as_str();
             let rotation = Rotation {
-                sid: &claims.sid,
+                id: &claims.sid,
                 from_jti: &claims.jti,
                 to_jti: refresh_jti,
                 kid,

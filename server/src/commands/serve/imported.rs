@@ -131,14 +131,12 @@ mod tests {
     use crate::auth::hasher::HasherSettings;
     use crate::auth::password::{Caps, Form};
     use crate::metrics::HashMetrics;
-    use crate::store::{Database, NewIdentity};
+    use crate::store::testing::migrated;
 
     const IMPORTED: &str = "pbkdf2:sha256:150000$salt$0000000000000000000000000000000000000000000000000000000000000000";
 
     /// Every second user has an imported hash, and not every id exists.
-    async fn fill(store: &Store, url: &str, users: u64) {
-        let identity = NewIdentity { identity: "x".into(), accepted_as: None };
-        store.migrate(&identity, &CancellationToken::new()).await.unwrap();
+    async fn fill(url: &str, users: u64) {
         let insert = format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {users}) \
              INSERT INTO users (id, uuid, username, password, role_id) \
@@ -151,10 +149,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_interrupted_count_continues() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}?mode=rwc", folder.path().join("x.db").display());
-        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap())), 4).await.unwrap();
-        fill(&store, &url, 2 * SLICE + 2).await;
+        let (_folder, url, store) = migrated().await;
+        fill(&url, 2 * SLICE + 2).await;
         let settings = HasherSettings { threads: None, form: Form::Argon2id, caps: Caps { memory_kib: 32 * 1024 } };
         let hasher = Hasher::start(settings, HashMetrics::default(), &mut rand::rng()).unwrap();
         let mut count = Count::default();

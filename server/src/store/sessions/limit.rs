@@ -167,10 +167,10 @@ fn used_at() -> Expr {
 #[cfg(test)]
 mod tests {
     use sqlx::{Connection as _, SqliteConnection};
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::store::{Database, NewIdentity, Tier};
+    use crate::store::Tier;
+    use crate::store::testing::migrated;
 
     fn event() -> NewEvent {
         NewEvent {
@@ -193,11 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn sessions_that_were_never_refreshed_end_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}?mode=rwc", folder.path().join("x.db").display());
-        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap())), 4).await.unwrap();
-        let identity = NewIdentity { identity: "x".into(), accepted_as: None };
-        store.migrate(&identity, &CancellationToken::new()).await.unwrap();
+        let (_folder, url, store) = migrated().await;
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         let rows = "INSERT INTO users (id, uuid, username, password, role_id) VALUES (1, 'u', 'u', 'x', 2);
             INSERT INTO sessions (id, sid, user_id, refresh_jti, created_at, expires_at, last_used_at) VALUES
