@@ -30,7 +30,7 @@ pub const CLIENT_KEY_MAX: usize = CLIENT_ID_MAX + NAME_MAX + NAMESPACE_MAX + 2;
 /// The most characters of a client's audiences as a JSON array: each has two quotation marks and a comma or a bracket.
 pub const AUDIENCES_JSON_MAX: usize = AUDIENCES_MAX * (AUDIENCE_MAX + 3) + 1;
 
-/// The most refused clients and warnings that are kept: whoever writes the file must not fill memory, the log and `/status`.
+/// The most refused clients and warnings that are kept, so that a file cannot fill memory, the log and `/status`.
 const REFUSED_MAX: usize = 500;
 const WARNINGS_MAX: usize = 100;
 

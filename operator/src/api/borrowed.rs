@@ -40,7 +40,7 @@ const LENGTHS: [(&str, u32); 6] =
     [("name", 253), ("secretName", 253), ("key", 317), ("driver", 253), ("fieldPath", 512), ("resource", 128)];
 
 pub fn is_borrowed(name: &str, schema: &Value) -> bool {
-    // One of our types may have the same name as one of theirs.
+    // A type of this API can have the same name as a type of Kubernetes.
     BORROWED.contains(&name) || (name == "secret" && !schema["properties"]["secretName"].is_null())
 }
 

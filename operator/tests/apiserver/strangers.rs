@@ -100,7 +100,7 @@ async fn what_the_spec_does_not_ask_for_stops_no_change_and_stays_as_it_is() {
     assert_eq!(
         diff(&client, &of(scauth), None, &environment).await.unwrap().text,
         "",
-        "nothing of theirs is in the diff"
+        "the diff has no field of other managers"
     );
     changed["suspend"] = json!(true);
     apply(&client, manifest(name, changed)).await;

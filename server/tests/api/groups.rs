@@ -192,6 +192,6 @@ async fn only_members_of_its_groups_get_codes_for_an_application(engine: Engine)
     assert_eq!(userinfo(&server, &access).await.0, 401);
     assert_eq!(refresh(&server, &refresh_token).await.1["error"], "invalid_grant");
     alice.set(json!(["staff"])).await;
-    assert_eq!(userinfo(&server, &access).await.0, 200, "whoever returns has what they had");
+    assert_eq!(userinfo(&server, &access).await.0, 200, "a user who returns keeps the grant");
     assert_eq!(refresh(&server, &refresh_token).await.0, 200);
 }

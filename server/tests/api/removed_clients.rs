@@ -72,7 +72,7 @@ async fn a_client_that_returns_within_an_hour_keeps_all(engine: Engine) {
     declare(&database, &[client("shop"), client("other")]);
     until("it is back", async || !is_absent(&database).await).await;
     until("its tokens are valid", async || userinfo(&server, &access).await.0 == 200).await;
-    // The next absence begins anew.
+    // The next absence starts another hour.
     remove(&database).await;
     compared(&database, "fourth", &[client("other")]).await;
     assert_eq!(rows(&database, "grants", "1 = 1").await, 1);
@@ -120,7 +120,7 @@ async fn only_a_valid_file_makes_a_client_absent(engine: Engine) {
     pass(&database, 2 * HOUR).await;
     compared(&database, "third", &[client("other")]).await;
     assert!(is_absent(&database).await);
-    assert_eq!(rows(&database, "grants", "1 = 1").await, 1, "the hour begins anew");
+    assert_eq!(rows(&database, "grants", "1 = 1").await, 1, "the hour starts again");
     declare(&database, &[client("shop")]);
     until("it is back", async || userinfo(&server, &access).await.0 == 200).await;
 }

@@ -12,7 +12,7 @@ use crate::harness::PASSWORD;
 use crate::kinds::installed;
 use crate::upstream;
 
-/// Draws the pictures of docs/pictures anew if `SCDEV_PICTURES` is set.
+/// Saves the pictures in the folder `SCDEV_PICTURES`, if it is set.
 #[tokio::test]
 async fn everybody_can_use_each_page() {
     let callback = format!("{}/callback", upstream::start().await);

@@ -211,7 +211,7 @@ pub fn audiences(client: &DeclaredClient, asked: &[String], userinfo: &str) -> R
     Ok(if asked.is_empty() { own } else { own.into_iter().filter(|name| asked.contains(name)).collect() })
 }
 
-/// Only S256 (RFC 9700, 2.1.1): with `plain`, whoever sees the request could use the code.
+/// Only S256 (RFC 9700, 2.1.1): with `plain`, anybody who sees the request can use the code.
 fn code_challenge(client: &DeclaredClient, parameters: &Parameters) -> Result<Option<String>, OAuthProblem> {
     let Some(challenge) = parameters.one("code_challenge") else {
         return match parameters.one("code_challenge_method") {

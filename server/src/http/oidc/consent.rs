@@ -21,7 +21,7 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
         Ok(browser) => browser,
         Err(error) => return render_api_error(visit.t, error),
     };
-    // The form is for one session: whoever logs in meanwhile was not asked.
+    // The form is for one session: a user who logged in later was not asked.
     let Some(browser) = browser.filter(|browser| pending.sid.as_ref() == Some(&browser.sid)) else {
         return render_error(visit.t, ErrorPage::Expired);
     };
