@@ -3,6 +3,7 @@
 
 mod client;
 mod file;
+mod logout;
 mod redirect;
 mod rules;
 mod shown;
@@ -17,6 +18,7 @@ use shown::{shown, shown_id};
 
 pub use client::{ClientType, Consent, DeclaredClient, IdTokenAlgorithm, SecretHash};
 pub use file::{CLIENTS_MAX, DeclaredError, FORMAT};
+pub use logout::{BackchannelUri, Reach};
 pub use redirect::{REDIRECT_URI_MAX, RedirectUri, is_loopback};
 use rules::{AUDIENCE_MAX, AUDIENCES_MAX, CLIENT_ID_MAX, NAME_MAX, NAMESPACE_MAX};
 pub use rules::{SCOPES, UNDERSTOOD};
@@ -224,7 +226,10 @@ mod tests {
             (with("secrets", json!([{"sha256": "0".repeat(63) + "A"}])), "64 hexadecimal digits"),
             (with("type", json!("Native")), "a Native client cannot have a secret"),
             (with("type", json!("Spa")), "a Spa client cannot have a secret"),
-            (with("type", json!("Service")), "not supported"),
+            (with("type", json!("Service")), "a Service client cannot have redirectUris"),
+            (with("postLogoutRedirectUris", json!(["http://shop.example.com/"])), "postLogoutRedirectUris[0]"),
+            (with("backchannelLogoutUri", json!("http://shop.example.com/")), "backchannelLogoutUri"),
+            (with("backchannelLogoutUri", json!("http://web.shop.svc/")), "backchannelLogoutUri"),
             (with("redirectUris", json!([])), "redirectUris"),
             (with("redirectUris", json!(["http://shop.example.com/cb"])), "redirectUris"),
             (with("redirectUris", json!(["com.example.shop:/cb"])), "redirectUris"),
@@ -307,6 +312,18 @@ mod tests {
         spa["redirectUris"] = json!(["https://spa.test/cb"]);
         spa["requirePkce"] = json!(false);
         assert!(parse(&[spa]).refused[0].problem.contains("requirePkce"));
+    }
+
+    #[test]
+    fn a_service_has_a_secret_and_sends_nobody_anywhere() {
+        let mut service = with("type", json!("Service"));
+        service["redirectUris"] = json!([]);
+        assert!(parse(std::slice::from_ref(&service)).find("shop").unwrap().is_confidential());
+        service["backchannelLogoutUri"] = json!("https://shop.example.com/");
+        assert!(parse(std::slice::from_ref(&service)).refused[0].problem.contains("Service"));
+        service.as_object_mut().unwrap().remove("backchannelLogoutUri");
+        service["secrets"] = json!([]);
+        assert!(parse(&[service]).refused[0].problem.contains("secrets"));
     }
 
     #[test]

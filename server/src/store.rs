@@ -3,6 +3,7 @@
 //! Statements are written once, with sea-query, and rendered in the dialect of the engine in use. Their texts are few
 //! and constant, so that each is prepared once per connection.
 
+mod applications;
 mod audit;
 mod browser_sessions;
 mod connect;
@@ -11,6 +12,7 @@ mod counter_keys;
 mod declared_clients;
 mod error;
 mod failures;
+mod forgotten;
 mod former_keys;
 mod grant_ends;
 mod grants;
@@ -19,6 +21,7 @@ mod health;
 mod heartbeats;
 mod identity;
 mod known_keys;
+mod logouts;
 mod migrate;
 mod networks;
 mod old_tokens;
@@ -30,6 +33,7 @@ mod roles;
 mod same_database;
 mod same_file;
 mod schema;
+mod session_ends;
 mod sessions;
 mod sweep;
 mod target;
@@ -56,6 +60,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, MySql, Postgres, Sqlite};
 
+pub use applications::Application;
 pub use audit::{AuditEvent, AuditFilter, NewEvent, Tier};
 pub use browser_sessions::{BrowserSession, Renewal};
 pub use counter_keys::SealedKey;
@@ -65,6 +70,7 @@ pub use grants::{Chain, Grant, NewGrant};
 pub use guard::{Actor, Guard, Proof};
 pub use health::Health;
 pub use identity::{Contents, Identity, NewIdentity};
+pub use logouts::Logout;
 pub use migrate::{Origin, Plan};
 pub use old_tokens::Revoked;
 pub use parties::Party;

@@ -23,7 +23,7 @@ pub enum ClientType {
     Native,
     /// Runs in a browser and has no secret: pages of its redirect URIs' origins may call the token endpoint.
     Spa,
-    /// Only verifies tokens. Not supported yet.
+    /// Only introspects tokens.
     Service,
 }
 
@@ -111,6 +111,12 @@ pub struct DeclaredClient {
     /// Where the browser may be sent with a code; compared byte by byte.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+    /// Where the browser may be sent after a logout; compared byte by byte.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where the application is told that a session has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
     /// The hashes of its secrets, any of which it can use.
     #[serde(default)]
     pub secrets: Vec<SecretHash>,
@@ -198,7 +204,27 @@ impl DeclaredClient {
     /// Whether it has a secret to authenticate with.
     #[must_use]
     pub fn is_confidential(&self) -> bool {
-        self.client_type == ClientType::Web
+        matches!(self.client_type, ClientType::Web | ClientType::Service)
+    }
+
+    /// The last part of a key: the identifier of a client that may no longer be declared.
+    #[must_use]
+    pub fn id_of_key(key: &str) -> &str {
+        key.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The first part of a key: the namespace of its declaration.
+    #[must_use]
+    pub fn namespace_of_key(key: &str) -> &str {
+        key.split('/').next().unwrap_or_default()
+    }
+
+    /// Whether a token for these audiences is for it: a client is itself an audience, and a service is also what it lists.
+    #[must_use]
+    pub fn is_audience<'a>(&self, mut audiences: impl Iterator<Item = &'a str>) -> bool {
+        let serves =
+            |name: &str| self.client_type == ClientType::Service && self.audiences.iter().any(|own| own == name);
+        audiences.any(|name| name == self.client_id || serves(name))
     }
 
     /// The lifetime of access tokens, in seconds.

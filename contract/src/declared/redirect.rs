@@ -45,6 +45,24 @@ impl<'a> RedirectUri<'a> {
         host_and_port(self.authority).0
     }
 
+    /// The port, if one is given.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        host_and_port(self.authority).1?.parse().ok()
+    }
+
+    /// Host and port as they are given.
+    #[must_use]
+    pub const fn authority(&self) -> &'a str {
+        self.authority
+    }
+
+    /// Path and query.
+    #[must_use]
+    pub const fn rest(&self) -> &'a str {
+        self.rest
+    }
+
     /// Whether it is only a scheme, a host and perhaps a port.
     #[must_use]
     pub const fn is_origin(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The rules for a client.
 
 use super::client::{ClientType, DeclaredClient, GROUPS, seconds};
+use super::logout::BackchannelUri;
 use super::redirect::RedirectUri;
 use crate::groups::{GROUP_MAX, GROUPS_MAX, is_group};
 use crate::limits::HIDDEN;
@@ -31,9 +32,9 @@ type Rule = Result<(), String>;
 pub fn check(client: &DeclaredClient) -> Rule {
     understood(client)?;
     identity(client)?;
-    supported(client)?;
     secrets(client)?;
     redirect_uris(client)?;
+    logout_uris(client)?;
     scopes(client)?;
     audiences(client)?;
     groups(client)?;
@@ -74,13 +75,6 @@ fn identity(client: &DeclaredClient) -> Rule {
     ensure(client.display_name.as_ref().is_none_or(is_shown), "displayName must have 1 to 100 visible characters")
 }
 
-fn supported(client: &DeclaredClient) -> Rule {
-    ensure(
-        matches!(client.client_type, ClientType::Web | ClientType::Native | ClientType::Spa),
-        "this type of client is not supported yet",
-    )
-}
-
 fn groups(client: &DeclaredClient) -> Rule {
     ensure(
         client.groups.len() <= GROUPS_MAX && client.groups.iter().all(|group| is_group(group)),
@@ -102,7 +96,7 @@ fn secrets(client: &DeclaredClient) -> Rule {
     }
     ensure(
         (1..=SECRETS_MAX).contains(&client.secrets.len()),
-        &format!("a Web client needs 1 to {SECRETS_MAX} secrets"),
+        &format!("a {:?} client needs 1 to {SECRETS_MAX} secrets", client.client_type),
     )?;
     let is_hash =
         |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
@@ -114,6 +108,9 @@ fn secrets(client: &DeclaredClient) -> Rule {
 
 fn redirect_uris(client: &DeclaredClient) -> Rule {
     let uris = &client.redirect_uris;
+    if client.client_type == ClientType::Service {
+        return ensure(uris.is_empty(), "a Service client has no redirectUris: nobody logs in to it");
+    }
     ensure(
         (1..=REDIRECT_URIS_MAX).contains(&uris.len()),
         &format!("redirectUris must have 1 to {REDIRECT_URIS_MAX} addresses"),
@@ -127,6 +124,29 @@ fn redirect_uris(client: &DeclaredClient) -> Rule {
         )),
         None => Ok(()),
     }
+}
+
+fn logout_uris(client: &DeclaredClient) -> Rule {
+    let uris = &client.post_logout_redirect_uris;
+    let is_service = client.client_type == ClientType::Service;
+    ensure(
+        !is_service || (uris.is_empty() && client.backchannel_logout_uri.is_none()),
+        "a Service client has no addresses for logouts: nobody logs in to it",
+    )?;
+    ensure(
+        uris.len() <= REDIRECT_URIS_MAX,
+        &format!("postLogoutRedirectUris must have at most {REDIRECT_URIS_MAX} addresses"),
+    )?;
+    let suits = |text: &String| RedirectUri::parse(text).is_some_and(|uri| uri.suits(client.client_type));
+    if let Some(place) = uris.iter().position(|text| !suits(text)) {
+        return Err(format!("postLogoutRedirectUris[{place}] must be an address as in redirectUris"));
+    }
+    let is_reachable = |text: &String| BackchannelUri::parse(text, &client.namespace).is_some();
+    ensure(
+        client.backchannel_logout_uri.as_ref().is_none_or(is_reachable),
+        "backchannelLogoutUri must be a public https address, or http to a Service of the client's own namespace, such as \
+         http://NAME.NAMESPACE.svc/logout; without a namespace, http to localhost, 127.0.0.1 or [::1]",
+    )
 }
 
 fn scopes(client: &DeclaredClient) -> Rule {

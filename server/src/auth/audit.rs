@@ -49,6 +49,8 @@ named! {
         CodeReplayed => "code_replayed",
         /// A user exceeded the limit of grants for an application; the oldest have ended.
         GrantsEnded => "grants_ended",
+        /// An application gave back a token, or a user revoked its access.
+        AccessRevoked => "access_revoked",
         SessionEnded => "session_ended",
         OtherSessionsEnded => "other_sessions_ended",
         AccountChanged => "account_changed",
@@ -83,6 +85,7 @@ impl Event {
             | Self::ConsentGiven
             | Self::CodeReplayed
             | Self::GrantsEnded
+            | Self::AccessRevoked
             | Self::SessionEnded
             | Self::OtherSessionsEnded
             | Self::AccountChanged

@@ -66,6 +66,16 @@ pub enum Audience {
     Many(Vec<String>),
 }
 
+impl Audience {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Many(names) => names.as_slice(),
+        };
+        names.iter().map(String::as_str)
+    }
+}
+
 impl From<Vec<String>> for Audience {
     fn from(mut names: Vec<String>) -> Self {
         match names.len() {

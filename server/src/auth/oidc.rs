@@ -1,11 +1,13 @@
 //! OpenID Connect: applications log users in with this server's pages.
 
+pub mod backchannel;
 pub mod claims;
 mod decision;
 mod exchange;
 mod grant;
 pub mod issuer;
 pub mod keys;
+pub mod logout;
 pub mod request;
 pub mod tokens;
 

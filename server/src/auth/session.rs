@@ -178,7 +178,7 @@ impl Sessions {
     pub async fn logout(&self, bearer: &Authenticated, client: &Client, now: UnixTime) -> Result<(), SessionError> {
         let event = self.event(client, Entry::new(Event::Logout, AuditOutcome::Success).by(&bearer.user), now);
         if let Some(sid) = bearer.sid() {
-            self.store.end_own_session(&bearer.actor(now), sid, &event).await?;
+            self.store.end_own_session(&bearer.actor(now), sid, true, &event).await?;
         } else {
             self.store.revoke_old_tokens(bearer.user.id, &event).await?;
         }
@@ -196,7 +196,7 @@ impl Sessions {
     ) -> Result<bool, SessionError> {
         let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(&bearer.user).detail(sid);
         let event = self.event(client, entry, now);
-        let is_ended = self.store.end_own_session(&bearer.actor(now), sid, &event).await?;
+        let is_ended = self.store.end_own_session(&bearer.actor(now), sid, false, &event).await?;
         if is_ended {
             self.done(&event);
         }

@@ -1,6 +1,8 @@
 //! OpenID Connect and the login page. Errors have the standards' own shapes, never the envelope of `/api/v1`.
 
+mod account_login;
 mod answer;
+mod applications;
 mod authorize;
 mod client_auth;
 mod consent;
@@ -8,11 +10,15 @@ pub mod cors;
 mod error;
 mod flow;
 mod forms;
+mod introspect;
 mod login;
+mod logout;
 pub mod metadata;
+mod own_forms;
 mod pages;
 mod paths;
 mod ready;
+mod revoke;
 pub mod shape;
 mod submitted;
 mod token;
@@ -22,7 +28,10 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::app::App;
-use paths::{ALL_KEYS, AUTHORIZE, CONFIGURATION, CONSENT, JWKS, LOGIN, STYLE, TOKEN, USERINFO};
+use paths::{
+    ACCOUNT_LOGIN, ALL_KEYS, APPLICATIONS, AUTHORIZE, CONFIGURATION, CONSENT, INTROSPECT, JWKS, LOGIN, LOGOUT,
+    LOGOUT_FORM, REVOKE, STYLE, TOKEN, USERINFO,
+};
 
 /// The routes, which exist only with declared clients and a usable issuer.
 pub fn router() -> Router<App> {
@@ -30,8 +39,14 @@ pub fn router() -> Router<App> {
         .route(AUTHORIZE, get(authorize::get).post(authorize::post))
         .route(LOGIN, get(pages::nothing).post(login::post))
         .route(CONSENT, get(pages::nothing).post(consent::post))
+        .route(LOGOUT, get(logout::get).post(logout::post))
+        .route(LOGOUT_FORM, get(pages::nothing).post(logout::confirm))
+        .route(ACCOUNT_LOGIN, get(pages::nothing).post(account_login::post))
+        .route(APPLICATIONS, get(applications::get).post(applications::post))
         .route(STYLE, get(pages::style))
         .route(TOKEN, post(token::post))
+        .route(REVOKE, post(revoke::post))
+        .route(INTROSPECT, post(introspect::post))
         .route(USERINFO, get(userinfo::get).post(userinfo::post))
         .route(JWKS, get(metadata::jwks))
         .route(ALL_KEYS, get(metadata::all_keys))

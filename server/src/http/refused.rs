@@ -18,8 +18,10 @@ const BURST: u32 = 20;
 const MAX_CLIENTS: usize = 1_000;
 /// The form of the login page.
 pub const LOGIN_PAGE: &str = "/login";
+/// The form of the login to the pages of one's own account.
+pub const ACCOUNT_LOGIN: &str = "/account/login";
 /// A refused login has an event of its own.
-const LOGINS: [&str; 2] = ["/api/v1/accounts/login", LOGIN_PAGE];
+const LOGINS: [&str; 3] = ["/api/v1/accounts/login", LOGIN_PAGE, ACCOUNT_LOGIN];
 
 /// A refused request.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
 use super::{Store, StoreError, Tx};
 
 #[derive(Iden, Clone, Copy)]
-enum Consents {
+pub(super) enum Consents {
     Table,
     Id,
     UserId,
@@ -32,6 +32,16 @@ impl Store {
         let is_of_client = Expr::col(Consents::Client).eq(client);
         self.delete_where::<i64>(Consents::Table, Consents::Id, &is_of_client).await
     }
+}
+
+/// Returns how many were withdrawn.
+pub(super) async fn withdraw(tx: &mut Tx, user_id: i32, client: &str) -> Result<u64, StoreError> {
+    let delete = Query::delete()
+        .from_table(Consents::Table)
+        .and_where(Expr::col(Consents::UserId).eq(user_id))
+        .and_where(Expr::col(Consents::Client).eq(client))
+        .to_owned();
+    tx.execute(&delete).await
 }
 
 /// Call this with the user's row locked.

@@ -10,16 +10,6 @@ const BATCH: u64 = 500;
 /// The most characters of an application in the detail of an event, which has 255.
 const APPLICATION_MAX: usize = 240;
 
-/// Ends the grants of a session that somebody ended: those that are offline too.
-pub(super) async fn of_session(tx: &mut Tx, user_id: i32, sid: &str) -> Result<(), StoreError> {
-    let delete = Query::delete()
-        .from_table(Grants::Table)
-        .and_where(Expr::col(Grants::Sid).eq(sid))
-        .and_where(Expr::col(Grants::UserId).eq(user_id))
-        .to_owned();
-    tx.execute_prepared(&delete).await.map(|_| ())
-}
-
 /// Ends the grants of a user, except those of one session.
 pub(super) async fn of_user(tx: &mut Tx, user_id: i32, keep: Option<&str>) -> Result<(), StoreError> {
     let mut delete = Query::delete();
@@ -28,6 +18,16 @@ pub(super) async fn of_user(tx: &mut Tx, user_id: i32, keep: Option<&str>) -> Re
         delete.and_where(Expr::col(Grants::Sid).ne(sid));
     }
     tx.execute(&delete).await.map(|_| ())
+}
+
+/// Ends all grants of a user for one client.
+pub(super) async fn of_client(tx: &mut Tx, user_id: i32, client: &str) -> Result<u64, StoreError> {
+    let delete = Query::delete()
+        .from_table(Grants::Table)
+        .and_where(Expr::col(Grants::UserId).eq(user_id))
+        .and_where(Expr::col(Grants::Client).eq(client))
+        .to_owned();
+    tx.execute(&delete).await
 }
 
 /// Ends the oldest grants of a user for one client while there are more than `most`: those that have a refresh token, or

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use super::consents;
 use super::grant_ends;
 use super::guard;
+use super::logouts;
 use super::schema::{Grants, Sessions, Users};
 use super::sessions::Rotation;
 use super::times::Nullable;
@@ -53,6 +54,7 @@ pub struct Grant {
     pub scopes: String,
     pub audiences: String,
     pub is_offline: bool,
+    is_detached: bool,
     #[sqlx(try_from = "i64")]
     pub auth_time: UnixTime,
     #[sqlx(try_from = "i64")]
@@ -84,8 +86,12 @@ pub struct Grant {
 impl Grant {
     /// Whether its tokens are accepted.
     pub fn is_live(&self, now: UnixTime) -> bool {
-        let has_session = self.session_expires_at.is_some_and(|expires_at| expires_at > now);
-        self.expires_at > now && !self.user.disabled && (self.is_offline || has_session)
+        let outlives = match self.session_expires_at {
+            Some(expires_at) => self.is_offline || expires_at > now,
+            // A server of release 0.2 ends a session without detaching its grants.
+            None => self.is_offline && self.is_detached,
+        };
+        self.expires_at > now && !self.user.disabled && outlives
     }
 }
 
@@ -138,7 +144,8 @@ impl Store {
         self.fetch_optional(selection().and_where(Expr::col((Grants::Table, Grants::GrantId)).eq(grant_id))).await
     }
 
-    /// Uses the code of a grant, which now exists until `expires_at`. `ended` records the oldest grants, which end if
+    /// Uses the code of a grant, which now exists until `expires_at`. `logout_uri` is where the client is told when the session
+    /// ends. `ended` records the oldest grants, which end if
     /// there are too many. Returns `false` if the code was used before, or the grant has ended.
     pub async fn use_code(
         &self,
@@ -146,16 +153,21 @@ impl Store {
         chain: Option<&Chain>,
         now: UnixTime,
         expires_at: UnixTime,
+        logout_uri: Option<&str>,
         ended: &NewEvent,
     ) -> Result<bool, StoreError> {
         let update = use_of_code(grant, chain, now, expires_at);
         self.transaction(|tx| {
             let (update, ended) = (update.clone(), ended.clone());
+            let (sid, sub, uri) = (grant.sid.clone(), grant.user.uuid.clone(), logout_uri.map(str::to_owned));
             let (user_id, client, has_chain) = (grant.user.id, grant.client.clone(), chain.is_some());
             Box::pin(async move {
                 guard::lock_users(tx, user_id, None).await?;
                 if tx.execute_prepared(&update).await? == 0 {
                     return Ok(false);
+                }
+                if let Some(uri) = uri {
+                    logouts::remember(tx, &sid, &sub, &client, &uri).await?;
                 }
                 if has_chain {
                     grant_ends::oldest(tx, user_id, &client, true, MAX_OFFLINE_GRANTS, &ended).await?;
@@ -238,6 +250,7 @@ fn selection() -> SelectStatement {
         Grants::Scopes,
         Grants::Audiences,
         Grants::IsOffline,
+        Grants::IsDetached,
         Grants::AuthTime,
         Grants::CreatedAt,
         Grants::ExpiresAt,

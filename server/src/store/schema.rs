@@ -5,7 +5,7 @@
 
 mod names;
 
-pub(super) use names::{Grants, Roles, Sessions, Tokens, Users};
+pub(super) use names::{Grants, LogoutOutbox, LogoutReceivers, Roles, Sessions, Tokens, Users};
 
 use sc_auth_contract::declared::{AUDIENCES_JSON_MAX, CLIENT_KEY_MAX, NONCE_MAX, REDIRECT_URI_MAX};
 use sc_auth_contract::groups::GROUP_MAX;
@@ -201,6 +201,9 @@ pub const TABLES: &[Table] = &[
             // A JSON array.
             column("audiences", Text(width(AUDIENCES_JSON_MAX)), Required),
             column("is_offline", Flag, Default(0)),
+            // Whether it outlives its session, which has expired or was logged out of. Servers of release 0.2 don't set it
+            // when they end a session: then the grant has ended too.
+            column("is_detached", Flag, Default(0)),
             column("auth_time", BigInt, Required),
             column("created_at", BigInt, Required),
             column("expires_at", BigInt, Required),
@@ -251,6 +254,38 @@ pub const TABLES: &[Table] = &[
             column("checked_at", BigInt, Required),
         ],
         indexes: &[],
+    },
+    // The applications that a session logged in to and that are told when it ends. No column refers to users, because the rows
+    // must outlive them. A row without its session is of one that a server of release 0.2 has ended.
+    Table {
+        name: "logout_receivers",
+        columns: &[
+            column("id", BigCounter, Required),
+            column("sid", Key(36), Required),
+            column("sub", Key(64), Required),
+            column("client", Key(640), Required),
+            column("uri", Text(1024), Required),
+        ],
+        indexes: &[unique("uq_logout_receivers_sid_client", "sid, client"), index("ix_logout_receivers_sub", "sub")],
+    },
+    // The logouts that applications have not yet been told of. Whoever moves `due_at` forward sends the row.
+    Table {
+        name: "logout_outbox",
+        columns: &[
+            column("id", BigCounter, Required),
+            column("sid", Key(36), Required),
+            column("sub", Key(64), Required),
+            column("client", Key(640), Required),
+            column("uri", Text(1024), Required),
+            column("created_at", BigInt, Required),
+            column("due_at", BigInt, Required),
+            column("attempts", Int, Default(0)),
+        ],
+        indexes: &[
+            index("ix_logout_outbox_due_at", "due_at"),
+            index("ix_logout_outbox_sub", "sub"),
+            index("ix_logout_outbox_created_at", "created_at"),
+        ],
     },
     // Every pair of issuer and audience that tokens were signed for, until the last of them expires.
     Table {

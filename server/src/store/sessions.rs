@@ -4,13 +4,13 @@ mod limit;
 
 use sc_auth_contract::limits::MAX_SESSIONS_MAX;
 use sc_auth_contract::time::UnixTime;
-use sea_query::{DeleteStatement, Expr, ExprTrait as _, InsertStatement, Order, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait as _, InsertStatement, Order, Query, SelectStatement};
 use sqlx::FromRow;
 
-use super::grant_ends;
 use super::guard::{self, Actor, Proof};
 use super::old_tokens::{Revoked, revoke, revoke_old_tokens};
 use super::schema::{Sessions, Users};
+use super::session_ends::{self, Ends};
 use super::times::Nullable;
 use super::users::{self, end_sessions};
 use super::{NewEvent, Store, StoreError, User};
@@ -199,7 +199,8 @@ impl Store {
         self.fetch_all(&select).await
     }
 
-    /// Ends a session: every replica refuses its tokens from the next request on.
+    /// Ends a session: every replica refuses its tokens from the next request on. What applications got in it ends too, except
+    /// what is offline.
     pub async fn end_session(&self, user: &User, sid: &str, event: &NewEvent) -> Result<(), StoreError> {
         self.end(user, Some(sid), None, event).await
     }
@@ -229,14 +230,13 @@ impl Store {
             Box::pin(async move {
                 guard::lock_users(tx, id, None).await?;
                 if revoked == Some(Revoked::All) {
-                    tx.execute(&sessions_of_old_tokens(id)).await?;
+                    session_ends::end(tx, session_ends::of_old_tokens(id), Ends::Online, event.at).await?;
                 }
                 if let Some(revoked) = revoked {
                     revoke(tx, revoked, &uuid).await?;
                 }
                 if let Some(sid) = sid {
-                    // What applications got in it ends too, except what is offline.
-                    tx.execute(&deletion(id, &sid)).await?;
+                    session_ends::end(tx, session_ends::one(id, &sid), Ends::Online, event.at).await?;
                 }
                 tx.add_audit_event(&event).await
             })
@@ -244,12 +244,19 @@ impl Store {
         .await
     }
 
-    /// Ends one of the actor's sessions. If an old refresh token began it, all old tokens of the user are revoked,
+    /// Ends one of the actor's sessions, and all that applications got in it unless it is a logout. If an old refresh token began it, all old tokens of the user are revoked,
     /// because they could begin it again. Returns whether the session existed.
     ///
     /// # Errors
     /// [`StoreError::SessionOver`] if the actor's own session has ended meanwhile.
-    pub async fn end_own_session(&self, actor: &Actor, sid: &str, event: &NewEvent) -> Result<bool, StoreError> {
+    pub async fn end_own_session(
+        &self,
+        actor: &Actor,
+        sid: &str,
+        is_logout: bool,
+        event: &NewEvent,
+    ) -> Result<bool, StoreError> {
+        let ends = if is_logout { Ends::Online } else { Ends::Everything };
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
             let (actor, sid, event) = (actor.clone(), sid.to_owned(), event.clone());
@@ -260,8 +267,7 @@ impl Store {
                 if is_old {
                     tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
                 }
-                let is_ended = tx.execute(&deletion(user.id, &sid)).await? > 0;
-                grant_ends::of_session(tx, user.id, &sid).await?;
+                let is_ended = session_ends::end(tx, session_ends::one(user.id, &sid), ends, actor.now).await? > 0;
                 if is_ended || is_old {
                     tx.add_audit_event(&event).await?;
                 }
@@ -283,8 +289,8 @@ impl Store {
             Box::pin(async move {
                 let user = actor.lock(tx).await?;
                 let count = match &actor.proof {
-                    Proof::Session(sid) => end_sessions(tx, &user, Some(sid), has_old_tables).await?,
-                    Proof::OldToken(_) => end_sessions(tx, &user, None, false).await?,
+                    Proof::Session(sid) => end_sessions(tx, &user, Some(sid), has_old_tables, actor.now).await?,
+                    Proof::OldToken(_) => end_sessions(tx, &user, None, false, actor.now).await?,
                 };
                 tx.add_audit_event(&event.about(count, "sessions")).await?;
                 Ok(count)
@@ -303,7 +309,7 @@ impl Store {
                 let user = guard::lock_users(tx, user_id, None).await?.pop();
                 if let Some(user) = user.filter(|_| has_old_tables) {
                     tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
-                    tx.execute(&sessions_of_old_tokens(user.id)).await?;
+                    session_ends::end(tx, session_ends::of_old_tokens(user.id), Ends::Online, event.at).await?;
                 }
                 tx.add_audit_event(&event).await
             })
@@ -321,24 +327,6 @@ pub(super) fn selection(columns: impl IntoIterator<Item = Sessions>) -> SelectSt
     let of_session = Expr::col((Users::Table, Users::Id)).equals((Sessions::Table, Sessions::UserId));
     select.from(Sessions::Table).inner_join(Users::Table, of_session);
     users::columns(&mut select).and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null()).to_owned()
-}
-
-/// Deletes the sessions that a user's old refresh tokens began: their id is that of the token. Any other session has an
-/// id of its own.
-fn sessions_of_old_tokens(user_id: i32) -> DeleteStatement {
-    Query::delete()
-        .from_table(Sessions::Table)
-        .and_where(Expr::col(Sessions::UserId).eq(user_id))
-        .and_where(Expr::col(Sessions::Sid).equals(Sessions::RefreshJti))
-        .to_owned()
-}
-
-fn deletion(user_id: i32, sid: &str) -> DeleteStatement {
-    Query::delete()
-        .from_table(Sessions::Table)
-        .and_where(Expr::col(Sessions::Sid).eq(sid))
-        .and_where(Expr::col(Sessions::UserId).eq(user_id))
-        .to_owned()
 }
 
 fn insertion(session: NewSession) -> InsertStatement {

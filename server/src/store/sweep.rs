@@ -11,6 +11,7 @@ use super::heartbeats::ScAuthHeartbeats;
 use super::networks::KnownNetworks;
 use super::parties::TokenParties;
 use super::schema::Sessions;
+use super::session_ends::{self, Ends};
 use super::{Store, StoreError};
 
 #[derive(Iden, Clone, Copy)]
@@ -75,9 +76,21 @@ impl Store {
             let Some((last, _)) = rows.last() else { return Ok((0, deleted)) };
             after = *last;
             let expired = rows.iter().filter(|(_, expires_at)| *expires_at <= now.seconds()).map(|(id, _)| *id);
-            deleted += self.delete_all(Sessions::Table, Sessions::Id, expired.collect()).await?;
+            deleted += self.end_expired(expired.collect(), now).await?;
         }
         Ok((after, deleted))
+    }
+
+    async fn end_expired(&self, ids: Vec<i64>, now: UnixTime) -> Result<u64, StoreError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        self.transaction(|tx| {
+            // A browser may have extended one meanwhile.
+            let expired = session_ends::among(ids.clone()).add(Expr::col(Sessions::ExpiresAt).lte(now.seconds()));
+            Box::pin(async move { session_ends::end(tx, expired, Ends::Online, now).await })
+        })
+        .await
     }
 
     /// Deletes events older than `before`, which have the smallest ids.

@@ -96,7 +96,8 @@ impl Exchange<'_> {
         let refresh_ends = self.next_end(&grant);
         let ends = if chain.is_some() { refresh_ends.max(access_ends) } else { access_ends };
         let ended = too_many(self.sessions, &grant.user, &self.declared.client_id, self.client, self.now);
-        if !store.use_code(&grant, chain.as_ref(), self.now, ends, &ended).await? {
+        let logout_uri = self.declared.backchannel_logout_uri.as_deref();
+        if !store.use_code(&grant, chain.as_ref(), self.now, ends, logout_uri, &ended).await? {
             // Another request was faster, or the session has ended.
             return Err(self.end_replayed(&grant, Event::CodeReplayed, None).await);
         }

@@ -17,7 +17,7 @@ pub use parameters::Parameters;
 use super::claims::scope_of;
 
 /// The longest `state`, in bytes.
-const STATE_MAX: usize = 2_048;
+pub const STATE_MAX: usize = 2_048;
 /// The length of a SHA-256 digest in base64url.
 const CHALLENGE: usize = 43;
 

@@ -1,10 +1,10 @@
 //! The tokens of applications. None of them is accepted by `/api/v1`: access and ID tokens are signed with keys of their
 //! own, refresh tokens have a type of their own.
 //!
-//! | | access token (RFC 9068) | ID token | refresh token |
-//! | --- | --- | --- | --- |
-//! | typ | `at+jwt` | `JWT` | `crt+jwt` |
-//! | aud | the client's audiences, or the userinfo endpoint | the client | `sc-auth/client-refresh` |
+//! | | access token (RFC 9068) | ID token | logout token | refresh token |
+//! | --- | --- | --- | --- | --- |
+//! | typ | `at+jwt` | `JWT` | `logout+jwt` | `crt+jwt` |
+//! | aud | the client's audiences, or the userinfo endpoint | the client | the client | `sc-auth/client-refresh` |
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use sc_auth_contract::keys::Purpose;
 use sc_auth_contract::time::UnixTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::keys::OidcKeys;
 use crate::auth::claims::{Audience, TokenError, check_times, decode};
@@ -21,8 +21,13 @@ use crate::auth::keys::{Key, Keys};
 
 /// The audience of refresh tokens.
 const REFRESH_AUDIENCE: &str = "sc-auth/client-refresh";
+/// How long a logout token is valid: it is sent at once.
+const LOGOUT_TTL: Duration = Duration::from_mins(2);
 const ACCESS_TYP: &str = "at+jwt";
 const ID_TYP: &str = "JWT";
+const LOGOUT_TYP: &str = "logout+jwt";
+/// The member of `events` that makes a token a logout token.
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 const REFRESH_TYP: &str = "crt+jwt";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,6 +60,34 @@ pub struct IdClaims {
     pub user: Map<String, Value>,
 }
 
+/// OpenID Connect Back-Channel Logout, 2.4. There is no nonce, so that nobody takes it for an ID token.
+#[derive(Debug, Serialize)]
+pub struct LogoutClaims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: String,
+    pub sid: String,
+    pub jti: String,
+    pub iat: UnixTime,
+    pub exp: UnixTime,
+    events: Value,
+}
+
+impl LogoutClaims {
+    pub fn new(iss: &str, client_id: &str, sub: &str, sid: &str, jti: String, iat: UnixTime) -> Self {
+        Self {
+            iss: iss.to_owned(),
+            aud: client_id.to_owned(),
+            sub: sub.to_owned(),
+            sid: sid.to_owned(),
+            jti,
+            iat,
+            exp: iat + LOGOUT_TTL,
+            events: json!({LOGOUT_EVENT: {}}),
+        }
+    }
+}
+
 /// The same values give the same token, so that a lost answer can be repeated.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RefreshClaims {
@@ -71,6 +104,8 @@ pub struct RefreshClaims {
 /// The claim that is used of an `id_token_hint`.
 #[derive(Debug, Deserialize)]
 pub struct Hint {
+    pub iss: String,
+    pub aud: String,
     pub sub: String,
 }
 
@@ -80,6 +115,10 @@ pub fn sign_access(key: &Key, claims: &AccessClaims) -> anyhow::Result<String> {
 
 pub fn sign_id(key: &Key, claims: &IdClaims) -> anyhow::Result<String> {
     sign(key, ID_TYP, claims)
+}
+
+pub fn sign_logout(key: &Key, claims: &LogoutClaims) -> anyhow::Result<String> {
+    sign(key, LOGOUT_TYP, claims)
 }
 
 pub fn sign_refresh(key: &Key, claims: &RefreshClaims) -> anyhow::Result<String> {
@@ -210,6 +249,9 @@ mod tests {
         let access = sign_access(key, &access()).unwrap();
         let id = sign_id(keys.signing(IdTokenAlgorithm::RS256), &id()).unwrap();
         let refresh = sign_refresh(api.refresh(), &refresh()).unwrap();
+        let logout = sign_logout(key, &LogoutClaims::new(ISSUER, "shop", "u", "s", "j".into(), NOW)).unwrap();
+        assert!(verify_access(&keys, ISSUER, &logout, NOW, MINUTE).is_err() && read_hint(&keys, &logout).is_err());
+        assert!(verify_refresh(&api, &logout, NOW, MINUTE).is_err());
         let verify = |token: &str| verify_access(&keys, ISSUER, token, NOW, MINUTE);
         assert_eq!(verify(&access).unwrap().grant_id, "g");
         assert!(verify(&id).is_err() && verify(&refresh).is_err());
@@ -217,7 +259,7 @@ mod tests {
         assert!(verify_refresh(&api, &access, NOW, MINUTE).is_err() && verify_refresh(&api, &id, NOW, MINUTE).is_err());
         assert_eq!(read_hint(&keys, &id).unwrap().sub, "u");
         assert!(read_hint(&keys, &access).is_err() && read_hint(&keys, &refresh).is_err());
-        for token in [&access, &id, &refresh] {
+        for token in [&access, &id, &refresh, &logout] {
             for kind in [crate::auth::claims::Kind::Access, crate::auth::claims::Kind::Refresh] {
                 assert!(crate::auth::token::verify(&api, token, kind, NOW, MINUTE).is_err(), "the API refuses it");
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::CryptoRng;
+use sc_auth_contract::declared::DeclaredClient;
 use sc_auth_contract::time::UnixTime;
 
 use super::login::NewLogin;
@@ -228,6 +229,30 @@ impl Sessions {
             // As much work as for an address that somebody has. No name contains a NUL.
             None => (given.to_owned(), Some(format!("{given}\0"))),
         })
+    }
+
+    /// Ends a browser's session, and tells the applications that it had logged in to.
+    pub async fn log_out_browser(&self, browser: &Browser, client: &Client, now: UnixTime) -> Result<(), StoreError> {
+        let event = self.event(client, Entry::new(Event::Logout, AuditOutcome::Success).by(&browser.user), now);
+        self.store.end_session(&browser.user, &browser.sid, &event).await?;
+        self.done(&event);
+        Ok(())
+    }
+
+    /// Ends what an application may do with a user's account. `application` is the key of its declaration.
+    pub async fn revoke_application(
+        &self,
+        user: &User,
+        application: &str,
+        client: &Client,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let entry = Entry::new(Event::AccessRevoked, AuditOutcome::Success).by(user);
+        let event = self.event(client, entry.detail(DeclaredClient::id_of_key(application)), now);
+        if self.store.revoke_application(user, application, &event).await? {
+            self.done(&event);
+        }
+        Ok(())
     }
 
     /// Another user logs in: the session of the one before ends.

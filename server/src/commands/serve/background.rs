@@ -12,6 +12,7 @@ use super::{clients, credentials, deployment, imported};
 use crate::auth::audit;
 use crate::auth::declared::DeclaredFile;
 use crate::auth::keys::{KeyRing, Keys, Reload};
+use crate::auth::oidc::backchannel;
 use crate::auth::oidc::keys::OidcKeyRing;
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
@@ -51,6 +52,7 @@ pub fn start(begun: Begun, args: &ServeArgs, start: &Start<'_>, report: &Report,
     if let Some(openid) = &start.openid {
         spawn(stop, watch_oidc_keys(Arc::clone(&openid.keys)));
         spawn(stop, clients::watch(Arc::clone(sessions), Arc::clone(&openid.declared), clock));
+        spawn(stop, backchannel::run(Arc::clone(sessions), Arc::clone(openid), clock));
     }
     spawn(stop, deployment::beat(Arc::clone(sessions), Arc::clone(file), clock));
     spawn(stop, deployment::watch_keys(Arc::clone(sessions), report.clone(), clock));
@@ -160,7 +162,7 @@ impl Audit {
 async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, audit: Audit) {
     // Not at once: the server is busy enough while it starts.
     tokio::time::sleep(FILES).await;
-    let mut place = 0;
+    let mut place = Place::default();
     loop {
         let now = clock();
         sync_counter_keys(&sessions, now).await;
@@ -175,11 +177,20 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, audit: A
     }
 }
 
-/// Deletes expired rows. Sessions are checked from `place` on; returns the place to continue from.
-async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, kept: Audit) -> i64 {
+/// The ids of the rows to continue after.
+#[derive(Debug, Default, Clone, Copy)]
+struct Place {
+    sessions: i64,
+    receivers: i64,
+}
+
+/// Deletes expired rows. Some are checked from `place` on; returns the place to continue from.
+async fn sweep_once(sessions: &Sessions, place: Place, now: UnixTime, kept: Audit) -> Place {
     let store = &sessions.store;
-    let (place, expired) =
-        done("delete expired sessions", store.sweep_sessions(place, now).await).unwrap_or((place, 0));
+    let (next, expired) =
+        done("delete expired sessions", store.sweep_sessions(place.sessions, now).await).unwrap_or((place.sessions, 0));
+    let receivers = done("end forgotten sessions", store.end_forgotten(place.receivers, now).await);
+    done("delete old logouts", store.sweep_logouts(now - backchannel::KEPT).await);
     done("end idle sessions", sessions.prune(now).await);
     done("sort audit events", store.sort_audit_events(audit::tier).await);
     let old = done("delete old audit events", store.sweep_audit_events(now - kept.retention).await);
@@ -191,7 +202,7 @@ async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, kept: Audit)
     done("delete former keys", store.sweep_former_keys(now).await);
     done("delete old heartbeats", store.sweep_heartbeats(now - HEARTBEATS).await);
     tracing::debug!(expired, ?old, ?more, ?failures, "deleted expired rows");
-    place
+    Place { sessions: next, receivers: receivers.unwrap_or(place.receivers) }
 }
 
 /// Logs the error of a step, so that the other steps run nevertheless: some of them bound what clients can fill.

@@ -6,14 +6,14 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::paths::{ALL_KEYS, CONFIGURATION, JWKS, OAUTH_METADATA, TOKEN};
+use super::paths::{ALL_KEYS, CONFIGURATION, JWKS, OAUTH_METADATA, REVOKE, TOKEN};
 use crate::auth::oidc::USERINFO;
 use crate::http::app::App;
 
 /// The same for all.
 const PUBLIC: [&str; 4] = [CONFIGURATION, OAUTH_METADATA, JWKS, ALL_KEYS];
 /// What browser applications call.
-const OF_SPAS: [&str; 2] = [TOKEN, USERINFO];
+const OF_SPAS: [&str; 3] = [TOKEN, REVOKE, USERINFO];
 
 /// Allows pages of other origins to read the answer, and answers their browsers' questions.
 pub async fn allow(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -8,6 +8,7 @@ use sc_auth_contract::time::UnixTime;
 use super::answer;
 use super::forms::{self, Pending};
 use super::pages::{ConsentPage, ErrorPage, LoginPage, Policy, Texts, page, render_api_error, render_error};
+use super::paths::LOGIN;
 use crate::auth::client::Client;
 use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, problem};
 use crate::auth::oidc::{Case, Consented, Decision, Hinted, OpenId, Present, Step, claims, new_grant, store_grant};
@@ -18,7 +19,7 @@ use crate::http::rate_limits::Limited;
 use crate::store::StoreError;
 
 /// How long a browser keeps the cookie of forms.
-const FORM_COOKIE_SECONDS: u32 = 24 * 60 * 60;
+pub const FORM_COOKIE_SECONDS: u32 = 24 * 60 * 60;
 
 /// One request of a browser.
 pub struct Visit<'a> {
@@ -137,6 +138,7 @@ impl<'a> Visit<'a> {
         self.form(&pending, |sealed| {
             let template = LoginPage {
                 t: self.t,
+                action: LOGIN,
                 application: declared.shown_name(),
                 sealed,
                 username: if failed.username.is_empty() { hint } else { failed.username },

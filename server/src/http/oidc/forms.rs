@@ -22,7 +22,7 @@ pub const FORM: &str = "__Host-sc-auth-form";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// How long a form is valid, in seconds.
-const FORM_SECONDS: u64 = 15 * 60;
+pub const FORM_SECONDS: u64 = 15 * 60;
 
 /// What a form carries.
 #[derive(Serialize, Deserialize)]
@@ -72,7 +72,13 @@ pub fn set_cookie(name: &str, cookie: &Cookie, seconds: u32) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// The same, and logs the hosts if they differ: the issuer or a proxy may be wrong.
+/// The header that removes a cookie.
+pub fn remove_cookie(name: &str) -> HeaderValue {
+    let text = format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Like [`is_own_host`], and logs the hosts if they differ: the issuer or a proxy may be wrong.
 pub fn asks_for_own_host(app: &App, issuer: &str, headers: &HeaderMap) -> bool {
     let is_own = is_own_host(headers, issuer);
     if !is_own && app.settings.host_warnings.take(app.now()) {

@@ -1,12 +1,14 @@
 //! The login page's form. It has the limits and the counters of `POST /api/v1/accounts/login`.
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::flow::{LoginFailure, Visit};
 use super::forms;
-use super::pages::render_api_error;
+use super::pages::{Texts, render_api_error};
 use super::submitted::Submitted;
 use crate::account::CREDENTIAL;
 use crate::auth::client::Client;
@@ -19,7 +21,7 @@ use crate::http::body::limits::LOGIN_PAGE;
 use crate::http::error::ApiError;
 use crate::http::rate_limits::Limited;
 
-/// How long a browser keeps the cookie of a session: as long as the longest session.
+/// How long a browser keeps the cookie of a session at most.
 const COOKIE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
 pub async fn post(State(app): State<App>, client: Client, request: Request) -> Response {
@@ -35,17 +37,25 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     match Box::pin(log_in(&visit, username, password, &cookie)).await {
         Ok(browser) => {
             let mut response = Box::pin(visit.proceed(request, Some(&browser), Step::LoggedIn)).await;
-            let longest = app.sessions.browser_longest().as_secs();
-            let seconds = u32::try_from(longest).unwrap_or(COOKIE_SECONDS).min(COOKIE_SECONDS);
-            let set = forms::set_cookie(forms::SESSION, &cookie, seconds);
-            response.headers_mut().append(header::SET_COOKIE, set);
+            response.headers_mut().append(header::SET_COOKIE, set_session(&app, &cookie));
             response
         }
         Err(error) => refused(&visit, request, username, error),
     }
 }
 
-async fn log_in(visit: &Visit<'_>, username: &str, password: String, cookie: &Cookie) -> Result<Browser, Refused> {
+/// The header that sets the cookie of a session, which browsers keep as long as the longest session.
+pub fn set_session(app: &App, cookie: &Cookie) -> HeaderValue {
+    let longest = app.sessions.browser_longest().as_secs();
+    let seconds = u32::try_from(longest).unwrap_or(COOKIE_SECONDS).min(COOKIE_SECONDS);
+    forms::set_cookie(forms::SESSION, cookie, seconds)
+}
+
+/// Begins a session under the cookie.
+///
+/// # Errors
+/// If the password is wrong, or the login limited.
+pub async fn log_in(visit: &Visit<'_>, username: &str, password: String, cookie: &Cookie) -> Result<Browser, Refused> {
     if !CREDENTIAL.problems(username).is_empty() || !CREDENTIAL.problems(&password).is_empty() {
         return Err(SessionError::BadCredentials.into());
     }
@@ -63,7 +73,7 @@ async fn log_in(visit: &Visit<'_>, username: &str, password: String, cookie: &Co
 }
 
 /// Why a login is refused.
-enum Refused {
+pub enum Refused {
     Session(SessionError),
     /// By the limits of a network.
     Limited(ApiError),
@@ -75,26 +85,50 @@ impl From<SessionError> for Refused {
     }
 }
 
+/// What the page says about a login that is refused.
+pub struct Problem {
+    pub status: StatusCode,
+    pub text: String,
+    wait: Option<Duration>,
+}
+
+impl Problem {
+    /// # Errors
+    /// An error of the server.
+    pub fn of(t: &'static Texts, error: Refused) -> Result<Self, ApiError> {
+        let (status, text, wait) = match error {
+            Refused::Session(SessionError::BadCredentials) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, t.bad_credentials.to_owned(), None)
+            }
+            Refused::Session(SessionError::Disabled) => (StatusCode::FORBIDDEN, t.disabled.to_owned(), None),
+            Refused::Session(SessionError::TooMany(wait)) | Refused::Limited(ApiError::TooMany(wait)) => {
+                (StatusCode::TOO_MANY_REQUESTS, t.too_many(wait), Some(wait))
+            }
+            Refused::Session(SessionError::TooManySessions { wait, .. }) => {
+                (StatusCode::TOO_MANY_REQUESTS, t.too_many_sessions(wait), Some(wait))
+            }
+            Refused::Session(error) => return Err(error.into()),
+            Refused::Limited(error) => return Err(error),
+        };
+        Ok(Self { status, text, wait })
+    }
+
+    /// The page with the time to wait.
+    pub fn on(&self, mut page: Response) -> Response {
+        if let Some(wait) = self.wait {
+            page.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
+        }
+        page
+    }
+}
+
 /// The page again with what is wrong, or an error of the server.
 fn refused(visit: &Visit<'_>, request: &AuthorizationRequest, username: &str, error: Refused) -> Response {
     let t = visit.t;
-    let (status, text, wait) = match error {
-        Refused::Session(SessionError::BadCredentials) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, t.bad_credentials.to_owned(), None)
-        }
-        Refused::Session(SessionError::Disabled) => (StatusCode::FORBIDDEN, t.disabled.to_owned(), None),
-        Refused::Session(SessionError::TooMany(wait)) | Refused::Limited(ApiError::TooMany(wait)) => {
-            (StatusCode::TOO_MANY_REQUESTS, t.too_many(wait), Some(wait))
-        }
-        Refused::Session(SessionError::TooManySessions { wait, .. }) => {
-            (StatusCode::TOO_MANY_REQUESTS, t.too_many_sessions(wait), Some(wait))
-        }
-        Refused::Session(error) => return render_api_error(t, error),
-        Refused::Limited(error) => return render_api_error(t, error),
+    let problem = match Problem::of(t, error) {
+        Ok(problem) => problem,
+        Err(error) => return render_api_error(t, error),
     };
-    let mut response = visit.login_page(status, request, &LoginFailure { username, problem: Some(text) });
-    if let Some(wait) = wait {
-        response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
-    }
-    response
+    let failed = LoginFailure { username, problem: Some(problem.text.clone()) };
+    problem.on(visit.login_page(problem.status, request, &failed))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::error::OAuthError;
 use super::pages::LANGUAGES;
-use super::paths::{ALL_KEYS, AUTHORIZE, DOCS, JWKS, TOKEN, USERINFO};
+use super::paths::{ALL_KEYS, AUTHORIZE, DOCS, INTROSPECT, JWKS, LOGOUT, REVOKE, TOKEN, USERINFO};
 use super::ready::ready;
 use super::token::GRANT_TYPES;
 use crate::auth::keys::etag;
@@ -53,6 +53,9 @@ fn document(openid: &OpenId) -> Value {
         "issuer": openid.issuer,
         "authorization_endpoint": openid.address(AUTHORIZE),
         "token_endpoint": openid.address(TOKEN),
+        "revocation_endpoint": openid.address(REVOKE),
+        "introspection_endpoint": openid.address(INTROSPECT),
+        "end_session_endpoint": openid.address(LOGOUT),
         "userinfo_endpoint": openid.address(USERINFO),
         "jwks_uri": openid.address(JWKS),
         "scopes_supported": SCOPES,
@@ -62,6 +65,10 @@ fn document(openid: &OpenId) -> Value {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": OIDC_ALGORITHMS,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": claims,
         "claims_parameter_supported": true,

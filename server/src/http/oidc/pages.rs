@@ -27,6 +27,8 @@ static SUBMIT_HASH: LazyLock<String> =
 #[template(path = "login.html")]
 pub struct LoginPage<'a> {
     pub t: &'static Texts,
+    /// Where the form is sent.
+    pub action: &'a str,
     pub application: &'a str,
     pub sealed: &'a str,
     pub username: &'a str,
@@ -56,6 +58,34 @@ impl ConsentPage<'_> {
 }
 
 #[derive(Template)]
+#[template(path = "logout.html")]
+pub struct LogoutPage<'a> {
+    pub t: &'static Texts,
+    /// The application that asks.
+    pub application: Option<&'a str>,
+    pub username: &'a str,
+    pub sealed: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "applications.html")]
+pub struct ApplicationsPage<'a> {
+    pub t: &'static Texts,
+    pub username: &'a str,
+    pub applications: &'a [ShownApplication<'a>],
+    pub sealed: &'a str,
+}
+
+/// An application that has access to an account.
+pub struct ShownApplication<'a> {
+    pub key: &'a str,
+    pub name: &'a str,
+    pub scopes: Vec<&'static str>,
+    /// A date.
+    pub since: String,
+}
+
+#[derive(Template)]
 #[template(path = "message.html")]
 struct Message {
     t: &'static Texts,
@@ -82,7 +112,7 @@ impl<'a> FormPost<'a> {
 pub enum Policy<'a> {
     /// Nothing.
     Text,
-    /// Send a form to this server, which then redirects to an application.
+    /// Send a form to this server, which then may redirect to an application.
     Form { then: &'a str },
     /// Send a form to an application, by itself.
     Submit { to: &'a str },
@@ -92,6 +122,7 @@ impl Policy<'_> {
     fn header(&self) -> HeaderValue {
         let own = match self {
             Self::Text => "form-action 'none'".to_owned(),
+            Self::Form { then: "" } => "form-action 'self'".to_owned(),
             // Chromium and Safari block redirects after a form otherwise.
             Self::Form { then } => format!("form-action 'self' {then}"),
             Self::Submit { to } => format!("form-action 'self' {to}; script-src {}", *SUBMIT_HASH),
@@ -148,6 +179,11 @@ pub fn render_error(t: &'static Texts, why: ErrorPage) -> Response {
         ErrorPage::Server(status) if status.is_server_error() => (status, t.unavailable, t.try_later),
         ErrorPage::Server(status) => (status, t.request_refused, t.start_again),
     };
+    message(t, status, heading, text)
+}
+
+/// A page that only says something.
+pub fn message(t: &'static Texts, status: StatusCode, heading: &'static str, text: &'static str) -> Response {
     page(status, &Message { t, heading, text }, &Policy::Text)
 }
 

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use sc_auth_contract::declared::ClientType;
 use serde::Serialize;
 
 use super::client_auth::authenticate;
@@ -35,9 +36,12 @@ struct Answer {
 pub async fn post(State(app): State<App>, client: Client, request: Request) -> Result<Response, OAuthError> {
     let (openid, present) = ready(&app).ok_or(OAuthError::not_ready())?;
     let headers = request.headers().clone();
-    let form = Parameters::parse(&body::form(request, TOKEN).await?).once()?;
+    let form = read_form(request).await?;
     let now = app.now();
     let declared = authenticate(&present.declared, &headers, &form, now)?;
+    if declared.client_type == ClientType::Service {
+        return Err(OAuthError::new("unauthorized_client", "a client of this type gets no tokens"));
+    }
     if !declared.is_confidential() {
         // Anybody can be such a client.
         app.settings.check_rate(Limited::Refresh, &client)?;
@@ -55,6 +59,14 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
         None => return Err(OAuthError::invalid_request("grant_type is missing")),
     };
     Ok(answer(issued))
+}
+
+/// Reads the form of a client. No parameter may be repeated.
+///
+/// # Errors
+/// If it is too large, late or not a form.
+pub async fn read_form(request: Request) -> Result<Parameters, OAuthError> {
+    Ok(Parameters::parse(&body::form(request, TOKEN).await?).once()?)
 }
 
 async fn exchange_code(exchange: &Exchange<'_>, form: &Parameters) -> Result<Issued, OAuthError> {

@@ -74,6 +74,7 @@ pub(in crate::store) enum Grants {
     Scopes,
     Audiences,
     IsOffline,
+    IsDetached,
     AuthTime,
     CreatedAt,
     ExpiresAt,
@@ -90,4 +91,27 @@ pub(in crate::store) enum Grants {
     RotatedAt,
     RotatedNetwork,
     RotatedUserAgent,
+}
+
+#[derive(Iden, Clone, Copy)]
+pub(in crate::store) enum LogoutReceivers {
+    Table,
+    Id,
+    Sid,
+    Sub,
+    Client,
+    Uri,
+}
+
+#[derive(Iden, Clone, Copy)]
+pub(in crate::store) enum LogoutOutbox {
+    Table,
+    Id,
+    Sid,
+    Sub,
+    Client,
+    Uri,
+    CreatedAt,
+    DueAt,
+    Attempts,
 }

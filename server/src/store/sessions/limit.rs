@@ -6,6 +6,7 @@ use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Func, Order, Query};
 
 use crate::store::schema::Sessions;
+use crate::store::session_ends::{self, Ends};
 use crate::store::{NewEvent, Store, StoreError, Tx};
 
 /// The most sessions that end at once: a user of an earlier release may have many more than allowed.
@@ -42,10 +43,7 @@ impl SessionLimit {
             let idle_at = oldest.first().map_or(now, |row| (row.used_at + self.idle_for).min(row.expires_at));
             return Err(StoreError::NoRoom(Ord::max(idle_at - now, Duration::from_secs(1))));
         }
-        let count = ends.len() as u64;
-        let delete =
-            Query::delete().from_table(Sessions::Table).and_where(Expr::col(Sessions::Id).is_in(ends)).to_owned();
-        tx.execute(&delete).await?;
+        let count = session_ends::end(tx, session_ends::among(ends), Ends::Online, now).await?;
         tx.add_audit_event(&self.ended.about(count, "idle sessions")).await
     }
 }
@@ -108,12 +106,8 @@ impl Store {
         self.transaction(|tx| {
             let (ids, event) = (ids.clone(), event.clone());
             Box::pin(async move {
-                let delete = Query::delete()
-                    .from_table(Sessions::Table)
-                    .and_where(Expr::col(Sessions::Id).is_in(ids))
-                    .and_where(used_at().lte(idle_since.seconds()))
-                    .to_owned();
-                let count = tx.execute(&delete).await?;
+                let idle = session_ends::among(ids).add(used_at().lte(idle_since.seconds()));
+                let count = session_ends::end(tx, idle, Ends::Online, event.at).await?;
                 if count > 0 {
                     tx.add_audit_event(&event.about(count, "idle sessions")).await?;
                 }

@@ -6,7 +6,8 @@ use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
 use super::super::grant_ends;
 use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
-use super::super::schema::{Roles, Sessions, Tokens, Users};
+use super::super::schema::{Roles, Tokens, Users};
+use super::super::session_ends::{self, Ends};
 use super::super::user_groups;
 use super::super::{NewEvent, Role, Store, StoreError, Tx};
 use super::taken::{lock_names, refuse_taken};
@@ -59,6 +60,7 @@ impl Store {
                         .to_owned();
                     tx.execute(&delete).await?;
                 }
+                session_ends::end(tx, session_ends::of_user(user_id, None), Ends::Everything, event.at).await?;
                 let delete =
                     Query::delete().from_table(Users::Table).and_where(Expr::col(Users::Id).eq(user_id)).to_owned();
                 tx.execute(&delete).await?;
@@ -128,7 +130,7 @@ async fn change(
         user_groups::set(tx, user_id, groups).await?;
     }
     if changes.ends_sessions() {
-        end_sessions(tx, &user, changes.keep_session.as_deref(), has_old_tables).await?;
+        end_sessions(tx, &user, changes.keep_session.as_deref(), has_old_tables, now).await?;
     }
     Ok(true)
 }
@@ -151,13 +153,10 @@ pub(in crate::store) async fn end_sessions(
     user: &LockedUser,
     keep: Option<&str>,
     has_old_tables: bool,
+    now: UnixTime,
 ) -> Result<u64, StoreError> {
-    let mut delete = Query::delete();
-    delete.from_table(Sessions::Table).and_where(Expr::col(Sessions::UserId).eq(user.id));
-    if let Some(sid) = keep {
-        delete.and_where(Expr::col(Sessions::Sid).ne(sid));
-    }
-    let count = tx.execute(&delete).await?;
+    let count = session_ends::end(tx, session_ends::of_user(user.id, keep), Ends::Everything, now).await?;
+    // Those too whose session has ended before.
     grant_ends::of_user(tx, user.id, keep).await?;
     if let (true, Some(uuid)) = (has_old_tables, &user.uuid) {
         tx.execute(&revoke_old_tokens(uuid)).await?;

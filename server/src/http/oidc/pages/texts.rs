@@ -38,6 +38,19 @@ pub struct Texts {
     pub other_host_text: &'static str,
     pub request_refused: &'static str,
     pub start_again: &'static str,
+    pub log_out_question: &'static str,
+    wants_log_out: &'static str,
+    pub log_out: &'static str,
+    pub stay: &'static str,
+    pub logged_out: &'static str,
+    pub still_logged_in: &'static str,
+    pub may_close: &'static str,
+    pub your_account: &'static str,
+    pub applications: &'static str,
+    pub applications_text: &'static str,
+    pub no_applications: &'static str,
+    pub since: &'static str,
+    pub revoke: &'static str,
     pub unavailable: &'static str,
     pub try_later: &'static str,
 }
@@ -77,6 +90,19 @@ const ENGLISH: Texts = Texts {
                       the setting SC_AUTH_ISSUER differs from the address that you used.",
     request_refused: "Request refused",
     start_again: "Go back to the application and log in again.",
+    log_out_question: "Log out?",
+    wants_log_out: "{} asks you to log out.",
+    log_out: "Log out",
+    stay: "Stay logged in",
+    logged_out: "You are logged out",
+    still_logged_in: "You are still logged in",
+    may_close: "You can close this page.",
+    your_account: "your account",
+    applications: "Applications with access",
+    applications_text: "These applications may do the following. An application whose access you revoke has to ask you again.",
+    no_applications: "No application has access to your account.",
+    since: "Since",
+    revoke: "Revoke access",
     unavailable: "The service is unavailable",
     try_later: "Try again in a moment.",
 };
@@ -116,6 +142,19 @@ const INDONESIAN: Texts = Texts {
                       SC_AUTH_ISSUER bukan alamat yang Anda gunakan.",
     request_refused: "Permintaan ditolak",
     start_again: "Kembali ke aplikasi dan masuk lagi.",
+    log_out_question: "Keluar?",
+    wants_log_out: "{} meminta Anda keluar.",
+    log_out: "Keluar",
+    stay: "Tetap masuk",
+    logged_out: "Anda telah keluar",
+    still_logged_in: "Anda masih masuk",
+    may_close: "Anda dapat menutup halaman ini.",
+    your_account: "akun Anda",
+    applications: "Aplikasi yang memiliki akses",
+    applications_text: "Aplikasi berikut boleh melakukan hal-hal ini. Aplikasi yang aksesnya Anda cabut harus meminta izin lagi.",
+    no_applications: "Tidak ada aplikasi yang memiliki akses ke akun Anda.",
+    since: "Sejak",
+    revoke: "Cabut akses",
     unavailable: "Layanan sedang tidak tersedia",
     try_later: "Silakan coba beberapa saat lagi.",
 };
@@ -161,6 +200,10 @@ impl Texts {
 
     pub fn allow_access(&self, application: &str) -> String {
         self.allow_access.replacen("{}", application, 1)
+    }
+
+    pub fn wants_log_out(&self, application: &str) -> String {
+        self.wants_log_out.replacen("{}", application, 1)
     }
 
     pub fn too_many(&self, wait: Duration) -> String {
@@ -224,6 +267,7 @@ mod tests {
             for (text, part) in [
                 (texts.log_in_to("{} & Co"), "{} & Co"),
                 (texts.allow_access("Shop"), "Shop"),
+                (texts.wants_log_out("Shop"), "Shop"),
                 (texts.too_many(Duration::from_secs(1)), " 1 "),
                 (texts.too_many(Duration::from_secs(30)), " 30 "),
             ] {

@@ -1,0 +1,80 @@
+//! `/account/applications`: the applications that have access to an account, and a button that ends it.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use sc_auth_contract::declared::DeclaredClient;
+
+use super::account_login;
+use super::answer;
+use super::flow::Visit;
+use super::forms;
+use super::own_forms::{self, OwnForm, Purpose};
+use super::pages::{
+    ApplicationsPage, ErrorPage, Policy, ShownApplication, Texts, page, render_api_error, render_error, unavailable,
+};
+use super::paths::APPLICATIONS;
+use super::ready::ready;
+use crate::auth::client::Client;
+use crate::auth::session::Browser;
+use crate::clock::to_calendar;
+use crate::http::app::App;
+use crate::http::body::limits::CONSENT_PAGE;
+use crate::store::Application;
+
+pub async fn get(State(app): State<App>, client: Client, headers: HeaderMap) -> Response {
+    let t = Texts::of(None, &headers);
+    let Some((openid, present)) = ready(&app) else { return unavailable(t) };
+    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
+        return render_error(t, ErrorPage::OtherHost);
+    }
+    let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
+    match visit.browser().await {
+        Ok(Some(browser)) => show(&visit, &browser).await,
+        Ok(None) => account_login::ask(&visit, StatusCode::OK, "", None),
+        Err(error) => render_api_error(t, error),
+    }
+}
+
+/// Ends what one application may do.
+pub async fn post(State(app): State<App>, client: Client, request: Request) -> Response {
+    let sent = match OwnForm::<()>::read(&app, request, CONSENT_PAGE, Purpose::Applications).await {
+        Ok(sent) => sent,
+        Err(page) => return *page,
+    };
+    let visit = sent.visit(&app, &client);
+    let browser = match visit.browser().await {
+        Ok(Some(browser)) if browser.sid == sent.sid => browser,
+        Ok(_) => return render_error(sent.t, ErrorPage::Expired),
+        Err(error) => return render_api_error(sent.t, error),
+    };
+    let key = sent.form.one("client").unwrap_or_default();
+    match Box::pin(app.sessions.revoke_application(&browser.user, key, &client, visit.now)).await {
+        Ok(()) => answer::redirect(sent.t, &sent.openid.address(APPLICATIONS)),
+        Err(error) => render_api_error(sent.t, error),
+    }
+}
+
+async fn show(visit: &Visit<'_>, browser: &Browser) -> Response {
+    let t = visit.t;
+    let found = match visit.app.sessions.store.applications(browser.user.id, visit.now).await {
+        Ok(found) => found,
+        Err(error) => return render_api_error(t, error),
+    };
+    let applications: Vec<_> = found.iter().map(|application| shown(visit, application)).collect();
+    own_forms::page_with(visit, Purpose::Applications, &browser.sid, (), |sealed| {
+        let template = ApplicationsPage { t, username: browser.user.username(), applications: &applications, sealed };
+        page(StatusCode::OK, &template, &Policy::Form { then: "" })
+    })
+}
+
+fn shown<'a>(visit: &'a Visit<'_>, application: &'a Application) -> ShownApplication<'a> {
+    let id = DeclaredClient::id_of_key(&application.client);
+    let declared = visit.present.declared.find(id).filter(|client| client.key() == application.client);
+    ShownApplication {
+        key: &application.client,
+        name: declared.map_or(id, DeclaredClient::shown_name),
+        scopes: application.scopes.iter().filter_map(|scope| visit.t.scope(scope)).collect(),
+        since: to_calendar(application.since).date().to_string(),
+    }
+}

@@ -1,0 +1,102 @@
+//! `/oauth2/logout`: an application logs its user out (OpenID Connect RP-Initiated Logout). Without an ID token of the user, a
+//! page asks first: any page could send a visitor here.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::Response;
+
+use super::answer;
+use super::flow::Visit;
+use super::forms;
+use super::own_forms::{self, OwnForm, Purpose};
+use super::pages::{ErrorPage, LogoutPage, Policy, Texts, message, page, render_api_error, render_error, unavailable};
+use super::paths::LOGOUT;
+use super::ready::ready;
+use crate::auth::client::Client;
+use crate::auth::oidc::logout::LogoutRequest;
+use crate::auth::oidc::request::Parameters;
+use crate::auth::session::Browser;
+use crate::http::app::App;
+use crate::http::body;
+use crate::http::body::limits::{AUTHORIZE as LIMIT, CONSENT_PAGE};
+
+pub async fn get(State(app): State<App>, client: Client, uri: Uri, headers: HeaderMap) -> Response {
+    let parameters = Parameters::parse(uri.query().unwrap_or_default().as_bytes());
+    let t = Texts::of(parameters.one("ui_locales"), &headers);
+    let Some((openid, present)) = ready(&app) else { return unavailable(t) };
+    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
+        return render_error(t, ErrorPage::OtherHost);
+    }
+    let Ok(request) = LogoutRequest::read(&present, &openid.issuer, &parameters) else {
+        return render_error(t, ErrorPage::UnknownApplication);
+    };
+    let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
+    match visit.browser().await {
+        Ok(Some(browser)) if request.is_of(&browser.user) => Box::pin(log_out(&visit, &browser, &request)).await,
+        Ok(Some(browser)) => ask(&visit, &browser, request),
+        Ok(None) => logged_out(t, request.target_without_session(&present.declared)),
+        Err(error) => render_api_error(t, error),
+    }
+}
+
+/// Leads to the same request by GET: a cross-site POST comes without the session's cookie.
+pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) -> Response {
+    let t = Texts::of(None, &headers);
+    let Some((openid, _)) = ready(&app) else { return unavailable(t) };
+    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
+        return render_error(t, ErrorPage::OtherHost);
+    }
+    let body = match body::form(request, LIMIT).await {
+        Ok(body) => body,
+        Err(error) => return render_api_error(t, error),
+    };
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(&body)).finish();
+    answer::redirect(t, &format!("{}?{query}", openid.address(LOGOUT)))
+}
+
+/// The answer to the question.
+pub async fn confirm(State(app): State<App>, client: Client, request: Request) -> Response {
+    let sent = match OwnForm::<LogoutRequest>::read(&app, request, CONSENT_PAGE, Purpose::Logout).await {
+        Ok(sent) => sent,
+        Err(page) => return *page,
+    };
+    let (visit, t) = (sent.visit(&app, &client), sent.t);
+    if sent.form.one("decision") != Some("logout") {
+        return message(t, StatusCode::OK, t.still_logged_in, t.may_close);
+    }
+    match visit.browser().await {
+        Ok(Some(browser)) if browser.sid == sent.sid => Box::pin(log_out(&visit, &browser, &sent.content)).await,
+        // Somebody else has logged in meanwhile.
+        Ok(Some(_)) => render_error(t, ErrorPage::Expired),
+        Ok(None) => logged_out(t, sent.content.target(&visit.present.declared)),
+        Err(error) => render_api_error(t, error),
+    }
+}
+
+fn ask(visit: &Visit<'_>, browser: &Browser, request: LogoutRequest) -> Response {
+    let (t, declared) = (visit.t, &visit.present.declared);
+    let then = request.target(declared).map(|target| answer::source(&target)).unwrap_or_default();
+    let client = request.client_id.as_deref().and_then(|id| declared.find(id));
+    let application = client.map(|client| client.shown_name().to_owned());
+    own_forms::page_with(visit, Purpose::Logout, &browser.sid, request, |sealed| {
+        let username = browser.user.username();
+        let template = LogoutPage { t, application: application.as_deref(), username, sealed };
+        page(StatusCode::OK, &template, &Policy::Form { then: &then })
+    })
+}
+
+async fn log_out(visit: &Visit<'_>, browser: &Browser, request: &LogoutRequest) -> Response {
+    if let Err(error) = visit.app.sessions.log_out_browser(browser, visit.client, visit.now).await {
+        return render_api_error(visit.t, error);
+    }
+    let mut response = logged_out(visit.t, request.target(&visit.present.declared));
+    response.headers_mut().append(header::SET_COOKIE, forms::remove_cookie(forms::SESSION));
+    response
+}
+
+fn logged_out(t: &'static Texts, target: Option<String>) -> Response {
+    match target {
+        Some(target) => answer::redirect(t, &target),
+        None => message(t, StatusCode::OK, t.logged_out, t.may_close),
+    }
+}

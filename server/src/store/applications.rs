@@ -1,0 +1,96 @@
+//! The applications that have access to a user's account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sc_auth_contract::time::UnixTime;
+use sea_query::{Expr, ExprTrait as _, Order, Query};
+use sqlx::FromRow;
+
+use super::consents::{self, Consents};
+use super::schema::Grants;
+use super::{NewEvent, Store, StoreError, User, grant_ends, guard, logouts};
+
+/// The most grants and consents of a user to look at.
+const MOST: u64 = 10_000;
+
+/// An application, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application {
+    /// The key of its declaration.
+    pub client: String,
+    pub scopes: BTreeSet<String>,
+    pub since: UnixTime,
+}
+
+#[derive(Debug, FromRow)]
+struct Row {
+    client: String,
+    scopes: String,
+    #[sqlx(try_from = "i64")]
+    since: UnixTime,
+}
+
+impl Store {
+    /// Those that a user has allowed something, or that have tokens.
+    pub async fn applications(&self, user_id: i32, now: UnixTime) -> Result<Vec<Application>, StoreError> {
+        let grants = Query::select()
+            .columns([Grants::Client, Grants::Scopes])
+            .expr_as(Expr::col(Grants::CreatedAt), "since")
+            .from(Grants::Table)
+            .and_where(Expr::col(Grants::UserId).eq(user_id))
+            .and_where(Expr::col(Grants::ExpiresAt).gt(now.seconds()))
+            .and_where(Expr::col(Grants::CodeUsedAt).is_not_null())
+            .order_by(Grants::Id, Order::Asc)
+            .limit(MOST)
+            .to_owned();
+        let given = Query::select()
+            .columns([Consents::Client, Consents::Scopes])
+            .expr_as(Expr::col(Consents::GivenAt), "since")
+            .from(Consents::Table)
+            .and_where(Expr::col(Consents::UserId).eq(user_id))
+            .limit(MOST)
+            .to_owned();
+        let mut rows: Vec<Row> = self.fetch_all(&grants).await?;
+        rows.extend(self.fetch_all::<Row>(&given).await?);
+        Ok(by_client(rows))
+    }
+
+    /// Ends all that an application got from a user, and what the user allows it. It is told that its sessions have ended.
+    /// Returns whether there was anything.
+    pub async fn revoke_application(&self, user: &User, client: &str, event: &NewEvent) -> Result<bool, StoreError> {
+        self.transaction(|tx| {
+            let (id, sub, client, event) = (user.id, user.uuid.clone(), client.to_owned(), event.clone());
+            Box::pin(async move {
+                guard::lock_users(tx, id, None).await?;
+                let ended = grant_ends::of_client(tx, id, &client).await?;
+                let withdrawn = consents::withdraw(tx, id, &client).await?;
+                logouts::tell_client(tx, &sub, &client, event.at).await?;
+                if ended + withdrawn == 0 {
+                    return Ok(false);
+                }
+                tx.add_audit_event(&event).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+}
+
+fn by_client(rows: Vec<Row>) -> Vec<Application> {
+    let mut found: BTreeMap<String, Application> = BTreeMap::new();
+    for row in rows {
+        let scopes = row.scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned);
+        match found.get_mut(&row.client) {
+            Some(known) => {
+                known.scopes.extend(scopes);
+                known.since = known.since.min(row.since);
+            }
+            None => {
+                let application =
+                    Application { client: row.client.clone(), scopes: scopes.collect(), since: row.since };
+                found.insert(row.client, application);
+            }
+        }
+    }
+    found.into_values().collect()
+}

@@ -1,0 +1,303 @@
+//! Applications are told when a session ends.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::browser::{
+    Browser, CALLBACK, ISSUER, SECRET, SESSION, VERIFIER, authorize, client, encoded, start, started, text, tokens,
+    userinfo, with,
+};
+use crate::database::{Database, Engine};
+use crate::harness::{PASSWORD, Server, claims, run_with_input, until};
+
+crate::on_every_engine!(
+    what_ends_a_session_tells_its_applications,
+    a_receiver_that_is_down_is_told_later,
+    a_session_that_an_older_server_ends_is_found,
+    the_outbox_is_bounded,
+    old_rows_are_dropped,
+);
+
+mod replicas {
+    use super::two_replicas_tell_once;
+
+    crate::on_every_database_server!(two_replicas_tell_once);
+}
+
+const OFFLINE: (&str, &str) = ("scope", "openid offline_access");
+const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// An application that is told of logouts.
+pub struct Receiver {
+    pub uri: String,
+    bodies: Arc<Mutex<Vec<String>>>,
+    answer: Arc<Mutex<&'static str>>,
+}
+
+pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const DOWN: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+
+impl Receiver {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://127.0.0.1:{}/logout", listener.local_addr().unwrap().port());
+        let (bodies, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(OK)));
+        let (into, with) = (Arc::clone(&bodies), Arc::clone(&answer));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let answer = *with.lock().unwrap();
+                tokio::spawn(receive(stream, Arc::clone(&into), answer));
+            }
+        });
+        Self { uri, bodies, answer }
+    }
+
+    /// A client that is told here.
+    pub fn client(&self, id: &str) -> Value {
+        with(with(client(id), "backchannelLogoutUri", json!(self.uri)), "consent", json!("Skip"))
+    }
+
+    fn answer_with(&self, answer: &'static str) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    /// The claims of all tokens so far.
+    pub fn told(&self) -> Vec<Value> {
+        self.bodies.lock().unwrap().iter().map(|body| claims(body.strip_prefix("logout_token=").unwrap())).collect()
+    }
+
+    fn tokens(&self) -> Vec<String> {
+        self.bodies.lock().unwrap().iter().map(|body| body.strip_prefix("logout_token=").unwrap().to_owned()).collect()
+    }
+
+    pub async fn until_told(&self, count: usize) -> Vec<Value> {
+        until("the application is told", async || self.told().len() >= count).await;
+        let told = self.told();
+        assert_eq!(told.len(), count, "{told:?}");
+        told
+    }
+}
+
+async fn receive(mut stream: TcpStream, into: Arc<Mutex<Vec<String>>>, answer: &'static str) {
+    let mut got = String::new();
+    let mut part = [0; 4096];
+    loop {
+        if let Some((head, body)) = got.split_once("\r\n\r\n") {
+            assert!(head.starts_with("POST /logout HTTP/1.1\r\n"), "{head}");
+            assert!(head.contains("content-type: application/x-www-form-urlencoded"), "{head}");
+            let length = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap();
+            if body.len() == length.parse::<usize>().unwrap() {
+                into.lock().unwrap().push(body.to_owned());
+                break;
+            }
+        }
+        let count = stream.read(&mut part).await.unwrap_or(0);
+        if count == 0 {
+            return;
+        }
+        got.push_str(std::str::from_utf8(&part[..count]).unwrap());
+    }
+    let _ = stream.write_all(answer.as_bytes()).await;
+}
+
+async fn empty_outbox(database: &Database) {
+    let is_empty = async || database.texts("SELECT client FROM logout_outbox").await.is_empty();
+    until("the outbox is empty", is_empty).await;
+}
+
+async fn what_ends_a_session_tells_its_applications(engine: Engine) {
+    let receiver = Receiver::start().await;
+    let clients = [receiver.client("shop"), with(client("quiet"), "consent", json!("Skip"))];
+    let (server, database) = started(engine, &clients).await;
+    let created = run_with_input(&database, &["admin", "create", "root", "--password-stdin"], PASSWORD).await;
+    assert!(created.status.success());
+    let root = server.login("root").await.access;
+    let uuid = server.uuid_of(&root, "alice").await;
+    let mut seen = 0;
+    for ending in ["end", "others", "expiry", "password", "disable", "delete"] {
+        let own = server.login("alice").await.access;
+        let mut browser = Browser::new(&server);
+        let issued = tokens(&server, &browser.code(&[OFFLINE]).await).await;
+        // Twice, and another that does not want to know.
+        tokens(&server, &browser.code(&[]).await).await;
+        browser.code(&[("client_id", "quiet")]).await;
+        let id = claims(&text(&issued, "id_token"));
+        let answer = match ending {
+            "end" => {
+                let path = format!("/api/v1/accounts/sessions/{}", text(&id, "sid"));
+                server.call("DELETE", &path, Some(&own), None).await.status
+            }
+            "others" => server.call("DELETE", "/api/v1/accounts/sessions", Some(&own), None).await.status,
+            "expiry" => {
+                database.execute("UPDATE sessions SET expires_at = 1 WHERE cookie_hash IS NOT NULL").await;
+                database.execute("UPDATE chores SET due_at = 0").await;
+                200
+            }
+            "delete" => server.call("DELETE", "/api/v1/users", Some(&root), Some(json!({"uuid": uuid}))).await.status,
+            change => {
+                let change = match change {
+                    "password" => json!({"uuid": uuid, "password": PASSWORD}),
+                    _ => json!({"uuid": uuid, "disabled": true}),
+                };
+                let answer = server.call("PATCH", "/api/v1/users", Some(&root), Some(change)).await;
+                let change = json!({"uuid": uuid, "disabled": false});
+                server.call("PATCH", "/api/v1/users", Some(&root), Some(change)).await;
+                answer.status
+            }
+        };
+        assert_eq!(answer, 200, "{ending}");
+        seen += 1;
+        let told = receiver.until_told(seen).await.pop().unwrap();
+        assert_eq!((&told["iss"], &told["aud"], &told["sub"]), (&json!(ISSUER), &json!("shop"), &json!(uuid)));
+        assert_eq!((&told["sid"], &told["events"]), (&id["sid"], &json!({EVENT: {}})), "{ending}");
+        assert!(told["nonce"].is_null() && told["jti"].is_string(), "{told}");
+        let lifetime = told["exp"].as_i64().unwrap() - told["iat"].as_i64().unwrap();
+        assert_eq!(lifetime, 120);
+        // The offline grant outlives only the expiry.
+        let status = userinfo(&server, &text(&issued, "access_token")).await.0;
+        assert_eq!(status, if ending == "expiry" { 200 } else { 401 }, "{ending}");
+    }
+    empty_outbox(&database).await;
+    assert!(database.texts("SELECT client FROM logout_receivers").await.is_empty());
+    // An application that never exchanged its code is not told.
+    assert!(receiver.told().iter().all(|told| told["aud"] == "shop"));
+    let jtis: std::collections::BTreeSet<_> = receiver.told().iter().map(|told| told["jti"].to_string()).collect();
+    assert_eq!(jtis.len(), seen);
+    assert_tokens_are_nothing_else(&server, &receiver.tokens()[0]).await;
+}
+
+/// A logout token is neither an access token, nor an ID token, nor one of the API.
+async fn assert_tokens_are_nothing_else(server: &Server, token: &str) {
+    let header = jsonwebtoken::decode_header(token).unwrap();
+    assert_eq!((header.typ.as_deref(), header.alg), (Some("logout+jwt"), jsonwebtoken::Algorithm::RS256));
+    assert_eq!(userinfo(server, token).await.0, 401);
+    assert_ne!(server.get("/api/v1/accounts/me", token).await.status, 200);
+    let (status, answer) = crate::browser::refresh(server, token).await;
+    assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")));
+}
+
+async fn a_receiver_that_is_down_is_told_later(engine: Engine) {
+    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+    let (server, database) = started(engine, &[receiver.client("shop"), other.client("other")]).await;
+    receiver.answer_with(DOWN);
+    let own = server.login("alice").await.access;
+    let end = async || {
+        let mut browser = Browser::new(&server);
+        let id = text(&tokens(&server, &browser.code(&[]).await).await, "id_token");
+        let code = browser.code(&[("client_id", "other")]).await;
+        let form = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", CALLBACK)];
+        let own_secret = [("client_id", "other"), ("client_secret", SECRET), ("code_verifier", VERIFIER)];
+        let request = server.request("POST", "/oauth2/token");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(encoded(&[&form[..], &own_secret].concat())).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let path = format!("/api/v1/accounts/sessions/{}", text(&claims(&id), "sid"));
+        assert_eq!(server.call("DELETE", &path, Some(&own), None).await.status, 200);
+    };
+    for _ in 0..3 {
+        end().await;
+    }
+    other.until_told(3).await;
+    until("it is tried", async || !receiver.told().is_empty()).await;
+    let waiting = database.texts("SELECT client FROM logout_outbox WHERE client = '//shop'").await;
+    assert_eq!(waiting.len(), 3, "{waiting:?}");
+    receiver.answer_with(OK);
+    empty_outbox(&database).await;
+    let sids: std::collections::BTreeSet<_> = receiver.told().iter().map(|told| told["sid"].to_string()).collect();
+    assert_eq!(sids.len(), 3);
+}
+
+/// A server of release 0.2 deletes sessions, and users with their sessions, and knows nothing of applications.
+async fn a_session_that_an_older_server_ends_is_found(engine: Engine) {
+    let receiver = Receiver::start().await;
+    let (server, database) = started(engine, &[receiver.client("shop")]).await;
+    server.register("bobby").await;
+    let mut bobby = Browser::new(&server);
+    let page = bobby.get(&authorize(&[])).await;
+    let of_bobby = tokens(&server, &bobby.log_in(&page, "bobby", PASSWORD).await.code()).await;
+    let mut browser = Browser::new(&server);
+    let issued = tokens(&server, &browser.code(&[OFFLINE]).await).await;
+    let access = text(&issued, "access_token");
+    assert_eq!(userinfo(&server, &access).await.0, 200);
+    database.execute("DELETE FROM users WHERE username = 'bobby'").await;
+    database.execute("DELETE FROM sessions WHERE cookie_hash IS NOT NULL").await;
+    assert_eq!(userinfo(&server, &access).await.0, 401);
+    let (status, answer) = crate::browser::refresh(&server, &text(&issued, "refresh_token")).await;
+    assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")), "offline too");
+    database.execute("UPDATE chores SET due_at = 0").await;
+    let told = receiver.until_told(2).await;
+    for tokens in [&issued, &of_bobby] {
+        let sid = claims(&text(tokens, "id_token"))["sid"].clone();
+        assert!(told.iter().any(|told| told["sid"] == sid), "{told:?}");
+    }
+    assert!(database.texts("SELECT grant_id FROM grants").await.is_empty());
+}
+
+async fn the_outbox_is_bounded(engine: Engine) {
+    let receiver = Receiver::start().await;
+    receiver.answer_with(DOWN);
+    let (server, database) = started(engine, &[receiver.client("shop")]).await;
+    let own = server.login("alice").await.access;
+    let mut browser = Browser::new(&server);
+    let issued = tokens(&server, &browser.code(&[]).await).await;
+    let sub = text(&claims(&text(&issued, "id_token")), "sub");
+    for number in 0..120 {
+        let columns = "(sid, sub, client, uri, created_at, due_at, attempts)";
+        let sub = if number < 110 { sub.as_str() } else { "another" };
+        let values = format!("('{number}', '{sub}', '//shop', 'http://127.0.0.1:1/', 1999999999, 1999999999, 3)");
+        database.execute(&format!("INSERT INTO logout_outbox {columns} VALUES {values}")).await;
+    }
+    assert_eq!(server.call("DELETE", "/api/v1/accounts/sessions", Some(&own), None).await.status, 200);
+    let own_rows = database.texts(&format!("SELECT sid FROM logout_outbox WHERE sub = '{sub}' ORDER BY id")).await;
+    assert_eq!((own_rows.len(), own_rows[0].as_str()), (100, "11"), "the oldest are gone");
+    assert_eq!(database.texts("SELECT sid FROM logout_outbox WHERE sub = 'another'").await.len(), 10);
+}
+
+async fn old_rows_are_dropped(engine: Engine) {
+    let (_server, database) = started(engine, &[client("shop")]).await;
+    for (sid, created_at) in [("old", 1_700_000_000_i64), ("new", 1_999_999_999)] {
+        let columns = "(sid, sub, client, uri, created_at, due_at, attempts)";
+        let values = format!("('{sid}', 'u', '//gone', 'http://127.0.0.1:1/', {created_at}, 1999999999, 3)");
+        database.execute(&format!("INSERT INTO logout_outbox {columns} VALUES {values}")).await;
+    }
+    database.execute("UPDATE chores SET due_at = 0").await;
+    let left = async || database.texts("SELECT sid FROM logout_outbox").await == ["new"];
+    until("the old row is dropped", left).await;
+}
+
+async fn two_replicas_tell_once(engine: Engine) {
+    let receiver = Receiver::start().await;
+    let (server, database) = started(engine, &[receiver.client("shop")]).await;
+    let other = start(&database).await;
+    let own = server.login("alice").await.access;
+    for _ in 0..10 {
+        tokens(&other, &Browser::new(&server).code(&[]).await).await;
+    }
+    assert_eq!(other.call("DELETE", "/api/v1/accounts/sessions", Some(&own), None).await.status, 200);
+    empty_outbox(&database).await;
+    let mut sids: Vec<_> = receiver.told().iter().map(|told| told["sid"].to_string()).collect();
+    sids.sort_unstable();
+    sids.dedup();
+    assert_eq!((sids.len(), receiver.told().len()), (10, 10));
+}
+
+/// The claim `sid` names the session and reveals nothing that could be used as its cookie.
+#[tokio::test]
+async fn the_session_id_is_no_secret() {
+    let receiver = Receiver::start().await;
+    let (server, _database) = started(Engine::Sqlite, &[receiver.client("shop")]).await;
+    let mut browser = Browser::new(&server);
+    let issued = tokens(&server, &browser.code(&[]).await).await;
+    let sid = text(&claims(&text(&issued, "id_token")), "sid");
+    assert_ne!(browser.cookies[SESSION], sid);
+    let mut thief = Browser::new(&server);
+    for cookie in [sid.clone(), format!("{sid:0<43}").replace('-', "A")] {
+        thief.cookies.insert(SESSION.to_owned(), cookie);
+        assert!(thief.get(&authorize(&[])).await.is_login());
+    }
+    let path = format!("/api/v1/accounts/sessions/{sid}");
+    assert_ne!(server.call("DELETE", &path, Some(&text(&issued, "id_token")), None).await.status, 200);
+}
