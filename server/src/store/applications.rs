@@ -80,17 +80,13 @@ fn by_client(rows: Vec<Row>) -> Vec<Application> {
     let mut found: BTreeMap<String, Application> = BTreeMap::new();
     for row in rows {
         let scopes = row.scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned);
-        match found.get_mut(&row.client) {
-            Some(known) => {
-                known.scopes.extend(scopes);
-                known.since = known.since.min(row.since);
-            }
-            None => {
-                let application =
-                    Application { client: row.client.clone(), scopes: scopes.collect(), since: row.since };
-                found.insert(row.client, application);
-            }
-        }
+        let application = found.entry(row.client.clone()).or_insert_with(|| Application {
+            client: row.client,
+            scopes: BTreeSet::new(),
+            since: row.since,
+        });
+        application.scopes.extend(scopes);
+        application.since = application.since.min(row.since);
     }
     found.into_values().collect()
 }

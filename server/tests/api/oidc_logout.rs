@@ -112,7 +112,7 @@ async fn without_an_id_token_of_the_user_a_page_asks() {
     let asked = logout(&[("client_id", "shop"), ("post_logout_redirect_uri", BYE), ("state", "s")]);
     let page = browser.get(&asked).await;
     let policy = page.header("content-security-policy");
-    assert!(policy.ends_with("form-action 'self' https://shop.test"), "{policy}");
+    assert!(policy.ends_with("form-action 'self' https:"), "{policy}");
     assert!(page.text.contains("&#60;b&#62;Shop") && page.text.contains("alice"), "{}", page.text);
     assert!(!page.text.contains("<script"));
     let stays = confirm(&mut browser, &page, "stay").await;

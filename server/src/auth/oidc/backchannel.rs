@@ -101,7 +101,7 @@ impl Backchannel {
             Err(error) => self.failed(&logout, &error).await,
         };
         if let Err(error) = result {
-            tracing::warn!(error = logging::chain(&error), "could not record that an application was told of a logout");
+            tracing::warn!(error = logging::chain(&error), "could not record that a logout token was sent");
         }
         logout.client
     }
@@ -140,15 +140,12 @@ impl Backchannel {
         let (now, store) = ((self.clock)(), &self.sessions.store);
         let (client, attempts) = (DeclaredClient::id_of_key(&logout.client), logout.attempts.saturating_add(1));
         let error = logging::chain(error.as_ref());
-        match retry_at(logout.created_at, attempts, now) {
-            Some(until) => {
-                tracing::warn!(client, attempts, error, "could not tell an application of a logout; trying again");
-                store.postpone_logouts(logout, now, until).await
-            }
-            None => {
-                tracing::warn!(client, attempts, error, "an application was not told of a logout");
-                store.remove_logout(logout).await
-            }
+        if let Some(until) = retry_at(logout.created_at, attempts, now) {
+            tracing::warn!(client, attempts, error, "could not send a logout token to an application; retrying");
+            store.postpone_logouts(logout, now, until).await
+        } else {
+            tracing::warn!(client, attempts, error, "could not send a logout token to an application within a day");
+            store.remove_logout(logout).await
         }
     }
 }

@@ -35,13 +35,10 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     let (username, password) = (field("username"), field("password").to_owned());
     let cookie = Cookie::random(&mut rand::rng());
     // Boxed, since it is large: the memory of a request that waits for its body includes the future.
-    let error = match Box::pin(log_in(&visit, username, password, &cookie)).await {
-        Ok(_) => {
-            let mut response = answer::redirect(sent.t, &sent.openid.address(APPLICATIONS));
-            response.headers_mut().append(header::SET_COOKIE, set_session(&app, &cookie));
-            return response;
-        }
-        Err(error) => error,
+    let Err(error) = Box::pin(log_in(&visit, username, password, &cookie)).await else {
+        let mut response = answer::redirect(sent.t, &sent.openid.address(APPLICATIONS));
+        response.headers_mut().append(header::SET_COOKIE, set_session(&app, &cookie));
+        return response;
     };
     match Problem::of(sent.t, error) {
         Ok(problem) => problem.on(ask(&visit, problem.status, username, Some(&problem.text))),
