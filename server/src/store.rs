@@ -63,6 +63,7 @@ use sqlx::{AssertSqlSafe, FromRow, MySql, Postgres, Sqlite};
 pub use applications::Application;
 pub use audit::{AuditEvent, AuditFilter, NewEvent, Tier};
 pub use browser_sessions::{BrowserSession, Renewal};
+pub use consents::Allowed;
 pub use counter_keys::SealedKey;
 pub use error::StoreError;
 pub use failures::Failures;

@@ -19,6 +19,7 @@ pub struct Application {
     /// The key of its declaration.
     pub client: String,
     pub scopes: BTreeSet<String>,
+    pub audiences: BTreeSet<String>,
     pub since: UnixTime,
 }
 
@@ -26,6 +27,7 @@ pub struct Application {
 struct Row {
     client: String,
     scopes: String,
+    audiences: Option<String>,
     #[sqlx(try_from = "i64")]
     since: UnixTime,
 }
@@ -34,7 +36,7 @@ impl Store {
     /// Those that a user has allowed something, or that have tokens.
     pub async fn applications(&self, user_id: i32, now: UnixTime) -> Result<Vec<Application>, StoreError> {
         let grants = Query::select()
-            .columns([Grants::Client, Grants::Scopes])
+            .columns([Grants::Client, Grants::Scopes, Grants::Audiences])
             .expr_as(Expr::col(Grants::CreatedAt), "since")
             .from(Grants::Table)
             .and_where(Expr::col(Grants::UserId).eq(user_id))
@@ -44,7 +46,7 @@ impl Store {
             .limit(MOST)
             .to_owned();
         let given = Query::select()
-            .columns([Consents::Client, Consents::Scopes])
+            .columns([Consents::Client, Consents::Scopes, Consents::Audiences])
             .expr_as(Expr::col(Consents::GivenAt), "since")
             .from(Consents::Table)
             .and_where(Expr::col(Consents::UserId).eq(user_id))
@@ -83,9 +85,12 @@ fn by_client(rows: Vec<Row>) -> Vec<Application> {
         let application = found.entry(row.client.clone()).or_insert_with(|| Application {
             client: row.client,
             scopes: BTreeSet::new(),
+            audiences: BTreeSet::new(),
             since: row.since,
         });
         application.scopes.extend(scopes);
+        let audiences = row.audiences.as_deref().and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());
+        application.audiences.extend(audiences.unwrap_or_default());
         application.since = application.since.min(row.since);
     }
     found.into_values().collect()

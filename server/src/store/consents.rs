@@ -1,7 +1,8 @@
-//! The scopes that users have consented to.
+//! What users have consented to.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
+use sqlx::FromRow;
 
 use super::{Store, StoreError, Tx};
 
@@ -12,19 +13,29 @@ pub(super) enum Consents {
     UserId,
     Client,
     Scopes,
+    Audiences,
     GivenAt,
 }
 
+/// What a user has allowed a client.
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
+pub struct Allowed {
+    /// Separated by spaces.
+    pub scopes: String,
+    /// A JSON array.
+    pub audiences: Option<String>,
+}
+
 impl Store {
-    /// The scopes that a user has allowed a client, separated by blanks.
-    pub async fn consent(&self, user_id: i32, client: &str) -> Result<Option<String>, StoreError> {
+    /// What a user has allowed a client; `None` if nothing.
+    pub async fn consent(&self, user_id: i32, client: &str) -> Result<Option<Allowed>, StoreError> {
         let select = Query::select()
-            .column(Consents::Scopes)
+            .columns([Consents::Scopes, Consents::Audiences])
             .from(Consents::Table)
             .and_where(Expr::col(Consents::UserId).eq(user_id))
             .and_where(Expr::col(Consents::Client).eq(client))
             .to_owned();
-        Ok(self.fetch_optional::<(String,)>(&select).await?.map(|(scopes,)| scopes))
+        self.fetch_optional(&select).await
     }
 
     /// Forgets what all users have allowed a client.
@@ -49,16 +60,22 @@ pub(super) async fn give(
     tx: &mut Tx,
     user_id: i32,
     client: &str,
-    scopes: &str,
+    allowed: &Allowed,
     now: UnixTime,
 ) -> Result<(), StoreError> {
     let insert = Query::insert()
         .into_table(Consents::Table)
-        .columns([Consents::UserId, Consents::Client, Consents::Scopes, Consents::GivenAt])
-        .values_panic([user_id.into(), client.into(), scopes.into(), now.seconds().into()])
+        .columns([Consents::UserId, Consents::Client, Consents::Scopes, Consents::Audiences, Consents::GivenAt])
+        .values_panic([
+            user_id.into(),
+            client.into(),
+            allowed.scopes.as_str().into(),
+            allowed.audiences.clone().into(),
+            now.seconds().into(),
+        ])
         .on_conflict(
             OnConflict::columns([Consents::UserId, Consents::Client])
-                .update_columns([Consents::Scopes, Consents::GivenAt])
+                .update_columns([Consents::Scopes, Consents::Audiences, Consents::GivenAt])
                 .to_owned(),
         )
         .to_owned();

@@ -1,12 +1,15 @@
-//! Ends the grants of a session or a user, and the oldest beyond a limit.
+//! Ends the grants of a user, and the least recently used beyond a limit.
 
-use sea_query::{Expr, ExprTrait as _, Order, Query};
+use sea_query::{Expr, ExprTrait as _, Func, Order, Query};
 
+use super::guard::{self, LockedUser};
 use super::schema::Grants;
-use super::{NewEvent, StoreError, Tx};
+use super::{NewEvent, Store, StoreError, Tx};
 
 /// The most grants that end at once.
 const BATCH: u64 = 500;
+/// The batches of one sweep.
+const BATCHES: u64 = 20;
 /// The most characters of an application in the detail of an event, which has 255.
 const APPLICATION_MAX: usize = 240;
 
@@ -30,9 +33,20 @@ pub(super) async fn of_client(tx: &mut Tx, user_id: i32, client: &str) -> Result
     tx.execute(&delete).await
 }
 
-/// Ends the oldest grants of a user for one client while there are more than `most`: those that have a refresh token, or
+/// Keeps the grants that a new hash of the user's password does not end. Those of an earlier password stay ended.
+pub(super) async fn keep_with_hash(tx: &mut Tx, user: &LockedUser, hash: &str) -> Result<(), StoreError> {
+    let update = Query::update()
+        .table(Grants::Table)
+        .value(Grants::PasswordDigest, guard::password_digest(hash))
+        .and_where(Expr::col(Grants::UserId).eq(user.id))
+        .and_where(Expr::col(Grants::PasswordDigest).eq(user.password_digest()))
+        .to_owned();
+    tx.execute(&update).await.map(|_| ())
+}
+
+/// Ends the least recently used grants of a user for one client while there are more than `most`: those that have a refresh token, or
 /// the others. Call this with the user's row locked.
-pub(super) async fn oldest(
+pub(super) async fn least_used(
     tx: &mut Tx,
     user_id: i32,
     client: &str,
@@ -47,6 +61,7 @@ pub(super) async fn oldest(
         .and_where(Expr::col(Grants::UserId).eq(user_id))
         .and_where(Expr::col(Grants::Client).eq(client))
         .and_where(if has_refresh_token { refresh_jti.is_not_null() } else { refresh_jti.is_null() })
+        .order_by_expr(used_at(), Order::Desc)
         .order_by(Grants::Id, Order::Desc)
         .limit(BATCH)
         .offset(most)
@@ -61,9 +76,127 @@ pub(super) async fn oldest(
     tx.add_audit_event(&ended(event, count)).await
 }
 
+/// When a client last used a grant.
+fn used_at() -> Expr {
+    Func::coalesce([Expr::col(Grants::RotatedAt), Expr::col(Grants::CreatedAt)]).into()
+}
+
 /// The detail of `event` is the application, which may fill the column.
 fn ended(event: &NewEvent, count: u64) -> NewEvent {
     let application: String = event.detail.iter().flat_map(|name| name.chars()).take(APPLICATION_MAX).collect();
     let grants = if count == 1 { "grant" } else { "grants" };
     NewEvent { detail: Some(format!("{application}: {count} {grants}")), ..event.clone() }
+}
+
+impl Store {
+    /// Ends grants of all users while there are more than `most`: first those without a refresh, then the others, and of each
+    /// the oldest. Returns how many.
+    pub async fn prune_grants(&self, most: u64, event: &NewEvent) -> Result<u64, StoreError> {
+        let excess = self.count_grants_up_to(most + BATCH * BATCHES).await?.saturating_sub(most);
+        let mut ended = 0;
+        for is_refreshed in [false, true] {
+            while ended < excess {
+                let count = self.end_oldest(is_refreshed, Ord::min(excess - ended, BATCH), event).await?;
+                if count == 0 {
+                    break;
+                }
+                ended += count;
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn count_grants_up_to(&self, most: u64) -> Result<u64, StoreError> {
+        let ids = Query::select().column(Grants::Id).from(Grants::Table).limit(most).to_owned();
+        let select = Query::select().expr(Func::count(Expr::col(Grants::Id))).from_subquery(ids, "ids").to_owned();
+        let count = self.fetch_optional::<(i64,)>(&select).await?.map_or(0, |(count,)| count);
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn end_oldest(&self, is_refreshed: bool, count: u64, event: &NewEvent) -> Result<u64, StoreError> {
+        let rotated_at = Expr::col(Grants::RotatedAt);
+        let select = Query::select()
+            .column(Grants::Id)
+            .from(Grants::Table)
+            .and_where(if is_refreshed { rotated_at.is_not_null() } else { rotated_at.is_null() })
+            .order_by(Grants::Id, Order::Asc)
+            .limit(count)
+            .to_owned();
+        let ids: Vec<(i64,)> = self.fetch_varying(&select).await?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let ids = ids.into_iter().map(|(id,)| id);
+        let delete = Query::delete().from_table(Grants::Table).and_where(Expr::col(Grants::Id).is_in(ids)).to_owned();
+        self.transaction(|tx| {
+            let (delete, event) = (delete.clone(), event.clone());
+            Box::pin(async move {
+                let count = tx.execute(&delete).await?;
+                tx.add_audit_event(&event.about(count, "grants")).await?;
+                Ok(count)
+            })
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::store::{Database, NewIdentity, Tier};
+
+    fn event() -> NewEvent {
+        NewEvent {
+            at: 0.into(),
+            event: "grants_ended",
+            outcome: "success",
+            actor_uuid: None,
+            actor_name: None,
+            subject_uuid: None,
+            subject_name: None,
+            address: None,
+            user_agent: None,
+            request_id: None,
+            detail: None,
+            tier: Tier::Own,
+            repeat_key: None,
+            count: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn grants_that_were_never_refreshed_end_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}?mode=rwc", folder.path().join("x.db").display());
+        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap())), 4).await.unwrap();
+        let identity = NewIdentity { identity: "x".into(), accepted_as: None };
+        store.migrate(&identity, &CancellationToken::new()).await.unwrap();
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        let rows = "INSERT INTO users (id, uuid, username, password, role_id) VALUES (1, 'u', 'u', 'x', 2);
+            INSERT INTO grants (grant_id, user_id, sid, client, scopes, audiences, auth_time, created_at, expires_at, code_hash,
+                redirect_uri, rotated_at) VALUES
+                ('refreshed', 1, 's', 'c', '', '[]', 0, 0, 9, 'a', '', 5), ('old', 1, 's', 'c', '', '[]', 0, 0, 9, 'b', '', NULL),
+                ('new', 1, 's', 'c', '', '[]', 0, 0, 9, 'c', '', NULL)";
+        sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+        for (most, left) in [
+            (3, vec!["refreshed", "old", "new"]),
+            (2, vec!["refreshed", "new"]),
+            (1, vec!["refreshed"]),
+            (0, vec![]),
+            (0, vec![]),
+        ] {
+            store.prune_grants(most, &event()).await.unwrap();
+            let sql = "SELECT grant_id FROM grants ORDER BY id";
+            let ids: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+            assert_eq!(ids, left, "{most}");
+        }
+        let sql = "SELECT detail FROM audit_events ORDER BY id";
+        let details: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(details, ["1 grants", "1 grants", "1 grants"]);
+        connection.close().await.unwrap();
+        store.close().await;
+    }
 }

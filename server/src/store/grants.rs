@@ -4,7 +4,7 @@ use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement, UpdateStatement};
 use sqlx::FromRow;
 
-use super::consents;
+use super::consents::{self, Allowed};
 use super::grant_ends;
 use super::guard;
 use super::logouts;
@@ -55,6 +55,7 @@ pub struct Grant {
     pub audiences: String,
     pub is_offline: bool,
     is_detached: bool,
+    password_digest: Option<String>,
     #[sqlx(try_from = "i64")]
     pub auth_time: UnixTime,
     #[sqlx(try_from = "i64")]
@@ -79,8 +80,23 @@ pub struct Grant {
     /// When its session ends; `None` if it has ended.
     #[sqlx(try_from = "Nullable")]
     session_expires_at: Option<UnixTime>,
+    /// Of the user's present password.
+    #[sqlx(rename = "password", try_from = "PasswordHash")]
+    present_digest: Option<String>,
     #[sqlx(flatten)]
     pub user: User,
+}
+
+/// A password hash as the table has it.
+#[derive(sqlx::Type)]
+#[sqlx(transparent, no_pg_array)]
+struct PasswordHash(Option<String>);
+
+/// Grants are printed: they must not contain the hash.
+impl From<PasswordHash> for Option<String> {
+    fn from(PasswordHash(hash): PasswordHash) -> Self {
+        hash.as_deref().map(guard::password_digest)
+    }
 }
 
 impl Grant {
@@ -91,7 +107,9 @@ impl Grant {
             // A server of release 0.2 ends a session without detaching its grants.
             None => self.is_offline && self.is_detached,
         };
-        self.expires_at > now && !self.user.disabled && outlives
+        // Servers of release 0.2 and the legacy service change a password without ending the grants.
+        let has_same_password = self.present_digest.is_some() && self.password_digest == self.present_digest;
+        self.expires_at > now && !self.user.disabled && has_same_password && outlives
     }
 }
 
@@ -103,33 +121,33 @@ pub struct Chain {
 }
 
 impl Store {
-    /// Creates a grant, and records that the user allows these scopes without being asked again. `ended` records the
-    /// oldest grants, which end if there are too many. Returns `false` if the session has ended meanwhile.
+    /// Creates a grant, and records what the user allows without being asked again. `ended` records the
+    /// least recently used grants, which end if there are too many. Returns `false` if the session has ended meanwhile.
     pub async fn create_grant(
         &self,
         grant: NewGrant,
-        consent: Option<&str>,
+        consent: Option<&Allowed>,
         event: Option<&NewEvent>,
         ended: &NewEvent,
     ) -> Result<bool, StoreError> {
         self.transaction(|tx| {
-            let (grant, consent, event) = (grant.clone(), consent.map(str::to_owned), event.cloned());
+            let (grant, consent, event) = (grant.clone(), consent.cloned(), event.cloned());
             let ended = ended.clone();
             Box::pin(async move {
                 let user = guard::lock_users(tx, grant.user_id, None).await?.pop();
-                let is_enabled = user.is_some_and(|user| !user.disabled);
-                if !is_enabled || !guard::has_session(tx, &grant.sid, grant.user_id, grant.created_at).await? {
+                let Some(user) = user.filter(|user| !user.disabled) else { return Ok(false) };
+                if !guard::has_session(tx, &grant.sid, grant.user_id, grant.created_at).await? {
                     return Ok(false);
                 }
-                if let Some(scopes) = consent {
-                    consents::give(tx, grant.user_id, &grant.client, &scopes, grant.created_at).await?;
+                if let Some(consent) = consent {
+                    consents::give(tx, grant.user_id, &grant.client, &consent, grant.created_at).await?;
                 }
                 if let Some(event) = event {
                     tx.add_audit_event(&event).await?;
                 }
                 let (user_id, client) = (grant.user_id, grant.client.clone());
-                tx.execute_prepared(&insertion(grant)).await?;
-                grant_ends::oldest(tx, user_id, &client, false, MAX_ONLINE_GRANTS, &ended).await?;
+                tx.execute_prepared(&insertion(grant, user.password_digest())).await?;
+                grant_ends::least_used(tx, user_id, &client, false, MAX_ONLINE_GRANTS, &ended).await?;
                 Ok(true)
             })
         })
@@ -144,9 +162,8 @@ impl Store {
         self.fetch_optional(selection().and_where(Expr::col((Grants::Table, Grants::GrantId)).eq(grant_id))).await
     }
 
-    /// Uses the code of a grant, which now exists until `expires_at`. `logout_uri` is where the client is told when the session
-    /// ends. `ended` records the oldest grants, which end if
-    /// there are too many. Returns `false` if the code was used before, or the grant has ended.
+    /// Uses the code of a grant, which now exists until `expires_at`. `logout_uri` is where the client is notified when the
+    /// session ends. `ended` records the least recently used grants, which end if there are too many. Returns `false` if the code was used before, or the grant has ended.
     pub async fn use_code(
         &self,
         grant: &Grant,
@@ -170,7 +187,7 @@ impl Store {
                     logouts::remember(tx, &sid, &sub, &client, &uri).await?;
                 }
                 if has_chain {
-                    grant_ends::oldest(tx, user_id, &client, true, MAX_OFFLINE_GRANTS, &ended).await?;
+                    grant_ends::least_used(tx, user_id, &client, true, MAX_OFFLINE_GRANTS, &ended).await?;
                 }
                 Ok(true)
             })
@@ -251,6 +268,7 @@ fn selection() -> SelectStatement {
         Grants::Audiences,
         Grants::IsOffline,
         Grants::IsDetached,
+        Grants::PasswordDigest,
         Grants::AuthTime,
         Grants::CreatedAt,
         Grants::ExpiresAt,
@@ -275,14 +293,15 @@ fn selection() -> SelectStatement {
         .and(Expr::col((Sessions::Table, Sessions::UserId)).equals((Grants::Table, Grants::UserId)));
     select
         .expr_as(Expr::col((Sessions::Table, Sessions::ExpiresAt)), "session_expires_at")
+        .column((Users::Table, Users::Password))
         .from(Grants::Table)
         .inner_join(Users::Table, of_user)
         .left_join(Sessions::Table, of_session);
     users::columns(&mut select).and_where(Expr::col((Users::Table, Users::Uuid)).is_not_null()).to_owned()
 }
 
-fn insertion(grant: NewGrant) -> InsertStatement {
-    let row: [(Grants, Expr); 16] = [
+fn insertion(grant: NewGrant, password_digest: Option<String>) -> InsertStatement {
+    let row: [(Grants, Expr); 17] = [
         (Grants::GrantId, grant.grant_id.into()),
         (Grants::UserId, grant.user_id.into()),
         (Grants::Sid, grant.sid.into()),
@@ -290,6 +309,7 @@ fn insertion(grant: NewGrant) -> InsertStatement {
         (Grants::Scopes, grant.scopes.into()),
         (Grants::Audiences, grant.audiences.into()),
         (Grants::IsOffline, grant.is_offline.into()),
+        (Grants::PasswordDigest, password_digest.into()),
         (Grants::AuthTime, grant.auth_time.seconds().into()),
         (Grants::CreatedAt, grant.created_at.seconds().into()),
         (Grants::ExpiresAt, grant.expires_at.seconds().into()),

@@ -7,6 +7,7 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, LockType, Order, Query};
+use sha2::{Digest as _, Sha256};
 use sqlx::FromRow;
 
 use super::schema::{Roles, Sessions, Users};
@@ -102,11 +103,21 @@ impl Proof {
 }
 
 impl LockedUser {
+    /// `None` without a password.
+    pub(super) fn password_digest(&self) -> Option<String> {
+        self.password.as_deref().map(password_digest)
+    }
+
     /// Compares byte by byte, regardless of collations.
     pub fn has_hash(&self, hash: &str) -> bool {
         let own = self.password.as_deref().unwrap_or_default();
         self.password.is_some() && verify_slices_are_equal(own.as_bytes(), hash.as_bytes()).is_ok()
     }
+}
+
+/// What grants keep of a password hash, to see that it has changed.
+pub(super) fn password_digest(hash: &str) -> String {
+    Sha256::digest(hash).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Locks one or two rows by their primary key: any other condition could lock the whole table on MySQL.

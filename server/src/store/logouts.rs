@@ -183,6 +183,20 @@ impl Store {
         self.execute(&others).await.map(|_| ())
     }
 
+    /// Forgets the applications that logged in first if there are more than `most`. Returns how many.
+    pub async fn prune_receivers(&self, most: u64) -> Result<u64, StoreError> {
+        let newest_of_too_many = Query::select()
+            .column(LogoutReceivers::Id)
+            .from(LogoutReceivers::Table)
+            .order_by(LogoutReceivers::Id, Order::Desc)
+            .offset(most)
+            .limit(1)
+            .to_owned();
+        let Some((newest,)) = self.fetch_optional::<(i64,)>(&newest_of_too_many).await? else { return Ok(0) };
+        let is_too_old = Expr::col(LogoutReceivers::Id).lte(newest);
+        self.delete_where::<i64>(LogoutReceivers::Table, LogoutReceivers::Id, &is_too_old).await
+    }
+
     /// Deletes what was not sent since `before`, and the oldest if there is too much. Returns how many rows.
     pub async fn sweep_logouts(&self, before: UnixTime) -> Result<u64, StoreError> {
         let (table, id, at) = (LogoutOutbox::Table, LogoutOutbox::Id, LogoutOutbox::CreatedAt);

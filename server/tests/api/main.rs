@@ -46,6 +46,7 @@ mod oidc_attacks;
 mod oidc_audit;
 mod oidc_backchannel;
 mod oidc_claims;
+mod oidc_consents;
 mod oidc_counters;
 mod oidc_errors;
 mod oidc_grants;

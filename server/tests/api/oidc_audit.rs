@@ -64,7 +64,7 @@ async fn the_end_of_old_grants_names_the_application(engine: Engine) {
 /// Copies the only grant.
 pub async fn copy_grants(database: &Database, count: usize) {
     let columns = "user_id, sid, client, scopes, audiences, is_offline, auth_time, created_at, expires_at, \
-                   code_used_at, redirect_uri, refresh_jti, refresh_iat, refresh_kid";
+                   code_used_at, redirect_uri, refresh_jti, refresh_iat, refresh_kid, password_digest";
     let copy = |number| {
         let quoted = format!("'copy-{number}'");
         format!(

@@ -4,12 +4,19 @@ use serde_json::json;
 
 use crate::browser::{
     Browser, CALLBACK, ISSUER, VERIFIER, authorize, client, declare, exchange, refresh, started, text, token, tokens,
-    with,
+    userinfo, with,
 };
 use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, until};
+use crate::oidc_audit::copy_grants;
 
-crate::on_every_engine!(a_used_code_alone_ends_nothing, a_grant_without_its_audiences_is_over);
+crate::on_every_engine!(
+    a_used_code_alone_ends_nothing,
+    a_grant_without_its_audiences_is_over,
+    a_password_that_another_service_changes_ends_the_grants,
+    a_stronger_hash_of_the_password_ends_no_grant,
+    the_grant_that_was_not_used_for_the_longest_time_ends,
+);
 
 const OFFLINE: (&str, &str) = ("scope", "openid offline_access");
 
@@ -48,6 +55,66 @@ async fn a_grant_without_its_audiences_is_over(engine: Engine) {
     let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str()), ("resource", "billing")];
     assert_eq!(token(&server, &form).await.1["error"], "invalid_target");
     assert_eq!(refresh(&server, &refresh_token).await.0, 200);
+}
+
+/// Servers of release 0.2 and the legacy service know no grants.
+async fn a_password_that_another_service_changes_ends_the_grants(engine: Engine) {
+    let (server, database) = started(engine, &[client("shop")]).await;
+    server.register("bobby").await;
+    let mut browser = Browser::new(&server);
+    let issued = tokens(&server, &browser.code(&[OFFLINE]).await).await;
+    let (access, refresh_token) = (text(&issued, "access_token"), text(&issued, "refresh_token"));
+    let unused = browser.code(&[OFFLINE]).await;
+    let before = hash_of(&database, "alice").await;
+    set_hash(&database, &hash_of(&database, "bobby").await).await;
+    assert_eq!(userinfo(&server, &access).await.0, 401);
+    assert_eq!(refresh(&server, &refresh_token).await.1["error"], "invalid_grant");
+    assert_eq!(exchange(&server, &unused).await.1["error"], "invalid_grant");
+    // New ones are of the new password, and a change by this server does not bring the old ones back.
+    let fresh = tokens(&server, &browser.code(&[OFFLINE]).await).await;
+    assert_eq!(refresh(&server, &text(&fresh, "refresh_token")).await.0, 200);
+    assert_eq!(refresh(&server, &refresh_token).await.1["error"], "invalid_grant");
+    set_hash(&database, &before).await;
+    assert_eq!(userinfo(&server, &text(&fresh, "access_token")).await.0, 401);
+}
+
+async fn hash_of(database: &Database, username: &str) -> String {
+    database.texts(&format!("SELECT password FROM users WHERE username = '{username}'")).await.remove(0)
+}
+
+/// Sets the hash of alice's password.
+async fn set_hash(database: &Database, hash: &str) {
+    database.execute(&format!("UPDATE users SET password = '{hash}' WHERE username = 'alice'")).await;
+}
+
+/// The server replaces hashes of other services at a login.
+async fn a_stronger_hash_of_the_password_ends_no_grant(engine: Engine) {
+    let (server, database) = started(engine, &[client("shop")]).await;
+    let mut browser = Browser::new(&server);
+    let of_before = text(&tokens(&server, &browser.code(&[OFFLINE]).await).await, "refresh_token");
+    let weak = bcrypt::hash(PASSWORD, 4).unwrap();
+    set_hash(&database, &weak).await;
+    let issued = tokens(&server, &browser.code(&[OFFLINE]).await).await;
+    assert_eq!(server.login_with("alice", PASSWORD).await.status, 200);
+    until("the hash is replaced", async || hash_of(&database, "alice").await != weak).await;
+    assert_eq!(userinfo(&server, &text(&issued, "access_token")).await.0, 200);
+    assert_eq!(refresh(&server, &text(&issued, "refresh_token")).await.0, 200);
+    assert_eq!(refresh(&server, &of_before).await.1["error"], "invalid_grant", "it is of the password before");
+}
+
+/// A device in use outlives those that only log in.
+async fn the_grant_that_was_not_used_for_the_longest_time_ends(engine: Engine) {
+    let (server, database) = started(engine, &[with(client("shop"), "consent", json!("Skip"))]).await;
+    let mut browser = Browser::new(&server);
+    let in_use = text(&tokens(&server, &browser.code(&[OFFLINE]).await).await, "refresh_token");
+    copy_grants(&database, 49).await;
+    let (_, refreshed) = refresh(&server, &in_use).await;
+    database.execute("UPDATE grants SET created_at = created_at - 60").await;
+    let further = tokens(&server, &browser.code(&[OFFLINE]).await).await;
+    assert_eq!(database.texts("SELECT grant_id FROM grants").await.len(), 50);
+    for used in [&refreshed, &further] {
+        assert_eq!(refresh(&server, &text(used, "refresh_token")).await.0, 200);
+    }
 }
 
 #[tokio::test]

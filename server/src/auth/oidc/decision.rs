@@ -5,11 +5,14 @@ use std::time::Duration;
 use sc_auth_contract::declared::{Consent, DeclaredClient};
 use sc_auth_contract::time::UnixTime;
 
+use serde_json::json;
+
 use super::grant::Consented;
 use super::keys::OidcKeys;
 use super::request::{AuthorizationRequest, OAuthProblem, problem};
 use super::tokens;
 use crate::auth::session::Browser;
+use crate::store::Allowed;
 
 /// What the user has just done: nobody is asked twice for one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +42,29 @@ impl Hinted {
     }
 }
 
+/// What a user has consented to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    scopes: Vec<String>,
+    audiences: Vec<String>,
+}
+
+impl From<&Allowed> for Given {
+    fn from(allowed: &Allowed) -> Self {
+        let scopes = allowed.scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
+        let audiences = allowed.audiences.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        Self { scopes, audiences: audiences.unwrap_or_default() }
+    }
+}
+
 /// What a decision depends on, beside the session of the browser.
 #[derive(Debug)]
 pub struct Case<'a> {
     pub request: &'a AuthorizationRequest,
     pub declared: &'a DeclaredClient,
     pub hinted: Hinted,
-    /// The scopes that the user has consented to before.
-    pub given: &'a [&'a str],
+    /// What the user has consented to before.
+    pub given: Given,
     /// Whether the user is in one of the groups of the client, if it has some.
     pub is_member: bool,
     pub step: Step,
@@ -107,11 +125,10 @@ impl Case<'_> {
     }
 
     fn must_consent(&self) -> bool {
-        let is_given = self.request.to_allow().iter().all(|scope| self.given.contains(scope));
         self.request.prompt.consent
             || match self.declared.consent {
                 Consent::Skip => false,
-                Consent::Once => !is_given || self.can_be_impersonated(),
+                Consent::Once => !self.is_given() || self.can_be_impersonated(),
                 Consent::Always => true,
             }
     }
@@ -122,10 +139,29 @@ impl Case<'_> {
         !self.declared.is_confidential() && !self.request.to.redirect_uri.starts_with("https://")
     }
 
+    fn is_given(&self) -> bool {
+        let has = |given: &[String], wanted: Vec<&str>| wanted.iter().all(|name| given.iter().any(|own| own == name));
+        has(&self.given.scopes, self.request.to_allow())
+            && has(&self.given.audiences, self.request.audiences_to_allow(self.declared))
+    }
+
+    /// What was given before stays.
     fn consented(&self) -> Consented {
-        let more = self.request.to_allow().into_iter().filter(|scope| !self.given.contains(scope));
-        let all = || self.given.iter().copied().chain(more).collect::<Vec<_>>().join(" ");
-        Consented { remember: (self.declared.consent == Consent::Once).then(all) }
+        let all = |given: &[String], wanted: Vec<&str>| {
+            let more = wanted.into_iter().filter(|name| given.iter().all(|own| own != name)).map(str::to_owned);
+            given.iter().cloned().chain(more).collect::<Vec<_>>()
+        };
+        let remember = || {
+            let audiences = all(&self.given.audiences, self.request.audiences_to_allow(self.declared));
+            // Those that the declaration has lost would fill the column in the end.
+            let audiences: Vec<_> =
+                audiences.into_iter().filter(|name| self.declared.audiences.contains(name)).collect();
+            Allowed {
+                scopes: all(&self.given.scopes, self.request.to_allow()).join(" "),
+                audiences: Some(json!(audiences).to_string()),
+            }
+        };
+        Consented { remember: (self.declared.consent == Consent::Once).then(remember) }
     }
 }
 
@@ -153,8 +189,16 @@ mod tests {
     }
 
     fn declared(consent: Consent, client_type: ClientType) -> DeclaredClient {
-        let client = json!({"clientId": "shop", "type": "Web", "redirectUris": []});
+        let client = json!({"clientId": "shop", "type": "Web", "redirectUris": [], "audiences": ["api", "more"]});
         DeclaredClient { consent, client_type, ..serde_json::from_value(client).unwrap() }
+    }
+
+    fn given_of(scopes: &[&str], audiences: &[&str]) -> Given {
+        Given::from(&allowed(&scopes.join(" "), &json!(audiences).to_string()))
+    }
+
+    fn allowed(scopes: &str, audiences: &str) -> Allowed {
+        Allowed { scopes: scopes.to_owned(), audiences: Some(audiences.to_owned()) }
     }
 
     fn request(prompt: Prompt, redirect_uri: &str) -> AuthorizationRequest {
@@ -163,7 +207,7 @@ mod tests {
             client_id: "shop".into(),
             to,
             scopes: vec!["openid".into(), "email".into()],
-            audiences: Vec::new(),
+            audiences: vec!["api".into(), "more".into()],
             nonce: None,
             code_challenge: None,
             prompt,
@@ -189,7 +233,7 @@ mod tests {
             request: &request,
             declared: &declared,
             hinted: hinted.clone(),
-            given: &[],
+            given: Given::default(),
             is_member: true,
             step,
             now: NOW,
@@ -239,20 +283,22 @@ mod tests {
         let browser = browser();
         let (https, app) = ("https://a.test/", "com.example.app:/cb");
         let (all, some) = (&["openid", "email"][..], &["openid"][..]);
-        for (consent, client_type, uri, prompt, given, is_asked) in [
-            (Once, Web, https, ANY, &[][..], true),
-            (Once, Web, https, ANY, some, true),
-            (Once, Web, https, ANY, all, false),
-            (Once, Web, https, CONSENT, all, true),
-            (Once, Native, https, ANY, all, false),
-            (Once, Native, app, ANY, all, true),
-            (Once, Native, "http://127.0.0.1:1/cb", ANY, all, true),
-            (Always, Web, https, ANY, all, true),
-            (Skip, Web, https, ANY, &[], false),
-            (Skip, Native, app, ANY, &[], false),
-            (Skip, Web, https, CONSENT, &[], true),
+        let (both, one) = (&["api", "more"][..], &["api"][..]);
+        for (consent, client_type, uri, prompt, given, audiences, is_asked) in [
+            (Once, Web, https, ANY, &[][..], &[][..], true),
+            (Once, Web, https, ANY, some, both, true),
+            (Once, Web, https, ANY, all, both, false),
+            (Once, Web, https, ANY, all, one, true),
+            (Once, Web, https, CONSENT, all, both, true),
+            (Once, Native, https, ANY, all, both, false),
+            (Once, Native, app, ANY, all, both, true),
+            (Once, Native, "http://127.0.0.1:1/cb", ANY, all, both, true),
+            (Always, Web, https, ANY, all, both, true),
+            (Skip, Web, https, ANY, &[], &[], false),
+            (Skip, Native, app, ANY, &[], &[], false),
+            (Skip, Web, https, CONSENT, &[], &[], true),
         ] {
-            let case = format!("{consent:?} {client_type:?} {uri} {prompt:?} {given:?}");
+            let case = format!("{consent:?} {client_type:?} {uri} {prompt:?} {given:?} {audiences:?}");
             let declared = declared(consent, client_type);
             let decide = |prompt, step| {
                 let request = request(prompt, uri);
@@ -260,7 +306,7 @@ mod tests {
                     request: &request,
                     declared: &declared,
                     hinted: Hinted::Nobody,
-                    given,
+                    given: given_of(given, audiences),
                     is_member: true,
                     step,
                     now: NOW,
@@ -273,26 +319,26 @@ mod tests {
             let silent = decide(Prompt { none: true, ..prompt }, Arrived);
             let is_refused = matches!(silent, Refuse(OAuthProblem { error: "consent_required", .. }));
             assert!(if is_asked { is_refused } else { silent == Issue(None) }, "{case}: {silent:?}");
-            let remember = (consent == Once).then(|| "openid email".to_owned());
+            let remember = (consent == Once).then(|| allowed("openid email", r#"["api","more"]"#));
             assert_eq!(decide(prompt, Step::Consented), Issue(Some(Consented { remember })), "{case}");
         }
     }
 
     #[test]
-    fn remembered_scopes_are_kept() {
+    fn what_was_given_before_stays() {
         let (request, declared) = (request(ANY, "https://a.test/"), declared(Consent::Once, ClientType::Web));
-        let given = ["profile", "openid"];
         let hinted = Hinted::Nobody;
         let case = Case {
             request: &request,
             declared: &declared,
             hinted,
-            given: &given,
+            given: given_of(&["profile", "openid"], &["gone", "api"]),
             is_member: true,
             step: Step::Consented,
             now: NOW,
         };
-        let remember = Some("profile openid email".to_owned());
+        // Of the audiences, those that the declaration still has.
+        let remember = Some(allowed("profile openid email", r#"["api","more"]"#));
         assert_eq!(case.decide(Some(&browser())), Issue(Some(Consented { remember })));
     }
 }

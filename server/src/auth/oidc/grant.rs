@@ -12,8 +12,12 @@ use crate::auth::client::Client;
 use crate::auth::digest::sha256;
 use crate::auth::random_text::random_secret;
 use crate::auth::session::{Browser, Sessions, random_uuid};
-use crate::store::{NewEvent, NewGrant, StoreError, User};
+use crate::store::{Allowed, NewEvent, NewGrant, StoreError, User};
 
+/// The most grants of all users in an embedded database: the limits of a user alone would let many accounts fill its volume.
+const MOST: u64 = 200_000;
+/// The most applications to tell that a session has ended, likewise.
+const MOST_RECEIVERS: u64 = 200_000;
 /// How long a code is valid.
 const CODE: Duration = Duration::from_mins(1);
 
@@ -67,8 +71,8 @@ pub fn new_grant(
 /// What a user has answered to the question for consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consented {
-    /// The scopes to remember, separated by spaces. `None` if the user is asked again next time.
-    pub remember: Option<String>,
+    /// `None` if the user is asked again next time.
+    pub remember: Option<Allowed>,
 }
 
 /// Stores the grant, so that its code can be exchanged. `consented` is `None` if the user was not asked. Returns `false` if
@@ -84,7 +88,7 @@ pub async fn store_grant(
     let entry = Entry::new(Event::ConsentGiven, AuditOutcome::Success).by(&browser.user).detail(&code.client_id);
     let event = consented.map(|_| sessions.event(client, entry, now));
     let ended = too_many(sessions, &browser.user, &code.client_id, client, now);
-    let remember = consented.and_then(|consented| consented.remember.as_deref());
+    let remember = consented.and_then(|consented| consented.remember.as_ref());
     let is_given = sessions.store.create_grant(code.grant.clone(), remember, event.as_ref(), &ended).await?;
     if let (true, Some(event)) = (is_given, event) {
         sessions.done(&event);
@@ -92,7 +96,21 @@ pub async fn store_grant(
     Ok(is_given)
 }
 
-/// The event of the oldest grants, which end if a user has too many for an application.
+/// Ends grants if there are too many of all users. Like sessions, they are limited only where `most` limits those.
+pub async fn prune(sessions: &Sessions, now: UnixTime) -> Result<(), StoreError> {
+    if sessions.most.is_none() {
+        return Ok(());
+    }
+    sessions.store.prune_receivers(MOST_RECEIVERS).await?;
+    let event = Entry::new(Event::GrantsEnded, AuditOutcome::Success).event(&Client::default(), now);
+    let count = sessions.store.prune_grants(MOST, &event).await?;
+    if count > 0 {
+        sessions.done(&event.about(count, "grants"));
+    }
+    Ok(())
+}
+
+/// The event of the least recently used grants, which end if a user has too many for an application.
 pub(super) fn too_many(sessions: &Sessions, user: &User, client_id: &str, client: &Client, now: UnixTime) -> NewEvent {
     let entry = Entry::new(Event::GrantsEnded, AuditOutcome::Success).by(user).detail(client_id);
     sessions.event(client, entry, now)

@@ -76,6 +76,11 @@ impl AuthorizationRequest {
         scopes
     }
 
+    /// The audiences that the user has to allow: all but this server, which only tells what the scopes say.
+    pub fn audiences_to_allow(&self, declared: &DeclaredClient) -> Vec<&str> {
+        self.audiences.iter().filter(|name| declared.audiences.contains(name)).map(String::as_str).collect()
+    }
+
     /// Whether the client wants a refresh token that outlives the session (OpenID Connect Core, 11).
     pub fn is_offline(&self) -> bool {
         self.scopes.iter().any(|scope| scope == "offline_access")

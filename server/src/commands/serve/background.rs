@@ -14,6 +14,7 @@ use crate::auth::declared::DeclaredFile;
 use crate::auth::keys::{KeyRing, Keys, Reload};
 use crate::auth::oidc::backchannel;
 use crate::auth::oidc::keys::OidcKeyRing;
+use crate::auth::oidc::prune_grants;
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::clock::Clock;
@@ -198,6 +199,7 @@ async fn sweep_once(sessions: &Sessions, place: Place, now: UnixTime, kept: Audi
     let failures = done("delete old login failures", store.sweep_failures(now - throttle::FORGET_AFTER).await);
     done("delete unused networks", store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await);
     done("delete expired grants", store.sweep_grants(now).await);
+    done("end grants", prune_grants(sessions, now).await);
     done("delete expired issuers and audiences", store.sweep_parties(now).await);
     done("delete former keys", store.sweep_former_keys(now).await);
     done("delete old heartbeats", store.sweep_heartbeats(now - HEARTBEATS).await);

@@ -13,7 +13,7 @@ use super::own_forms::{self, OwnForm, Purpose};
 use super::pages::{
     ApplicationsPage, ErrorPage, Policy, ShownApplication, Texts, page, render_api_error, render_error, unavailable,
 };
-use super::paths::APPLICATIONS;
+use super::paths::{APPLICATIONS, USERINFO};
 use super::ready::ready;
 use crate::auth::client::Client;
 use crate::auth::session::Browser;
@@ -71,10 +71,12 @@ async fn show(visit: &Visit<'_>, browser: &Browser) -> Response {
 fn shown<'a>(visit: &'a Visit<'_>, application: &'a Application) -> ShownApplication<'a> {
     let id = DeclaredClient::id_of_key(&application.client);
     let declared = visit.present.declared.find(id).filter(|client| client.key() == application.client);
+    let userinfo = visit.openid.address(USERINFO);
+    let audiences = application.audiences.iter().map(String::as_str).filter(|name| *name != userinfo);
     ShownApplication {
         key: &application.client,
         name: declared.map_or(id, DeclaredClient::shown_name),
-        scopes: application.scopes.iter().filter_map(|scope| visit.t.scope(scope)).collect(),
+        permissions: visit.t.permissions(application.scopes.iter().map(String::as_str), audiences),
         since: to_calendar(application.since).date().to_string(),
     }
 }

@@ -11,7 +11,9 @@ use super::pages::{ConsentPage, ErrorPage, LoginPage, Policy, Texts, page, rende
 use super::paths::LOGIN;
 use crate::auth::client::Client;
 use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, problem};
-use crate::auth::oidc::{Case, Consented, Decision, Hinted, OpenId, Present, Step, claims, new_grant, store_grant};
+use crate::auth::oidc::{
+    Case, Consented, Decision, Given, Hinted, OpenId, Present, Step, claims, new_grant, store_grant,
+};
 use crate::auth::session::{Browser, Cookie};
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -81,9 +83,9 @@ impl<'a> Visit<'a> {
             ),
             None => (None, false),
         };
-        let given: Vec<_> = given.as_deref().unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
+        let given = given.as_ref().map(Given::from).unwrap_or_default();
         let hinted = Hinted::of(&self.present.keys, request);
-        let case = Case { request, declared, hinted, given: &given, is_member, step, now: self.now };
+        let case = Case { request, declared, hinted, given, is_member, step, now: self.now };
         match (case.decide(browser), browser) {
             (Decision::Issue(consented), Some(browser)) => {
                 // A code is as much work as a refresh. Logins have their own limit.
@@ -151,12 +153,13 @@ impl<'a> Visit<'a> {
     fn consent_page(&self, request: &AuthorizationRequest, declared: &DeclaredClient, browser: &Browser) -> Response {
         let pending = Pending::new(request.clone(), Some(browser.sid.clone()), self.now);
         self.form(&pending, |sealed| {
+            let audiences = request.audiences_to_allow(declared);
             let template = ConsentPage {
                 t: self.t,
                 application: declared.shown_name(),
                 sealed,
                 username: browser.user.username(),
-                scopes: request.to_allow().into_iter().filter_map(|scope| self.t.scope(scope)).collect(),
+                permissions: self.t.permissions(request.to_allow(), audiences),
             };
             page(StatusCode::OK, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
         })

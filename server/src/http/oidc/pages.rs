@@ -42,7 +42,7 @@ pub struct ConsentPage<'a> {
     pub application: &'a str,
     pub sealed: &'a str,
     pub username: &'a str,
-    pub scopes: Vec<&'static str>,
+    pub permissions: Vec<String>,
 }
 
 impl LoginPage<'_> {
@@ -80,7 +80,7 @@ pub struct ApplicationsPage<'a> {
 pub struct ShownApplication<'a> {
     pub key: &'a str,
     pub name: &'a str,
-    pub scopes: Vec<&'static str>,
+    pub permissions: Vec<String>,
     /// A date.
     pub since: String,
 }

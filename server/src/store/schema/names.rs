@@ -75,6 +75,7 @@ pub(in crate::store) enum Grants {
     Audiences,
     IsOffline,
     IsDetached,
+    PasswordDigest,
     AuthTime,
     CreatedAt,
     ExpiresAt,

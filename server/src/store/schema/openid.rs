@@ -25,6 +25,9 @@ pub const GRANTS: Table = Table {
         // Whether it outlives its session, which has expired or was logged out of. Servers of release 0.2 don't set it
         // when they end a session: then the grant has ended too.
         column("is_detached", Flag, Default(0)),
+        // The digest of the user's password hash. Whoever changes the password without a word to the grants, as servers of
+        // release 0.2 and the legacy service do, ends them.
+        column("password_digest", Key(64), Optional),
         column("auth_time", BigInt, Required),
         column("created_at", BigInt, Required),
         column("expires_at", BigInt, Required),
@@ -55,7 +58,7 @@ pub const GRANTS: Table = Table {
     ],
 };
 
-/// The scopes that users have consented to.
+/// The scopes and audiences that users have consented to.
 pub const CONSENTS: Table = Table {
     name: "consents",
     columns: &[
@@ -63,6 +66,8 @@ pub const CONSENTS: Table = Table {
         column("user_id", UserId, Required),
         column("client", Key(width(CLIENT_KEY_MAX)), Required),
         column("scopes", Text(255), Required),
+        // A JSON array, as in `grants`.
+        column("audiences", Text(width(AUDIENCES_JSON_MAX)), Optional),
         column("given_at", BigInt, Required),
     ],
     indexes: &[unique("uq_consents_user_id_client", "user_id, client")],

@@ -90,10 +90,12 @@ impl Store {
                 }
                 let update = Query::update()
                     .table(Users::Table)
-                    .value(Users::Password, new)
+                    .value(Users::Password, new.as_str())
                     .and_where(Expr::col(Users::Id).eq(user_id))
                     .to_owned();
-                Ok(tx.execute(&update).await? > 0)
+                let is_replaced = tx.execute(&update).await? > 0;
+                grant_ends::keep_with_hash(tx, &user, &new).await?;
+                Ok(is_replaced)
             })
         })
         .await
@@ -131,6 +133,9 @@ async fn change(
     }
     if changes.ends_sessions() {
         end_sessions(tx, &user, changes.keep_session.as_deref(), has_old_tables, now).await?;
+    }
+    if let Some(hash) = &changes.password_hash {
+        grant_ends::keep_with_hash(tx, &user, hash).await?;
     }
     Ok(true)
 }

@@ -23,6 +23,7 @@ pub struct Texts {
     pub scope_email: &'static str,
     pub scope_groups: &'static str,
     pub scope_offline_access: &'static str,
+    use_audience: &'static str,
     pub logged_in_as: &'static str,
     pub allow: &'static str,
     pub deny: &'static str,
@@ -74,6 +75,7 @@ const ENGLISH: Texts = Texts {
     scope_email: "see your e-mail address",
     scope_groups: "see your groups",
     scope_offline_access: "keep access while you are not using it",
+    use_audience: "access {} on your behalf",
     logged_in_as: "You are logged in as",
     allow: "Allow",
     deny: "Deny",
@@ -126,6 +128,7 @@ const INDONESIAN: Texts = Texts {
     scope_email: "melihat alamat email Anda",
     scope_groups: "melihat grup Anda",
     scope_offline_access: "tetap memiliki akses saat Anda tidak menggunakannya",
+    use_audience: "mengakses {} atas nama Anda",
     logged_in_as: "Anda masuk sebagai",
     allow: "Izinkan",
     deny: "Tolak",
@@ -214,6 +217,17 @@ impl Texts {
         within(wait, self.too_many_sessions, self.too_many_sessions_for_a_second)
     }
 
+    /// What an application can do with scopes and audiences.
+    pub fn permissions<'a>(
+        &self,
+        scopes: impl IntoIterator<Item = &'a str>,
+        audiences: impl IntoIterator<Item = &'a str>,
+    ) -> Vec<String> {
+        let scopes = scopes.into_iter().filter_map(|scope| self.scope(scope)).map(str::to_owned);
+        let audiences = audiences.into_iter().map(|audience| self.use_audience.replacen("{}", audience, 1));
+        scopes.chain(audiences).collect()
+    }
+
     /// What a scope lets an application do.
     pub fn scope(&self, scope: &str) -> Option<&'static str> {
         match scope {
@@ -282,6 +296,8 @@ mod tests {
         for language in LANGUAGES {
             let texts = Texts::in_language(language).unwrap();
             assert!(SCOPES.iter().all(|scope| texts.scope(scope).is_some()), "{language}");
+            let permissions = texts.permissions(["openid", "unknown"], ["orders"]);
+            assert!(permissions.len() == 2 && permissions[1].contains(" orders "), "{permissions:?}");
         }
     }
 }
