@@ -1,5 +1,5 @@
 // A web app whose users log in at sc-auth: set ISSUER, CLIENT_ID, CLIENT_SECRET and ORIGIN, and run go run .
-// The redirect URI of its declaration is ORIGIN/callback.
+// In its declaration, the redirect URI is ORIGIN/callback, and backchannelLogoutUri is ORIGIN/backchannel-logout.
 package main
 
 import (
@@ -89,6 +89,17 @@ func (a *app) exchange(r *http.Request) (user, error) {
 	return found, id.Claims(&found)
 }
 
+// logout ends the sessions that sc-auth says have ended: users log out there or at another app.
+func (a *app) logout(w http.ResponseWriter, r *http.Request) {
+	token, err := a.verifier.VerifyLogout(r.Context(), r.PostFormValue("logout_token"))
+	if err != nil {
+		log.Print(err)
+		http.Error(w, "The logout token is invalid.", http.StatusBadRequest)
+		return
+	}
+	a.sessions.end(token.Subject, token.SessionID)
+}
+
 func readLogin(r *http.Request) (login, error) {
 	cookie, err := r.Cookie("login")
 	if err != nil {
@@ -113,5 +124,6 @@ func main() {
 	}
 	http.HandleFunc("GET /{$}", app.index)
 	http.HandleFunc("GET /callback", app.callback)
+	http.HandleFunc("POST /backchannel-logout", app.logout)
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+cmp.Or(os.Getenv("PORT"), "3000"), nil))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"maps"
 	"net/http"
 	"sync"
 )
@@ -28,6 +29,15 @@ func (s *sessions) add(of user) string {
 	id := rand.Text()
 	s.users[id] = of
 	return id
+}
+
+// end ends one session of a user at sc-auth, or all of them if the logout token names none.
+func (s *sessions) end(subject, session string) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	maps.DeleteFunc(s.users, func(_ string, of user) bool {
+		return of.Subject == subject && (session == "" || of.Session == session)
+	})
 }
 
 func (s *sessions) user(r *http.Request) (user, bool) {

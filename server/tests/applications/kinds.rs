@@ -53,10 +53,20 @@ impl Application {
             Kind::Oauth2Proxy => "/oauth2/callback",
         };
         let hash: String = Sha256::digest(SECRET).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        json!({
+        let mut declaration = json!({
             "clientId": self.id, "type": "Web", "redirectUris": [format!("{}{path}", self.address)],
             "secrets": [{"sha256": hash}], "scopes": ["openid", "profile", "email"],
-        })
+        });
+        let logout = match self.kind {
+            Kind::GoOidc => Some("/backchannel-logout"),
+            Kind::SpringSecurity => Some("/logout/connect/back-channel/sso"),
+            Kind::Apache => Some("/oidc?logout=backchannel"),
+            Kind::Authlib | Kind::OpenidClient | Kind::Oauth2Proxy => None,
+        };
+        if let Some(path) = logout {
+            declaration["backchannelLogoutUri"] = json!(format!("{}{path}", self.address));
+        }
+        declaration
     }
 
     pub async fn start(&mut self, issuer: &str) {

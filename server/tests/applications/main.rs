@@ -95,6 +95,37 @@ async fn users_log_in(kind: Kind) {
     setup.greets(&setup.applications[0], &browser.open(&setup.applications[0].address).await);
 }
 
+/// A logout at the server ends the session of the application too.
+async fn users_log_out(kind: Kind) {
+    let setup = Setup::new(Engine::Sqlite, &[kind]).await;
+    let application = &setup.applications[0];
+    let mut browser = setup.logged_in().await;
+    let mut other = setup.logged_in().await;
+    let question = browser.open(&format!("{}/oauth2/logout", setup.entrance.address)).await;
+    let page = browser.submit(&question, &[("decision", "logout")]).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    harness::until(&format!("the session of {kind:?} ends"), async || {
+        browser.open(&application.address).await.is_login()
+    })
+    .await;
+    setup.greets(application, &other.open(&application.address).await);
+}
+
+#[tokio::test]
+async fn users_log_out_of_go_oidc() {
+    users_log_out(Kind::GoOidc).await;
+}
+
+#[tokio::test]
+async fn users_log_out_of_spring_security() {
+    users_log_out(Kind::SpringSecurity).await;
+}
+
+#[tokio::test]
+async fn users_log_out_of_mod_auth_openidc() {
+    users_log_out(Kind::Apache).await;
+}
+
 /// The session at the server is in the database: the second application gets its user without a password.
 #[tokio::test]
 async fn an_update_of_the_server_logs_nobody_out() {

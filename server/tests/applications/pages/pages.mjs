@@ -1,9 +1,10 @@
 // Opens each page in both languages and themes, at the narrowest and a usual width; asks axe-core, and draws pictures into
-// PICTURES. Then logs in by keyboard only, and without JavaScript. Prints each problem.
+// PICTURES. Then logs in and out by keyboard only, and without JavaScript. Prints each problem.
 import { mkdirSync } from 'node:fs'
 import { open, start, tabTo, violations } from './browser.mjs'
 
 const { AUTHORIZE, ISSUER, USERNAME, PASSWORD, CALLBACK, PICTURES } = process.env
+const APPLICATIONS = `${ISSUER}/account/applications`
 const problems = []
 mkdirSync(PICTURES, { recursive: true })
 
@@ -39,6 +40,13 @@ async function eachPage(browser, look) {
   await fillIn(page, USERNAME, PASSWORD)
   await submit(page, '[type=submit]')
   await show(page, 'consent', '[value=allow]', look)
+  await submit(page, '[value=allow]')
+  await page.goto(APPLICATIONS)
+  await show(page, 'applications', '[name=client]', look)
+  await page.goto(`${ISSUER}/oauth2/logout?client_id=shop`)
+  await show(page, 'logout', '[value=logout]', look)
+  await submit(page, '[value=logout]')
+  await show(page, 'logged-out', 'h1', look)
   await page.browserContext().close()
 }
 
@@ -46,6 +54,22 @@ function expectCode(page, how) {
   const address = new URL(page.url())
   const isBack = page.url().startsWith(CALLBACK) && address.searchParams.has('code')
   if (!isBack) problems.push(`${how}: the browser is at ${page.url()}`)
+}
+
+// Revokes the access of the application, and logs out.
+async function leave(page, press, how) {
+  await page.goto(APPLICATIONS)
+  await press(page, '[name=client]')
+  if (await page.$('[name=client]')) problems.push(`${how}: the application still has access`)
+  await page.goto(`${ISSUER}/oauth2/logout`)
+  await press(page, '[value=logout]')
+  await page.goto(APPLICATIONS)
+  if (!(await page.$('[name=password]'))) problems.push(`${how}: the user is still logged in`)
+}
+
+async function pressEnter(page, selector) {
+  await tabTo(page, selector)
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
 }
 
 async function byKeyboard(browser) {
@@ -56,9 +80,9 @@ async function byKeyboard(browser) {
   await tabTo(page, '[name=password]')
   await page.keyboard.type(PASSWORD)
   await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
-  await tabTo(page, '[value=allow]')
-  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  await pressEnter(page, '[value=allow]')
   expectCode(page, 'by keyboard')
+  await leave(page, pressEnter, 'by keyboard')
 }
 
 async function withoutJavaScript(browser) {
@@ -68,6 +92,7 @@ async function withoutJavaScript(browser) {
   await submit(page, '[type=submit]')
   await submit(page, '[value=allow]')
   expectCode(page, 'without JavaScript')
+  await leave(page, submit, 'without JavaScript')
 }
 
 const browser = await start()
