@@ -114,7 +114,7 @@ pub struct DeclaredClient {
     /// Where the browser may be sent after a logout; compared byte by byte.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub post_logout_redirect_uris: Vec<String>,
-    /// Where the application is told that a session has ended.
+    /// Where logout tokens are sent when a session ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backchannel_logout_uri: Option<String>,
     /// The hashes of its secrets, any of which it can use.

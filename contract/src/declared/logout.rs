@@ -15,7 +15,7 @@ pub enum Reach {
     Loopback,
 }
 
-/// Where an application is told that a session has ended (OpenID Connect Back-Channel Logout, 2.2).
+/// Where the logout tokens of an application are sent (OpenID Connect Back-Channel Logout, 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackchannelUri<'a> {
     uri: RedirectUri<'a>,

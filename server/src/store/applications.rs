@@ -57,7 +57,7 @@ impl Store {
         Ok(by_client(rows))
     }
 
-    /// Ends all that an application got from a user, and what the user allows it. It is told that its sessions have ended.
+    /// Ends all that an application got from a user, and what the user allows it. It is notified that its sessions have ended.
     /// Returns whether there was anything.
     pub async fn revoke_application(&self, user: &User, client: &str, event: &NewEvent) -> Result<bool, StoreError> {
         self.transaction(|tx| {
@@ -66,7 +66,7 @@ impl Store {
                 guard::lock_users(tx, id, None).await?;
                 let ended = grant_ends::of_client(tx, id, &client).await?;
                 let withdrawn = consents::withdraw(tx, id, &client).await?;
-                logouts::tell_client(tx, &sub, &client, event.at).await?;
+                logouts::notify_client(tx, &sub, &client, event.at).await?;
                 if ended + withdrawn == 0 {
                     return Ok(false);
                 }

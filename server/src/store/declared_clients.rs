@@ -84,10 +84,11 @@ impl Store {
         Ok(self.fetch_all::<(String,)>(&select).await?.into_iter().map(|(key,)| key).collect())
     }
 
-    /// Deletes the grants and the consents of an absent client. Returns how many grants there were.
+    /// Deletes the grants, the consents and the logouts of an absent client. Returns how many grants there were.
     pub async fn end_client(&self, key: &str) -> Result<u64, StoreError> {
         let count = self.delete_grants_of(key).await?;
         self.delete_consents_of(key).await?;
+        self.delete_logouts_of(key).await?;
         let delete = Query::delete()
             .from_table(DeclaredClients::Table)
             .and_where(Expr::col(DeclaredClients::Id).eq(key))

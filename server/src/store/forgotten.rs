@@ -1,4 +1,4 @@
-//! Sessions that a server of release 0.2 has ended, which knows nothing of applications: they are told later.
+//! Sessions that a server of release 0.2 has ended, which knows nothing of applications: they are notified later.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
@@ -49,7 +49,7 @@ fn receivers_with_sessions(after: i64) -> SelectStatement {
         .to_owned()
 }
 
-/// Detached grants stay: an application that exchanges its code after the end of the session is told of the end too.
+/// Detached grants stay: an application that exchanges its code after the end of the session is notified of the end too.
 async fn end_all(tx: &mut Tx, sids: &[String], now: UnixTime) -> Result<(), StoreError> {
     let delete = Query::delete()
         .from_table(Grants::Table)

@@ -1,5 +1,5 @@
-//! The applications that are told when a session ends (OpenID Connect Back-Channel Logout), and the outbox of what they have not
-//! been told yet.
+//! The applications that are notified when a session ends (OpenID Connect Back-Channel Logout), and the outbox of what is still
+//! to be sent.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, OnConflict, Order, Query, SelectStatement};
@@ -15,7 +15,7 @@ const MOST: u64 = 100_000;
 /// The most rows to delete in one statement.
 const BATCH: u64 = 500;
 
-/// An application that an ended session had logged in to, and that has to be told.
+/// A logout to send to an application that the ended session had logged in to.
 #[derive(Debug, Clone, FromRow)]
 pub struct Logout {
     id: i64,
@@ -23,7 +23,7 @@ pub struct Logout {
     pub sub: String,
     /// The key of the declaration.
     pub client: String,
-    /// Where it was to be told when it logged in.
+    /// The address that was declared when the user logged in to it.
     pub uri: String,
     #[sqlx(try_from = "i64")]
     pub created_at: UnixTime,
@@ -32,7 +32,7 @@ pub struct Logout {
     pub attempts: i32,
 }
 
-/// An application to tell.
+/// An application to notify.
 #[derive(Debug, FromRow)]
 struct Receiver {
     sid: String,
@@ -57,12 +57,12 @@ pub(super) async fn remember(tx: &mut Tx, sid: &str, sub: &str, client: &str, ur
 }
 
 /// Moves the applications of ended sessions to the outbox.
-pub(super) async fn tell(tx: &mut Tx, sids: &[String], now: UnixTime) -> Result<(), StoreError> {
+pub(super) async fn notify(tx: &mut Tx, sids: &[String], now: UnixTime) -> Result<(), StoreError> {
     move_to_outbox(tx, Expr::col(LogoutReceivers::Sid).is_in(sids), now).await
 }
 
 /// The same for one application in all sessions of a user.
-pub(super) async fn tell_client(tx: &mut Tx, sub: &str, client: &str, now: UnixTime) -> Result<(), StoreError> {
+pub(super) async fn notify_client(tx: &mut Tx, sub: &str, client: &str, now: UnixTime) -> Result<(), StoreError> {
     let which = Expr::col(LogoutReceivers::Sub).eq(sub).and(Expr::col(LogoutReceivers::Client).eq(client));
     move_to_outbox(tx, which, now).await
 }
@@ -195,6 +195,14 @@ impl Store {
         let Some((newest,)) = self.fetch_optional::<(i64,)>(&newest_of_too_many).await? else { return Ok(0) };
         let is_too_old = Expr::col(LogoutReceivers::Id).lte(newest);
         self.delete_where::<i64>(LogoutReceivers::Table, LogoutReceivers::Id, &is_too_old).await
+    }
+
+    /// Forgets a client: no further logout is sent to it.
+    pub(super) async fn delete_logouts_of(&self, client: &str) -> Result<(), StoreError> {
+        let is_receiver = Expr::col(LogoutReceivers::Client).eq(client);
+        self.delete_where::<i64>(LogoutReceivers::Table, LogoutReceivers::Id, &is_receiver).await?;
+        let is_waiting = Expr::col(LogoutOutbox::Client).eq(client);
+        self.delete_where::<i64>(LogoutOutbox::Table, LogoutOutbox::Id, &is_waiting).await.map(|_| ())
     }
 
     /// Deletes what was not sent since `before`, and the oldest if there is too much. Returns how many rows.

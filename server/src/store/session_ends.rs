@@ -1,4 +1,4 @@
-//! Ends sessions: every end of a session goes through [`end`], with what applications got in it and with the rows that tell
+//! Ends sessions: every end of a session goes through [`end`], with what applications got in it and with the rows that notify
 //! them, in one transaction. Servers of release 0.2 delete only the sessions: `forgotten.rs` finds what they leave.
 
 use sc_auth_contract::time::UnixTime;
@@ -70,7 +70,7 @@ pub(super) async fn end_grants(tx: &mut Tx, sids: &[String], ends: Ends, now: Un
             Query::update().table(Grants::Table).value(Grants::IsDetached, true).and_where(of_sessions()).to_owned();
         tx.execute(&detach).await?;
     }
-    logouts::tell(tx, sids, now).await
+    logouts::notify(tx, sids, now).await
 }
 
 /// One session of a user.

@@ -47,7 +47,7 @@ async fn a_user_revokes_the_access_of_an_application(engine: Engine) {
     assert_eq!(revoke(&mut browser, &page, "//shop").await.location(), format!("{ISSUER}{PATH}"));
     assert_eq!(userinfo(&server, &text(&issued, "access_token")).await.0, 401);
     assert_eq!(refresh(&server, &text(&issued, "refresh_token")).await.0, 400);
-    receiver.until_told(1).await;
+    receiver.until_notified(1).await;
     assert!(browser.get(PATH).await.text.contains("No application has access"));
     assert!(browser.get(&authorize(&[])).await.is_consent(), "it has to ask again");
     let events = database.texts("SELECT detail FROM audit_events WHERE event = 'access_revoked'").await;

@@ -1,4 +1,4 @@
-//! Applications are told when a session ends.
+//! Applications are notified when a session ends.
 
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +30,7 @@ mod replicas {
 const OFFLINE: (&str, &str) = ("scope", "openid offline_access");
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// An application that is told of logouts.
+/// An application that receives logout tokens.
 pub struct Receiver {
     pub uri: String,
     bodies: Arc<Mutex<Vec<String>>>,
@@ -55,7 +55,7 @@ impl Receiver {
         Self { uri, bodies, answer }
     }
 
-    /// A client that is told here.
+    /// A client whose logout tokens are sent here.
     pub fn client(&self, id: &str) -> Value {
         with(with(client(id), "backchannelLogoutUri", json!(self.uri)), "consent", json!("Skip"))
     }
@@ -65,7 +65,7 @@ impl Receiver {
     }
 
     /// The claims of all tokens so far.
-    pub fn told(&self) -> Vec<Value> {
+    pub fn received(&self) -> Vec<Value> {
         self.bodies.lock().unwrap().iter().map(|body| claims(body.strip_prefix("logout_token=").unwrap())).collect()
     }
 
@@ -73,11 +73,11 @@ impl Receiver {
         self.bodies.lock().unwrap().iter().map(|body| body.strip_prefix("logout_token=").unwrap().to_owned()).collect()
     }
 
-    pub async fn until_told(&self, count: usize) -> Vec<Value> {
-        until("the application is told", async || self.told().len() >= count).await;
-        let told = self.told();
-        assert_eq!(told.len(), count, "{told:?}");
-        told
+    pub async fn until_notified(&self, count: usize) -> Vec<Value> {
+        until("the application is notified", async || self.received().len() >= count).await;
+        let tokens = self.received();
+        assert_eq!(tokens.len(), count, "{tokens:?}");
+        tokens
     }
 }
 
@@ -150,11 +150,11 @@ async fn what_ends_a_session_tells_its_applications(engine: Engine) {
         };
         assert_eq!(answer, 200, "{ending}");
         seen += 1;
-        let told = receiver.until_told(seen).await.pop().unwrap();
-        assert_eq!((&told["iss"], &told["aud"], &told["sub"]), (&json!(ISSUER), &json!("shop"), &json!(uuid)));
-        assert_eq!((&told["sid"], &told["events"]), (&id["sid"], &json!({EVENT: {}})), "{ending}");
-        assert!(told["nonce"].is_null() && told["jti"].is_string(), "{told}");
-        let lifetime = told["exp"].as_i64().unwrap() - told["iat"].as_i64().unwrap();
+        let token = receiver.until_notified(seen).await.pop().unwrap();
+        assert_eq!((&token["iss"], &token["aud"], &token["sub"]), (&json!(ISSUER), &json!("shop"), &json!(uuid)));
+        assert_eq!((&token["sid"], &token["events"]), (&id["sid"], &json!({EVENT: {}})), "{ending}");
+        assert!(token["nonce"].is_null() && token["jti"].is_string(), "{token}");
+        let lifetime = token["exp"].as_i64().unwrap() - token["iat"].as_i64().unwrap();
         assert_eq!(lifetime, 120);
         // The offline grant outlives only the expiry.
         let status = userinfo(&server, &text(&issued, "access_token")).await.0;
@@ -162,9 +162,10 @@ async fn what_ends_a_session_tells_its_applications(engine: Engine) {
     }
     empty_outbox(&database).await;
     assert!(database.texts("SELECT client FROM logout_receivers").await.is_empty());
-    // An application that never exchanged its code is not told.
-    assert!(receiver.told().iter().all(|told| told["aud"] == "shop"));
-    let jtis: std::collections::BTreeSet<_> = receiver.told().iter().map(|told| told["jti"].to_string()).collect();
+    // An application that never exchanged its code is not notified.
+    assert!(receiver.received().iter().all(|token| token["aud"] == "shop"));
+    let jtis: std::collections::BTreeSet<_> =
+        receiver.received().iter().map(|token| token["jti"].to_string()).collect();
     assert_eq!(jtis.len(), seen);
     assert_tokens_are_nothing_else(&server, &receiver.tokens()[0]).await;
 }
@@ -200,13 +201,14 @@ async fn a_receiver_that_is_down_is_told_later(engine: Engine) {
     for _ in 0..3 {
         end().await;
     }
-    other.until_told(3).await;
-    until("it is tried", async || !receiver.told().is_empty()).await;
+    other.until_notified(3).await;
+    until("it is tried", async || !receiver.received().is_empty()).await;
     let waiting = database.texts("SELECT client FROM logout_outbox WHERE client = '//shop'").await;
     assert_eq!(waiting.len(), 3, "{waiting:?}");
     receiver.answer_with(OK);
     empty_outbox(&database).await;
-    let sids: std::collections::BTreeSet<_> = receiver.told().iter().map(|told| told["sid"].to_string()).collect();
+    let sids: std::collections::BTreeSet<_> =
+        receiver.received().iter().map(|token| token["sid"].to_string()).collect();
     assert_eq!(sids.len(), 3);
 }
 
@@ -228,10 +230,10 @@ async fn a_session_that_an_older_server_ends_is_found(engine: Engine) {
     let (status, answer) = crate::browser::refresh(&server, &text(&issued, "refresh_token")).await;
     assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")), "offline too");
     database.execute("UPDATE chores SET due_at = 0").await;
-    let told = receiver.until_told(2).await;
+    let sent = receiver.until_notified(2).await;
     for tokens in [&issued, &of_bobby] {
         let sid = claims(&text(tokens, "id_token"))["sid"].clone();
-        assert!(told.iter().any(|told| told["sid"] == sid), "{told:?}");
+        assert!(sent.iter().any(|token| token["sid"] == sid), "{sent:?}");
     }
     assert!(database.texts("SELECT grant_id FROM grants").await.is_empty());
 }
@@ -278,10 +280,10 @@ async fn two_replicas_tell_once(engine: Engine) {
     }
     assert_eq!(other.call("DELETE", "/api/v1/accounts/sessions", Some(&own), None).await.status, 200);
     empty_outbox(&database).await;
-    let mut sids: Vec<_> = receiver.told().iter().map(|told| told["sid"].to_string()).collect();
+    let mut sids: Vec<_> = receiver.received().iter().map(|token| token["sid"].to_string()).collect();
     sids.sort_unstable();
     sids.dedup();
-    assert_eq!((sids.len(), receiver.told().len()), (10, 10));
+    assert_eq!((sids.len(), receiver.received().len()), (10, 10));
 }
 
 /// The claim `sid` names the session and reveals nothing that could be used as its cookie.

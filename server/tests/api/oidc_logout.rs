@@ -37,6 +37,22 @@ async fn confirm(browser: &mut Browser<'_>, page: &Page, decision: &str) -> Page
     browser.post("/logout", &[("request", &page.sealed()), ("decision", decision)]).await
 }
 
+#[tokio::test]
+async fn only_a_request_of_the_right_size_and_method_logs_out() {
+    let (server, _database) = started(Engine::Sqlite, &[leaving("shop")]).await;
+    let mut browser = Browser::new(&server);
+    let hint = text(&tokens(&server, &browser.code(&[]).await).await, "id_token");
+    browser.head(&logout(&[("id_token_hint", &hint)])).await;
+    assert!(is_logged_in(&mut browser).await);
+    // Encoded again, it is longer than the head of a request may be.
+    let request = server.request("POST", "/oauth2/logout").header("host", "localhost:8000");
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let response = request.body(format!("state={}", "\"".repeat(7_000))).send().await.unwrap();
+    assert_eq!(response.status(), 413);
+    browser.get(&logout(&[("id_token_hint", &hint)])).await;
+    assert!(!is_logged_in(&mut browser).await);
+}
+
 async fn an_application_logs_its_user_out(engine: Engine) {
     let receiver = Receiver::start().await;
     let shop = with(leaving("shop"), "backchannelLogoutUri", json!(receiver.uri));
@@ -53,8 +69,8 @@ async fn an_application_logs_its_user_out(engine: Engine) {
     assert_eq!(page.location(), format!("{BYE}?state=a+b%26c"));
     assert_eq!(browser.cookies[SESSION], "");
     assert_eq!(page.header("cache-control"), "no-store");
-    let told = receiver.until_told(1).await.remove(0);
-    assert_eq!(told["sid"], claims(&hint)["sid"]);
+    let token = receiver.until_notified(1).await.remove(0);
+    assert_eq!(token["sid"], claims(&hint)["sid"]);
     assert!(database.texts("SELECT sid FROM sessions WHERE cookie_hash IS NOT NULL").await.is_empty());
     assert_eq!(userinfo(&server, &text(&online, "access_token")).await.0, 401);
     assert_eq!(userinfo(&server, &text(&offline, "access_token")).await.0, 200, "it is offline");

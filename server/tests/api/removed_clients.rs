@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, SECRET, client, declare, encoded, start, started, text, tokens, userinfo};
+use crate::browser::{Browser, SECRET, client, declare, encoded, start, started, text, tokens, userinfo, with};
 use crate::database::{Database, Engine};
 use crate::harness::{Server, until};
 
@@ -18,7 +18,8 @@ const HOUR: i64 = 3_600;
 
 /// A server with two clients, and the access token that one of them got offline.
 async fn allowed(engine: Engine) -> (Server, Database, String) {
-    let (server, database) = started(engine, &[client("shop"), client("other")]).await;
+    let shop = with(client("shop"), "backchannelLogoutUri", json!("http://127.0.0.1:1/"));
+    let (server, database) = started(engine, &[shop, client("other")]).await;
     let issued = tokens(&server, &Browser::new(&server).code(&[("scope", "openid offline_access")]).await).await;
     let is_known = async || rows(&database, "declared_clients", "id = '//shop'").await == 1;
     until("the client is recorded", is_known).await;
@@ -80,6 +81,7 @@ async fn a_client_that_returns_within_an_hour_keeps_all(engine: Engine) {
 
 async fn a_client_that_is_absent_for_an_hour_loses_all(engine: Engine) {
     let (server, database, access) = allowed(engine).await;
+    assert_eq!(rows(&database, "logout_receivers", "client = '//shop'").await, 1);
     let mut browser = Browser::new(&server);
     let others = browser.code(&[("client_id", "other"), ("scope", "openid offline_access")]).await;
     let form = [("grant_type", "authorization_code"), ("code", &others), ("redirect_uri", crate::browser::CALLBACK)];
@@ -95,6 +97,7 @@ async fn a_client_that_is_absent_for_an_hour_loses_all(engine: Engine) {
     for table in ["grants", "consents"] {
         assert_eq!(database.texts(&format!("SELECT client FROM {table}")).await, ["//other"], "{table}");
     }
+    assert_eq!(rows(&database, "logout_receivers", "client = '//shop'").await, 0);
     let events = database.texts("SELECT detail FROM audit_events WHERE event = 'grants_ended'").await;
     assert_eq!(events, ["grants of the removed application shop: 1"]);
     declare(&database, &[client("shop"), client("other")]);

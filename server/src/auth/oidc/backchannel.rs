@@ -1,4 +1,4 @@
-//! Tells applications that a session has ended (OpenID Connect Back-Channel Logout). The rows of an outbox say whom; a replica
+//! Notifies applications that a session has ended (OpenID Connect Back-Channel Logout). The rows of an outbox name them; a replica
 //! claims a row before it sends, so that no two send it at once, and removes it afterwards.
 
 mod address;
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::logging;
 use crate::store::{Logout, StoreError};
 
-/// How long an application that cannot be reached is told again.
+/// How long a logout is sent again to an application that cannot be reached.
 pub const KEPT: Duration = Duration::from_hours(24);
 /// The most requests at once, and to one application.
 const MOST: usize = 8;
@@ -115,7 +115,7 @@ impl Backchannel {
             Some(client) => client.backchannel_logout_uri.as_deref(),
             None => Some(logout.uri.as_str()),
         };
-        // It no longer wants to be told.
+        // It no longer declares an address.
         let Some(text) = text else { return Ok(()) };
         let uri = BackchannelUri::parse(text, DeclaredClient::namespace_of_key(&logout.client));
         let algorithm = declared.map_or(IdTokenAlgorithm::RS256, |client| client.id_token_algorithm);

@@ -16,7 +16,7 @@ use crate::store::{Allowed, NewEvent, NewGrant, StoreError, User};
 
 /// The most grants of all users in an embedded database: the limits of a user alone would let many accounts fill its volume.
 const MOST: u64 = 200_000;
-/// The most applications to tell that a session has ended, likewise.
+/// The most applications to notify of the ends of sessions, likewise.
 const MOST_RECEIVERS: u64 = 200_000;
 /// How long a code is valid.
 const CODE: Duration = Duration::from_mins(1);

@@ -76,7 +76,7 @@ impl AuthorizationRequest {
         scopes
     }
 
-    /// The audiences that the user has to allow: all but this server, which only tells what the scopes say.
+    /// The audiences that the user has to allow: all but this server, whose userinfo depends on the scopes only.
     pub fn audiences_to_allow(&self, declared: &DeclaredClient) -> Vec<&str> {
         self.audiences.iter().filter(|name| declared.audiences.contains(name)).map(String::as_str).collect()
     }

@@ -231,7 +231,7 @@ impl Sessions {
         })
     }
 
-    /// Ends a browser's session, and tells the applications that it had logged in to.
+    /// Ends a browser's session, and notifies the applications that it had logged in to.
     pub async fn log_out_browser(&self, browser: &Browser, client: &Client, now: UnixTime) -> Result<(), StoreError> {
         let event = self.event(client, Entry::new(Event::Logout, AuditOutcome::Success).by(&browser.user), now);
         self.store.end_session(&browser.user, &browser.sid, &event).await?;

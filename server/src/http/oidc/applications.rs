@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use sc_auth_contract::declared::DeclaredClient;
+use sc_auth_contract::declared::{DeclaredClient, SCOPES};
 
 use super::account_login;
 use super::answer;
@@ -73,10 +73,12 @@ fn shown<'a>(visit: &'a Visit<'_>, application: &'a Application) -> ShownApplica
     let declared = visit.present.declared.find(id).filter(|client| client.key() == application.client);
     let userinfo = visit.openid.address(USERINFO);
     let audiences = application.audiences.iter().map(String::as_str).filter(|name| *name != userinfo);
+    // In the order of the consent page.
+    let scopes = SCOPES.iter().copied().filter(|scope| application.scopes.contains(*scope));
     ShownApplication {
         key: &application.client,
         name: declared.map_or(id, DeclaredClient::shown_name),
-        permissions: visit.t.permissions(application.scopes.iter().map(String::as_str), audiences),
+        permissions: visit.t.permissions(scopes, audiences),
         since: to_calendar(application.since).date().to_string(),
     }
 }

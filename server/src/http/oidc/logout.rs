@@ -2,7 +2,7 @@
 //! page asks first: any page could send a visitor here.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
 
 use super::answer;
@@ -18,9 +18,10 @@ use crate::auth::oidc::request::Parameters;
 use crate::auth::session::Browser;
 use crate::http::app::App;
 use crate::http::body;
-use crate::http::body::limits::{AUTHORIZE as LIMIT, CONSENT_PAGE};
+use crate::http::body::limits::{ADDRESS_MAX, AUTHORIZE as LIMIT, CONSENT_PAGE};
 
-pub async fn get(State(app): State<App>, client: Client, uri: Uri, headers: HeaderMap) -> Response {
+/// A HEAD logs nobody out (RFC 9110, 9.2.1).
+pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let parameters = Parameters::parse(uri.query().unwrap_or_default().as_bytes());
     let t = Texts::of(parameters.one("ui_locales"), &headers);
     let Some((openid, present)) = ready(&app) else { return unavailable(t) };
@@ -32,7 +33,9 @@ pub async fn get(State(app): State<App>, client: Client, uri: Uri, headers: Head
     };
     let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
     match visit.browser().await {
-        Ok(Some(browser)) if request.is_of(&browser.user) => Box::pin(log_out(&visit, &browser, &request)).await,
+        Ok(Some(browser)) if method != Method::HEAD && request.is_of(&browser.user) => {
+            Box::pin(log_out(&visit, &browser, &request)).await
+        }
         Ok(Some(browser)) => ask(&visit, &browser, request),
         Ok(None) => logged_out(t, request.target_without_session(&present.declared)),
         Err(error) => render_api_error(t, error),
@@ -51,7 +54,11 @@ pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) 
         Err(error) => return render_api_error(t, error),
     };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(&body)).finish();
-    answer::redirect(t, &format!("{}?{query}", openid.address(LOGOUT)))
+    let location = format!("{}?{query}", openid.address(LOGOUT));
+    if location.len() > ADDRESS_MAX {
+        return render_error(t, ErrorPage::Server(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    answer::redirect(t, &location)
 }
 
 /// The answer to the question.

@@ -84,7 +84,7 @@ pub const DECLARED_CLIENTS: Table = Table {
     indexes: &[],
 };
 
-/// The applications that a session logged in to and that are told when it ends. No column refers to users, because the rows
+/// The applications that a session logged in to and that are notified when it ends. No column refers to users, because the rows
 /// must outlive them. A row without its session is of one that a server of release 0.2 has ended.
 pub const LOGOUT_RECEIVERS: Table = Table {
     name: "logout_receivers",
@@ -98,7 +98,7 @@ pub const LOGOUT_RECEIVERS: Table = Table {
     indexes: &[unique("uq_logout_receivers_sid_client", "sid, client"), index("ix_logout_receivers_sub", "sub")],
 };
 
-/// The logouts that applications have not yet been told of. Whoever moves `due_at` forward sends the row.
+/// The logouts that are still to be sent to applications. Whoever moves `due_at` forward sends the row.
 pub const LOGOUT_OUTBOX: Table = Table {
     name: "logout_outbox",
     columns: &[
