@@ -109,7 +109,7 @@ fn secrets(client: &DeclaredClient) -> Rule {
 fn redirect_uris(client: &DeclaredClient) -> Rule {
     let uris = &client.redirect_uris;
     if client.client_type == ClientType::Service {
-        return ensure(uris.is_empty(), "a Service client has no redirectUris: nobody logs in to it");
+        return ensure(uris.is_empty(), "a Service client cannot have redirectUris: nobody logs in to it");
     }
     ensure(
         (1..=REDIRECT_URIS_MAX).contains(&uris.len()),
@@ -131,7 +131,7 @@ fn logout_uris(client: &DeclaredClient) -> Rule {
     let is_service = client.client_type == ClientType::Service;
     ensure(
         !is_service || (uris.is_empty() && client.backchannel_logout_uri.is_none()),
-        "a Service client has no addresses for logouts: nobody logs in to it",
+        "a Service client cannot have addresses for logouts: nobody logs in to it",
     )?;
     ensure(
         uris.len() <= REDIRECT_URIS_MAX,
