@@ -5,10 +5,16 @@
 
 mod names;
 mod openid;
+mod table;
 
 pub(super) use names::{Grants, LogoutOutbox, LogoutReceivers, Roles, Sessions, Tokens, Users};
 
 use sc_auth_contract::groups::GROUP_MAX;
+
+use table::Kind::{BigCounter, BigInt, Counter, DateTime, Flag, Id, Int, Key, RoleId, Text, TextId, UserId};
+use table::Presence::{Default, Optional, Required};
+pub use table::{Column, Index, Kind, Presence, Table};
+use table::{column, index, unique};
 
 use crate::account::{EMAIL, KEY_MAX, NAME, PASSWORD_HASH_MAX, USERNAME, width};
 
@@ -19,76 +25,6 @@ pub const VERSION: i32 = 2;
 pub const OLDEST_VERSION: i32 = 1;
 /// The first release that knows [`OLDEST_VERSION`].
 pub const OLDEST_SERVER: &str = "0.1.0";
-
-#[derive(Debug)]
-pub struct Table {
-    pub name: &'static str,
-    pub columns: &'static [Column],
-    pub indexes: &'static [Index],
-}
-
-#[derive(Debug)]
-pub struct Column {
-    pub name: &'static str,
-    pub kind: Kind,
-    pub presence: Presence,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    /// A primary key that the database assigns.
-    Counter,
-    /// The same with 64 bits.
-    BigCounter,
-    /// A primary key that the server assigns.
-    Id,
-    /// A textual primary key with this maximum length.
-    TextId(u16),
-    Int,
-    /// Also times, as the seconds of a `UnixTime`.
-    BigInt,
-    Flag,
-    /// Text with this maximum length.
-    Text(u16),
-    /// The same, compared byte by byte.
-    Key(u16),
-    /// The legacy service's type for times: UTC, without a time zone.
-    DateTime,
-    /// The `id` of a user. Deleting the user deletes the row.
-    UserId,
-    /// The `id` of a role.
-    RoleId,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub enum Presence {
-    Required,
-    Optional,
-    /// Defaults to this number.
-    Default(i32),
-}
-
-#[derive(Debug)]
-pub struct Index {
-    pub name: &'static str,
-    pub columns: &'static str,
-    pub unique: bool,
-}
-
-use Kind::{BigCounter, BigInt, Counter, DateTime, Flag, Id, Int, Key, RoleId, Text, TextId, UserId};
-use Presence::{Default, Optional, Required};
-
-const fn column(name: &'static str, kind: Kind, presence: Presence) -> Column {
-    Column { name, kind, presence }
-}
-
-const fn index(name: &'static str, columns: &'static str) -> Index {
-    Index { name, columns, unique: false }
-}
-
-const fn unique(name: &'static str, columns: &'static str) -> Index {
-    Index { name, columns, unique: true }
-}
 
 /// The version of the schema. This table comes first: it marks the database as ours.
 pub const VERSIONS: Table = Table {

@@ -2,9 +2,9 @@
 
 use sc_auth_contract::declared::{AUDIENCES_JSON_MAX, CLIENT_KEY_MAX, NONCE_MAX, REDIRECT_URI_MAX};
 
-use super::Kind::{BigCounter, BigInt, Flag, Int, Key, Text, TextId, UserId};
-use super::Presence::{Default, Optional, Required};
-use super::{Table, column, index, unique};
+use super::table::Kind::{BigCounter, BigInt, Flag, Int, Key, Text, TextId, UserId};
+use super::table::Presence::{Default, Optional, Required};
+use super::table::{Table, column, index, unique};
 use crate::account::width;
 
 /// Grants: each begins with a code at one login, and exists as long as the code or its tokens are valid. `client` is the
