@@ -2,9 +2,11 @@
 //! reads, the status that the server reports, and the names, paths and limits that the custom resource and the server's
 //! settings share.
 
+pub mod accent;
 pub mod declared;
 pub mod deployment;
 pub mod groups;
+pub mod issuer;
 pub mod keys;
 pub mod limits;
 pub mod password;

@@ -16,6 +16,12 @@ pub const PASSWORD_MAX: u16 = 256;
 pub const MAX_SESSIONS_MAX: u32 = 10_000;
 /// The longest lifetime of an access token, in seconds: 1 day.
 pub const ACCESS_TOKEN_TTL_MAX: u64 = 86_400;
+/// The shortest time after which an unused session of a browser ends, in seconds: 5 minutes.
+pub const LOGIN_IDLE_MIN: u64 = 300;
+/// The most characters of the title of the login page.
+pub const LOGIN_TITLE_MAX: usize = 64;
+/// The most bytes of the logo of the login page.
+pub const LOGO_MAX: u64 = 128 << 10;
 /// The longest lifetime of a refresh token and of a session, in seconds: 366 days.
 pub const SESSION_TTL_MAX: u64 = 31_622_400;
 /// The most keys of a keys file.

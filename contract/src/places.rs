@@ -11,6 +11,8 @@ pub const RUN: &str = "/run/sc-auth";
 pub const KEYS_FILE: &str = "keys.json";
 /// The file of the keys of OpenID Connect, beside the one above.
 pub const OIDC_KEYS_FILE: &str = "oidc-keys.json";
+/// The file of declared clients in [`DECLARED`].
+pub const DECLARED_FILE: &str = "declared.json";
 /// The file of the embedded database in [`DATA`].
 pub const DATABASE_FILE: &str = "sc-auth.db";
 
@@ -50,8 +52,12 @@ pub const DATABASE: Mount = Mount { volume: "database", path: "/run/sc-auth/data
 pub const DATABASE_CA: Mount = Mount { volume: "database-ca", path: "/run/sc-auth/database-ca" };
 /// The legacy service's SECRET_KEY.
 pub const LEGACY: Mount = Mount { volume: "legacy", path: "/run/sc-auth/legacy" };
+/// The applications that log users in. The names of this volume and the next cannot be those of a user's volume by chance.
+pub const DECLARED: Mount = Mount { volume: "sc-auth-declared", path: "/run/sc-auth/declared" };
+/// The logo of the login page.
+pub const LOGO: Mount = Mount { volume: "sc-auth-logo", path: "/run/sc-auth/logo" };
 /// The embedded database.
 pub const DATA: Mount = Mount { volume: "data", path: "/var/lib/sc-auth" };
 
 /// All mounts. A pod template cannot add a volume with one of these names, or mount one at these folders.
-pub const MOUNTS: [Mount; 6] = [KEYS, ADMIN, DATABASE, DATABASE_CA, LEGACY, DATA];
+pub const MOUNTS: [Mount; 8] = [KEYS, ADMIN, DATABASE, DATABASE_CA, LEGACY, DECLARED, LOGO, DATA];

@@ -2,7 +2,9 @@
 
 mod values;
 
-pub use values::{Blocklist, Engine, LegacyTokens, PasswordNames, RefreshTokens, Registration, Switch, TlsMode};
+pub use values::{
+    Blocklist, Engine, Language, LegacyTokens, PasswordNames, RefreshTokens, Registration, Switch, TlsMode,
+};
 
 /// A setting of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,13 @@ settings! {
     IMPORTED_HASH_MEMORY = "SC_AUTH_IMPORTED_HASH_MEMORY", PodTemplate, "32";
     COEXIST = "SC_AUTH_COEXIST", Spec("spec.auth.coexist"), "off";
     LEGACY_TOKENS = "SC_AUTH_LEGACY_TOKENS", Spec("spec.auth.legacyTokens.allowWeak"), "strong";
+    LOGIN_TITLE = "SC_AUTH_LOGIN_TITLE", Spec("spec.login.title"), "";
+    LOGIN_LOGO = "SC_AUTH_LOGIN_LOGO", Spec("spec.login.logo"), "";
+    LOGIN_ACCENT = "SC_AUTH_LOGIN_ACCENT", Spec("spec.login.accentColor.light"), "";
+    LOGIN_ACCENT_DARK = "SC_AUTH_LOGIN_ACCENT_DARK", Spec("spec.login.accentColor.dark"), "";
+    LOGIN_LANGUAGE = "SC_AUTH_LOGIN_LANGUAGE", Spec("spec.login.language"), "en";
+    LOGIN_SESSION_IDLE = "SC_AUTH_LOGIN_SESSION_IDLE", Spec("spec.login.session.idle"), "12h";
+    LOGIN_SESSION_MAX = "SC_AUTH_LOGIN_SESSION_MAX", Spec("spec.login.session.maximum"), "7d";
     DRAIN = "SC_AUTH_DRAIN", Fixed, "";
     BOOTSTRAP_ADMIN = "SC_AUTH_BOOTSTRAP_ADMIN", Operator, "";
 }

@@ -5,6 +5,7 @@ mod address;
 mod commands;
 mod database;
 mod groups;
+mod login;
 mod names;
 mod origin;
 #[cfg(test)]
@@ -23,7 +24,8 @@ pub use commands::{
     AdminAction, AdminCreateArgs, DeclaredAction, KeySetArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs,
 };
 pub use database::{DatabaseArgs, read_secret};
-pub use groups::{DeploymentArgs, OpsArgs};
+pub use groups::{DeclaredPlace, DeploymentArgs, OpsArgs};
+pub use login::LoginArgs;
 pub use serve::ServeArgs;
 pub use service_links::Environment;
 
@@ -293,6 +295,7 @@ mod tests {
                 setting.get_default_values().iter().map(|value| value.to_str().unwrap().to_owned()).collect();
             values.extend(setting.get_possible_values().iter().map(|value| value.get_name().to_owned()));
             values.extend(["1", "80", "2m", "1h", "40d", "direct", "https://a.test"].map(str::to_owned));
+            values.extend(["#0b57d0", "#8ab4f8"].map(str::to_owned));
             let value = values.into_iter().find(|value| !value.is_empty() && with(&flag, value).is_ok());
             let value = value.unwrap_or_else(|| panic!("{flag}"));
             assert_eq!(with(&flag, &format!(" {value} ")), with(&flag, &value), "{flag}");

@@ -28,6 +28,15 @@ const KUBERNETES_DATA: &str = "..data";
 /// # Errors
 /// If it is not a regular file, has more than `max_bytes`, or is not UTF-8.
 pub fn read_regular(path: &Path, max_bytes: u64) -> Result<(String, Metadata)> {
+    let (content, metadata) = read_bytes(path, max_bytes)?;
+    Ok((utf8(content)?, metadata))
+}
+
+/// The same for any file.
+///
+/// # Errors
+/// If it is not a regular file, or has more than `max_bytes`.
+pub fn read_bytes(path: &Path, max_bytes: u64) -> Result<(Vec<u8>, Metadata)> {
     // Without it, opening a named pipe blocks until somebody writes to it.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -43,15 +52,19 @@ pub fn read_regular(path: &Path, max_bytes: u64) -> Result<(String, Metadata)> {
 /// # Errors
 /// If it has more than 64 KiB, or is not UTF-8.
 pub fn read_secret(path: &Path) -> Result<String> {
-    read_bounded(File::open(path)?, SECRET_BYTES)
+    utf8(read_bounded(File::open(path)?, SECRET_BYTES)?)
 }
 
-fn read_bounded(file: File, max_bytes: u64) -> Result<String> {
+fn read_bounded(file: File, max_bytes: u64) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     file.take(max_bytes + 1).read_to_end(&mut content)?;
     if content.len() as u64 > max_bytes {
         return Err(Error::new(ErrorKind::FileTooLarge, format!("it is larger than {} KiB", max_bytes >> 10)));
     }
+    Ok(content)
+}
+
+fn utf8(content: Vec<u8>) -> Result<String> {
     String::from_utf8(content).map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
 }
 

@@ -16,6 +16,7 @@ pub mod gate;
 mod head;
 pub mod layers;
 pub mod listener;
+pub mod look;
 mod oidc;
 pub mod openapi;
 pub mod ops;
@@ -60,7 +61,8 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
     // or a misspelled path, would let everybody pass.
     let router = router.merge(bounded(verify_routes().split_for_parts().0));
     let has_openid = app.openid.is_some();
-    let router = if has_openid { router.merge(bounded(oidc::router())) } else { router };
+    let openid = || bounded(oidc::router()).layer(from_fn_with_state(app.clone(), oidc::hide));
+    let router = if has_openid { router.merge(openid()) } else { router };
     let router = router
         .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })
         .layer(from_fn(head::refuse_ambiguous));

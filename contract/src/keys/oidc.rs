@@ -15,6 +15,9 @@ use crate::time::UnixTime;
 /// Every file has a current key of each of these: Discovery demands RS256, and ES256 is the fastest that most libraries support.
 pub const OIDC_ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 
+/// All that the file may have.
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+
 /// The contents of the file.
 #[derive(Debug)]
 pub struct OidcKeySet {
@@ -65,7 +68,7 @@ impl OidcKeySet {
         if let Some(key) = self.keys.iter().find(|key| key.purpose != Purpose::Access) {
             return Err(unusable(&key.kid, "a key of OpenID Connect has purpose access"));
         }
-        for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+        for algorithm in ALGORITHMS {
             let count = |state| {
                 self.keys.iter().filter(|key| (key.material.algorithm(), key.state) == (algorithm, state)).count()
             };
@@ -76,6 +79,23 @@ impl OidcKeySet {
             }
         }
         Ok(())
+    }
+
+    /// The algorithms that rotate.
+    #[must_use]
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        let rotates = |algorithm: &Algorithm| {
+            [State::Current, State::Next].iter().any(|state| self.find(*algorithm, *state).is_some())
+        };
+        ALGORITHMS.into_iter().filter(rotates).collect()
+    }
+
+    /// Deletes keys that have been retired long enough. Returns whether there were any.
+    pub fn delete_retired(&mut self, now: UnixTime) -> bool {
+        let before = self.keys.len();
+        let retire_for = RotationRules::of(Purpose::Access).retire_for;
+        self.keys.retain(|key| key.state != State::Retired || now < key.since + retire_for);
+        self.keys.len() < before
     }
 
     /// Takes the next step of an algorithm's rotation: publishes a new key if none is waiting, otherwise signs with the
@@ -91,7 +111,7 @@ impl OidcKeySet {
         rng: &mut impl CryptoRng,
     ) -> Result<Rotation, KeysError> {
         let rules = RotationRules::of(Purpose::Access);
-        self.keys.retain(|key| key.state != State::Retired || now < key.since + rules.retire_for);
+        self.delete_retired(now);
         if let Some(next) = self.find(algorithm, State::Next) {
             let (kid, ready_at) = (next.kid.clone(), next.since + rules.publish_for);
             if now < ready_at && !at_once {
@@ -126,13 +146,6 @@ impl OidcKeySet {
             Rotation::Published { .. } => self.rotate(algorithm, true, now, rng),
             step => Ok(step),
         }
-    }
-
-    /// The algorithms that have a current key.
-    #[must_use]
-    pub fn algorithms(&self) -> Vec<Algorithm> {
-        let current = self.keys.iter().filter(|key| key.state == State::Current);
-        current.map(|key| key.material.algorithm()).collect()
     }
 
     /// Deletes a key at once: every token that it signed is refused. Another one replaces a current key: its kid is

@@ -116,6 +116,21 @@ pub enum PasswordNames {
 
 words!(PasswordNames { Refused => "refused", Allowed => "allowed" });
 
+/// Language of the login page for browsers that ask for none of its languages: `en` (English, the default) or `id`
+/// (Indonesian).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// Indonesian.
+    Id,
+}
+
+words!(Language { En => "en", Id => "id" });
+
 /// Whether tokens are accepted whose SECRET_KEY has fewer than 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegacyTokens {

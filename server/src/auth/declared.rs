@@ -1,7 +1,8 @@
 //! The file of declared clients, read again when it changes. A missing or invalid file changes nothing, so that a mistake
 //! refuses no client.
 
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sc_auth_contract::declared::{Declared, DeclaredError};
@@ -19,6 +20,8 @@ pub struct DeclaredFile {
     path: PathBuf,
     /// The audiences of the server's other tokens.
     reserved: Vec<String>,
+    /// Whether it may come later.
+    is_optional: bool,
     current: RwLock<Option<Arc<Declared>>>,
     seen: Mutex<Seen>,
 }
@@ -33,8 +36,8 @@ struct Seen {
 
 impl DeclaredFile {
     /// Reads the file. If it cannot be used, the server starts without clients.
-    pub fn load(path: &Path, reserved: Vec<String>) -> Self {
-        let file = Self { path: path.to_owned(), reserved, current: RwLock::default(), seen: Mutex::default() };
+    pub fn load(path: PathBuf, is_optional: bool, reserved: Vec<String>) -> Self {
+        let file = Self { path, is_optional, reserved, current: RwLock::default(), seen: Mutex::default() };
         file.reload_here();
         file
     }
@@ -48,6 +51,12 @@ impl DeclaredFile {
     pub fn valid(&self) -> Option<Arc<Declared>> {
         let has_problem = self.seen.lock().unwrap_or_else(PoisonError::into_inner).problem.is_some();
         self.get().filter(|_| !has_problem)
+    }
+
+    /// Whether there is no file, and none is needed.
+    pub fn is_absent(&self) -> bool {
+        let has_problem = || self.seen.lock().unwrap_or_else(PoisonError::into_inner).problem.is_some();
+        self.is_optional && self.get().is_none() && !has_problem()
     }
 
     pub fn status(&self) -> DeclaredStatus {
@@ -89,6 +98,9 @@ impl DeclaredFile {
     fn check(&self, seen: &mut Seen) -> Option<String> {
         let content = match read_regular(&self.path, MAX_BYTES) {
             Ok((content, _)) => content,
+            Err(error) if error.kind() == ErrorKind::NotFound && self.is_optional && self.get().is_none() => {
+                return None;
+            }
             Err(error) => return Some(format!("it cannot be read: {error}")),
         };
         let digest = Sha256::digest(&content).into();
@@ -122,5 +134,32 @@ fn log(declared: &Declared) {
     let warnings = more(declared.warnings.len(), declared.more_warnings);
     if refused + warnings > 0 {
         tracing::warn!(refused, warnings, "there is more; `declared check` lists it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_optional_file_may_come_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("declared.json");
+        let file = DeclaredFile::load(path.clone(), true, Vec::new());
+        let state = |content: Option<&str>| {
+            match content {
+                Some(content) => std::fs::write(&path, content).unwrap(),
+                None => std::fs::remove_file(&path).unwrap(),
+            }
+            file.reload_here();
+            (file.is_absent(), file.valid().is_some())
+        };
+        assert!(file.is_absent() && file.status().problem.is_none());
+        assert_eq!(state(Some("{")), (false, false));
+        assert_eq!(state(None), (true, false));
+        assert_eq!(state(Some(r#"{"version": 1, "clients": []}"#)), (false, true));
+        assert_eq!(state(None), (false, false), "the clients stay");
+        assert!(file.get().is_some() && file.status().problem.is_some());
+        assert!(!DeclaredFile::load(path.clone(), false, Vec::new()).is_absent());
     }
 }

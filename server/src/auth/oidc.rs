@@ -5,7 +5,6 @@ pub mod claims;
 mod decision;
 mod exchange;
 mod grant;
-pub mod issuer;
 pub mod keys;
 pub mod logout;
 pub mod request;

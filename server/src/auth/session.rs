@@ -116,6 +116,15 @@ pub struct Lifetimes {
     pub session: Duration,
 }
 
+/// The lifetimes of a browser's session.
+#[derive(Debug, Clone, Copy)]
+pub struct BrowserLifetimes {
+    /// Without use.
+    pub idle: Duration,
+    /// However often it is used.
+    pub longest: Duration,
+}
+
 pub struct Sessions {
     pub store: Store,
     pub hasher: Hasher,
@@ -126,6 +135,7 @@ pub struct Sessions {
     pub repeated: RepeatedRefreshes,
     pub metrics: Metrics,
     pub lifetimes: Lifetimes,
+    pub browser: BrowserLifetimes,
     pub refresh_tokens: RefreshTokens,
     pub old_tokens: Option<OldTokens>,
     /// The format that new passwords are stored in.

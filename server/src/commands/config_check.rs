@@ -43,8 +43,9 @@ pub async fn run(args: &ServeArgs, parsed: &Parsed) -> anyhow::Result<bool> {
     note(&mut problems, args.password.policy());
     note(&mut problems, args.old_tokens.resolve());
     note(&mut problems, keys::check(&args.deployment.keys.keys_file));
-    if let Some(file) = &args.declared.declared {
-        check_declared(file, &args.deployment.keys.keys_file, &mut problems)?;
+    // In a pod, the file may come later.
+    if let Some(place) = args.declared.place().filter(|place| !place.is_optional || place.path.exists()) {
+        check_declared(&place.path, &args.deployment.keys.keys_file, &mut problems)?;
     }
     let database = note(&mut problems, args.database.resolve().map_err(anyhow::Error::msg));
     if let Some(deployment) = deployment.as_ref().and_then(DeploymentFile::get) {

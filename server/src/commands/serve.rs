@@ -144,6 +144,7 @@ fn state(args: &ServeArgs, start: &Start<'_>, report: &Report, draining: &Draini
         deployment: Arc::clone(&start.deployment),
         oidc_keys: start.openid.as_ref().map(|openid| Arc::clone(&openid.keys)),
         declared: start.declared.clone(),
+        logo: start.look.logo.clone(),
         bootstrap: args.bootstrap.bootstrap_admin.clone(),
         clock: clock::system,
         warnings: args.warnings().into(),

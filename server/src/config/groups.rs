@@ -1,10 +1,10 @@
 //! Groups of settings that several commands have.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sc_auth_contract::settings;
+use sc_auth_contract::{places, settings};
 
 use super::trimmed::path;
 use super::values::listen;
@@ -48,9 +48,31 @@ impl DeploymentArgs {
 #[derive(Debug, Args)]
 pub struct DeclaredArgs {
     /// File that declares the OpenID Connect clients, reloaded when it changes. Without it, the server has no OpenID
-    /// Connect endpoints and no login page.
+    /// Connect endpoints and no login page [default: declared.json in /run/sc-auth/declared, if that folder exists]
     #[arg(long, env = settings::DECLARED.name, value_parser = path(), value_name = "FILE")]
     pub declared: Option<PathBuf>,
+}
+
+/// Where the declared clients are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredPlace {
+    pub path: PathBuf,
+    /// Whether the file may come later, as in a pod, where a Secret without which the pod starts is mounted.
+    pub is_optional: bool,
+}
+
+impl DeclaredArgs {
+    pub fn place(&self) -> Option<DeclaredPlace> {
+        match &self.declared {
+            Some(path) => Some(DeclaredPlace { path: path.clone(), is_optional: false }),
+            None => in_pod(Path::new(places::DECLARED.path)),
+        }
+    }
+}
+
+/// A setting would keep a server of an earlier release from starting in the same pod.
+fn in_pod(folder: &Path) -> Option<DeclaredPlace> {
+    folder.is_dir().then(|| DeclaredPlace { path: folder.join(places::DECLARED_FILE), is_optional: true })
 }
 
 #[derive(Debug, Args)]
@@ -59,4 +81,19 @@ pub struct KeysFileArgs {
     /// reloads it when it changes.
     #[arg(long, env = settings::KEYS_FILE.name, default_value = settings::KEYS_FILE.default, value_parser = path(), value_name = "FILE")]
     pub keys_file: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_a_pod_is_the_default_place_of_declared_clients() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("declared.json");
+        assert_eq!(in_pod(folder.path()), Some(DeclaredPlace { path, is_optional: true }));
+        assert_eq!(in_pod(&folder.path().join("none")), None);
+        let given = DeclaredArgs { declared: Some("a.json".into()) };
+        assert_eq!(given.place(), Some(DeclaredPlace { path: "a.json".into(), is_optional: false }));
+    }
 }

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use clap::{Args, value_parser};
+use sc_auth_contract::issuer::canonical;
 use sc_auth_contract::limits::{ACCESS_TOKEN_TTL_MAX, MAX_SESSIONS_MAX, NAME_MAX, SESSION_TTL_MAX};
 use sc_auth_contract::settings::{self, LegacyTokens, RefreshTokens, Switch};
 use secrecy::SecretString;
 
 use super::database::{DatabaseArgs, secret};
 use super::groups::{BootstrapArgs, DeclaredArgs, DeploymentArgs, OpsArgs};
+use super::login::LoginArgs;
 use super::origin::Origin;
 use super::passwords::{HashArgs, PasswordArgs};
 use super::trimmed::{path, trimmed, word};
 use super::values::{List, audiences, duration, issuer, issuer_problem, listen, origins};
-use crate::auth::oidc;
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::proxies::TrustedProxies;
 use crate::auth::registration::Registration;
@@ -35,6 +36,8 @@ pub struct ServeArgs {
     pub deployment: DeploymentArgs,
     #[command(flatten)]
     pub declared: DeclaredArgs,
+    #[command(flatten)]
+    pub login: LoginArgs,
     #[command(flatten)]
     pub tokens: TokenArgs,
     #[command(flatten)]
@@ -228,6 +231,9 @@ impl ServeArgs {
                     .to_owned(),
             );
         }
+        if self.login.login_session_max < self.login.login_session_idle {
+            problems.push("SC_AUTH_LOGIN_SESSION_MAX is shorter than SC_AUTH_LOGIN_SESSION_IDLE".to_owned());
+        }
         if share_a_port(self.listen, self.ops.ops_listen) {
             problems.push(format!(
                 "SC_AUTH_LISTEN and SC_AUTH_OPS_LISTEN both have port {}; choose another one",
@@ -285,7 +291,7 @@ impl ServeArgs {
 
 /// What is wrong with an issuer for OpenID Connect, which release 0.2 did not have.
 fn openid_problem(issuer: &str) -> Option<String> {
-    match oidc::issuer::canonical(issuer) {
+    match canonical(issuer) {
         None => Some(
             "SC_AUTH_ISSUER: OpenID Connect needs an https address without a path, in lower case, or http on \
              localhost; SC_AUTH_DECLARED has no effect"

@@ -7,6 +7,7 @@ use sc_auth_contract::time::UnixTime;
 
 use super::address_changes::AddressChanges;
 use super::error::ApiError;
+use super::look::Look;
 use super::proxy_warnings::ProxyWarnings;
 use super::rate_limits::{Limited, RateLimits};
 use super::refused::Refusals;
@@ -31,6 +32,7 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// `None` without declared clients, or with an issuer that cannot be used.
     pub openid: Option<Arc<OpenId>>,
+    pub look: Arc<Look>,
 }
 
 impl App {

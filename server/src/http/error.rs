@@ -23,7 +23,7 @@ pub type FieldErrors = BTreeMap<String, Vec<String>>;
 /// `Retry-After` of a busy server.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Marks an answer that refuses a request because of too many at once.
+/// Marks a 503 that is no error of the server.
 #[derive(Debug, Clone, Copy)]
 pub struct BackPressure;
 
@@ -53,7 +53,7 @@ pub enum ApiError {
     TooManySessions { most: u32, wait: Duration },
     /// 503, with `Retry-After`.
     Unavailable(&'static str),
-    /// The same, because of too many requests at once: it does not count as an error of the server.
+    /// The same, because of too many requests at once, or before files are there: it does not count as an error of the server.
     Busy(&'static str),
     /// 500. The cause is logged, and never sent to the client.
     Internal(anyhow::Error),

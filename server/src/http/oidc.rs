@@ -3,6 +3,7 @@
 mod account_login;
 mod answer;
 mod applications;
+mod assets;
 mod authorize;
 mod client_auth;
 mod consent;
@@ -25,11 +26,16 @@ mod token;
 mod userinfo;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
 use super::app::App;
+use super::error::ApiError;
 use paths::{
-    ACCOUNT_LOGIN, ALL_KEYS, APPLICATIONS, AUTHORIZE, CONFIGURATION, CONSENT, INTROSPECT, JWKS, LOGIN, LOGOUT,
+    ACCOUNT_LOGIN, ALL_KEYS, APPLICATIONS, AUTHORIZE, CONFIGURATION, CONSENT, INTROSPECT, JWKS, LOGIN, LOGO, LOGOUT,
     LOGOUT_FORM, REVOKE, STYLE, TOKEN, USERINFO,
 };
 
@@ -43,7 +49,8 @@ pub fn router() -> Router<App> {
         .route(LOGOUT_FORM, get(pages::nothing).post(logout::confirm))
         .route(ACCOUNT_LOGIN, get(pages::nothing).post(account_login::post))
         .route(APPLICATIONS, get(applications::get).post(applications::post))
-        .route(STYLE, get(pages::style))
+        .route(STYLE, get(assets::style))
+        .route(LOGO, get(assets::logo))
         .route(TOKEN, post(token::post))
         .route(REVOKE, post(revoke::post))
         .route(INTROSPECT, post(introspect::post))
@@ -51,4 +58,13 @@ pub fn router() -> Router<App> {
         .route(JWKS, get(metadata::jwks))
         .route(ALL_KEYS, get(metadata::all_keys))
         .route(CONFIGURATION, get(metadata::configuration))
+}
+
+/// As if the routes did not exist, while a pod has no declared clients: a stranger must not get a 5xx from a server that
+/// nobody asked for OpenID Connect.
+pub async fn hide(State(app): State<App>, request: Request, next: Next) -> Response {
+    if app.openid.as_ref().is_none_or(|openid| openid.declared.is_absent()) {
+        return ApiError::text(StatusCode::NOT_FOUND, "not found").into_response();
+    }
+    next.run(request).await
 }

@@ -35,6 +35,7 @@ mod guessing;
 mod hold;
 mod identity;
 mod keys;
+mod login_look;
 mod mysql;
 mod names;
 mod nulls;

@@ -60,6 +60,7 @@ async fn without_usable_keys_only_the_api_serves() {
     for path in [authorize(&[]).as_str(), "/oauth2/jwks", "/.well-known/openid-configuration"] {
         assert_eq!(browser.get(path).await.status, 503, "{path}");
     }
+    assert_eq!(server.status().await["server_errors"], 0, "the API serves, and strangers can cause these answers");
     assert_eq!(std::fs::read_to_string(file(&database)).unwrap(), "{}", "the file is not replaced");
     assert_eq!(logged(&server, "cannot use the keys of OpenID Connect"), 1, "{}", server.log.text());
     std::fs::remove_file(file(&database)).unwrap();

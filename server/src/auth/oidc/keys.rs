@@ -74,6 +74,8 @@ impl OidcKeys {
 /// The file, read again when it changes.
 pub struct OidcKeyRing {
     path: PathBuf,
+    /// Whether somebody else creates the file.
+    comes_later: bool,
     keys: RwLock<Option<Arc<OidcKeys>>>,
     seen: Mutex<Seen>,
 }
@@ -88,13 +90,13 @@ struct Seen {
 }
 
 impl OidcKeyRing {
-    /// Reads the file beside the keys file, or creates it. Where that is impossible, as in a pod whose Secret has none, the
-    /// server starts without these keys, since the rest of the API does not need them.
-    pub fn load(keys_file: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> Self {
+    /// Reads the file beside the keys file, or creates it if it `creates` one. Without it, the server starts all the same,
+    /// since the rest of the API does not need these keys.
+    pub fn load(keys_file: &Path, creates: bool, now: UnixTime, rng: &mut impl CryptoRng) -> Self {
         let path = keys_file.with_file_name(OIDC_KEYS_FILE);
-        let created = create_missing(&path, now, rng);
-        let loaded = Self { path, keys: RwLock::default(), seen: Mutex::default() };
-        match created {
+        let result = if creates { create_missing(&path, now, rng) } else { Ok(()) };
+        let loaded = Self { path, comes_later: !creates, keys: RwLock::default(), seen: Mutex::default() };
+        match result {
             Ok(()) => loaded.reload_here(),
             Err(error) => {
                 loaded.log(&logging::chain(error.as_ref()));
@@ -145,6 +147,9 @@ impl OidcKeyRing {
     fn check(&self, seen: &mut Seen) -> Option<String> {
         let content = match open(&self.path) {
             Ok(content) => content,
+            Err(error) if error.kind() == ErrorKind::NotFound && self.comes_later && self.get().is_none() => {
+                return None;
+            }
             Err(error) => return Some(format!("{} cannot be read: {error}", self.path.display())),
         };
         let digest = Sha256::digest(content.text.expose_secret()).into();
@@ -201,8 +206,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn keys_of_somebody_else_may_come_later() {
+        let (folder, now, rng) = (tempfile::tempdir().unwrap(), UnixTime::from_seconds(1), &mut rand::rng());
+        let path = folder.path().join(OIDC_KEYS_FILE);
+        let loaded = OidcKeyRing::load(&folder.path().join("keys.json"), false, now, rng);
+        assert!(loaded.get().is_none() && loaded.seen().problem.is_none() && !path.exists());
+        std::fs::write(&path, OidcKeySet::generate(now, rng).unwrap().to_json().unwrap().expose_secret()).unwrap();
+        loaded.reload_here();
+        assert!(loaded.get().is_some());
+        std::fs::remove_file(&path).unwrap();
+        loaded.reload_here();
+        assert!(loaded.get().is_some() && loaded.seen().problem.is_some(), "they are missed once they were there");
+    }
+
+    #[test]
     fn a_file_that_cannot_be_created_leaves_the_server_without_these_keys() {
-        let ring = OidcKeyRing::load(Path::new("/proc/sc-auth-keys.json"), UnixTime::from_seconds(1), &mut rand::rng());
+        let ring =
+            OidcKeyRing::load(Path::new("/proc/sc-auth-keys.json"), true, UnixTime::from_seconds(1), &mut rand::rng());
         assert!(ring.get().is_none());
         assert!(ring.seen().problem.as_ref().is_some_and(|problem| problem.contains("cannot be read")));
     }

@@ -14,11 +14,7 @@ use crate::auth::digest::sha256;
 use crate::auth::random_text::{SECRET_LENGTH, random_secret};
 use crate::store::{Begin, BrowserSession, NewEvent, Renewal, StoreError, User};
 
-/// How long a session lasts that is not used, unless a refresh token has a shorter lifetime.
-const IDLE: Duration = Duration::from_hours(12);
-/// The longest session, unless SC_AUTH_SESSION_TTL is shorter.
-const LONGEST: Duration = Duration::from_hours(7 * 24);
-/// The time between two updates of a session in use.
+/// The time between two updates of a session in use, or half of what it lasts without use.
 const TOUCH_AFTER: Duration = Duration::from_mins(5);
 
 /// The secret of a browser: 256 random bits. The database contains only its hash.
@@ -193,22 +189,25 @@ impl BrowserLogin<'_> {
 }
 
 impl Sessions {
+    /// How long a browser's session lasts without use.
     fn browser_idle(&self) -> Duration {
-        IDLE.min(self.lifetimes.refresh)
+        self.browser.idle.min(self.lifetimes.refresh)
     }
 
     /// How long a browser's session lasts at most.
     pub fn browser_longest(&self) -> Duration {
-        LONGEST.min(self.lifetimes.session)
+        self.browser.longest.min(self.lifetimes.session)
     }
 
     /// The live session of a browser. Using it extends it.
     pub async fn browser(&self, cookie: &Cookie, now: UnixTime) -> Result<Option<Browser>, StoreError> {
         let found = self.store.browser_session(&cookie.hash()).await?.filter(|session| session.is_live(now));
         let Some(session) = found else { return Ok(None) };
-        if session.last_used_at.is_none_or(|used_at| used_at + TOUCH_AFTER <= now) {
+        let idle = self.browser_idle();
+        let touch_after = TOUCH_AFTER.min(idle / 2);
+        if session.last_used_at.is_none_or(|used_at| used_at + touch_after <= now) {
             let ends_at = session.ends_at.unwrap_or(session.created_at + self.browser_longest());
-            self.store.touch_browser_session(&session.sid, now, (now + self.browser_idle()).min(ends_at)).await?;
+            self.store.touch_browser_session(&session.sid, now, (now + idle).min(ends_at)).await?;
         }
         Ok(Some(session.into()))
     }

@@ -19,6 +19,7 @@ use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::clock::Clock;
 use crate::config::ServeArgs;
+use crate::http::look::LogoFile;
 use crate::http::{App, refusals};
 use crate::logging;
 use crate::metrics::Metrics;
@@ -50,6 +51,9 @@ pub fn start(begun: Begun, args: &ServeArgs, start: &Start<'_>, report: &Report,
     if let Some(declared) = &start.declared {
         spawn(stop, watch_declared(Arc::clone(declared)));
     }
+    if let Some(logo) = &start.look.logo {
+        spawn(stop, watch_logo(Arc::clone(logo)));
+    }
     if let Some(openid) = &start.openid {
         spawn(stop, watch_oidc_keys(Arc::clone(&openid.keys)));
         spawn(stop, clients::watch(Arc::clone(sessions), Arc::clone(&openid.declared), clock));
@@ -73,6 +77,13 @@ async fn watch_declared(file: Arc<DeclaredFile>) {
     loop {
         tokio::time::sleep(DECLARED).await;
         file.reload().await;
+    }
+}
+
+async fn watch_logo(logo: Arc<LogoFile>) {
+    loop {
+        tokio::time::sleep(FILES).await;
+        logo.reload().await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sc_auth_contract::issuer;
 use tokio_util::sync::CancellationToken;
 
 use super::imported::{self, Count};
@@ -10,8 +11,8 @@ use crate::auth::audit::EventLimiter;
 use crate::auth::declared::DeclaredFile;
 use crate::auth::hasher::Hasher;
 use crate::auth::keys::KeyRing;
+use crate::auth::oidc::OpenId;
 use crate::auth::oidc::keys::OidcKeyRing;
-use crate::auth::oidc::{OpenId, issuer};
 use crate::auth::old_tokens::OldTokens;
 use crate::auth::parties::KnownParties;
 use crate::auth::password::policy::Policy;
@@ -20,10 +21,11 @@ use crate::auth::throttle::CounterKeys;
 use crate::clock;
 use crate::commands::first_admin;
 use crate::commands::open::{self, Opened, Ready};
-use crate::config::ServeArgs;
+use crate::config::{DeclaredPlace, LoginArgs, ServeArgs};
 use crate::deployment::DeploymentFile;
 use crate::files::beside_requests;
 use crate::http::address_changes::AddressChanges;
+use crate::http::look::{LogoFile, Look};
 use crate::http::proxy_warnings::ProxyWarnings;
 use crate::http::rate_limits::RateLimits;
 use crate::http::refused::Refusals;
@@ -44,6 +46,7 @@ pub struct Start<'a> {
     pub deployment: Arc<DeploymentFile>,
     pub declared: Option<Arc<DeclaredFile>>,
     pub openid: Option<Arc<OpenId>>,
+    pub look: Arc<Look>,
     policy: Policy,
     old_tokens: Option<OldTokens>,
 }
@@ -59,19 +62,7 @@ impl<'a> Start<'a> {
         let keys_file = args.deployment.keys.keys_file.clone();
         let load = move || KeyRing::load(&keys_file, clock::system(), &mut rand::rng());
         let keys = beside_requests(load).await??;
-        let declared = match args.declared.declared.clone() {
-            Some(path) => {
-                let reserved = args.own_audiences();
-                Some(Arc::new(beside_requests(move || DeclaredFile::load(&path, reserved)).await?))
-            }
-            None => None,
-        };
-        let openid = match &declared {
-            Some(declared) if issuer::is_usable(&args.tokens.issuer) => {
-                Some(Arc::new(openid(args, Arc::clone(declared)).await?))
-            }
-            _ => None,
-        };
+        let (declared, openid) = clients(args).await?;
         Ok(Self {
             args,
             metrics,
@@ -81,6 +72,7 @@ impl<'a> Start<'a> {
             keys: Arc::new(keys),
             declared,
             openid,
+            look: Arc::new(look(&args.login).await?),
         })
     }
 
@@ -126,6 +118,7 @@ impl<'a> Start<'a> {
             repeated: RepeatedRefreshes::default(),
             metrics: self.metrics.clone(),
             lifetimes: args.lifetimes(),
+            browser: args.login.lifetimes(),
             refresh_tokens,
             old_tokens: self.old_tokens.clone(),
             form: args.hash.form(),
@@ -151,8 +144,8 @@ impl<'a> Start<'a> {
         };
         let count = imported::count_at_start(&sessions, stop).await;
         let (sessions, settings) = (Arc::new(sessions), Arc::new(settings));
-        let openid = self.openid.clone();
-        let app = App { sessions, metrics: self.metrics.clone(), clock: clock::system, settings, openid };
+        let (openid, look) = (self.openid.clone(), Arc::clone(&self.look));
+        let app = App { sessions, metrics: self.metrics.clone(), clock: clock::system, settings, openid, look };
         Ok(Begun { app, count })
     }
 
@@ -165,9 +158,28 @@ impl<'a> Start<'a> {
     }
 }
 
-async fn openid(args: &ServeArgs, declared: Arc<DeclaredFile>) -> anyhow::Result<OpenId> {
+/// The file of declared clients, and what else serves them if the issuer can be used.
+async fn clients(args: &ServeArgs) -> anyhow::Result<(Option<Arc<DeclaredFile>>, Option<Arc<OpenId>>)> {
+    let Some(DeclaredPlace { path, is_optional }) = args.declared.place() else { return Ok((None, None)) };
+    let reserved = args.own_audiences();
+    let declared = Arc::new(beside_requests(move || DeclaredFile::load(path, is_optional, reserved)).await?);
+    if !issuer::is_usable(&args.tokens.issuer) {
+        return Ok((Some(declared), None));
+    }
+    // In a pod, the operator creates the keys.
+    let creates_keys = !is_optional;
     let keys_file = args.deployment.keys.keys_file.clone();
-    let load = move || OidcKeyRing::load(&keys_file, clock::system(), &mut rand::rng());
+    let load = move || OidcKeyRing::load(&keys_file, creates_keys, clock::system(), &mut rand::rng());
     let keys = Arc::new(beside_requests(load).await?);
-    Ok(OpenId { issuer: args.tokens.issuer.clone(), declared, keys })
+    let openid = OpenId { issuer: args.tokens.issuer.clone(), declared: Arc::clone(&declared), keys };
+    Ok((Some(declared), Some(Arc::new(openid))))
+}
+
+async fn look(args: &LoginArgs) -> anyhow::Result<Look> {
+    let logo = match args.login_logo.clone() {
+        Some(path) => Some(Arc::new(beside_requests(move || LogoFile::load(path)).await?)),
+        None => None,
+    };
+    let colors = [args.login_accent.as_deref(), args.login_accent_dark.as_deref()];
+    Ok(Look::new(args.login_title.clone(), args.login_language, colors, logo))
 }

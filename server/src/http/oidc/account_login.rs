@@ -21,7 +21,7 @@ pub fn ask(visit: &Visit<'_>, status: StatusCode, username: &str, problem: Optio
     own_forms::page_with(visit, Purpose::Login, "", (), |sealed| {
         let problem = problem.map(str::to_owned);
         let template = LoginPage { t, action: ACCOUNT_LOGIN, application: t.your_account, sealed, username, problem };
-        page(status, &template, &Policy::Form { then: "" })
+        page(t, status, &template, &Policy::Form { then: "" })
     })
 }
 

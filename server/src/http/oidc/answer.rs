@@ -4,28 +4,28 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use sc_auth_contract::declared::RedirectUri;
 
-use super::pages::{ErrorPage, FormPost, Policy, Texts, page, render_error};
+use super::pages::{ErrorPage, FormPost, Policy, View, page, render_error};
 use crate::auth::oidc::request::{OAuthProblem, ResponseMode, ResponseTarget};
 
 /// Sends the browser to the application with a code.
-pub fn code(t: &'static Texts, issuer: &str, to: &ResponseTarget, code: &str) -> Response {
+pub fn code(t: View<'_>, issuer: &str, to: &ResponseTarget, code: &str) -> Response {
     deliver(t, issuer, to, &[("code", code)])
 }
 
 /// Sends the browser to the application with an error.
-pub fn error(t: &'static Texts, issuer: &str, to: &ResponseTarget, problem: OAuthProblem) -> Response {
+pub fn error(t: View<'_>, issuer: &str, to: &ResponseTarget, problem: OAuthProblem) -> Response {
     deliver(t, issuer, to, &[("error", problem.error), ("error_description", problem.description)])
 }
 
 /// `iss` tells the application which server answers (RFC 9207).
-fn deliver(t: &'static Texts, issuer: &str, to: &ResponseTarget, parameters: &[(&str, &str)]) -> Response {
+fn deliver(t: View<'_>, issuer: &str, to: &ResponseTarget, parameters: &[(&str, &str)]) -> Response {
     let state = to.state.as_deref().map(|state| ("state", state));
     let fields: Vec<_> = parameters.iter().copied().chain(state).chain([("iss", issuer)]).collect();
     match to.mode {
         ResponseMode::Query => redirect(t, &with_query(&to.redirect_uri, &fields)),
         ResponseMode::FormPost => {
             let source = source(&to.redirect_uri);
-            page(StatusCode::OK, &FormPost::new(t, &to.redirect_uri, &fields), &Policy::Submit { to: &source })
+            page(t, StatusCode::OK, &FormPost::new(t, &to.redirect_uri, &fields), &Policy::Submit { to: &source })
         }
     }
 }
@@ -46,7 +46,7 @@ fn with_query(uri: &str, fields: &[(&str, &str)]) -> String {
 }
 
 /// 303, so that no browser sends a form with a password on (RFC 9700, 4.12).
-pub fn redirect(t: &'static Texts, location: &str) -> Response {
+pub fn redirect(t: View<'_>, location: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else { return render_error(t, ErrorPage::UnknownApplication) };
     let headers = [
         (header::LOCATION, location),

@@ -11,7 +11,7 @@ use super::flow::Visit;
 use super::forms;
 use super::own_forms::{self, OwnForm, Purpose};
 use super::pages::{
-    ApplicationsPage, ErrorPage, Policy, ShownApplication, Texts, page, render_api_error, render_error, unavailable,
+    ApplicationsPage, ErrorPage, Policy, ShownApplication, View, page, render_api_error, render_error, unavailable,
 };
 use super::paths::{APPLICATIONS, USERINFO};
 use super::ready::ready;
@@ -23,7 +23,7 @@ use crate::http::body::limits::CONSENT_PAGE;
 use crate::store::Application;
 
 pub async fn get(State(app): State<App>, client: Client, headers: HeaderMap) -> Response {
-    let t = Texts::of(None, &headers);
+    let t = View::of(&app, None, &headers);
     let Some((openid, present)) = ready(&app) else { return unavailable(t) };
     if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return render_error(t, ErrorPage::OtherHost);
@@ -64,7 +64,7 @@ async fn show(visit: &Visit<'_>, browser: &Browser) -> Response {
     let applications: Vec<_> = found.iter().map(|application| shown(visit, application)).collect();
     own_forms::page_with(visit, Purpose::Applications, &browser.sid, (), |sealed| {
         let template = ApplicationsPage { t, username: browser.user.username(), applications: &applications, sealed };
-        page(StatusCode::OK, &template, &Policy::Form { then: "" })
+        page(t, StatusCode::OK, &template, &Policy::Form { then: "" })
     })
 }
 

@@ -7,7 +7,7 @@ use axum::response::Response;
 use super::answer;
 use super::flow::Visit;
 use super::forms;
-use super::pages::{ErrorPage, Texts, render_api_error, render_error, unavailable};
+use super::pages::{ErrorPage, View, render_api_error, render_error, unavailable};
 use super::paths::{AUTHORIZE, USERINFO};
 use super::ready::ready;
 use crate::auth::client::Client;
@@ -20,7 +20,7 @@ use crate::http::body::limits::{ADDRESS_MAX, AUTHORIZE as LIMIT};
 /// A HEAD is answered as if nobody were logged in: it must not create a code (RFC 9110, 9.2.1).
 pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let parameters = Parameters::parse(uri.query().unwrap_or_default().as_bytes());
-    let t = Texts::of(parameters.one("ui_locales"), &headers);
+    let t = View::of(&app, parameters.one("ui_locales"), &headers);
     let Some((openid, present)) = ready(&app) else { return unavailable(t) };
     if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return render_error(t, ErrorPage::OtherHost);
@@ -41,7 +41,7 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
 
 /// Leads to the same request by GET: a cross-site POST comes without the session's cookie.
 pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) -> Response {
-    let t = Texts::of(None, &headers);
+    let t = View::of(&app, None, &headers);
     let Some((openid, _)) = ready(&app) else { return unavailable(t) };
     if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return render_error(t, ErrorPage::OtherHost);

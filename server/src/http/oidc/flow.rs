@@ -7,7 +7,7 @@ use sc_auth_contract::time::UnixTime;
 
 use super::answer;
 use super::forms::{self, Pending};
-use super::pages::{ConsentPage, ErrorPage, LoginPage, Policy, Texts, page, render_api_error, render_error};
+use super::pages::{ConsentPage, ErrorPage, LoginPage, Policy, View, page, render_api_error, render_error};
 use super::paths::LOGIN;
 use crate::auth::client::Client;
 use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, problem};
@@ -31,7 +31,7 @@ pub struct Visit<'a> {
     pub client: &'a Client,
     pub headers: &'a HeaderMap,
     /// In the language of the user.
-    pub t: &'static Texts,
+    pub t: View<'a>,
     pub now: UnixTime,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Visit<'a> {
         present: &'a Present,
         client: &'a Client,
         headers: &'a HeaderMap,
-        t: &'static Texts,
+        t: View<'a>,
     ) -> Self {
         Self { app, openid, present, client, headers, t, now: app.now() }
     }
@@ -146,7 +146,7 @@ impl<'a> Visit<'a> {
                 username: if failed.username.is_empty() { hint } else { failed.username },
                 problem: failed.problem.clone(),
             };
-            page(status, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
+            page(self.t, status, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
         })
     }
 
@@ -161,7 +161,7 @@ impl<'a> Visit<'a> {
                 username: browser.user.username(),
                 permissions: self.t.permissions(request.to_allow(), audiences),
             };
-            page(StatusCode::OK, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
+            page(self.t, StatusCode::OK, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
         })
     }
 

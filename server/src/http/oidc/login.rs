@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::flow::{LoginFailure, Visit};
 use super::forms;
-use super::pages::{Texts, render_api_error};
+use super::pages::{View, render_api_error};
 use super::submitted::Submitted;
 use crate::account::CREDENTIAL;
 use crate::auth::client::Client;
@@ -20,9 +20,6 @@ use crate::http::app::App;
 use crate::http::body::limits::LOGIN_PAGE;
 use crate::http::error::ApiError;
 use crate::http::rate_limits::Limited;
-
-/// How long a browser keeps the cookie of a session at most.
-const COOKIE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
 pub async fn post(State(app): State<App>, client: Client, request: Request) -> Response {
     let submitted = match Submitted::read(&app, request, LOGIN_PAGE).await {
@@ -46,8 +43,7 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
 
 /// The header that sets the cookie of a session, which browsers keep as long as the longest session.
 pub fn set_session(app: &App, cookie: &Cookie) -> HeaderValue {
-    let longest = app.sessions.browser_longest().as_secs();
-    let seconds = u32::try_from(longest).unwrap_or(COOKIE_SECONDS).min(COOKIE_SECONDS);
+    let seconds = u32::try_from(app.sessions.browser_longest().as_secs()).unwrap_or(u32::MAX);
     forms::set_cookie(forms::SESSION, cookie, seconds)
 }
 
@@ -95,7 +91,7 @@ pub struct Problem {
 impl Problem {
     /// # Errors
     /// An error of the server.
-    pub fn of(t: &'static Texts, error: Refused) -> Result<Self, ApiError> {
+    pub fn of(t: View<'_>, error: Refused) -> Result<Self, ApiError> {
         let (status, text, wait) = match error {
             Refused::Session(SessionError::BadCredentials) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, t.bad_credentials.to_owned(), None)

@@ -9,7 +9,7 @@ use super::answer;
 use super::flow::Visit;
 use super::forms;
 use super::own_forms::{self, OwnForm, Purpose};
-use super::pages::{ErrorPage, LogoutPage, Policy, Texts, message, page, render_api_error, render_error, unavailable};
+use super::pages::{ErrorPage, LogoutPage, Policy, View, message, page, render_api_error, render_error, unavailable};
 use super::paths::LOGOUT;
 use super::ready::ready;
 use crate::auth::client::Client;
@@ -23,7 +23,7 @@ use crate::http::body::limits::{ADDRESS_MAX, AUTHORIZE as LIMIT, CONSENT_PAGE};
 /// A HEAD logs nobody out (RFC 9110, 9.2.1).
 pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let parameters = Parameters::parse(uri.query().unwrap_or_default().as_bytes());
-    let t = Texts::of(parameters.one("ui_locales"), &headers);
+    let t = View::of(&app, parameters.one("ui_locales"), &headers);
     let Some((openid, present)) = ready(&app) else { return unavailable(t) };
     if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return render_error(t, ErrorPage::OtherHost);
@@ -44,7 +44,7 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
 
 /// Leads to the same request by GET: a cross-site POST comes without the session's cookie.
 pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) -> Response {
-    let t = Texts::of(None, &headers);
+    let t = View::of(&app, None, &headers);
     let Some((openid, _)) = ready(&app) else { return unavailable(t) };
     if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return render_error(t, ErrorPage::OtherHost);
@@ -88,7 +88,7 @@ fn ask(visit: &Visit<'_>, browser: &Browser, request: LogoutRequest) -> Response
     own_forms::page_with(visit, Purpose::Logout, &browser.sid, request, |sealed| {
         let username = browser.user.username();
         let template = LogoutPage { t, application: application.as_deref(), username, sealed };
-        page(StatusCode::OK, &template, &Policy::Form { then: &then })
+        page(t, StatusCode::OK, &template, &Policy::Form { then: &then })
     })
 }
 
@@ -101,7 +101,7 @@ async fn log_out(visit: &Visit<'_>, browser: &Browser, request: &LogoutRequest) 
     response
 }
 
-fn logged_out(t: &'static Texts, target: Option<String>) -> Response {
+fn logged_out(t: View<'_>, target: Option<String>) -> Response {
     match target {
         Some(target) => answer::redirect(t, &target),
         None => message(t, StatusCode::OK, t.logged_out, t.may_close),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flow::{FORM_COOKIE_SECONDS, Visit};
 use super::forms::{self, FORM_SECONDS};
-use super::pages::{ErrorPage, Texts, render_api_error, render_error, unavailable};
+use super::pages::{ErrorPage, View, render_api_error, render_error, unavailable};
 use super::ready::ready;
 use crate::auth::client::Client;
 use crate::auth::keys::Keys;
@@ -65,7 +65,7 @@ pub fn page_with<T: Serialize>(
 }
 
 /// Such a form that a browser has sent back.
-pub struct OwnForm<T> {
+pub struct OwnForm<'a, T> {
     pub form: Parameters,
     /// The session that it is for.
     pub sid: String,
@@ -73,27 +73,27 @@ pub struct OwnForm<T> {
     pub openid: Arc<OpenId>,
     present: Present,
     headers: HeaderMap,
-    pub t: &'static Texts,
+    pub t: View<'a>,
 }
 
-impl<T: DeserializeOwned> OwnForm<T> {
+impl<'a, T: DeserializeOwned> OwnForm<'a, T> {
     /// # Errors
     /// The page that says why the form cannot be used: it comes from elsewhere, is too old, or has another purpose.
-    pub async fn read(app: &App, request: Request, limit: Limit, purpose: Purpose) -> Result<Self, Box<Response>> {
+    pub async fn read(app: &'a App, request: Request, limit: Limit, purpose: Purpose) -> Result<Self, Box<Response>> {
         let headers = request.headers().clone();
-        let t = Texts::of(None, &headers);
+        let t = View::of(app, None, &headers);
         let (openid, present) = ready(app).ok_or_else(|| unavailable(t))?;
         let form = forms::read(request, limit).await.map_err(|error| render_api_error(t, error))?;
         forms::check_origin(app, &headers, &openid.issuer).map_err(|why| render_error(t, why))?;
         let carried = open::<T>(&app.sessions.keys.get(), &form, &headers, purpose, app.now())
             .ok_or_else(|| render_error(t, ErrorPage::Expired))?;
-        let t = Texts::of(Some(&carried.lang), &headers);
+        let t = View::of(app, Some(&carried.lang), &headers);
         Ok(Self { form, sid: carried.sid, content: carried.content, openid, present, headers, t })
     }
 }
 
-impl<T> OwnForm<T> {
-    pub fn visit<'a>(&'a self, app: &'a App, client: &'a Client) -> Visit<'a> {
+impl<T> OwnForm<'_, T> {
+    pub fn visit<'b>(&'b self, app: &'b App, client: &'b Client) -> Visit<'b> {
         Visit::new(app, &self.openid, &self.present, client, &self.headers, self.t)
     }
 }

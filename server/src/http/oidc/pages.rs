@@ -1,23 +1,26 @@
 //! The pages. They need no JavaScript, load nothing from elsewhere, and are in the language of the browser.
 
 mod texts;
+mod view;
 
 use std::sync::LazyLock;
 
 use askama::Template;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-pub use texts::{LANGUAGES, Texts};
+pub use texts::LANGUAGES;
+pub use view::View;
 
 use super::paths;
 use super::ready::NOT_READY;
-use crate::http::error::ApiError;
+use crate::http::app::App;
+use crate::http::error::{ApiError, BackPressure};
 
-const STYLESHEET: &str = include_str!("../../../templates/sc-auth.css");
 const SUBMIT: &str = "document.forms[0].submit()";
 /// What the policy of a page with that script names (Content Security Policy, 2.3.1).
 static SUBMIT_HASH: LazyLock<String> =
@@ -26,7 +29,7 @@ static SUBMIT_HASH: LazyLock<String> =
 #[derive(Template)]
 #[template(path = "login.html")]
 pub struct LoginPage<'a> {
-    pub t: &'static Texts,
+    pub t: View<'a>,
     /// Where the form is sent.
     pub action: &'a str,
     pub application: &'a str,
@@ -38,7 +41,7 @@ pub struct LoginPage<'a> {
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub struct ConsentPage<'a> {
-    pub t: &'static Texts,
+    pub t: View<'a>,
     pub application: &'a str,
     pub sealed: &'a str,
     pub username: &'a str,
@@ -60,7 +63,7 @@ impl ConsentPage<'_> {
 #[derive(Template)]
 #[template(path = "logout.html")]
 pub struct LogoutPage<'a> {
-    pub t: &'static Texts,
+    pub t: View<'a>,
     /// The application that asks.
     pub application: Option<&'a str>,
     pub username: &'a str,
@@ -70,7 +73,7 @@ pub struct LogoutPage<'a> {
 #[derive(Template)]
 #[template(path = "applications.html")]
 pub struct ApplicationsPage<'a> {
-    pub t: &'static Texts,
+    pub t: View<'a>,
     pub username: &'a str,
     pub applications: &'a [ShownApplication<'a>],
     pub sealed: &'a str,
@@ -87,8 +90,8 @@ pub struct ShownApplication<'a> {
 
 #[derive(Template)]
 #[template(path = "message.html")]
-struct Message {
-    t: &'static Texts,
+struct Message<'a> {
+    t: View<'a>,
     heading: &'static str,
     text: &'static str,
 }
@@ -96,14 +99,14 @@ struct Message {
 #[derive(Template)]
 #[template(path = "form_post.html")]
 pub struct FormPost<'a> {
-    pub t: &'static Texts,
+    pub t: View<'a>,
     pub action: &'a str,
     pub fields: &'a [(&'a str, &'a str)],
     script: &'static str,
 }
 
 impl<'a> FormPost<'a> {
-    pub const fn new(t: &'static Texts, action: &'a str, fields: &'a [(&'a str, &'a str)]) -> Self {
+    pub const fn new(t: View<'a>, action: &'a str, fields: &'a [(&'a str, &'a str)]) -> Self {
         Self { t, action, fields, script: SUBMIT }
     }
 }
@@ -119,7 +122,7 @@ pub enum Policy<'a> {
 }
 
 impl Policy<'_> {
-    fn header(&self) -> HeaderValue {
+    fn header(&self, has_logo: bool) -> HeaderValue {
         let own = match self {
             Self::Text => "form-action 'none'".to_owned(),
             Self::Form { then: "" } => "form-action 'self'".to_owned(),
@@ -127,14 +130,16 @@ impl Policy<'_> {
             Self::Form { then } => format!("form-action 'self' {then}"),
             Self::Submit { to } => format!("form-action 'self' {to}; script-src {}", *SUBMIT_HASH),
         };
-        let text = format!("default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; {own}");
+        let images = if has_logo { " img-src 'self';" } else { "" };
+        let text =
+            format!("default-src 'none'; style-src 'self';{images} base-uri 'none'; frame-ancestors 'none'; {own}");
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
     }
 }
 
 /// Renders a page with all headers. None is Cross-Origin-Opener-Policy: an application that opens the login in a popup needs
 /// `window.opener` afterwards.
-pub fn page(status: StatusCode, template: &impl Template, policy: &Policy<'_>) -> Response {
+pub fn page(t: View<'_>, status: StatusCode, template: &impl Template, policy: &Policy<'_>) -> Response {
     let html = match template.render() {
         Ok(html) => html,
         Err(error) => return ApiError::Internal(error.into()).into_response(),
@@ -142,7 +147,7 @@ pub fn page(status: StatusCode, template: &impl Template, policy: &Policy<'_>) -
     let mut response = (status, html).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header());
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header(t.has_logo));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // With `no-referrer`, browsers send `Origin: null` with our own forms too.
     let referrer = if matches!(policy, Policy::Form { .. }) { "same-origin" } else { "no-referrer" };
@@ -169,7 +174,7 @@ pub enum ErrorPage {
     Server(StatusCode),
 }
 
-pub fn render_error(t: &'static Texts, why: ErrorPage) -> Response {
+pub fn render_error(t: View<'_>, why: ErrorPage) -> Response {
     let (status, heading, text) = match why {
         ErrorPage::UnknownApplication => (StatusCode::BAD_REQUEST, t.unknown_application, t.unknown_application_text),
         ErrorPage::WrongRedirectUri => (StatusCode::BAD_REQUEST, t.wrong_redirect_uri, t.wrong_redirect_uri_text),
@@ -183,14 +188,17 @@ pub fn render_error(t: &'static Texts, why: ErrorPage) -> Response {
 }
 
 /// A page that only says something.
-pub fn message(t: &'static Texts, status: StatusCode, heading: &'static str, text: &'static str) -> Response {
-    page(status, &Message { t, heading, text }, &Policy::Text)
+pub fn message(t: View<'_>, status: StatusCode, heading: &'static str, text: &'static str) -> Response {
+    page(t, status, &Message { t, heading, text }, &Policy::Text)
 }
 
 /// The same error as a page. Its cause is logged.
-pub fn render_api_error(t: &'static Texts, error: impl Into<ApiError>) -> Response {
+pub fn render_api_error(t: View<'_>, error: impl Into<ApiError>) -> Response {
     let plain = error.into().into_response();
     let mut response = render_error(t, ErrorPage::Server(plain.status()));
+    if let Some(mark) = plain.extensions().get::<BackPressure>() {
+        response.extensions_mut().insert(*mark);
+    }
     if let Some(wait) = plain.headers().get(header::RETRY_AFTER) {
         response.headers_mut().insert(header::RETRY_AFTER, wait.clone());
     }
@@ -201,20 +209,11 @@ pub fn render_api_error(t: &'static Texts, error: impl Into<ApiError>) -> Respon
 }
 
 /// The page while the clients or the keys are not loaded yet.
-pub fn unavailable(t: &'static Texts) -> Response {
+pub fn unavailable(t: View<'_>) -> Response {
     render_api_error(t, NOT_READY)
 }
 
 /// A form's address, opened without a form.
-pub async fn nothing(headers: HeaderMap) -> Response {
-    render_error(Texts::of(None, &headers), ErrorPage::Nothing)
-}
-
-pub async fn style() -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    (headers, STYLESHEET).into_response()
+pub async fn nothing(State(app): State<App>, headers: HeaderMap) -> Response {
+    render_error(View::of(&app, None, &headers), ErrorPage::Nothing)
 }

@@ -14,6 +14,7 @@ pub const CONSENT: &str = "/consent";
 /// The answer to the question whether to log out.
 pub const LOGOUT_FORM: &str = "/logout";
 pub const APPLICATIONS: &str = "/account/applications";
+pub const LOGO: &str = "/assets/logo";
 pub const STYLE: &str = "/assets/sc-auth.css";
 /// The path of the documentation.
 pub const DOCS: &str = "/docs";

@@ -9,7 +9,7 @@ use sc_auth_contract::time::UnixTime;
 
 use super::flow::Visit;
 use super::forms::{self, Pending};
-use super::pages::{ErrorPage, Texts, render_api_error, render_error, unavailable};
+use super::pages::{ErrorPage, View, render_api_error, render_error, unavailable};
 use super::ready::ready;
 use crate::auth::client::Client;
 use crate::auth::keys::Keys;
@@ -19,21 +19,21 @@ use crate::http::app::App;
 use crate::http::body::limits::Limit;
 
 /// A form, and the authorization request in it.
-pub struct Submitted {
+pub struct Submitted<'a> {
     pub form: Parameters,
     pub pending: Pending,
     openid: Arc<OpenId>,
     present: Present,
     headers: HeaderMap,
-    t: &'static Texts,
+    t: View<'a>,
 }
 
-impl Submitted {
+impl<'a> Submitted<'a> {
     /// # Errors
     /// The page that says why the form cannot be used.
-    pub async fn read(app: &App, request: Request, limit: Limit) -> Result<Self, Box<Response>> {
+    pub async fn read(app: &'a App, request: Request, limit: Limit) -> Result<Self, Box<Response>> {
         let headers = request.headers().clone();
-        let t = Texts::of(None, &headers);
+        let t = View::of(app, None, &headers);
         let (openid, present) = ready(app).ok_or_else(|| unavailable(t))?;
         let form = forms::read(request, limit).await.map_err(|error| render_api_error(t, error))?;
         forms::check_origin(app, &headers, &openid.issuer).map_err(|why| render_error(t, why))?;
@@ -42,11 +42,11 @@ impl Submitted {
         if !is_still_valid(&present.declared, &pending.request) {
             return Err(render_error(t, ErrorPage::UnknownApplication).into());
         }
-        let t = Texts::of(pending.request.ui_locales.as_deref(), &headers);
+        let t = View::of(app, pending.request.ui_locales.as_deref(), &headers);
         Ok(Self { form, pending, openid, present, headers, t })
     }
 
-    pub fn visit<'a>(&'a self, app: &'a App, client: &'a Client) -> Visit<'a> {
+    pub fn visit<'b>(&'b self, app: &'b App, client: &'b Client) -> Visit<'b> {
         Visit::new(app, &self.openid, &self.present, client, &self.headers, self.t)
     }
 }

@@ -10,6 +10,7 @@ use crate::auth::session::Sessions;
 use crate::clock::Clock;
 use crate::deployment::DeploymentFile;
 use crate::http::layers::Draining;
+use crate::http::look::LogoFile;
 use crate::metrics::Metrics;
 use crate::report::Report;
 
@@ -25,6 +26,8 @@ pub struct Ops {
     pub oidc_keys: Option<Arc<OidcKeyRing>>,
     /// `None` without declared clients.
     pub declared: Option<Arc<DeclaredFile>>,
+    /// The logo of the pages.
+    pub logo: Option<Arc<LogoFile>>,
     /// The folder of the first Admin's Secret.
     pub bootstrap: Option<PathBuf>,
     pub clock: Clock,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
+use sc_auth_contract::settings::Language;
 
 pub struct Texts {
     pub lang: &'static str,
@@ -167,10 +168,13 @@ pub const LANGUAGES: [&str; 2] = [ENGLISH.lang, INDONESIAN.lang];
 
 impl Texts {
     /// In the language that the application asks for, or else the browser (RFC 9110, 12.5.4).
-    pub fn of(ui_locales: Option<&str>, headers: &HeaderMap) -> &'static Self {
+    pub fn of(ui_locales: Option<&str>, headers: &HeaderMap, default: Language) -> &'static Self {
         let asked = ui_locales.unwrap_or_default().split(' ').find_map(Self::in_language);
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        asked.or_else(|| Self::most_wanted(accepted)).unwrap_or(&ENGLISH)
+        asked.or_else(|| Self::most_wanted(accepted)).unwrap_or(match default {
+            Language::En => &ENGLISH,
+            Language::Id => &INDONESIAN,
+        })
     }
 
     /// The first of the most wanted languages that exists.
@@ -270,7 +274,11 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_LANGUAGE, accepted.parse().unwrap());
-            assert_eq!(Texts::of(ui_locales, &headers).lang, wanted, "{ui_locales:?} {accepted}");
+            assert_eq!(Texts::of(ui_locales, &headers, Language::En).lang, wanted, "{ui_locales:?} {accepted}");
+        }
+        for (accepted, wanted) in [("", "id"), ("de", "id"), ("en", "en")] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, accepted.parse().unwrap())]);
+            assert_eq!(Texts::of(None, &headers, Language::Id).lang, wanted, "{accepted}");
         }
     }
 

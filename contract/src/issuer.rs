@@ -1,15 +1,18 @@
 //! Which issuers OpenID Connect can be used with.
 
-use sc_auth_contract::declared::{ClientType, RedirectUri};
 use url::Url;
+
+use crate::declared::{ClientType, RedirectUri};
 
 /// Whether it is `https` and has no path (OpenID Connect Discovery, 3); on this machine, `http` is enough. Browsers send the
 /// canonical form, and clients compare the issuer byte by byte.
+#[must_use]
 pub fn is_usable(issuer: &str) -> bool {
     canonical(issuer).is_some_and(|canonical| canonical == issuer)
 }
 
 /// The usable form of an issuer, as browsers write it: in lower case, without the default port, a trailing dot and `/`.
+#[must_use]
 pub fn canonical(issuer: &str) -> Option<String> {
     let url = Url::parse(issuer).ok()?;
     let has_more = url.path() != "/" || url.query().is_some() || url.fragment().is_some();

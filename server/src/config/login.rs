@@ -1,0 +1,86 @@
+//! The pages that users log in on for applications.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use sc_auth_contract::accent::{self, Theme};
+use sc_auth_contract::limits::{LOGIN_IDLE_MIN, SESSION_TTL_MAX};
+use sc_auth_contract::settings::{self, Language};
+
+use super::trimmed::{path, word};
+use super::values::duration;
+use crate::account::TITLE;
+use crate::auth::session::BrowserLifetimes;
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "the settings are called so")]
+pub struct LoginArgs {
+    /// Name of the service, above each page for logging in: at most 64 characters.
+    #[arg(long, env = settings::LOGIN_TITLE.name, value_parser = title, value_name = "TEXT")]
+    pub login_title: Option<String>,
+    /// Image above each page: a PNG, JPEG or WebP file of at most 128 KiB, reloaded when it changes.
+    #[arg(long, env = settings::LOGIN_LOGO.name, value_parser = path(), value_name = "FILE")]
+    pub login_logo: Option<PathBuf>,
+    /// Colour of buttons and of the focus, such as #0b57d0, in browsers with a light theme. Its contrast to white is at
+    /// least 4.5:1.
+    #[arg(long, env = settings::LOGIN_ACCENT.name, value_parser = light, value_name = "COLOR")]
+    pub login_accent: Option<String>,
+    /// The same in browsers with a dark theme: its contrast to #1f242a is at least 4.5:1.
+    #[arg(long, env = settings::LOGIN_ACCENT_DARK.name, value_parser = dark, value_name = "COLOR")]
+    pub login_accent_dark: Option<String>,
+    /// Language of the pages for browsers that ask for none of theirs.
+    #[arg(long, env = settings::LOGIN_LANGUAGE.name, default_value = settings::LOGIN_LANGUAGE.default, value_parser = word::<Language>(), value_name = "LANGUAGE")]
+    pub login_language: Language,
+    /// How long a browser's session lasts that is not used, 5m to 366d.
+    #[arg(long, env = settings::LOGIN_SESSION_IDLE.name, default_value = settings::LOGIN_SESSION_IDLE.default, value_parser = duration::<LOGIN_IDLE_MIN, SESSION_TTL_MAX>)]
+    pub login_session_idle: Duration,
+    /// Longest lifetime of a browser's session, however often it is used: 5m to 366d.
+    #[arg(long, env = settings::LOGIN_SESSION_MAX.name, default_value = settings::LOGIN_SESSION_MAX.default, value_parser = duration::<LOGIN_IDLE_MIN, SESSION_TTL_MAX>)]
+    pub login_session_max: Duration,
+}
+
+impl LoginArgs {
+    pub fn lifetimes(&self) -> BrowserLifetimes {
+        BrowserLifetimes { idle: self.login_session_idle, longest: self.login_session_max }
+    }
+}
+
+fn title(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if !TITLE.problems(text).is_empty() {
+        return Err("write 1 to 64 characters, none of them invisible".into());
+    }
+    Ok(text.to_owned())
+}
+
+fn light(text: &str) -> Result<String, String> {
+    accent(text, Theme::Light)
+}
+
+fn dark(text: &str) -> Result<String, String> {
+    accent(text, Theme::Dark)
+}
+
+fn accent(text: &str, theme: Theme) -> Result<String, String> {
+    accent::check(text.trim(), theme)?;
+    Ok(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_pages_can_show_is_accepted() {
+        assert_eq!(title(" Example Inc. "), Ok("Example Inc.".to_owned()));
+        for bad in ["", " ", "a\u{200b}b", "a\nb", &"x".repeat(65)] {
+            assert!(title(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!((light(" #0B57d0 ").as_deref(), dark("#8ab4f8").as_deref()), (Ok("#0B57d0"), Ok("#8ab4f8")));
+        for bad in ["red", "#fff", "#0b57d0}", "#ffff00"] {
+            assert!(light(bad).is_err(), "{bad}");
+        }
+        assert!(dark("#0b57d0").unwrap_err().contains("4.5:1"));
+    }
+}
