@@ -12,7 +12,7 @@ use kube_runtime::events::{Recorder, Reporter};
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedSender};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -168,6 +168,7 @@ fn context(client: Client, environment: Environment, fleet: Store<ScAuth>, name:
         changes: Changes::default(),
         apply_cache: ApplyCache::default(),
         namespaces: Locks::default(),
+        oidc_keys: Semaphore::new(1),
     }
 }
 

@@ -219,8 +219,13 @@ async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observe
             Err(error) => Outcome::Failed(error),
         };
     }
-    let apply_context =
-        ApplyContext { client: &context.client, cache: &context.apply_cache, now: (context.clock)(), interval: SOON };
+    let apply_context = ApplyContext {
+        client: &context.client,
+        cache: &context.apply_cache,
+        oidc_keys: &context.oidc_keys,
+        now: (context.clock)(),
+        interval: SOON,
+    };
     match Box::pin(apply::apply(&apply_context, &resolved, children, observed)).await {
         Ok(applied) => Outcome::Applied { resolved: Box::new(resolved), applied: Box::new(applied) },
         Err(error) => Outcome::Failed(error),
@@ -255,5 +260,8 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context
     let is_unwatched =
         observed.foreign_autoscaler.is_some() || !observed.missing.is_empty() || observed.bad_certificate.is_some();
     let while_unwatched = is_unwatched.then(|| Duration::from_mins(1));
-    [until_step, applied.leaves_in, while_unwatched].into_iter().flatten().fold(context.resync, Duration::min)
+    [until_step, applied.leaves_in, while_unwatched, applied.keys.looks_in]
+        .into_iter()
+        .flatten()
+        .fold(context.resync, Duration::min)
 }

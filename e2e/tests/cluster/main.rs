@@ -15,6 +15,7 @@ mod embedded;
 mod exposure;
 mod hosts;
 mod identity;
+mod login;
 mod mariadb;
 mod monitoring;
 mod network;

@@ -82,6 +82,13 @@ fn mariadb_in_parts() {
     Applied::new(documents).ends_ready();
 }
 
+#[test]
+fn login_pages() {
+    let applied = Applied::new(known("login.yaml"));
+    eventually("the application is served", || condition(&applied.name, "OpenIdReady")["reason"] == "ClientsLoaded");
+    applied.ends_ready();
+}
+
 /// The Secret is created last, as by an operator that has to create the database first.
 fn by_an_operator(file: &str, secret: &str, address: &str) {
     let applied = Applied::new(known(file));

@@ -113,9 +113,10 @@ mod tests {
     fn it_is_small_and_the_committed_file_is_this_one() {
         // Client-side apply stores it as JSON in an annotation, and all annotations have at most 256 KiB together. In YAML,
         // half of it is indentation. The limit was 64 KiB before the fields for Service, meshes, DNS and mounted files, and 72
-        // KiB before the rules about the keys of labels and about the fields of Kubernetes' own types.
+        // KiB before the rules about the keys of labels and about the fields of Kubernetes' own types, and 80 KiB
+        // before spec.login.
         let json = crd().unwrap().to_string();
-        assert!(json.len() < 80 * 1024, "{} bytes", json.len());
+        assert!(json.len() < 88 * 1024, "{} bytes", json.len());
         let yaml = to_yaml().unwrap();
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/sc-auth.io_scauths.yaml");
         let committed = std::fs::read_to_string(path).unwrap();

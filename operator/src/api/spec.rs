@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Auth;
 use super::database::Database;
 use super::expose::{Expose, HttpRoute, Ingress, Monitoring, NetworkPolicy, Service};
+use super::login::Login;
 use super::rules::{
     OWN_ANNOTATIONS, OWN_LABELS, annotations, email, files_are_mounted, image, labels, no_own_annotation, no_own_label,
     size_only_grows, visible,
@@ -175,6 +176,10 @@ pub struct ScAuthSpec {
     /// Issuer, audiences and lifetimes of tokens, and rules for accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+
+    /// The pages that users log in on for applications (OpenID Connect).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
 
     /// Signing keys and their rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]

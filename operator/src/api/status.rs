@@ -48,7 +48,7 @@ pub struct ScAuthStatus {
     pub database: Option<DatabaseStatus>,
     /// The signing keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kid"]))]
+    #[schemars(length(max = 80), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kid"]))]
     pub keys: Vec<KeyStatus>,
 }
 
@@ -126,7 +126,7 @@ pub struct VolumeStatus {
 pub struct KeyStatus {
     /// Key ID (RFC 7517).
     pub kid: String,
-    /// Tokens that it signs: `access` or `refresh`.
+    /// Tokens that it signs: `access`, `refresh`, or `openid` (those of applications).
     pub purpose: String,
     /// Algorithm.
     pub alg: String,

@@ -161,7 +161,7 @@ pub struct PodTemplate {
     /// Environment variables, such as settings of the server that no other field of this object controls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = Rule::new(no_reserved_variable()).message(
-        "this variable is reserved: use the field of spec that sets it (spec.database, spec.auth, spec.expose); ports, files and SC_AUTH_DRAIN cannot be changed"))]
+        "this variable is reserved: use the field of spec that sets it (spec.database, spec.auth, spec.login, spec.expose); ports, files and SC_AUTH_DRAIN cannot be changed"))]
     #[x_kube(validation = Rule::new(unique_by("name")).message("name each variable in env once"))]
     #[schemars(length(max = 50))]
     pub env: Vec<EnvVar>,
@@ -285,8 +285,9 @@ pub struct DnsOption {
     pub value: Option<String>,
 }
 
-/// Where the database's schema is migrated: in an init container (`InitContainer`, default), or by each pod's server
-/// when it starts (`Server`), for meshes whose sidecar starts after the init containers.
+/// Where the database's schema is migrated: in an init container (`InitContainer`, the default with an external
+/// database), or by each pod's server when it starts (`Server`, the default with an embedded one), for meshes whose
+/// sidecar starts after the init containers.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Migration {
     /// In an init container.

@@ -4,6 +4,7 @@ mod applied;
 pub mod balancer;
 mod context;
 pub mod handover;
+mod openid;
 mod quota;
 mod secrets;
 pub mod succession;

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube_runtime::events::Recorder;
 use kube_runtime::reflector::{ObjectRef, Store};
+use tokio::sync::Semaphore;
 
 use super::health::HealthCache;
 use super::validate::Environment;
@@ -38,6 +39,8 @@ pub struct Context {
     /// One reconcile of a namespace at a time: all that is applied has one field manager, so that the API server reports
     /// no conflict between two ScAuths.
     pub namespaces: Locks,
+    /// The right to generate keys of OpenID Connect, for one ScAuth at a time.
+    pub oidc_keys: Semaphore,
 }
 
 impl Context {

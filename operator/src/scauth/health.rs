@@ -9,6 +9,7 @@ use sc_auth_contract::status::{Hold, Offered, Other, Status, Trouble};
 
 use crate::api::ScAuthStatus;
 use crate::shared::conditions::{ConditionStatus, ConditionType, find};
+use crate::shared::reasons::Reason;
 pub use cache::{Ask, HealthCache};
 
 /// The knowledge from the pods themselves.
@@ -47,6 +48,46 @@ pub struct Served {
     pub accepted_as: Option<String>,
 }
 
+/// What is wrong with the file of declared clients, or with some of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Clients {
+    /// Why a pod cannot use the present file.
+    pub problem: Option<String>,
+    /// The clients that are refused, each with the reason.
+    pub refused: BTreeSet<String>,
+    /// Whether a pod has no keys for their tokens.
+    pub lacks_keys: bool,
+}
+
+impl Clients {
+    fn of<'a>(answers: impl Iterator<Item = &'a Status>) -> Option<Self> {
+        let mut files = answers.filter_map(|answer| Some((answer, answer.declared.as_ref()?))).peekable();
+        files.peek()?;
+        Some(files.fold(Self::default(), |mut all, (answer, file)| {
+            all.lacks_keys |= answer.oidc_keys.is_empty();
+            all.problem = all.problem.or_else(|| file.problem.clone());
+            all.refused.extend(file.refused.iter().map(|refused| format!("{}: {}", refused.client, refused.problem)));
+            all
+        }))
+    }
+
+    /// Whether pods are the source of a condition with this reason.
+    pub fn are_told_by(reason: Reason) -> bool {
+        matches!(
+            reason,
+            Reason::ClientsLoaded
+                | Reason::ClientsRefused
+                | Reason::ClientsUnreadable
+                | Reason::KeysNotLoaded
+                | Reason::PodsUnreachable
+        )
+    }
+
+    fn is_well(&self) -> bool {
+        self.problem.is_none() && self.refused.is_empty() && !self.lacks_keys
+    }
+}
+
 /// The answers of all pods that are not terminating.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
@@ -66,6 +107,8 @@ pub struct Health {
     pub keys_lost: Option<bool>,
     /// The identifiers of each serving pod's signing keys.
     pub keys: BTreeSet<BTreeSet<String>>,
+    /// The applications that log users in; `None` if no pod has a file of them.
+    pub declared: Option<Clients>,
     /// Other ScAuths on the same database.
     pub others: Vec<Other>,
     /// Whether requests were answered with a 5xx status within the last minute.
@@ -102,6 +145,7 @@ impl Health {
             keys_lost: (!served.is_empty()).then(|| serving().any(|answer| answer.keys_lost)),
             keys: serving().map(|answer| answer.keys.iter().map(|key| key.kid.clone()).collect()).collect(),
             fails: staying.iter().any(|answer| answer.server_errors > 0),
+            declared: Clients::of(serving().copied()),
             warnings: staying.iter().flat_map(|answer| answer.warnings.clone()).collect(),
             served,
             others,
@@ -119,6 +163,7 @@ impl Health {
             admin_made: _,
             keys_lost,
             keys: _,
+            declared: _,
             others,
             fails,
             warnings: _,
@@ -143,6 +188,7 @@ impl Health {
             admin_made,
             keys_lost,
             keys: _,
+            declared,
             others: _,
             fails: _,
             warnings,
@@ -153,6 +199,14 @@ impl Health {
         let is_true = |type_| is(type_, ConditionStatus::True);
         let known = status.database.as_ref().and_then(|database| database.identity.as_ref());
         let admin_is_told = admin_made.is_none_or(|made| is(ConditionType::AdminReady, made.into()));
+        let openid = find(&status.conditions, ConditionType::OpenIdReady);
+        // It may be False for a reason that the pods do not know.
+        let is_of_pods = openid.is_some_and(|openid| openid.reason.parse().is_ok_and(Clients::are_told_by));
+        let clients_are_told = match (declared, openid) {
+            (Some(clients), Some(openid)) => !is_of_pods || openid.status == ConditionStatus::from(clients.is_well()),
+            (Some(_), None) => false,
+            (None, _) => !is_of_pods,
+        };
         let ready = find(&status.conditions, ConditionType::Ready).map_or("", |ready| ready.message.as_str());
         self.is_well()
             && warnings.iter().all(|warning| ready.contains(warning.as_str()))
@@ -161,6 +215,7 @@ impl Health {
             && keys_lost.is_none_or(|_| is_true(ConditionType::KeysReady))
             && served.iter().all(|served| Some(&served.identity) == known)
             && admin_is_told
+            && clients_are_told
     }
 }
 

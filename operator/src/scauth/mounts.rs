@@ -4,6 +4,7 @@
 use sc_auth_contract::places::{self, Mount};
 
 use super::names::Names;
+use super::release::OPENID_REVISION;
 use crate::api::ScAuthSpec;
 
 /// A directory of the pods with the content of a Secret.
@@ -13,14 +14,23 @@ pub struct SecretMount {
     pub secret: String,
     /// Whether pods start without it.
     pub optional: bool,
+    /// The first revision of the pod template that has it.
+    pub since: i32,
 }
 
-/// The Secrets that the operator generates.
-pub fn generated(names: &Names) -> [SecretMount; 2] {
+/// The Secrets whose names the operator chooses.
+pub fn named(names: &Names) -> [SecretMount; 3] {
     [
-        SecretMount { mount: places::KEYS, secret: names.secret(), optional: false },
+        SecretMount { mount: places::KEYS, secret: names.secret(), optional: false, since: 1 },
         // A person may delete it once the password is saved.
-        SecretMount { mount: places::ADMIN, secret: names.admin_secret(), optional: true },
+        SecretMount { mount: places::ADMIN, secret: names.admin_secret(), optional: true, since: 1 },
+        // A person creates it.
+        SecretMount {
+            mount: places::DECLARED,
+            secret: names.declared_secret(),
+            optional: true,
+            since: OPENID_REVISION,
+        },
     ]
 }
 
@@ -34,5 +44,5 @@ pub fn referenced(spec: &ScAuthSpec) -> Vec<SecretMount> {
     let legacy = legacy.map(|legacy| &legacy.secret_key_from.name);
     let mounts = [(places::DATABASE, url.or(credentials)), (places::DATABASE_CA, authority), (places::LEGACY, legacy)];
     let mounts = mounts.into_iter().filter_map(|(mount, secret)| Some((mount, secret?)));
-    mounts.map(|(mount, secret)| SecretMount { mount, secret: secret.clone(), optional: false }).collect()
+    mounts.map(|(mount, secret)| SecretMount { mount, secret: secret.clone(), optional: false, since: 1 }).collect()
 }

@@ -38,6 +38,8 @@ pub const ANNOTATION_REVOKE: &str = "sc-auth.io/revoke-key";
 /// On the Secret with the keys: the completed requests of these two annotations.
 pub const ANNOTATION_ROTATED: &str = "sc-auth.io/rotated-for";
 pub const ANNOTATION_REVOKED: &str = "sc-auth.io/revoked-for";
+/// On the same Secret: the request to rotate that is under way, and the keys that it replaces.
+pub const ANNOTATION_ROTATING: &str = "sc-auth.io/rotating-for";
 
 /// On a ScAuth, by a person: the identity of the database to use from now on.
 pub const ANNOTATION_ACCEPT_DATABASE: &str = "sc-auth.io/accept-database";
@@ -71,6 +73,11 @@ impl Names {
 
     pub fn secret(&self) -> String {
         format!("{}-secret", self.scauth)
+    }
+
+    /// The applications that log users in.
+    pub fn declared_secret(&self) -> String {
+        format!("{}-declared", self.scauth)
     }
 
     pub fn admin_secret(&self) -> String {

@@ -16,7 +16,9 @@ use crate::shared::conditions::{ConditionStatus, ConditionType, find};
 use crate::shared::reasons::Reason;
 
 /// The latest revision of the pod template; `children/template.rs` lists them.
-pub const LATEST: i32 = 2;
+pub const LATEST: i32 = 3;
+/// The first revision whose pods have OpenID Connect and `spec.login`.
+pub const OPENID_REVISION: i32 = 3;
 
 /// The operator's own release.
 #[derive(Debug, Clone)]

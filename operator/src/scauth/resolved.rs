@@ -16,7 +16,7 @@ use super::resources::PodResources;
 use super::rotation::Plan;
 use super::scale::Scale;
 use super::settings::Settings;
-use crate::api::{DeletionPolicy, ImagePullPolicy, Monitoring, NetworkPolicy, PodTemplate, Service};
+use crate::api::{DeletionPolicy, ImagePullPolicy, Login, Monitoring, NetworkPolicy, PodTemplate, Service};
 
 /// A ScAuth that can be built, with all defaults. `suspend` is no part.
 #[derive(Debug, Clone)]
@@ -60,12 +60,24 @@ pub struct Resolved {
     pub taken: Vec<Other>,
     pub network_policy: NetworkPolicy,
     pub monitoring: Option<Monitoring>,
-    /// Whether the status lists signing keys.
-    pub had_keys: bool,
+    pub reported: Reported,
+    /// The login pages.
+    pub login: Option<Login>,
     /// The database that the pods expect.
     pub expectation: Expectation,
     /// The operator's own namespace, from which it polls the pods.
     pub operator_namespace: String,
+}
+
+/// What the status says.
+#[derive(Debug, Clone, Copy)]
+pub struct Reported {
+    /// It lists signing keys.
+    pub keys: bool,
+    /// It lists keys of OpenID Connect.
+    pub oidc_keys: bool,
+    /// Ready is True.
+    pub is_ready: bool,
 }
 
 /// Where users and sessions are stored; settings and Secrets contain its address.

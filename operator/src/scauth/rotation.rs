@@ -1,27 +1,36 @@
 //! The scheduled rotation of the signing keys: publish, promote, retire and delete. The Secret itself contains the
 //! whole state of a rotation, so that the next leader can continue. Pure functions.
 
-use std::collections::BTreeMap;
+mod sets;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use rand::CryptoRng;
-use sc_auth_contract::keys::{Algorithm, Key, KeySet, KeysError, Purpose, Rotation, RotationRules, State};
-use sc_auth_contract::places::KEYS_FILE;
+use sc_auth_contract::keys::{Algorithm, Key, KeySet, KeysError, OidcKeySet, Purpose, Rotation, RotationRules, State};
+use sc_auth_contract::places::{KEYS_FILE, OIDC_KEYS_FILE};
 use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::api::{KeyStatus, Keys, ScAuth};
-use crate::scauth::names::{ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED};
+use crate::scauth::names::{
+    ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED, ANNOTATION_ROTATING,
+};
 use crate::shared::reasons::Reason;
+use sets::{RotatingKeys, SlotPlan, next_step as next_step_of, step};
 
 /// Default signing period of a key.
 const DEFAULT_PERIOD: Duration = Duration::from_hours(30 * 24);
 /// Keys of refresh tokens are kept for a year afterwards, so they rotate no more often than this.
 const REFRESH_PERIOD: Duration = Duration::from_hours(30 * 24);
-/// A file can contain 64 keys; requests are refused before that.
-const MOST_KEYS: usize = 60;
+/// The file of OpenID Connect has room for the keys of a day's rotation.
+const OIDC_PERIOD: Duration = Duration::from_hours(24);
+
+/// The purpose of the keys of OpenID Connect in `status.keys`.
+pub const OPENID: &str = "openid";
 
 /// The desired rotation.
 #[derive(Debug, Clone)]
@@ -49,10 +58,21 @@ impl Plan {
         }
     }
 
-    fn period_of(&self, purpose: Purpose) -> Duration {
-        match purpose {
-            Purpose::Access => self.period,
-            Purpose::Refresh => self.period.max(REFRESH_PERIOD),
+    fn of_purpose<'a>(&self, purpose: Purpose, request: Option<&'a Request>) -> SlotPlan<'a> {
+        let (period, algorithm) = match purpose {
+            Purpose::Access => (self.period, self.algorithm),
+            Purpose::Refresh => (self.period.max(REFRESH_PERIOD), None),
+        };
+        SlotPlan { period, publish_for: self.publish_for, algorithm, requested: request.map(|request| &request.kids) }
+    }
+
+    fn of_openid<'a>(&self, request: Option<&'a Request>) -> SlotPlan<'a> {
+        let period = self.period.max(OIDC_PERIOD);
+        SlotPlan {
+            period,
+            publish_for: self.publish_for,
+            algorithm: None,
+            requested: request.map(|request| &request.kids),
         }
     }
 }
@@ -78,9 +98,63 @@ pub fn algorithm_of_new_keys(scauth: &ScAuth) -> Algorithm {
 #[derive(Debug)]
 pub struct Stored {
     pub keys: KeySet,
+    pub oidc: OidcKeys,
     resource_version: Option<String>,
     rotated: Option<String>,
+    /// The request that is under way.
+    rotating: Option<Request>,
     revoked: Option<String>,
+}
+
+/// The second file of the Secret.
+#[derive(Debug)]
+pub enum OidcKeys {
+    /// Not created yet, or deleted.
+    Missing,
+    /// It cannot be read, and is left alone: the reason.
+    Broken(String),
+    Read(OidcKeySet),
+}
+
+impl OidcKeys {
+    fn read(secret: &Secret) -> Self {
+        let Some(content) = secret.data.as_ref().and_then(|data| data.get(OIDC_KEYS_FILE)) else {
+            return Self::Missing;
+        };
+        let Ok(text) = String::from_utf8(content.0.clone()) else { return Self::Broken("it is not text".to_owned()) };
+        OidcKeySet::parse(&SecretString::from(text)).map_or_else(|error| Self::Broken(error.to_string()), Self::Read)
+    }
+
+    /// Why it cannot be used.
+    pub fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Broken(problem) => Some(problem),
+            Self::Missing | Self::Read(_) => None,
+        }
+    }
+
+    pub fn set(&self) -> Option<&OidcKeySet> {
+        match self {
+            Self::Read(set) => Some(set),
+            Self::Missing | Self::Broken(_) => None,
+        }
+    }
+
+    fn set_mut(&mut self) -> Option<&mut OidcKeySet> {
+        match self {
+            Self::Read(set) => Some(set),
+            Self::Missing | Self::Broken(_) => None,
+        }
+    }
+}
+
+/// A person's request to rotate, and the keys that signed when the operator took it up: each is rotated once for it,
+/// although they need not be published at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Request {
+    #[serde(rename = "for")]
+    text: String,
+    kids: BTreeSet<String>,
 }
 
 impl Stored {
@@ -93,22 +167,41 @@ impl Stored {
         let note = |name: &str| secret.metadata.annotations.as_ref()?.get(name).cloned();
         Ok(Self {
             keys,
+            oidc: OidcKeys::read(secret),
             resource_version: secret.metadata.resource_version.clone(),
             rotated: note(ANNOTATION_ROTATED),
+            rotating: note(ANNOTATION_ROTATING).and_then(|text| serde_json::from_str(&text).ok()),
             revoked: note(ANNOTATION_REVOKED),
         })
     }
 
     /// The keys without their private parts.
     pub fn status(&self) -> Vec<KeyStatus> {
-        self.keys.keys().iter().map(key_status).collect()
+        let keys = self.keys.keys().iter().map(|key| key_status(key, &key.purpose.to_string()));
+        let oidc = self.oidc.set().map(OidcKeySet::keys).unwrap_or_default();
+        // A kid may occur only once in the status.
+        let is_new = |key: &&Key| self.keys.keys().iter().all(|known| known.kid != key.kid);
+        keys.chain(oidc.iter().filter(is_new).map(|key| key_status(key, OPENID))).collect()
+    }
+
+    /// The request of the plan, unless it was completed.
+    fn request(&self, plan: &Plan) -> Option<Request> {
+        let text = plan.rotate.clone().filter(|text| self.rotated.as_ref() != Some(text))?;
+        let known = self.rotating.clone().filter(|request| request.text == text);
+        let current = self.all().filter(|key| key.state == State::Current);
+        Some(known.unwrap_or_else(|| Request { text, kids: current.map(|key| key.kid.clone()).collect() }))
+    }
+
+    /// The keys of both files.
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        self.keys.keys().iter().chain(self.oidc.set().map(OidcKeySet::keys).unwrap_or_default())
     }
 }
 
-fn key_status(key: &Key) -> KeyStatus {
+fn key_status(key: &Key, purpose: &str) -> KeyStatus {
     KeyStatus {
         kid: key.kid.clone(),
-        purpose: key.purpose.to_string(),
+        purpose: purpose.to_owned(),
         alg: key.material.algorithm().to_string(),
         state: key.state.to_string(),
         since: k8s_openapi::jiff::Timestamp::from_second(key.since.seconds()).unwrap_or_default().into(),
@@ -116,10 +209,10 @@ fn key_status(key: &Key) -> KeyStatus {
 }
 
 /// A change of the Secret that is due.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Change {
-    /// The new content of the file, if it changes.
-    file: Option<SecretString>,
+    /// The new content of the files that change.
+    files: BTreeMap<&'static str, SecretString>,
     annotations: BTreeMap<&'static str, String>,
     resource_version: Option<String>,
     /// The reasons and messages for events.
@@ -127,6 +220,19 @@ pub struct Change {
 }
 
 impl Change {
+    /// The first keys of OpenID Connect.
+    ///
+    /// # Errors
+    /// If the cryptographic library fails.
+    pub fn of_first_oidc_keys(
+        resource_version: Option<String>,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, KeysError> {
+        let files = [(OIDC_KEYS_FILE, OidcKeySet::generate(now, rng)?.to_json()?)].into();
+        Ok(Self { files, resource_version, ..Self::default() })
+    }
+
     /// The merge patch; the version in it ensures that nothing else has changed meanwhile.
     pub fn patch(&self) -> Value {
         use base64::Engine as _;
@@ -134,10 +240,28 @@ impl Change {
         let mut patch = json!({"metadata": {
             "resourceVersion": self.resource_version, "annotations": self.annotations,
         }});
-        if let Some(file) = &self.file {
-            patch["data"] = json!({KEYS_FILE: encode(file)});
+        for (name, file) in &self.files {
+            patch["data"][*name] = json!(encode(file));
         }
         patch
+    }
+
+    fn note(&mut self, step: Rotation, signs: &str) -> bool {
+        let (reason, note) = match step {
+            Rotation::Published { kid, .. } => {
+                (Reason::KeyPublished, format!("key {kid} is published and will sign {signs} later"))
+            }
+            Rotation::Promoted { kid, retired } if retired.is_empty() => {
+                (Reason::KeyPromoted, format!("key {kid} now signs {signs}"))
+            }
+            Rotation::Promoted { kid, retired } => (
+                Reason::KeyPromoted,
+                format!("key {kid} now signs {signs}; {retired} still verifies the tokens that it signed"),
+            ),
+            Rotation::Waiting { .. } => return false,
+        };
+        self.notes.push((reason, note));
+        true
     }
 }
 
@@ -148,102 +272,123 @@ pub fn advance(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Option<Change>, KeysError> {
-    let (mut notes, mut annotations) = (Vec::new(), BTreeMap::new());
-    let mut has_changed = stored.keys.delete_retired(now);
+    let mut change = Change { resource_version: stored.resource_version.clone(), ..Change::default() };
+    let request = stored.request(plan);
+    let mut changed = Changed {
+        keys: stored.keys.delete_retired(now),
+        oidc: stored.oidc.set_mut().is_some_and(|oidc| oidc.delete_retired(now)),
+    };
     if let Some(kid) = plan.revoke.clone().filter(|kid| stored.revoked.as_ref() != Some(kid)) {
-        match stored.keys.revoke(&kid, now, rng) {
-            Ok(successor) => {
-                has_changed = true;
-                let signs = successor.map(|kid| format!("; {kid} now signs")).unwrap_or_default();
-                notes.push((
-                    Reason::KeyRevoked,
-                    format!("key {kid} was removed, and every token that it signed is rejected{signs}"),
-                ));
-            }
-            Err(KeysError::Unknown(_)) => notes.push((
-                Reason::KeyUnknown,
-                format!("key {kid} cannot be revoked: it does not exist; status.keys lists the existing keys"),
-            )),
-            Err(error) => return Err(error),
+        revoke(stored, &kid, &mut change, &mut changed, now, rng)?;
+        change.annotations.insert(ANNOTATION_REVOKED, kid);
+    }
+    let of_purpose = |purpose| plan.of_purpose(purpose, request.as_ref());
+    let mut is_met = rotate(&mut stored.keys, of_purpose, &mut change, &mut changed.keys, now, rng)?;
+    if let Some(oidc) = stored.oidc.set_mut() {
+        let of_openid = |_| plan.of_openid(request.as_ref());
+        is_met &= rotate(oidc, of_openid, &mut change, &mut changed.oidc, now, rng)?;
+    }
+    match request {
+        Some(request) if is_met => drop(change.annotations.insert(ANNOTATION_ROTATED, request.text)),
+        Some(request) if stored.rotating.as_ref() != Some(&request) => {
+            let text = serde_json::to_string(&request).unwrap_or_default();
+            change.annotations.insert(ANNOTATION_ROTATING, text);
         }
-        annotations.insert(ANNOTATION_REVOKED, kid);
+        _ => {}
     }
-    let request = plan.rotate.clone().filter(|request| stored.rotated.as_ref() != Some(request));
-    let mut is_met = request.is_some();
-    for purpose in [Purpose::Access, Purpose::Refresh] {
-        match step(&mut stored.keys, plan, purpose, request.is_some(), now, rng)? {
-            Some(Rotation::Published { kid, .. }) => {
-                notes.push((
-                    Reason::KeyPublished,
-                    format!("key {kid} is published and will sign {purpose} tokens later"),
-                ));
-                (has_changed, is_met) = (true, false);
-            }
-            Some(Rotation::Promoted { kid, retired }) => {
-                notes.push((
-                    Reason::KeyPromoted,
-                    format!("key {kid} now signs {purpose} tokens; {retired} still verifies the tokens that it signed"),
-                ));
-                has_changed = true;
-            }
-            Some(Rotation::Waiting { .. }) => is_met = false,
-            None => {}
-        }
+    if changed.keys {
+        change.files.insert(KEYS_FILE, stored.keys.to_json()?);
     }
-    if let Some(request) = request.filter(|_| is_met) {
-        annotations.insert(ANNOTATION_ROTATED, request);
+    if let Some(oidc) = stored.oidc.set().filter(|_| changed.oidc) {
+        change.files.insert(OIDC_KEYS_FILE, oidc.to_json()?);
     }
-    if !has_changed && annotations.is_empty() {
-        return Ok(None);
-    }
-    let file = if has_changed { Some(stored.keys.to_json()?) } else { None };
-    Ok(Some(Change { file, annotations, resource_version: stored.resource_version.clone(), notes }))
+    Ok((!change.files.is_empty() || !change.annotations.is_empty()).then_some(change))
 }
 
-fn step(
-    keys: &mut KeySet,
-    plan: &Plan,
-    purpose: Purpose,
-    is_requested: bool,
+/// Which files have changed.
+struct Changed {
+    keys: bool,
+    oidc: bool,
+}
+
+/// Deletes a key that has leaked from the files that have it: a person may have copied it.
+fn revoke(
+    stored: &mut Stored,
+    kid: &str,
+    change: &mut Change,
+    changed: &mut Changed,
     now: UnixTime,
     rng: &mut impl CryptoRng,
-) -> Result<Option<Rotation>, KeysError> {
-    let algorithm = if purpose == Purpose::Access { plan.algorithm } else { None };
-    let current = keys.find(purpose, State::Current);
-    let differs = current.zip(algorithm).is_some_and(|(key, wanted)| key.material.algorithm() != wanted);
-    let ends = current.map_or(now, |key| key.since + plan.period_of(purpose));
-    if let Some(next) = keys.find(purpose, State::Next) {
-        let ready_at = next.since + plan.publish_for;
-        if !(is_requested || differs) && now < ends {
-            return Ok(None);
-        }
-        if now < ready_at {
-            return Ok(Some(Rotation::Waiting { kid: next.kid.clone(), ready_at }));
-        }
-        // Whatever its algorithm: if the spec has changed meanwhile, the next rotation follows it.
-        return keys.rotate(purpose, None, true, now, rng).map(Some);
+) -> Result<(), KeysError> {
+    let in_keys = unless_unknown(stored.keys.revoke(kid, now, rng))?;
+    let in_oidc = match stored.oidc.set_mut() {
+        Some(oidc) => unless_unknown(oidc.revoke(kid, now, rng))?,
+        None => None,
+    };
+    changed.keys |= in_keys.is_some();
+    changed.oidc |= in_oidc.is_some();
+    if in_keys.is_none() && in_oidc.is_none() {
+        let note = format!("key {kid} cannot be revoked: it does not exist; status.keys lists the existing keys");
+        change.notes.push((Reason::KeyUnknown, note));
     }
-    let is_due = is_requested || differs || now >= ends - plan.publish_for;
-    if !is_due || keys.keys().len() >= MOST_KEYS {
-        return Ok(None);
+    change.notes.extend([in_keys, in_oidc].into_iter().flatten().map(|successor| {
+        let signs = successor.map(|kid| format!("; {kid} now signs")).unwrap_or_default();
+        let note = format!("key {kid} was removed, and every token that it signed is rejected{signs}");
+        (Reason::KeyRevoked, note)
+    }));
+    Ok(())
+}
+
+/// `None` if the file has no such key.
+fn unless_unknown<T>(result: Result<T, KeysError>) -> Result<Option<T>, KeysError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(KeysError::Unknown(_)) => Ok(None),
+        Err(error) => Err(error),
     }
-    keys.rotate(purpose, algorithm, true, now, rng).map(Some)
+}
+
+/// Performs the steps of one file. Returns whether all of its keys have been rotated since the request.
+fn rotate<'a, K: RotatingKeys>(
+    keys: &mut K,
+    plan_of: impl Fn(K::Slot) -> SlotPlan<'a>,
+    change: &mut Change,
+    has_changed: &mut bool,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<bool, KeysError> {
+    let mut is_met = true;
+    for slot in keys.slots() {
+        let plan = plan_of(slot);
+        if let Some(done) = step(keys, slot, &plan, now, rng)? {
+            *has_changed |= change.note(done, &K::words(slot));
+        }
+        is_met &= !plan.is_requested(keys, slot);
+    }
+    Ok(is_met)
 }
 
 /// When the next step is due.
 pub fn next_step(stored: &Stored, plan: &Plan) -> UnixTime {
-    let is_requested = plan.rotate.is_some() && plan.rotate != stored.rotated;
-    let keys = stored.keys.keys().iter();
-    let drops = keys.filter(|key| key.state == State::Retired);
+    let request = stored.request(plan);
+    let request = request.as_ref();
+    let drops = stored.all().filter(|key| key.state == State::Retired);
     let drops = drops.map(|key| key.since + RotationRules::of(key.purpose).retire_for);
-    let [access, refresh] = [Purpose::Access, Purpose::Refresh].map(|purpose| {
-        let since = |state| stored.keys.find(purpose, state).map(|key| key.since);
-        let ends = since(State::Current).unwrap_or_default() + plan.period_of(purpose);
-        match since(State::Next).map(|since| since + plan.publish_for) {
-            Some(ready_at) if is_requested => ready_at,
-            Some(ready_at) => ready_at.max(ends),
-            None => ends - plan.publish_for,
-        }
+    let of_keys = stored.keys.slots().into_iter();
+    let of_keys = of_keys.filter_map(|slot| next_step_of(&stored.keys, slot, &plan.of_purpose(slot, request)));
+    let of_openid = stored.oidc.set().into_iter().flat_map(|oidc| {
+        oidc.slots().into_iter().filter_map(move |slot| next_step_of(oidc, slot, &plan.of_openid(request)))
     });
-    drops.fold(access.min(refresh), UnixTime::min)
+    drops.chain(of_keys).chain(of_openid).min().unwrap_or_default()
+}
+
+/// Whether a step is due: the rest of the work, which may take a fifth of a second, is only done then.
+pub fn is_due(stored: &Stored, plan: &Plan, now: UnixTime) -> bool {
+    let is_new = |asked: &Option<String>, done: &Option<String>| asked.is_some() && asked != done;
+    is_new(&plan.revoke, &stored.revoked)
+        || is_new(&plan.rotate, &stored.rotated)
+        || plan.algorithm.is_some_and(|wanted| {
+            stored.keys.find(Purpose::Access, State::Current).is_none_or(|key| key.material.algorithm() != wanted)
+        })
+        || next_step(stored, plan) <= now
 }

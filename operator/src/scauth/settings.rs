@@ -4,7 +4,8 @@ use sc_auth_contract::places::{self, DATABASE_FILE};
 use sc_auth_contract::settings::{self, LegacyTokens as Strength, Setting, Switch};
 
 use crate::api::{
-    Auth, Credentials, Database, DatabaseTls, Expose, External, LegacyTokens, PasswordRules, ScAuthSpec, SecretKey,
+    AccentColor, Auth, Credentials, Database, DatabaseTls, Expose, External, LegacyTokens, Login, LoginSession, Logo,
+    PasswordRules, ScAuthSpec, SecretKey,
 };
 
 /// The settings of each container.
@@ -14,6 +15,8 @@ pub struct Settings {
     pub common: Vec<(Setting, String)>,
     /// For the container that serves.
     pub serve: Vec<(Setting, String)>,
+    /// For that container too, if its server has login pages.
+    pub login: Vec<(Setting, String)>,
 }
 
 impl Settings {
@@ -23,6 +26,7 @@ impl Settings {
         let ScAuthSpec {
             database: Database { embedded: _, external },
             auth,
+            login,
             expose,
             namespace: _,
             namespace_labels: _,
@@ -52,7 +56,8 @@ impl Settings {
         common.extend(accounts.common);
         let mut serve = accounts.serve;
         serve.extend(expose.as_ref().and_then(proxies));
-        Self { common, serve }
+        let login = login.clone().map(of_login).unwrap_or_default();
+        Self { common, serve, login }
     }
 
     fn of_accounts(auth: Auth, issuer: &str) -> Self {
@@ -87,8 +92,26 @@ impl Settings {
         serve.extend(list(settings::CORS_ORIGINS, &cors_origins));
         serve.extend(name_min_length.map(|length| (settings::NAME_MIN_LENGTH, length.to_string())));
         serve.extend(legacy_tokens.map(old_tokens).unwrap_or_default());
-        Self { common, serve }
+        Self { common, serve, login: Vec::new() }
     }
+}
+
+fn of_login(login: Login) -> Vec<(Setting, String)> {
+    let Login { title, logo, accent_color, language, session } = login;
+    let AccentColor { light, dark } = accent_color.unwrap_or_default();
+    let LoginSession { idle, maximum } = session.unwrap_or_default();
+    let logo = logo.map(|Logo { config_map: _, key }| places::LOGO.file(&key));
+    let settings = [
+        // Kubernetes replaces `$(NAME)` in the value of a variable, and takes `$$` for `$`.
+        (settings::LOGIN_TITLE, title.map(|title| title.replace('$', "$$"))),
+        (settings::LOGIN_LOGO, logo),
+        (settings::LOGIN_ACCENT, light),
+        (settings::LOGIN_ACCENT_DARK, dark),
+        (settings::LOGIN_LANGUAGE, language.map(|language| language.as_setting().to_owned())),
+        (settings::LOGIN_SESSION_IDLE, idle),
+        (settings::LOGIN_SESSION_MAX, maximum),
+    ];
+    settings.into_iter().filter_map(|(setting, value)| Some((setting, value?))).collect()
 }
 
 fn list(setting: Setting, values: &[String]) -> Option<(Setting, String)> {
@@ -179,12 +202,16 @@ mod tests {
             "password": {"minLength": 9, "blocklist": "None", "names": "Allowed"}, "coexist": true,
             "legacyTokens": {"secretKeyFrom": key, "allowWeak": true},
         });
+        let login = json!({
+            "title": "Example", "logo": {"configMap": "logo", "key": "logo.png"}, "language": "id",
+            "accentColor": {"light": "#0b57d0", "dark": "#8ab4f8"}, "session": {"idle": "1h", "maximum": "1d"},
+        });
         let parts = json!({
             "engine": "postgresql", "host": "a", "port": 1, "name": "a", "credentialsFrom": {"name": "secret"},
             "poolSize": 4, "tls": {"mode": "verify-ca", "caFrom": key},
         });
         [
-            json!({"database": {"embedded": {}}, "auth": auth, "expose": {"none": {}, "trustedProxies": ["10.0.0.0/8"]}}),
+            json!({"database": {"embedded": {}}, "auth": auth, "login": login, "expose": {"none": {}, "trustedProxies": ["10.0.0.0/8"]}}),
             json!({"database": {"external": {"urlFrom": key}}}),
             json!({"database": {"external": parts}}),
         ]
@@ -195,7 +222,7 @@ mod tests {
         let schema = crate::api::schema().unwrap();
         let sent = specs().into_iter().flat_map(|spec| {
             let settings = Settings::of(&serde_json::from_value(spec).unwrap(), "https://a");
-            [settings.common, settings.serve].concat()
+            [settings.common, settings.serve, settings.login].concat()
         });
         let sent: BTreeSet<_> = sent.map(|(setting, _)| setting.name.trim_end_matches("_FILE")).collect();
         for setting in settings::ALL {

@@ -14,9 +14,9 @@ use super::exposure::{Exposure, url};
 use super::identity::Expectation;
 use super::mounts;
 use super::observe::Observed;
-use super::resolved::{Address, Admin, Database, Resolved};
+use super::resolved::{Address, Admin, Database, Reported, Resolved};
 use super::resources::PodResources;
-use super::rotation::{Plan, algorithm_of_new_keys};
+use super::rotation::{OPENID, Plan, algorithm_of_new_keys};
 use super::scale::{beside, has_budget, scale};
 use super::settings::Settings;
 use super::volume;
@@ -24,6 +24,7 @@ use crate::api::{ScAuth, ScAuthSpec};
 use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::release::{self, ReleaseDefaults, UpgradeTurn};
+use crate::shared::conditions::{ConditionStatus, ConditionType, find};
 use crate::shared::reasons::Reason;
 use crate::shared::refusal::Refusal;
 
@@ -81,7 +82,7 @@ pub fn validate(
         resources: PodResources::of(spec.resources.as_ref()),
         pod_template: spec.pod_template.clone().unwrap_or_default(),
         settings: Settings::of(spec, &issuer),
-        secrets: mounts::generated(&names).into_iter().chain(mounts::referenced(spec)).collect(),
+        secrets: mounts::named(&names).into_iter().chain(mounts::referenced(spec)).collect(),
         algorithm: algorithm_of_new_keys(scauth),
         plan: Plan::of(scauth, environment.publish_keys_for),
         admin: admin(spec),
@@ -92,12 +93,23 @@ pub fn validate(
         taken: observed.hosts.taken.clone(),
         network_policy: spec.network_policy.clone().unwrap_or_default(),
         monitoring: spec.monitoring.clone(),
-        had_keys: scauth.status.as_ref().is_some_and(|status| !status.keys.is_empty()),
+        reported: reported(scauth),
+        login: spec.login.clone(),
         expectation: Expectation::of(scauth, observed),
         operator_namespace: environment.namespace.clone(),
         names,
         owner,
     })
+}
+
+fn reported(scauth: &ScAuth) -> Reported {
+    let keys = || scauth.status.iter().flat_map(|status| &status.keys);
+    let conditions = scauth.status.iter().flat_map(|status| &status.conditions);
+    Reported {
+        keys: keys().next().is_some(),
+        oidc_keys: keys().any(|key| key.purpose == OPENID),
+        is_ready: find(conditions, ConditionType::Ready).is_some_and(|ready| ready.status == ConditionStatus::True),
+    }
 }
 
 fn database(spec: &ScAuthSpec, observed: &Observed) -> Database {

@@ -16,6 +16,7 @@ pub enum ConditionType {
     Exposed,
     KeysReady,
     AdminReady,
+    OpenIdReady,
     Monitored,
 }
 

@@ -73,6 +73,13 @@ pub enum Reason {
     AdminNotCreated,
     KeysKnown,
     KeysLost,
+    // Applications that log users in.
+    ClientsLoaded,
+    ClientsRefused,
+    ClientsUnreadable,
+    KeysNotLoaded,
+    IssuerNotUsable,
+    ServerTooOld,
     // Events of keys.
     KeyPublished,
     KeyPromoted,
@@ -114,6 +121,7 @@ impl Reason {
             | Self::NotWanted
             | Self::NoAddress
             | Self::NoGateway
+            | Self::IssuerNotUsable
             | Self::Starting
             | Self::Suspended
             | Self::Terminating
@@ -172,6 +180,11 @@ impl Reason {
             | Self::AdminNotCreated
             | Self::KeysKnown
             | Self::KeysLost
+            | Self::ClientsLoaded
+            | Self::ClientsRefused
+            | Self::ClientsUnreadable
+            | Self::KeysNotLoaded
+            | Self::ServerTooOld
             | Self::KeyUnknown
             | Self::UpgradeUnknown => Effect::Other,
         }

@@ -94,7 +94,7 @@ fn cases() -> Vec<Case> {
             .shows_in_pod("/initContainers/0/name", Value::Null, json!("migrate"))
             .shows_in_pod("/containers/0/startupProbe/failureThreshold", json!(3600), json!(60)),
         Case::of(pod(json!({"volumes": [{"name": "vault", "csi": csi}]}))).shows_in_pod(
-            "/volumes/3/csi",
+            "/volumes/4/csi",
             csi,
             Value::Null,
         ),

@@ -29,7 +29,7 @@ use sc_auth_operator::shared::changes::Changes;
 use sc_auth_operator::shared::locks::Locks;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tower::{BoxError, service_fn};
 
 pub const IMAGE: &str = "registry.test/server:2";
@@ -200,6 +200,7 @@ pub fn operator(client: Client) -> Arc<Context> {
         changes: Changes::default(),
         apply_cache: ApplyCache::default(),
         namespaces: Locks::default(),
+        oidc_keys: Semaphore::new(1),
     })
 }
 

@@ -17,6 +17,7 @@ mod managers;
 mod misuse;
 mod misuse_of_children;
 mod named;
+mod openid;
 mod openshift;
 mod races;
 mod refusals;

@@ -254,11 +254,53 @@ fn misuses_of_children() -> Vec<(Value, &'static str)> {
     ]
 }
 
+fn misuses_of_login() -> Vec<(Value, &'static str)> {
+    let login = |part: Value| json!({"login": part});
+    let color = |theme: &str, color: &str| login(json!({"accentColor": {theme: color}}));
+    let session = |session: Value| login(json!({"session": session}));
+    vec![
+        (login(json!({"title": "a\u{200b}b"})), "write a title without invisible and control characters"),
+        (login(json!({"title": "\u{a0}"})), "without blanks around it"),
+        (login(json!({"title": "Shop "})), "without blanks around it"),
+        (
+            login(json!({"logo": {"configMap": "Brand", "key": "logo.png"}})),
+            "the name of a ConfigMap has lower-case letters",
+        ),
+        (login(json!({"logo": {"configMap": "brand", "key": "../logo.png"}})), "a key of a ConfigMap has letters"),
+        (color("light", "#777777"), "the contrast to white is less than 4.5:1: choose a darker colour"),
+        (color("light", "#FFFF00"), "choose a darker colour"),
+        (color("dark", "#0b57d0"), "the contrast to #1f242a is less than 4.5:1: choose a lighter colour"),
+        (session(json!({"idle": "soon"})), "write a duration such as 30m or 12h"),
+        (session(json!({"maximum": "7w"})), "write a duration such as 12h or 7d"),
+        (session(json!({"idle": "299s"})), "spec.login.session.idle is at least 5m"),
+        (session(json!({"maximum": "367d"})), "spec.login.session.maximum is at most 366d"),
+        (session(json!({"idle": "8d"})), "spec.login.session.maximum (7d by default) must not be shorter than idle"),
+        (session(json!({"maximum": "11h"})), "must not be shorter than idle (12h by default)"),
+    ]
+}
+
+#[tokio::test]
+async fn login_pages_of_every_right_form_are_accepted() {
+    let client = admin().await;
+    for part in [
+        json!({"title": "PT Contoh \u{2013} Masuk", "language": "id"}),
+        json!({"accentColor": {"light": "#767676", "dark": "#8AB4F8"}}),
+        json!({"accentColor": {"light": "#000000"}}),
+        json!({"accentColor": {"dark": "#ffffff"}}),
+        json!({"logo": {"configMap": "brand.v1", "key": "logo_1.webp"}}),
+        json!({"session": {"idle": "5m", "maximum": "366d"}}),
+        json!({"session": {"idle": "300s", "maximum": "300s"}}),
+        json!({}),
+    ] {
+        assert_eq!(refusal(&client, &with(&json!({"login": part}))).await, [""; 0], "{part}");
+    }
+}
+
 #[tokio::test]
 async fn each_misuse_is_refused_at_once_with_one_sentence() {
     let client = admin().await;
     assert!(misuses().len() >= 50);
-    for (part, wanted) in [misuses(), misuses_of_files(), misuses_of_children()].concat() {
+    for (part, wanted) in [misuses(), misuses_of_files(), misuses_of_children(), misuses_of_login()].concat() {
         let sentences = refusal(&client, &with(&part)).await;
         assert!(sentences.len() == 1 && sentences[0].contains(wanted), "{part}: {sentences:?}, not: {wanted}");
     }

@@ -1,14 +1,17 @@
 //! The generated Secrets: created once with POST and never applied, since an apply removes fields that a later one
-//! omits. Their keys rotate by a patch that requires the version that was read.
+//! omits. Their keys rotate, and the keys of OpenID Connect are added, by patches that require the version that was read.
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, ResourceExt as _};
-use sc_auth_contract::places::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_USERNAME};
+use sc_auth_contract::keys::KeysError;
+use sc_auth_contract::places::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_USERNAME, OIDC_KEYS_FILE};
+use sc_auth_contract::time::UnixTime;
 use serde_json::json;
 
 use super::applied::Keys;
 use super::context::ApplyContext;
+use super::openid::{self, Next};
 use crate::api::DeletionPolicy;
 use crate::scauth::child::Child;
 use crate::scauth::children;
@@ -17,8 +20,9 @@ use crate::scauth::names::{ANNOTATION_ADMIN, LABEL_INSTANCE};
 use crate::scauth::observe::Observed;
 use crate::scauth::resolved::Resolved;
 use crate::scauth::retention::retained_by;
-use crate::scauth::rotation::{self, Stored};
+use crate::scauth::rotation::{self, Change, OidcKeys, Stored};
 use crate::shared::error::ApplyError;
+use crate::shared::reasons::Reason;
 use crate::shared::secrets::{self, create, patch};
 
 /// Creates missing generated Secrets, and rotates keys that are due.
@@ -44,13 +48,13 @@ pub async fn make_and_keep(
     let Some(live) = &observed.secret else {
         let secret = children::keys_secret(resolved, context.now.as_second().into(), &mut rand::rng())?;
         let made = create(&api, &secret).await?;
-        return Ok(Keys { were_lost: !is_first || resolved.had_keys, ..read(&made, resolved) });
+        return Ok(Keys { were_lost: !is_first || resolved.reported.keys, ..read(&made, resolved) });
     };
     if keep(&api, resolved, &live.metadata).await? {
         return Ok(read(live, resolved));
     }
     let live = &expect(&api, resolved, live).await?;
-    rotate(&api, context, resolved, live).await
+    rotate(context, resolved, observed, live).await
 }
 
 /// Whether a Secret is kept follows `deletionPolicy`. Removes a label of release 0.2. Returns whether a change was needed.
@@ -95,7 +99,12 @@ fn read(secret: &Secret, resolved: &Resolved) -> Keys {
 
 fn found(stored: &Stored, resolved: &Resolved) -> Keys {
     let next_step = Some(rotation::next_step(stored, &resolved.plan));
-    Keys { status: stored.status(), next_step, ..Keys::default() }
+    Keys {
+        status: stored.status(),
+        next_step,
+        oidc_broken: stored.oidc.problem().map(str::to_owned),
+        ..Keys::default()
+    }
 }
 
 fn broken(secret: &Secret, problem: &str) -> Keys {
@@ -106,18 +115,82 @@ fn broken(secret: &Secret, problem: &str) -> Keys {
 }
 
 async fn rotate(
-    api: &Api<Secret>,
     context: &ApplyContext<'_>,
     resolved: &Resolved,
+    observed: &Observed,
     live: &Secret,
 ) -> Result<Keys, ApplyError> {
-    let mut stored = match Stored::read(live) {
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &resolved.names.namespace);
+    let stored = match Stored::read(live) {
         Ok(stored) => stored,
         Err(problem) => return Ok(broken(live, &problem)),
     };
-    let change = rotation::advance(&mut stored, &resolved.plan, context.now.as_second().into(), &mut rand::rng())?;
+    let now = context.now.as_second().into();
+    if matches!(stored.oidc, OidcKeys::Missing) {
+        match openid::next(resolved, observed, context.oidc_keys) {
+            Next::Nothing => {}
+            Next::Look(looks_in) => {
+                return Ok(Keys { looks_in: Some(looks_in), ..advance(&api, resolved, live, stored, now).await? });
+            }
+            Next::Create(_turn) => return add_oidc_keys(&api, resolved, live, now).await,
+        }
+    }
+    advance(&api, resolved, live, stored, now).await
+}
+
+/// Performs the steps of the rotation that are due.
+async fn advance(
+    api: &Api<Secret>,
+    resolved: &Resolved,
+    live: &Secret,
+    mut stored: Stored,
+    now: UnixTime,
+) -> Result<Keys, ApplyError> {
+    if !rotation::is_due(&stored, &resolved.plan, now) {
+        return Ok(found(&stored, resolved));
+    }
+    let plan = resolved.plan.clone();
+    let (stored, change) = beside_reconciles(move || {
+        let change = rotation::advance(&mut stored, &plan, now, &mut rand::rng())?;
+        Ok((stored, change))
+    })
+    .await?;
     let Some(change) = change else { return Ok(found(&stored, resolved)) };
     tracing::info!(name = live.name_any(), steps = ?change.notes, "rotating keys");
     let patched = patch(api, &live.name_any(), &change.patch()).await?;
     Ok(Keys { notes: change.notes, ..read(&patched, resolved) })
+}
+
+/// Adds the second file, which has an RSA key.
+async fn add_oidc_keys(
+    api: &Api<Secret>,
+    resolved: &Resolved,
+    live: &Secret,
+    now: UnixTime,
+) -> Result<Keys, ApplyError> {
+    let name = live.name_any();
+    tracing::info!(name, "creating the keys of OpenID Connect");
+    let version = live.metadata.resource_version.clone();
+    let change = beside_reconciles(move || Change::of_first_oidc_keys(version, now, &mut rand::rng())).await?;
+    let patched = patch(api, &name, &change.patch()).await?;
+    let lost = resolved.reported.oidc_keys.then(|| {
+        let note = format!(
+            "key {OIDC_KEYS_FILE} of Secret {name} was missing and was created again: applications refuse the tokens that \
+             were signed before"
+        );
+        (Reason::KeysLost, note)
+    });
+    Ok(Keys { notes: lost.into_iter().collect(), ..read(&patched, resolved) })
+}
+
+/// Generates keys on a thread of its own: an RSA key takes a fifth of a second, and other reconciles go on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "each reconcile waits for its work, so there are only a few such threads"
+)]
+async fn beside_reconciles<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KeysError> + Send + 'static,
+) -> Result<T, ApplyError> {
+    let ended = |_| KeysError::Generation("the thread ended");
+    Ok(tokio::task::spawn_blocking(work).await.map_err(ended).and_then(|result| result)?)
 }

@@ -6,16 +6,18 @@
 //!
 //! 1. The template of release 0.1.0.
 //! 2. Pods are spread over zones and nodes.
+//! 3. Pods have the declared applications and the settings of the login pages. They become ready sooner: each second, they
+//!    are asked whether they are, and with an embedded database, the server migrates it.
 //!
 //! Whether the pods name user and group ids is chosen beside the revision.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, HTTPGetAction, LocalObjectReference, PersistentVolumeClaimVolumeSource,
-    PodDNSConfig, PodDNSConfigOption, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
-    ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume,
-    VolumeMount,
+    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, HTTPGetAction, LocalObjectReference,
+    PersistentVolumeClaimVolumeSource, PodDNSConfig, PodDNSConfigOption, PodSecurityContext, PodSpec, PodTemplateSpec,
+    Probe, ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
+    TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -24,9 +26,10 @@ use sc_auth_contract::places::{self, Mount, OPS_PORT, PORT};
 
 use super::environment::environment;
 use super::metadata::{labels, selector};
-use crate::api::{DnsConfig, Migration, PodTemplate};
+use crate::api::{DnsConfig, Logo, Migration, PodTemplate};
+use crate::scauth::mounts::SecretMount;
 use crate::scauth::names::ANNOTATION_DATABASE;
-use crate::scauth::release::PodIds;
+use crate::scauth::release::{OPENID_REVISION, PodIds};
 use crate::scauth::resolved::Resolved;
 use crate::scauth::resources::Amount;
 
@@ -50,7 +53,7 @@ pub fn build(resolved: &Resolved) -> PodTemplateSpec {
 
 fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
     let server = container(resolved, &extra, "server", "serve");
-    let by_server = extra.migration == Some(Migration::Server);
+    let by_server = migrates(resolved, &extra) == Migration::Server;
     // It answers once the schema is migrated.
     let patience = if by_server { 3_600 } else { 60 };
     PodSpec {
@@ -69,7 +72,7 @@ fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
                 failure_threshold: Some(patience),
                 ..probe("/healthz")
             }),
-            readiness_probe: Some(Probe { period_seconds: Some(2), failure_threshold: Some(2), ..probe("/readyz") }),
+            readiness_probe: Some(readiness(resolved)),
             liveness_probe: Some(Probe { period_seconds: Some(10), failure_threshold: Some(3), ..probe("/healthz") }),
             ..server
         }],
@@ -86,6 +89,19 @@ fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
         }),
         ..PodSpec::default()
     }
+}
+
+/// Where the database is migrated. A new pod beside old ones must not begin to serve before the schema is ready for it,
+/// and an old pod goes on if that fails. Neither matters to an embedded database, whose only pod has stopped before: its
+/// server would wait for the init container.
+fn migrates(resolved: &Resolved, extra: &PodTemplate) -> Migration {
+    let is_alone = resolved.release.revision >= 3 && resolved.database.is_embedded();
+    extra.migration.unwrap_or(if is_alone { Migration::Server } else { Migration::InitContainer })
+}
+
+fn readiness(resolved: &Resolved) -> Probe {
+    let (period, failures) = if resolved.release.revision >= 3 { (1, 3) } else { (2, 2) };
+    Probe { period_seconds: Some(period), failure_threshold: Some(failures), ..probe("/readyz") }
 }
 
 fn dns(wanted: DnsConfig) -> PodDNSConfig {
@@ -193,10 +209,18 @@ fn resources(resolved: &Resolved) -> ResourceRequirements {
     }
 }
 
+/// The Secrets that the pods of the revision mount.
+fn secrets(resolved: &Resolved) -> impl Iterator<Item = &SecretMount> {
+    resolved.secrets.iter().filter(|folder| folder.since <= resolved.release.revision)
+}
+
+fn logo(resolved: &Resolved) -> Option<&Logo> {
+    let login = resolved.login.as_ref().filter(|_| resolved.release.revision >= OPENID_REVISION);
+    login.and_then(|login| login.logo.as_ref())
+}
+
 fn volumes(resolved: &Resolved, extra: &PodTemplate) -> Vec<Volume> {
-    let mut volumes: Vec<_> = resolved
-        .secrets
-        .iter()
+    let mut volumes: Vec<_> = secrets(resolved)
         .map(|folder| Volume {
             name: folder.mount.volume.to_owned(),
             secret: Some(SecretVolumeSource {
@@ -208,6 +232,16 @@ fn volumes(resolved: &Resolved, extra: &PodTemplate) -> Vec<Volume> {
             ..Volume::default()
         })
         .collect();
+    volumes.extend(logo(resolved).map(|logo| Volume {
+        name: places::LOGO.volume.to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: logo.config_map.clone(),
+            // The pages work without it.
+            optional: Some(true),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }));
     if resolved.database.is_embedded() {
         volumes.push(Volume {
             name: places::DATA.volume.to_owned(),
@@ -240,7 +274,8 @@ fn mounts(resolved: &Resolved, extra: &PodTemplate) -> Vec<VolumeMount> {
         read_only: read_only.then_some(true),
         ..VolumeMount::default()
     };
-    let mut mounts: Vec<_> = resolved.secrets.iter().map(|folder| of(folder.mount, true)).collect();
+    let mut mounts: Vec<_> = secrets(resolved).map(|folder| of(folder.mount, true)).collect();
+    mounts.extend(logo(resolved).map(|_| of(places::LOGO, true)));
     if resolved.database.is_embedded() {
         mounts.push(of(places::DATA, false));
     }

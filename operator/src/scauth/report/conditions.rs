@@ -7,6 +7,7 @@ mod exposed;
 mod keys;
 mod missing;
 mod monitored;
+mod openid;
 mod ready;
 
 use super::input::ConditionInput;
@@ -33,6 +34,7 @@ pub fn updates(outcome: &Outcome, input: Option<&ConditionInput<'_>>, turn: &Upg
         ready.message = format!("{}; {note}", ready.message);
     }
     updates.extend([database, exposed]);
-    updates.extend([keys::find(input), admin::find(input), monitored::find(input)].into_iter().flatten());
+    let optional = [keys::find(input), admin::find(input), openid::find(input), monitored::find(input)];
+    updates.extend(optional.into_iter().flatten());
     updates
 }

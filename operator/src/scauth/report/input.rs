@@ -8,11 +8,12 @@ use kube::core::DynamicObject;
 
 use super::outcome::Outcome;
 use crate::api::{IngressAddress, KeyStatus};
+use crate::scauth::apply::Keys;
 use crate::scauth::child::Child;
 use crate::scauth::observe::Observed;
 use crate::scauth::resolved::Resolved;
 use crate::scauth::rollout::{Cause, Rollout, Trouble};
-use crate::scauth::rotation::Stored;
+use crate::scauth::rotation::{OPENID, Stored};
 use crate::scauth::secret_problems;
 use crate::scauth::volume;
 use crate::shared::reasons::Reason;
@@ -48,9 +49,11 @@ pub struct Before<'a> {
 #[derive(Default)]
 pub struct KeyInput<'a> {
     pub broken: Option<&'a str>,
+    /// Why the keys of OpenID Connect cannot be used.
+    pub oidc_broken: Option<String>,
     /// Whether the Secret had been deleted and was recreated with new keys.
     pub were_lost: bool,
-    /// The identifiers of the keys in the Secret, if they are valid.
+    /// The identifiers of the keys in keys.json, if they are valid.
     pub kids: BTreeSet<String>,
 }
 
@@ -58,14 +61,16 @@ impl<'a> ConditionInput<'a> {
     pub fn of(outcome: &'a Outcome, observed: &'a Observed, before: Before<'a>) -> Option<Self> {
         let (resolved, children, unknown_kinds, keys) = match outcome {
             Outcome::Applied { resolved, applied } => {
-                let kids = applied.keys.status.iter().map(|key| key.kid.clone()).collect();
-                let (broken, were_lost) = (applied.keys.broken.as_deref(), applied.keys.were_lost);
-                let keys = KeyInput { broken, were_lost, kids };
+                let Keys { broken, were_lost, oidc_broken, status, .. } = &applied.keys;
+                let (broken, oidc_broken) = (broken.as_deref(), oidc_broken.clone());
+                let keys = KeyInput { broken, oidc_broken, were_lost: *were_lost, kids: kids(status) };
                 (resolved.as_ref(), &applied.children, &applied.unknown_kinds, keys)
             }
             Outcome::Paused { resolved, .. } => {
-                let kids = stored_keys(observed).into_iter().map(|key| key.kid).collect();
-                let keys = KeyInput { kids, ..KeyInput::default() };
+                let stored = stored(observed);
+                let oidc_broken = stored.as_ref().and_then(|stored| stored.oidc.problem().map(str::to_owned));
+                let kids = kids(&stored.map(|stored| stored.status()).unwrap_or_default());
+                let keys = KeyInput { oidc_broken, kids, ..KeyInput::default() };
                 (resolved.as_ref(), &observed.children, &observed.unknown_kinds, keys)
             }
             Outcome::Refused(_) | Outcome::Failed(_) => return None,
@@ -116,8 +121,16 @@ impl<'a> ConditionInput<'a> {
     }
 }
 
+fn stored(observed: &Observed) -> Option<Stored> {
+    observed.secret.as_ref().and_then(|secret| Stored::read(secret).ok())
+}
+
 /// The keys in the Secret that was read, without their private parts.
 pub fn stored_keys(observed: &Observed) -> Vec<KeyStatus> {
-    let stored = observed.secret.as_ref().and_then(|secret| Stored::read(secret).ok());
-    stored.map(|stored| stored.status()).unwrap_or_default()
+    stored(observed).map(|stored| stored.status()).unwrap_or_default()
+}
+
+/// The pods report those of keys.json.
+fn kids(keys: &[KeyStatus]) -> BTreeSet<String> {
+    keys.iter().filter(|key| key.purpose != OPENID).map(|key| key.kid.clone()).collect()
 }

@@ -4,7 +4,7 @@
 use sc_auth_contract::settings::{self, DecidedBy};
 use serde_json::{Value, json};
 
-use super::{environment, external, live, resolved};
+use super::{embedded, environment, external, live, resolved};
 use crate::api::ScAuth;
 use crate::scauth::child::Child;
 use crate::scauth::children::build;
@@ -112,8 +112,8 @@ fn no_setting_that_the_operator_sends_is_left_to_the_pod_template() {
         let resolved = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap();
         let deployment = build(&resolved).unwrap().remove(&Child::Deployment).unwrap();
         let pod = &deployment["spec"]["template"]["spec"];
-        let containers = pod["containers"].as_array().unwrap().iter().chain(pod["initContainers"].as_array().unwrap());
-        for variable in containers.flat_map(|container| container["env"].as_array().unwrap()) {
+        let lists = ["containers", "initContainers"].into_iter().filter_map(|list| pod[list].as_array());
+        for variable in lists.flatten().flat_map(|container| container["env"].as_array().unwrap()) {
             let setting = settings::ALL.iter().find(|setting| variable["name"] == setting.name).unwrap();
             assert!(matches!(setting.decided_by, DecidedBy::Spec(_) | DecidedBy::Operator), "{}", setting.name);
         }
@@ -145,4 +145,55 @@ fn without_an_init_container_the_server_has_time_to_migrate() {
     assert!(pod["initContainers"].is_null());
     assert_eq!(pod["containers"][0]["args"], json!(["serve"]));
     assert_eq!(pod["containers"][0]["startupProbe"]["failureThreshold"], 3600);
+}
+
+#[test]
+fn an_embedded_database_is_migrated_by_its_only_server_unless_the_spec_says_otherwise() {
+    let pod = |migration: Option<&str>, revision| {
+        let mut spec = embedded();
+        spec["podTemplate"] = json!({"migration": migration});
+        let mut resolved = resolved(spec, &Observed::default()).unwrap();
+        resolved.release.revision = revision;
+        build(&resolved).unwrap()[&Child::Deployment]["spec"]["template"]["spec"].clone()
+    };
+    for (migration, revision, is_by_server) in
+        [(None, 3, true), (Some("Server"), 3, true), (Some("InitContainer"), 3, false), (None, 2, false)]
+    {
+        let pod = pod(migration, revision);
+        assert_eq!(pod["initContainers"].is_null(), is_by_server, "{migration:?} {revision}");
+        let patience = if is_by_server { 3_600 } else { 60 };
+        assert_eq!(pod["containers"][0]["startupProbe"]["failureThreshold"], patience, "{migration:?} {revision}");
+    }
+}
+
+/// The server's variables, as far as a release may not know them.
+fn login_variables(revision: i32) -> Vec<String> {
+    let mut spec = external();
+    spec["login"] = json!({
+        "title": "Cash $(SC_AUTH_ISSUER)", "logo": {"configMap": "brand", "key": "logo.png"}, "accentColor": {"light": "#0b57d0"},
+        "language": "id", "session": {"idle": "1h"},
+    });
+    let mut resolved = resolved(spec, &Observed::default()).unwrap();
+    resolved.release.revision = revision;
+    let template = build(&resolved).unwrap()[&Child::Deployment]["spec"]["template"]["spec"].clone();
+    let text = template.to_string();
+    assert_eq!(text.contains(r#""configMap":{"name":"brand","optional":true}"#), revision >= 3, "{text}");
+    assert_eq!(text.contains(r#""secretName":"tenant-declared""#), revision >= 3, "{text}");
+    assert!(!text.contains("SC_AUTH_DECLARED"), "a server of release 0.2 would not start");
+    let variables = template["containers"][0]["env"].as_array().unwrap().iter();
+    let login = variables.filter(|variable| variable["name"].as_str().unwrap().starts_with("SC_AUTH_LOGIN_"));
+    login.map(|variable| format!("{}={}", variable["name"], variable["value"]).replace('"', "")).collect()
+}
+
+#[test]
+fn pods_of_an_earlier_revision_get_no_settings_that_their_server_does_not_know() {
+    assert_eq!(login_variables(2), [""; 0]);
+    let expected = [
+        "SC_AUTH_LOGIN_TITLE=Cash $$(SC_AUTH_ISSUER)",
+        "SC_AUTH_LOGIN_LOGO=/run/sc-auth/logo/logo.png",
+        "SC_AUTH_LOGIN_ACCENT=#0b57d0",
+        "SC_AUTH_LOGIN_LANGUAGE=id",
+        "SC_AUTH_LOGIN_SESSION_IDLE=1h",
+    ];
+    assert_eq!(login_variables(3), expected);
 }

@@ -1,0 +1,91 @@
+//! OpenIdReady: whether applications can log users in. Nothing is said where nobody asks for that: without a Secret with
+//! applications, which the pods report, and without `spec.login`. Ready does not depend on it.
+
+use sc_auth_contract::issuer;
+
+use super::earlier::{before, is_expired, unreachable};
+use crate::scauth::health::{Clients, PodReports};
+use crate::scauth::names::ANNOTATION_UPGRADE_TO;
+use crate::scauth::release::OPENID_REVISION;
+use crate::scauth::report::input::ConditionInput;
+use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
+use crate::shared::reasons::Reason;
+
+const KIND: ConditionType = ConditionType::OpenIdReady;
+/// The refused applications that the message names.
+const MOST_NAMED: usize = 3;
+
+pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    if let Some(problem) = &input.keys.oidc_broken {
+        let secret = input.resolved.names.secret();
+        let message = format!(
+            "key oidc-keys.json of Secret {secret} is unusable: {problem}; restore it, or remove it to get new keys, which \
+             invalidates the tokens of all applications"
+        );
+        return Some(not_ready(Reason::KeysUnreadable, message));
+    }
+    let clients = input.observed.reports.health().and_then(|health| health.declared.as_ref());
+    if (input.resolved.login.is_some() || clients.is_some())
+        && let Some(problem) = unavailable(input)
+    {
+        return Some(problem);
+    }
+    let earlier = || before(input, KIND).filter(|earlier| Clients::are_told_by(earlier.reason));
+    match &input.observed.reports {
+        PodReports::Received(_) => clients.map(|clients| of_clients(input, clients)),
+        PodReports::NotPolled => earlier(),
+        PodReports::Unreachable { .. } if is_expired(input, KIND) => None,
+        PodReports::Unreachable { since } => earlier().map(|earlier| unreachable(earlier, *since)),
+    }
+}
+
+/// Why the pods have no endpoints of OpenID Connect.
+fn unavailable(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
+    let resolved = input.resolved;
+    if resolved.release.revision < OPENID_REVISION {
+        let message = format!(
+            "the pods are of an earlier release, which has no OpenID Connect: upgrade them with the annotation \
+             {ANNOTATION_UPGRADE_TO}"
+        );
+        return Some(not_ready(Reason::ServerTooOld, message));
+    }
+    if issuer::is_usable(&resolved.issuer) {
+        return None;
+    }
+    let message = format!(
+        "OpenID Connect needs an issuer with https and without a path, and this one is {}: set spec.expose.ingress.tls, or \
+         spec.auth.issuer if something in front of the Ingress serves HTTPS; until then, only /api/v1 is served",
+        resolved.issuer
+    );
+    Some(not_ready(Reason::IssuerNotUsable, message))
+}
+
+fn of_clients(input: &ConditionInput<'_>, clients: &Clients) -> ConditionUpdate {
+    let secret = input.resolved.names.declared_secret();
+    if let Some(problem) = &clients.problem {
+        let message = format!("Secret {secret} cannot be used: {problem}; pods keep the applications that they had");
+        return not_ready(Reason::ClientsUnreadable, message);
+    }
+    if clients.lacks_keys {
+        let message = format!(
+            "the pods have no keys of OpenID Connect yet: the operator adds oidc-keys.json to Secret {}, and Kubernetes \
+             updates it in the pods within about a minute",
+            input.resolved.names.secret()
+        );
+        return not_ready(Reason::KeysNotLoaded, message);
+    }
+    if clients.refused.is_empty() {
+        let message =
+            format!("the applications in Secret {secret} can log users in, with issuer {}", input.resolved.issuer);
+        return update(KIND, ConditionStatus::True, Reason::ClientsLoaded, message);
+    }
+    let named = clients.refused.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let more = clients.refused.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let message = format!("applications in Secret {secret} are refused, the others are served: {named}{more}");
+    not_ready(Reason::ClientsRefused, message)
+}
+
+fn not_ready(reason: Reason, message: String) -> ConditionUpdate {
+    update(KIND, ConditionStatus::False, reason, message)
+}
