@@ -22,6 +22,7 @@ const SERVER: &[&str] = &[
     "metrics",
     "recent",
     "limits",
+    "reloaded",
     "logging",
     "files",
     "terminal",

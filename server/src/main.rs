@@ -13,6 +13,7 @@ mod limits;
 mod logging;
 mod metrics;
 mod recent;
+mod reloaded;
 mod report;
 mod store;
 mod terminal;

@@ -192,7 +192,7 @@ impl KeyRing {
                 return Err(error).with_context(|| format!("SC_AUTH_KEYS_FILE: {} cannot be read", path.display()));
             }
         };
-        warn_if_open(path, &content);
+        warn_if_open(path, content.is_open);
         let keys = read(path, &content.text, Arc::default())?;
         let seen = Mutex::new(Sha256::digest(content.text.expose_secret()).into());
         Ok(Self { path: path.to_owned(), keys: RwLock::new(Arc::new(keys)), seen })
@@ -227,7 +227,7 @@ impl KeyRing {
         }
         match read(&self.path, &content.text, Arc::clone(&self.get().remembered)) {
             Ok(keys) => {
-                warn_if_open(&self.path, &content);
+                warn_if_open(&self.path, content.is_open);
                 *seen = digest;
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
                 Reload::Changed
@@ -257,8 +257,8 @@ pub(in crate::auth) fn open(path: &Path) -> std::io::Result<Content> {
     Ok(Content { text: text.into(), is_open: others_can_read(path, &metadata) })
 }
 
-pub(in crate::auth) fn warn_if_open(path: &Path, content: &Content) {
-    if content.is_open {
+pub(in crate::auth) fn warn_if_open(path: &Path, is_open: bool) {
+    if is_open {
         tracing::warn!(
             path = %path.display(),
             "all users of this machine can read the keys file, and with it sign tokens; to prevent that, run \

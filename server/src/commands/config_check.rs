@@ -17,6 +17,7 @@ use crate::config::{Cli, Parsed, ServeArgs};
 use crate::deployment::DeploymentFile;
 use crate::identity::{self, Decision};
 use crate::logging;
+use crate::reloaded::Missing;
 use crate::store::{Contents, Database, Engine, Store, StoreError};
 use crate::terminal::{say, tell};
 
@@ -44,8 +45,10 @@ pub async fn run(args: &ServeArgs, parsed: &Parsed) -> anyhow::Result<bool> {
     note(&mut problems, args.old_tokens.resolve());
     note(&mut problems, keys::check(&args.deployment.keys.keys_file));
     // In a pod, the file may come later.
-    if let Some(place) = args.declared.place().filter(|place| !place.is_optional || place.path.exists()) {
-        check_declared(&place.path, &args.deployment.keys.keys_file, &mut problems)?;
+    if let Some(place) =
+        args.declared.place().filter(|place| place.missing() == Missing::Problem || place.path().exists())
+    {
+        check_declared(place.path(), &args.deployment.keys.keys_file, &mut problems)?;
     }
     let database = note(&mut problems, args.database.resolve().map_err(anyhow::Error::msg));
     if let Some(deployment) = deployment.as_ref().and_then(DeploymentFile::get) {

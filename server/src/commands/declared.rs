@@ -54,7 +54,7 @@ fn check(file: &Path) -> anyhow::Result<()> {
     }
     say(summary(&declared))?;
     let refused = declared.refused.len() + declared.more_refused;
-    anyhow::ensure!(refused == 0, "{refused} invalid clients");
+    anyhow::ensure!(refused == 0, "invalid clients: {refused}");
     Ok(())
 }
 

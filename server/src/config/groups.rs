@@ -9,6 +9,7 @@ use sc_auth_contract::{places, settings};
 use super::trimmed::path;
 use super::values::listen;
 use crate::deployment::DeploymentFile;
+use crate::reloaded::Missing;
 
 #[derive(Debug, Args)]
 pub struct OpsArgs {
@@ -55,24 +56,41 @@ pub struct DeclaredArgs {
 
 /// Where the declared clients are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeclaredPlace {
-    pub path: PathBuf,
-    /// Whether the file may come later, as in a pod, where a Secret without which the pod starts is mounted.
-    pub is_optional: bool,
+pub enum DeclaredPlace {
+    /// The file of `SC_AUTH_DECLARED`, which must exist.
+    Configured(PathBuf),
+    /// A key of the optional Secret that the operator mounts. It may appear later, and the operator creates the keys.
+    Mounted(PathBuf),
+}
+
+impl DeclaredPlace {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Configured(path) | Self::Mounted(path) => path,
+        }
+    }
+
+    pub fn missing(&self) -> Missing {
+        match self {
+            Self::Configured(_) => Missing::Problem,
+            Self::Mounted(_) => Missing::NotYet,
+        }
+    }
+
+    pub fn creates_keys(&self) -> bool {
+        matches!(self, Self::Configured(_))
+    }
 }
 
 impl DeclaredArgs {
     pub fn place(&self) -> Option<DeclaredPlace> {
-        match &self.declared {
-            Some(path) => Some(DeclaredPlace { path: path.clone(), is_optional: false }),
-            None => in_pod(Path::new(places::DECLARED.path)),
-        }
+        self.declared.clone().map(DeclaredPlace::Configured).or_else(|| in_pod(Path::new(places::DECLARED.path)))
     }
 }
 
 /// A setting would keep a server of an earlier release from starting in the same pod.
 fn in_pod(folder: &Path) -> Option<DeclaredPlace> {
-    folder.is_dir().then(|| DeclaredPlace { path: folder.join(places::DECLARED_FILE), is_optional: true })
+    folder.is_dir().then(|| DeclaredPlace::Mounted(folder.join(places::DECLARED_FILE)))
 }
 
 #[derive(Debug, Args)]
@@ -91,9 +109,9 @@ mod tests {
     fn the_folder_of_a_pod_is_the_default_place_of_declared_clients() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("declared.json");
-        assert_eq!(in_pod(folder.path()), Some(DeclaredPlace { path, is_optional: true }));
+        assert_eq!(in_pod(folder.path()), Some(DeclaredPlace::Mounted(path)));
         assert_eq!(in_pod(&folder.path().join("none")), None);
         let given = DeclaredArgs { declared: Some("a.json".into()) };
-        assert_eq!(given.place(), Some(DeclaredPlace { path: "a.json".into(), is_optional: false }));
+        assert_eq!(given.place(), Some(DeclaredPlace::Configured("a.json".into())));
     }
 }

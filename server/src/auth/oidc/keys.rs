@@ -1,8 +1,8 @@
 //! The keys that sign for applications: a file beside the keys file, which may change at any time.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use jsonwebtoken::Algorithm;
@@ -12,12 +12,12 @@ use sc_auth_contract::keys::{OidcKeySet, State};
 use sc_auth_contract::places::OIDC_KEYS_FILE;
 use sc_auth_contract::status::OidcKeyStatus;
 use sc_auth_contract::time::UnixTime;
-use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
+use secrecy::SecretString;
 
 use crate::auth::keys::{Key, create, etag, open, warn_if_open};
-use crate::files::beside_requests;
+use crate::files::{MAX_BYTES, others_can_read};
 use crate::logging;
+use crate::reloaded::{Missing, Problem, Reloaded, Watched};
 
 /// The keys of one content of the file.
 pub struct OidcKeys {
@@ -71,23 +71,8 @@ impl OidcKeys {
     }
 }
 
-/// The file, read again when it changes.
-pub struct OidcKeyRing {
-    path: PathBuf,
-    /// Whether somebody else creates the file.
-    comes_later: bool,
-    keys: RwLock<Option<Arc<OidcKeys>>>,
-    seen: Mutex<Seen>,
-}
-
-/// What was last found.
-#[derive(Default)]
-struct Seen {
-    /// The digest of the last content, and its problem.
-    content: Option<([u8; 32], Option<String>)>,
-    /// The problem that was logged last.
-    problem: Option<String>,
-}
+/// The file.
+pub struct OidcKeyRing(Reloaded<OidcKeys>);
 
 impl OidcKeyRing {
     /// Reads the file beside the keys file, or creates it if it `creates` one. Without it, the server starts all the same,
@@ -95,14 +80,14 @@ impl OidcKeyRing {
     pub fn load(keys_file: &Path, creates: bool, now: UnixTime, rng: &mut impl CryptoRng) -> Self {
         let path = keys_file.with_file_name(OIDC_KEYS_FILE);
         let result = if creates { create_missing(&path, now, rng) } else { Ok(()) };
-        let loaded = Self { path, comes_later: !creates, keys: RwLock::default(), seen: Mutex::default() };
+        let missing = if creates { Missing::Problem } else { Missing::NotYet };
+        let loaded = Self(Reloaded::new(path, missing));
         match result {
-            Ok(()) => loaded.reload_here(),
+            Ok(()) => loaded.reload(),
             Err(error) => {
                 loaded.log(&logging::chain(error.as_ref()));
-                let mut seen = loaded.seen();
-                // The next reload would log the same problem again, as a missing file.
-                seen.problem = loaded.check(&mut seen);
+                // Now the missing file is known: the next check does not log the same problem again.
+                loaded.check();
             }
         }
         loaded
@@ -110,29 +95,17 @@ impl OidcKeyRing {
 
     /// The current keys; `None` if none could be loaded yet. Call it once per request.
     pub fn get(&self) -> Option<Arc<OidcKeys>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.get()
     }
 
-    /// Reads the file again. If it is missing or invalid, the previous keys stay in use.
-    pub async fn reload(self: &Arc<Self>) {
-        let ring = Arc::clone(self);
-        if let Err(error) = beside_requests(move || ring.reload_here()).await {
-            tracing::warn!(error = logging::chain(&error), "could not reload the keys of OpenID Connect");
-        }
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Logs each new problem once.
-    fn reload_here(&self) {
-        let mut seen = self.seen();
-        let problem = self.check(&mut seen);
-        if let Some(problem) = problem.as_ref().filter(|problem| seen.problem.as_ref() != Some(problem)) {
-            self.log(problem);
-        }
-        seen.problem = problem;
+    fn check(&self) -> Option<Problem> {
+        let path = self.0.path();
+        self.0.check(MAX_BYTES, |bytes, metadata| {
+            warn_if_open(path, others_can_read(path, metadata));
+            let keys = parse(&std::str::from_utf8(bytes)?.to_owned().into())?;
+            tracing::info!(path = %path.display(), keys = keys.all.len(), "loaded the keys of OpenID Connect");
+            Ok(keys)
+        })
     }
 
     fn log(&self, error: &str) {
@@ -142,33 +115,15 @@ impl OidcKeyRing {
             tracing::error!(error, "cannot use the keys of OpenID Connect; its endpoints answer 503 until then");
         }
     }
+}
 
-    /// Loads the keys if the content has changed. Returns the problem of the file.
-    fn check(&self, seen: &mut Seen) -> Option<String> {
-        let content = match open(&self.path) {
-            Ok(content) => content,
-            Err(error) if error.kind() == ErrorKind::NotFound && self.comes_later && self.get().is_none() => {
-                return None;
-            }
-            Err(error) => return Some(format!("{} cannot be read: {error}", self.path.display())),
-        };
-        let digest = Sha256::digest(content.text.expose_secret()).into();
-        if let Some((_, problem)) = seen.content.as_ref().filter(|(known, _)| *known == digest) {
-            return problem.clone();
+impl Watched for OidcKeyRing {
+    const NAME: &'static str = "the keys of OpenID Connect";
+
+    fn reload(&self) {
+        if let Some(problem) = self.check() {
+            self.log(&format!("{} {problem}", self.0.path().display()));
         }
-        warn_if_open(&self.path, &content);
-        let problem = self.replace(&content.text).err();
-        let problem =
-            problem.map(|error| format!("{} cannot be used: {}", self.path.display(), logging::chain(error.as_ref())));
-        seen.content = Some((digest, problem.clone()));
-        problem
-    }
-
-    fn replace(&self, content: &SecretString) -> anyhow::Result<()> {
-        let keys = OidcKeys::new(&OidcKeySet::parse(content)?)?;
-        tracing::info!(path = %self.path.display(), keys = keys.all.len(), "loaded the keys of OpenID Connect");
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
-        Ok(())
     }
 }
 
@@ -203,6 +158,8 @@ fn create_missing(path: &Path, now: UnixTime, rng: &mut impl CryptoRng) -> anyho
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]
@@ -210,13 +167,13 @@ mod tests {
         let (folder, now, rng) = (tempfile::tempdir().unwrap(), UnixTime::from_seconds(1), &mut rand::rng());
         let path = folder.path().join(OIDC_KEYS_FILE);
         let loaded = OidcKeyRing::load(&folder.path().join("keys.json"), false, now, rng);
-        assert!(loaded.get().is_none() && loaded.seen().problem.is_none() && !path.exists());
+        assert!(loaded.get().is_none() && loaded.0.is_awaited() && !path.exists());
         std::fs::write(&path, OidcKeySet::generate(now, rng).unwrap().to_json().unwrap().expose_secret()).unwrap();
-        loaded.reload_here();
+        loaded.reload();
         assert!(loaded.get().is_some());
         std::fs::remove_file(&path).unwrap();
-        loaded.reload_here();
-        assert!(loaded.get().is_some() && loaded.seen().problem.is_some(), "they are missed once they were there");
+        loaded.reload();
+        assert!(loaded.get().is_some() && loaded.0.problem().is_some(), "they are missed once they were there");
     }
 
     #[test]
@@ -224,6 +181,6 @@ mod tests {
         let ring =
             OidcKeyRing::load(Path::new("/proc/sc-auth-keys.json"), true, UnixTime::from_seconds(1), &mut rand::rng());
         assert!(ring.get().is_none());
-        assert!(ring.seen().problem.as_ref().is_some_and(|problem| problem.contains("cannot be read")));
+        assert!(matches!(ring.0.problem(), Some(Problem::Unreadable(_))));
     }
 }

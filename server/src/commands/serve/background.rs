@@ -10,19 +10,17 @@ use tokio_util::sync::CancellationToken;
 use super::start::{Begun, Start};
 use super::{clients, credentials, deployment, imported};
 use crate::auth::audit;
-use crate::auth::declared::DeclaredFile;
 use crate::auth::keys::{KeyRing, Keys, Reload};
 use crate::auth::oidc::backchannel;
-use crate::auth::oidc::keys::OidcKeyRing;
 use crate::auth::oidc::prune_grants;
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::clock::Clock;
 use crate::config::ServeArgs;
-use crate::http::look::LogoFile;
 use crate::http::{App, refusals};
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::reloaded::watch;
 use crate::report::Report;
 use crate::store::StoreError;
 
@@ -47,15 +45,15 @@ pub fn start(begun: Begun, args: &ServeArgs, start: &Start<'_>, report: &Report,
     spawn(stop, flush_refusals(app.clone()));
     spawn(stop, imported::watch(Arc::clone(sessions), count));
     spawn(stop, credentials::watch(Arc::clone(sessions), args.database.clone(), report.clone()));
-    spawn(stop, deployment::watch_file(Arc::clone(file)));
+    spawn(stop, watch(Arc::clone(file), FILES));
     if let Some(declared) = &start.declared {
-        spawn(stop, watch_declared(Arc::clone(declared)));
+        spawn(stop, watch(Arc::clone(declared), DECLARED));
     }
     if let Some(logo) = &start.look.logo {
-        spawn(stop, watch_logo(Arc::clone(logo)));
+        spawn(stop, watch(Arc::clone(logo), FILES));
     }
     if let Some(openid) = &start.openid {
-        spawn(stop, watch_oidc_keys(Arc::clone(&openid.keys)));
+        spawn(stop, watch(Arc::clone(&openid.keys), FILES));
         spawn(stop, clients::watch(Arc::clone(sessions), Arc::clone(&openid.declared), clock));
         spawn(stop, backchannel::run(Arc::clone(sessions), Arc::clone(openid), clock));
     }
@@ -71,27 +69,6 @@ fn spawn(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'stat
             () = work => {}
         }
     });
-}
-
-async fn watch_declared(file: Arc<DeclaredFile>) {
-    loop {
-        tokio::time::sleep(DECLARED).await;
-        file.reload().await;
-    }
-}
-
-async fn watch_logo(logo: Arc<LogoFile>) {
-    loop {
-        tokio::time::sleep(FILES).await;
-        logo.reload().await;
-    }
-}
-
-async fn watch_oidc_keys(keys: Arc<OidcKeyRing>) {
-    loop {
-        tokio::time::sleep(FILES).await;
-        keys.reload().await;
-    }
 }
 
 async fn watch_keys(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock) {

@@ -36,13 +36,6 @@ pub async fn beat(sessions: Arc<Sessions>, file: Arc<DeploymentFile>, clock: Clo
     }
 }
 
-pub async fn watch_file(file: Arc<DeploymentFile>) {
-    loop {
-        tokio::time::sleep(FILES).await;
-        file.reload().await;
-    }
-}
-
 /// Checks for lost keys at the start, when the keys change, and once a minute.
 pub async fn watch_keys(sessions: Arc<Sessions>, report: Report, clock: Clock) {
     let mut seen = Vec::new();

@@ -9,6 +9,7 @@ use sc_auth_contract::status::Offered;
 use super::start::Start;
 use crate::commands::open::{Opened, Ready};
 use crate::logging;
+use crate::reloaded::reload;
 use crate::report::{Held, Report};
 use crate::store::Database;
 
@@ -18,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(5);
 pub async fn wait(start: &Start<'_>, report: &Report) -> (Ready, Database) {
     loop {
         tokio::time::sleep(EVERY).await;
-        start.deployment.reload().await;
+        reload(&start.deployment).await;
         let _ = start.keys.reload().await;
         match attempt(start).await {
             Ok((Opened::Ready(ready), database)) => return (ready, database),

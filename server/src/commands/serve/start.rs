@@ -21,7 +21,7 @@ use crate::auth::throttle::CounterKeys;
 use crate::clock;
 use crate::commands::first_admin;
 use crate::commands::open::{self, Opened, Ready};
-use crate::config::{DeclaredPlace, LoginArgs, ServeArgs};
+use crate::config::{LoginArgs, ServeArgs};
 use crate::deployment::DeploymentFile;
 use crate::files::beside_requests;
 use crate::http::address_changes::AddressChanges;
@@ -160,14 +160,13 @@ impl<'a> Start<'a> {
 
 /// The file of declared clients, and what else serves them if the issuer can be used.
 async fn clients(args: &ServeArgs) -> anyhow::Result<(Option<Arc<DeclaredFile>>, Option<Arc<OpenId>>)> {
-    let Some(DeclaredPlace { path, is_optional }) = args.declared.place() else { return Ok((None, None)) };
-    let reserved = args.own_audiences();
-    let declared = Arc::new(beside_requests(move || DeclaredFile::load(path, is_optional, reserved)).await?);
+    let Some(place) = args.declared.place() else { return Ok((None, None)) };
+    let (creates_keys, reserved) = (place.creates_keys(), args.own_audiences());
+    let load = move || DeclaredFile::load(place.path().to_owned(), place.missing(), reserved);
+    let declared = Arc::new(beside_requests(load).await?);
     if !issuer::is_usable(&args.tokens.issuer) {
         return Ok((Some(declared), None));
     }
-    // In a pod, the operator creates the keys.
-    let creates_keys = !is_optional;
     let keys_file = args.deployment.keys.keys_file.clone();
     let load = move || OidcKeyRing::load(&keys_file, creates_keys, clock::system(), &mut rand::rng());
     let keys = Arc::new(beside_requests(load).await?);

@@ -1,15 +1,14 @@
 //! The logo: a file that may change at any time. What it is, is told by its first bytes and not by its name.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
+use anyhow::Context as _;
 use axum::body::Bytes;
 use sc_auth_contract::limits::LOGO_MAX;
 use sc_auth_contract::settings::LOGIN_LOGO;
 
-use crate::files::{beside_requests, read_bytes};
-use crate::logging;
+use crate::reloaded::{Missing, Problem, Reloaded, Watched};
 
 /// An image that browsers show.
 pub struct Logo {
@@ -17,65 +16,40 @@ pub struct Logo {
     pub bytes: Bytes,
 }
 
-pub struct LogoFile {
-    path: PathBuf,
-    current: RwLock<Option<Arc<Logo>>>,
-    problem: Mutex<Option<String>>,
-}
+/// The file. An invalid one changes nothing; without a file, there is no logo.
+pub struct LogoFile(Reloaded<Logo>);
 
 impl LogoFile {
     pub fn load(path: PathBuf) -> Self {
-        let file = Self { path, current: RwLock::default(), problem: Mutex::default() };
-        file.reload_here();
+        let file = Self(Reloaded::new(path, Missing::Removed));
+        file.reload();
         file
     }
 
     pub fn get(&self) -> Option<Arc<Logo>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.get()
     }
 
     /// Why the present file is not shown.
     pub fn problem(&self) -> Option<String> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.problem().map(|problem| self.describe(&problem))
     }
 
-    /// Reads the file again.
-    pub async fn reload(self: &Arc<Self>) {
-        let file = Arc::clone(self);
-        if let Err(error) = beside_requests(move || file.reload_here()).await {
-            tracing::warn!(error = logging::chain(&error), "could not reload the logo");
-        }
+    fn describe(&self, problem: &Problem) -> String {
+        format!("{}: {}: {}", LOGIN_LOGO.name, self.0.path().display(), problem.reason())
     }
+}
 
-    /// A broken file changes nothing; without a file, there is no logo.
-    fn reload_here(&self) {
-        let problem = match read_bytes(&self.path, LOGO_MAX) {
-            Ok((bytes, _)) => match media_type(&bytes) {
-                Some(media_type) => {
-                    self.set(Some(Logo { media_type, bytes: bytes.into() }));
-                    None
-                }
-                None => Some("it is not a PNG, JPEG or WebP image".to_owned()),
-            },
-            Err(error) => {
-                if error.kind() == ErrorKind::NotFound {
-                    self.set(None);
-                }
-                Some(error.to_string())
-            }
-        };
-        let problem = problem.map(|problem| format!("{}: {}: {problem}", LOGIN_LOGO.name, self.path.display()));
-        let mut before = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(problem) = problem.as_ref().filter(|problem| before.as_ref() != Some(*problem)) {
-            tracing::warn!(problem, "the logo cannot be used");
-        }
-        *before = problem;
-    }
+impl Watched for LogoFile {
+    const NAME: &'static str = "the logo";
 
-    fn set(&self, logo: Option<Logo>) {
-        let is_known = |known: &Logo| logo.as_ref().is_some_and(|logo| logo.bytes == known.bytes);
-        if !self.get().as_deref().is_some_and(is_known) {
-            *self.current.write().unwrap_or_else(PoisonError::into_inner) = logo.map(Arc::new);
+    fn reload(&self) {
+        let problem = self.0.check(LOGO_MAX, |bytes, _| {
+            let media_type = media_type(bytes).context("it is not a PNG, JPEG or WebP image")?;
+            Ok(Logo { media_type, bytes: Bytes::copy_from_slice(bytes) })
+        });
+        if let Some(problem) = problem {
+            tracing::warn!(problem = self.describe(&problem), "the logo cannot be used");
         }
     }
 }
@@ -119,16 +93,16 @@ mod tests {
         let file = LogoFile::load(path.clone());
         assert!(file.get().is_none() && file.problem().unwrap().contains("No such file"));
         std::fs::write(&path, PNG).unwrap();
-        file.reload_here();
+        file.reload();
         assert_eq!((file.get().unwrap().media_type, file.problem()), ("image/png", None));
         for (bad, words) in [(b"text".to_vec(), "not a PNG"), (vec![0; 128 * 1024 + 1], "larger than 128 KiB")] {
             std::fs::write(&path, bad).unwrap();
-            file.reload_here();
+            file.reload();
             assert!(file.problem().unwrap().contains(words), "{:?}", file.problem());
             assert_eq!(file.get().unwrap().bytes, PNG);
         }
         std::fs::remove_file(&path).unwrap();
-        file.reload_here();
+        file.reload();
         assert!(file.get().is_none());
     }
 }

@@ -30,7 +30,7 @@ pub async fn status(State(ops): State<Ops>) -> Json<Status> {
         server_errors: ops.metrics.server_errors().in_last_minute(Instant::now()),
         keys: ops.keys.get().status(),
         oidc_keys: ops.oidc_keys.as_ref().and_then(|ring| ring.get()).map(|keys| keys.status()).unwrap_or_default(),
-        declared: ops.declared.as_ref().filter(|file| !file.is_absent()).map(|file| file.status()),
+        declared: ops.declared.as_ref().filter(|file| !file.is_awaited()).map(|file| file.status()),
         draining: ops.draining.is_draining(),
         warnings: ops.warnings.iter().cloned().chain(ops.logo.as_ref().and_then(|logo| logo.problem())).collect(),
     })
