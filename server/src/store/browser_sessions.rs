@@ -4,8 +4,8 @@ use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Query, UpdateStatement};
 use sqlx::FromRow;
 
-use super::guard;
-use super::schema::Sessions;
+use super::guard::{self, PasswordHash};
+use super::schema::{Sessions, Users};
 use super::sessions::selection;
 use super::times::{Nullable, is_live};
 use super::{NewEvent, Store, StoreError, User};
@@ -24,6 +24,10 @@ pub struct BrowserSession {
     pub last_used_at: Option<UnixTime>,
     #[sqlx(try_from = "Nullable")]
     auth_time: Option<UnixTime>,
+    password_digest: Option<String>,
+    /// Of the user's present password.
+    #[sqlx(rename = "password", try_from = "PasswordHash")]
+    present_digest: Option<String>,
     #[sqlx(flatten)]
     pub user: User,
 }
@@ -35,7 +39,9 @@ impl BrowserSession {
     }
 
     pub fn is_live(&self, now: UnixTime) -> bool {
-        is_live(self.expires_at, self.ends_at, now) && !self.user.disabled
+        // Servers of release 0.2 and the legacy service change a password without ending these sessions.
+        let has_same_password = self.present_digest.is_some() && self.password_digest == self.present_digest;
+        is_live(self.expires_at, self.ends_at, now) && !self.user.disabled && has_same_password
     }
 }
 
@@ -61,7 +67,9 @@ impl Store {
             Sessions::EndsAt,
             Sessions::LastUsedAt,
             Sessions::AuthTime,
+            Sessions::PasswordDigest,
         ])
+        .column((Users::Table, Users::Password))
         .and_where(Expr::col((Sessions::Table, Sessions::CookieHash)).eq(cookie_hash))
         .to_owned();
         self.fetch_optional(&select).await
@@ -105,6 +113,7 @@ fn renewed(renewal: &Renewal) -> UpdateStatement {
     Query::update()
         .table(Sessions::Table)
         .value(Sessions::CookieHash, renewal.to_cookie.as_str())
+        .value(Sessions::PasswordDigest, guard::password_digest(&renewal.compared_hash))
         .value(Sessions::AuthTime, renewal.now.seconds())
         .value(Sessions::LastUsedAt, renewal.now.seconds())
         .value(Sessions::ExpiresAt, renewal.expires_at.seconds())

@@ -3,7 +3,7 @@
 use sea_query::{Expr, ExprTrait as _, Func, Order, Query};
 
 use super::guard::{self, LockedUser};
-use super::schema::Grants;
+use super::schema::{Grants, Sessions};
 use super::{NewEvent, Store, StoreError, Tx};
 
 /// The most grants that end at once.
@@ -33,15 +33,24 @@ pub(super) async fn of_client(tx: &mut Tx, user_id: i32, client: &str) -> Result
     tx.execute(&delete).await
 }
 
-/// Keeps the grants that a new hash of the user's password does not end. Those of an earlier password stay ended.
+/// Keeps the browsers' sessions and grants that a new hash of the user's password does not end. Those of an earlier password
+/// stay ended.
 pub(super) async fn keep_with_hash(tx: &mut Tx, user: &LockedUser, hash: &str) -> Result<(), StoreError> {
-    let update = Query::update()
+    let (former, new) = (user.password_digest(), guard::password_digest(hash));
+    let grants = Query::update()
         .table(Grants::Table)
-        .value(Grants::PasswordDigest, guard::password_digest(hash))
+        .value(Grants::PasswordDigest, new.as_str())
         .and_where(Expr::col(Grants::UserId).eq(user.id))
-        .and_where(Expr::col(Grants::PasswordDigest).eq(user.password_digest()))
+        .and_where(Expr::col(Grants::PasswordDigest).eq(former.clone()))
         .to_owned();
-    tx.execute(&update).await.map(|_| ())
+    tx.execute(&grants).await?;
+    let sessions = Query::update()
+        .table(Sessions::Table)
+        .value(Sessions::PasswordDigest, new)
+        .and_where(Expr::col(Sessions::UserId).eq(user.id))
+        .and_where(Expr::col(Sessions::PasswordDigest).eq(former))
+        .to_owned();
+    tx.execute(&sessions).await.map(|_| ())
 }
 
 /// Ends the least recently used grants of a user for one client while there are more than `most`: those that have a refresh token, or

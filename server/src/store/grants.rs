@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::consents::{self, Allowed};
 use super::grant_ends;
-use super::guard;
+use super::guard::{self, PasswordHash};
 use super::logouts;
 use super::schema::{Grants, Sessions, Users};
 use super::sessions::Rotation;
@@ -85,18 +85,6 @@ pub struct Grant {
     present_digest: Option<String>,
     #[sqlx(flatten)]
     pub user: User,
-}
-
-/// A password hash as the table has it.
-#[derive(sqlx::Type)]
-#[sqlx(transparent, no_pg_array)]
-struct PasswordHash(Option<String>);
-
-/// Grants are printed: they must not contain the hash.
-impl From<PasswordHash> for Option<String> {
-    fn from(PasswordHash(hash): PasswordHash) -> Self {
-        hash.as_deref().map(guard::password_digest)
-    }
 }
 
 impl Grant {

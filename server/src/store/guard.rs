@@ -115,7 +115,19 @@ impl LockedUser {
     }
 }
 
-/// What grants keep of a password hash, to see that it has changed.
+/// A password hash as the table has it.
+#[derive(sqlx::Type)]
+#[sqlx(transparent, no_pg_array)]
+pub(super) struct PasswordHash(Option<String>);
+
+/// Sessions and grants are printed: they must not contain the hash.
+impl From<PasswordHash> for Option<String> {
+    fn from(PasswordHash(hash): PasswordHash) -> Self {
+        hash.as_deref().map(password_digest)
+    }
+}
+
+/// What browsers' sessions and grants keep of a password hash, to see that it has changed.
 pub(super) fn password_digest(hash: &str) -> String {
     Sha256::digest(hash).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

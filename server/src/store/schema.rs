@@ -110,9 +110,10 @@ pub const TABLES: &[Table] = &[
             column("last_used_at", BigInt, Optional),
             column("address", Text(45), Optional),
             column("user_agent", Text(255), Optional),
-            // Of a browser's session: the hash of its cookie, and when the user last gave the password. No refresh token
-            // exists for such a session.
+            // Of a browser's session: the hash of its cookie, the digest of the password's hash, and when the user last
+            // gave the password. No refresh token exists for such a session.
             column("cookie_hash", Key(64), Optional),
+            column("password_digest", Key(64), Optional),
             column("auth_time", BigInt, Optional),
         ],
         indexes: &[

@@ -330,7 +330,13 @@ pub(super) fn selection(columns: impl IntoIterator<Item = Sessions>) -> SelectSt
 }
 
 fn insertion(session: NewSession) -> InsertStatement {
-    let row: [(Sessions, Expr); 13] = [
+    let password_digest = match &session.begin {
+        Begin::Password { compared_hash } if session.cookie_hash.is_some() => {
+            Some(guard::password_digest(compared_hash))
+        }
+        _ => None,
+    };
+    let row: [(Sessions, Expr); 14] = [
         (Sessions::Sid, session.sid.into()),
         (Sessions::UserId, session.user_id.into()),
         (Sessions::RefreshJti, session.refresh_jti.into()),
@@ -344,6 +350,7 @@ fn insertion(session: NewSession) -> InsertStatement {
         (Sessions::UserAgent, session.user_agent.into()),
         (Sessions::AuthTime, session.cookie_hash.as_ref().map(|_| session.created_at.seconds()).into()),
         (Sessions::CookieHash, session.cookie_hash.into()),
+        (Sessions::PasswordDigest, password_digest.into()),
     ];
     Query::insert()
         .into_table(Sessions::Table)

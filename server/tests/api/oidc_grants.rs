@@ -70,8 +70,10 @@ async fn a_password_that_another_service_changes_ends_the_grants(engine: Engine)
     assert_eq!(userinfo(&server, &access).await.0, 401);
     assert_eq!(refresh(&server, &refresh_token).await.1["error"], "invalid_grant");
     assert_eq!(exchange(&server, &unused).await.1["error"], "invalid_grant");
-    // New ones are of the new password, and a change by this server does not bring the old ones back.
-    let fresh = tokens(&server, &browser.code(&[OFFLINE]).await).await;
+    // The browser has to log in again, with the new password. A change by this server does not bring the old ones back.
+    let page = browser.get(&authorize(&[OFFLINE])).await;
+    assert!(page.is_login(), "{page:?}");
+    let fresh = tokens(&server, &Browser::new(&server).code(&[OFFLINE]).await).await;
     assert_eq!(refresh(&server, &text(&fresh, "refresh_token")).await.0, 200);
     assert_eq!(refresh(&server, &refresh_token).await.1["error"], "invalid_grant");
     set_hash(&database, &before).await;

@@ -60,6 +60,7 @@ pub(in crate::store) enum Sessions {
     Address,
     UserAgent,
     CookieHash,
+    PasswordDigest,
     AuthTime,
 }
 
