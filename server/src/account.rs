@@ -49,9 +49,6 @@ pub const NAME: Rule = Rule {
     can_hide: true,
 };
 pub const EMAIL: Rule = Rule { min: 0, max: limits::EMAIL_MAX, is_email: true, is_unique: true, can_hide: false };
-/// The title of the login pages.
-pub const TITLE: Rule =
-    Rule { min: 1, max: limits::LOGIN_TITLE_MAX, is_email: false, is_unique: false, can_hide: false };
 /// The names and the address of an imported user, which can be older than the rules.
 pub const IMPORTED_NAME: Rule = Rule { min: 0, ..NAME };
 pub const IMPORTED_USERNAME: Rule = Rule { can_hide: true, ..USERNAME };
