@@ -16,7 +16,7 @@ use serde_json::Value;
 use file::File;
 use shown::{shown, shown_id};
 
-pub use client::{ClientType, Consent, DeclaredClient, IdTokenAlgorithm, SecretHash};
+pub use client::{ClientType, Consent, DeclaredClient, IdTokenAlgorithm, IdTokenClaims, SecretHash};
 pub use file::{CLIENTS_MAX, DeclaredError, FORMAT};
 pub use logout::{BackchannelUri, Reach};
 pub use redirect::{REDIRECT_URI_MAX, RedirectUri, is_loopback};
@@ -60,6 +60,8 @@ pub struct Declared {
     pub warnings: Vec<String>,
     /// The number of those after them.
     pub more_warnings: usize,
+    /// The identifiers of all entries, including the refused ones.
+    ids: BTreeSet<String>,
     /// The origins of browser applications: anybody can make the server look one up.
     spa_origins: BTreeSet<String>,
 }
@@ -86,6 +88,8 @@ impl Declared {
                 Err(problem) => declared.refuse(name, problem),
             }
         }
+        // No client with a longer one was ever served.
+        declared.ids = taken.into_iter().filter(|id| id.len() <= CLIENT_ID_MAX).map(str::to_owned).collect();
         declared.collect_origins();
         Ok(declared)
     }
@@ -108,15 +112,19 @@ impl Declared {
         for member in client.unknown.keys() {
             self.warn(|| format!("{name}: {} has no effect", shown(member)));
         }
+        for need in client.needs().into_iter().filter(|need| !client.requires.iter().any(|required| required == need)) {
+            self.warn(|| {
+                format!("{name}: requires should name {need}, because an earlier server would ignore that member")
+            });
+        }
         Ok(client)
     }
 
     /// Whether the file has a declaration with this key, be it refused: a mistake in it is no removal.
     #[must_use]
     pub fn has_key(&self, key: &str) -> bool {
-        let client_id = key.rsplit('/').next().unwrap_or_default();
-        self.find(client_id).is_some_and(|client| client.key() == key)
-            || self.refused.iter().any(|refused| refused.client == client_id)
+        let client_id = DeclaredClient::id_of_key(key);
+        self.find(client_id).map_or_else(|| self.ids.contains(client_id), |client| client.key() == key)
     }
 
     /// Whether this is the origin of a browser application.
@@ -139,6 +147,18 @@ impl Declared {
         } else {
             self.more_warnings += 1;
         }
+    }
+
+    /// Refuses clients whose logout tokens would be sent to this machine: in a pod, other containers listen there.
+    pub fn refuse_own_machine(&mut self) {
+        let is_here =
+            |client: &mut DeclaredClient| client.backchannel_uri().is_some_and(|uri| uri.reach == Reach::Loopback);
+        for client in self.clients.extract_if(.., is_here).collect::<Vec<_>>() {
+            let problem = "backchannelLogoutUri must not be on this machine: in a cluster, set the client's namespace and use \
+                           http://NAME.NAMESPACE.svc";
+            self.refuse(client.client_id, problem.to_owned());
+        }
+        self.collect_origins();
     }
 
     /// Refuses clients with one of these audiences, which are those of other tokens of the server.

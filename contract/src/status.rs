@@ -50,7 +50,7 @@ pub struct DeclaredStatus {
     pub clients: usize,
     /// The counter of each of them, by the key of its declaration: namespace, name and identifier.
     pub revisions: BTreeMap<String, u64>,
-    /// The clients that it refuses, the first 500.
+    /// The clients that it refuses, the first 20.
     pub refused: Vec<Refused>,
     /// The number of refused clients after them.
     pub more_refused: usize,

@@ -50,6 +50,16 @@ pub enum IdTokenAlgorithm {
     ES256,
 }
 
+/// Which claims about users are in ID tokens. All of them are at userinfo.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdTokenClaims {
+    /// Those of all scopes, because many libraries, proxies and Kubernetes look for them only there.
+    #[default]
+    Scopes,
+    /// Those that the parameter `claims` requests (OpenID Connect Core, 5.4).
+    Requested,
+}
+
 /// The hash of a client secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +151,9 @@ pub struct DeclaredClient {
     /// The algorithm of ID tokens.
     #[serde(default)]
     pub id_token_algorithm: IdTokenAlgorithm,
+    /// The claims about users in ID tokens.
+    #[serde(default)]
+    pub id_token_claims: IdTokenClaims,
     /// Whether it must send a code challenge (RFC 7636).
     #[serde(default = "yes")]
     pub require_pkce: bool,
@@ -153,15 +166,15 @@ const fn yes() -> bool {
     true
 }
 
-fn default_scopes() -> Vec<String> {
+pub(super) fn default_scopes() -> Vec<String> {
     ["openid", "profile", "email"].map(str::to_owned).to_vec()
 }
 
-fn default_access_token_ttl() -> String {
+pub(super) fn default_access_token_ttl() -> String {
     "15m".to_owned()
 }
 
-fn default_id_token_ttl() -> String {
+pub(super) fn default_id_token_ttl() -> String {
     "5m".to_owned()
 }
 

@@ -11,7 +11,7 @@ pub enum Reach {
     Public,
     /// A Service of Kubernetes, in the client's own namespace.
     Service,
-    /// This machine; only without Kubernetes.
+    /// This machine; only for a client without a namespace.
     Loopback,
 }
 
@@ -31,8 +31,8 @@ impl<'a> BackchannelUri<'a> {
         let is_own_machine = namespace.is_empty() && is_loopback(uri.host());
         let reach = match uri.scheme() {
             "https" | "http" if is_own_machine => Reach::Loopback,
-            "https" => Reach::Public,
-            "http" if is_service(uri.host(), namespace) => Reach::Service,
+            "https" | "http" if is_service(uri.host(), namespace) => Reach::Service,
+            "https" if is_public_name(uri.host()) => Reach::Public,
             _ => return None,
         };
         Some(Self { uri, reach })
@@ -81,6 +81,13 @@ fn is_service(host: &str, namespace: &str) -> bool {
         && matches!((parts.next(), parts.next(), parts.next()), (None, ..) | (Some("cluster"), Some("local"), None))
 }
 
+/// Whether a host can have a public address. A literal address has no certificate of a public authority, but for a few.
+fn is_public_name(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_address = host.starts_with('[') || last.bytes().all(|b| b.is_ascii_digit());
+    host.contains('.') && !is_address && !matches!(last, "svc" | "local" | "localhost" | "internal")
+}
+
 impl DeclaredClient {
     /// The URI to which logouts are sent. None but a valid one is in an accepted client.
     #[must_use]
@@ -107,13 +114,21 @@ mod tests {
             ("http://localhost:3000/logout", "", Reach::Loopback),
             ("http://[::1]:3000/logout", "", Reach::Loopback),
             ("https://127.0.0.1/logout", "", Reach::Loopback),
-            ("https://localhost/logout", "shop", Reach::Public),
+            ("https://web.shop.svc:8443/logout", "shop", Reach::Service),
         ] {
             assert_eq!(reach(text, namespace), Some(wanted), "{text} {namespace}");
         }
         for (text, namespace) in [
             ("http://shop.example.com/logout", "shop"),
             ("http://web.other.svc/logout", "shop"),
+            ("https://web.other.svc/logout", "shop"),
+            ("https://web.other.svc.cluster.local/logout", "shop"),
+            ("https://web.shop.svc/logout", ""),
+            ("https://localhost/logout", "shop"),
+            ("https://web/logout", "shop"),
+            ("https://10.0.0.1/logout", "shop"),
+            ("https://8.8.8.8/logout", ""),
+            ("https://[fd00::1]/logout", ""),
             ("http://web.shop.svc.evil.test/logout", "shop"),
             ("http://web.shop.svc.cluster.local.evil.test/", "shop"),
             ("http://a.web.shop.svc/logout", "shop"),

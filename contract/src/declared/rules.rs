@@ -1,6 +1,9 @@
 //! The rules for a client.
 
-use super::client::{ClientType, DeclaredClient, GROUPS, seconds};
+use super::client::{
+    ClientType, Consent, DeclaredClient, GROUPS, IdTokenAlgorithm, IdTokenClaims, default_access_token_ttl,
+    default_id_token_ttl, default_scopes, seconds,
+};
 use super::logout::BackchannelUri;
 use super::redirect::RedirectUri;
 use crate::groups::{GROUP_MAX, GROUPS_MAX, is_group};
@@ -33,6 +36,7 @@ pub fn check(client: &DeclaredClient) -> Rule {
     understood(client)?;
     identity(client)?;
     secrets(client)?;
+    service(client)?;
     redirect_uris(client)?;
     logout_uris(client)?;
     scopes(client)?;
@@ -106,10 +110,34 @@ fn secrets(client: &DeclaredClient) -> Rule {
     )
 }
 
+/// Members of a login would have no effect.
+fn service(client: &DeclaredClient) -> Rule {
+    if client.client_type != ClientType::Service {
+        return Ok(());
+    }
+    let members = [
+        ("redirectUris", client.redirect_uris.is_empty()),
+        ("postLogoutRedirectUris", client.post_logout_redirect_uris.is_empty()),
+        ("backchannelLogoutUri", client.backchannel_logout_uri.is_none()),
+        ("scopes", client.scopes == default_scopes()),
+        ("groups", client.groups.is_empty()),
+        ("consent", client.consent == Consent::default()),
+        ("accessTokenTtl", client.access_token_ttl == default_access_token_ttl()),
+        ("idTokenTtl", client.id_token_ttl == default_id_token_ttl()),
+        ("idTokenAlgorithm", client.id_token_algorithm == IdTokenAlgorithm::default()),
+        ("idTokenClaims", client.id_token_claims == IdTokenClaims::default()),
+        ("requirePkce", client.require_pkce),
+    ];
+    match members.iter().find(|(_, is_default)| !is_default) {
+        Some((name, _)) => Err(format!("a Service client cannot have {name}: nobody logs in to it")),
+        None => Ok(()),
+    }
+}
+
 fn redirect_uris(client: &DeclaredClient) -> Rule {
     let uris = &client.redirect_uris;
     if client.client_type == ClientType::Service {
-        return ensure(uris.is_empty(), "a Service client cannot have redirectUris: nobody logs in to it");
+        return Ok(());
     }
     ensure(
         (1..=REDIRECT_URIS_MAX).contains(&uris.len()),
@@ -128,11 +156,6 @@ fn redirect_uris(client: &DeclaredClient) -> Rule {
 
 fn logout_uris(client: &DeclaredClient) -> Rule {
     let uris = &client.post_logout_redirect_uris;
-    let is_service = client.client_type == ClientType::Service;
-    ensure(
-        !is_service || (uris.is_empty() && client.backchannel_logout_uri.is_none()),
-        "a Service client cannot have addresses for logouts: nobody logs in to it",
-    )?;
     ensure(
         uris.len() <= REDIRECT_URIS_MAX,
         &format!("postLogoutRedirectUris must have at most {REDIRECT_URIS_MAX} addresses"),
@@ -144,8 +167,9 @@ fn logout_uris(client: &DeclaredClient) -> Rule {
     let is_reachable = |text: &String| BackchannelUri::parse(text, &client.namespace).is_some();
     ensure(
         client.backchannel_logout_uri.as_ref().is_none_or(is_reachable),
-        "backchannelLogoutUri must be a public https address, or http to a Service of the client's own namespace, such as \
-         http://NAME.NAMESPACE.svc/logout; without a namespace, http to localhost, 127.0.0.1 or [::1]",
+        "backchannelLogoutUri must be an https address with a public host name, or http or https to a Service of the \
+         client's own namespace, such as http://NAME.NAMESPACE.svc/logout; without a namespace also to localhost, \
+         127.0.0.1 or [::1]",
     )
 }
 

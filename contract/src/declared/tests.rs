@@ -159,11 +159,50 @@ fn a_service_has_a_secret_and_sends_nobody_anywhere() {
     let mut service = with("type", json!("Service"));
     service["redirectUris"] = json!([]);
     assert!(parse(std::slice::from_ref(&service)).find("shop").unwrap().is_confidential());
-    service["backchannelLogoutUri"] = json!("https://shop.example.com/");
-    assert!(parse(std::slice::from_ref(&service)).refused[0].problem.contains("Service"));
-    service.as_object_mut().unwrap().remove("backchannelLogoutUri");
+    for (member, value) in [
+        ("redirectUris", json!(["https://shop.example.com/cb"])),
+        ("postLogoutRedirectUris", json!(["https://shop.example.com/"])),
+        ("backchannelLogoutUri", json!("https://shop.example.com/")),
+        ("scopes", json!(["openid"])),
+        ("groups", json!(["staff"])),
+        ("consent", json!("Skip")),
+        ("accessTokenTtl", json!("10m")),
+        ("idTokenTtl", json!("10m")),
+        ("idTokenAlgorithm", json!("ES256")),
+        ("idTokenClaims", json!("Requested")),
+        ("requirePkce", json!(false)),
+    ] {
+        let mut with_it = service.clone();
+        with_it[member] = value;
+        let problem = format!("a Service client cannot have {member}: nobody logs in to it");
+        assert_eq!(parse(&[with_it]).refused[0].problem, problem);
+    }
     service["secrets"] = json!([]);
     assert!(parse(&[service]).refused[0].problem.contains("secrets"));
+}
+
+#[test]
+fn a_client_for_groups_should_say_that_it_requires_them() {
+    let warnings = |requires: Value| {
+        let mut client = with("groups", json!(["staff"]));
+        client["requires"] = requires;
+        parse(&[client]).warnings
+    };
+    assert_eq!(warnings(json!(["groups"])), [""; 0]);
+    let warning = "shop: requires should name groups, because an earlier server would ignore that member";
+    assert_eq!(warnings(json!([])), [warning]);
+}
+
+#[test]
+fn in_a_pod_no_logout_token_is_sent_to_the_pod_itself() {
+    let here = with("backchannelLogoutUri", json!("http://localhost:9000/logout"));
+    let mut declared = parse(&[here]);
+    assert_eq!(declared.clients.len(), 1);
+    declared.refuse_own_machine();
+    assert!(declared.refused[0].problem.contains("http://NAME.NAMESPACE.svc"));
+    let mut elsewhere = parse(&[with("backchannelLogoutUri", json!("https://shop.example.com/logout"))]);
+    elsewhere.refuse_own_machine();
+    assert_eq!(elsewhere.refused, []);
 }
 
 #[test]
@@ -228,6 +267,14 @@ fn clients_beyond_the_most_are_refused() {
     let clients: Vec<_> = (0..1_002).map(|number| with("clientId", json!(format!("c{number}")))).collect();
     let declared = parse(&clients);
     assert_eq!((declared.clients.len(), declared.refused.len()), (1_000, 2));
+}
+
+#[test]
+fn a_refused_declaration_is_still_there_however_many_there_are() {
+    let named = |id: String| json!({"clientId": id, "type": "Toaster"});
+    let declared = parse(&(0..600).map(|number| named(format!("c{number}"))).collect::<Vec<_>>());
+    assert_eq!((declared.refused.len(), declared.more_refused), (500, 100));
+    assert!(declared.has_key("//c0") && declared.has_key("//c599") && !declared.has_key("//c600"));
 }
 
 #[test]

@@ -70,6 +70,9 @@ pub enum KeysError {
         /// What the key would sign.
         purpose: Purpose,
     },
+    /// Nothing is signed with the algorithm for applications.
+    #[error("{0} cannot be used for OpenID Connect: its keys are RS256 and ES256")]
+    UnsuitableOidc(Algorithm),
     /// The cryptographic library failed.
     #[error("could not generate a key: {0}")]
     Generation(&'static str),

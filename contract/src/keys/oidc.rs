@@ -15,9 +15,6 @@ use crate::time::UnixTime;
 /// Every file has a current key of each of these: Discovery demands RS256, and ES256 is the fastest that most libraries support.
 pub const OIDC_ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 
-/// All that the file may have.
-const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
-
 /// The contents of the file.
 #[derive(Debug)]
 pub struct OidcKeySet {
@@ -68,26 +65,19 @@ impl OidcKeySet {
         if let Some(key) = self.keys.iter().find(|key| key.purpose != Purpose::Access) {
             return Err(unusable(&key.kid, "a key of OpenID Connect has purpose access"));
         }
-        for algorithm in ALGORITHMS {
+        if let Some(key) = self.keys.iter().find(|key| !OIDC_ALGORITHMS.contains(&key.material.algorithm())) {
+            return Err(unusable(&key.kid, "a key of OpenID Connect is RS256 or ES256"));
+        }
+        for algorithm in OIDC_ALGORITHMS {
             let count = |state| {
                 self.keys.iter().filter(|key| (key.material.algorithm(), key.state) == (algorithm, state)).count()
             };
             let (current, next) = (count(State::Current), count(State::Next));
-            let wanted = if OIDC_ALGORITHMS.contains(&algorithm) { 1..=1 } else { 0..=1 };
-            if !wanted.contains(&current) || next > 1 {
+            if current != 1 || next > 1 {
                 return Err(KeysError::WrongCountOf { algorithm, current, next });
             }
         }
         Ok(())
-    }
-
-    /// The algorithms that rotate.
-    #[must_use]
-    pub fn algorithms(&self) -> Vec<Algorithm> {
-        let rotates = |algorithm: &Algorithm| {
-            [State::Current, State::Next].iter().any(|state| self.find(*algorithm, *state).is_some())
-        };
-        ALGORITHMS.into_iter().filter(rotates).collect()
     }
 
     /// Deletes keys that have been retired long enough. Returns whether there were any.
@@ -102,7 +92,7 @@ impl OidcKeySet {
     /// waiting key, if it is old enough or `at_once` is set. Deletes keys that have been retired long enough.
     ///
     /// # Errors
-    /// If there would be too many keys, the algorithm is symmetric, or the cryptographic library fails.
+    /// If there would be too many keys, nothing is signed with the algorithm, or the cryptographic library fails.
     pub fn rotate(
         &mut self,
         algorithm: Algorithm,
@@ -120,8 +110,8 @@ impl OidcKeySet {
             let retired = promote(&mut self.keys, |key| key.material.algorithm() == algorithm, now);
             return Ok(Rotation::Promoted { kid, retired });
         }
-        if algorithm == Algorithm::HS256 {
-            return Err(KeysError::Unsuitable { algorithm, purpose: Purpose::Access });
+        if !OIDC_ALGORITHMS.contains(&algorithm) {
+            return Err(KeysError::UnsuitableOidc(algorithm));
         }
         if self.keys.len() >= OIDC_KEYS_MAX {
             return Err(KeysError::TooManyOidc(self.keys.len() + 1));
@@ -209,7 +199,6 @@ mod tests {
     #[test]
     fn another_key_of_an_algorithm_signs_at_once() {
         let (mut set, rng) = (set(), &mut rand::rng());
-        assert_eq!(set.algorithms(), OIDC_ALGORITHMS);
         let first = set.find(Algorithm::ES256, State::Current).unwrap().kid.clone();
         let step = set.rotate_now(Algorithm::ES256, NOW, rng).unwrap();
         assert!(matches!(step, Rotation::Promoted { retired, .. } if retired == first));
@@ -226,7 +215,19 @@ mod tests {
         let result = (0..100).find_map(|_| set.rotate(Algorithm::ES256, true, NOW, rng).err());
         assert!(matches!(result, Some(KeysError::TooManyOidc(_))));
         assert_eq!(set.keys().len(), OIDC_KEYS_MAX);
-        assert!(set.rotate(Algorithm::HS256, true, NOW + 26 * HOUR, rng).is_err());
+    }
+
+    #[test]
+    fn there_are_no_keys_that_would_sign_nothing() {
+        for algorithm in [Algorithm::EdDSA, Algorithm::HS256] {
+            let error = set().rotate(algorithm, true, NOW, &mut rand::rng()).unwrap_err();
+            assert!(error.to_string().contains("RS256 and ES256"), "{error}");
+        }
+        let mut set = set();
+        let key = Key::generate(Purpose::Access, State::Next, Algorithm::EdDSA, NOW, &mut rand::rng()).unwrap();
+        set.keys.push(key);
+        let error = OidcKeySet::parse(&set.to_json().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("RS256 or ES256"), "{error}");
     }
 
     #[test]

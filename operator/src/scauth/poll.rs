@@ -31,7 +31,8 @@ const TICK: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 8;
-const MOST_BYTES: usize = 64 * 1024;
+/// The largest answer: with the most applications, each with the longest name, a pod sends 0.7 MiB.
+const MOST_BYTES: usize = 1024 * 1024;
 
 type Http = legacy::Client<HttpConnector, Empty<Bytes>>;
 
@@ -119,8 +120,9 @@ async fn by_list(client: &Client, scauth: &ScAuth) -> Vec<SocketAddr> {
 async fn ask_pod(http: &Http, pod: SocketAddr) -> Option<Status> {
     let request = async {
         let answer = http.get(format!("http://{pod}/status").parse().ok()?).await.ok()?;
-        let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await.ok()?.to_bytes();
-        let status = serde_json::from_slice(&body);
+        let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+        let body = body.inspect_err(|error| tracing::warn!(%pod, error, "could not read the status of a pod")).ok()?;
+        let status = serde_json::from_slice(&body.to_bytes());
         status.inspect_err(|error| tracing::warn!(%pod, %error, "could not read the status of a pod")).ok()
     };
     tokio::time::timeout(LIMIT, request).await.ok().flatten()

@@ -12,18 +12,23 @@ use crate::reloaded::{Missing, Problem, Reloaded, Watched};
 
 /// The most lines that the log has of one file.
 const LOGGED: usize = 20;
+/// The most refused clients in `/status`, which is bounded: the operator reads a part of it into conditions.
+const REPORTED: usize = 20;
 
 /// The file.
 pub struct DeclaredFile {
     file: Reloaded<Declared>,
     /// The audiences of the server's other tokens.
     reserved: Vec<String>,
+    is_in_pod: bool,
 }
 
 impl DeclaredFile {
     /// Reads the file. If it cannot be used, the server starts without clients.
     pub fn load(path: PathBuf, missing: Missing, reserved: Vec<String>) -> Self {
-        let file = Self { file: Reloaded::new(path, missing), reserved };
+        // Only a pod waits for a file.
+        let is_in_pod = missing == Missing::NotYet;
+        let file = Self { file: Reloaded::new(path, missing), reserved, is_in_pod };
         file.reload();
         file
     }
@@ -51,8 +56,8 @@ impl DeclaredFile {
                 counter: Some(declared.counter),
                 clients: declared.clients.len(),
                 revisions: declared.clients.iter().map(|client| (client.key(), client.counter)).collect(),
-                refused: declared.refused.clone(),
-                more_refused: declared.more_refused,
+                refused: declared.refused.iter().take(REPORTED).cloned().collect(),
+                more_refused: declared.refused.len().saturating_sub(REPORTED) + declared.more_refused,
                 problem: problem.clone(),
             },
         )
@@ -66,6 +71,9 @@ impl Watched for DeclaredFile {
         let problem = self.file.check(MAX_BYTES, |bytes, _| {
             let mut declared = Declared::parse(std::str::from_utf8(bytes)?)?;
             declared.reserve_audiences(&self.reserved);
+            if self.is_in_pod {
+                declared.refuse_own_machine();
+            }
             log(&declared);
             Ok(declared)
         });

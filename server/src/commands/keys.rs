@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use sc_auth_contract::keys::{Algorithm, Key, KeySet, KeysError, OidcKeySet, Rotation};
+use sc_auth_contract::keys::{Algorithm, Key, KeySet, KeysError, OIDC_ALGORITHMS, OidcKeySet, Rotation};
 use sc_auth_contract::places::OIDC_KEYS_FILE;
 use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -66,7 +66,7 @@ fn rotate_openid(
     at_once: bool,
     now: UnixTime,
 ) -> anyhow::Result<String> {
-    let algorithms = algorithm.map_or_else(|| set.algorithms(), |algorithm| vec![algorithm]);
+    let algorithms = algorithm.map_or_else(|| OIDC_ALGORITHMS.to_vec(), |algorithm| vec![algorithm]);
     let (mut said, rng) = (Vec::new(), &mut rand::rng());
     for algorithm in algorithms {
         let step = if at_once { set.rotate_now(algorithm, now, rng)? } else { set.rotate(algorithm, false, now, rng)? };

@@ -1,5 +1,6 @@
 //! Applications give tokens back, and services ask whether a token is valid.
 
+use sc_auth_contract::declared::SecretHash;
 use serde_json::{Value, json};
 
 use crate::browser::{
@@ -23,8 +24,7 @@ fn native(id: &str) -> Value {
 }
 
 fn service(id: &str, audience: &str) -> Value {
-    let service = with(client(id), "type", json!("Service"));
-    with(with(service, "redirectUris", json!([])), "audiences", json!([audience]))
+    json!({"clientId": id, "type": "Service", "secrets": [SecretHash::of(SECRET)], "audiences": [audience]})
 }
 
 /// Status and body of a request of a client.

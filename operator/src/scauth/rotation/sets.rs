@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::CryptoRng;
-use sc_auth_contract::keys::{Algorithm, Key, KeySet, KeysError, OidcKeySet, Purpose, Rotation, State};
+use sc_auth_contract::keys::{
+    Algorithm, Key, KeySet, KeysError, OIDC_ALGORITHMS, OidcKeySet, Purpose, Rotation, State,
+};
 use sc_auth_contract::limits::OIDC_KEYS_MAX;
 use sc_auth_contract::time::UnixTime;
 
@@ -69,7 +71,7 @@ impl RotatingKeys for OidcKeySet {
     const MOST: usize = OIDC_KEYS_MAX;
 
     fn slots(&self) -> Vec<Algorithm> {
-        self.algorithms()
+        OIDC_ALGORITHMS.to_vec()
     }
 
     fn keys(&self) -> &[Key] {

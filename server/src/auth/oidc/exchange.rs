@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm};
+use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm, IdTokenClaims};
 use sc_auth_contract::time::UnixTime;
 
 use super::claims;
@@ -268,14 +268,13 @@ impl Exchange<'_> {
         })
     }
 
-    /// The claims of all scopes are in it, because many libraries, proxies and Kubernetes look for them only there.
     fn id_token(&self, entitled: &Entitled, scopes: &[String], nonce: Option<String>) -> anyhow::Result<String> {
         let Entitled { grant, groups } = entitled;
         let requested = RequestedClaims::of_text(grant.claims.as_deref()).id_token;
         let has = |scopes: &[String], scope: &str| scopes.iter().any(|given| given == scope);
         let wants = |claim: &str, scope: &str| {
             let is_requested = requested.iter().any(|name| name == claim) && has(&self.declared.scopes, scope);
-            is_requested || has(scopes, scope)
+            is_requested || (has(scopes, scope) && self.declared.id_token_claims == IdTokenClaims::Scopes)
         };
         let claims = IdClaims {
             iss: self.openid.issuer.clone(),

@@ -219,8 +219,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_leads_inside_is_refused() {
-        // In a namespace, localhost is no name of this machine.
-        let uri = BackchannelUri::parse("https://localhost/logout", "shop").unwrap();
+        // As a public name that leads to this machine.
+        let mut uri = BackchannelUri::parse("https://localhost/logout", "").unwrap();
+        uri.reach = sc_auth_contract::declared::Reach::Public;
         let error = Sender::new().unwrap().post(&uri, "a.b.c").await.unwrap_err();
         assert!(error.to_string().contains("must not go to"), "{error:#}");
     }
