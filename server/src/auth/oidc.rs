@@ -1,5 +1,6 @@
 //! OpenID Connect: applications log users in with this server's pages.
 
+mod access;
 pub mod backchannel;
 pub mod claims;
 mod decision;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use sc_auth_contract::declared::Declared;
 
+pub use access::{AccessTokens, ValidAccess};
 pub use decision::{Case, Decision, Given, Hinted, Step};
 pub use exchange::{Exchange, Issued};
 pub use grant::{Consented, GrantError, new_grant, prune as prune_grants, store_grant};

@@ -6,6 +6,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm, IdTokenClaims};
 use sc_auth_contract::time::UnixTime;
 
+use super::access::is_live_of;
 use super::claims;
 use super::grant::{GrantError, too_many};
 use super::request::{self, RequestedClaims, problem};
@@ -176,7 +177,7 @@ impl Exchange<'_> {
         let grant = self.sessions.store.grant(grant_id).await?;
         // The declaration may have lost the scope meanwhile.
         let is_allowed = self.declared.scopes.iter().any(|scope| scope == "offline_access");
-        let is_own = |grant: &Grant| is_allowed && grant.client == self.declared.key() && grant.is_live(self.now);
+        let is_own = |grant: &Grant| is_allowed && is_live_of(grant, self.declared, self.now);
         self.entitled(grant.filter(is_own).ok_or(refused(BAD_TOKEN))?).await
     }
 

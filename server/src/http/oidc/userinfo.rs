@@ -9,7 +9,7 @@ use serde_json::json;
 use super::error::OAuthError;
 use super::ready::ready;
 use crate::auth::oidc::request::{Parameters, RequestedClaims, problem};
-use crate::auth::oidc::{claims as of_users, tokens};
+use crate::auth::oidc::{AccessTokens, claims as of_users};
 use crate::http::app::App;
 use crate::http::authorization::{Problem, credentials};
 use crate::http::body;
@@ -56,23 +56,19 @@ const fn refused(description: &'static str, challenge: &'static str) -> OAuthErr
 /// groups.
 async fn claims(app: &App, token: &str) -> Result<Response, OAuthError> {
     let (openid, present) = ready(app).ok_or(OAuthError::not_ready())?;
-    let (now, sessions) = (app.now(), &app.sessions);
     let invalid = || refused("the access token is invalid, expired or revoked", INVALID_TOKEN);
-    let access = tokens::verify_access(&present.keys, &openid.issuer, token, now, sessions.leeway);
-    let access = access.map_err(|_| invalid())?;
-    let declared = present.declared.find(&access.client_id).ok_or_else(invalid)?;
-    let grant = sessions.store.grant(&access.grant_id).await?.ok_or_else(invalid)?;
-    if !grant.is_live(now) || grant.client != declared.key() || grant.user.uuid != access.sub {
-        return Err(invalid());
-    }
-    let groups = of_users::groups(&sessions.store, &grant.user, declared).await?.ok_or_else(invalid)?;
-    let requested = RequestedClaims::of_text(grant.claims.as_deref()).userinfo;
+    let tokens = AccessTokens { openid: &openid, present: &present, sessions: &app.sessions, now: app.now() };
+    let claims = tokens.read(token).ok_or_else(invalid)?;
+    let access = tokens.validate(claims).await?.ok_or_else(invalid)?;
+    let requested = RequestedClaims::of_text(access.grant.claims.as_deref()).userinfo;
     let wants = |claim: &str, scope: &str| {
-        let is_asked = access.scope.split(' ').any(|own| own == scope) || requested.iter().any(|name| name == claim);
-        is_asked && declared.scopes.iter().any(|own| own == scope)
+        let is_requested = requested.iter().any(|name| name == claim);
+        let may_have = access.declared.scopes.iter().any(|own| own == scope);
+        access.scopes().any(|own| own == scope) || (is_requested && may_have)
     };
-    let mut claims = of_users::of_user(&grant.user, &groups, wants);
-    claims.insert("sub".to_owned(), json!(grant.user.uuid));
+    let user = &access.grant.user;
+    let mut claims = of_users::of_user(user, &access.groups, wants);
+    claims.insert("sub".to_owned(), json!(user.uuid));
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((no_store, Json(claims)).into_response())
 }
