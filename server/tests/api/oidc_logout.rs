@@ -211,21 +211,30 @@ async fn the_browser_is_sent_only_where_the_client_has_declared() {
         ] {
             let page = browser.get(&logout(&parameters)).await;
             assert_eq!((page.status, page.header("location")), (400, ""), "{parameters:?}");
+            assert!(page.text.contains("Invalid redirect URI"), "{}", page.text);
+            assert!(page.text.contains("(post_logout_redirect_uri)"), "{}", page.text);
         }
     }
     let own = ("id_token_hint", hint.as_str());
     let long = "x".repeat(3_000);
-    for parameters in [
-        vec![own, ("client_id", "plain")],
-        vec![own, ("client_id", "plain"), ("post_logout_redirect_uri", BYE)],
-        vec![("client_id", "plain"), ("post_logout_redirect_uri", BYE)],
-        vec![own, ("post_logout_redirect_uri", BYE), ("post_logout_redirect_uri", "https://evil.test/")],
-        vec![own, own],
-        vec![own, ("post_logout_redirect_uri", BYE), ("state", long.as_str())],
+    let (other_client, wrong_uri) = ("The ID token (id_token_hint)", "The redirect URI (post_logout_redirect_uri)");
+    for (parameters, why) in [
+        (vec![own, ("client_id", "plain")], other_client),
+        (vec![own, ("client_id", "plain"), ("post_logout_redirect_uri", BYE)], other_client),
+        (vec![("client_id", "plain"), ("post_logout_redirect_uri", BYE)], wrong_uri),
+        (
+            vec![own, ("post_logout_redirect_uri", BYE), ("post_logout_redirect_uri", "https://evil.test/")],
+            "more than once",
+        ),
+        (vec![own, own], "more than once"),
+        (vec![own, ("post_logout_redirect_uri", BYE), ("state", long.as_str())], "state is too long"),
     ] {
         let page = browser.get(&logout(&parameters)).await;
         assert_eq!((page.status, page.header("location")), (400, ""), "{parameters:?}");
+        assert!(page.text.contains(why), "{parameters:?}: {}", page.text);
     }
+    let page = browser.get(&logout(&[own, own, ("ui_locales", "id")])).await;
+    assert!(page.text.contains("lebih dari sekali"), "{}", page.text);
     assert!(is_logged_in(&mut browser).await, "none of these has logged anybody out");
     // Without a session, anybody can name a client.
     let mut stranger = Browser::new(&server);

@@ -21,36 +21,44 @@ pub struct LogoutRequest {
     logout_hint: Option<String>,
 }
 
-/// The request is answered with a page: the browser is never sent to an address that is not known to be good.
+/// Why a request is answered with an error page. The browser is never redirected to an address that is not declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BadLogout;
+pub enum InvalidLogout {
+    /// The client has not declared the `post_logout_redirect_uri`.
+    RedirectUri,
+    /// The `client_id` is not that of the ID token.
+    Client,
+    /// A parameter was sent more than once, or `state` is too long.
+    Parameters,
+}
 
 impl LogoutRequest {
     /// # Errors
-    /// If the parameters contradict each other, or the client has not declared the address.
-    pub fn read(present: &Present, issuer: &str, parameters: &Parameters) -> Result<Self, BadLogout> {
+    /// The first problem.
+    pub fn read(present: &Present, issuer: &str, parameters: &Parameters) -> Result<Self, InvalidLogout> {
         // Expired or not: applications keep ID tokens for the logout only.
         let hint = parameters.one("id_token_hint").and_then(|token| read_hint(&present.keys, token).ok());
         Self::of(&present.declared, hint.filter(|hint| hint.iss == issuer), parameters)
     }
 
-    fn of(declared: &Declared, hint: Option<Hint>, parameters: &Parameters) -> Result<Self, BadLogout> {
+    fn of(declared: &Declared, hint: Option<Hint>, parameters: &Parameters) -> Result<Self, InvalidLogout> {
+        let state = parameters.one("state");
+        if parameters.check_once().is_err() || state.is_some_and(|state| state.len() > STATE_MAX) {
+            return Err(InvalidLogout::Parameters);
+        }
         let given = parameters.one("client_id");
         if let (Some(given), Some(hint)) = (given, &hint)
             && given != hint.aud
         {
-            return Err(BadLogout);
+            return Err(InvalidLogout::Client);
         }
         let client_id = given.or(hint.as_ref().map(|hint| hint.aud.as_str()));
         let client = client_id.and_then(|id| declared.find(id));
         let to = parameters.one("post_logout_redirect_uri");
-        let state = parameters.one("state");
-        let is_declared = |client: &DeclaredClient| to.is_none_or(|to| has_declared(client, to));
-        if parameters.check_once().is_err()
-            || state.is_some_and(|state| state.len() > STATE_MAX)
-            || !client.is_none_or(is_declared)
+        if let (Some(client), Some(to)) = (client, to)
+            && !has_declared(client, to)
         {
-            return Err(BadLogout);
+            return Err(InvalidLogout::RedirectUri);
         }
         Ok(Self {
             to: to.filter(|_| client.is_some()).map(str::to_owned),
@@ -106,7 +114,7 @@ mod tests {
         Declared::parse(&json!({"version": 1, "clients": [client("shop"), client("other")]}).to_string()).unwrap()
     }
 
-    fn read(hint: Option<&str>, pairs: &[(&str, &str)]) -> Result<LogoutRequest, BadLogout> {
+    fn read(hint: Option<&str>, pairs: &[(&str, &str)]) -> Result<LogoutRequest, InvalidLogout> {
         let hint = hint.map(|aud| Hint { iss: "i".into(), aud: aud.into(), sub: "u".into() });
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         LogoutRequest::of(&declared(), hint, &Parameters::parse(form.as_bytes()))
@@ -124,11 +132,12 @@ mod tests {
         assert_eq!(target(None, &[to, ("client_id", "gone")]), None);
         assert_eq!(target(Some("gone"), &[to]), None);
         for bad in ["https://shop.test/bye", "https://shop.test/bye?x=1&y", "https://evil.test/", "//evil.test", "x"] {
-            assert_eq!(read(Some("shop"), &[("post_logout_redirect_uri", bad)]), Err(BadLogout), "{bad}");
+            let refused = read(Some("shop"), &[("post_logout_redirect_uri", bad)]);
+            assert_eq!(refused, Err(InvalidLogout::RedirectUri), "{bad}");
         }
-        assert_eq!(read(Some("shop"), &[("client_id", "other")]), Err(BadLogout));
-        assert_eq!(read(Some("shop"), &[to, ("state", &"x".repeat(STATE_MAX + 1))]), Err(BadLogout));
-        assert_eq!(read(Some("shop"), &[to, to]), Err(BadLogout));
+        assert_eq!(read(Some("shop"), &[("client_id", "other")]), Err(InvalidLogout::Client));
+        assert_eq!(read(Some("shop"), &[to, ("state", &"x".repeat(STATE_MAX + 1))]), Err(InvalidLogout::Parameters));
+        assert_eq!(read(Some("shop"), &[to, to]), Err(InvalidLogout::Parameters));
         let of_client = read(None, &[to, ("client_id", "shop")]).unwrap();
         assert_eq!(of_client.target_without_session(&declared()), None);
         assert!(read(Some("shop"), &[to]).unwrap().target_without_session(&declared()).is_some());

@@ -28,8 +28,9 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
     if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return render_error(t, ErrorPage::OtherHost);
     }
-    let Ok(request) = LogoutRequest::read(&present, &openid.issuer, &parameters) else {
-        return render_error(t, ErrorPage::UnknownApplication);
+    let request = match LogoutRequest::read(&present, &openid.issuer, &parameters) {
+        Ok(request) => request,
+        Err(why) => return render_error(t, ErrorPage::InvalidLogout(why)),
     };
     let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
     match visit.browser().await {

@@ -18,6 +18,7 @@ pub use view::View;
 
 use super::paths;
 use super::ready::NOT_READY;
+use crate::auth::oidc::logout::InvalidLogout;
 use crate::http::app::App;
 use crate::http::error::{ApiError, BackPressure};
 
@@ -165,6 +166,7 @@ pub enum ErrorPage {
     UnknownApplication,
     /// The redirect URI is not one of the client.
     WrongRedirectUri,
+    InvalidLogout(InvalidLogout),
     /// The form is too old, or of another browser.
     Expired,
     /// A form's address was opened directly.
@@ -178,6 +180,14 @@ pub fn render_error(t: View<'_>, why: ErrorPage) -> Response {
     let (status, heading, text) = match why {
         ErrorPage::UnknownApplication => (StatusCode::BAD_REQUEST, t.unknown_application, t.unknown_application_text),
         ErrorPage::WrongRedirectUri => (StatusCode::BAD_REQUEST, t.wrong_redirect_uri, t.wrong_redirect_uri_text),
+        ErrorPage::InvalidLogout(why) => {
+            let (heading, text) = match why {
+                InvalidLogout::RedirectUri => (t.wrong_redirect_uri, t.wrong_logout_uri_text),
+                InvalidLogout::Client => (t.request_refused, t.other_client_text),
+                InvalidLogout::Parameters => (t.request_refused, t.wrong_parameters_text),
+            };
+            (StatusCode::BAD_REQUEST, heading, text)
+        }
         ErrorPage::Expired => (StatusCode::BAD_REQUEST, t.expired, t.start_again),
         ErrorPage::Nothing => (StatusCode::BAD_REQUEST, t.not_a_form, t.start_again),
         ErrorPage::OtherHost => (StatusCode::MISDIRECTED_REQUEST, t.other_host, t.other_host_text),
