@@ -101,9 +101,9 @@ pub struct RefreshClaims {
     pub exp: UnixTime,
 }
 
-/// The claim that is used of an `id_token_hint`.
+/// The claims that are used of an `id_token_hint` (RP-Initiated Logout, 2).
 #[derive(Debug, Deserialize)]
-pub struct Hint {
+pub struct IdTokenHint {
     pub iss: String,
     pub aud: String,
     pub sub: String,
@@ -167,7 +167,7 @@ pub fn verify_refresh(keys: &Keys, token: &str, now: UnixTime, leeway: Duration)
 ///
 /// # Errors
 /// If none of our keys has signed it.
-pub fn read_hint(keys: &OidcKeys, token: &str) -> Result<Hint, TokenError> {
+pub fn read_hint(keys: &OidcKeys, token: &str) -> Result<IdTokenHint, TokenError> {
     verify(token, ID_TYP, |kid| keys.find(kid))
 }
 

@@ -28,13 +28,13 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
     if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
         return render_error(t, ErrorPage::OtherHost);
     }
-    let request = match LogoutRequest::read(&present, &openid.issuer, &parameters) {
+    let request = match LogoutRequest::parse(&present, &openid.issuer, &parameters) {
         Ok(request) => request,
         Err(why) => return render_error(t, ErrorPage::InvalidLogout(why)),
     };
     let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
     match visit.browser().await {
-        Ok(Some(browser)) if method != Method::HEAD && request.is_of(&browser.user) => {
+        Ok(Some(browser)) if method != Method::HEAD && request.needs_no_confirmation(&browser.user) => {
             Box::pin(log_out(&visit, &browser, &request)).await
         }
         Ok(Some(browser)) => ask(&visit, &browser, request),
