@@ -16,6 +16,7 @@ mod login;
 mod logout;
 pub mod metadata;
 mod own_forms;
+mod page_request;
 mod pages;
 mod paths;
 mod ready;

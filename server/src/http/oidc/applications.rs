@@ -8,13 +8,10 @@ use sc_auth_contract::declared::{DeclaredClient, SCOPES};
 use super::account_login;
 use super::answer;
 use super::flow::Visit;
-use super::forms;
 use super::own_forms::{self, OwnForm, Purpose};
-use super::pages::{
-    ApplicationsPage, ErrorPage, Policy, ShownApplication, View, page, render_api_error, render_error, unavailable,
-};
+use super::page_request::PageRequest;
+use super::pages::{ApplicationsPage, ErrorPage, Policy, ShownApplication, page, render_api_error, render_error};
 use super::paths::{APPLICATIONS, USERINFO};
-use super::ready::ready;
 use crate::auth::client::Client;
 use crate::auth::session::Browser;
 use crate::clock::to_calendar;
@@ -23,16 +20,15 @@ use crate::http::body::limits::CONSENT_PAGE;
 use crate::store::Application;
 
 pub async fn get(State(app): State<App>, client: Client, headers: HeaderMap) -> Response {
-    let t = View::of(&app, None, &headers);
-    let Some((openid, present)) = ready(&app) else { return unavailable(t) };
-    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
-        return render_error(t, ErrorPage::OtherHost);
-    }
-    let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
+    let page = match PageRequest::enter(&app, None, &headers) {
+        Ok(page) => page,
+        Err(page) => return *page,
+    };
+    let visit = page.visit(&client, &headers);
     match visit.browser().await {
         Ok(Some(browser)) => show(&visit, &browser).await,
         Ok(None) => account_login::ask(&visit, StatusCode::OK, "", None),
-        Err(error) => render_api_error(t, error),
+        Err(error) => render_api_error(page.t, error),
     }
 }
 

@@ -9,57 +9,40 @@ use super::answer;
 use super::flow::Visit;
 use super::forms;
 use super::own_forms::{self, OwnForm, Purpose};
-use super::pages::{ErrorPage, LogoutPage, Policy, View, message, page, render_api_error, render_error, unavailable};
+use super::page_request::{PageRequest, by_get};
+use super::pages::{ErrorPage, LogoutPage, Policy, View, message, page, render_api_error, render_error};
 use super::paths::LOGOUT;
-use super::ready::ready;
 use crate::auth::client::Client;
 use crate::auth::oidc::logout::LogoutRequest;
 use crate::auth::oidc::request::Parameters;
 use crate::auth::session::Browser;
 use crate::http::app::App;
-use crate::http::body;
-use crate::http::body::limits::{ADDRESS_MAX, AUTHORIZE as LIMIT, CONSENT_PAGE};
+use crate::http::body::limits::{AUTHORIZE as LIMIT, CONSENT_PAGE};
 
 /// A HEAD logs nobody out (RFC 9110, 9.2.1).
 pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let parameters = Parameters::parse(uri.query().unwrap_or_default().as_bytes());
-    let t = View::of(&app, parameters.one("ui_locales"), &headers);
-    let Some((openid, present)) = ready(&app) else { return unavailable(t) };
-    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
-        return render_error(t, ErrorPage::OtherHost);
-    }
-    let request = match LogoutRequest::parse(&present, &openid.issuer, &parameters) {
+    let page = match PageRequest::enter(&app, parameters.one("ui_locales"), &headers) {
+        Ok(page) => page,
+        Err(page) => return *page,
+    };
+    let (visit, t) = (page.visit(&client, &headers), page.t);
+    let request = match LogoutRequest::parse(&page.present, &page.openid.issuer, &parameters) {
         Ok(request) => request,
         Err(why) => return render_error(t, ErrorPage::InvalidLogout(why)),
     };
-    let visit = Visit::new(&app, &openid, &present, &client, &headers, t);
     match visit.browser().await {
         Ok(Some(browser)) if method != Method::HEAD && request.needs_no_confirmation(&browser.user) => {
             Box::pin(log_out(&visit, &browser, &request)).await
         }
         Ok(Some(browser)) => ask(&visit, &browser, request),
-        Ok(None) => logged_out(t, request.target_without_session(&present.declared)),
+        Ok(None) => logged_out(t, request.target_without_session(&page.present.declared)),
         Err(error) => render_api_error(t, error),
     }
 }
 
-/// Leads to the same request by GET: a cross-site POST comes without the session's cookie.
-pub async fn post(State(app): State<App>, headers: HeaderMap, request: Request) -> Response {
-    let t = View::of(&app, None, &headers);
-    let Some((openid, _)) = ready(&app) else { return unavailable(t) };
-    if !forms::asks_for_own_host(&app, &openid.issuer, &headers) {
-        return render_error(t, ErrorPage::OtherHost);
-    }
-    let body = match body::form(request, LIMIT).await {
-        Ok(body) => body,
-        Err(error) => return render_api_error(t, error),
-    };
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(&body)).finish();
-    let location = format!("{}?{query}", openid.address(LOGOUT));
-    if location.len() > ADDRESS_MAX {
-        return render_error(t, ErrorPage::Server(StatusCode::PAYLOAD_TOO_LARGE));
-    }
-    answer::redirect(t, &location)
+pub async fn post(State(app): State<App>, request: Request) -> Response {
+    by_get(&app, LOGOUT, LIMIT, request).await
 }
 
 /// The answer to the question.
