@@ -23,7 +23,7 @@ pub const CHANGE_PASSWORD: Limit = characters(CREDENTIAL.max + RAW_PASSWORD_MAX)
 pub const USERS: Limit = characters(USERNAME.max + NAME.max + EMAIL.max + RAW_PASSWORD_MAX + 2 * WORD);
 /// Only Admins can send such a body.
 pub const CHANGE_USER: Limit = characters(NAME.max + EMAIL.max + RAW_PASSWORD_MAX + 4 * WORD + GROUPS_MAX * GROUP_MAX);
-/// The longest authorization request that a form of a page carries, in bytes of JSON.
+/// The longest content that the server seals in a form of a page, in bytes of JSON.
 pub const PENDING_MAX: usize = 10 * 1_024;
 /// The same, encrypted and in base64url.
 const SEALED: usize = PENDING_MAX.div_ceil(3) * 4 + SYNTAX;

@@ -8,10 +8,11 @@ use sc_auth_contract::declared::{DeclaredClient, SCOPES};
 use super::account_login;
 use super::answer;
 use super::flow::Visit;
-use super::own_forms::{self, OwnForm, Purpose};
 use super::page_request::PageRequest;
 use super::pages::{ApplicationsPage, ErrorPage, Policy, ShownApplication, page, render_api_error, render_error};
 use super::paths::{APPLICATIONS, USERINFO};
+use super::sealed_form::Purpose;
+use super::submitted::Submitted;
 use crate::auth::client::Client;
 use crate::auth::session::Browser;
 use crate::clock::to_calendar;
@@ -34,20 +35,20 @@ pub async fn get(State(app): State<App>, client: Client, headers: HeaderMap) -> 
 
 /// Ends what one application may do.
 pub async fn post(State(app): State<App>, client: Client, request: Request) -> Response {
-    let sent = match OwnForm::<()>::read(&app, request, CONSENT_PAGE, Purpose::Applications).await {
-        Ok(sent) => sent,
+    let submitted = match Submitted::<()>::read(&app, request, CONSENT_PAGE, Purpose::RevokeApplication).await {
+        Ok(submitted) => submitted,
         Err(page) => return *page,
     };
-    let visit = sent.visit(&app, &client);
+    let visit = submitted.visit(&client);
     let browser = match visit.browser().await {
-        Ok(Some(browser)) if browser.sid == sent.sid => browser,
-        Ok(_) => return render_error(sent.t, ErrorPage::Expired),
-        Err(error) => return render_api_error(sent.t, error),
+        Ok(Some(browser)) if submitted.is_for(&browser) => browser,
+        Ok(_) => return render_error(visit.t, ErrorPage::Expired),
+        Err(error) => return render_api_error(visit.t, error),
     };
-    let key = sent.form.one("client").unwrap_or_default();
+    let key = submitted.form.one("client").unwrap_or_default();
     match Box::pin(app.sessions.revoke_application(&browser.user, key, &client, visit.now)).await {
-        Ok(()) => answer::redirect(sent.t, &sent.openid.address(APPLICATIONS)),
-        Err(error) => render_api_error(sent.t, error),
+        Ok(()) => answer::redirect(visit.t, &visit.openid.address(APPLICATIONS)),
+        Err(error) => render_api_error(visit.t, error),
     }
 }
 
@@ -58,10 +59,11 @@ async fn show(visit: &Visit<'_>, browser: &Browser) -> Response {
         Err(error) => return render_api_error(t, error),
     };
     let applications: Vec<_> = found.iter().map(|application| shown(visit, application)).collect();
-    own_forms::page_with(visit, Purpose::Applications, &browser.sid, (), |sealed| {
+    let page = visit.form(Purpose::RevokeApplication, Some(&browser.sid), (), |sealed| {
         let template = ApplicationsPage { t, username: browser.user.username(), applications: &applications, sealed };
         page(t, StatusCode::OK, &template, &Policy::Form { then: "" })
-    })
+    });
+    page.unwrap_or_else(|| visit.too_long())
 }
 
 fn shown<'a>(visit: &'a Visit<'_>, application: &'a Application) -> ShownApplication<'a> {

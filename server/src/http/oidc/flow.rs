@@ -4,11 +4,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use sc_auth_contract::declared::DeclaredClient;
 use sc_auth_contract::time::UnixTime;
+use serde::Serialize;
 
 use super::answer;
-use super::forms::{self, Pending};
+use super::forms;
 use super::pages::{ConsentPage, ErrorPage, LoginPage, Policy, View, page, render_api_error, render_error};
 use super::paths::LOGIN;
+use super::sealed_form::{Purpose, SealedForm};
 use crate::auth::client::Client;
 use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, problem};
 use crate::auth::oidc::{
@@ -21,7 +23,9 @@ use crate::http::rate_limits::Limited;
 use crate::store::StoreError;
 
 /// How long a browser keeps the cookie of forms.
-pub const FORM_COOKIE_SECONDS: u32 = 24 * 60 * 60;
+const FORM_COOKIE_SECONDS: u32 = 24 * 60 * 60;
+
+const TOO_LONG: OAuthProblem = problem("invalid_request", "the request is too long");
 
 /// One request of a browser.
 pub struct Visit<'a> {
@@ -135,9 +139,8 @@ impl<'a> Visit<'a> {
         let Some(declared) = self.present.declared.find(&request.client_id) else {
             return render_error(self.t, ErrorPage::UnknownApplication);
         };
-        let pending = Pending::new(request.clone(), None, self.now);
         let hint = request.login_hint.as_deref().unwrap_or_default();
-        self.form(&pending, |sealed| {
+        let page = self.form(Purpose::AuthorizeLogin, None, request, |sealed| {
             let template = LoginPage {
                 t: self.t,
                 action: LOGIN,
@@ -147,12 +150,12 @@ impl<'a> Visit<'a> {
                 problem: failed.problem.clone(),
             };
             page(self.t, status, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
-        })
+        });
+        page.unwrap_or_else(|| self.refuse(request, TOO_LONG))
     }
 
     fn consent_page(&self, request: &AuthorizationRequest, declared: &DeclaredClient, browser: &Browser) -> Response {
-        let pending = Pending::new(request.clone(), Some(browser.sid.clone()), self.now);
-        self.form(&pending, |sealed| {
+        let page = self.form(Purpose::Consent, Some(&browser.sid), request, |sealed| {
             let audiences = request.audiences_to_allow(declared);
             let template = ConsentPage {
                 t: self.t,
@@ -162,21 +165,34 @@ impl<'a> Visit<'a> {
                 permissions: self.t.permissions(request.to_allow(), audiences),
             };
             page(self.t, StatusCode::OK, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
-        })
+        });
+        page.unwrap_or_else(|| self.refuse(request, TOO_LONG))
     }
 
-    /// A page with a form that only this browser can send.
-    fn form(&self, pending: &Pending, render: impl Fn(&str) -> Response) -> Response {
+    /// A page with a form that only this browser can send; `None` if its content is too long.
+    pub fn form(
+        &self,
+        purpose: Purpose,
+        sid: Option<&str>,
+        content: impl Serialize,
+        render: impl FnOnce(&str) -> Response,
+    ) -> Option<Response> {
         let rng = &mut rand::rng();
         let known = forms::cookie(self.headers, forms::FORM);
         let cookie = known.unwrap_or_else(|| Cookie::random(rng));
-        let mut response = match pending.seal(&self.app.sessions.keys.get(), &cookie, rng) {
-            Ok(Some(sealed)) => render(&sealed),
-            Ok(None) => return self.refuse(&pending.request, problem("invalid_request", "the request is too long")),
-            Err(error) => return render_api_error(self.t, ApiError::Internal(error)),
+        let (sid, lang) = (sid.map(str::to_owned), self.t.lang.to_owned());
+        let form = SealedForm { purpose, sid, at: self.now, lang, content };
+        let mut response = match form.seal(&self.app.sessions.keys.get(), &cookie, rng) {
+            Ok(sealed) => render(&sealed?),
+            Err(error) => return Some(render_api_error(self.t, ApiError::Internal(error))),
         };
         let set = forms::set_cookie(forms::FORM, &cookie, FORM_COOKIE_SECONDS);
         response.headers_mut().append(header::SET_COOKIE, set);
-        response
+        Some(response)
+    }
+
+    /// The page for a form whose content is too long.
+    pub fn too_long(&self) -> Response {
+        render_error(self.t, ErrorPage::Server(StatusCode::PAYLOAD_TOO_LARGE))
     }
 }

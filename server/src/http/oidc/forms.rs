@@ -2,17 +2,12 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use rand::CryptoRng;
-use sc_auth_contract::time::UnixTime;
-use serde::{Deserialize, Serialize};
 
-use super::pages::ErrorPage;
-use crate::auth::keys::Keys;
-use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, Parameters};
+use crate::auth::oidc::request::{OAuthProblem, Parameters};
 use crate::auth::session::Cookie;
 use crate::http::app::App;
 use crate::http::body;
-use crate::http::body::limits::{Limit, PENDING_MAX};
+use crate::http::body::limits::Limit;
 use crate::http::error::ApiError;
 
 /// The cookie of a browser's session.
@@ -20,41 +15,6 @@ pub const SESSION: &str = "__Host-sc-auth-session";
 /// The cookie that forms are bound to, before a login too.
 pub const FORM: &str = "__Host-sc-auth-form";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// How long a form is valid, in seconds.
-pub const FORM_SECONDS: u64 = 15 * 60;
-
-/// What a form carries.
-#[derive(Serialize, Deserialize)]
-pub struct Pending {
-    pub request: AuthorizationRequest,
-    /// When the form was created.
-    at: UnixTime,
-    /// The session that a consent form is for.
-    pub sid: Option<String>,
-}
-
-impl Pending {
-    pub const fn new(request: AuthorizationRequest, sid: Option<String>, now: UnixTime) -> Self {
-        Self { request, at: now, sid }
-    }
-
-    /// `None` if it is too long.
-    pub fn seal(&self, keys: &Keys, form: &Cookie, rng: &mut impl CryptoRng) -> anyhow::Result<Option<String>> {
-        let text = serde_json::to_string(self)?;
-        if text.len() > PENDING_MAX {
-            return Ok(None);
-        }
-        keys.seal_request(&text, form.as_str(), rng).map(Some)
-    }
-
-    /// `None` if this browser did not get it, or too long ago.
-    pub fn open(keys: &Keys, sealed: &str, form: &Cookie, now: UnixTime) -> Option<Self> {
-        let pending: Self = serde_json::from_str(&keys.open_request(sealed, form.as_str())?).ok()?;
-        let age = (now - pending.at).as_secs();
-        (age <= FORM_SECONDS).then_some(pending)
-    }
-}
 
 /// A cookie of ours; browsers accept one with this prefix only from this host itself.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Cookie> {
@@ -108,15 +68,6 @@ pub fn is_own_form(headers: &HeaderMap, issuer: &str) -> bool {
     is_own_origin && text(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin")
 }
 
-/// # Errors
-/// If the form was sent to another host, or by a page of another site.
-pub fn check_origin(app: &App, headers: &HeaderMap, issuer: &str) -> Result<(), ErrorPage> {
-    if !asks_for_own_host(app, issuer, headers) {
-        return Err(ErrorPage::OtherHost);
-    }
-    if is_own_form(headers, issuer) { Ok(()) } else { Err(ErrorPage::Expired) }
-}
-
 /// Reads a form. No parameter may be repeated.
 ///
 /// # Errors
@@ -129,13 +80,7 @@ pub async fn read(request: Request, limit: Limit) -> Result<Parameters, ApiError
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use sc_auth_contract::keys::{Algorithm, KeySet, Purpose};
-
     use super::*;
-    use crate::auth::oidc::request::{Prompt, RequestedClaims, ResponseMode, ResponseTarget};
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
@@ -158,47 +103,6 @@ mod tests {
         ] {
             assert!(!is_own(&pairs), "{pairs:?}");
         }
-    }
-
-    fn request() -> AuthorizationRequest {
-        let to = ResponseTarget { redirect_uri: "https://a.test/".into(), mode: ResponseMode::Query, state: None };
-        AuthorizationRequest {
-            client_id: "shop".into(),
-            to,
-            scopes: vec!["openid".into()],
-            audiences: Vec::new(),
-            nonce: None,
-            code_challenge: None,
-            prompt: Prompt::default(),
-            max_age: None,
-            ui_locales: None,
-            login_hint: None,
-            id_token_hint: None,
-            claims: RequestedClaims::default(),
-        }
-    }
-
-    #[test]
-    fn a_form_expires_and_outlives_a_rotation_of_the_key() {
-        let (now, rng) = (UnixTime::from_seconds(1_700_000_000), &mut rand::rng());
-        let mut set = KeySet::generate(Algorithm::ES256, now, rng).unwrap();
-        let keys = |set: &KeySet| Keys::new(set, Arc::default()).unwrap();
-        let cookie = Cookie::random(rng);
-        let pending = Pending::new(request(), Some("sid".into()), now);
-        let sealed = pending.seal(&keys(&set), &cookie, rng).unwrap().unwrap();
-        let open = |set: &KeySet, cookie: &Cookie, minutes| {
-            Pending::open(&keys(set), &sealed, cookie, now + Duration::from_mins(minutes))
-        };
-        let opened = open(&set, &cookie, 15).unwrap();
-        assert_eq!((opened.request, opened.sid.as_deref()), (request(), Some("sid")));
-        assert!(open(&set, &cookie, 16).is_none());
-        assert!(open(&set, &Cookie::random(rng), 1).is_none());
-        set.rotate_now(Purpose::Refresh, None, now, rng).unwrap();
-        assert!(open(&set, &cookie, 1).is_some(), "the key is retired");
-        let other = KeySet::generate(Algorithm::ES256, now, rng).unwrap();
-        assert!(open(&other, &cookie, 1).is_none());
-        let long = AuthorizationRequest { nonce: Some("n".repeat(PENDING_MAX)), ..request() };
-        assert!(Pending::new(long, None, now).seal(&keys(&set), &cookie, rng).unwrap().is_none());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use axum::response::Response;
 use super::flow::{LoginFailure, Visit};
 use super::forms;
 use super::pages::{View, render_api_error};
+use super::sealed_form::Purpose;
 use super::submitted::Submitted;
 use crate::account::CREDENTIAL;
 use crate::auth::client::Client;
@@ -22,11 +23,11 @@ use crate::http::error::ApiError;
 use crate::http::rate_limits::Limited;
 
 pub async fn post(State(app): State<App>, client: Client, request: Request) -> Response {
-    let submitted = match Submitted::read(&app, request, LOGIN_PAGE).await {
+    let submitted = match Submitted::for_application(&app, request, LOGIN_PAGE, Purpose::AuthorizeLogin).await {
         Ok(submitted) => submitted,
         Err(page) => return *page,
     };
-    let (visit, request) = (submitted.visit(&app, &client), &submitted.pending.request);
+    let (visit, request) = (submitted.visit(&client), &submitted.content);
     let field = |name| submitted.form.one(name).unwrap_or_default();
     let (username, password) = (field("username"), field("password").to_owned());
     let cookie = Cookie::random(&mut rand::rng());

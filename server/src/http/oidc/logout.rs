@@ -8,10 +8,11 @@ use axum::response::Response;
 use super::answer;
 use super::flow::Visit;
 use super::forms;
-use super::own_forms::{self, OwnForm, Purpose};
 use super::page_request::{PageRequest, by_get};
 use super::pages::{ErrorPage, LogoutPage, Policy, View, message, page, render_api_error, render_error};
 use super::paths::LOGOUT;
+use super::sealed_form::Purpose;
+use super::submitted::Submitted;
 use crate::auth::client::Client;
 use crate::auth::oidc::logout::LogoutRequest;
 use crate::auth::oidc::request::Parameters;
@@ -47,19 +48,20 @@ pub async fn post(State(app): State<App>, request: Request) -> Response {
 
 /// The answer to the question.
 pub async fn confirm(State(app): State<App>, client: Client, request: Request) -> Response {
-    let sent = match OwnForm::<LogoutRequest>::read(&app, request, CONSENT_PAGE, Purpose::Logout).await {
-        Ok(sent) => sent,
+    let submitted = match Submitted::<LogoutRequest>::read(&app, request, CONSENT_PAGE, Purpose::Logout).await {
+        Ok(submitted) => submitted,
         Err(page) => return *page,
     };
-    let (visit, t) = (sent.visit(&app, &client), sent.t);
-    if sent.form.one("decision") != Some("logout") {
+    let (visit, request) = (submitted.visit(&client), &submitted.content);
+    let t = visit.t;
+    if submitted.form.one("decision") != Some("logout") {
         return message(t, StatusCode::OK, t.still_logged_in, t.may_close);
     }
     match visit.browser().await {
-        Ok(Some(browser)) if browser.sid == sent.sid => Box::pin(log_out(&visit, &browser, &sent.content)).await,
+        Ok(Some(browser)) if submitted.is_for(&browser) => Box::pin(log_out(&visit, &browser, request)).await,
         // Somebody else has logged in meanwhile.
         Ok(Some(_)) => render_error(t, ErrorPage::Expired),
-        Ok(None) => logged_out(t, sent.content.target(&visit.present.declared)),
+        Ok(None) => logged_out(t, request.target(&visit.present.declared)),
         Err(error) => render_api_error(t, error),
     }
 }
@@ -69,11 +71,12 @@ fn ask(visit: &Visit<'_>, browser: &Browser, request: LogoutRequest) -> Response
     let then = request.target(declared).map(|target| answer::source(&target)).unwrap_or_default();
     let client = request.client_id.as_deref().and_then(|id| declared.find(id));
     let application = client.map(|client| client.shown_name().to_owned());
-    own_forms::page_with(visit, Purpose::Logout, &browser.sid, request, |sealed| {
+    let page = visit.form(Purpose::Logout, Some(&browser.sid), request, |sealed| {
         let username = browser.user.username();
         let template = LogoutPage { t, application: application.as_deref(), username, sealed };
         page(t, StatusCode::OK, &template, &Policy::Form { then: &then })
-    })
+    });
+    page.unwrap_or_else(|| visit.too_long())
 }
 
 async fn log_out(visit: &Visit<'_>, browser: &Browser, request: &LogoutRequest) -> Response {

@@ -1,58 +1,87 @@
-//! Forms that the pages of a login send back.
-
-use std::sync::Arc;
+//! Forms that pages send back.
 
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use sc_auth_contract::time::UnixTime;
+use serde::de::DeserializeOwned;
 
 use super::flow::Visit;
-use super::forms::{self, Pending};
-use super::pages::{ErrorPage, View, render_api_error, render_error, unavailable};
-use super::ready::ready;
+use super::forms;
+use super::page_request::PageRequest;
+use super::pages::{ErrorPage, View, render_api_error, render_error};
+use super::sealed_form::{Purpose, SealedForm};
 use crate::auth::client::Client;
 use crate::auth::keys::Keys;
-use crate::auth::oidc::request::{Parameters, is_still_valid};
-use crate::auth::oidc::{OpenId, Present};
+use crate::auth::oidc::request::{AuthorizationRequest, Parameters, is_still_valid};
+use crate::auth::session::Browser;
 use crate::http::app::App;
 use crate::http::body::limits::Limit;
 
-/// A form, and the authorization request in it.
-pub struct Submitted<'a> {
+/// A form, and what was sealed in it.
+pub struct Submitted<'a, T> {
     pub form: Parameters,
-    pub pending: Pending,
-    openid: Arc<OpenId>,
-    present: Present,
+    sid: Option<String>,
+    pub content: T,
+    /// In the language of the page that had the form.
+    pub page: PageRequest<'a>,
     headers: HeaderMap,
-    t: View<'a>,
 }
 
-impl<'a> Submitted<'a> {
+impl<'a, T: DeserializeOwned> Submitted<'a, T> {
     /// # Errors
-    /// The page that says why the form cannot be used.
-    pub async fn read(app: &'a App, request: Request, limit: Limit) -> Result<Self, Box<Response>> {
+    /// The page that says why the form cannot be used: it comes from elsewhere, is too old, or has another purpose.
+    pub async fn read(app: &'a App, request: Request, limit: Limit, purpose: Purpose) -> Result<Self, Box<Response>> {
         let headers = request.headers().clone();
-        let t = View::of(app, None, &headers);
-        let (openid, present) = ready(app).ok_or_else(|| unavailable(t))?;
+        let mut page = PageRequest::enter(app, None, &headers)?;
+        let t = page.t;
         let form = forms::read(request, limit).await.map_err(|error| render_api_error(t, error))?;
-        forms::check_origin(app, &headers, &openid.issuer).map_err(|why| render_error(t, why))?;
-        let pending = open(&app.sessions.keys.get(), &form, &headers, app.now()).ok_or(ErrorPage::Expired);
-        let pending = pending.map_err(|why| render_error(t, why))?;
-        if !is_still_valid(&present.declared, &pending.request) {
-            return Err(render_error(t, ErrorPage::UnknownApplication).into());
-        }
-        let t = View::of(app, pending.request.ui_locales.as_deref(), &headers);
-        Ok(Self { form, pending, openid, present, headers, t })
-    }
-
-    pub fn visit<'b>(&'b self, app: &'b App, client: &'b Client) -> Visit<'b> {
-        Visit::new(app, &self.openid, &self.present, client, &self.headers, self.t)
+        let is_own = forms::is_own_form(&headers, &page.openid.issuer);
+        let opened = is_own.then(|| open::<T>(&app.sessions.keys.get(), &form, &headers, purpose, app.now()));
+        let SealedForm { sid, lang, content, .. } =
+            opened.flatten().ok_or_else(|| render_error(t, ErrorPage::Expired))?;
+        page.t = View::of(app, Some(&lang), &headers);
+        Ok(Self { form, sid, content, page, headers })
     }
 }
 
-/// `None` if the form is too old, or was sealed for another browser.
-fn open(keys: &Keys, form: &Parameters, headers: &HeaderMap, now: UnixTime) -> Option<Pending> {
+impl<T> Submitted<'_, T> {
+    pub fn visit<'b>(&'b self, client: &'b Client) -> Visit<'b> {
+        self.page.visit(client, &self.headers)
+    }
+
+    /// Whether the form is for the session: a user who logged in later was not asked.
+    pub fn is_for(&self, browser: &Browser) -> bool {
+        self.sid.as_ref() == Some(&browser.sid)
+    }
+}
+
+impl<'a> Submitted<'a, AuthorizationRequest> {
+    /// A form of the login of an application.
+    ///
+    /// # Errors
+    /// Also if the declarations do not allow the request any more.
+    pub async fn for_application(
+        app: &'a App,
+        request: Request,
+        limit: Limit,
+        purpose: Purpose,
+    ) -> Result<Self, Box<Response>> {
+        let submitted = Self::read(app, request, limit, purpose).await?;
+        if !is_still_valid(&submitted.page.present.declared, &submitted.content) {
+            return Err(render_error(submitted.page.t, ErrorPage::UnknownApplication).into());
+        }
+        Ok(submitted)
+    }
+}
+
+fn open<T: DeserializeOwned>(
+    keys: &Keys,
+    form: &Parameters,
+    headers: &HeaderMap,
+    purpose: Purpose,
+    now: UnixTime,
+) -> Option<SealedForm<T>> {
     let cookie = forms::cookie(headers, forms::FORM)?;
-    Pending::open(keys, form.one("request")?, &cookie, now)
+    SealedForm::open(keys, form.one("request")?, &cookie, purpose, now)
 }
