@@ -9,6 +9,7 @@ mod grant;
 pub mod keys;
 pub mod logout;
 pub mod request;
+mod revocation;
 pub mod tokens;
 
 use std::sync::Arc;

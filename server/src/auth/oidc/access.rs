@@ -32,6 +32,18 @@ impl<'a> AccessTokens<'a> {
         tokens::verify_access(&self.present.keys, &self.openid.issuer, token, self.now, leeway).ok()
     }
 
+    /// The token if it is valid and the caller is an audience of it. The caller does not learn which (RFC 7662, 2.2).
+    pub async fn introspect(
+        &self,
+        caller: &DeclaredClient,
+        token: &str,
+    ) -> Result<Option<ValidAccess<'a>>, StoreError> {
+        match self.read(token).filter(|claims| caller.is_audience(claims.aud.names())) {
+            Some(claims) => self.validate(claims).await,
+            None => Ok(None),
+        }
+    }
+
     /// `None` if the grant has ended, the client is not declared any more, or the user has left its groups.
     pub async fn validate(&self, claims: AccessClaims) -> Result<Option<ValidAccess<'a>>, StoreError> {
         let Some(declared) = self.present.declared.find(&claims.client_id) else { return Ok(None) };

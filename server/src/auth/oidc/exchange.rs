@@ -6,7 +6,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm, IdTokenClaims};
 use sc_auth_contract::time::UnixTime;
 
-use super::access::is_live_of;
+use super::access::{AccessTokens, is_live_of};
 use super::claims;
 use super::grant::{GrantError, too_many};
 use super::request::{self, RequestedClaims, problem};
@@ -192,6 +192,11 @@ impl Exchange<'_> {
             Err(error) => return error.into(),
         }
         refused(if what == Event::CodeReplayed { BAD_CODE } else { BAD_TOKEN })
+    }
+
+    pub(super) const fn access_tokens(&self) -> AccessTokens<'_> {
+        let Self { openid, present, sessions, now, .. } = *self;
+        AccessTokens { openid, present, sessions, now }
     }
 
     fn access_ttl(&self) -> Duration {
