@@ -17,7 +17,7 @@ use std::sync::Arc;
 use sc_auth_contract::declared::Declared;
 
 pub use access::{AccessTokens, ValidAccess};
-pub use decision::{Case, Decision, Given, Hinted, Step};
+pub use decision::{Case, Decision, Hinted, Step};
 pub use exchange::{Exchange, Issued};
 pub use grant::{Consented, GrantError, new_grant, prune as prune_grants, store_grant};
 use keys::{OidcKeyRing, OidcKeys};

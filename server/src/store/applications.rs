@@ -1,33 +1,33 @@
 //! The applications that have access to a user's account.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Order, Query};
 use sqlx::FromRow;
 
 use super::consents::{self, Consents};
+use super::permissions::{Columns, Permissions};
 use super::schema::Grants;
 use super::{NewEvent, Store, StoreError, User, grant_ends, guard, logouts};
 
 /// The most grants and consents of a user to look at.
-const MOST: u64 = 10_000;
+const MAX_ROWS: u64 = 10_000;
 
 /// An application, and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
     /// The key of its declaration.
     pub client: String,
-    pub scopes: BTreeSet<String>,
-    pub audiences: BTreeSet<String>,
+    pub permissions: Permissions,
     pub since: UnixTime,
 }
 
 #[derive(Debug, FromRow)]
 struct Row {
     client: String,
-    scopes: String,
-    audiences: Option<String>,
+    #[sqlx(flatten)]
+    permissions: Columns,
     #[sqlx(try_from = "i64")]
     since: UnixTime,
 }
@@ -43,14 +43,14 @@ impl Store {
             .and_where(Expr::col(Grants::ExpiresAt).gt(now.seconds()))
             .and_where(Expr::col(Grants::CodeUsedAt).is_not_null())
             .order_by(Grants::Id, Order::Asc)
-            .limit(MOST)
+            .limit(MAX_ROWS)
             .to_owned();
         let given = Query::select()
             .columns([Consents::Client, Consents::Scopes, Consents::Audiences])
             .expr_as(Expr::col(Consents::GivenAt), "since")
             .from(Consents::Table)
             .and_where(Expr::col(Consents::UserId).eq(user_id))
-            .limit(MOST)
+            .limit(MAX_ROWS)
             .to_owned();
         let mut rows: Vec<Row> = self.fetch_all(&grants).await?;
         rows.extend(self.fetch_all::<Row>(&given).await?);
@@ -80,18 +80,14 @@ impl Store {
 
 fn by_client(rows: Vec<Row>) -> Vec<Application> {
     let mut found: BTreeMap<String, Application> = BTreeMap::new();
-    for row in rows {
-        let scopes = row.scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned);
-        let application = found.entry(row.client.clone()).or_insert_with(|| Application {
-            client: row.client,
-            scopes: BTreeSet::new(),
-            audiences: BTreeSet::new(),
-            since: row.since,
+    for Row { client, permissions, since } in rows {
+        let application = found.entry(client.clone()).or_insert_with(|| Application {
+            client,
+            permissions: Permissions::default(),
+            since,
         });
-        application.scopes.extend(scopes);
-        let audiences = row.audiences.as_deref().and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());
-        application.audiences.extend(audiences.unwrap_or_default());
-        application.since = application.since.min(row.since);
+        application.permissions.add(permissions.into());
+        application.since = application.since.min(since);
     }
     found.into_values().collect()
 }

@@ -2,8 +2,8 @@
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Iden, OnConflict, Query};
-use sqlx::FromRow;
 
+use super::permissions::{Columns, Permissions};
 use super::{Store, StoreError, Tx};
 
 #[derive(Iden, Clone, Copy)]
@@ -17,25 +17,17 @@ pub(super) enum Consents {
     GivenAt,
 }
 
-/// What a user has allowed a client.
-#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
-pub struct Allowed {
-    /// Separated by spaces.
-    pub scopes: String,
-    /// A JSON array.
-    pub audiences: Option<String>,
-}
-
 impl Store {
     /// What a user has allowed a client; `None` if nothing.
-    pub async fn consent(&self, user_id: i32, client: &str) -> Result<Option<Allowed>, StoreError> {
+    pub async fn consent(&self, user_id: i32, client: &str) -> Result<Option<Permissions>, StoreError> {
         let select = Query::select()
             .columns([Consents::Scopes, Consents::Audiences])
             .from(Consents::Table)
             .and_where(Expr::col(Consents::UserId).eq(user_id))
             .and_where(Expr::col(Consents::Client).eq(client))
             .to_owned();
-        self.fetch_optional(&select).await
+        let columns: Option<Columns> = self.fetch_optional(&select).await?;
+        Ok(columns.map(Permissions::from))
     }
 
     /// Forgets what all users have allowed a client.
@@ -60,19 +52,14 @@ pub(super) async fn give(
     tx: &mut Tx,
     user_id: i32,
     client: &str,
-    allowed: &Allowed,
+    allowed: &Permissions,
     now: UnixTime,
 ) -> Result<(), StoreError> {
+    let Columns { scopes, audiences } = allowed.columns();
     let insert = Query::insert()
         .into_table(Consents::Table)
         .columns([Consents::UserId, Consents::Client, Consents::Scopes, Consents::Audiences, Consents::GivenAt])
-        .values_panic([
-            user_id.into(),
-            client.into(),
-            allowed.scopes.as_str().into(),
-            allowed.audiences.clone().into(),
-            now.seconds().into(),
-        ])
+        .values_panic([user_id.into(), client.into(), scopes.into(), audiences.into(), now.seconds().into()])
         .on_conflict(
             OnConflict::columns([Consents::UserId, Consents::Client])
                 .update_columns([Consents::Scopes, Consents::Audiences, Consents::GivenAt])

@@ -4,10 +4,11 @@ use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, InsertStatement, Query, SelectStatement, UpdateStatement};
 use sqlx::FromRow;
 
-use super::consents::{self, Allowed};
+use super::consents;
 use super::grant_ends;
 use super::guard::{self, PasswordHash};
 use super::logouts;
+use super::permissions::Permissions;
 use super::schema::{Grants, Sessions, Users};
 use super::sessions::Rotation;
 use super::times::Nullable;
@@ -114,7 +115,7 @@ impl Store {
     pub async fn create_grant(
         &self,
         grant: NewGrant,
-        consent: Option<&Allowed>,
+        consent: Option<&Permissions>,
         event: Option<&NewEvent>,
         ended: &NewEvent,
     ) -> Result<bool, StoreError> {

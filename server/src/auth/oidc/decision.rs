@@ -5,14 +5,12 @@ use std::time::Duration;
 use sc_auth_contract::declared::{Consent, DeclaredClient};
 use sc_auth_contract::time::UnixTime;
 
-use serde_json::json;
-
 use super::grant::Consented;
 use super::keys::OidcKeys;
 use super::request::{AuthorizationRequest, OAuthProblem, problem};
 use super::tokens;
 use crate::auth::session::Browser;
-use crate::store::Allowed;
+use crate::store::Permissions;
 
 /// What the user has just done: nobody is asked twice for one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,21 +40,6 @@ impl Hinted {
     }
 }
 
-/// What a user has consented to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Given {
-    scopes: Vec<String>,
-    audiences: Vec<String>,
-}
-
-impl From<&Allowed> for Given {
-    fn from(allowed: &Allowed) -> Self {
-        let scopes = allowed.scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
-        let audiences = allowed.audiences.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        Self { scopes, audiences: audiences.unwrap_or_default() }
-    }
-}
-
 /// What a decision depends on, beside the session of the browser.
 #[derive(Debug)]
 pub struct Case<'a> {
@@ -64,7 +47,7 @@ pub struct Case<'a> {
     pub declared: &'a DeclaredClient,
     pub hinted: Hinted,
     /// What the user has consented to before.
-    pub given: Given,
+    pub given: Permissions,
     /// Whether the user is in one of the groups of the client, if it has some.
     pub is_member: bool,
     pub step: Step,
@@ -140,26 +123,25 @@ impl Case<'_> {
     }
 
     fn is_given(&self) -> bool {
-        let has = |given: &[String], wanted: Vec<&str>| wanted.iter().all(|name| given.iter().any(|own| own == name));
-        has(&self.given.scopes, self.request.to_allow())
-            && has(&self.given.audiences, self.request.audiences_to_allow(self.declared))
+        self.given.includes(&self.wanted())
+    }
+
+    fn wanted(&self) -> Permissions {
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        Permissions {
+            scopes: owned(self.request.to_allow()),
+            audiences: owned(self.request.audiences_to_allow(self.declared)),
+        }
     }
 
     /// What was given before stays.
     fn consented(&self) -> Consented {
-        let all = |given: &[String], wanted: Vec<&str>| {
-            let more = wanted.into_iter().filter(|name| given.iter().all(|own| own != name)).map(str::to_owned);
-            given.iter().cloned().chain(more).collect::<Vec<_>>()
-        };
         let remember = || {
-            let audiences = all(&self.given.audiences, self.request.audiences_to_allow(self.declared));
+            let mut all = self.given.clone();
+            all.add(self.wanted());
             // Those that the declaration has lost would fill the column in the end.
-            let audiences: Vec<_> =
-                audiences.into_iter().filter(|name| self.declared.audiences.contains(name)).collect();
-            Allowed {
-                scopes: all(&self.given.scopes, self.request.to_allow()).join(" "),
-                audiences: Some(json!(audiences).to_string()),
-            }
+            all.audiences.retain(|name| self.declared.audiences.contains(name));
+            all
         };
         Consented { remember: (self.declared.consent == Consent::Once).then(remember) }
     }
@@ -193,12 +175,9 @@ mod tests {
         DeclaredClient { consent, client_type, ..serde_json::from_value(client).unwrap() }
     }
 
-    fn given_of(scopes: &[&str], audiences: &[&str]) -> Given {
-        Given::from(&allowed(&scopes.join(" "), &json!(audiences).to_string()))
-    }
-
-    fn allowed(scopes: &str, audiences: &str) -> Allowed {
-        Allowed { scopes: scopes.to_owned(), audiences: Some(audiences.to_owned()) }
+    fn permissions(scopes: &[&str], audiences: &[&str]) -> Permissions {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Permissions { scopes: owned(scopes), audiences: owned(audiences) }
     }
 
     fn request(prompt: Prompt, redirect_uri: &str) -> AuthorizationRequest {
@@ -233,7 +212,7 @@ mod tests {
             request: &request,
             declared: &declared,
             hinted: hinted.clone(),
-            given: Given::default(),
+            given: Permissions::default(),
             is_member: true,
             step,
             now: NOW,
@@ -306,7 +285,7 @@ mod tests {
                     request: &request,
                     declared: &declared,
                     hinted: Hinted::Nobody,
-                    given: given_of(given, audiences),
+                    given: permissions(given, audiences),
                     is_member: true,
                     step,
                     now: NOW,
@@ -319,7 +298,7 @@ mod tests {
             let silent = decide(Prompt { none: true, ..prompt }, Arrived);
             let is_refused = matches!(silent, Refuse(OAuthProblem { error: "consent_required", .. }));
             assert!(if is_asked { is_refused } else { silent == Issue(None) }, "{case}: {silent:?}");
-            let remember = (consent == Once).then(|| allowed("openid email", r#"["api","more"]"#));
+            let remember = (consent == Once).then(|| permissions(&["openid", "email"], &["api", "more"]));
             assert_eq!(decide(prompt, Step::Consented), Issue(Some(Consented { remember })), "{case}");
         }
     }
@@ -332,13 +311,13 @@ mod tests {
             request: &request,
             declared: &declared,
             hinted,
-            given: given_of(&["profile", "openid"], &["gone", "api"]),
+            given: permissions(&["profile", "openid"], &["gone", "api"]),
             is_member: true,
             step: Step::Consented,
             now: NOW,
         };
         // Of the audiences, those that the declaration still has.
-        let remember = Some(allowed("profile openid email", r#"["api","more"]"#));
+        let remember = Some(permissions(&["profile", "openid", "email"], &["api", "more"]));
         assert_eq!(case.decide(Some(&browser())), Issue(Some(Consented { remember })));
     }
 }

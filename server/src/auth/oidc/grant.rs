@@ -12,7 +12,7 @@ use crate::auth::client::Client;
 use crate::auth::digest::sha256;
 use crate::auth::random_text::random_secret;
 use crate::auth::session::{Browser, Sessions, random_uuid};
-use crate::store::{Allowed, NewEvent, NewGrant, StoreError, User};
+use crate::store::{NewEvent, NewGrant, Permissions, StoreError, User};
 
 /// The most grants of all users in an embedded database: the limits of a user alone would let many accounts fill its volume.
 const MOST: u64 = 200_000;
@@ -72,7 +72,7 @@ pub fn new_grant(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consented {
     /// `None` if the user is asked again next time.
-    pub remember: Option<Allowed>,
+    pub remember: Option<Permissions>,
 }
 
 /// Stores the grant, so that its code can be exchanged. `consented` is `None` if the user was not asked. Returns `false` if

@@ -70,9 +70,9 @@ fn shown<'a>(visit: &'a Visit<'_>, application: &'a Application) -> ShownApplica
     let id = DeclaredClient::id_of_key(&application.client);
     let declared = visit.present.declared.find(id).filter(|client| client.key() == application.client);
     let userinfo = visit.openid.address(USERINFO);
-    let audiences = application.audiences.iter().map(String::as_str).filter(|name| *name != userinfo);
+    let audiences = application.permissions.audiences.iter().map(String::as_str).filter(|name| *name != userinfo);
     // In the order of the consent page.
-    let scopes = SCOPES.iter().copied().filter(|scope| application.scopes.contains(*scope));
+    let scopes = SCOPES.iter().copied().filter(|scope| application.permissions.scopes.contains(*scope));
     ShownApplication {
         key: &application.client,
         name: declared.map_or(id, DeclaredClient::shown_name),
