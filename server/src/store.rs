@@ -67,7 +67,7 @@ pub use browser_sessions::{BrowserSession, Renewal};
 pub use counter_keys::SealedKey;
 pub use error::StoreError;
 pub use failures::Failures;
-pub use grants::{Chain, Grant, NewGrant};
+pub use grants::{Chain, Grant, NewGrant, UsedCode};
 pub use guard::{Actor, Guard, Proof};
 pub use health::Health;
 pub use identity::{Contents, Identity, NewIdentity};

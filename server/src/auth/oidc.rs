@@ -8,6 +8,7 @@ mod exchange;
 mod grant;
 pub mod keys;
 pub mod logout;
+mod pkce;
 pub mod request;
 mod revocation;
 pub mod tokens;

@@ -109,6 +109,20 @@ pub struct Chain {
     pub kid: String,
 }
 
+/// What a grant becomes when its code is used.
+#[derive(Debug, Clone)]
+pub struct UsedCode {
+    /// `None` without a refresh token.
+    pub chain: Option<Chain>,
+    pub now: UnixTime,
+    /// Of the last token.
+    pub expires_at: UnixTime,
+    /// Where the client is notified when the session ends.
+    pub logout_uri: Option<String>,
+    /// Records the least recently used grants, which end if there are too many.
+    pub ended: NewEvent,
+}
+
 impl Store {
     /// Creates a grant, and records what the user allows without being asked again. `ended` records the
     /// least recently used grants, which end if there are too many. Returns `false` if the session has ended meanwhile.
@@ -151,32 +165,23 @@ impl Store {
         self.fetch_optional(selection().and_where(Expr::col((Grants::Table, Grants::GrantId)).eq(grant_id))).await
     }
 
-    /// Uses the code of a grant, which now exists until `expires_at`. `logout_uri` is where the client is notified when the
-    /// session ends. `ended` records the least recently used grants, which end if there are too many. Returns `false` if the code was used before, or the grant has ended.
-    pub async fn use_code(
-        &self,
-        grant: &Grant,
-        chain: Option<&Chain>,
-        now: UnixTime,
-        expires_at: UnixTime,
-        logout_uri: Option<&str>,
-        ended: &NewEvent,
-    ) -> Result<bool, StoreError> {
-        let update = use_of_code(grant, chain, now, expires_at);
+    /// Returns `false` if the code was used before, or the grant has ended.
+    pub async fn use_code(&self, grant: &Grant, used: &UsedCode) -> Result<bool, StoreError> {
+        let update = use_of_code(grant, used);
         self.transaction(|tx| {
-            let (update, ended) = (update.clone(), ended.clone());
-            let (sid, sub, uri) = (grant.sid.clone(), grant.user.uuid.clone(), logout_uri.map(str::to_owned));
-            let (user_id, client, has_chain) = (grant.user.id, grant.client.clone(), chain.is_some());
+            let (update, used) = (update.clone(), used.clone());
+            let (sid, sub) = (grant.sid.clone(), grant.user.uuid.clone());
+            let (user_id, client) = (grant.user.id, grant.client.clone());
             Box::pin(async move {
                 guard::lock_users(tx, user_id, None).await?;
                 if tx.execute_prepared(&update).await? == 0 {
                     return Ok(false);
                 }
-                if let Some(uri) = uri {
+                if let Some(uri) = used.logout_uri {
                     logouts::remember(tx, &sid, &sub, &client, &uri).await?;
                 }
-                if has_chain {
-                    grant_ends::least_used(tx, user_id, &client, true, MAX_OFFLINE_GRANTS, &ended).await?;
+                if used.chain.is_some() {
+                    grant_ends::least_used(tx, user_id, &client, true, MAX_OFFLINE_GRANTS, &used.ended).await?;
                 }
                 Ok(true)
             })
@@ -233,17 +238,18 @@ impl Store {
     }
 }
 
-fn use_of_code(grant: &Grant, chain: Option<&Chain>, now: UnixTime, expires_at: UnixTime) -> UpdateStatement {
+fn use_of_code(grant: &Grant, used: &UsedCode) -> UpdateStatement {
+    let (chain, now) = (used.chain.as_ref(), used.now.seconds());
     Query::update()
         .table(Grants::Table)
-        .value(Grants::CodeUsedAt, now.seconds())
-        .value(Grants::ExpiresAt, expires_at.seconds())
+        .value(Grants::CodeUsedAt, now)
+        .value(Grants::ExpiresAt, used.expires_at.seconds())
         .value(Grants::RefreshJti, chain.map(|chain| chain.jti.clone()))
-        .value(Grants::RefreshIat, chain.map(|_| now.seconds()))
+        .value(Grants::RefreshIat, chain.map(|_| now))
         .value(Grants::RefreshKid, chain.map(|chain| chain.kid.clone()))
         .and_where(Expr::col(Grants::GrantId).eq(grant.grant_id.as_str()))
         .and_where(Expr::col(Grants::CodeUsedAt).is_null())
-        .and_where(Expr::col(Grants::ExpiresAt).gt(now.seconds()))
+        .and_where(Expr::col(Grants::ExpiresAt).gt(now))
         .to_owned()
 }
 

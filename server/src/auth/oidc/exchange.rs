@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sc_auth_contract::declared::{DeclaredClient, IdTokenAlgorithm, IdTokenClaims};
 use sc_auth_contract::time::UnixTime;
 
 use super::access::{AccessTokens, is_live_of};
 use super::claims;
 use super::grant::{GrantError, too_many};
+use super::pkce;
 use super::request::{self, RequestedClaims, problem};
 use super::tokens::{self, AccessClaims, IdClaims, RefreshClaims};
 use super::{OpenId, Present, USERINFO};
@@ -17,7 +17,7 @@ use crate::auth::claims::Audience;
 use crate::auth::client::Client;
 use crate::auth::digest::sha256;
 use crate::auth::session::{RepeatedRefresh, Sessions, network, random_uuid, user_agent};
-use crate::store::{Chain, Grant, Rotation, StoreError};
+use crate::store::{Chain, Grant, Rotation, StoreError, UsedCode};
 
 /// The tokens of one exchange.
 #[derive(Debug)]
@@ -54,6 +54,12 @@ struct Successor<'a> {
     kid: &'a str,
 }
 
+impl<'a> Successor<'a> {
+    fn of(chain: &'a Chain, iat: UnixTime, exp: UnixTime) -> Self {
+        Self { jti: &chain.jti, iat, exp, kid: &chain.kid }
+    }
+}
+
 fn refused(description: &'static str) -> GrantError {
     GrantError::Refused(problem("invalid_grant", description))
 }
@@ -73,71 +79,78 @@ impl Exchange<'_> {
         verifier: Option<&str>,
         resources: &[String],
     ) -> Result<Issued, GrantError> {
-        let store = &self.sessions.store;
-        let grant = store.grant_of_code(&sha256(code)).await?.filter(|grant| grant.client == self.declared.key());
-        let grant = grant.ok_or(refused(BAD_CODE))?;
+        let grant = self.grant_of_code(code, redirect_uri, verifier).await?;
+        let audiences = self.narrowed_audiences(&grant, resources)?;
+        let entitled = self.entitled(grant).await?;
+        let grant = &entitled.grant;
+        let chain = grant.is_offline.then(|| self.new_chain());
+        let access_ends = self.now + self.access_ttl();
+        let used = UsedCode {
+            expires_at: if chain.is_some() { self.next_end(grant).max(access_ends) } else { access_ends },
+            chain,
+            now: self.now,
+            logout_uri: self.declared.backchannel_logout_uri.clone(),
+            ended: too_many(self.sessions, &grant.user, &self.declared.client_id, self.client, self.now),
+        };
+        if !self.sessions.store.use_code(grant, &used).await? {
+            // Another request was faster, or the session has ended.
+            return Err(self.end_replayed(grant, Event::CodeReplayed, None).await);
+        }
+        let successor = used.chain.as_ref().map(|chain| Successor::of(chain, self.now, used.expires_at));
+        let scopes = self.present_scopes(grant);
+        self.issue(&entitled, &scopes, audiences, grant.nonce.clone(), successor.as_ref())
+    }
+
+    /// The grant of a code that can be used.
+    async fn grant_of_code(&self, code: &str, redirect_uri: &str, verifier: Option<&str>) -> Result<Grant, GrantError> {
+        let grant = self.sessions.store.grant_of_code(&sha256(code)).await?;
+        let grant = grant.filter(|grant| grant.client == self.declared.key()).ok_or(refused(BAD_CODE))?;
         // Before the replay check: a used code alone, found in a log, must not end the grant.
         if grant.redirect_uri != redirect_uri {
             return Err(refused("redirect_uri differs from that of the authorization request"));
         }
-        check_verifier(grant.code_challenge.as_deref(), verifier)?;
+        pkce::check(grant.code_challenge.as_deref(), verifier).map_err(refused)?;
         if grant.code_used_at.is_some() {
             return Err(self.end_replayed(&grant, Event::CodeReplayed, None).await);
         }
-        if !grant.is_live(self.now) {
-            return Err(refused(BAD_CODE));
-        }
-        let audiences = self.narrowed_audiences(&grant, resources)?;
-        let Entitled { grant, groups } = self.entitled(grant).await?;
-        let access_ends = self.now + self.access_ttl();
-        let api_keys = self.sessions.keys.get();
-        let chain = grant
-            .is_offline
-            .then(|| Chain { jti: random_uuid(&mut rand::rng()).to_string(), kid: api_keys.refresh().kid.clone() });
-        let refresh_ends = self.next_end(&grant);
-        let ends = if chain.is_some() { refresh_ends.max(access_ends) } else { access_ends };
-        let ended = too_many(self.sessions, &grant.user, &self.declared.client_id, self.client, self.now);
-        let logout_uri = self.declared.backchannel_logout_uri.as_deref();
-        if !store.use_code(&grant, chain.as_ref(), self.now, ends, logout_uri, &ended).await? {
-            // Another request was faster, or the session has ended.
-            return Err(self.end_replayed(&grant, Event::CodeReplayed, None).await);
-        }
-        let successor =
-            chain.as_ref().map(|chain| Successor { jti: &chain.jti, iat: self.now, exp: ends, kid: &chain.kid });
-        let scopes = self.present_scopes(&grant);
-        let nonce = grant.nonce.clone();
-        self.issue(&Entitled { grant, groups }, &scopes, audiences, nonce, successor.as_ref())
+        if grant.is_live(self.now) { Ok(grant) } else { Err(refused(BAD_CODE)) }
     }
 
-    /// Exchanges a refresh token for the next one (RFC 6749, 6). See [`crate::auth::session`] for the rules of a
-    /// repetition.
+    /// Exchanges a refresh token for the next one (RFC 6749, 6).
     pub async fn refresh(&self, token: &str, scope: Option<&str>, resources: &[String]) -> Result<Issued, GrantError> {
-        let api_keys = self.sessions.keys.get();
-        let claims = tokens::verify_refresh(&api_keys, token, self.now, self.sessions.leeway);
+        let claims = tokens::verify_refresh(&self.sessions.keys.get(), token, self.now, self.sessions.leeway);
         let claims = claims.map_err(|_| refused(BAD_TOKEN))?;
         let entitled = self.live(&claims.grant_id).await?;
         let grant = &entitled.grant;
         let scopes = self.narrowed(grant, scope)?;
         let audiences = self.narrowed_audiences(grant, resources)?;
-        let (jti, kid) = (random_uuid(&mut rand::rng()).to_string(), &api_keys.refresh().kid);
         if grant.refresh_jti.as_deref() == Some(claims.jti.as_str()) {
-            let exp = self.next_end(grant);
+            let (chain, exp) = (self.new_chain(), self.next_end(grant));
             let rotation = Rotation {
                 id: &grant.grant_id,
                 from_jti: &claims.jti,
-                to_jti: &jti,
-                kid,
+                to_jti: &chain.jti,
+                kid: &chain.kid,
                 network: network(self.client),
                 user_agent: user_agent(self.client),
                 now: self.now,
                 expires_at: exp,
             };
             if self.sessions.store.rotate_grant(rotation).await? {
-                let successor = Successor { jti: &jti, iat: self.now, exp, kid };
+                let successor = Successor::of(&chain, self.now, exp);
                 return self.issue(&entitled, &scopes, audiences, None, Some(&successor));
             }
         }
-        // The token was used before, or another request was faster: read the row again.
+        self.repeated(&claims, &scopes, audiences).await
+    }
+
+    /// The token was used before, or another request was faster. See [`crate::auth::session`] for the rules.
+    async fn repeated(
+        &self,
+        claims: &RefreshClaims,
+        scopes: &[String],
+        audiences: Vec<String>,
+    ) -> Result<Issued, GrantError> {
         let entitled = self.live(&claims.grant_id).await?;
         let grant = &entitled.grant;
         match RepeatedRefresh::of(grant, &claims.jti, self.client, self.now) {
@@ -149,10 +162,14 @@ impl Exchange<'_> {
                     exp: grant.expires_at,
                     kid: grant.refresh_kid.as_deref().unwrap_or_default(),
                 };
-                self.issue(&entitled, &scopes, audiences, None, Some(&successor))
+                self.issue(&entitled, scopes, audiences, None, Some(&successor))
             }
             why => Err(self.end_replayed(grant, Event::RefreshReplayed, why.detail()).await),
         }
+    }
+
+    fn new_chain(&self) -> Chain {
+        Chain { jti: random_uuid(&mut rand::rng()).to_string(), kid: self.sessions.keys.get().refresh().kid.clone() }
     }
 
     /// Records a burst of repetitions once.
@@ -316,53 +333,4 @@ impl Exchange<'_> {
 
 fn audiences_of(grant: &Grant) -> Vec<String> {
     serde_json::from_str(&grant.audiences).unwrap_or_default()
-}
-
-/// A verifier without a challenge is an error too: somebody removed the challenge from the request (RFC 9700, 2.1.1).
-fn check_verifier(challenge: Option<&str>, verifier: Option<&str>) -> Result<(), GrantError> {
-    match (challenge, verifier) {
-        (_, Some(verifier)) if !is_verifier(verifier) => {
-            Err(refused("code_verifier must have 43 to 128 letters, digits, or - . _ ~"))
-        }
-        (None, None) => Ok(()),
-        (Some(challenge), Some(verifier))
-            if verify_slices_are_equal(sha256(verifier).as_bytes(), challenge.as_bytes()).is_ok() =>
-        {
-            Ok(())
-        }
-        (Some(_), None) => Err(refused("code_verifier is missing")),
-        (None, Some(_)) => Err(refused("the authorization request had no code_challenge")),
-        (Some(_), Some(_)) => Err(refused("code_verifier does not match")),
-    }
-}
-
-/// RFC 7636, 4.1
-fn is_verifier(text: &str) -> bool {
-    (43..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_verifier_matches_the_challenge_of_the_request() {
-        // RFC 7636, appendix B.
-        let (verifier, challenge) =
-            ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
-        assert!(check_verifier(Some(challenge), Some(verifier)).is_ok() && check_verifier(None, None).is_ok());
-        for (challenge, verifier) in [
-            (Some(challenge), None),
-            (None, Some(verifier)),
-            (Some(challenge), Some(challenge)),
-            (Some(verifier), Some(verifier)),
-        ] {
-            assert!(check_verifier(challenge, verifier).is_err(), "{challenge:?} {verifier:?}");
-        }
-        let check = |verifier: &str| check_verifier(Some(&sha256(verifier)), Some(verifier)).is_ok();
-        assert!(check(&"a".repeat(43)) && check(&"-._~".repeat(32)));
-        for weak in ["a".repeat(42), "a".repeat(129), " ".repeat(43), "=".repeat(43), "ü".repeat(43), String::new()] {
-            assert!(!check(&weak), "{weak}");
-        }
-    }
 }
