@@ -23,9 +23,9 @@ pub type FieldErrors = BTreeMap<String, Vec<String>>;
 /// `Retry-After` of a busy server.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Marks a 503 that is no error of the server.
+/// Marks a 503 that does not count as an error of the server.
 #[derive(Debug, Clone, Copy)]
-pub struct BackPressure;
+pub struct Expected;
 
 /// Marks an answer in the envelope. It carries the error where that is a text, for answers in another form.
 #[derive(Debug, Clone)]
@@ -53,8 +53,10 @@ pub enum ApiError {
     TooManySessions { most: u32, wait: Duration },
     /// 503, with `Retry-After`.
     Unavailable(&'static str),
-    /// The same, because of too many requests at once, or before files are there: it does not count as an error of the server.
+    /// The same, because of too many requests at once. It does not count as an error of the server.
     Busy(&'static str),
+    /// The same, before files are loaded. It does not count either.
+    NotReady(&'static str),
     /// 500. The cause is logged, and never sent to the client.
     Internal(anyhow::Error),
 }
@@ -190,9 +192,9 @@ impl IntoResponse for ApiError {
                 retry_after(fail(StatusCode::TOO_MANY_REQUESTS, text), wait)
             }
             Self::Unavailable(text) => retry_after(fail(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER),
-            Self::Busy(text) => {
+            Self::Busy(text) | Self::NotReady(text) => {
                 let mut response = retry_after(fail(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER);
-                response.extensions_mut().insert(BackPressure);
+                response.extensions_mut().insert(Expected);
                 response
             }
             Self::Internal(error) => {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
 use super::client::RequestId;
-use super::error::{ApiError, BackPressure};
+use super::error::{ApiError, Expected};
 use crate::auth::session::random_uuid;
 use crate::metrics::Metrics;
 
@@ -71,7 +71,7 @@ pub async fn observe(State(metrics): State<Metrics>, mut request: Request, next:
     let mut response = next.run(request).instrument(span.clone()).await;
     let elapsed = started.elapsed();
     metrics.count_request(&method, &route, response.status(), elapsed);
-    if response.status().is_server_error() && response.extensions().get::<BackPressure>().is_none() {
+    if response.status().is_server_error() && response.extensions().get::<Expected>().is_none() {
         metrics.server_errors().count(Instant::now());
     }
     span.in_scope(|| {

@@ -20,7 +20,7 @@ use super::paths;
 use super::ready::NOT_READY;
 use crate::auth::oidc::logout::InvalidLogout;
 use crate::http::app::App;
-use crate::http::error::{ApiError, BackPressure};
+use crate::http::error::{ApiError, Expected};
 
 const SUBMIT: &str = "document.forms[0].submit()";
 /// What the policy of a page with that script names (Content Security Policy, 2.3.1).
@@ -206,7 +206,7 @@ pub fn message(t: View<'_>, status: StatusCode, heading: &'static str, text: &'s
 pub fn render_api_error(t: View<'_>, error: impl Into<ApiError>) -> Response {
     let plain = error.into().into_response();
     let mut response = render_error(t, ErrorPage::Server(plain.status()));
-    if let Some(mark) = plain.extensions().get::<BackPressure>() {
+    if let Some(mark) = plain.extensions().get::<Expected>() {
         response.extensions_mut().insert(*mark);
     }
     if let Some(wait) = plain.headers().get(header::RETRY_AFTER) {

@@ -6,8 +6,8 @@ use crate::auth::oidc::{OpenId, Present};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// The answer while the clients or the keys are not loaded yet. It is no error of the server, which serves the API.
-pub const NOT_READY: ApiError = ApiError::Busy("the clients or the keys are not loaded yet");
+/// The answer while the clients or the keys are not loaded yet. The API is served.
+pub const NOT_READY: ApiError = ApiError::NotReady("the clients or the keys are not loaded yet");
 
 /// `None` while the clients or the keys are not loaded yet.
 pub fn ready(app: &App) -> Option<(Arc<OpenId>, Present)> {
