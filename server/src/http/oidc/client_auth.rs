@@ -11,6 +11,11 @@ use super::error::OAuthError;
 use crate::auth::oidc::request::Parameters;
 use crate::http::authorization::{self, Problem};
 
+/// The methods of a client that authenticates here.
+pub const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"];
+/// Those of a client with a secret.
+pub const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
 /// What a client sent.
 struct Credentials {
     client_id: String,

@@ -28,13 +28,17 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Cookie> {
 
 /// The header that sets a cookie, which browsers keep for so many seconds.
 pub fn set_cookie(name: &str, cookie: &Cookie, seconds: u32) -> HeaderValue {
-    let text = format!("{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}", cookie.as_str());
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+    cookie_header(name, cookie.as_str(), seconds)
 }
 
 /// The header that removes a cookie.
 pub fn remove_cookie(name: &str) -> HeaderValue {
-    let text = format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+    cookie_header(name, "", 0)
+}
+
+/// Browsers remove a cookie only if path and prefix are those with which it was set.
+fn cookie_header(name: &str, value: &str, max_age: u32) -> HeaderValue {
+    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age}");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
@@ -157,5 +161,6 @@ mod tests {
         let set = set_cookie(SESSION, &cookie(&headers, SESSION).unwrap(), 60);
         let wanted = format!("{SESSION}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60");
         assert_eq!(set.to_str().unwrap(), wanted);
+        assert_eq!(remove_cookie(SESSION), wanted.replace(&value, "").replace("=60", "=0"));
     }
 }

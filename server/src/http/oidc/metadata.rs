@@ -8,6 +8,7 @@ use sc_auth_contract::declared::SCOPES;
 use sc_auth_contract::keys::OIDC_ALGORITHMS;
 use serde_json::{Value, json};
 
+use super::client_auth::{METHODS, SECRET_METHODS};
 use super::error::OAuthError;
 use super::pages::LANGUAGES;
 use super::paths::{ALL_KEYS, AUTHORIZE, DOCS, INTROSPECT, JWKS, LOGOUT, REVOKE, TOKEN, USERINFO};
@@ -64,9 +65,9 @@ fn document(openid: &OpenId) -> Value {
         "grant_types_supported": GRANT_TYPES,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": OIDC_ALGORITHMS,
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_methods_supported": METHODS,
+        "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
         "code_challenge_methods_supported": ["S256"],
