@@ -18,11 +18,12 @@ use crate::http::body::limits::LOGIN_PAGE;
 
 /// The login page, perhaps again with what is wrong.
 pub fn ask(visit: &Visit<'_>, status: StatusCode, username: &str, problem: Option<&str>) -> Response {
-    let t = visit.t;
+    let view = visit.view;
     let page = visit.form(Purpose::AccountLogin, None, (), |sealed| {
         let problem = problem.map(str::to_owned);
-        let template = LoginPage { t, action: ACCOUNT_LOGIN, application: t.your_account, sealed, username, problem };
-        page(t, status, &template, &Policy::Form { then: "" })
+        let template =
+            LoginPage { view, action: ACCOUNT_LOGIN, application: view.t.your_account, sealed, username, problem };
+        page(view, status, &template, &Policy::Form { then: "" })
     });
     page.unwrap_or_else(|| visit.too_long())
 }
@@ -38,12 +39,12 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     let cookie = Cookie::random(&mut rand::rng());
     // Boxed, since it is large: the memory of a request that waits for its body includes the future.
     let Err(error) = Box::pin(log_in(&visit, username, password, &cookie)).await else {
-        let mut response = answer::redirect(visit.t, &visit.openid.address(APPLICATIONS));
+        let mut response = answer::redirect(visit.view, &visit.openid.address(APPLICATIONS));
         response.headers_mut().append(header::SET_COOKIE, set_session(&app, &cookie));
         return response;
     };
-    match Problem::of(visit.t, error) {
+    match Problem::of(visit.view, error) {
         Ok(problem) => problem.on(ask(&visit, problem.status, username, Some(&problem.text))),
-        Err(error) => render_api_error(visit.t, error),
+        Err(error) => render_api_error(visit.view, error),
     }
 }

@@ -8,24 +8,24 @@ use super::pages::{ErrorPage, FormPost, Policy, View, page, render_error};
 use crate::auth::oidc::request::{OAuthProblem, ResponseMode, ResponseTarget};
 
 /// Sends the browser to the application with a code.
-pub fn code(t: View<'_>, issuer: &str, to: &ResponseTarget, code: &str) -> Response {
-    deliver(t, issuer, to, &[("code", code)])
+pub fn code(view: View<'_>, issuer: &str, to: &ResponseTarget, code: &str) -> Response {
+    deliver(view, issuer, to, &[("code", code)])
 }
 
 /// Sends the browser to the application with an error.
-pub fn error(t: View<'_>, issuer: &str, to: &ResponseTarget, problem: OAuthProblem) -> Response {
-    deliver(t, issuer, to, &[("error", problem.error), ("error_description", problem.description)])
+pub fn error(view: View<'_>, issuer: &str, to: &ResponseTarget, problem: OAuthProblem) -> Response {
+    deliver(view, issuer, to, &[("error", problem.error), ("error_description", problem.description)])
 }
 
 /// `iss` tells the application which server answers (RFC 9207).
-fn deliver(t: View<'_>, issuer: &str, to: &ResponseTarget, parameters: &[(&str, &str)]) -> Response {
+fn deliver(view: View<'_>, issuer: &str, to: &ResponseTarget, parameters: &[(&str, &str)]) -> Response {
     let state = to.state.as_deref().map(|state| ("state", state));
     let fields: Vec<_> = parameters.iter().copied().chain(state).chain([("iss", issuer)]).collect();
     match to.mode {
-        ResponseMode::Query => redirect(t, &with_query(&to.redirect_uri, &fields)),
+        ResponseMode::Query => redirect(view, &with_query(&to.redirect_uri, &fields)),
         ResponseMode::FormPost => {
             let source = source(&to.redirect_uri);
-            page(t, StatusCode::OK, &FormPost::new(t, &to.redirect_uri, &fields), &Policy::Submit { to: &source })
+            page(view, StatusCode::OK, &FormPost::new(view, &to.redirect_uri, &fields), &Policy::Submit { to: &source })
         }
     }
 }
@@ -46,8 +46,10 @@ fn with_query(uri: &str, fields: &[(&str, &str)]) -> String {
 }
 
 /// 303, so that no browser sends a form with a password on (RFC 9700, 4.12).
-pub fn redirect(t: View<'_>, location: &str) -> Response {
-    let Ok(location) = HeaderValue::from_str(location) else { return render_error(t, ErrorPage::UnknownApplication) };
+pub fn redirect(view: View<'_>, location: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(location) else {
+        return render_error(view, ErrorPage::UnknownApplication);
+    };
     let headers = [
         (header::LOCATION, location),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

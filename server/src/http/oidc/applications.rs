@@ -29,7 +29,7 @@ pub async fn get(State(app): State<App>, client: Client, headers: HeaderMap) -> 
     match visit.browser().await {
         Ok(Some(browser)) => show(&visit, &browser).await,
         Ok(None) => account_login::ask(&visit, StatusCode::OK, "", None),
-        Err(error) => render_api_error(page.t, error),
+        Err(error) => render_api_error(page.view, error),
     }
 }
 
@@ -42,26 +42,27 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     let visit = submitted.visit(&client);
     let browser = match visit.browser().await {
         Ok(Some(browser)) if submitted.is_for(&browser) => browser,
-        Ok(_) => return render_error(visit.t, ErrorPage::Expired),
-        Err(error) => return render_api_error(visit.t, error),
+        Ok(_) => return render_error(visit.view, ErrorPage::Expired),
+        Err(error) => return render_api_error(visit.view, error),
     };
     let key = submitted.form.one("client").unwrap_or_default();
     match Box::pin(app.sessions.revoke_application(&browser.user, key, &client, visit.now)).await {
-        Ok(()) => answer::redirect(visit.t, &visit.openid.address(APPLICATIONS)),
-        Err(error) => render_api_error(visit.t, error),
+        Ok(()) => answer::redirect(visit.view, &visit.openid.address(APPLICATIONS)),
+        Err(error) => render_api_error(visit.view, error),
     }
 }
 
 async fn show(visit: &Visit<'_>, browser: &Browser) -> Response {
-    let t = visit.t;
+    let view = visit.view;
     let found = match visit.app.sessions.store.applications(browser.user.id, visit.now).await {
         Ok(found) => found,
-        Err(error) => return render_api_error(t, error),
+        Err(error) => return render_api_error(view, error),
     };
     let applications: Vec<_> = found.iter().map(|application| shown(visit, application)).collect();
     let page = visit.form(Purpose::RevokeApplication, Some(&browser.sid), (), |sealed| {
-        let template = ApplicationsPage { t, username: browser.user.username(), applications: &applications, sealed };
-        page(t, StatusCode::OK, &template, &Policy::Form { then: "" })
+        let template =
+            ApplicationsPage { view, username: browser.user.username(), applications: &applications, sealed };
+        page(view, StatusCode::OK, &template, &Policy::Form { then: "" })
     });
     page.unwrap_or_else(|| visit.too_long())
 }
@@ -76,7 +77,7 @@ fn shown<'a>(visit: &'a Visit<'_>, application: &'a Application) -> ShownApplica
     ShownApplication {
         key: &application.client,
         name: declared.map_or(id, DeclaredClient::shown_name),
-        permissions: visit.t.permissions(scopes, audiences),
+        permissions: visit.view.t.permissions(scopes, audiences),
         since: to_calendar(application.since).date().to_string(),
     }
 }

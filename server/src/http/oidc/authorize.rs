@@ -21,17 +21,17 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
         Ok(page) => page,
         Err(page) => return *page,
     };
-    let (visit, t) = (page.visit(&client, &headers), page.t);
+    let (visit, view) = (page.visit(&client, &headers), page.view);
     let request = match request::read(&page.present.declared, &parameters, &page.openid.address(USERINFO)) {
         Ok(request) => request,
-        Err(Refusal::Page) => return render_error(t, ErrorPage::UnknownApplication),
-        Err(Refusal::RedirectUri) => return render_error(t, ErrorPage::WrongRedirectUri),
-        Err(Refusal::Redirect(to, problem)) => return answer::error(t, &page.openid.issuer, &to, problem),
+        Err(Refusal::Page) => return render_error(view, ErrorPage::UnknownApplication),
+        Err(Refusal::RedirectUri) => return render_error(view, ErrorPage::WrongRedirectUri),
+        Err(Refusal::Redirect(to, problem)) => return answer::error(view, &page.openid.issuer, &to, problem),
     };
     let browser = if method == Method::HEAD { Ok(None) } else { visit.browser().await };
     match browser {
         Ok(browser) => visit.proceed(&request, browser.as_ref(), Step::Arrived).await,
-        Err(error) => render_api_error(t, error),
+        Err(error) => render_api_error(view, error),
     }
 }
 

@@ -20,10 +20,10 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     let (visit, request) = (submitted.visit(&client), &submitted.content);
     let browser = match visit.browser().await {
         Ok(browser) => browser,
-        Err(error) => return render_api_error(visit.t, error),
+        Err(error) => return render_api_error(visit.view, error),
     };
     let Some(browser) = browser.filter(|browser| submitted.is_for(browser)) else {
-        return render_error(visit.t, ErrorPage::Expired);
+        return render_error(visit.view, ErrorPage::Expired);
     };
     match submitted.form.one("decision") {
         // Boxed, since it is large: the memory of a request that waits for its body includes the future.

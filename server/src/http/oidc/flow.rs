@@ -33,7 +33,7 @@ pub struct Visit<'a> {
     pub client: &'a Client,
     pub headers: &'a HeaderMap,
     /// In the language of the user.
-    pub t: View<'a>,
+    pub view: View<'a>,
     pub now: UnixTime,
 }
 
@@ -51,9 +51,9 @@ impl<'a> Visit<'a> {
         present: &'a Present,
         client: &'a Client,
         headers: &'a HeaderMap,
-        t: View<'a>,
+        view: View<'a>,
     ) -> Self {
-        Self { app, openid, present, client, headers, t, now: app.now() }
+        Self { app, openid, present, client, headers, view, now: app.now() }
     }
 
     /// The browser's live session.
@@ -65,7 +65,7 @@ impl<'a> Visit<'a> {
     }
 
     pub async fn proceed(&self, request: &AuthorizationRequest, browser: Option<&Browser>, step: Step) -> Response {
-        self.next(request, browser, step).await.unwrap_or_else(|error| render_api_error(self.t, error))
+        self.next(request, browser, step).await.unwrap_or_else(|error| render_api_error(self.view, error))
     }
 
     async fn next(
@@ -75,7 +75,7 @@ impl<'a> Visit<'a> {
         step: Step,
     ) -> Result<Response, StoreError> {
         let Some(declared) = self.present.declared.find(&request.client_id) else {
-            return Ok(render_error(self.t, ErrorPage::UnknownApplication));
+            return Ok(render_error(self.view, ErrorPage::UnknownApplication));
         };
         let store = &self.app.sessions.store;
         let (given, is_member) = match browser {
@@ -93,7 +93,7 @@ impl<'a> Visit<'a> {
                 if step != Step::LoggedIn
                     && let Err(error) = self.app.settings.check_rate(Limited::Refresh, self.client)
                 {
-                    return Ok(render_api_error(self.t, error));
+                    return Ok(render_api_error(self.view, error));
                 }
                 self.issue(request, declared, browser, consented.as_ref()).await
             }
@@ -114,7 +114,7 @@ impl<'a> Visit<'a> {
     ) -> Result<Response, StoreError> {
         let grant = new_grant(browser, declared, request, self.now, &mut rand::rng());
         if store_grant(&self.app.sessions, &grant, browser, consented, self.client, self.now).await? {
-            return Ok(answer::code(self.t, &self.openid.issuer, &request.to, &grant.code));
+            return Ok(answer::code(self.view, &self.openid.issuer, &request.to, &grant.code));
         }
         // The session has ended meanwhile.
         Ok(match Decision::without_session(request) {
@@ -124,7 +124,7 @@ impl<'a> Visit<'a> {
     }
 
     pub fn refuse(&self, request: &AuthorizationRequest, problem: OAuthProblem) -> Response {
-        answer::error(self.t, &self.openid.issuer, &request.to, problem)
+        answer::error(self.view, &self.openid.issuer, &request.to, problem)
     }
 
     pub fn login_page(
@@ -134,34 +134,36 @@ impl<'a> Visit<'a> {
         failed: &LoginFailure<'_>,
     ) -> Response {
         let Some(declared) = self.present.declared.find(&request.client_id) else {
-            return render_error(self.t, ErrorPage::UnknownApplication);
+            return render_error(self.view, ErrorPage::UnknownApplication);
         };
         let hint = request.login_hint.as_deref().unwrap_or_default();
+        let then = answer::source(&request.to.redirect_uri);
         let page = self.form(Purpose::AuthorizeLogin, None, request, |sealed| {
             let template = LoginPage {
-                t: self.t,
+                view: self.view,
                 action: LOGIN,
                 application: declared.shown_name(),
                 sealed,
                 username: if failed.username.is_empty() { hint } else { failed.username },
                 problem: failed.problem.clone(),
             };
-            page(self.t, status, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
+            page(self.view, status, &template, &Policy::Form { then: &then })
         });
         page.unwrap_or_else(|| self.refuse(request, TOO_LONG))
     }
 
     fn consent_page(&self, request: &AuthorizationRequest, declared: &DeclaredClient, browser: &Browser) -> Response {
+        let then = answer::source(&request.to.redirect_uri);
         let page = self.form(Purpose::Consent, Some(&browser.sid), request, |sealed| {
             let audiences = request.audiences_to_allow(declared);
             let template = ConsentPage {
-                t: self.t,
+                view: self.view,
                 application: declared.shown_name(),
                 sealed,
                 username: browser.user.username(),
-                permissions: self.t.permissions(request.to_allow(), audiences),
+                permissions: self.view.t.permissions(request.to_allow(), audiences),
             };
-            page(self.t, StatusCode::OK, &template, &Policy::Form { then: &answer::source(&request.to.redirect_uri) })
+            page(self.view, StatusCode::OK, &template, &Policy::Form { then: &then })
         });
         page.unwrap_or_else(|| self.refuse(request, TOO_LONG))
     }
@@ -177,11 +179,11 @@ impl<'a> Visit<'a> {
         let rng = &mut rand::rng();
         let known = forms::cookie(self.headers, forms::FORM);
         let cookie = known.unwrap_or_else(|| Cookie::random(rng));
-        let (sid, lang) = (sid.map(str::to_owned), self.t.lang.to_owned());
+        let (sid, lang) = (sid.map(str::to_owned), self.view.t.lang.to_owned());
         let form = SealedForm { purpose, sid, at: self.now, lang, content };
         let mut response = match form.seal(&self.app.sessions.keys.get(), &cookie, rng) {
             Ok(sealed) => render(&sealed?),
-            Err(error) => return Some(render_api_error(self.t, ApiError::Internal(error))),
+            Err(error) => return Some(render_api_error(self.view, ApiError::Internal(error))),
         };
         let set = forms::set_cookie(forms::FORM, &cookie, FORM_COOKIE_SECONDS);
         response.headers_mut().append(header::SET_COOKIE, set);
@@ -190,6 +192,6 @@ impl<'a> Visit<'a> {
 
     /// The page for a form whose content is too long.
     pub fn too_long(&self) -> Response {
-        render_error(self.t, ErrorPage::Server(StatusCode::PAYLOAD_TOO_LARGE))
+        render_error(self.view, ErrorPage::Server(StatusCode::PAYLOAD_TOO_LARGE))
     }
 }

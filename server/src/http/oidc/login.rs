@@ -92,17 +92,17 @@ pub struct Problem {
 impl Problem {
     /// # Errors
     /// An error of the server.
-    pub fn of(t: View<'_>, error: Refused) -> Result<Self, ApiError> {
+    pub fn of(view: View<'_>, error: Refused) -> Result<Self, ApiError> {
         let (status, text, wait) = match error {
             Refused::Session(SessionError::BadCredentials) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, t.bad_credentials.to_owned(), None)
+                (StatusCode::UNPROCESSABLE_ENTITY, view.t.bad_credentials.to_owned(), None)
             }
-            Refused::Session(SessionError::Disabled) => (StatusCode::FORBIDDEN, t.disabled.to_owned(), None),
+            Refused::Session(SessionError::Disabled) => (StatusCode::FORBIDDEN, view.t.disabled.to_owned(), None),
             Refused::Session(SessionError::TooMany(wait)) | Refused::Limited(ApiError::TooMany(wait)) => {
-                (StatusCode::TOO_MANY_REQUESTS, t.too_many(wait), Some(wait))
+                (StatusCode::TOO_MANY_REQUESTS, view.t.too_many(wait), Some(wait))
             }
             Refused::Session(SessionError::TooManySessions { wait, .. }) => {
-                (StatusCode::TOO_MANY_REQUESTS, t.too_many_sessions(wait), Some(wait))
+                (StatusCode::TOO_MANY_REQUESTS, view.t.too_many_sessions(wait), Some(wait))
             }
             Refused::Session(error) => return Err(error.into()),
             Refused::Limited(error) => return Err(error),
@@ -121,10 +121,10 @@ impl Problem {
 
 /// The page again with what is wrong, or an error of the server.
 fn refused(visit: &Visit<'_>, request: &AuthorizationRequest, username: &str, error: Refused) -> Response {
-    let t = visit.t;
-    let problem = match Problem::of(t, error) {
+    let view = visit.view;
+    let problem = match Problem::of(view, error) {
         Ok(problem) => problem,
-        Err(error) => return render_api_error(t, error),
+        Err(error) => return render_api_error(view, error),
     };
     let failed = LoginFailure { username, problem: Some(problem.text.clone()) };
     problem.on(visit.login_page(problem.status, request, &failed))

@@ -27,18 +27,18 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
         Ok(page) => page,
         Err(page) => return *page,
     };
-    let (visit, t) = (page.visit(&client, &headers), page.t);
+    let (visit, view) = (page.visit(&client, &headers), page.view);
     let request = match LogoutRequest::parse(&page.present, &page.openid.issuer, &parameters) {
         Ok(request) => request,
-        Err(why) => return render_error(t, ErrorPage::InvalidLogout(why)),
+        Err(why) => return render_error(view, ErrorPage::InvalidLogout(why)),
     };
     match visit.browser().await {
         Ok(Some(browser)) if method != Method::HEAD && request.needs_no_confirmation(&browser.user) => {
             Box::pin(log_out(&visit, &browser, &request)).await
         }
         Ok(Some(browser)) => ask(&visit, &browser, request),
-        Ok(None) => logged_out(t, request.target_without_session(&page.present.declared)),
-        Err(error) => render_api_error(t, error),
+        Ok(None) => logged_out(view, request.target_without_session(&page.present.declared)),
+        Err(error) => render_api_error(view, error),
     }
 }
 
@@ -53,44 +53,44 @@ pub async fn confirm(State(app): State<App>, client: Client, request: Request) -
         Err(page) => return *page,
     };
     let (visit, request) = (submitted.visit(&client), &submitted.content);
-    let t = visit.t;
+    let view = visit.view;
     if submitted.form.one("decision") != Some("logout") {
-        return message(t, StatusCode::OK, t.still_logged_in, t.may_close);
+        return message(view, StatusCode::OK, view.t.still_logged_in, view.t.may_close);
     }
     match visit.browser().await {
         Ok(Some(browser)) if submitted.is_for(&browser) => Box::pin(log_out(&visit, &browser, request)).await,
         // Somebody else has logged in meanwhile.
-        Ok(Some(_)) => render_error(t, ErrorPage::Expired),
-        Ok(None) => logged_out(t, request.target(&visit.present.declared)),
-        Err(error) => render_api_error(t, error),
+        Ok(Some(_)) => render_error(view, ErrorPage::Expired),
+        Ok(None) => logged_out(view, request.target(&visit.present.declared)),
+        Err(error) => render_api_error(view, error),
     }
 }
 
 fn ask(visit: &Visit<'_>, browser: &Browser, request: LogoutRequest) -> Response {
-    let (t, declared) = (visit.t, &visit.present.declared);
+    let (view, declared) = (visit.view, &visit.present.declared);
     let then = request.target(declared).map(|target| answer::source(&target)).unwrap_or_default();
     let client = request.client_id.as_deref().and_then(|id| declared.find(id));
     let application = client.map(|client| client.shown_name().to_owned());
     let page = visit.form(Purpose::Logout, Some(&browser.sid), request, |sealed| {
         let username = browser.user.username();
-        let template = LogoutPage { t, application: application.as_deref(), username, sealed };
-        page(t, StatusCode::OK, &template, &Policy::Form { then: &then })
+        let template = LogoutPage { view, application: application.as_deref(), username, sealed };
+        page(view, StatusCode::OK, &template, &Policy::Form { then: &then })
     });
     page.unwrap_or_else(|| visit.too_long())
 }
 
 async fn log_out(visit: &Visit<'_>, browser: &Browser, request: &LogoutRequest) -> Response {
     if let Err(error) = visit.app.sessions.log_out_browser(browser, visit.client, visit.now).await {
-        return render_api_error(visit.t, error);
+        return render_api_error(visit.view, error);
     }
-    let mut response = logged_out(visit.t, request.target(&visit.present.declared));
+    let mut response = logged_out(visit.view, request.target(&visit.present.declared));
     response.headers_mut().append(header::SET_COOKIE, forms::remove_cookie(forms::SESSION));
     response
 }
 
-fn logged_out(t: View<'_>, target: Option<String>) -> Response {
+fn logged_out(view: View<'_>, target: Option<String>) -> Response {
     match target {
-        Some(target) => answer::redirect(t, &target),
-        None => message(t, StatusCode::OK, t.logged_out, t.may_close),
+        Some(target) => answer::redirect(view, &target),
+        None => message(view, StatusCode::OK, view.t.logged_out, view.t.may_close),
     }
 }

@@ -22,41 +22,41 @@ pub struct PageRequest<'a> {
     app: &'a App,
     pub openid: Arc<OpenId>,
     pub present: Present,
-    pub t: View<'a>,
+    pub view: View<'a>,
 }
 
 impl<'a> PageRequest<'a> {
     /// # Errors
     /// The page that says why the request cannot be answered.
     pub fn enter(app: &'a App, ui_locales: Option<&str>, headers: &HeaderMap) -> Result<Self, Box<Response>> {
-        let t = View::of(app, ui_locales, headers);
-        let (openid, present) = ready(app).ok_or_else(|| unavailable(t))?;
+        let view = View::of(app, ui_locales, headers);
+        let (openid, present) = ready(app).ok_or_else(|| unavailable(view))?;
         if !forms::asks_for_own_host(app, &openid.issuer, headers) {
-            return Err(render_error(t, ErrorPage::OtherHost).into());
+            return Err(render_error(view, ErrorPage::OtherHost).into());
         }
-        Ok(Self { app, openid, present, t })
+        Ok(Self { app, openid, present, view })
     }
 
     pub fn visit<'b>(&'b self, client: &'b Client, headers: &'b HeaderMap) -> Visit<'b> {
-        Visit::new(self.app, &self.openid, &self.present, client, headers, self.t)
+        Visit::new(self.app, &self.openid, &self.present, client, headers, self.view)
     }
 }
 
 /// Redirects a form to the same request by GET: a cross-site POST comes without the session's cookie.
 pub async fn by_get(app: &App, path: &str, limit: Limit, request: Request) -> Response {
-    let PageRequest { openid, t, .. } = match PageRequest::enter(app, None, request.headers()) {
+    let PageRequest { openid, view, .. } = match PageRequest::enter(app, None, request.headers()) {
         Ok(page) => page,
         Err(page) => return *page,
     };
     let body = match body::form(request, limit).await {
         Ok(body) => body,
-        Err(error) => return render_api_error(t, error),
+        Err(error) => return render_api_error(view, error),
     };
     // Encoded again, so that nothing but parameters gets into the address.
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(&body)).finish();
     let location = format!("{}?{query}", openid.address(path));
     if location.len() > ADDRESS_MAX {
-        return render_error(t, ErrorPage::Server(StatusCode::PAYLOAD_TOO_LARGE));
+        return render_error(view, ErrorPage::Server(StatusCode::PAYLOAD_TOO_LARGE));
     }
-    answer::redirect(t, &location)
+    answer::redirect(view, &location)
 }

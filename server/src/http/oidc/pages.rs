@@ -30,7 +30,7 @@ static SUBMIT_HASH: LazyLock<String> =
 #[derive(Template)]
 #[template(path = "login.html")]
 pub struct LoginPage<'a> {
-    pub t: View<'a>,
+    pub view: View<'a>,
     /// Where the form is sent.
     pub action: &'a str,
     pub application: &'a str,
@@ -42,7 +42,7 @@ pub struct LoginPage<'a> {
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub struct ConsentPage<'a> {
-    pub t: View<'a>,
+    pub view: View<'a>,
     pub application: &'a str,
     pub sealed: &'a str,
     pub username: &'a str,
@@ -51,20 +51,20 @@ pub struct ConsentPage<'a> {
 
 impl LoginPage<'_> {
     fn title(&self) -> String {
-        self.t.log_in_to(self.application)
+        self.view.t.log_in_to(self.application)
     }
 }
 
 impl ConsentPage<'_> {
     fn title(&self) -> String {
-        self.t.allow_access(self.application)
+        self.view.t.allow_access(self.application)
     }
 }
 
 #[derive(Template)]
 #[template(path = "logout.html")]
 pub struct LogoutPage<'a> {
-    pub t: View<'a>,
+    pub view: View<'a>,
     /// The application that asks.
     pub application: Option<&'a str>,
     pub username: &'a str,
@@ -74,7 +74,7 @@ pub struct LogoutPage<'a> {
 #[derive(Template)]
 #[template(path = "applications.html")]
 pub struct ApplicationsPage<'a> {
-    pub t: View<'a>,
+    pub view: View<'a>,
     pub username: &'a str,
     pub applications: &'a [ShownApplication<'a>],
     pub sealed: &'a str,
@@ -92,7 +92,7 @@ pub struct ShownApplication<'a> {
 #[derive(Template)]
 #[template(path = "message.html")]
 struct Message<'a> {
-    t: View<'a>,
+    view: View<'a>,
     heading: &'static str,
     text: &'static str,
 }
@@ -100,15 +100,15 @@ struct Message<'a> {
 #[derive(Template)]
 #[template(path = "form_post.html")]
 pub struct FormPost<'a> {
-    pub t: View<'a>,
+    pub view: View<'a>,
     pub action: &'a str,
     pub fields: &'a [(&'a str, &'a str)],
     script: &'static str,
 }
 
 impl<'a> FormPost<'a> {
-    pub const fn new(t: View<'a>, action: &'a str, fields: &'a [(&'a str, &'a str)]) -> Self {
-        Self { t, action, fields, script: SUBMIT }
+    pub const fn new(view: View<'a>, action: &'a str, fields: &'a [(&'a str, &'a str)]) -> Self {
+        Self { view, action, fields, script: SUBMIT }
     }
 }
 
@@ -140,7 +140,7 @@ impl Policy<'_> {
 
 /// Renders a page with all headers. None is Cross-Origin-Opener-Policy: an application that opens the login in a popup needs
 /// `window.opener` afterwards.
-pub fn page(t: View<'_>, status: StatusCode, template: &impl Template, policy: &Policy<'_>) -> Response {
+pub fn page(view: View<'_>, status: StatusCode, template: &impl Template, policy: &Policy<'_>) -> Response {
     let html = match template.render() {
         Ok(html) => html,
         Err(error) => return ApiError::Internal(error.into()).into_response(),
@@ -148,7 +148,7 @@ pub fn page(t: View<'_>, status: StatusCode, template: &impl Template, policy: &
     let mut response = (status, html).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header(t.has_logo));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header(view.has_logo));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // With `no-referrer`, browsers send `Origin: null` with our own forms too.
     let referrer = if matches!(policy, Policy::Form { .. }) { "same-origin" } else { "no-referrer" };
@@ -176,7 +176,8 @@ pub enum ErrorPage {
     Server(StatusCode),
 }
 
-pub fn render_error(t: View<'_>, why: ErrorPage) -> Response {
+pub fn render_error(view: View<'_>, why: ErrorPage) -> Response {
+    let t = view.t;
     let (status, heading, text) = match why {
         ErrorPage::UnknownApplication => (StatusCode::BAD_REQUEST, t.unknown_application, t.unknown_application_text),
         ErrorPage::WrongRedirectUri => (StatusCode::BAD_REQUEST, t.wrong_redirect_uri, t.wrong_redirect_uri_text),
@@ -194,18 +195,18 @@ pub fn render_error(t: View<'_>, why: ErrorPage) -> Response {
         ErrorPage::Server(status) if status.is_server_error() => (status, t.unavailable, t.try_later),
         ErrorPage::Server(status) => (status, t.request_refused, t.start_again),
     };
-    message(t, status, heading, text)
+    message(view, status, heading, text)
 }
 
 /// A page that only says something.
-pub fn message(t: View<'_>, status: StatusCode, heading: &'static str, text: &'static str) -> Response {
-    page(t, status, &Message { t, heading, text }, &Policy::Text)
+pub fn message(view: View<'_>, status: StatusCode, heading: &'static str, text: &'static str) -> Response {
+    page(view, status, &Message { view, heading, text }, &Policy::Text)
 }
 
 /// The same error as a page. Its cause is logged.
-pub fn render_api_error(t: View<'_>, error: impl Into<ApiError>) -> Response {
+pub fn render_api_error(view: View<'_>, error: impl Into<ApiError>) -> Response {
     let plain = error.into().into_response();
-    let mut response = render_error(t, ErrorPage::Server(plain.status()));
+    let mut response = render_error(view, ErrorPage::Server(plain.status()));
     if let Some(mark) = plain.extensions().get::<Expected>() {
         response.extensions_mut().insert(*mark);
     }
@@ -219,8 +220,8 @@ pub fn render_api_error(t: View<'_>, error: impl Into<ApiError>) -> Response {
 }
 
 /// The page while the clients or the keys are not loaded yet.
-pub fn unavailable(t: View<'_>) -> Response {
-    render_api_error(t, NOT_READY)
+pub fn unavailable(view: View<'_>) -> Response {
+    render_api_error(view, NOT_READY)
 }
 
 /// A form's address, opened without a form.

@@ -34,13 +34,13 @@ impl<'a, T: DeserializeOwned> Submitted<'a, T> {
     pub async fn read(app: &'a App, request: Request, limit: Limit, purpose: Purpose) -> Result<Self, Box<Response>> {
         let headers = request.headers().clone();
         let mut page = PageRequest::enter(app, None, &headers)?;
-        let t = page.t;
-        let form = forms::read(request, limit).await.map_err(|error| render_api_error(t, error))?;
+        let view = page.view;
+        let form = forms::read(request, limit).await.map_err(|error| render_api_error(view, error))?;
         let is_own = forms::is_own_form(&headers, &page.openid.issuer);
         let opened = is_own.then(|| open::<T>(&app.sessions.keys.get(), &form, &headers, purpose, app.now()));
         let SealedForm { sid, lang, content, .. } =
-            opened.flatten().ok_or_else(|| render_error(t, ErrorPage::Expired))?;
-        page.t = View::of(app, Some(&lang), &headers);
+            opened.flatten().ok_or_else(|| render_error(view, ErrorPage::Expired))?;
+        page.view = View::of(app, Some(&lang), &headers);
         Ok(Self { form, sid, content, page, headers })
     }
 }
@@ -69,7 +69,7 @@ impl<'a> Submitted<'a, AuthorizationRequest> {
     ) -> Result<Self, Box<Response>> {
         let submitted = Self::read(app, request, limit, purpose).await?;
         if !is_still_valid(&submitted.page.present.declared, &submitted.content) {
-            return Err(render_error(submitted.page.t, ErrorPage::UnknownApplication).into());
+            return Err(render_error(submitted.page.view, ErrorPage::UnknownApplication).into());
         }
         Ok(submitted)
     }

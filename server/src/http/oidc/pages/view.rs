@@ -1,7 +1,5 @@
 //! What every page shows: its texts in one language, and the look of the service.
 
-use std::ops::Deref;
-
 use axum::http::HeaderMap;
 
 use super::texts::Texts;
@@ -9,7 +7,7 @@ use crate::http::app::App;
 
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    texts: &'static Texts,
+    pub t: &'static Texts,
     /// The name of the service; empty without one.
     pub title: &'a str,
     pub has_logo: bool,
@@ -19,15 +17,7 @@ impl<'a> View<'a> {
     /// In the language that the application asks for, or else the browser.
     pub fn of(app: &'a App, ui_locales: Option<&str>, headers: &HeaderMap) -> Self {
         let look = &app.look;
-        let texts = Texts::of(ui_locales, headers, look.language);
-        Self { texts, title: &look.title, has_logo: look.logo().is_some() }
-    }
-}
-
-impl Deref for View<'_> {
-    type Target = Texts;
-
-    fn deref(&self) -> &Texts {
-        self.texts
+        let t = Texts::of(ui_locales, headers, look.language);
+        Self { t, title: &look.title, has_logo: look.logo().is_some() }
     }
 }
