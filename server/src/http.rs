@@ -61,7 +61,7 @@ pub fn router(app: App, draining: layers::Draining) -> Router {
     // or a misspelled path, would let everybody pass.
     let router = router.merge(bounded(verify_routes().split_for_parts().0));
     let has_openid = app.openid.is_some();
-    let openid = || bounded(oidc::router()).layer(from_fn_with_state(app.clone(), oidc::hide));
+    let openid = || bounded(oidc::router()).layer(from_fn_with_state(app.clone(), oidc::not_found_until_declared));
     let router = if has_openid { router.merge(openid()) } else { router };
     let router = router
         .fallback(|| async { ApiError::text(StatusCode::NOT_FOUND, "not found") })

@@ -63,7 +63,7 @@ pub fn router() -> Router<App> {
 
 /// As if the routes did not exist, while a pod has no declared clients: a stranger must not get a 5xx from a server that
 /// nobody asked for OpenID Connect.
-pub async fn hide(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn not_found_until_declared(State(app): State<App>, request: Request, next: Next) -> Response {
     if app.openid.as_ref().is_none_or(|openid| openid.declared.is_awaited()) {
         return ApiError::text(StatusCode::NOT_FOUND, "not found").into_response();
     }

@@ -56,7 +56,7 @@ async fn a_user_revokes_the_access_of_an_application(engine: Engine) {
 }
 
 #[tokio::test]
-async fn nobody_else_revokes_it() {
+async fn only_the_user_revokes_access() {
     let (server, _database) = started(Engine::Sqlite, &[client("shop")]).await;
     server.register("bobby").await;
     let mut browser = Browser::new(&server);

@@ -15,7 +15,7 @@ crate::on_every_engine!(
     a_grant_without_its_audiences_is_over,
     a_password_that_another_service_changes_ends_the_grants,
     a_stronger_hash_of_the_password_ends_no_grant,
-    the_grant_that_was_not_used_for_the_longest_time_ends,
+    the_least_recently_used_grant_ends,
 );
 
 const OFFLINE: (&str, &str) = ("scope", "openid offline_access");
@@ -105,7 +105,7 @@ async fn a_stronger_hash_of_the_password_ends_no_grant(engine: Engine) {
 }
 
 /// A device in use outlives those that only log in.
-async fn the_grant_that_was_not_used_for_the_longest_time_ends(engine: Engine) {
+async fn the_least_recently_used_grant_ends(engine: Engine) {
     let (server, database) = started(engine, &[with(client("shop"), "consent", json!("Skip"))]).await;
     let mut browser = Browser::new(&server);
     let in_use = text(&tokens(&server, &browser.code(&[OFFLINE]).await).await, "refresh_token");

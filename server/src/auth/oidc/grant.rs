@@ -19,7 +19,7 @@ const MOST: u64 = 200_000;
 /// The most applications to notify of the ends of sessions, likewise.
 const MOST_RECEIVERS: u64 = 200_000;
 /// How long a code is valid.
-const CODE: Duration = Duration::from_mins(1);
+const CODE_TTL: Duration = Duration::from_mins(1);
 
 /// Why the token endpoint refuses a request.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ pub fn new_grant(
         is_offline: request.is_offline(),
         auth_time: browser.auth_time,
         created_at: now,
-        expires_at: now + CODE,
+        expires_at: now + CODE_TTL,
         code_hash: sha256(&code),
         code_challenge: request.code_challenge.clone(),
         redirect_uri: request.to.redirect_uri.clone(),

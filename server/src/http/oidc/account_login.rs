@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::answer;
 use super::flow::Visit;
-use super::login::{Problem, log_in, set_session};
+use super::login::{Problem, log_in, session_cookie};
 use super::pages::{LoginPage, Policy, page, render_api_error};
 use super::paths::{ACCOUNT_LOGIN, APPLICATIONS};
 use super::sealed_form::Purpose;
@@ -17,7 +17,7 @@ use crate::http::app::App;
 use crate::http::body::limits::LOGIN_PAGE;
 
 /// The login page, perhaps again with what is wrong.
-pub fn ask(visit: &Visit<'_>, status: StatusCode, username: &str, problem: Option<&str>) -> Response {
+pub fn login_page(visit: &Visit<'_>, status: StatusCode, username: &str, problem: Option<&str>) -> Response {
     let view = visit.view;
     let page = visit.form(Purpose::AccountLogin, None, (), |sealed| {
         let problem = problem.map(str::to_owned);
@@ -40,11 +40,11 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     // Boxed, since it is large: the memory of a request that waits for its body includes the future.
     let Err(error) = Box::pin(log_in(&visit, username, password, &cookie)).await else {
         let mut response = answer::redirect(visit.view, &visit.openid.address(APPLICATIONS));
-        response.headers_mut().append(header::SET_COOKIE, set_session(&app, &cookie));
+        response.headers_mut().append(header::SET_COOKIE, session_cookie(&app, &cookie));
         return response;
     };
     match Problem::of(visit.view, error) {
-        Ok(problem) => problem.on(ask(&visit, problem.status, username, Some(&problem.text))),
+        Ok(problem) => problem.add_retry_after(login_page(&visit, problem.status, username, Some(&problem.text))),
         Err(error) => render_api_error(visit.view, error),
     }
 }

@@ -28,7 +28,7 @@ pub async fn get(State(app): State<App>, client: Client, headers: HeaderMap) -> 
     let visit = page.visit(&client, &headers);
     match visit.browser().await {
         Ok(Some(browser)) => show(&visit, &browser).await,
-        Ok(None) => account_login::ask(&visit, StatusCode::OK, "", None),
+        Ok(None) => account_login::login_page(&visit, StatusCode::OK, "", None),
         Err(error) => render_api_error(page.view, error),
     }
 }
@@ -46,6 +46,7 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
         Err(error) => return render_api_error(visit.view, error),
     };
     let key = submitted.form.one("client").unwrap_or_default();
+    // Boxed, since it is large: the memory of a request that waits for its body includes the future.
     match Box::pin(app.sessions.revoke_application(&browser.user, key, &client, visit.now)).await {
         Ok(()) => answer::redirect(visit.view, &visit.openid.address(APPLICATIONS)),
         Err(error) => render_api_error(visit.view, error),

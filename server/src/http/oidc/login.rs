@@ -35,7 +35,7 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     match Box::pin(log_in(&visit, username, password, &cookie)).await {
         Ok(browser) => {
             let mut response = Box::pin(visit.proceed(request, Some(&browser), Step::LoggedIn)).await;
-            response.headers_mut().append(header::SET_COOKIE, set_session(&app, &cookie));
+            response.headers_mut().append(header::SET_COOKIE, session_cookie(&app, &cookie));
             response
         }
         Err(error) => refused(&visit, request, username, error),
@@ -43,7 +43,7 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
 }
 
 /// The header that sets the cookie of a session, which browsers keep as long as the longest session.
-pub fn set_session(app: &App, cookie: &Cookie) -> HeaderValue {
+pub fn session_cookie(app: &App, cookie: &Cookie) -> HeaderValue {
     let seconds = u32::try_from(app.sessions.browser_longest().as_secs()).unwrap_or(u32::MAX);
     forms::set_cookie(forms::SESSION, cookie, seconds)
 }
@@ -111,7 +111,7 @@ impl Problem {
     }
 
     /// The page with the time to wait.
-    pub fn on(&self, mut page: Response) -> Response {
+    pub fn add_retry_after(&self, mut page: Response) -> Response {
         if let Some(wait) = self.wait {
             page.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
         }
@@ -127,5 +127,5 @@ fn refused(visit: &Visit<'_>, request: &AuthorizationRequest, username: &str, er
         Err(error) => return render_api_error(view, error),
     };
     let failed = LoginFailure { username, problem: Some(problem.text.clone()) };
-    problem.on(visit.login_page(problem.status, request, &failed))
+    problem.add_retry_after(visit.login_page(problem.status, request, &failed))
 }

@@ -34,9 +34,10 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
     };
     match visit.browser().await {
         Ok(Some(browser)) if method != Method::HEAD && request.needs_no_confirmation(&browser.user) => {
+            // Boxed, since it is large: the future of each request for the page includes it.
             Box::pin(log_out(&visit, &browser, &request)).await
         }
-        Ok(Some(browser)) => ask(&visit, &browser, request),
+        Ok(Some(browser)) => confirmation_page(&visit, &browser, request),
         Ok(None) => logged_out(view, request.target_without_session(&page.present.declared)),
         Err(error) => render_api_error(view, error),
     }
@@ -66,7 +67,7 @@ pub async fn confirm(State(app): State<App>, client: Client, request: Request) -
     }
 }
 
-fn ask(visit: &Visit<'_>, browser: &Browser, request: LogoutRequest) -> Response {
+fn confirmation_page(visit: &Visit<'_>, browser: &Browser, request: LogoutRequest) -> Response {
     let (view, declared) = (visit.view, &visit.present.declared);
     let then = request.target(declared).map(|target| answer::source(&target)).unwrap_or_default();
     let client = request.client_id.as_deref().and_then(|id| declared.find(id));

@@ -40,7 +40,7 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
     let now = app.now();
     let declared = authenticate(&present.declared, &headers, &form, now)?;
     if declared.client_type == ClientType::Service {
-        return Err(OAuthError::new("unauthorized_client", "a client of this type gets no tokens"));
+        return Err(OAuthError::new("unauthorized_client", "a Service client cannot request tokens"));
     }
     if !declared.is_confidential() {
         // Anybody can be such a client.

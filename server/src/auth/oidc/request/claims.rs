@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::oauth_problem::{OAuthProblem, problem};
 
 /// The longest parameter, in bytes.
-const MOST: usize = 4_096;
+const MAX_BYTES: usize = 4_096;
 
 /// What is asked for. Whether a claim is essential makes no difference: each that is known and allowed is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ impl RequestedClaims {
     pub fn read(text: Option<&str>, may_have: impl Fn(&str) -> bool) -> Result<Self, OAuthProblem> {
         let Some(text) = text else { return Ok(Self::default()) };
         let invalid = problem("invalid_request", "claims is not an object of claims");
-        if text.len() > MOST {
+        if text.len() > MAX_BYTES {
             return Err(problem("invalid_request", "claims is too long"));
         }
         let Ok(Value::Object(members)) = serde_json::from_str(text) else { return Err(invalid) };
