@@ -7,7 +7,7 @@ use crate::browser::{Browser, CALLBACK, VERIFIER, authorize, client, declare, en
 use crate::database::Engine;
 use crate::harness::{Server, until};
 
-crate::on_every_engine!(a_browser_application_gets_tokens_without_a_secret);
+crate::on_every_engine!(a_browser_application_gets_tokens_without_a_secret, a_browser_application_revokes_its_tokens);
 
 const ORIGIN: &str = "https://shop.test";
 
@@ -113,4 +113,22 @@ async fn every_page_may_read_the_metadata_and_the_keys() {
         let answer = preflight(&server, path, "https://any.test").await;
         assert_eq!((answer.status().as_u16(), reader(&answer)), (204, Some("*")), "{path}");
     }
+}
+
+async fn a_browser_application_revokes_its_tokens(engine: Engine) {
+    let (server, _database) = started(engine, &[spa("shop", json!([CALLBACK]))]).await;
+    let code = Browser::new(&server).code(&[("scope", "openid offline_access")]).await;
+    let form =
+        [("client_id", "shop"), ("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", CALLBACK)];
+    let issued = post(&server, ORIGIN, &[&form[..], &[("code_verifier", VERIFIER)]].concat()).await;
+    let refresh_token = text(&issued.json().await.unwrap(), "refresh_token");
+    for (token, status) in [("", 400), (refresh_token.as_str(), 200)] {
+        let request = server.request("POST", "/oauth2/revoke").header("origin", ORIGIN);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let form = encoded(&[("client_id", "shop"), ("token", token)]);
+        let answer = request.body(form).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), reader(&answer)), (status, Some(ORIGIN)));
+    }
+    let form = [("client_id", "shop"), ("grant_type", "refresh_token"), ("refresh_token", &refresh_token)];
+    assert_eq!(post(&server, ORIGIN, &form).await.status(), 400, "it is revoked");
 }
