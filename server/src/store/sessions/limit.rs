@@ -213,4 +213,24 @@ mod tests {
         connection.close().await.unwrap();
         store.close().await;
     }
+
+    #[tokio::test]
+    async fn applications_are_notified_of_the_end_of_idle_sessions() {
+        let (_folder, url, store) = migrated().await;
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        let rows = "INSERT INTO users (id, uuid, username, password, role_id) VALUES (1, 'u', 'u', 'x', 2);
+            INSERT INTO sessions (id, sid, user_id, refresh_jti, created_at, expires_at, last_used_at, cookie_hash) VALUES
+                (1, 'idle', 1, 'a', 10, 999, 10, 'x'), (2, 'in use', 1, 'b', 90, 999, 90, 'y');
+            INSERT INTO logout_receivers (sid, sub, client, uri) VALUES
+                ('idle', 'u', '//shop', 'https://shop.test/'), ('in use', 'u', '//shop', 'https://shop.test/')";
+        sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+        assert_eq!(store.prune_sessions(1, 50.into(), &event()).await.unwrap(), 1);
+        for (table, sid) in [("logout_outbox", "idle"), ("logout_receivers", "in use")] {
+            let sql = sqlx::AssertSqlSafe(format!("SELECT sid FROM {table}"));
+            let sids: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+            assert_eq!(sids, [sid], "{table}");
+        }
+        connection.close().await.unwrap();
+        store.close().await;
+    }
 }
