@@ -52,6 +52,7 @@ mod oidc_consents;
 mod oidc_counters;
 mod oidc_ends;
 mod oidc_errors;
+mod oidc_form_post;
 mod oidc_grants;
 mod oidc_id_tokens;
 mod oidc_keys;

@@ -10,6 +10,7 @@ mod cgroup;
 #[path = "../api/database.rs"]
 mod database;
 mod entrance;
+mod flows;
 #[path = "../api/harness.rs"]
 mod harness;
 mod kinds;
