@@ -22,6 +22,8 @@ COSIGN=v3.1.3
 REGISTRY_SERVER=v3.1.2
 # Later releases do not publish all parts as Go modules.
 FLUX=v1.9.0
+# The last commit of release 0.2.0, whose server the tests run beside this one.
+RELEASE=4630267
 # CustomResourceDefinitions of other projects, for tests with their objects.
 GATEWAY_API=v1.4.0
 CERT_MANAGER=v1.21.2

@@ -78,6 +78,7 @@ mod pooler;
 mod races;
 mod recipes;
 mod refusals;
+mod released;
 mod removed_clients;
 mod replicas;
 mod requests;
