@@ -1,5 +1,6 @@
 // A web app whose users log in at sc-auth: set ISSUER, CLIENT_ID, CLIENT_SECRET and ORIGIN, and run go run .
-// In its declaration, the redirect URI is ORIGIN/callback, and backchannelLogoutUri is ORIGIN/backchannel-logout.
+// In its declaration, the redirect URI is ORIGIN/callback, backchannelLogoutUri is ORIGIN/backchannel-logout, and
+// postLogoutRedirectUris has ORIGIN/.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 
@@ -22,7 +24,9 @@ type app struct {
 	origin   string
 	oauth    oauth2.Config
 	verifier *oidc.IDTokenVerifier
-	sessions sessions
+	// Where users log out at sc-auth.
+	endSession string
+	sessions   sessions
 }
 
 // A login is under way until the user comes back with a code.
@@ -37,7 +41,14 @@ func newApp(ctx context.Context, issuer, origin string) (*app, error) {
 		ClientID: os.Getenv("CLIENT_ID"), ClientSecret: os.Getenv("CLIENT_SECRET"), Endpoint: provider.Endpoint(),
 		RedirectURL: origin + "/callback", Scopes: []string{oidc.ScopeOpenID, "profile", "email"},
 	}
-	return &app{origin: origin, oauth: config, verifier: provider.Verifier(&oidc.Config{ClientID: config.ClientID})}, nil
+	var metadata struct {
+		EndSession string `json:"end_session_endpoint"`
+	}
+	if err := provider.Claims(&metadata); err != nil {
+		return nil, err
+	}
+	verifier := provider.Verifier(&oidc.Config{ClientID: config.ClientID})
+	return &app{origin: origin, oauth: config, verifier: verifier, endSession: metadata.EndSession}, nil
 }
 
 func (a *app) index(w http.ResponseWriter, r *http.Request) {
@@ -85,12 +96,24 @@ func (a *app) exchange(r *http.Request) (user, error) {
 	if id.Nonce != begun.nonce {
 		return user{}, errors.New("the ID token belongs to another login")
 	}
-	var found user
-	return found, id.Claims(&found)
+	found := user{IDToken: raw}
+	err = id.Claims(&found)
+	return found, err
 }
 
-// logout ends the sessions that sc-auth says have ended: users log out there or at another app.
+// logout is for a form of the app: other pages cannot post with the cookie of the session.
 func (a *app) logout(w http.ResponseWriter, r *http.Request) {
+	user, found := a.sessions.remove(r)
+	if !found {
+		http.Redirect(w, r, a.origin, http.StatusSeeOther)
+		return
+	}
+	query := url.Values{"id_token_hint": {user.IDToken}, "post_logout_redirect_uri": {a.origin + "/"}}
+	http.Redirect(w, r, a.endSession+"?"+query.Encode(), http.StatusSeeOther)
+}
+
+// backchannelLogout ends the sessions that sc-auth says have ended: users log out there or at another app.
+func (a *app) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 	token, err := a.verifier.VerifyLogout(r.Context(), r.PostFormValue("logout_token"))
 	if err != nil {
 		log.Print(err)
@@ -124,6 +147,7 @@ func main() {
 	}
 	http.HandleFunc("GET /{$}", app.index)
 	http.HandleFunc("GET /callback", app.callback)
-	http.HandleFunc("POST /backchannel-logout", app.logout)
+	http.HandleFunc("POST /logout", app.logout)
+	http.HandleFunc("POST /backchannel-logout", app.backchannelLogout)
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+cmp.Or(os.Getenv("PORT"), "3000"), nil))
 }

@@ -7,11 +7,12 @@ import (
 	"sync"
 )
 
-// A user is what the ID token says.
+// A user is what the ID token says, and the token itself.
 type user struct {
 	Subject string `json:"sub"`
 	Session string `json:"sid"`
 	Name    string `json:"preferred_username"`
+	IDToken string `json:"-"`
 }
 
 // The sessions of the app, by the random value of their cookies.
@@ -29,6 +30,17 @@ func (s *sessions) add(of user) string {
 	id := rand.Text()
 	s.users[id] = of
 	return id
+}
+
+// remove ends the session of a browser.
+func (s *sessions) remove(r *http.Request) (user, bool) {
+	of, found := s.user(r)
+	if cookie, err := r.Cookie("session"); err == nil {
+		s.lock.Lock()
+		defer s.lock.Unlock()
+		delete(s.users, cookie.Value)
+	}
+	return of, found
 }
 
 // end ends one session of a user at sc-auth, or all of them if the logout token names none.

@@ -1,5 +1,5 @@
 // A web app whose users log in at sc-auth: set ISSUER, CLIENT_ID, CLIENT_SECRET, SESSION_KEY and ORIGIN, and run node app.mjs
-// The redirect URI of its declaration is ORIGIN/callback.
+// The redirect URI of its declaration is ORIGIN/callback, and postLogoutRedirectUris has ORIGIN/.
 import { webcrypto } from 'node:crypto'
 import cookies from 'cookie-session'
 import express from 'express'
@@ -37,8 +37,19 @@ app.get('/callback', async (request, response) => {
     expectedNonce: nonce,
   })
   const user = await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)
-  request.session = { name: user.preferred_username }
+  request.session = { name: user.preferred_username, idToken: tokens.id_token }
   response.redirect(ORIGIN)
+})
+
+// For a form of the app: other pages cannot post with the cookie of the session.
+app.post('/logout', (request, response) => {
+  const { idToken } = request.session
+  request.session = null
+  if (!idToken) return response.redirect(ORIGIN)
+  response.redirect(client.buildEndSessionUrl(config, {
+    id_token_hint: idToken,
+    post_logout_redirect_uri: `${ORIGIN}/`,
+  }).href)
 })
 
 app.listen(Number(PORT), '127.0.0.1')

@@ -68,7 +68,7 @@ async fn only_pages_of_browser_applications_may_read_tokens() {
     let uris = json!([CALLBACK, "https://port.test:443/cb", "http://localhost:3000/cb"]);
     let (server, database) = started(Engine::Sqlite, &[spa("spa", uris), web.clone()]).await;
     for origin in [ORIGIN, "https://port.test", "http://localhost:3000"] {
-        for path in ["/oauth2/token", "/oauth2/userinfo"] {
+        for path in ["/oauth2/token", "/oauth2/userinfo", "/oauth2/revoke"] {
             let answer = preflight(&server, path, origin).await;
             assert_eq!((answer.status().as_u16(), reader(&answer)), (204, Some(origin)), "{path}");
             let headers = answer.headers();
@@ -87,7 +87,7 @@ async fn only_pages_of_browser_applications_may_read_tokens() {
         "http://localhost",
         "http://localhost:8000",
     ] {
-        for path in ["/oauth2/token", "/oauth2/userinfo"] {
+        for path in ["/oauth2/token", "/oauth2/userinfo", "/oauth2/revoke"] {
             let answer = preflight(&server, path, origin).await;
             assert_eq!((answer.status().as_u16(), reader(&answer)), (405, None), "{path} {origin}");
         }

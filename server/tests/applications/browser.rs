@@ -41,6 +41,16 @@ impl Browser {
         self.go(Method::POST, action, body).await
     }
 
+    /// As the form of a page without fields.
+    pub async fn post(&mut self, address: &str) -> Page {
+        self.go(Method::POST, address.parse().unwrap(), String::new()).await
+    }
+
+    /// Deletes the cookies of an application.
+    pub fn forget(&mut self, address: &str) {
+        self.cookies.retain(|(host, _), _| !address.ends_with(host));
+    }
+
     /// Allows what an application asks for, if it asks.
     pub async fn allow(&mut self, page: Page) -> Page {
         if page.text.contains("action=\"/consent\"") {

@@ -2,44 +2,107 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Forwards each connection to the next server in turn.
+/// Forwards each request to the next server in turn.
 pub struct Entrance {
     pub address: String,
     listener: Option<TcpListener>,
-    servers: Arc<Mutex<Vec<String>>>,
+    ways: Arc<Mutex<Ways>>,
+}
+
+#[derive(Default)]
+struct Ways {
+    servers: Vec<String>,
+    passed: Vec<Passed>,
+}
+
+/// A request, and the server that it was forwarded to.
+#[derive(Debug, Clone)]
+pub struct Passed {
+    pub server: String,
+    /// Method and path, such as `GET /login`.
+    pub what: String,
+}
+
+impl Passed {
+    /// Browsers and libraries read these when they like, so they are no turn of a server: a code is exchanged in the turn after
+    /// that in which it was issued.
+    fn is_file(&self) -> bool {
+        ["GET /.well-known/", "GET /oauth2/jwks", "GET /assets/", "GET /favicon.ico"]
+            .iter()
+            .any(|file| self.what.starts_with(file))
+    }
+
+    /// Whether its answer may have been a code.
+    pub fn may_issue_a_code(&self) -> bool {
+        ["POST /login", "POST /consent", "GET /oauth2/authorize"].contains(&self.what.as_str())
+    }
 }
 
 impl Entrance {
     pub async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-        Self { address, listener: Some(listener), servers: Arc::default() }
+        Self { address, listener: Some(listener), ways: Arc::default() }
     }
 
-    /// From now on, connections go to these servers only; each is an address such as `http://127.0.0.1:8000`.
+    /// From now on, requests go to these servers only; each is an address such as `http://127.0.0.1:8000`.
     pub fn lead_to(&mut self, servers: &[&str]) {
         let servers = servers.iter().map(|server| server.trim_start_matches("http://").to_owned());
-        *self.servers.lock().unwrap() = servers.collect();
+        self.ways.lock().unwrap().servers = servers.collect();
         if let Some(listener) = self.listener.take() {
-            tokio::spawn(forward(listener, self.servers.clone()));
+            tokio::spawn(accept(listener, self.ways.clone()));
         }
+    }
+
+    /// All requests so far but those for files.
+    pub fn passed(&self) -> Vec<Passed> {
+        self.ways.lock().unwrap().passed.clone()
+    }
+
+    /// How many requests of this kind there were.
+    pub fn count(&self, what: &str) -> usize {
+        self.passed().iter().filter(|passed| passed.what == what).count()
     }
 }
 
-async fn forward(listener: TcpListener, servers: Arc<Mutex<Vec<String>>>) {
-    while let Ok((mut client, _)) = listener.accept().await {
-        let server = {
-            let mut servers = servers.lock().unwrap();
-            servers.rotate_left(1);
-            servers[0].clone()
-        };
+async fn accept(listener: TcpListener, ways: Arc<Mutex<Ways>>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let ways = ways.clone();
         tokio::spawn(async move {
-            if let Ok(mut server) = TcpStream::connect(server).await {
-                let _ = copy_bidirectional(&mut client, &mut server).await;
-            }
+            // A side that goes away ends the connection, as everywhere.
+            let _ = forward(BufReader::new(client), &ways).await;
         });
+    }
+}
+
+/// Forwards one request; the server closes the connection after its answer, so that the next request comes on another one.
+async fn forward(mut client: BufReader<TcpStream>, ways: &Mutex<Ways>) -> std::io::Result<()> {
+    let mut head = String::new();
+    while client.read_line(&mut head).await? > 2 {}
+    // Browsers open connections that they may never use.
+    let Some((first, headers)) = head.split_once("\r\n") else { return Ok(()) };
+    let what = first.split(['?', ' ']).take(2).collect::<Vec<_>>().join(" ");
+    let server = ways.lock().unwrap().next(what);
+    let mut server = TcpStream::connect(server).await?;
+    let kept = headers.lines().filter(|line| !line.is_empty() && !line.to_ascii_lowercase().starts_with("connection:"));
+    let lines: Vec<_> = [first].into_iter().chain(kept).chain(["Connection: close", "", ""]).collect();
+    server.write_all(lines.join("\r\n").as_bytes()).await?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
+
+impl Ways {
+    fn next(&mut self, what: String) -> String {
+        let passed = Passed { server: self.servers[0].clone(), what };
+        if passed.is_file() {
+            return passed.server;
+        }
+        self.servers.rotate_left(1);
+        let server = passed.server.clone();
+        self.passed.push(passed);
+        server
     }
 }

@@ -25,24 +25,45 @@ pub enum Kind {
     SpringSecurity,
     Apache,
     Oauth2Proxy,
+    OidcClientTs,
 }
 
 /// An application; its process is ended when the value is dropped.
 pub struct Application {
     pub address: String,
     id: String,
-    kind: Kind,
+    pub kind: Kind,
     child: Option<Child>,
     folder: tempfile::TempDir,
+    /// Changes to its configuration file.
+    changes: Vec<(&'static str, &'static str)>,
 }
 
 impl Application {
     /// An application that is not started yet.
     pub fn new(kind: Kind) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("http://127.0.0.1:{port}");
+        // Another site than that of the server, as browsers see it.
+        let host = if matches!(kind, Kind::OidcClientTs) { "localhost" } else { "127.0.0.1" };
+        let address = format!("http://{host}:{port}");
         let id = format!("{kind:?}").to_lowercase();
-        Self { address, id, kind, child: None, folder: tempfile::tempdir().unwrap() }
+        Self { address, id, kind, child: None, folder: tempfile::tempdir().unwrap(), changes: Vec::new() }
+    }
+
+    /// The same with another text in its configuration file.
+    pub fn with(mut self, text: &'static str, other: &'static str) -> Self {
+        self.changes.push((text, other));
+        self
+    }
+
+    /// Whether it is nothing but files: only a browser with JavaScript can use it.
+    pub fn is_static(&self) -> bool {
+        matches!(self.kind, Kind::OidcClientTs)
+    }
+
+    /// Whether it uses a refresh token, by its configuration alone.
+    pub fn renews(&self) -> bool {
+        matches!(self.kind, Kind::Apache | Kind::Oauth2Proxy)
     }
 
     pub fn declaration(&self) -> Value {
@@ -51,17 +72,24 @@ impl Application {
             Kind::SpringSecurity => "/login/oauth2/code/sso",
             Kind::Apache => "/oidc",
             Kind::Oauth2Proxy => "/oauth2/callback",
+            Kind::OidcClientTs => "/",
         };
-        let hash: String = Sha256::digest(SECRET).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let mut declaration = json!({
             "clientId": self.id, "type": "Web", "redirectUris": [format!("{}{path}", self.address)],
-            "secrets": [{"sha256": hash}], "scopes": ["openid", "profile", "email"],
+            "postLogoutRedirectUris": [format!("{}/", self.address)],
+            "scopes": ["openid", "profile", "email", "offline_access"],
         });
+        if self.is_static() {
+            declaration["type"] = json!("Spa");
+        } else {
+            let hash = Sha256::digest(SECRET).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+            declaration["secrets"] = json!([{"sha256": hash}]);
+        }
         let logout = match self.kind {
             Kind::GoOidc => Some("/backchannel-logout"),
             Kind::SpringSecurity => Some("/logout/connect/back-channel/sso"),
             Kind::Apache => Some("/oidc?logout=backchannel"),
-            Kind::Authlib | Kind::OpenidClient | Kind::Oauth2Proxy => None,
+            Kind::Authlib | Kind::OpenidClient | Kind::Oauth2Proxy | Kind::OidcClientTs => None,
         };
         if let Some(path) = logout {
             declaration["backchannelLogoutUri"] = json!(format!("{}{path}", self.address));
@@ -79,6 +107,7 @@ impl Application {
             }
             Kind::Apache => self.apache(issuer),
             Kind::Oauth2Proxy => self.oauth2_proxy(issuer).await,
+            Kind::OidcClientTs => self.oidc_client_ts(issuer),
         };
         let port = self.address.rsplit(':').next().unwrap();
         command.envs([("ISSUER", issuer), ("CLIENT_ID", &self.id), ("CLIENT_SECRET", SECRET), ("PORT", port)]);
@@ -97,8 +126,27 @@ impl Application {
     /// A copy of an example's file, with the addresses of this test.
     fn configuration(&self, name: &str, issuer: &str) -> String {
         let text = fs::read_to_string(example(name)).unwrap();
+        let text = self.changes.iter().fold(text, |text, (old, new)| {
+            assert!(text.contains(old), "no {old} in {name}");
+            text.replace(old, new)
+        });
         let text = text.replace("https://auth.example.com", issuer).replace("https://shop.example.com", &self.address);
-        text.replace("shop", &self.id)
+        text.replace("auth.example.com", issuer.trim_start_matches("http://")).replace("shop", &self.id)
+    }
+
+    fn oidc_client_ts(&self, issuer: &str) -> Command {
+        let (folder, port) = (self.folder.path(), self.address.rsplit(':').next().unwrap());
+        let site = folder.join("site");
+        fs::create_dir(&site).unwrap();
+        let script = self.configuration("browser/app.js", issuer);
+        // For a slow machine.
+        let script = script.replace("loadUserInfo: true,", "loadUserInfo: true, silentRequestTimeoutInSeconds: 60,");
+        fs::write(site.join("app.js"), script).unwrap();
+        let page =
+            fs::read_to_string(example("browser/index.html")).unwrap().replace("https://auth.example.com", issuer);
+        fs::write(site.join("index.html"), page).unwrap();
+        std::os::unix::fs::symlink(built("browser/node_modules"), site.join("node_modules")).unwrap();
+        program("python3", &["-m", "http.server", "--bind", "127.0.0.1", "--directory", site.to_str().unwrap(), port])
     }
 
     fn apache(&self, issuer: &str) -> Command {
@@ -162,10 +210,17 @@ fn program(name: &str, arguments: &[&str]) -> Command {
 }
 
 fn openid_client() -> Command {
-    // Beside what npm has installed.
-    let script = built("javascript/app.mjs");
-    fs::copy(example("javascript/app.mjs"), &script).unwrap();
-    program("node", &[&script])
+    let script = beside_modules(Path::new(&example("javascript/app.mjs")), &installed("single-sign-on-javascript"));
+    program("node", &[script.to_str().unwrap()])
+}
+
+/// Copies a script to the folder where npm has installed what it imports. Other tests may run it at this moment.
+pub fn beside_modules(script: &Path, folder: &Path) -> PathBuf {
+    let copy = tempfile::NamedTempFile::new_in(folder).unwrap();
+    fs::copy(script, copy.path()).unwrap();
+    let target = folder.join(script.file_name().unwrap());
+    copy.persist(&target).unwrap();
+    target
 }
 
 fn example(name: &str) -> String {

@@ -14,8 +14,11 @@ mod flows;
 #[path = "../api/harness.rs"]
 mod harness;
 mod kinds;
+mod logouts;
 mod pages;
+mod spa;
 mod upstream;
+mod window;
 
 use serde_json::{Value, json};
 
@@ -30,12 +33,11 @@ struct Setup {
     applications: Vec<Application>,
     database: Database,
     entrance: Entrance,
-    server: Server,
+    servers: Vec<Server>,
 }
 
 impl Setup {
-    async fn new(engine: Engine, kinds: &[Kind]) -> Self {
-        let applications: Vec<_> = kinds.iter().map(|kind| Application::new(*kind)).collect();
+    async fn new(engine: Engine, applications: Vec<Application>) -> Self {
         let declarations = applications.iter().map(Application::declaration).collect();
         let mut setup = Self::declaring(engine, declarations).await;
         for mut application in applications {
@@ -50,11 +52,11 @@ impl Setup {
         let database = Database::create(engine).await;
         let declared = json!({"version": 1, "clients": declarations}).to_string();
         std::fs::write(database.folder.path().join("declared.json"), declared).unwrap();
-        let mut entrance = Entrance::open().await;
-        let server = replica(&database, &entrance).await;
-        server.register("alice").await;
-        entrance.lead_to(&[&server.api]);
-        Self { applications: Vec::new(), database, entrance, server }
+        let entrance = Entrance::open().await;
+        let mut setup = Self { applications: Vec::new(), database, entrance, servers: Vec::new() };
+        setup.add_a_replica().await;
+        setup.servers[0].register("alice").await;
+        setup
     }
 
     /// A browser in which alice has logged in to the first application.
@@ -72,15 +74,25 @@ impl Setup {
     fn greets(&self, application: &Application, page: &Page) {
         let own = page.address.as_str().starts_with(&application.address);
         let greets = own && page.status == 200 && page.text.contains("alice");
-        assert!(greets, "{page:?}\n{}\n{}", application.log(), self.server.log.text());
+        let logs: Vec<_> = self.servers.iter().map(|server| server.log.text()).collect();
+        assert!(greets, "{page:?}\n{}\n{}", application.log(), logs.join("\n"));
     }
 
-    /// Starts another server in place of the first one, as a rolling update does: the new one is ready before the old one stops.
-    async fn replace_the_server(&mut self) {
-        let new = replica(&self.database, &self.entrance).await;
-        self.entrance.lead_to(&[&self.server.api, &new.api]);
-        self.entrance.lead_to(&[&new.api]);
-        let mut old = std::mem::replace(&mut self.server, new);
+    /// Starts one more server on the same database.
+    async fn add_a_replica(&mut self) {
+        self.servers.push(replica(&self.database, &self.entrance).await);
+        self.lead_to_all();
+    }
+
+    fn lead_to_all(&mut self) {
+        let servers: Vec<_> = self.servers.iter().map(|server| server.api.as_str()).collect();
+        self.entrance.lead_to(&servers);
+    }
+
+    /// Replaces the oldest server, as a rolling update does: the new one is ready before the old one stops.
+    async fn replace_a_server(&mut self) {
+        let mut old = self.servers.remove(0);
+        self.add_a_replica().await;
         old.signal("TERM");
         assert!(old.ended_well().await);
     }
@@ -90,82 +102,43 @@ async fn replica(database: &Database, entrance: &Entrance) -> Server {
     Server::start(database, &[("SC_AUTH_DECLARED", "declared.json"), ("SC_AUTH_ISSUER", &entrance.address)]).await
 }
 
-async fn users_log_in(kind: Kind) {
-    let setup = Setup::new(Engine::Sqlite, &[kind]).await;
-    let mut browser = setup.logged_in().await;
-    setup.greets(&setup.applications[0], &browser.open(&setup.applications[0].address).await);
-}
-
-/// A logout at the server ends the session of the application too.
-async fn users_log_out(kind: Kind) {
-    let setup = Setup::new(Engine::Sqlite, &[kind]).await;
+/// A logout in the application ends the session at the server too, without a question, and leads back.
+async fn users_log_in_and_out(kind: Kind) {
+    let setup = Setup::new(Engine::Sqlite, vec![Application::new(kind)]).await;
     let application = &setup.applications[0];
-    let mut browser = setup.logged_in().await;
-    let mut other = setup.logged_in().await;
-    let question = browser.open(&format!("{}/oauth2/logout", setup.entrance.address)).await;
-    let page = browser.submit(&question, &[("decision", "logout")]).await;
-    assert_eq!(page.status, 200, "{page:?}");
-    harness::until(&format!("the session of {kind:?} ends"), async || {
-        browser.open(&application.address).await.is_login()
-    })
-    .await;
+    let (mut browser, mut other) = (setup.logged_in().await, setup.logged_in().await);
+    setup.greets(application, &browser.open(&application.address).await);
+    let page = logouts::log_out(&mut browser, application, &setup.entrance.address).await;
+    assert!(page.is_login(), "the application is open again, and sends the browser to log in: {page:?}");
     setup.greets(application, &other.open(&application.address).await);
 }
 
 #[tokio::test]
-async fn users_log_out_of_go_oidc() {
-    users_log_out(Kind::GoOidc).await;
+async fn users_log_in_and_out_with_authlib() {
+    users_log_in_and_out(Kind::Authlib).await;
 }
 
 #[tokio::test]
-async fn users_log_out_of_spring_security() {
-    users_log_out(Kind::SpringSecurity).await;
+async fn users_log_in_and_out_with_openid_client() {
+    users_log_in_and_out(Kind::OpenidClient).await;
 }
 
 #[tokio::test]
-async fn users_log_out_of_mod_auth_openidc() {
-    users_log_out(Kind::Apache).await;
-}
-
-/// The session at the server is in the database: the second application gets its user without a password.
-#[tokio::test]
-async fn an_update_of_the_server_logs_nobody_out() {
-    let mut setup = Setup::new(Engine::Postgres, &[Kind::OpenidClient, Kind::Authlib]).await;
-    let mut browser = setup.logged_in().await;
-    setup.replace_the_server().await;
-    for application in &setup.applications {
-        let page = browser.open(&application.address).await;
-        let page = browser.allow(page).await;
-        setup.greets(application, &page);
-    }
+async fn users_log_in_and_out_with_go_oidc() {
+    users_log_in_and_out(Kind::GoOidc).await;
 }
 
 #[tokio::test]
-async fn users_log_in_with_authlib() {
-    users_log_in(Kind::Authlib).await;
+async fn users_log_in_and_out_with_spring_security() {
+    users_log_in_and_out(Kind::SpringSecurity).await;
 }
 
 #[tokio::test]
-async fn users_log_in_with_openid_client() {
-    users_log_in(Kind::OpenidClient).await;
+async fn users_log_in_and_out_with_mod_auth_openidc() {
+    users_log_in_and_out(Kind::Apache).await;
 }
 
 #[tokio::test]
-async fn users_log_in_with_go_oidc() {
-    users_log_in(Kind::GoOidc).await;
-}
-
-#[tokio::test]
-async fn users_log_in_with_spring_security() {
-    users_log_in(Kind::SpringSecurity).await;
-}
-
-#[tokio::test]
-async fn users_log_in_with_mod_auth_openidc() {
-    users_log_in(Kind::Apache).await;
-}
-
-#[tokio::test]
-async fn users_log_in_with_oauth2_proxy() {
-    users_log_in(Kind::Oauth2Proxy).await;
+async fn users_log_in_and_out_with_oauth2_proxy() {
+    users_log_in_and_out(Kind::Oauth2Proxy).await;
 }

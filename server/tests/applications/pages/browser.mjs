@@ -3,17 +3,20 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import puppeteer from 'puppeteer-core'
 
+// In milliseconds: how long a slow machine may take for a step.
+const PATIENCE = 120_000
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 export async function start() {
   // Root has no sandbox; the tests open only pages of their own.
-  return puppeteer.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] })
+  return puppeteer.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'], timeout: PATIENCE })
 }
 
 // Opens a window: width in pixels, theme light or dark, a language, and whether it runs JavaScript.
 export async function open(browser, { width = 1280, theme = 'light', language = 'en', javascript = false }) {
   const context = await browser.createBrowserContext()
   const page = await context.newPage()
+  page.setDefaultTimeout(PATIENCE)
   await page.setViewport({ width, height: 720 })
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }])
   await page.setExtraHTTPHeaders({ 'accept-language': language })
