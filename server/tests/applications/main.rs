@@ -17,6 +17,7 @@ mod kinds;
 mod logouts;
 mod pages;
 mod spa;
+mod update;
 mod upstream;
 mod window;
 
