@@ -108,7 +108,9 @@ func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, a.origin, http.StatusSeeOther)
 		return
 	}
-	query := url.Values{"id_token_hint": {user.IDToken}, "post_logout_redirect_uri": {a.origin + "/"}}
+	query := url.Values{
+		"id_token_hint": {user.IDToken}, "client_id": {a.oauth.ClientID}, "post_logout_redirect_uri": {a.origin + "/"},
+	}
 	http.Redirect(w, r, a.endSession+"?"+query.Encode(), http.StatusSeeOther)
 }
 

@@ -43,7 +43,7 @@ def callback():
 def logout():
     id_token = session.get("id_token")
     session.clear()
-    return sso.logout_redirect(post_logout_redirect_uri=ORIGIN + "/", id_token_hint=id_token)
+    return sso.logout_redirect(post_logout_redirect_uri=ORIGIN + "/", id_token_hint=id_token, client_id=sso.client_id)
 
 
 if __name__ == "__main__":
