@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, Url, redirect};
 
 /// A login takes fewer; a browser that goes in circles fails.
@@ -12,6 +12,8 @@ pub struct Browser {
     client: Client,
     /// By host and port, and name. Hosts have their own cookies, whatever the port: here, each port stands for a host.
     cookies: BTreeMap<(String, String), String>,
+    /// An https origin, and the http address at which this browser, which has no TLS, reaches it.
+    reached: Option<(String, String)>,
 }
 
 /// Where the browser is after all redirects.
@@ -25,7 +27,12 @@ pub struct Page {
 impl Browser {
     pub fn new() -> Self {
         let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        Self { client, cookies: BTreeMap::new() }
+        Self { client, cookies: BTreeMap::new(), reached: None }
+    }
+
+    /// Reaches an https origin at an http address.
+    pub fn without_tls(origin: &str, address: &str) -> Self {
+        Self { reached: Some((origin.to_owned(), address.to_owned())), ..Self::new() }
     }
 
     pub async fn open(&mut self, address: &str) -> Page {
@@ -77,13 +84,23 @@ impl Browser {
         let host = format!("{}:{}", address.host_str().unwrap(), address.port().unwrap());
         let own = self.cookies.iter().filter(|((of, _), _)| *of == host);
         let cookies: Vec<_> = own.map(|((_, name), value)| format!("{name}={value}")).collect();
-        let request = self.client.request(method, address).header(COOKIE, cookies.join("; "));
+        let request = self.client.request(method, self.reach(address)).header(HOST, &host);
+        let request = request.header(COOKIE, cookies.join("; "));
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
         let response = request.send().await.unwrap();
         for cookie in response.headers().get_all(SET_COOKIE) {
             self.keep(&host, cookie.to_str().unwrap());
         }
         response
+    }
+
+    fn reach(&self, address: Url) -> Url {
+        match &self.reached {
+            Some((origin, reached)) if address.origin().ascii_serialization() == *origin => {
+                address.as_str().replacen(origin, reached, 1).parse().unwrap()
+            }
+            _ => address,
+        }
     }
 
     fn keep(&mut self, host: &str, cookie: &str) {

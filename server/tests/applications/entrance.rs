@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 /// Forwards each request to the next server in turn.
 pub struct Entrance {
     pub address: String,
     listener: Option<TcpListener>,
+    tls: Option<TlsAcceptor>,
     ways: Arc<Mutex<Ways>>,
 }
 
@@ -43,9 +45,18 @@ impl Passed {
 
 impl Entrance {
     pub async fn open() -> Self {
+        Self::at("http://127.0.0.1", None).await
+    }
+
+    /// With https, at `localhost`.
+    pub async fn with_tls(tls: TlsAcceptor) -> Self {
+        Self::at("https://localhost", Some(tls)).await
+    }
+
+    async fn at(origin: &str, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-        Self { address, listener: Some(listener), ways: Arc::default() }
+        let address = format!("{origin}:{}", listener.local_addr().unwrap().port());
+        Self { address, listener: Some(listener), tls, ways: Arc::default() }
     }
 
     /// From now on, requests go to these servers only; each is an address such as `http://127.0.0.1:8000`.
@@ -53,7 +64,7 @@ impl Entrance {
         let servers = servers.iter().map(|server| server.trim_start_matches("http://").to_owned());
         self.ways.lock().unwrap().servers = servers.collect();
         if let Some(listener) = self.listener.take() {
-            tokio::spawn(accept(listener, self.ways.clone()));
+            tokio::spawn(accept(listener, self.tls.take(), self.ways.clone()));
         }
     }
 
@@ -68,18 +79,24 @@ impl Entrance {
     }
 }
 
-async fn accept(listener: TcpListener, ways: Arc<Mutex<Ways>>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, ways: Arc<Mutex<Ways>>) {
     while let Ok((client, _)) = listener.accept().await {
-        let ways = ways.clone();
+        let (tls, ways) = (tls.clone(), ways.clone());
         tokio::spawn(async move {
             // A side that goes away ends the connection, as everywhere.
-            let _ = forward(BufReader::new(client), &ways).await;
+            let _ = match tls {
+                Some(tls) => match tls.accept(client).await {
+                    Ok(client) => forward(BufReader::new(client), &ways).await,
+                    Err(error) => Err(error),
+                },
+                None => forward(BufReader::new(client), &ways).await,
+            };
         });
     }
 }
 
 /// Forwards one request; the server closes the connection after its answer, so that the next request comes on another one.
-async fn forward(mut client: BufReader<TcpStream>, ways: &Mutex<Ways>) -> std::io::Result<()> {
+async fn forward(mut client: BufReader<impl AsyncRead + AsyncWrite + Unpin>, ways: &Mutex<Ways>) -> std::io::Result<()> {
     let mut head = String::new();
     while client.read_line(&mut head).await? > 2 {}
     // Browsers open connections that they may never use.

@@ -191,7 +191,7 @@ impl Drop for Application {
     }
 }
 
-const NEEDED: &str = "a variable is not set; run `make test`, which builds all that this needs";
+pub const NEEDED: &str = "a variable is not set; run `make test`, which builds all that this needs";
 
 /// A folder that `dev/clients` has filled.
 pub fn installed(name: &str) -> PathBuf {
@@ -223,6 +223,6 @@ pub fn beside_modules(script: &Path, folder: &Path) -> PathBuf {
     target
 }
 
-fn example(name: &str) -> String {
+pub fn example(name: &str) -> String {
     format!("{}/../examples/single-sign-on/{name}", env!("CARGO_MANIFEST_DIR"))
 }

@@ -4,9 +4,11 @@
 #![allow(clippy::needless_pass_by_value, reason = "the harness is shared with the tests of the API")]
 #![allow(dead_code, reason = "the harness is shared with the tests of the API, which use all of it")]
 
+mod authority;
 mod browser;
 #[path = "../api/cgroup.rs"]
 mod cgroup;
+mod cluster;
 #[path = "../api/database.rs"]
 mod database;
 mod entrance;
@@ -14,6 +16,7 @@ mod flows;
 #[path = "../api/harness.rs"]
 mod harness;
 mod kinds;
+mod kubernetes;
 mod logouts;
 mod pages;
 mod spa;
