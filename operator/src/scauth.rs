@@ -121,14 +121,13 @@ async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
         return Err(error.into());
     }
     let delay = jittered(next_look(&outcome, &observed, &turn, context));
-    let known = seen(&observed, &outcome).chain([&scauth.metadata]).filter_map(Version::of).chain(written);
-    context.changes.end(&scauth.name_any(), known, Instant::now().checked_add(delay));
+    let known = seen(&observed, &outcome).chain([&scauth.metadata]).filter_map(Version::of);
+    context.changes.end(&scauth.name_any(), known, written, Instant::now(), delay);
     Ok(Action::requeue(delay))
 }
 
 /// The objects in the versions that a reconcile has looked at: those that it read, and those that it created. One that it
-/// changed is looked at again, and so are a Deployment that was created with a number of replicas for an autoscaler, and a
-/// claim, whose class and driver are known only then.
+/// changed is looked at again, and so is a Deployment that was created with a number of replicas for an autoscaler.
 fn seen<'a>(observed: &'a Observed, outcome: &'a Outcome) -> impl Iterator<Item = &'a ObjectMeta> {
     let applied = match outcome {
         Outcome::Applied { applied, resolved } => Some((applied, matches!(resolved.scale, Scale::Fixed(_)))),
@@ -136,11 +135,7 @@ fn seen<'a>(observed: &'a Observed, outcome: &'a Outcome) -> impl Iterator<Item 
     };
     let created = applied.into_iter().flat_map(move |(applied, is_whole)| {
         let new = applied.children.iter().filter(|(child, _)| !observed.children.contains_key(child));
-        new.filter(move |(child, _)| match child {
-            Child::Deployment => is_whole,
-            Child::VolumeClaim => false,
-            _ => true,
-        })
+        new.filter(move |(child, _)| **child != Child::Deployment || is_whole)
     });
     observed.children.iter().chain(created).map(|(_, live)| &live.metadata)
 }
@@ -164,7 +159,22 @@ async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Contex
         }
         Ok(resolved) => apply_validated(scauth, resolved, &observed, context).await,
     };
-    (observed, outcome)
+    match look_at_new_claim(&mut observed, &outcome, context).await {
+        Ok(()) => (observed, outcome),
+        Err(error) => (observed, Outcome::Failed(error.into())),
+    }
+}
+
+/// The class of a claim is known once it exists, its driver then or later. Without this, each claim that was created would
+/// be looked at by another reconcile.
+async fn look_at_new_claim(observed: &mut Observed, outcome: &Outcome, context: &Context) -> kube::Result<()> {
+    let Outcome::Applied { applied, .. } = outcome else { return Ok(()) };
+    if let Some(claim) = applied.children.get(&Child::VolumeClaim)
+        && !observed.children.contains_key(&Child::VolumeClaim)
+    {
+        observed.storage = storage::look(&context.client, claim).await?;
+    }
+    Ok(())
 }
 
 fn is_terminating(scauth: &ScAuth) -> bool {

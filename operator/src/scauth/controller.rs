@@ -285,7 +285,7 @@ mod tests {
         assert!(happen(Event::Init).is_none());
         assert!(happen(Event::InitApply(scauth("2"))).is_none(), "the store does not have it yet");
         let earlier = begin("x", &changes, &store, now).unwrap();
-        changes.end("x", Version::of(&earlier.metadata), now.checked_add(Duration::from_mins(5)));
+        changes.end("x", Version::of(&earlier.metadata), None, now, Duration::from_mins(5));
         assert!(happen(Event::InitDone).is_none());
         assert_eq!(requested, [ObjectRef::new("x")]);
         changes.report("x", None);

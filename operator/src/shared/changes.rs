@@ -10,6 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// The limit of recorded changes; beyond it the next reconcile always runs.
 const MOST: usize = 100;
+/// How long to wait for the watch to report a status that was written, and how often to look. The watch may skip it.
+const ECHO_LIMIT: Duration = Duration::from_secs(1);
+const ECHO_INTERVAL: Duration = Duration::from_millis(20);
 
 /// One version of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +42,8 @@ struct Entry {
     seen: HashSet<Version>,
     /// When the next reconcile is due without a change; `None` unless the last one has succeeded.
     due: Option<Instant>,
+    /// The object with the status that the last reconcile wrote, until a watch reports it, and how long to wait for it.
+    awaited: Option<(Version, Instant)>,
 }
 
 impl Changes {
@@ -46,6 +51,7 @@ impl Changes {
     pub fn report(&self, name: &str, version: Option<Version>) {
         let mut all = self.all();
         let entry = all.entry(name.to_owned()).or_default();
+        entry.awaited = entry.awaited.filter(|(awaited, _)| Some(*awaited) != version);
         match version.filter(|_| entry.reported.len() < MOST) {
             Some(version) => entry.reported.push(version),
             None => entry.must_run = true,
@@ -53,7 +59,8 @@ impl Changes {
     }
 
     /// Begins a reconcile, unless the last one has seen all that was reported since: then this is how long to wait for
-    /// the next one.
+    /// the next one. It also waits for the status that the last one wrote: with the status before, a reconcile would write
+    /// it, and publish its events, a second time.
     pub fn begin(&self, name: &str, now: Instant) -> Option<Duration> {
         let mut all = self.all();
         let entry = all.entry(name.to_owned()).or_default();
@@ -63,16 +70,29 @@ impl Changes {
             entry.reported.clear();
             return Some(rest);
         }
+        if entry.awaited.is_some_and(|(_, until)| now < until) {
+            return Some(ECHO_INTERVAL);
+        }
         *entry = Entry::default();
         None
     }
 
-    /// A reconcile has succeeded. `seen` is what it has read, and what it has created as it would create it again.
-    pub fn end(&self, name: &str, seen: impl IntoIterator<Item = Version>, due: Option<Instant>) {
+    /// A reconcile has succeeded. `seen` is what it has read, and what it has created as it would create it again;
+    /// `written` is the object with the status that it wrote.
+    pub fn end(
+        &self,
+        name: &str,
+        seen: impl IntoIterator<Item = Version>,
+        written: Option<Version>,
+        now: Instant,
+        delay: Duration,
+    ) {
         let mut all = self.all();
         let entry = all.entry(name.to_owned()).or_default();
-        entry.seen = seen.into_iter().collect();
-        entry.due = due;
+        entry.seen = seen.into_iter().chain(written).collect();
+        entry.due = now.checked_add(delay);
+        let awaited = written.filter(|written| !entry.reported.contains(written));
+        entry.awaited = awaited.and_then(|written| Some((written, now.checked_add(ECHO_LIMIT)?)));
     }
 
     /// Forgets deleted objects.
@@ -100,7 +120,7 @@ mod tests {
     fn seen(now: Instant) -> Changes {
         let changes = Changes::default();
         assert_eq!(changes.begin("x", now), None, "the first one runs");
-        changes.end("x", [version("a", "1")], now.checked_add(EVERY));
+        changes.end("x", [version("a", "1")], None, now, EVERY);
         changes
     }
 
@@ -134,9 +154,37 @@ mod tests {
             let changes = Changes::default();
             assert_eq!(changes.begin("x", now), None);
             changes.report("x", Some(version("a", changed)));
-            changes.end("x", [version("a", "1")], now.checked_add(EVERY));
+            changes.end("x", [version("a", "1")], None, now, EVERY);
             assert_eq!(changes.begin("x", now).is_none(), begins, "{changed}");
         }
+    }
+
+    #[test]
+    fn a_reconcile_waits_for_the_status_that_the_last_one_wrote() {
+        let now = Instant::now();
+        let (written, other) = (version("x", "2"), version("a", "2"));
+        let ended = || {
+            let changes = seen(now);
+            changes.end("x", [version("a", "1")], Some(written), now, EVERY);
+            changes.report("x", Some(other));
+            changes
+        };
+        let changes = ended();
+        assert_eq!(changes.begin("x", now), Some(ECHO_INTERVAL));
+        changes.report("x", Some(written));
+        assert_eq!(changes.begin("x", now), None, "the other change is not forgotten");
+        assert_eq!(ended().begin("x", now + ECHO_LIMIT), None, "a watch that lists again may skip a version");
+    }
+
+    #[test]
+    fn a_status_that_is_reported_before_the_reconcile_ends_is_not_waited_for() {
+        let (now, written) = (Instant::now(), version("x", "2"));
+        let changes = Changes::default();
+        assert_eq!(changes.begin("x", now), None);
+        changes.report("x", Some(written));
+        changes.report("x", Some(version("a", "2")));
+        changes.end("x", [version("a", "1")], Some(written), now, EVERY);
+        assert_eq!(changes.begin("x", now), None);
     }
 
     #[test]

@@ -42,7 +42,8 @@ async fn bind(client: &Client, name: &str, source: Value) {
 async fn a_storage_class_that_does_not_exist_is_named_with_what_to_do() {
     let (client, name) = (admin().await, "classless-volume");
     apply(&client, manifest(name, spec("ghost-storage"))).await;
-    settle(&client, name).await;
+    // The reconcile that creates the claim.
+    look(&client, name).await;
     for kind in ["Ready", "DatabaseReady"] {
         let (status, reason, message) = condition(&client, name, kind).await;
         assert_eq!((status.as_str(), reason.as_str()), ("False", "StorageClassNotFound"), "{message}");
@@ -62,8 +63,7 @@ async fn a_volume_on_a_network_file_system_is_warned_of() {
     {
         class(&client, name, provisioner).await;
         apply(&client, manifest(name, spec(name))).await;
-        settle(&client, name).await;
-        let (_, _, message) = condition(&client, name, "DatabaseReady").await;
+        let (_, _, message) = look(&client, name).await;
         assert!(message.contains(&format!("on a network file system ({provisioner})")), "{message}");
         assert_eq!(message.matches("network file system").count(), 1, "{message}");
     }

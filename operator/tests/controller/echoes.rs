@@ -21,7 +21,7 @@ async fn edit(client: &Client, child: Child, name: &str, change: Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_scauth_is_reconciled_once_more_for_its_claim_and_after_each_change_by_others() {
+async fn a_new_scauth_is_reconciled_once_and_after_each_change_by_others() {
     let client = admin().await;
     clean(&client).await;
     namespace(&client, "echoes").await;
@@ -31,8 +31,7 @@ async fn a_new_scauth_is_reconciled_once_more_for_its_claim_and_after_each_chang
     let mut object = manifest(name, json!({"database": {"embedded": {}}, "expose": {"none": {}}}));
     apply(&client, object.clone()).await;
     eventually("it is reported", || async { scauths(&client).get(name).await.unwrap().status.is_some() }).await;
-    // The class and the driver of a claim are known only once it exists. Its other writes are no news.
-    assert_eq!(settled(|| reconciles(&operator)).await, 2);
+    assert_eq!(settled(|| reconciles(&operator)).await, 1);
 
     edit(&client, Child::Deployment, name, json!({"spec": {"replicas": 7}})).await;
     scaled(&client, name, 1).await;
