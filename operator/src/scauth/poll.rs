@@ -44,8 +44,8 @@ pub async fn run(
     changed: UnboundedSender<ObjectRef<ScAuth>>,
 ) {
     let http = legacy::Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let asker =
-        Arc::new(Asker { client, http, health_cache: health_cache.clone(), changed, places: Semaphore::new(AT_ONCE) });
+    let places = Places::default();
+    let asker = Arc::new(Asker { client, http, health_cache: health_cache.clone(), changed, places });
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
@@ -69,12 +69,31 @@ struct Asker {
     http: Http,
     health_cache: HealthCache,
     changed: UnboundedSender<ObjectRef<ScAuth>>,
-    places: Semaphore,
+    places: Places,
+}
+
+/// Limits the polls at one time. Those of settled pods wait for the cluster's DNS, which has no time limit of ours: new pods
+/// must not wait for them.
+struct Places {
+    settled: Semaphore,
+    others: Semaphore,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { settled: Semaphore::new(AT_ONCE), others: Semaphore::new(AT_ONCE) }
+    }
+}
+
+impl Places {
+    fn of(&self, ask: &Ask) -> &Semaphore {
+        if ask.is_settled { &self.settled } else { &self.others }
+    }
 }
 
 impl Asker {
     async fn ask(self: Arc<Self>, scauth: Arc<ScAuth>, ask: Ask) {
-        let Ok(_place) = self.places.acquire().await else { return };
+        let Ok(_place) = self.places.of(&ask).acquire().await else { return };
         let health = ask_all(&self.client, &self.http, &scauth, ask.is_settled).await;
         let status = scauth.status.clone().unwrap_or_default();
         if self.health_cache.set(&scauth.name_any(), &ask, health, &status, Instant::now()) {
@@ -126,4 +145,20 @@ async fn ask_pod(http: &Http, pod: SocketAddr) -> Option<Status> {
         status.inspect_err(|error| tracing::warn!(%pod, %error, "could not read the status of a pod")).ok()
     };
     tokio::time::timeout(LIMIT, request).await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scauth::rollout::Rollout;
+
+    #[test]
+    fn new_pods_do_not_wait_for_the_polls_of_settled_ones() {
+        let (health_cache, places) =
+            (HealthCache::asking(|| k8s_openapi::jiff::Timestamp::UNIX_EPOCH), Places::default());
+        health_cache.of("new", &Rollout { replicas: 1, ..Rollout::default() });
+        let ask = health_cache.due("new", Instant::now()).unwrap();
+        let _all = places.settled.try_acquire_many(u32::try_from(AT_ONCE).unwrap()).unwrap();
+        assert!(places.of(&ask).try_acquire().is_ok());
+    }
 }
