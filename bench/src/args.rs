@@ -24,6 +24,9 @@ pub struct Args {
     /// Measure refreshes only.
     #[arg(long)]
     pub refreshes_only: bool,
+    /// Measure logins with the page and OpenID Connect only.
+    #[arg(long)]
+    pub openid_only: bool,
     /// Hash continuously for this time, and print the number of hashes: for the comparison with the bare algorithm.
     #[arg(long, hide = true)]
     pub bare: bool,

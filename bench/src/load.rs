@@ -86,3 +86,17 @@ impl Load {
         Ok(Report::new(latencies, later, self.duration))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_the_rate_and_the_latencies() {
+        let latencies = (1..=100).rev().map(Duration::from_millis).collect();
+        let report = Report::new(latencies, 0, Duration::from_secs(10));
+        assert_eq!(report.to_string(), "10.0 /s, p50 51.0 ms, p99 100.0 ms");
+        let refused = Report::new(Vec::new(), 3, Duration::from_secs(10));
+        assert_eq!(refused.to_string(), "0.0 /s, p50 0.0 ms, p99 0.0 ms, 3 answered with 503");
+    }
+}

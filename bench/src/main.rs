@@ -10,7 +10,11 @@ mod args;
 mod cgroup;
 mod load;
 mod openid;
+mod page;
 mod server;
+mod sign_on;
+mod table;
+mod users;
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +25,7 @@ use args::Args;
 use cgroup::Cgroup;
 use load::{Load, Report};
 use server::Server;
+use table::{mib, row};
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
@@ -54,26 +59,41 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         row("refresh, each client with a session of its own", &refreshes(&server, duration).await?.to_string());
         return applications(&server, duration).await;
     }
+    row("the program", &format!("{} bytes", std::fs::metadata(&args.server)?.len()));
     let bare = bare_in(&cgroup, args.seconds)?;
     row("bare Argon2id in the same cgroup", &format!("{:.1} /s", per_second(bare, duration)));
 
     let server = Server::start(args, &cgroup).await?;
     row("start to ready, new database", &format!("{} ms", server.started_in.as_millis()));
+    let server = if args.openid_only { server } else { passwords(args, &cgroup, server, bare, duration).await? };
     let server = server.restart(args, &cgroup).await?;
+    sign_on::measure(&server, duration).await?;
+    row("killed", if server.is_alive() { "no" } else { "yes" });
+    Ok(())
+}
+
+/// Logins, tokens and refreshes of the API, and refreshes of applications.
+async fn passwords(
+    args: &Args,
+    cgroup: &Cgroup,
+    server: Server,
+    bare: u32,
+    duration: Duration,
+) -> anyhow::Result<Server> {
+    let server = server.restart(args, cgroup).await?;
     row("start to ready, migrated database", &format!("{} ms", server.started_in.as_millis()));
     row("memory before the first hash", &mib(server.memory()?));
     let token = server.login().await?;
     row("memory after it", &mib(server.memory()?));
 
-    storms(&server, &cgroup, duration, bare, &token).await?;
+    storms(&server, cgroup, duration, bare, &token).await?;
     let load = Load { duration, clients: 32, rate: None };
     row("/me", &load.run(&server, || server.me(&token)).await?.to_string());
     row("verify", &load.run(&server, || server.verify(&token)).await?.to_string());
     row("refresh, each client with a session of its own", &refreshes(&server, duration).await?.to_string());
     applications(&server, duration).await?;
     row("memory at its highest", &mib(server.peak_memory()?));
-    row("killed", if server.is_alive() { "no" } else { "yes" });
-    Ok(())
+    Ok(server)
 }
 
 /// Logins from many clients, and their effect on other requests.
@@ -117,7 +137,9 @@ async fn applications(server: &Server, duration: Duration) -> anyhow::Result<()>
     for algorithm in openid::ALGORITHMS {
         let mut applications = Vec::new();
         for _ in 0..16 {
-            applications.push(server.application(algorithm).await?);
+            let application = server.application(algorithm, openid::OFFLINE)?;
+            let tokens = application.tokens(&application.log_in("root").await?.code).await?;
+            applications.push((application, tokens.refresh_token.context("no refresh token")?));
         }
         let until = Instant::now() + duration;
         let mut tasks = tokio::task::JoinSet::new();
@@ -146,14 +168,4 @@ fn bare_in(cgroup: &Cgroup, seconds: u64) -> anyhow::Result<u32> {
 
 fn per_second(count: u32, duration: Duration) -> f64 {
     f64::from(count) / duration.as_secs_f64()
-}
-
-fn mib(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "for people")]
-    let mib = bytes as f64 / f64::from(1 << 20);
-    format!("{mib:.1} MiB")
-}
-
-fn row(what: &str, value: &str) {
-    println!("{what:<52} {value}");
 }

@@ -10,12 +10,11 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, retry_after};
 use crate::args::Args;
 use crate::cgroup::Cgroup;
 use crate::openid::{self, Application};
-
-const PASSWORD: &str = "correct horse battery";
+use crate::users::{self, PASSWORD};
 
 pub struct Server {
     pub started_in: Duration,
@@ -34,11 +33,17 @@ pub struct Client {
 impl Server {
     pub async fn start(args: &Args, cgroup: &Cgroup) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut admin = std::process::Command::new(&args.server);
-        admin.args(["admin", "create", "root", "--password-stdin"]).envs(environment(args, &folder));
-        let mut admin = admin.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let command = || {
+            let mut command = std::process::Command::new(&args.server);
+            command.envs(environment(args, &folder)).stderr(Stdio::null());
+            command
+        };
+        let mut admin = command();
+        admin.args(["admin", "create", "root", "--password-stdin"]);
+        let mut admin = admin.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         std::io::Write::write_all(&mut admin.stdin.take().context("standard input")?, PASSWORD.as_bytes())?;
         anyhow::ensure!(admin.wait()?.success(), "could not create the Admin");
+        users::import(command())?;
         Self::launch(args, cgroup, folder).await
     }
 
@@ -113,11 +118,9 @@ impl Server {
         self.client.ask(self.client.http.get(self.client.url("verify")).bearer_auth(token)).await
     }
 
-    /// An application with that ID token algorithm, and its refresh token.
-    pub async fn application(&self, algorithm: &'static str) -> anyhow::Result<(Application, String)> {
-        let application = Application::new(&self.client.server, algorithm)?;
-        let token = application.log_in("root", PASSWORD).await?;
-        Ok((application, token))
+    /// The application with that ID token algorithm, which asks for a scope.
+    pub fn application(&self, algorithm: &'static str, scope: &'static str) -> anyhow::Result<Application> {
+        Application::new(&self.client.server, algorithm, scope)
     }
 
     /// A new session's refresh token.
@@ -150,11 +153,11 @@ impl Client {
     async fn login(&self) -> anyhow::Result<Option<Value>> {
         let body = json!({"username": "root", "password": PASSWORD});
         let response = self.http.post(self.url("accounts/login")).json(&body).send().await?;
-        match response.status() {
-            StatusCode::OK => Ok(Some(response.json::<Value>().await?["data"].clone())),
-            StatusCode::SERVICE_UNAVAILABLE => Ok(None),
-            status => anyhow::bail!("a login was answered {status}"),
+        if retry_after(response.status(), response.headers())?.is_some() {
+            return Ok(None);
         }
+        anyhow::ensure!(response.status() == StatusCode::OK, "a login was answered {}", response.status());
+        Ok(Some(response.json::<Value>().await?["data"].clone()))
     }
 
     /// Refreshes for the whole time, each time with the token from the previous answer.
