@@ -2,21 +2,24 @@
 //! time.
 
 mod remembered;
+mod signer;
 
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, Header};
 use rand::CryptoRng;
 use sc_auth_contract::keys::{KeySet, Material, Purpose, State};
 use sc_auth_contract::status::KeyStatus;
 use sc_auth_contract::time::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 pub use remembered::Remembered;
+use signer::Signer;
 
 use super::digest::sha256;
 use super::request_seal::RequestSeal;
@@ -32,29 +35,35 @@ pub struct Key {
     /// When it came into that state.
     pub since: UnixTime,
     pub algorithm: Algorithm,
-    pub encoding: EncodingKey,
+    signer: Signer,
     pub decoding: DecodingKey,
 }
 
 impl Key {
     pub(in crate::auth) fn new(key: &sc_auth_contract::keys::Key) -> anyhow::Result<Self> {
-        let (algorithm, encoding, decoding) = match &key.material {
-            Material::EdDSA { pkcs8, x } => {
-                (Algorithm::EdDSA, EncodingKey::from_ed_der(pkcs8), DecodingKey::from_ed_components(x)?)
-            }
-            Material::ES256 { pkcs8, x, y } => {
-                (Algorithm::ES256, EncodingKey::from_ec_der(pkcs8), DecodingKey::from_ec_components(x, y)?)
-            }
-            Material::RS256 { pkcs1, n, e } => {
-                (Algorithm::RS256, EncodingKey::from_rsa_der(pkcs1), DecodingKey::from_rsa_components(n, e)?)
-            }
-            Material::HS256(secret) => {
-                (Algorithm::HS256, EncodingKey::from_secret(secret), DecodingKey::from_secret(secret))
-            }
+        let (algorithm, decoding) = match &key.material {
+            Material::EdDSA { x, .. } => (Algorithm::EdDSA, DecodingKey::from_ed_components(x)?),
+            Material::ES256 { x, y, .. } => (Algorithm::ES256, DecodingKey::from_ec_components(x, y)?),
+            Material::RS256 { n, e, .. } => (Algorithm::RS256, DecodingKey::from_rsa_components(n, e)?),
+            Material::HS256(secret) => (Algorithm::HS256, DecodingKey::from_secret(secret)),
         };
+        let signer = Signer::new(&key.material)?;
         let sc_auth_contract::keys::Key { kid, purpose, state, since, .. } = key;
         let (purpose, state, since) = (*purpose, *state, *since);
-        Ok(Self { kid: kid.clone(), purpose, state, since, algorithm, encoding, decoding })
+        Ok(Self { kid: kid.clone(), purpose, state, since, algorithm, signer, decoding })
+    }
+
+    /// A token (RFC 7519) of that type.
+    pub fn sign(&self, typ: &str, claims: &impl Serialize) -> anyhow::Result<String> {
+        let kid = Some(self.kid.clone());
+        self.sign_with(&Header { typ: Some(typ.to_owned()), kid, ..Header::new(self.algorithm) }, claims)
+    }
+
+    /// # Errors
+    /// Also if the header names another algorithm.
+    pub(in crate::auth) fn sign_with(&self, header: &Header, claims: &impl Serialize) -> anyhow::Result<String> {
+        anyhow::ensure!(header.alg == self.algorithm, "{:?} cannot sign for {:?}", self.algorithm, header.alg);
+        self.signer.token(header, claims)
     }
 }
 

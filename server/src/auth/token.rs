@@ -86,7 +86,7 @@ pub fn sign_access(keys: &Keys, parties: Parties<'_>, new: NewAccess<'_>) -> any
         kind: Kind::Access,
         fresh: new.fresh,
     };
-    sign(keys.access(), Kind::Access, &claims)
+    keys.access().sign(Kind::Access.typ(), &claims)
 }
 
 /// The same input gives the same token: HMAC is deterministic.
@@ -102,12 +102,7 @@ pub fn sign_refresh(key: &Key, parties: Parties<'_>, new: NewRefresh<'_>) -> any
         exp: new.exp,
         kind: Kind::Refresh,
     };
-    sign(key, Kind::Refresh, &claims)
-}
-
-fn sign(key: &Key, kind: Kind, claims: &impl Serialize) -> anyhow::Result<String> {
-    let header = Header { typ: Some(kind.typ().into()), kid: Some(key.kid.clone()), ..Header::new(key.algorithm) };
-    Ok(jsonwebtoken::encode(&header, claims, &key.encoding)?)
+    key.sign(Kind::Refresh.typ(), &claims)
 }
 
 /// Verifies the token itself. The caller checks its session and its parties in the database. `leeway` is how far the
@@ -300,7 +295,7 @@ mod tests {
         for (token, key) in [(access(&keys), keys.access()), (refresh(&keys), keys.refresh())] {
             let kind = Kind::of(key.purpose);
             let mut header = jsonwebtoken::decode_header(&token).unwrap();
-            let signed = |header: &Header| jsonwebtoken::encode(header, &part(&token, 1), &key.encoding).unwrap();
+            let signed = |header: &Header| key.sign_with(header, &part(&token, 1)).unwrap();
             assert!(verify(&keys, &signed(&header), kind, NOW).is_ok());
             for names in [vec!["b64".to_owned()], vec!["exp".to_owned()], Vec::new()] {
                 header.crit = Some(names);

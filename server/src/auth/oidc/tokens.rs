@@ -8,7 +8,6 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::Header;
 use sc_auth_contract::keys::Purpose;
 use sc_auth_contract::time::UnixTime;
 use serde::de::DeserializeOwned;
@@ -110,30 +109,25 @@ pub struct IdTokenHint {
 }
 
 pub fn sign_access(key: &Key, claims: &AccessClaims) -> anyhow::Result<String> {
-    sign(key, ACCESS_TYP, claims)
+    key.sign(ACCESS_TYP, claims)
 }
 
 pub fn sign_id(key: &Key, claims: &IdClaims) -> anyhow::Result<String> {
-    sign(key, ID_TYP, claims)
+    key.sign(ID_TYP, claims)
 }
 
 pub fn sign_logout(key: &Key, claims: &LogoutClaims) -> anyhow::Result<String> {
-    sign(key, LOGOUT_TYP, claims)
+    key.sign(LOGOUT_TYP, claims)
 }
 
 pub fn sign_refresh(key: &Key, claims: &RefreshClaims) -> anyhow::Result<String> {
-    sign(key, REFRESH_TYP, claims)
+    key.sign(REFRESH_TYP, claims)
 }
 
 impl RefreshClaims {
     pub fn audience() -> String {
         REFRESH_AUDIENCE.to_owned()
     }
-}
-
-fn sign(key: &Key, typ: &str, claims: &impl Serialize) -> anyhow::Result<String> {
-    let header = Header { typ: Some(typ.to_owned()), kid: Some(key.kid.clone()), ..Header::new(key.algorithm) };
-    Ok(jsonwebtoken::encode(&header, claims, &key.encoding)?)
 }
 
 /// Verifies an access token; the caller looks at its grant.
