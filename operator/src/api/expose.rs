@@ -222,7 +222,8 @@ pub struct NetworkPolicy {
     #[x_kube(validation = Rule::new("!(8001 in self)").message("spec.monitoring.from opens port 8001"))]
     #[schemars(length(max = 16), inner(range(min = 1, max = 65535)))]
     pub ingress_ports: Vec<i32>,
-    /// Peers that the pods can reach. Defaults to all. List the database; DNS (port 53) is added.
+    /// Peers that the pods can reach. Defaults to all. List the database and the receivers of logout tokens; DNS (port
+    /// 53) is added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub egress_to: Vec<NetworkPolicyEgressRule>,
