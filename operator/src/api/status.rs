@@ -1,6 +1,7 @@
 //! What the operator says back.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use sc_auth_contract::limits::{KEYS_MAX, OIDC_KEYS_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +49,7 @@ pub struct ScAuthStatus {
     pub database: Option<DatabaseStatus>,
     /// The signing keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 80), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kid"]))]
+    #[schemars(length(max = KEYS_MAX + OIDC_KEYS_MAX), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kid"]))]
     pub keys: Vec<KeyStatus>,
 }
 

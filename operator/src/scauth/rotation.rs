@@ -20,7 +20,7 @@ use crate::scauth::names::{
     ANNOTATION_REVOKE, ANNOTATION_REVOKED, ANNOTATION_ROTATE, ANNOTATION_ROTATED, ANNOTATION_ROTATING,
 };
 use crate::shared::reasons::Reason;
-use sets::{RotatingKeys, SlotPlan, next_step as next_step_of, step};
+use sets::{PartPlan, RotatingKeys, due_at, step};
 
 /// Default signing period of a key.
 const DEFAULT_PERIOD: Duration = Duration::from_hours(30 * 24);
@@ -58,17 +58,17 @@ impl Plan {
         }
     }
 
-    fn of_purpose<'a>(&self, purpose: Purpose, request: Option<&'a Request>) -> SlotPlan<'a> {
+    fn of_purpose<'a>(&self, purpose: Purpose, request: Option<&'a Request>) -> PartPlan<'a> {
         let (period, algorithm) = match purpose {
             Purpose::Access => (self.period, self.algorithm),
             Purpose::Refresh => (self.period.max(REFRESH_PERIOD), None),
         };
-        SlotPlan { period, publish_for: self.publish_for, algorithm, requested: request.map(|request| &request.kids) }
+        PartPlan { period, publish_for: self.publish_for, algorithm, requested: request.map(|request| &request.kids) }
     }
 
-    fn of_openid<'a>(&self, request: Option<&'a Request>) -> SlotPlan<'a> {
+    fn of_openid<'a>(&self, request: Option<&'a Request>) -> PartPlan<'a> {
         let period = self.period.max(OIDC_PERIOD);
-        SlotPlan {
+        PartPlan {
             period,
             publish_for: self.publish_for,
             algorithm: None,
@@ -351,19 +351,19 @@ fn unless_unknown<T>(result: Result<T, KeysError>) -> Result<Option<T>, KeysErro
 /// Performs the steps of one file. Returns whether all of its keys have been rotated since the request.
 fn rotate<'a, K: RotatingKeys>(
     keys: &mut K,
-    plan_of: impl Fn(K::Slot) -> SlotPlan<'a>,
+    plan_of: impl Fn(K::Part) -> PartPlan<'a>,
     change: &mut Change,
     has_changed: &mut bool,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<bool, KeysError> {
     let mut is_met = true;
-    for slot in keys.slots() {
-        let plan = plan_of(slot);
-        if let Some(done) = step(keys, slot, &plan, now, rng)? {
-            *has_changed |= change.note(done, &K::words(slot));
+    for part in keys.parts() {
+        let plan = plan_of(part);
+        if let Some(done) = step(keys, part, &plan, now, rng)? {
+            *has_changed |= change.note(done, &K::signs(part));
         }
-        is_met &= !plan.is_requested(keys, slot);
+        is_met &= !plan.is_requested(keys, part);
     }
     Ok(is_met)
 }
@@ -374,21 +374,19 @@ pub fn next_step(stored: &Stored, plan: &Plan) -> UnixTime {
     let request = request.as_ref();
     let drops = stored.all().filter(|key| key.state == State::Retired);
     let drops = drops.map(|key| key.since + RotationRules::of(key.purpose).retire_for);
-    let of_keys = stored.keys.slots().into_iter();
-    let of_keys = of_keys.filter_map(|slot| next_step_of(&stored.keys, slot, &plan.of_purpose(slot, request)));
-    let of_openid = stored.oidc.set().into_iter().flat_map(|oidc| {
-        oidc.slots().into_iter().filter_map(move |slot| next_step_of(oidc, slot, &plan.of_openid(request)))
-    });
+    let of_keys = stored.keys.parts().into_iter();
+    let of_keys = of_keys.filter_map(|part| due_at(&stored.keys, part, &plan.of_purpose(part, request)));
+    let of_openid =
+        stored.oidc.set().into_iter().flat_map(|oidc| {
+            oidc.parts().into_iter().filter_map(move |part| due_at(oidc, part, &plan.of_openid(request)))
+        });
     drops.chain(of_keys).chain(of_openid).min().unwrap_or_default()
 }
 
 /// Whether a step is due: the rest of the work, which may take a fifth of a second, is only done then.
 pub fn is_due(stored: &Stored, plan: &Plan, now: UnixTime) -> bool {
-    let is_new = |asked: &Option<String>, done: &Option<String>| asked.is_some() && asked != done;
-    is_new(&plan.revoke, &stored.revoked)
-        || is_new(&plan.rotate, &stored.rotated)
-        || plan.algorithm.is_some_and(|wanted| {
-            stored.keys.find(Purpose::Access, State::Current).is_none_or(|key| key.material.algorithm() != wanted)
-        })
-        || next_step(stored, plan) <= now
+    let is_revoked = plan.revoke.is_none() || plan.revoke == stored.revoked;
+    let request = stored.request(plan);
+    let is_taken_up = request.is_none() || request == stored.rotating;
+    !is_revoked || !is_taken_up || next_step(stored, plan) <= now
 }

@@ -7,39 +7,39 @@ use rand::CryptoRng;
 use sc_auth_contract::keys::{
     Algorithm, Key, KeySet, KeysError, OIDC_ALGORITHMS, OidcKeySet, Purpose, Rotation, State,
 };
-use sc_auth_contract::limits::OIDC_KEYS_MAX;
+use sc_auth_contract::limits::{KEYS_MAX, OIDC_KEYS_MAX};
 use sc_auth_contract::time::UnixTime;
 
-/// A keys file can contain 64 keys; requests are refused before that.
-const MOST_KEYS: usize = 60;
+/// The rotation stops before the file is full, so that a key can still be revoked, whose successor takes a place.
+const ROTATING_KEYS_MAX: usize = KEYS_MAX - 4;
 
 /// A file whose keys rotate one by one.
 pub trait RotatingKeys {
-    /// What one key at a time signs.
-    type Slot: Copy;
-    /// The most keys of the file.
-    const MOST: usize;
+    /// The tokens that one key at a time signs.
+    type Part: Copy;
+    /// The most keys of the file while keys are added.
+    const MAX: usize;
 
-    fn slots(&self) -> Vec<Self::Slot>;
+    fn parts(&self) -> Vec<Self::Part>;
     fn keys(&self) -> &[Key];
-    fn find(&self, slot: Self::Slot, state: State) -> Option<&Key>;
+    fn find(&self, part: Self::Part, state: State) -> Option<&Key>;
     /// Publishes a new key, or signs with the one that waits, whatever its age.
     fn rotate(
         &mut self,
-        slot: Self::Slot,
+        part: Self::Part,
         algorithm: Option<Algorithm>,
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<Rotation, KeysError>;
-    /// What the key signs, in messages.
-    fn words(slot: Self::Slot) -> String;
+    /// The tokens of a part, in messages.
+    fn signs(part: Self::Part) -> String;
 }
 
 impl RotatingKeys for KeySet {
-    type Slot = Purpose;
-    const MOST: usize = MOST_KEYS;
+    type Part = Purpose;
+    const MAX: usize = ROTATING_KEYS_MAX;
 
-    fn slots(&self) -> Vec<Purpose> {
+    fn parts(&self) -> Vec<Purpose> {
         vec![Purpose::Access, Purpose::Refresh]
     }
 
@@ -61,16 +61,16 @@ impl RotatingKeys for KeySet {
         self.rotate(purpose, algorithm, true, now, rng)
     }
 
-    fn words(purpose: Purpose) -> String {
+    fn signs(purpose: Purpose) -> String {
         format!("{purpose} tokens")
     }
 }
 
 impl RotatingKeys for OidcKeySet {
-    type Slot = Algorithm;
-    const MOST: usize = OIDC_KEYS_MAX;
+    type Part = Algorithm;
+    const MAX: usize = OIDC_KEYS_MAX;
 
-    fn slots(&self) -> Vec<Algorithm> {
+    fn parts(&self) -> Vec<Algorithm> {
         OIDC_ALGORITHMS.to_vec()
     }
 
@@ -92,14 +92,14 @@ impl RotatingKeys for OidcKeySet {
         self.rotate(algorithm, true, now, rng)
     }
 
-    fn words(algorithm: Algorithm) -> String {
+    fn signs(algorithm: Algorithm) -> String {
         format!("tokens of applications with {algorithm}")
     }
 }
 
-/// How the key of one slot rotates.
+/// How the key of one part rotates.
 #[derive(Debug, Clone, Copy)]
-pub struct SlotPlan<'a> {
+pub struct PartPlan<'a> {
     pub period: Duration,
     pub publish_for: Duration,
     /// The algorithm of a new key; that of the current key by default.
@@ -108,46 +108,45 @@ pub struct SlotPlan<'a> {
     pub requested: Option<&'a BTreeSet<String>>,
 }
 
-impl SlotPlan<'_> {
-    /// Whether the slot's key is one that a person wants to rotate.
-    pub fn is_requested<K: RotatingKeys>(&self, keys: &K, slot: K::Slot) -> bool {
-        let current = keys.find(slot, State::Current);
+impl PartPlan<'_> {
+    /// Whether the part's key is one that a person wants to rotate.
+    pub fn is_requested<K: RotatingKeys>(&self, keys: &K, part: K::Part) -> bool {
+        let current = keys.find(part, State::Current);
         current.zip(self.requested).is_some_and(|(key, requested)| requested.contains(&key.kid))
+    }
+
+    /// Whether the part's key has another algorithm than the spec wants.
+    fn differs<K: RotatingKeys>(&self, keys: &K, part: K::Part) -> bool {
+        let current = keys.find(part, State::Current);
+        current.zip(self.algorithm).is_some_and(|(key, wanted)| key.material.algorithm() != wanted)
     }
 }
 
-/// Performs the slot's step, if one is due.
+/// Performs the part's step, if one is due.
 pub fn step<K: RotatingKeys>(
     keys: &mut K,
-    slot: K::Slot,
-    plan: &SlotPlan<'_>,
+    part: K::Part,
+    plan: &PartPlan<'_>,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Option<Rotation>, KeysError> {
-    let current = keys.find(slot, State::Current);
-    let differs = current.zip(plan.algorithm).is_some_and(|(key, wanted)| key.material.algorithm() != wanted);
-    let is_wanted = differs || plan.is_requested(keys, slot);
-    let ends = current.map_or(now, |key| key.since + plan.period);
-    if let Some(next) = keys.find(slot, State::Next) {
-        if now < next.since + plan.publish_for || (!is_wanted && now < ends) {
-            return Ok(None);
-        }
-        // Whatever its algorithm: if the spec has changed meanwhile, the next rotation follows it.
-        return keys.rotate(slot, None, now, rng).map(Some);
-    }
-    if !(is_wanted || now >= ends - plan.publish_for) || keys.keys().len() >= K::MOST {
+    if due_at(keys, part, plan).is_none_or(|due_at| now < due_at) {
         return Ok(None);
     }
-    keys.rotate(slot, plan.algorithm, now, rng).map(Some)
+    // A waiting key signs whatever its algorithm is: if the spec has changed meanwhile, the next rotation follows it.
+    let algorithm = plan.algorithm.filter(|_| keys.find(part, State::Next).is_none());
+    keys.rotate(part, algorithm, now, rng).map(Some)
 }
 
-/// When the slot's next step is due; `None` until a key is deleted, if the file is full.
-pub fn next_step<K: RotatingKeys>(keys: &K, slot: K::Slot, plan: &SlotPlan<'_>) -> Option<UnixTime> {
-    let since = |state| keys.find(slot, state).map(|key| key.since);
-    let ends = since(State::Current).unwrap_or_default() + plan.period;
-    match since(State::Next).map(|since| since + plan.publish_for) {
-        Some(ready_at) if plan.is_requested(keys, slot) => Some(ready_at),
-        Some(ready_at) => Some(ready_at.max(ends)),
-        None => (keys.keys().len() < K::MOST).then_some(ends - plan.publish_for),
+/// When the part's next step is due; `None` until a key is deleted, if the file is full.
+pub fn due_at<K: RotatingKeys>(keys: &K, part: K::Part, plan: &PartPlan<'_>) -> Option<UnixTime> {
+    let current = keys.find(part, State::Current);
+    let is_wanted = plan.is_requested(keys, part) || plan.differs(keys, part);
+    let ends = current.filter(|_| !is_wanted).map_or(UnixTime::default(), |key| key.since + plan.period);
+    match keys.find(part, State::Next) {
+        Some(next) => Some(ends.max(next.since + plan.publish_for)),
+        None if keys.keys().len() >= K::MAX => None,
+        None if is_wanted || current.is_none() => Some(UnixTime::default()),
+        None => Some(ends - plan.publish_for),
     }
 }

@@ -1,5 +1,7 @@
 //! The signing keys by the clock. Times are in seconds.
 
+mod waiting;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -302,7 +304,7 @@ fn keys_of_openid_connect_rotate_no_more_than_once_a_day_and_stay_few() {
 }
 
 #[test]
-fn requests_without_end_do_not_fill_the_second_file_and_wait_for_room() {
+fn repeated_requests_wait_when_oidc_keys_json_is_full() {
     let mut cluster = Cluster::new().with_openid();
     for request in 0..12 {
         let plan = Plan { rotate: Some(request.to_string()), ..plan() };
@@ -335,7 +337,7 @@ fn a_request_while_a_rotation_is_under_way_rotates_each_key_once() {
 }
 
 #[test]
-fn what_cannot_be_read_is_never_replaced() {
+fn an_unreadable_keys_file_is_never_replaced() {
     let mut cluster = Cluster::new();
     for content in ["", "{}", "hunter2", r#"{"keys": []}"#, "\u{0}"] {
         let data = cluster.0.data.get_or_insert_default();
