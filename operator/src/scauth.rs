@@ -270,7 +270,7 @@ fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context
     let is_unwatched =
         observed.foreign_autoscaler.is_some() || !observed.missing.is_empty() || observed.bad_certificate.is_some();
     let while_unwatched = is_unwatched.then(|| Duration::from_mins(1));
-    [until_step, applied.leaves_in, while_unwatched, applied.keys.looks_in]
+    [until_step, applied.leaves_in, while_unwatched, applied.keys.retry_in]
         .into_iter()
         .flatten()
         .fold(context.resync, Duration::min)

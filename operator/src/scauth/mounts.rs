@@ -4,7 +4,6 @@
 use sc_auth_contract::places::{self, Mount};
 
 use super::names::Names;
-use super::release::OPENID_REVISION;
 use crate::api::ScAuthSpec;
 
 /// A directory of the pods with the content of a Secret.
@@ -14,23 +13,18 @@ pub struct SecretMount {
     pub secret: String,
     /// Whether pods start without it.
     pub optional: bool,
-    /// The first revision of the pod template that has it.
-    pub since: i32,
+    /// Whether only pods with OpenID Connect mount it.
+    pub is_of_openid: bool,
 }
 
 /// The Secrets whose names the operator chooses.
 pub fn named(names: &Names) -> [SecretMount; 3] {
     [
-        SecretMount { mount: places::KEYS, secret: names.secret(), optional: false, since: 1 },
+        SecretMount { mount: places::KEYS, secret: names.secret(), optional: false, is_of_openid: false },
         // A person may delete it once the password is saved.
-        SecretMount { mount: places::ADMIN, secret: names.admin_secret(), optional: true, since: 1 },
+        SecretMount { mount: places::ADMIN, secret: names.admin_secret(), optional: true, is_of_openid: false },
         // A person creates it.
-        SecretMount {
-            mount: places::DECLARED,
-            secret: names.declared_secret(),
-            optional: true,
-            since: OPENID_REVISION,
-        },
+        SecretMount { mount: places::DECLARED, secret: names.declared_secret(), optional: true, is_of_openid: true },
     ]
 }
 
@@ -44,5 +38,7 @@ pub fn referenced(spec: &ScAuthSpec) -> Vec<SecretMount> {
     let legacy = legacy.map(|legacy| &legacy.secret_key_from.name);
     let mounts = [(places::DATABASE, url.or(credentials)), (places::DATABASE_CA, authority), (places::LEGACY, legacy)];
     let mounts = mounts.into_iter().filter_map(|(mount, secret)| Some((mount, secret?)));
-    mounts.map(|(mount, secret)| SecretMount { mount, secret: secret.clone(), optional: false, since: 1 }).collect()
+    mounts
+        .map(|(mount, secret)| SecretMount { mount, secret: secret.clone(), optional: false, is_of_openid: false })
+        .collect()
 }

@@ -17,8 +17,6 @@ use crate::shared::reasons::Reason;
 
 /// The latest revision of the pod template; `children/template.rs` lists them.
 pub const LATEST: i32 = 3;
-/// The first revision whose pods have OpenID Connect and `spec.login`.
-pub const OPENID_REVISION: i32 = 3;
 
 /// The operator's own release.
 #[derive(Debug, Clone)]
@@ -67,6 +65,29 @@ pub struct Release {
     pub ids: PodIds,
     /// The release to which they could be upgraded.
     pub available: Option<String>,
+}
+
+/// What the pods of a revision have. Nothing else compares its number.
+impl Release {
+    /// Whether the pods are spread over zones and nodes.
+    pub fn spreads_pods(&self) -> bool {
+        self.revision >= 2
+    }
+
+    /// Whether the pods have the declared applications, and the server knows the settings of `spec.login`.
+    pub fn has_openid(&self) -> bool {
+        self.revision >= 3
+    }
+
+    /// Whether the server migrates an embedded database itself.
+    pub fn migrates_in_server(&self) -> bool {
+        self.revision >= 3
+    }
+
+    /// Whether the readiness probe runs every second.
+    pub fn probes_every_second(&self) -> bool {
+        self.revision >= 3
+    }
 }
 
 /// Whether an automatic upgrade may begin now.

@@ -73,9 +73,9 @@ pub struct Resolved {
 #[derive(Debug, Clone, Copy)]
 pub struct Reported {
     /// It lists signing keys.
-    pub keys: bool,
+    pub has_keys: bool,
     /// It lists keys of OpenID Connect.
-    pub oidc_keys: bool,
+    pub has_oidc_keys: bool,
     /// Ready is True.
     pub is_ready: bool,
 }

@@ -106,8 +106,8 @@ fn reported(scauth: &ScAuth) -> Reported {
     let keys = || scauth.status.iter().flat_map(|status| &status.keys);
     let conditions = scauth.status.iter().flat_map(|status| &status.conditions);
     Reported {
-        keys: keys().next().is_some(),
-        oidc_keys: keys().any(|key| key.purpose == OPENID),
+        has_keys: keys().next().is_some(),
+        has_oidc_keys: keys().any(|key| key.purpose == OPENID),
         is_ready: find(conditions, ConditionType::Ready).is_some_and(|ready| ready.status == ConditionStatus::True),
     }
 }

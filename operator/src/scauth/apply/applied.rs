@@ -34,7 +34,7 @@ pub struct Keys {
     /// Why the keys of OpenID Connect are unusable, if they exist.
     pub oidc_broken: Option<String>,
     /// When to look again whether keys of OpenID Connect can be created.
-    pub looks_in: Option<Duration>,
+    pub retry_in: Option<Duration>,
     /// Whether the Secret had been deleted, which invalidated every token.
     pub were_lost: bool,
     /// The completed steps: reasons and messages.

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::applied::Keys;
 use super::context::ApplyContext;
-use super::openid::{self, Next};
+use super::openid::{self, Step};
 use crate::api::DeletionPolicy;
 use crate::scauth::child::Child;
 use crate::scauth::children;
@@ -48,7 +48,7 @@ pub async fn make_and_keep(
     let Some(live) = &observed.secret else {
         let secret = children::keys_secret(resolved, context.now.as_second().into(), &mut rand::rng())?;
         let made = create(&api, &secret).await?;
-        return Ok(Keys { were_lost: !is_first || resolved.reported.keys, ..read(&made, resolved) });
+        return Ok(Keys { were_lost: !is_first || resolved.reported.has_keys, ..read(&made, resolved) });
     };
     if keep(&api, resolved, &live.metadata).await? {
         return Ok(read(live, resolved));
@@ -128,11 +128,11 @@ async fn rotate(
     let now = context.now.as_second().into();
     if matches!(stored.oidc, OidcKeys::Missing) {
         match openid::next(resolved, observed, context.oidc_keys) {
-            Next::Nothing => {}
-            Next::Look(looks_in) => {
-                return Ok(Keys { looks_in: Some(looks_in), ..advance(&api, resolved, live, stored, now).await? });
+            Step::Nothing => {}
+            Step::Look(retry_in) => {
+                return Ok(Keys { retry_in: Some(retry_in), ..advance(&api, resolved, live, stored, now).await? });
             }
-            Next::Create(_turn) => return add_oidc_keys(&api, resolved, live, now).await,
+            Step::Create(_permit) => return add_oidc_keys(&api, resolved, live, now).await,
         }
     }
     advance(&api, resolved, live, stored, now).await
@@ -173,7 +173,7 @@ async fn add_oidc_keys(
     let version = live.metadata.resource_version.clone();
     let change = beside_reconciles(move || Change::of_first_oidc_keys(version, now, &mut rand::rng())).await?;
     let patched = patch(api, &name, &change.patch()).await?;
-    let lost = resolved.reported.oidc_keys.then(|| {
+    let lost = resolved.reported.has_oidc_keys.then(|| {
         let note = format!(
             "key {OIDC_KEYS_FILE} of Secret {name} was missing and was created again: applications refuse the tokens that \
              were signed before"

@@ -2,16 +2,19 @@
 
 use k8s_openapi::api::core::v1::EnvVar;
 
-use crate::scauth::release::OPENID_REVISION;
 use crate::scauth::resolved::Resolved;
 
 pub fn environment(resolved: &Resolved, command: &str) -> Vec<EnvVar> {
     let settings = &resolved.settings;
-    let (serve, login) =
-        if command == "serve" { (&settings.serve[..], &settings.login[..]) } else { (&[][..], &[][..]) };
-    // A server of an earlier release does not start with settings that it does not know.
-    let login = login.iter().filter(|_| resolved.release.revision >= OPENID_REVISION);
-    let ours = settings.common.iter().chain(serve).chain(login).map(|(setting, value)| EnvVar {
+    let mut ours: Vec<_> = settings.common.iter().collect();
+    if command == "serve" {
+        ours.extend(&settings.serve);
+        // A server of an earlier release does not start with settings that it does not know.
+        if resolved.release.has_openid() {
+            ours.extend(&settings.login);
+        }
+    }
+    let ours = ours.into_iter().map(|(setting, value)| EnvVar {
         name: setting.name.to_owned(),
         value: Some(value.clone()),
         value_from: None,

@@ -6,8 +6,8 @@
 //!
 //! 1. The template of release 0.1.0.
 //! 2. Pods are spread over zones and nodes.
-//! 3. Pods have the declared applications and the settings of the login pages. They become ready sooner: each second, they
-//!    are asked whether they are, and with an embedded database, the server migrates it.
+//! 3. Mounts of the declared applications and the logo, settings of the login pages, a readiness probe every second; with
+//!    an embedded database, the server migrates it instead of an init container.
 //!
 //! Whether the pods name user and group ids is chosen beside the revision.
 
@@ -29,7 +29,7 @@ use super::metadata::{labels, selector};
 use crate::api::{DnsConfig, Logo, Migration, PodTemplate};
 use crate::scauth::mounts::SecretMount;
 use crate::scauth::names::ANNOTATION_DATABASE;
-use crate::scauth::release::{OPENID_REVISION, PodIds};
+use crate::scauth::release::PodIds;
 use crate::scauth::resolved::Resolved;
 use crate::scauth::resources::Amount;
 
@@ -53,7 +53,7 @@ pub fn build(resolved: &Resolved) -> PodTemplateSpec {
 
 fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
     let server = container(resolved, &extra, "server", "serve");
-    let by_server = migrates(resolved, &extra) == Migration::Server;
+    let by_server = migration(resolved, &extra) == Migration::Server;
     // It answers once the schema is migrated.
     let patience = if by_server { 3_600 } else { 60 };
     PodSpec {
@@ -94,13 +94,13 @@ fn pod(resolved: &Resolved, extra: PodTemplate) -> PodSpec {
 /// Where the database is migrated. A new pod beside old ones must not begin to serve before the schema is ready for it,
 /// and an old pod goes on if that fails. Neither matters to an embedded database, whose only pod has stopped before: its
 /// server would wait for the init container.
-fn migrates(resolved: &Resolved, extra: &PodTemplate) -> Migration {
-    let is_alone = resolved.release.revision >= 3 && resolved.database.is_embedded();
+fn migration(resolved: &Resolved, extra: &PodTemplate) -> Migration {
+    let is_alone = resolved.release.migrates_in_server() && resolved.database.is_embedded();
     extra.migration.unwrap_or(if is_alone { Migration::Server } else { Migration::InitContainer })
 }
 
 fn readiness(resolved: &Resolved) -> Probe {
-    let (period, failures) = if resolved.release.revision >= 3 { (1, 3) } else { (2, 2) };
+    let (period, failures) = if resolved.release.probes_every_second() { (1, 3) } else { (2, 2) };
     Probe { period_seconds: Some(period), failure_threshold: Some(failures), ..probe("/readyz") }
 }
 
@@ -149,7 +149,8 @@ fn spread(resolved: &Resolved, extra: &PodTemplate) -> Option<Vec<TopologySpread
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
         ..TopologySpreadConstraint::default()
     };
-    (resolved.release.revision >= 2).then(|| vec![over("topology.kubernetes.io/zone"), over("kubernetes.io/hostname")])
+    let release = &resolved.release;
+    release.spreads_pods().then(|| vec![over("topology.kubernetes.io/zone"), over("kubernetes.io/hostname")])
 }
 
 fn container(resolved: &Resolved, extra: &PodTemplate, name: &str, command: &str) -> Container {
@@ -209,13 +210,13 @@ fn resources(resolved: &Resolved) -> ResourceRequirements {
     }
 }
 
-/// The Secrets that the pods of the revision mount.
+/// The Secrets that the pods of the release mount.
 fn secrets(resolved: &Resolved) -> impl Iterator<Item = &SecretMount> {
-    resolved.secrets.iter().filter(|folder| folder.since <= resolved.release.revision)
+    resolved.secrets.iter().filter(|folder| !folder.is_of_openid || resolved.release.has_openid())
 }
 
 fn logo(resolved: &Resolved) -> Option<&Logo> {
-    let login = resolved.login.as_ref().filter(|_| resolved.release.revision >= OPENID_REVISION);
+    let login = resolved.login.as_ref().filter(|_| resolved.release.has_openid());
     login.and_then(|login| login.logo.as_ref())
 }
 

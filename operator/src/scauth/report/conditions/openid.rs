@@ -6,7 +6,6 @@ use sc_auth_contract::issuer;
 use super::earlier::{before, is_expired, unreachable};
 use crate::scauth::health::{Clients, PodReports};
 use crate::scauth::names::ANNOTATION_UPGRADE_TO;
-use crate::scauth::release::OPENID_REVISION;
 use crate::scauth::report::input::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
@@ -42,7 +41,7 @@ pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
 /// Why the pods have no endpoints of OpenID Connect.
 fn unavailable(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     let resolved = input.resolved;
-    if resolved.release.revision < OPENID_REVISION {
+    if !resolved.release.has_openid() {
         let message = format!(
             "the pods are of an earlier release, which has no OpenID Connect: upgrade them with the annotation \
              {ANNOTATION_UPGRADE_TO}"
