@@ -7,6 +7,7 @@ mod certificate;
 pub mod child;
 pub mod children;
 pub mod classes;
+mod clients;
 mod context;
 pub mod controller;
 pub mod exposure;

@@ -4,12 +4,14 @@ mod cache;
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use sc_auth_contract::status::{Hold, Offered, Other, Status, Trouble};
 
-use crate::api::ScAuthStatus;
+use super::clients::Clients;
+use super::names::Names;
+use crate::api::ScAuth;
 use crate::shared::conditions::{ConditionStatus, ConditionType, find};
-use crate::shared::reasons::Reason;
 pub use cache::{Ask, HealthCache};
 
 /// The knowledge from the pods themselves.
@@ -46,46 +48,6 @@ pub struct Served {
     pub identity: String,
     /// The name under which it was accepted.
     pub accepted_as: Option<String>,
-}
-
-/// What is wrong with the file of declared clients, or with some of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Clients {
-    /// Why a pod cannot use the present file.
-    pub problem: Option<String>,
-    /// The clients that are refused, each with the reason.
-    pub refused: BTreeSet<String>,
-    /// Whether a pod has no keys for their tokens.
-    pub lacks_keys: bool,
-}
-
-impl Clients {
-    fn of<'a>(answers: impl Iterator<Item = &'a Status>) -> Option<Self> {
-        let mut files = answers.filter_map(|answer| Some((answer, answer.declared.as_ref()?))).peekable();
-        files.peek()?;
-        Some(files.fold(Self::default(), |mut all, (answer, file)| {
-            all.lacks_keys |= answer.oidc_keys.is_empty();
-            all.problem = all.problem.or_else(|| file.problem.clone());
-            all.refused.extend(file.refused.iter().map(|refused| format!("{}: {}", refused.client, refused.problem)));
-            all
-        }))
-    }
-
-    /// Whether pods are the source of a condition with this reason.
-    pub fn are_told_by(reason: Reason) -> bool {
-        matches!(
-            reason,
-            Reason::ClientsLoaded
-                | Reason::ClientsRefused
-                | Reason::ClientsUnreadable
-                | Reason::KeysNotLoaded
-                | Reason::PodsUnreachable
-        )
-    }
-
-    fn is_well(&self) -> bool {
-        self.problem.is_none() && self.refused.is_empty() && !self.lacks_keys
-    }
 }
 
 /// The answers of all pods that are not terminating.
@@ -177,7 +139,7 @@ impl Health {
     }
 
     /// Whether the status contains all of it already, as after a restart of the operator.
-    pub fn is_told_by(&self, status: &ScAuthStatus) -> bool {
+    pub fn is_told_by(&self, scauth: &ScAuth) -> bool {
         // What `is_well` has looked at is not looked at again.
         let Self {
             database_reachable: _,
@@ -193,6 +155,7 @@ impl Health {
             fails: _,
             warnings,
         } = self;
+        let Some(status) = &scauth.status else { return false };
         let is = |type_: ConditionType, expected: ConditionStatus| {
             find(&status.conditions, type_).is_some_and(|condition| condition.status == expected)
         };
@@ -200,13 +163,6 @@ impl Health {
         let known = status.database.as_ref().and_then(|database| database.identity.as_ref());
         let admin_is_told = admin_made.is_none_or(|made| is(ConditionType::AdminReady, made.into()));
         let openid = find(&status.conditions, ConditionType::OpenIdReady);
-        // It may be False for a reason that the pods do not know.
-        let is_of_pods = openid.is_some_and(|openid| openid.reason.parse().is_ok_and(Clients::are_told_by));
-        let clients_are_told = match (declared, openid) {
-            (Some(clients), Some(openid)) => !is_of_pods || openid.status == ConditionStatus::from(clients.is_well()),
-            (Some(_), None) => false,
-            (None, _) => !is_of_pods,
-        };
         let ready = find(&status.conditions, ConditionType::Ready).map_or("", |ready| ready.message.as_str());
         self.is_well()
             && warnings.iter().all(|warning| ready.contains(warning.as_str()))
@@ -215,7 +171,20 @@ impl Health {
             && keys_lost.is_none_or(|_| is_true(ConditionType::KeysReady))
             && served.iter().all(|served| Some(&served.identity) == known)
             && admin_is_told
-            && clients_are_told
+            && clients_are_told(declared.as_ref(), openid, &Names::of(scauth))
+    }
+}
+
+/// Whether OpenIdReady has what the pods report of the applications.
+fn clients_are_told(clients: Option<&Clients>, openid: Option<&Condition>, names: &Names) -> bool {
+    // It may be False for a reason that the pods do not know.
+    let is_of_pods = openid.is_some_and(|openid| openid.reason.parse().is_ok_and(Clients::report));
+    match (clients, openid) {
+        (Some(clients), Some(openid)) if is_of_pods => {
+            openid.reason == clients.reason().to_string() && openid.message.starts_with(&clients.message(names))
+        }
+        (Some(_), openid) => openid.is_some(),
+        (None, _) => !is_of_pods,
     }
 }
 

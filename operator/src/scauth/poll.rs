@@ -95,8 +95,7 @@ impl Asker {
     async fn ask(self: Arc<Self>, scauth: Arc<ScAuth>, ask: Ask) {
         let Ok(_place) = self.places.of(&ask).acquire().await else { return };
         let health = ask_all(&self.client, &self.http, &scauth, ask.is_settled).await;
-        let status = scauth.status.clone().unwrap_or_default();
-        if self.health_cache.set(&scauth.name_any(), &ask, health, &status, Instant::now()) {
+        if self.health_cache.set(&scauth, &ask, health, Instant::now()) {
             let _ = self.changed.send(ObjectRef::from_obj(scauth.as_ref()));
         }
     }

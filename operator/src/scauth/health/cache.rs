@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
 use tokio::sync::Notify;
 
 use super::{Health, PodReports};
-use crate::api::ScAuthStatus;
+use crate::api::ScAuth;
 use crate::scauth::rollout::Rollout;
 
 /// Interval between two polls of healthy pods.
@@ -114,15 +115,15 @@ impl HealthCache {
     }
 
     /// Returns whether the answer is new.
-    pub fn set(&self, name: &str, ask: &Ask, answer: Option<Health>, status: &ScAuthStatus, now: Instant) -> bool {
+    pub fn set(&self, scauth: &ScAuth, ask: &Ask, answer: Option<Health>, now: Instant) -> bool {
         let mut known = self.known();
-        let Some(entry) = known.get_mut(name) else { return false };
+        let Some(entry) = known.get_mut(&scauth.name_any()) else { return false };
         if entry.version != ask.version {
             // The pods have changed meanwhile.
             return false;
         }
         entry.is_being_asked = false;
-        let is_news = entry.take(answer, status, self.clock);
+        let is_news = entry.take(answer, scauth, self.clock);
         if is_news {
             entry.delay = SOON;
         }
@@ -138,7 +139,7 @@ impl Entry {
         self.pods.are_all_ready && self.reports.health().is_some_and(Health::is_well)
     }
 
-    fn take(&mut self, answer: Option<Health>, status: &ScAuthStatus, clock: Option<fn() -> Timestamp>) -> bool {
+    fn take(&mut self, answer: Option<Health>, scauth: &ScAuth, clock: Option<fn() -> Timestamp>) -> bool {
         let Some(health) = answer else {
             // This does not concern the database: the probes report on the pod.
             self.silences = self.silences.saturating_add(1);
@@ -153,7 +154,7 @@ impl Entry {
         self.silent_since = None;
         let is_news = match &self.reports {
             PodReports::Received(before) => **before != health,
-            PodReports::NotPolled | PodReports::Unreachable { .. } => !health.is_told_by(status),
+            PodReports::NotPolled | PodReports::Unreachable { .. } => !health.is_told_by(scauth),
         };
         self.reports = PodReports::Received(Box::new(health));
         is_news
@@ -162,7 +163,37 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::api::ScAuthStatus;
+    use crate::scauth::clients::Clients;
+
+    fn scauth() -> ScAuth {
+        let spec = json!({"database": {"embedded": {}}});
+        let scauth =
+            json!({"apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "metadata": {"name": "a"}, "spec": spec});
+        serde_json::from_value(scauth).unwrap()
+    }
+
+    fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
+        json!({"type": kind, "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    }
+
+    /// Whether the answer is news to an operator that has just started, if the status has these conditions beside Ready.
+    fn is_news(answer: Health, others: Value) -> bool {
+        let health_cache = HealthCache::asking(|| Timestamp::UNIX_EPOCH);
+        health_cache.of("a", &serving());
+        let mut conditions: Vec<Condition> = serde_json::from_value(others).unwrap();
+        for kind in ["Ready", "DatabaseReady"] {
+            conditions.push(serde_json::from_value(condition(kind, "True", "Done", "")).unwrap());
+        }
+        let status = Some(ScAuthStatus { conditions, ..ScAuthStatus::default() });
+        let ask = health_cache.due("a", Instant::now()).unwrap();
+        health_cache.set(&ScAuth { status, ..scauth() }, &ask, Some(answer), Instant::now())
+    }
 
     fn serving() -> Rollout {
         Rollout { is_observed: true, wanted: 1, replicas: 1, updated: 1, ready: 1, available: 1, ..Rollout::default() }
@@ -183,7 +214,7 @@ mod tests {
             *now += if ask.is_some() { Duration::ZERO } else { Duration::from_secs(1) };
             ask
         });
-        health_cache.set("a", &ask.unwrap(), answer, &ScAuthStatus::default(), *now)
+        health_cache.set(&scauth(), &ask.unwrap(), answer, *now)
     }
 
     #[test]
@@ -204,13 +235,7 @@ mod tests {
         answer(&health_cache, &mut now, Some(health(true)));
         assert_eq!(health_cache.due("a", now + Duration::from_secs(29)), None);
         assert!(health_cache.due("a", now + EVERY).unwrap().is_settled);
-        health_cache.set(
-            "a",
-            &Ask { version: 1, is_settled: true },
-            Some(health(false)),
-            &ScAuthStatus::default(),
-            now,
-        );
+        health_cache.set(&scauth(), &Ask { version: 1, is_settled: true }, Some(health(false)), now);
         assert!(!health_cache.due("a", now + Duration::from_secs(1)).unwrap().is_settled);
     }
 
@@ -222,10 +247,7 @@ mod tests {
         let later = || Rollout { available_since: Some("later".into()), ..serving() };
         let ask = health_cache.due("a", now + EVERY).unwrap();
         assert_eq!(health_cache.of("a", &later()), PodReports::NotPolled);
-        assert!(
-            !health_cache.set("a", &ask, Some(health(true)), &ScAuthStatus::default(), now),
-            "it is of an earlier pod"
-        );
+        assert!(!health_cache.set(&scauth(), &ask, Some(health(true)), now), "it is of an earlier pod");
         assert_eq!(health_cache.of("a", &later()), PodReports::NotPolled);
         assert!(health_cache.due("a", now).is_some(), "at once");
     }
@@ -239,9 +261,9 @@ mod tests {
         assert_eq!(health_cache.due("a", now), None, "it is being asked");
         health_cache.of("a", &serving());
         let second = health_cache.due("a", now).unwrap();
-        assert!(!health_cache.set("a", &first, None, &ScAuthStatus::default(), now));
+        assert!(!health_cache.set(&scauth(), &first, None, now));
         assert_eq!(health_cache.due("a", now), None, "the second is still being asked");
-        assert!(health_cache.set("a", &second, Some(health(true)), &ScAuthStatus::default(), now));
+        assert!(health_cache.set(&scauth(), &second, Some(health(true)), now));
     }
 
     #[test]
@@ -270,15 +292,49 @@ mod tests {
 
     #[test]
     fn what_a_status_says_already_is_no_news() {
-        let health_cache = HealthCache::asking(|| Timestamp::UNIX_EPOCH);
-        health_cache.of("a", &serving());
-        let condition = |kind: &str| {
-            serde_json::json!({"type": kind, "status": "True", "reason": "Done", "message": "",
-                "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        assert!(!is_news(health(true), json!([])));
+        assert!(is_news(health(false), json!([])));
+    }
+
+    #[test]
+    fn another_report_of_the_applications_with_the_same_status_is_news() {
+        let refused = |names: &[&str]| Clients {
+            refused: names.len(),
+            first_refused: names.iter().map(|name| format!("{name}: bad")).collect(),
+            ..Clients::default()
         };
-        let status = serde_json::json!({"conditions": [condition("Ready"), condition("DatabaseReady")]});
-        let status: ScAuthStatus = serde_json::from_value(status).unwrap();
-        let ask = health_cache.due("a", Instant::now()).unwrap();
-        assert!(!health_cache.set("a", &ask, Some(health(true)), &status, Instant::now()));
+        let told = "1 application in Secret a-declared is refused: shop: bad";
+        let openid = |reason: &str, message: &str| {
+            let status = if reason == "ClientsLoaded" { "True" } else { "False" };
+            json!([condition("OpenIdReady", status, reason, message)])
+        };
+        let unreadable = Clients { problem: Some("it is not JSON".into()), ..Clients::default() };
+        let loaded = |served| Clients { served, ..Clients::default() };
+        for (declared, openid, expected) in [
+            (Some(refused(&["shop"])), openid("ClientsRefused", told), false),
+            (Some(refused(&["blog"])), openid("ClientsRefused", told), true),
+            (Some(refused(&["shop", "blog"])), openid("ClientsRefused", told), true),
+            (Some(unreadable), openid("ClientsRefused", told), true),
+            (Some(Clients { lacks_keys: true, ..refused(&["shop"]) }), openid("ClientsRefused", told), true),
+            (
+                Some(loaded(2)),
+                openid("ClientsLoaded", "2 applications in Secret a-declared are served, with issuer https://a"),
+                false,
+            ),
+            (
+                Some(loaded(2)),
+                openid("ClientsLoaded", "12 applications in Secret a-declared are served, with issuer https://a"),
+                true,
+            ),
+            (Some(loaded(1)), json!([]), true),
+            (None, openid("ClientsRefused", told), true),
+            // What the pods do not know.
+            (Some(loaded(1)), openid("IssuerNotUsable", "no https"), false),
+            (None, openid("IssuerNotUsable", "no https"), false),
+            (Some(loaded(1)), openid("PodsUnreachable", "no pod has answered"), true),
+        ] {
+            let answer = Health { declared: declared.clone(), ..health(true) };
+            assert_eq!(is_news(answer, openid.clone()), expected, "{declared:?} {openid}");
+        }
     }
 }

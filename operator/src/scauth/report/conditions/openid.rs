@@ -4,15 +4,14 @@
 use sc_auth_contract::issuer;
 
 use super::earlier::{before, is_expired, unreachable};
-use crate::scauth::health::{Clients, PodReports};
+use crate::scauth::clients::Clients;
+use crate::scauth::health::PodReports;
 use crate::scauth::names::ANNOTATION_UPGRADE_TO;
 use crate::scauth::report::input::ConditionInput;
 use crate::shared::conditions::{ConditionStatus, ConditionType, ConditionUpdate, update};
 use crate::shared::reasons::Reason;
 
 const KIND: ConditionType = ConditionType::OpenIdReady;
-/// The refused applications that the message names.
-const MOST_NAMED: usize = 3;
 
 pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     if let Some(problem) = &input.keys.oidc_broken {
@@ -29,7 +28,7 @@ pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     {
         return Some(problem);
     }
-    let earlier = || before(input, KIND).filter(|earlier| Clients::are_told_by(earlier.reason));
+    let earlier = || before(input, KIND).filter(|earlier| Clients::report(earlier.reason));
     match &input.observed.reports {
         PodReports::Received(_) => clients.map(|clients| of_clients(input, clients)),
         PodReports::NotPolled => earlier(),
@@ -43,7 +42,7 @@ fn unavailable(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     let resolved = input.resolved;
     if !resolved.release.has_openid() {
         let message = format!(
-            "the pods are of an earlier release, which has no OpenID Connect: upgrade them with the annotation \
+            "the pods run an earlier release without OpenID Connect: upgrade them with the annotation \
              {ANNOTATION_UPGRADE_TO}"
         );
         return Some(not_ready(Reason::ServerTooOld, message));
@@ -52,7 +51,7 @@ fn unavailable(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
         return None;
     }
     let message = format!(
-        "OpenID Connect needs an issuer with https and without a path, and this one is {}: set spec.expose.ingress.tls, or \
+        "OpenID Connect needs an https issuer without a path, but the issuer is {}: set spec.expose.ingress.tls, or \
          spec.auth.issuer if something in front of the Ingress serves HTTPS; until then, only /api/v1 is served",
         resolved.issuer
     );
@@ -60,29 +59,12 @@ fn unavailable(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
 }
 
 fn of_clients(input: &ConditionInput<'_>, clients: &Clients) -> ConditionUpdate {
-    let secret = input.resolved.names.declared_secret();
-    if let Some(problem) = &clients.problem {
-        let message = format!("Secret {secret} cannot be used: {problem}; pods keep the applications that they had");
-        return not_ready(Reason::ClientsUnreadable, message);
+    let (reason, message) = (clients.reason(), clients.message(&input.resolved.names));
+    if reason == Reason::ClientsLoaded {
+        let message = format!("{message}, with issuer {}", input.resolved.issuer);
+        return update(KIND, ConditionStatus::True, reason, message);
     }
-    if clients.lacks_keys {
-        let message = format!(
-            "the pods have no keys of OpenID Connect yet: the operator adds oidc-keys.json to Secret {}, and Kubernetes \
-             updates it in the pods within about a minute",
-            input.resolved.names.secret()
-        );
-        return not_ready(Reason::KeysNotLoaded, message);
-    }
-    if clients.refused.is_empty() {
-        let message =
-            format!("the applications in Secret {secret} can log users in, with issuer {}", input.resolved.issuer);
-        return update(KIND, ConditionStatus::True, Reason::ClientsLoaded, message);
-    }
-    let named = clients.refused.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
-    let more = clients.refused.len().saturating_sub(MOST_NAMED);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let message = format!("applications in Secret {secret} are refused, the others are served: {named}{more}");
-    not_ready(Reason::ClientsRefused, message)
+    not_ready(reason, message)
 }
 
 fn not_ready(reason: Reason, message: String) -> ConditionUpdate {
