@@ -13,6 +13,8 @@ pub const KEYS_FILE: &str = "keys.json";
 pub const OIDC_KEYS_FILE: &str = "oidc-keys.json";
 /// The file of declared clients in [`DECLARED`].
 pub const DECLARED_FILE: &str = "declared.json";
+/// The file of the logo in [`LOGO`].
+pub const LOGO_FILE: &str = "logo";
 /// The file of the embedded database in [`DATA`].
 pub const DATABASE_FILE: &str = "sc-auth.db";
 

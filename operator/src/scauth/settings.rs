@@ -100,7 +100,7 @@ fn of_login(login: Login) -> Vec<(Setting, String)> {
     let Login { title, logo, accent_color, language, session } = login;
     let AccentColor { light, dark } = accent_color.unwrap_or_default();
     let LoginSession { idle, maximum } = session.unwrap_or_default();
-    let logo = logo.map(|Logo { config_map: _, key }| places::LOGO.file(&key));
+    let logo = logo.map(|Logo { config_map: _, key: _ }| places::LOGO.file(places::LOGO_FILE));
     let settings = [
         // Kubernetes replaces `$(NAME)` in the value of a variable, and takes `$$` for `$`.
         (settings::LOGIN_TITLE, title.map(|title| title.replace('$', "$$"))),

@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, HTTPGetAction, LocalObjectReference,
+    Capabilities, ConfigMapVolumeSource, Container, ContainerPort, HTTPGetAction, KeyToPath, LocalObjectReference,
     PersistentVolumeClaimVolumeSource, PodDNSConfig, PodDNSConfigOption, PodSecurityContext, PodSpec, PodTemplateSpec,
     Probe, ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
     TopologySpreadConstraint, Volume, VolumeMount,
@@ -237,7 +237,8 @@ fn volumes(resolved: &Resolved, extra: &PodTemplate) -> Vec<Volume> {
         name: places::LOGO.volume.to_owned(),
         config_map: Some(ConfigMapVolumeSource {
             name: logo.config_map.clone(),
-            // The pages work without it.
+            // Nothing else of the ConfigMap. The pages work without it.
+            items: Some(vec![KeyToPath { key: logo.key.clone(), path: places::LOGO_FILE.to_owned(), mode: None }]),
             optional: Some(true),
             ..ConfigMapVolumeSource::default()
         }),

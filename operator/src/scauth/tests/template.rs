@@ -177,7 +177,8 @@ fn login_variables(revision: i32) -> Vec<String> {
     resolved.release.revision = revision;
     let template = build(&resolved).unwrap()[&Child::Deployment]["spec"]["template"]["spec"].clone();
     let text = template.to_string();
-    assert_eq!(text.contains(r#""configMap":{"name":"brand","optional":true}"#), revision >= 3, "{text}");
+    let logo = r#""configMap":{"items":[{"key":"logo.png","path":"logo"}],"name":"brand","optional":true}"#;
+    assert_eq!(text.contains(logo), revision >= 3, "{text}");
     assert_eq!(text.contains(r#""secretName":"tenant-declared""#), revision >= 3, "{text}");
     assert!(!text.contains("SC_AUTH_DECLARED"), "a server of release 0.2 would not start");
     let variables = template["containers"][0]["env"].as_array().unwrap().iter();
@@ -190,8 +191,8 @@ fn pods_of_an_earlier_revision_get_no_settings_that_their_server_does_not_know()
     assert_eq!(login_variables(2), [""; 0]);
     let expected = [
         "SC_AUTH_LOGIN_TITLE=Cash $$(SC_AUTH_ISSUER)",
-        "SC_AUTH_LOGIN_LOGO=/run/sc-auth/logo/logo.png",
-        "SC_AUTH_LOGIN_ACCENT=#0b57d0",
+        "SC_AUTH_LOGIN_LOGO=/run/sc-auth/logo/logo",
+        "SC_AUTH_LOGIN_ACCENT_LIGHT=#0b57d0",
         "SC_AUTH_LOGIN_LANGUAGE=id",
         "SC_AUTH_LOGIN_SESSION_IDLE=1h",
     ];
