@@ -2,7 +2,7 @@
 //! reads, the status that the server reports, and the names, paths and limits that the custom resource and the server's
 //! settings share.
 
-pub mod accent;
+pub mod contrast;
 pub mod declared;
 pub mod deployment;
 pub mod groups;

@@ -16,8 +16,8 @@ pub const PASSWORD_MAX: u16 = 256;
 pub const MAX_SESSIONS_MAX: u32 = 10_000;
 /// The longest lifetime of an access token, in seconds: 1 day.
 pub const ACCESS_TOKEN_TTL_MAX: u64 = 86_400;
-/// The shortest time after which an unused session of a browser ends, in seconds: 5 minutes.
-pub const LOGIN_IDLE_MIN: u64 = 300;
+/// The shortest idle timeout of a browser session, in seconds: 5 minutes.
+pub const LOGIN_SESSION_IDLE_MIN: u64 = 300;
 /// The most characters of the title of the login page.
 pub const LOGIN_TITLE_MAX: usize = 64;
 /// The most bytes of the logo of the login page.

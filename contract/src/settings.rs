@@ -90,11 +90,11 @@ settings! {
     LEGACY_TOKENS = "SC_AUTH_LEGACY_TOKENS", Spec("spec.auth.legacyTokens.allowWeak"), "strong";
     LOGIN_TITLE = "SC_AUTH_LOGIN_TITLE", Spec("spec.login.title"), "";
     LOGIN_LOGO = "SC_AUTH_LOGIN_LOGO", Spec("spec.login.logo"), "";
-    LOGIN_ACCENT = "SC_AUTH_LOGIN_ACCENT", Spec("spec.login.accentColor.light"), "";
+    LOGIN_ACCENT_LIGHT = "SC_AUTH_LOGIN_ACCENT_LIGHT", Spec("spec.login.accentColor.light"), "";
     LOGIN_ACCENT_DARK = "SC_AUTH_LOGIN_ACCENT_DARK", Spec("spec.login.accentColor.dark"), "";
     LOGIN_LANGUAGE = "SC_AUTH_LOGIN_LANGUAGE", Spec("spec.login.language"), "en";
     LOGIN_SESSION_IDLE = "SC_AUTH_LOGIN_SESSION_IDLE", Spec("spec.login.session.idle"), "12h";
-    LOGIN_SESSION_MAX = "SC_AUTH_LOGIN_SESSION_MAX", Spec("spec.login.session.maximum"), "7d";
+    LOGIN_SESSION_MAXIMUM = "SC_AUTH_LOGIN_SESSION_MAXIMUM", Spec("spec.login.session.maximum"), "7d";
     DRAIN = "SC_AUTH_DRAIN", Fixed, "";
     BOOTSTRAP_ADMIN = "SC_AUTH_BOOTSTRAP_ADMIN", Operator, "";
 }

@@ -116,7 +116,7 @@ pub enum PasswordNames {
 
 words!(PasswordNames { Refused => "refused", Allowed => "allowed" });
 
-/// Language of the login page for browsers that ask for none of its languages: `en` (English, the default) or `id`
+/// Language of the pages for browsers that accept none of their languages: `en` (English, the default) or `id`
 /// (Indonesian).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

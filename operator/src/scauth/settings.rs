@@ -105,11 +105,11 @@ fn of_login(login: Login) -> Vec<(Setting, String)> {
         // Kubernetes replaces `$(NAME)` in the value of a variable, and takes `$$` for `$`.
         (settings::LOGIN_TITLE, title.map(|title| title.replace('$', "$$"))),
         (settings::LOGIN_LOGO, logo),
-        (settings::LOGIN_ACCENT, light),
+        (settings::LOGIN_ACCENT_LIGHT, light),
         (settings::LOGIN_ACCENT_DARK, dark),
         (settings::LOGIN_LANGUAGE, language.map(|language| language.as_setting().to_owned())),
         (settings::LOGIN_SESSION_IDLE, idle),
-        (settings::LOGIN_SESSION_MAX, maximum),
+        (settings::LOGIN_SESSION_MAXIMUM, maximum),
     ];
     settings.into_iter().filter_map(|(setting, value)| Some((setting, value?))).collect()
 }

@@ -1,5 +1,6 @@
 //! Resolves spec and observed state into a plan, or into a reason for refusing. Pure functions.
 
+mod colors;
 mod namespace;
 mod ownership;
 
@@ -55,6 +56,7 @@ pub fn validate(
         is_final: false,
     })?;
     check_image(scauth, environment)?;
+    colors::check(&scauth.spec)?;
     let operators = &environment.namespace;
     let namespace = match observed.children.get(&Child::Namespace) {
         Some(live) => namespace::check(live, &names, &owner, operators)?,

@@ -260,8 +260,8 @@ fn misuses_of_login() -> Vec<(Value, &'static str)> {
     let session = |session: Value| login(json!({"session": session}));
     vec![
         (login(json!({"title": "a\u{200b}b"})), "write a title without invisible and control characters"),
-        (login(json!({"title": "\u{a0}"})), "without blanks around it"),
-        (login(json!({"title": "Shop "})), "without blanks around it"),
+        (login(json!({"title": "\u{a0}"})), "without leading or trailing spaces"),
+        (login(json!({"title": "Shop "})), "without leading or trailing spaces"),
         (
             login(json!({"logo": {"configMap": "Brand", "key": "logo.png"}})),
             "the name of a ConfigMap has lower-case letters",
@@ -280,7 +280,7 @@ fn misuses_of_login() -> Vec<(Value, &'static str)> {
 }
 
 #[tokio::test]
-async fn login_pages_of_every_right_form_are_accepted() {
+async fn valid_login_settings_are_accepted() {
     let client = admin().await;
     for part in [
         json!({"title": "PT Contoh \u{2013} Masuk", "language": "id"}),

@@ -116,13 +116,13 @@ pub struct Lifetimes {
     pub session: Duration,
 }
 
-/// The lifetimes of a browser's session.
+/// The lifetimes of a browser session.
 #[derive(Debug, Clone, Copy)]
 pub struct BrowserLifetimes {
     /// Without use.
     pub idle: Duration,
     /// However often it is used.
-    pub longest: Duration,
+    pub maximum: Duration,
 }
 
 pub struct Sessions {

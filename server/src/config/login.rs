@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use sc_auth_contract::accent::{self, Theme};
-use sc_auth_contract::limits::{HIDDEN, LOGIN_IDLE_MIN, LOGIN_TITLE_MAX, SESSION_TTL_MAX};
+use sc_auth_contract::contrast::{self, Theme};
+use sc_auth_contract::limits::{HIDDEN, LOGIN_SESSION_IDLE_MIN, LOGIN_TITLE_MAX, SESSION_TTL_MAX};
 use sc_auth_contract::settings::{self, Language};
 
 use super::trimmed::{path, word};
@@ -15,33 +15,34 @@ use crate::auth::session::BrowserLifetimes;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_field_names, reason = "the settings are called so")]
 pub struct LoginArgs {
-    /// Name of the service, above each page for logging in: at most 64 characters.
+    /// Title above the login pages, 1 to 64 characters.
     #[arg(long, env = settings::LOGIN_TITLE.name, value_parser = title, value_name = "TEXT")]
     pub login_title: Option<String>,
-    /// Image above each page: a PNG, JPEG or WebP file of at most 128 KiB, reloaded when it changes.
+    /// Image above the login pages: a PNG, JPEG or WebP file of at most 128 KiB, reloaded when it changes.
     #[arg(long, env = settings::LOGIN_LOGO.name, value_parser = path(), value_name = "FILE")]
     pub login_logo: Option<PathBuf>,
-    /// Colour of buttons and of the focus, such as #0b57d0, in browsers with a light theme. Its contrast to white is at
-    /// least 4.5:1.
-    #[arg(long, env = settings::LOGIN_ACCENT.name, value_parser = light, value_name = "COLOR")]
-    pub login_accent: Option<String>,
-    /// The same in browsers with a dark theme: its contrast to #1f242a is at least 4.5:1.
+    /// Accent colour of buttons and focus outlines in the light colour scheme, such as #0b57d0. Its contrast to white must
+    /// be at least 4.5:1 (WCAG 2.2, 1.4.3).
+    #[arg(long, env = settings::LOGIN_ACCENT_LIGHT.name, value_parser = light, value_name = "COLOR")]
+    pub login_accent_light: Option<String>,
+    /// Accent colour of buttons and focus outlines in the dark colour scheme, such as #8ab4f8. Its contrast to #1f242a must
+    /// be at least 4.5:1.
     #[arg(long, env = settings::LOGIN_ACCENT_DARK.name, value_parser = dark, value_name = "COLOR")]
     pub login_accent_dark: Option<String>,
-    /// Language of the pages for browsers that ask for none of theirs.
+    /// Language of the pages for browsers that accept none of their languages.
     #[arg(long, env = settings::LOGIN_LANGUAGE.name, default_value = settings::LOGIN_LANGUAGE.default, value_parser = word::<Language>(), value_name = "LANGUAGE")]
     pub login_language: Language,
-    /// How long a browser's session lasts that is not used, 5m to 366d.
-    #[arg(long, env = settings::LOGIN_SESSION_IDLE.name, default_value = settings::LOGIN_SESSION_IDLE.default, value_parser = duration::<LOGIN_IDLE_MIN, SESSION_TTL_MAX>)]
+    /// Idle timeout of a browser session, 5m to 366d.
+    #[arg(long, env = settings::LOGIN_SESSION_IDLE.name, default_value = settings::LOGIN_SESSION_IDLE.default, value_parser = duration::<LOGIN_SESSION_IDLE_MIN, SESSION_TTL_MAX>)]
     pub login_session_idle: Duration,
-    /// Longest lifetime of a browser's session, however often it is used: 5m to 366d.
-    #[arg(long, env = settings::LOGIN_SESSION_MAX.name, default_value = settings::LOGIN_SESSION_MAX.default, value_parser = duration::<LOGIN_IDLE_MIN, SESSION_TTL_MAX>)]
-    pub login_session_max: Duration,
+    /// Maximum lifetime of a browser session, however often it is used, 5m to 366d.
+    #[arg(long, env = settings::LOGIN_SESSION_MAXIMUM.name, default_value = settings::LOGIN_SESSION_MAXIMUM.default, value_parser = duration::<LOGIN_SESSION_IDLE_MIN, SESSION_TTL_MAX>)]
+    pub login_session_maximum: Duration,
 }
 
 impl LoginArgs {
     pub fn lifetimes(&self) -> BrowserLifetimes {
-        BrowserLifetimes { idle: self.login_session_idle, longest: self.login_session_max }
+        BrowserLifetimes { idle: self.login_session_idle, maximum: self.login_session_maximum }
     }
 }
 
@@ -64,7 +65,7 @@ fn dark(text: &str) -> Result<String, String> {
 }
 
 fn accent(text: &str, theme: Theme) -> Result<String, String> {
-    accent::check(text.trim(), theme)?;
+    contrast::check(text.trim(), theme)?;
     Ok(text.trim().to_owned())
 }
 

@@ -231,8 +231,8 @@ impl ServeArgs {
                     .to_owned(),
             );
         }
-        if self.login.login_session_max < self.login.login_session_idle {
-            problems.push("SC_AUTH_LOGIN_SESSION_MAX is shorter than SC_AUTH_LOGIN_SESSION_IDLE".to_owned());
+        if self.login.login_session_maximum < self.login.login_session_idle {
+            problems.push("SC_AUTH_LOGIN_SESSION_MAXIMUM is shorter than SC_AUTH_LOGIN_SESSION_IDLE".to_owned());
         }
         if share_a_port(self.listen, self.ops.ops_listen) {
             problems.push(format!(

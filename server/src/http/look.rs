@@ -48,6 +48,8 @@ impl Look {
 
 #[cfg(test)]
 mod tests {
+    use sc_auth_contract::contrast::{self, Color, Theme};
+
     use super::*;
 
     #[test]
@@ -57,5 +59,16 @@ mod tests {
         assert_eq!(style([None, None]), STYLE);
         assert_eq!(style([Some("#123456"), None]), STYLE.replace("#0b57d0", "#123456"));
         assert_eq!(style([None, Some("#abcdef")]), STYLE.replace("#8ab4f8", "#abcdef"));
+    }
+
+    /// The accents are checked against it.
+    #[test]
+    fn the_stylesheet_has_the_background_and_a_valid_accent_of_each_theme() {
+        for (theme, card, accent) in [(Theme::Light, "#fff", LIGHT), (Theme::Dark, "#1f242a", DARK)] {
+            assert_eq!(STYLE.matches(&format!("--card:{card};")).count(), 1, "{theme:?}");
+            let six_digits = if card.len() == 4 { card.replace('f', "ff") } else { card.to_owned() };
+            assert_eq!(Color::parse(&six_digits), Some(theme.background()));
+            assert_eq!(contrast::check(accent.trim_start_matches("--accent:"), theme), Ok(()));
+        }
     }
 }

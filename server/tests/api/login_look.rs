@@ -22,7 +22,7 @@ async fn started(settings: &[(&str, &str)]) -> (Server, Database) {
 async fn the_pages_have_title_colours_and_the_language_of_the_settings() {
     let settings = [
         ("SC_AUTH_LOGIN_TITLE", "Tom & Jerry <b>"),
-        ("SC_AUTH_LOGIN_ACCENT", "#7a0019"),
+        ("SC_AUTH_LOGIN_ACCENT_LIGHT", "#7a0019"),
         ("SC_AUTH_LOGIN_ACCENT_DARK", "#ffcc33"),
         ("SC_AUTH_LOGIN_LANGUAGE", "id"),
     ];
@@ -65,7 +65,7 @@ async fn the_logo_is_served_from_here_and_reloaded() {
 
 #[tokio::test]
 async fn a_browsers_session_lasts_as_long_as_the_settings_say() {
-    let settings = [("SC_AUTH_LOGIN_SESSION_IDLE", "10m"), ("SC_AUTH_LOGIN_SESSION_MAX", "2h")];
+    let settings = [("SC_AUTH_LOGIN_SESSION_IDLE", "10m"), ("SC_AUTH_LOGIN_SESSION_MAXIMUM", "2h")];
     let (server, database) = started(&settings).await;
     let mut browser = Browser::new(&server);
     let page = browser.get(&authorize(&[])).await;

@@ -159,7 +159,7 @@ impl BrowserLogin<'_> {
             to_cookie: self.cookie.hash(),
             now,
             expires_at: now + sessions.browser_idle(),
-            ends_at: now + sessions.browser_longest(),
+            ends_at: now + sessions.browser_maximum(),
         }
     }
 
@@ -180,7 +180,7 @@ impl BrowserLogin<'_> {
             refresh_kid: String::new(),
             created_at: now,
             expires_at: now + sessions.browser_idle(),
-            ends_at: now + sessions.browser_longest(),
+            ends_at: now + sessions.browser_maximum(),
             address: client.address_text(),
             user_agent: client.user_agent.clone(),
             cookie_hash: Some(self.cookie.hash()),
@@ -195,8 +195,8 @@ impl Sessions {
     }
 
     /// How long a browser's session lasts at most.
-    pub fn browser_longest(&self) -> Duration {
-        self.browser.longest.min(self.lifetimes.session)
+    pub fn browser_maximum(&self) -> Duration {
+        self.browser.maximum.min(self.lifetimes.session)
     }
 
     /// The live session of a browser. Using it extends it.
@@ -206,7 +206,7 @@ impl Sessions {
         let idle = self.browser_idle();
         let touch_after = TOUCH_AFTER.min(idle / 2);
         if session.last_used_at.is_none_or(|used_at| used_at + touch_after <= now) {
-            let ends_at = session.ends_at.unwrap_or(session.created_at + self.browser_longest());
+            let ends_at = session.ends_at.unwrap_or(session.created_at + self.browser_maximum());
             self.store.touch_browser_session(&session.sid, now, (now + idle).min(ends_at)).await?;
         }
         Ok(Some(session.into()))

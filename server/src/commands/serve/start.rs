@@ -179,6 +179,6 @@ async fn look(args: &LoginArgs) -> anyhow::Result<Look> {
         Some(path) => Some(Arc::new(beside_requests(move || LogoFile::load(path)).await?)),
         None => None,
     };
-    let colors = [args.login_accent.as_deref(), args.login_accent_dark.as_deref()];
+    let colors = [args.login_accent_light.as_deref(), args.login_accent_dark.as_deref()];
     Ok(Look::new(args.login_title.clone(), args.login_language, colors, logo))
 }

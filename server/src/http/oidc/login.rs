@@ -44,7 +44,7 @@ pub async fn post(State(app): State<App>, client: Client, request: Request) -> R
 
 /// The header that sets the cookie of a session, which browsers keep as long as the longest session.
 pub fn session_cookie(app: &App, cookie: &Cookie) -> HeaderValue {
-    let seconds = u32::try_from(app.sessions.browser_longest().as_secs()).unwrap_or(u32::MAX);
+    let seconds = u32::try_from(app.sessions.browser_maximum().as_secs()).unwrap_or(u32::MAX);
     forms::set_cookie(forms::SESSION, cookie, seconds)
 }
 

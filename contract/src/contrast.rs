@@ -1,5 +1,4 @@
-//! The accent colour of the pages, which has to stand out from the background of the light and of the dark theme (WCAG 2.2,
-//! 1.4.3).
+//! The contrast of the pages' accent colours to the background of the light and of the dark theme (WCAG 2.2, 1.4.3).
 
 /// The least contrast of a text to its background.
 pub const CONTRAST_MIN: f64 = 4.5;
@@ -63,7 +62,7 @@ impl Color {
     }
 }
 
-/// Why a colour cannot be the accent of a theme.
+/// Checks that text in this colour is readable in a theme (WCAG 2.2, 1.4.3: a contrast of at least 4.5:1).
 ///
 /// # Errors
 /// What to write instead.
