@@ -209,10 +209,21 @@ async fn observe_others(scauth: &ScAuth, observed: &mut Observed, context: &Cont
     let default_class = classes.as_ref().and_then(|classes| classes.default.as_deref());
     observed.hosts = hosts::hosts(scauth, &fleet, default_class);
     observed.ingress_classes = classes.map(|classes| classes.controllers);
+    if has_changed_class(scauth, observed) {
+        observed.writers = exposure::writers(fleet.iter().copied());
+    }
     if !observed.children.contains_key(&Child::Namespace) {
         observed.rival = rivals::older_rival(scauth, &fleet);
     }
     Ok(())
+}
+
+/// Whether the Ingress has another class than the one that its address, or the lack of one, was recorded with.
+fn has_changed_class(scauth: &ScAuth, observed: &Observed) -> bool {
+    let status = scauth.status.as_ref().and_then(|status| status.exposure.as_ref());
+    let recorded = status.and_then(|exposure| exposure.address.as_ref());
+    let live = observed.children.get(&Child::Ingress).and_then(exposure::class_of);
+    recorded.is_some_and(|address| address.class != live.unwrap_or_default())
 }
 
 fn failed(error: ApplyError) -> (Observed, Outcome) {

@@ -82,10 +82,10 @@ pub struct Exposure {
 /// An address that an ingress controller wrote into the status of the Ingress.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngressAddress {
-    /// IP addresses and host names.
+    /// IP addresses and host names; empty while the Ingress has none since a change of its class.
     #[schemars(length(max = 1024))]
     pub value: String,
-    /// Class that the Ingress had when the address was written; empty if it had none.
+    /// Class that the Ingress had when the address was written, or before the change; empty if it had none.
     #[schemars(length(max = 1024))]
     pub class: String,
     /// Controller of that class.

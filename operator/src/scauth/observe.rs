@@ -11,7 +11,7 @@ use kube::{Api, Client, Resource as _, ResourceExt as _};
 use strum::IntoEnumIterator as _;
 
 use super::certificate;
-use super::exposure::{Exposure, IngressClasses};
+use super::exposure::{Exposure, IngressClasses, Writers};
 use super::hosts::Hosts;
 use super::ownership::counts;
 use super::references::{Kind, Reference, Role, references};
@@ -45,6 +45,8 @@ pub struct Observed {
     pub missing: Vec<Reference>,
     /// The IngressClasses; `None` if no Ingress names one, or without the right to list them.
     pub ingress_classes: Option<IngressClasses>,
+    /// Who writes addresses for which controller; only looked for while the Ingress has another class than at first.
+    pub writers: Writers,
     /// What is wrong with the certificate of the Ingress, in the Secret that exists.
     pub bad_certificate: Option<String>,
     /// What is known of the embedded database's volume beside its claim.

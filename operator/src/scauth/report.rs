@@ -63,7 +63,8 @@ pub fn status(
     let old = scauth.status.clone().unwrap_or_default();
     let generation = scauth.metadata.generation;
     let address = address(&old, observed, outcome);
-    let before = Before { conditions: &old.conditions, address: address.as_ref(), now };
+    let written = address.as_ref().filter(|address| !address.value.is_empty());
+    let before = Before { conditions: &old.conditions, address: written, now };
     let input = ConditionInput::of(outcome, observed, before);
     let updates = conditions::updates(outcome, input.as_ref(), turn);
     let mut status = match &input {
@@ -101,16 +102,19 @@ pub fn status(
 }
 
 /// The address in the Ingress, with the class that it was written for. Release 0.2 recorded none, so that the Ingress
-/// before this reconcile counts too.
-fn address(old: &ScAuthStatus, observed: &Observed, outcome: &Outcome) -> Option<IngressAddress> {
+/// before this reconcile counts too. An Ingress without an address has a record only once its class has changed: the
+/// controller of the class before may still write.
+fn address<'a>(old: &ScAuthStatus, observed: &'a Observed, outcome: &'a Outcome) -> Option<IngressAddress> {
     let recorded = old.exposure.as_ref().and_then(|exposure| exposure.address.clone());
-    let ingress = |children: &BTreeMap<Child, DynamicObject>, before: Option<IngressAddress>| {
-        children
-            .get(&Child::Ingress)
-            .and_then(|ingress| exposure::address(ingress, before.as_ref(), observed.ingress_classes.as_ref()))
+    let ingress = |children: &'a BTreeMap<Child, DynamicObject>, before: Option<IngressAddress>| {
+        let live = children.get(&Child::Ingress)?;
+        let classes = observed.ingress_classes.as_ref();
+        Some((exposure::address(live, before.as_ref(), classes, &observed.writers), live))
     };
-    let before = ingress(&observed.children, recorded);
-    present(observed, outcome).and_then(|children| ingress(children, before))
+    let before = ingress(&observed.children, recorded).map(|(address, _)| address);
+    let (address, live) = present(observed, outcome).and_then(|children| ingress(children, before))?;
+    let has_changed_class = address.class != exposure::class_of(live).unwrap_or_default();
+    (!address.value.is_empty() || has_changed_class).then_some(address)
 }
 
 /// The existing children; `None` if they were not read.

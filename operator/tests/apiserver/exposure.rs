@@ -113,7 +113,7 @@ async fn the_class_may_go_back_or_away_or_be_in_an_annotation() {
     assert!(found.2.contains("class nobody"), "{}", found.2);
     let back = json!({"annotations": {"kubernetes.io/ingress.class": "served"}});
     is(&change(&client, name, back).await, "True", "Admitted");
-    // Gone, and written again later.
+    // Gone, and written again later, by the same controller and by another one.
     is(
         &change(&client, name, json!({"annotations": {"kubernetes.io/ingress.class": "late"}})).await,
         "Unknown",
@@ -122,6 +122,8 @@ async fn the_class_may_go_back_or_away_or_be_in_an_annotation() {
     answer(&client, name, Value::Null).await;
     is(&look(&client, name).await, "Unknown", "NoAddress");
     answer(&client, name, json!([{"ip": "192.0.2.1"}])).await;
+    is(&look(&client, name).await, "Unknown", "NoAddress");
+    answer_as(&client, name, "late", json!([{"ip": "192.0.2.1"}, {"ip": "192.0.2.2"}])).await;
     is(&look(&client, name).await, "True", "Admitted");
 }
 

@@ -8,6 +8,7 @@
 mod harness;
 
 mod claim;
+mod classes;
 mod definitions;
 mod echoes;
 mod hosts;

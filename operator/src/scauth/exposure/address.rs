@@ -1,48 +1,83 @@
 //! The address in the status of an Ingress, and the class and the controller that it was written for. A change of class
 //! leaves it there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
 use super::{IngressClasses, LONGEST_ADDRESS, addresses, class_of};
-use crate::api::IngressAddress;
+use crate::api::{IngressAddress, ScAuth};
 
-/// The address in the Ingress. It keeps the class and the controller that it was first seen with until the controller of
-/// another class writes it again: `before` is what was known of it. `classes` is absent if they are unknown.
+/// The field managers that have written addresses, by the controller of the class.
+pub type Writers = BTreeMap<String, BTreeSet<String>>;
+
+/// The field managers in the status of all ScAuths.
+pub fn writers<'a>(fleet: impl IntoIterator<Item = &'a ScAuth>) -> Writers {
+    let mut writers = Writers::new();
+    let addresses = fleet.into_iter().filter_map(|scauth| scauth.status.as_ref()?.exposure.as_ref()?.address.as_ref());
+    for (controller, writer) in
+        addresses.filter_map(|address| Some((address.controller.clone()?, address.writer.clone()?)))
+    {
+        writers.entry(controller).or_default().insert(writer);
+    }
+    writers
+}
+
+/// The address in the Ingress, empty if there is none. It keeps the class and the controller that it was first seen with
+/// until the controller of another class writes it again: `before` is what was known of it. An Ingress without an address
+/// keeps the class that it had first. `classes` is absent if they are unknown.
 pub fn address(
     ingress: &DynamicObject,
     before: Option<&IngressAddress>,
     classes: Option<&IngressClasses>,
-) -> Option<IngressAddress> {
+    writers: &Writers,
+) -> IngressAddress {
     let controller = |class: &str| classes.and_then(|classes| classes.get(class)).map(|name| cut(name));
     let class = cut(class_of(ingress).unwrap_or_default());
+    let Some(value) = addresses(ingress) else {
+        let new =
+            || IngressAddress { controller: controller(&class), class: class.clone(), ..IngressAddress::default() };
+        return IngressAddress { value: String::new(), ..before.cloned().unwrap_or_else(new) };
+    };
     let (writer, written) = last_write(ingress).unzip();
     let now = IngressAddress {
-        value: addresses(ingress)?,
+        value,
         controller: controller(&class),
         class,
         writer: writer.flatten(),
         written: written.flatten(),
     };
-    let Some(before) = before else { return Some(now) };
+    let Some(before) = before else { return now };
     let before = IngressAddress {
         controller: before.controller.clone().or_else(|| controller(&before.class)),
         writer: before.writer.clone().or_else(|| now.writer.clone().filter(|_| before.is_same_as(&now))),
         ..before.clone()
     };
     if before.is_same_as(&now) {
-        return Some(before);
+        return before;
     }
-    Some(if is_late(&before, &now) { IngressAddress { value: now.value, written: now.written, ..before } } else { now })
+    if is_late(&before, &now, writers) {
+        return IngressAddress { value: now.value, written: now.written, writer: now.writer, ..before };
+    }
+    now
 }
 
-/// Whether the controller of the class before has written the address once more, after the change of class.
-fn is_late(before: &IngressAddress, now: &IngressAddress) -> bool {
+/// Whether a controller of an earlier class has written the address, after the change of class.
+fn is_late(before: &IngressAddress, now: &IngressAddress, writers: &Writers) -> bool {
     let is_same_writer = now.writer.is_some() && before.writer == now.writer;
     let is_same_controller = before.controller.is_some() && before.controller == now.controller;
     let is_replaced = now.controller.is_some() && before.controller.is_some() && !is_same_controller;
-    is_same_writer && !is_same_controller && (before.class != now.class || is_replaced)
+    let is_moved = before.class != now.class || is_replaced;
+    is_moved && !is_same_controller && (is_same_writer || is_of_another_controller(now, writers))
+}
+
+/// Whether its writer is known to write for another controller than that of the class, and not for that one.
+fn is_of_another_controller(now: &IngressAddress, writers: &Writers) -> bool {
+    let Some(writer) = &now.writer else { return false };
+    let mut controllers = writers.iter().filter(|(_, known)| known.contains(writer)).map(|(name, _)| name).peekable();
+    controllers.peek().is_some() && controllers.all(|name| Some(name) != now.controller.as_ref())
 }
 
 /// Who last changed the address, and when.
@@ -66,6 +101,10 @@ mod tests {
 
     use super::*;
 
+    fn found(live: &DynamicObject, before: Option<&IngressAddress>, classes: &IngressClasses) -> IngressAddress {
+        address(live, before, Some(classes), &Writers::new())
+    }
+
     fn ingress(class: &str, address: &str, writer: &str, second: u8) -> DynamicObject {
         let fields = json!({"f:status": {"f:loadBalancer": {"f:ingress": {}}}});
         let ingress: Value = json!({
@@ -87,10 +126,10 @@ mod tests {
     #[test]
     fn the_controller_of_the_class_before_does_not_write_for_the_one_after() {
         let known = classes(&[("a", "x/a"), ("b", "x/b"), ("c", "x/a")]);
-        let first = address(&ingress("a", "192.0.2.1", "a", 1), None, Some(&known)).unwrap();
+        let first = found(&ingress("a", "192.0.2.1", "a", 1), None, &known);
         assert_eq!((first.class.as_str(), first.controller.as_deref()), ("a", Some("x/a")));
         for (class, writer, expected) in [("b", "a", "a"), ("b", "b", "b"), ("c", "a", "c"), ("gone", "a", "a")] {
-            let next = address(&ingress(class, "192.0.2.2", writer, 2), Some(&first), Some(&known)).unwrap();
+            let next = found(&ingress(class, "192.0.2.2", writer, 2), Some(&first), &known);
             assert_eq!((next.class.as_str(), next.value.as_str()), (expected, "192.0.2.2"), "{class} by {writer}");
         }
     }
@@ -98,10 +137,48 @@ mod tests {
     #[test]
     fn a_class_that_got_another_controller_is_another_class() {
         let (before, after) = (classes(&[("a", "x/a")]), classes(&[("a", "x/b")]));
-        let first = address(&ingress("a", "192.0.2.1", "a", 1), None, Some(&before)).unwrap();
+        let first = found(&ingress("a", "192.0.2.1", "a", 1), None, &before);
         for (writer, expected) in [("a", "x/a"), ("b", "x/b")] {
-            let next = address(&ingress("a", "192.0.2.2", writer, 2), Some(&first), Some(&after)).unwrap();
+            let next = found(&ingress("a", "192.0.2.2", writer, 2), Some(&first), &after);
             assert_eq!(next.controller.as_deref(), Some(expected), "{writer}");
+        }
+    }
+
+    #[test]
+    fn a_first_address_by_the_controller_of_the_class_before_does_not_count() {
+        let known = classes(&[("a", "x/a"), ("b", "x/b"), ("c", "x/c")]);
+        let writers: Writers = [("x/a", "a"), ("x/c", "both"), ("x/b", "both")]
+            .into_iter()
+            .map(|(controller, writer)| (controller.to_owned(), [writer.to_owned()].into()))
+            .collect();
+        let mut bare = ingress("a", "", "a", 1);
+        bare.data["status"] = Value::Null;
+        let before = found(&bare, None, &known);
+        assert_eq!((before.class.as_str(), before.value.as_str()), ("a", ""));
+        bare.data["spec"]["ingressClassName"] = json!("b");
+        assert_eq!(found(&bare, Some(&before), &known), before);
+        for (writer, expected) in [("a", "a"), ("b", "b"), ("both", "b"), ("unknown", "b")] {
+            let live = ingress("b", "192.0.2.1", writer, 2);
+            let now = address(&live, Some(&before), Some(&known), &writers);
+            assert_eq!((now.class.as_str(), now.writer.as_deref()), (expected, Some(writer)));
+            let again = address(&live, Some(&now), Some(&known), &writers);
+            assert_eq!(again, now, "{writer}");
+        }
+        // Without a change of class, nobody else can be meant.
+        let never_changed = address(&ingress("b", "192.0.2.1", "a", 2), None, Some(&known), &writers);
+        assert_eq!(never_changed.class, "b");
+    }
+
+    #[test]
+    fn an_address_that_was_removed_and_written_again_by_the_same_controller_does_not_count() {
+        let known = classes(&[("a", "x/a"), ("b", "x/b")]);
+        let first = found(&ingress("a", "192.0.2.1", "a", 1), None, &known);
+        let mut bare = ingress("b", "", "a", 2);
+        bare.data["status"] = Value::Null;
+        let removed = found(&bare, Some(&first), &known);
+        for (writer, expected) in [("a", "a"), ("b", "b")] {
+            let now = found(&ingress("b", "192.0.2.1", writer, 3), Some(&removed), &known);
+            assert_eq!(now.class, expected);
         }
     }
 
@@ -110,8 +187,8 @@ mod tests {
     fn what_was_not_recorded_is_added() {
         let known = classes(&[("a", "x/a")]);
         let live = ingress("a", "192.0.2.1", "a", 1);
-        let full = address(&live, None, Some(&known)).unwrap();
+        let full = found(&live, None, &known);
         let bare = IngressAddress { controller: None, writer: None, ..full.clone() };
-        assert_eq!(address(&live, Some(&bare), Some(&known)), Some(full));
+        assert_eq!(found(&live, Some(&bare), &known), full);
     }
 }
