@@ -194,10 +194,28 @@ impl Reason {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     use strum::IntoEnumIterator as _;
 
     use super::*;
+
+    /// The files of tests against an API server or a cluster.
+    fn tests(folder: &Path) -> String {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .map(|path| if path.is_dir() { tests(&path) } else { std::fs::read_to_string(path).unwrap_or_default() })
+            .collect()
+    }
+
+    #[test]
+    fn a_test_against_an_api_server_or_a_cluster_reaches_each_reason() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let all =
+            ["tests/apiserver", "tests/controller", "../e2e/tests"].map(|folder| tests(&root.join(folder))).concat();
+        let missing: Vec<_> = Reason::iter().filter(|reason| !all.contains(&format!("\"{reason}\""))).collect();
+        assert_eq!(missing, []);
+    }
 
     /// Only the first column of the page's tables contains reasons.
     #[test]

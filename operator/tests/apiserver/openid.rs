@@ -11,7 +11,7 @@ use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 
-use crate::harness::{admin, apply, manifest, say, scauths, settle};
+use crate::harness::{admin, apply, manifest, say, scauths, settle, silence};
 use crate::refusals::condition;
 
 const FILE: &str = "oidc-keys.json";
@@ -89,7 +89,7 @@ fn current() -> Vec<[String; 3]> {
 }
 
 /// The notes of the events with that reason.
-async fn notes(client: &Client, name: &str, reason: &str) -> Vec<String> {
+pub async fn notes(client: &Client, name: &str, reason: &str) -> Vec<String> {
     let events: Api<Event> = Api::all(client.clone());
     let events = events.list(&ListParams::default()).await.unwrap().items;
     let is_ours = |event: &Event| {
@@ -100,7 +100,7 @@ async fn notes(client: &Client, name: &str, reason: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_keys_come_once_the_pods_serve_and_keys_json_stays_as_it_is() {
+async fn oidc_keys_json_is_created_once_the_pods_serve_and_keys_json_stays_as_it_is() {
     let (client, name) = (admin().await, "openid-keys");
     apply(&client, manifest(name, spec(true, Value::Null))).await;
     settle(&client, name).await;
@@ -125,7 +125,7 @@ async fn the_keys_come_once_the_pods_serve_and_keys_json_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn both_files_rotate_when_a_person_asks_and_each_key_once() {
+async fn a_request_rotates_each_key_of_both_files_once() {
     let (client, name) = (admin().await, "openid-rotation");
     let mut own = spec(true, Value::Null);
     own["expose"]["ingress"]["host"] = json!("rotation.example.com");
@@ -145,10 +145,31 @@ async fn both_files_rotate_when_a_person_asks_and_each_key_once() {
     settle(&client, name).await;
     let text = String::from_utf8(file(&client, name, FILE).await.unwrap()).unwrap();
     assert!(!text.contains(&kid));
+    let patch = json!({"metadata": {"annotations": {"sc-auth.io/revoke-key": "no-such-key"}}});
+    scauths(&client).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    settle(&client, name).await;
+    for reason in ["KeyPublished", "KeyPromoted", "KeyRevoked", "KeyUnknown"] {
+        assert!(!notes(&client, name, reason).await.is_empty(), "{reason}");
+    }
+    is(&client, name, "Reconciling", ["False", "Done"]).await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_a_condition_and_is_not_replaced() {
+async fn the_operator_refuses_colours_that_the_api_server_lets_pass() {
+    let (client, name) = (admin().await, "openid-colours");
+    for (theme, color) in [("light", "#bb23f8"), ("dark", "#ff00bf")] {
+        let mut own = spec(true, json!({"accentColor": {theme: color}}));
+        own["expose"]["ingress"]["host"] = json!("colours.example.com");
+        apply(&client, manifest(name, own)).await;
+        settle(&client, name).await;
+        let message = is(&client, name, "Ready", ["False", "Invalid"]).await;
+        assert!(message.starts_with(&format!("spec.login.accentColor.{theme} is {color}: its contrast")), "{message}");
+        is(&client, name, "Stalled", ["True", "Invalid"]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_keys_file_is_reported_and_not_replaced() {
     let (client, name) = (admin().await, "openid-broken");
     let mut own = spec(true, Value::Null);
     own["expose"]["ingress"]["host"] = json!("broken.example.com");
@@ -175,24 +196,34 @@ async fn what_cannot_be_read_is_a_condition_and_is_not_replaced() {
 }
 
 #[tokio::test]
-async fn what_pods_say_of_the_applications_is_a_condition_that_ready_does_not_depend_on() {
+async fn openid_ready_follows_the_pods_and_ready_does_not_follow_it() {
     let (client, name) = (admin().await, "openid-clients");
     let mut own = spec(true, Value::Null);
     own["expose"]["ingress"]["host"] = json!("clients.example.com");
     started(&client, name, own, json!({"counter": 1, "clients": 2})).await;
     let message = is(&client, name, "OpenIdReady", ["True", "ClientsLoaded"]).await;
-    assert!(message.contains("issuer https://clients.example.com"), "{message}");
+    assert_eq!(
+        message,
+        "2 applications in Secret openid-clients-declared are served, with issuer https://clients.example.com"
+    );
+    hear(&client, name, json!({"counter": 1, "clients": 0})).await;
+    let message = is(&client, name, "OpenIdReady", ["True", "ClientsLoaded"]).await;
+    assert!(message.starts_with("no applications are declared in Secret openid-clients-declared"), "{message}");
     let refused =
         json!({"counter": 2, "clients": 1, "refused": [{"client": "shop", "problem": "it has no redirect URI"}]});
     hear(&client, name, refused).await;
     let message = is(&client, name, "OpenIdReady", ["False", "ClientsRefused"]).await;
-    assert!(
-        message.contains("openid-clients-declared") && message.contains("shop: it has no redirect URI"),
-        "{message}"
+    assert_eq!(
+        message,
+        "1 application in Secret openid-clients-declared is refused, the others are served: shop: it has no redirect URI"
     );
     hear(&client, name, json!({"counter": 2, "problem": "it is not JSON"})).await;
     let message = is(&client, name, "OpenIdReady", ["False", "ClientsUnreadable"]).await;
-    assert!(message.contains("it is not JSON"), "{message}");
+    assert!(message.contains("it is not JSON; the pods keep serving the previous applications"), "{message}");
+    silence(name);
+    settle(&client, name).await;
+    let message = is(&client, name, "OpenIdReady", ["Unknown", "PodsUnreachable"]).await;
+    assert!(message.contains("whether ClientsUnreadable still holds"), "{message}");
     let mut without_keys = serving(json!({"counter": 3, "clients": 2}));
     without_keys[0]["oidc_keys"] = json!([]);
     say(name, without_keys);
@@ -204,13 +235,13 @@ async fn what_pods_say_of_the_applications_is_a_condition_that_ready_does_not_de
 }
 
 #[tokio::test]
-async fn an_issuer_that_cannot_be_used_is_reported_where_somebody_wants_to_log_in() {
+async fn an_unusable_issuer_is_reported_if_login_is_configured() {
     let (client, name) = (admin().await, "openid-issuer");
     let mut own = spec(false, json!({"title": "Example"}));
     own["expose"]["ingress"]["host"] = json!("issuer.example.com");
     started(&client, name, own.clone(), Value::Null).await;
     let message = is(&client, name, "OpenIdReady", ["False", "IssuerNotUsable"]).await;
-    assert!(message.contains("this one is http://issuer.example.com"), "{message}");
+    assert!(message.contains("but the issuer is http://issuer.example.com: set"), "{message}");
     is(&client, name, "Ready", ["True", "Serving"]).await;
     own["auth"] = json!({"issuer": "https://issuer.example.com/tenant"});
     apply(&client, manifest(name, own.clone())).await;
@@ -225,7 +256,7 @@ async fn an_issuer_that_cannot_be_used_is_reported_where_somebody_wants_to_log_i
 }
 
 #[tokio::test]
-async fn pods_of_an_earlier_revision_are_named_where_somebody_wants_to_log_in() {
+async fn pods_of_an_earlier_revision_are_reported_if_login_is_configured() {
     let (client, name) = (admin().await, "openid-old");
     let mut own = spec(true, Value::Null);
     own["expose"]["ingress"]["host"] = json!("old.example.com");

@@ -9,6 +9,7 @@ use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 
 use crate::harness::{Line, admin, apply, impersonating, make, manifest, once, scauths, settle};
+use crate::openid::notes;
 use crate::refusals::condition;
 
 fn spec(class: &str) -> Value {
@@ -66,6 +67,7 @@ async fn a_volume_on_a_network_file_system_is_warned_of() {
         let (_, _, message) = look(&client, name).await;
         assert!(message.contains(&format!("on a network file system ({provisioner})")), "{message}");
         assert_eq!(message.matches("network file system").count(), 1, "{message}");
+        assert_eq!(notes(&client, name, "VolumeOnNetwork").await.len(), 1);
     }
     class(&client, "on-disk", "ebs.csi.aws.com").await;
     apply(&client, manifest("on-disk", spec("on-disk"))).await;
