@@ -4,9 +4,10 @@ use sc_auth_contract::declared::SecretHash;
 use serde_json::{Value, json};
 
 use crate::browser::{
-    Browser, SECRET, authorize, client, declare, encoded, exchange, refresh, started, text, tokens, userinfo, with,
+    Browser, ISSUER, SECRET, authorize, client, declare, encoded, exchange, refresh, started, text, tokens, userinfo,
+    with,
 };
-use crate::database::Engine;
+use crate::database::{Database, Engine};
 use crate::harness::{PASSWORD, Server, claims, run_with_input, until};
 
 crate::on_every_engine!(a_revoked_token_ends_its_grant, a_token_is_described_to_its_audience);
@@ -161,6 +162,37 @@ async fn a_token_is_described_to_its_audience(engine: Engine) {
         }
         assert_eq!(introspect(&server, "orders-api", &access).await, inactive, "{ending}");
     }
+}
+
+/// Anybody can be a client without a secret.
+#[tokio::test]
+async fn revocations_of_a_client_without_a_secret_are_limited() {
+    let database = Database::create(Engine::Sqlite).await;
+    declare(&database, &[skipping("shop"), native("app")]);
+    let settings =
+        [("SC_AUTH_DECLARED", "declared.json"), ("SC_AUTH_ISSUER", ISSUER), ("SC_AUTH_TRUSTED_PROXIES", "127.0.0.0/8")];
+    let server = Server::start(&database, &settings).await;
+    let revoke = async |own: &[(&str, &str)], address: &str| {
+        let request = server.request("POST", "/oauth2/revoke").header("content-type", FORM);
+        let request = request.header("x-forwarded-for", address).body(encoded(&[own, &[("token", "x")]].concat()));
+        request.send().await.unwrap()
+    };
+    let app = [("client_id", "app")];
+    let mut last = revoke(&app, "203.0.113.1").await;
+    assert_eq!(last.status(), 200);
+    // The limit is 60, and one more each second.
+    for _ in 0..100 {
+        last = revoke(&app, "203.0.113.1").await;
+        if last.status() == 429 {
+            break;
+        }
+    }
+    assert!(last.status() == 429 && last.headers().contains_key("retry-after"), "{last:?}");
+    assert_eq!(last.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
+    assert_eq!(revoke(&app, "198.51.100.1").await.status(), 200, "others are not limited");
+    // An application on a server has all of its users behind one address.
+    let shop = [("client_id", "shop"), ("client_secret", SECRET)];
+    assert_eq!(revoke(&shop, "203.0.113.1").await.status(), 200);
 }
 
 #[tokio::test]
