@@ -218,7 +218,7 @@ impl Sessions {
         let entry = Entry::new(Event::OtherSessionsEnded, AuditOutcome::Success).by(&bearer.user);
         let event = self.event(client, entry, now);
         let count = self.store.end_other_sessions(&bearer.actor(now), &event).await?;
-        self.done(&event.about(count, "sessions"));
+        self.done(&event.about(count, "session"));
         Ok(())
     }
 

@@ -67,10 +67,16 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// The same event, about so many things.
-    pub fn about(&self, count: u64, things: &str) -> Self {
-        Self { detail: Some(format!("{count} {things}")), ..self.clone() }
+    /// The same event, about so many things, such as "2 grants".
+    pub fn about(&self, count: u64, thing: &str) -> Self {
+        Self { detail: Some(quantity(count, thing)), ..self.clone() }
     }
+}
+
+/// A number of things, such as "1 grant" or "2 grants".
+pub fn quantity(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
 }
 
 /// One event. `id` counts upwards.

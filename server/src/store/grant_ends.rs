@@ -2,6 +2,7 @@
 
 use sea_query::{Expr, ExprTrait as _, Func, Order, Query};
 
+use super::audit::quantity;
 use super::guard::{self, LockedUser};
 use super::schema::{Grants, Sessions};
 use super::{NewEvent, Store, StoreError, Tx};
@@ -93,8 +94,7 @@ fn used_at() -> Expr {
 /// The detail of `event` is the application, which may fill the column.
 fn ended(event: &NewEvent, count: u64) -> NewEvent {
     let application: String = event.detail.iter().flat_map(|name| name.chars()).take(APPLICATION_MAX).collect();
-    let grants = if count == 1 { "grant" } else { "grants" };
-    NewEvent { detail: Some(format!("{application}: {count} {grants}")), ..event.clone() }
+    NewEvent { detail: Some(format!("{application}: {}", quantity(count, "grant"))), ..event.clone() }
 }
 
 impl Store {
@@ -141,7 +141,7 @@ impl Store {
             let (delete, event) = (delete.clone(), event.clone());
             Box::pin(async move {
                 let count = tx.execute(&delete).await?;
-                tx.add_audit_event(&event.about(count, "grants")).await?;
+                tx.add_audit_event(&event.about(count, "grant")).await?;
                 Ok(count)
             })
         })
@@ -204,7 +204,7 @@ mod tests {
         }
         let sql = "SELECT detail FROM audit_events ORDER BY id";
         let details: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
-        assert_eq!(details, ["1 grants", "1 grants", "1 grants"]);
+        assert_eq!(details, ["1 grant", "1 grant", "1 grant"]);
         connection.close().await.unwrap();
         store.close().await;
     }

@@ -292,7 +292,7 @@ impl Store {
                     Proof::Session(sid) => end_sessions(tx, &user, Some(sid), has_old_tables, actor.now).await?,
                     Proof::OldToken(_) => end_sessions(tx, &user, None, false, actor.now).await?,
                 };
-                tx.add_audit_event(&event.about(count, "sessions")).await?;
+                tx.add_audit_event(&event.about(count, "session")).await?;
                 Ok(count)
             })
         })

@@ -54,7 +54,7 @@ impl Store {
                 let count = batch.len();
                 let refused = import(tx, batch, now).await?;
                 if refused.len() < count {
-                    tx.add_audit_event(&event.about((count - refused.len()) as u64, "users")).await?;
+                    tx.add_audit_event(&event.about((count - refused.len()) as u64, "user")).await?;
                 }
                 Ok(refused)
             })

@@ -96,7 +96,10 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, ways: Arc<Mutex
 }
 
 /// Forwards one request; the server closes the connection after its answer, so that the next request comes on another one.
-async fn forward(mut client: BufReader<impl AsyncRead + AsyncWrite + Unpin>, ways: &Mutex<Ways>) -> std::io::Result<()> {
+async fn forward(
+    mut client: BufReader<impl AsyncRead + AsyncWrite + Unpin>,
+    ways: &Mutex<Ways>,
+) -> std::io::Result<()> {
     let mut head = String::new();
     while client.read_line(&mut head).await? > 2 {}
     // Browsers open connections that they may never use.

@@ -105,7 +105,7 @@ pub async fn prune(sessions: &Sessions, now: UnixTime) -> Result<(), StoreError>
     let event = Entry::new(Event::GrantsEnded, AuditOutcome::Success).event(&Client::default(), now);
     let count = sessions.store.prune_grants(MOST, &event).await?;
     if count > 0 {
-        sessions.done(&event.about(count, "grants"));
+        sessions.done(&event.about(count, "grant"));
     }
     Ok(())
 }

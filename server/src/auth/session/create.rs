@@ -21,7 +21,7 @@ impl Sessions {
         let event = Entry::new(Event::SessionEnded, AuditOutcome::Success).event(&Client::default(), now);
         let count = self.store.prune_sessions(most, now - self.idle_after(), &event).await?;
         if count > 0 {
-            self.done(&event.about(count, "idle sessions"));
+            self.done(&event.about(count, "idle session"));
         }
         Ok(())
     }

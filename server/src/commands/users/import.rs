@@ -82,7 +82,7 @@ impl Import<'_> {
         let before = self.taken / 10_000;
         let taken = (batch.len() - refused.len()) as u64;
         if taken > 0 {
-            audit::log(&event.about(taken, "users"));
+            audit::log(&event.about(taken, "user"));
         }
         self.taken += taken;
         for (number, problem) in refused {

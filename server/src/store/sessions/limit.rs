@@ -44,7 +44,7 @@ impl SessionLimit {
             return Err(StoreError::NoRoom(Ord::max(idle_at - now, Duration::from_secs(1))));
         }
         let count = session_ends::end(tx, session_ends::among(ends), Ends::Online, now).await?;
-        tx.add_audit_event(&self.ended.about(count, "idle sessions")).await
+        tx.add_audit_event(&self.ended.about(count, "idle session")).await
     }
 }
 
@@ -109,7 +109,7 @@ impl Store {
                 let idle = session_ends::among(ids).add(used_at().lte(idle_since.seconds()));
                 let count = session_ends::end(tx, idle, Ends::Online, event.at).await?;
                 if count > 0 {
-                    tx.add_audit_event(&event.about(count, "idle sessions")).await?;
+                    tx.add_audit_event(&event.about(count, "idle session")).await?;
                 }
                 Ok(count)
             })
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(used_meanwhile, 0, "it is not idle any more");
         let sql = "SELECT detail FROM audit_events ORDER BY id";
         let details: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
-        assert_eq!(details, ["1 idle sessions", "1 idle sessions", "1 idle sessions"]);
+        assert_eq!(details, ["1 idle session", "1 idle session", "1 idle session"]);
         connection.close().await.unwrap();
         store.close().await;
     }
