@@ -81,6 +81,7 @@ use record::LastTrouble;
 pub use roles::{Role, RoleInfo};
 use same_database::SameDatabase;
 use same_file::SameFile;
+pub use session_ends::EndedGrants;
 pub use sessions::{Begin, NewSession, Rotation, Session, SessionInfo, SessionLimit};
 pub use target::{Database, Place, PostgresServers, SessionAttrs};
 pub use times::is_live;

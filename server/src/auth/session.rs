@@ -32,7 +32,7 @@ use super::password::Form;
 use super::throttle::{CounterKeys, ThrottleError};
 use super::token::{self, NewAccess, NewRefresh};
 use crate::metrics::Metrics;
-use crate::store::{Actor, NewEvent, NewSession, Proof, Session, Store, StoreError, User, is_live};
+use crate::store::{Actor, EndedGrants, NewEvent, NewSession, Proof, Session, Store, StoreError, User, is_live};
 
 /// How often a password is compared if another request replaces its hash meanwhile.
 pub const COMPARISONS: usize = 3;
@@ -188,7 +188,7 @@ impl Sessions {
     pub async fn logout(&self, bearer: &Authenticated, client: &Client, now: UnixTime) -> Result<(), SessionError> {
         let event = self.event(client, Entry::new(Event::Logout, AuditOutcome::Success).by(&bearer.user), now);
         if let Some(sid) = bearer.sid() {
-            self.store.end_own_session(&bearer.actor(now), sid, true, &event).await?;
+            self.store.end_own_session(&bearer.actor(now), sid, EndedGrants::Online, &event).await?;
         } else {
             self.store.revoke_old_tokens(bearer.user.id, &event).await?;
         }
@@ -206,7 +206,7 @@ impl Sessions {
     ) -> Result<bool, SessionError> {
         let entry = Entry::new(Event::SessionEnded, AuditOutcome::Success).by(&bearer.user).detail(sid);
         let event = self.event(client, entry, now);
-        let is_ended = self.store.end_own_session(&bearer.actor(now), sid, false, &event).await?;
+        let is_ended = self.store.end_own_session(&bearer.actor(now), sid, EndedGrants::All, &event).await?;
         if is_ended {
             self.done(&event);
         }

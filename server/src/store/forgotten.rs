@@ -4,7 +4,7 @@ use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
 
 use super::schema::{Grants, LogoutReceivers, Sessions};
-use super::session_ends::{Ends, end_grants};
+use super::session_ends::{EndedGrants, end_grants};
 use super::{Store, StoreError, Tx};
 
 /// The most rows to look at in one statement.
@@ -57,5 +57,5 @@ async fn end_all(tx: &mut Tx, sids: &[String], now: UnixTime) -> Result<(), Stor
         .and_where(Expr::col(Grants::IsDetached).eq(false))
         .to_owned();
     tx.execute(&delete).await?;
-    end_grants(tx, sids, Ends::Online, now).await
+    end_grants(tx, sids, EndedGrants::Online, now).await
 }

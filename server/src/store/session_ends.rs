@@ -10,19 +10,19 @@ use super::{StoreError, Tx, logouts};
 /// The most sessions that end with one statement: a user of an earlier release may have many.
 const BATCH: u64 = 500;
 
-/// What ends with a session.
+/// The grants that end with a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ends {
-    /// What applications got without `offline_access`: the session has expired, or was logged out of.
+pub enum EndedGrants {
+    /// Those without `offline_access`, and unused codes: the session has expired, or was logged out of.
     Online,
-    /// All of it: somebody no longer trusts the session.
-    Everything,
+    /// All: somebody no longer trusts the session.
+    All,
 }
 
 /// Ends the sessions that fulfil a condition. Returns how many.
 ///
 /// Call this with the user's row locked, unless no request uses these sessions any more.
-pub(super) async fn end(tx: &mut Tx, which: Condition, ends: Ends, now: UnixTime) -> Result<u64, StoreError> {
+pub(super) async fn end(tx: &mut Tx, which: Condition, ends: EndedGrants, now: UnixTime) -> Result<u64, StoreError> {
     let mut total = 0;
     loop {
         let select = Query::select()
@@ -52,20 +52,25 @@ pub(super) async fn end(tx: &mut Tx, which: Condition, ends: Ends, now: UnixTime
 }
 
 /// Ends what applications got in sessions that have just ended.
-pub(super) async fn end_grants(tx: &mut Tx, sids: &[String], ends: Ends, now: UnixTime) -> Result<(), StoreError> {
+pub(super) async fn end_grants(
+    tx: &mut Tx,
+    sids: &[String],
+    ends: EndedGrants,
+    now: UnixTime,
+) -> Result<(), StoreError> {
     if sids.is_empty() {
         return Ok(());
     }
     let of_sessions = || Expr::col(Grants::Sid).is_in(sids);
     let mut delete = Query::delete();
     delete.from_table(Grants::Table).and_where(of_sessions());
-    if ends == Ends::Online {
+    if ends == EndedGrants::Online {
         // A code is not yet anything that could be offline.
         let is_online = Expr::col(Grants::IsOffline).eq(false).or(Expr::col(Grants::CodeUsedAt).is_null());
         delete.and_where(is_online);
     }
     tx.execute(&delete).await?;
-    if ends == Ends::Online {
+    if ends == EndedGrants::Online {
         let detach =
             Query::update().table(Grants::Table).value(Grants::IsDetached, true).and_where(of_sessions()).to_owned();
         tx.execute(&detach).await?;

@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use super::guard::{self, Actor, Proof};
 use super::old_tokens::{Revoked, revoke, revoke_old_tokens};
 use super::schema::{Sessions, Users};
-use super::session_ends::{self, Ends};
+use super::session_ends::{self, EndedGrants};
 use super::times::Nullable;
 use super::users::{self, end_sessions};
 use super::{NewEvent, Store, StoreError, User};
@@ -230,13 +230,13 @@ impl Store {
             Box::pin(async move {
                 guard::lock_users(tx, id, None).await?;
                 if revoked == Some(Revoked::All) {
-                    session_ends::end(tx, session_ends::of_old_tokens(id), Ends::Online, event.at).await?;
+                    session_ends::end(tx, session_ends::of_old_tokens(id), EndedGrants::Online, event.at).await?;
                 }
                 if let Some(revoked) = revoked {
                     revoke(tx, revoked, &uuid).await?;
                 }
                 if let Some(sid) = sid {
-                    session_ends::end(tx, session_ends::one(id, &sid), Ends::Online, event.at).await?;
+                    session_ends::end(tx, session_ends::one(id, &sid), EndedGrants::Online, event.at).await?;
                 }
                 tx.add_audit_event(&event).await
             })
@@ -244,8 +244,8 @@ impl Store {
         .await
     }
 
-    /// Ends one of the actor's sessions, and all that applications got in it unless it is a logout. If an old refresh token began it, all old tokens of the user are revoked,
-    /// because they could begin it again. Returns whether the session existed.
+    /// Ends one of the actor's sessions with these grants. If an old refresh token began it, all old tokens of the user are
+    /// revoked, because they could begin it again. Returns whether the session existed.
     ///
     /// # Errors
     /// [`StoreError::SessionOver`] if the actor's own session has ended meanwhile.
@@ -253,10 +253,9 @@ impl Store {
         &self,
         actor: &Actor,
         sid: &str,
-        is_logout: bool,
+        grants: EndedGrants,
         event: &NewEvent,
     ) -> Result<bool, StoreError> {
-        let ends = if is_logout { Ends::Online } else { Ends::Everything };
         let has_old_tables = self.has_old_tables();
         self.transaction(|tx| {
             let (actor, sid, event) = (actor.clone(), sid.to_owned(), event.clone());
@@ -267,7 +266,7 @@ impl Store {
                 if is_old {
                     tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
                 }
-                let is_ended = session_ends::end(tx, session_ends::one(user.id, &sid), ends, actor.now).await? > 0;
+                let is_ended = session_ends::end(tx, session_ends::one(user.id, &sid), grants, actor.now).await? > 0;
                 if is_ended || is_old {
                     tx.add_audit_event(&event).await?;
                 }
@@ -309,7 +308,7 @@ impl Store {
                 let user = guard::lock_users(tx, user_id, None).await?.pop();
                 if let Some(user) = user.filter(|_| has_old_tables) {
                     tx.execute(&revoke_old_tokens(user.uuid.as_deref().unwrap_or_default())).await?;
-                    session_ends::end(tx, session_ends::of_old_tokens(user.id), Ends::Online, event.at).await?;
+                    session_ends::end(tx, session_ends::of_old_tokens(user.id), EndedGrants::Online, event.at).await?;
                 }
                 tx.add_audit_event(&event).await
             })

@@ -11,7 +11,7 @@ use super::heartbeats::ScAuthHeartbeats;
 use super::networks::KnownNetworks;
 use super::parties::TokenParties;
 use super::schema::Sessions;
-use super::session_ends::{self, Ends};
+use super::session_ends::{self, EndedGrants};
 use super::{Store, StoreError};
 
 #[derive(Iden, Clone, Copy)]
@@ -88,7 +88,7 @@ impl Store {
         self.transaction(|tx| {
             // A browser may have extended one meanwhile.
             let expired = session_ends::among(ids.clone()).add(Expr::col(Sessions::ExpiresAt).lte(now.seconds()));
-            Box::pin(async move { session_ends::end(tx, expired, Ends::Online, now).await })
+            Box::pin(async move { session_ends::end(tx, expired, EndedGrants::Online, now).await })
         })
         .await
     }

@@ -6,7 +6,7 @@ use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Func, Order, Query};
 
 use crate::store::schema::Sessions;
-use crate::store::session_ends::{self, Ends};
+use crate::store::session_ends::{self, EndedGrants};
 use crate::store::{NewEvent, Store, StoreError, Tx};
 
 /// The most sessions that end at once: a user of an earlier release may have many more than allowed.
@@ -43,7 +43,7 @@ impl SessionLimit {
             let idle_at = oldest.first().map_or(now, |row| (row.used_at + self.idle_for).min(row.expires_at));
             return Err(StoreError::NoRoom(Ord::max(idle_at - now, Duration::from_secs(1))));
         }
-        let count = session_ends::end(tx, session_ends::among(ends), Ends::Online, now).await?;
+        let count = session_ends::end(tx, session_ends::among(ends), EndedGrants::Online, now).await?;
         tx.add_audit_event(&self.ended.about(count, "idle session")).await
     }
 }
@@ -107,7 +107,7 @@ impl Store {
             let (ids, event) = (ids.clone(), event.clone());
             Box::pin(async move {
                 let idle = session_ends::among(ids).add(used_at().lte(idle_since.seconds()));
-                let count = session_ends::end(tx, idle, Ends::Online, event.at).await?;
+                let count = session_ends::end(tx, idle, EndedGrants::Online, event.at).await?;
                 if count > 0 {
                     tx.add_audit_event(&event.about(count, "idle session")).await?;
                 }

@@ -7,7 +7,7 @@ use super::super::grant_ends;
 use super::super::guard::{Guard, LockedUser, has_session};
 use super::super::old_tokens::revoke_old_tokens;
 use super::super::schema::{Roles, Tokens, Users};
-use super::super::session_ends::{self, Ends};
+use super::super::session_ends::{self, EndedGrants};
 use super::super::user_groups;
 use super::super::{NewEvent, Role, Store, StoreError, Tx};
 use super::taken::{lock_names, refuse_taken};
@@ -60,7 +60,7 @@ impl Store {
                         .to_owned();
                     tx.execute(&delete).await?;
                 }
-                session_ends::end(tx, session_ends::of_user(user_id, None), Ends::Everything, event.at).await?;
+                session_ends::end(tx, session_ends::of_user(user_id, None), EndedGrants::All, event.at).await?;
                 let delete =
                     Query::delete().from_table(Users::Table).and_where(Expr::col(Users::Id).eq(user_id)).to_owned();
                 tx.execute(&delete).await?;
@@ -160,7 +160,7 @@ pub(in crate::store) async fn end_sessions(
     has_old_tables: bool,
     now: UnixTime,
 ) -> Result<u64, StoreError> {
-    let count = session_ends::end(tx, session_ends::of_user(user.id, keep), Ends::Everything, now).await?;
+    let count = session_ends::end(tx, session_ends::of_user(user.id, keep), EndedGrants::All, now).await?;
     // Those too whose session has ended before.
     grant_ends::of_user(tx, user.id, keep).await?;
     if let (true, Some(uuid)) = (has_old_tables, &user.uuid) {
