@@ -63,6 +63,7 @@ settings! {
     OPS_LISTEN = "SC_AUTH_OPS_LISTEN", Fixed, "0.0.0.0:8001";
     KEYS_FILE = "SC_AUTH_KEYS_FILE", Operator, "sc-auth-keys.json";
     DECLARED = "SC_AUTH_DECLARED", Fixed, "";
+    BACKCHANNEL_CA_FILE = "SC_AUTH_BACKCHANNEL_CA_FILE", PodTemplate, "";
     DEPLOYMENT_FILE = "SC_AUTH_DEPLOYMENT_FILE", Fixed, "";
     ISSUER = "SC_AUTH_ISSUER", Spec("spec.auth.issuer"), "http://localhost:8000";
     AUDIENCE = "SC_AUTH_AUDIENCE", Spec("spec.auth.audiences"), "";

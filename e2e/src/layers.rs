@@ -14,6 +14,7 @@ const SERVER: &[&str] = &[
     "identity",
     "config",
     "http",
+    "backchannel",
     "auth",
     "report",
     "store",

@@ -57,12 +57,7 @@ pub const IMPORTED_EMAIL: Rule = Rule { can_hide: true, ..EMAIL };
 pub const CREDENTIAL: Rule = Rule { min: 0, max: RAW_PASSWORD_MAX, is_email: false, is_unique: false, can_hide: true };
 
 impl Rule {
-    /// For a text of visible characters.
-    pub const fn visible(min: usize, max: usize) -> Self {
-        Self { min, max, is_email: false, is_unique: false, can_hide: false }
-    }
-
-    /// The same with another minimum.
+    /// The rule with another minimum.
     pub const fn at_least(self, min: usize) -> Self {
         Self { min, ..self }
     }

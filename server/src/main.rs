@@ -2,6 +2,7 @@
 
 mod account;
 mod auth;
+mod backchannel;
 mod clock;
 mod commands;
 mod config;

@@ -49,6 +49,24 @@ pub enum Outcome {
     Failed,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LogoutTokenLabels {
+    outcome: LogoutTokenOutcome,
+}
+
+/// What became of a logout token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum LogoutTokenOutcome {
+    /// The application confirmed it.
+    Sent,
+    /// An attempt failed; another one follows.
+    Failed,
+    /// The application did not confirm it within a day.
+    Expired,
+    /// Too many waited: it is not sent.
+    Dropped,
+}
+
 /// The metrics of the hashing threads.
 #[derive(Debug, Clone)]
 pub struct HashMetrics {
@@ -88,6 +106,8 @@ struct Families {
     logins: Family<LoginLabels, Counter>,
     events: Family<EventLabels, Counter>,
     sessions: Gauge,
+    logout_tokens: Family<LogoutTokenLabels, Counter>,
+    waiting_logout_tokens: Gauge,
     keys: Family<KeyLabels, Gauge>,
     key_since: Family<KeyLabels, Gauge>,
     keys_broken: Gauge,
@@ -114,6 +134,12 @@ impl Families {
             self.events.clone(),
         );
         registry.register("sessions", "Sessions that have not expired, counted once a minute", self.sessions.clone());
+        registry.register("logout_tokens", "Logout tokens by outcome", self.logout_tokens.clone());
+        registry.register(
+            "logout_tokens_waiting",
+            "Logout tokens to send, counted once a minute",
+            self.waiting_logout_tokens.clone(),
+        );
         registry.register("keys", "Signing keys in use", self.keys.clone());
         registry.register(
             "key_since_timestamp_seconds",
@@ -138,6 +164,8 @@ impl Metrics {
             logins: Family::default(),
             events: Family::default(),
             sessions: Gauge::default(),
+            logout_tokens: Family::default(),
+            waiting_logout_tokens: Gauge::default(),
             keys: Family::default(),
             key_since: Family::default(),
             keys_broken: Gauge::default(),
@@ -184,6 +212,14 @@ impl Metrics {
 
     pub fn show_sessions(&self, count: i64) {
         self.families.sessions.set(count);
+    }
+
+    pub fn count_logout_tokens(&self, outcome: LogoutTokenOutcome, count: u64) {
+        self.families.logout_tokens.get_or_create(&LogoutTokenLabels { outcome }).inc_by(count);
+    }
+
+    pub fn show_waiting_logout_tokens(&self, count: i64) {
+        self.families.waiting_logout_tokens.set(count);
     }
 
     pub fn show_connections(&self, open: u32, idle: usize) {

@@ -226,12 +226,6 @@ impl DeclaredClient {
         key.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The first part of a key: the namespace of its declaration.
-    #[must_use]
-    pub fn namespace_of_key(key: &str) -> &str {
-        key.split('/').next().unwrap_or_default()
-    }
-
     /// Whether a token for these audiences is for it: a client is itself an audience, and a service is also what it lists.
     #[must_use]
     pub fn is_audience<'a>(&self, mut audiences: impl Iterator<Item = &'a str>) -> bool {

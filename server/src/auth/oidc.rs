@@ -1,7 +1,6 @@
 //! OpenID Connect: applications log users in with this server's pages.
 
 mod access;
-pub mod backchannel;
 pub mod claims;
 mod decision;
 mod exchange;
@@ -20,7 +19,7 @@ use sc_auth_contract::declared::Declared;
 pub use access::{AccessTokens, ValidAccess};
 pub use decision::{Case, Decision, Hinted, Step};
 pub use exchange::{Exchange, Issued};
-pub use grant::{Consented, GrantError, new_grant, prune as prune_grants, store_grant};
+pub use grant::{Consented, GrantError, limit_grants, new_grant, store_grant};
 use keys::{OidcKeyRing, OidcKeys};
 
 use super::declared::DeclaredFile;

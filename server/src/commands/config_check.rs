@@ -13,6 +13,7 @@ use super::collisions::Collisions;
 use super::declared;
 use crate::auth::keys;
 use crate::auth::oidc::keys as oidc_keys;
+use crate::backchannel::Sender;
 use crate::config::{Cli, Parsed, ServeArgs};
 use crate::deployment::DeploymentFile;
 use crate::identity::{self, Decision};
@@ -43,6 +44,7 @@ pub async fn run(args: &ServeArgs, parsed: &Parsed) -> anyhow::Result<bool> {
     let deployment = note(&mut problems, args.deployment.load());
     note(&mut problems, args.password.policy());
     note(&mut problems, args.old_tokens.resolve());
+    note(&mut problems, Sender::new(args.backchannel_ca_file.as_deref()));
     note(&mut problems, keys::check(&args.deployment.keys.keys_file));
     // In a pod, the file may come later.
     if let Some(place) =

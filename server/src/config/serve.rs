@@ -36,6 +36,10 @@ pub struct ServeArgs {
     pub deployment: DeploymentArgs,
     #[command(flatten)]
     pub declared: DeclaredArgs,
+    /// File of certificates (PEM) of further authorities, besides the public ones, for the servers that logout tokens are sent
+    /// to. It is read when the server starts.
+    #[arg(long, env = settings::BACKCHANNEL_CA_FILE.name, value_parser = path(), value_name = "FILE")]
+    pub backchannel_ca_file: Option<PathBuf>,
     #[command(flatten)]
     pub login: LoginArgs,
     #[command(flatten)]

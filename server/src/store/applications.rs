@@ -64,9 +64,9 @@ impl Store {
             let (id, sub, client, event) = (user.id, user.uuid.clone(), client.to_owned(), event.clone());
             Box::pin(async move {
                 guard::lock_users(tx, id, None).await?;
-                let ended = grant_ends::of_client(tx, id, &client).await?;
+                let (ended, sids) = grant_ends::of_client(tx, id, &client).await?;
                 let withdrawn = consents::withdraw(tx, id, &client).await?;
-                logouts::notify_client(tx, &sub, &client, event.at).await?;
+                logouts::notify_client(tx, &sub, &client, sids, event.at).await?;
                 if ended + withdrawn == 0 {
                     return Ok(false);
                 }

@@ -1,9 +1,11 @@
 //! Ends the grants of a user, and the least recently used beyond a limit.
 
+use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Func, Order, Query};
 
 use super::audit::quantity;
 use super::guard::{self, LockedUser};
+use super::logouts;
 use super::schema::{Grants, Sessions};
 use super::{NewEvent, Store, StoreError, Tx};
 
@@ -14,24 +16,43 @@ const BATCHES: u64 = 20;
 /// The most characters of an application in the detail of an event, which has 255.
 const APPLICATION_MAX: usize = 240;
 
-/// Ends the grants of a user, except those of one session.
-pub(super) async fn of_user(tx: &mut Tx, user_id: i32, keep: Option<&str>) -> Result<(), StoreError> {
-    let mut delete = Query::delete();
-    delete.from_table(Grants::Table).and_where(Expr::col(Grants::UserId).eq(user_id));
+/// Ends the grants of a user, except those of one session. The applications are notified of sessions that had ended before.
+pub(super) async fn of_user(
+    tx: &mut Tx,
+    user: &LockedUser,
+    keep: Option<&str>,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    let mut which = Expr::col(Grants::UserId).eq(user.id);
     if let Some(sid) = keep {
-        delete.and_where(Expr::col(Grants::Sid).ne(sid));
+        which = which.and(Expr::col(Grants::Sid).ne(sid));
     }
-    tx.execute(&delete).await.map(|_| ())
+    let (_, ended) = end(tx, which).await?;
+    match &user.uuid {
+        Some(uuid) => logouts::notify_former(tx, uuid, ended, now).await,
+        None => Ok(()),
+    }
 }
 
-/// Ends all grants of a user for one client.
-pub(super) async fn of_client(tx: &mut Tx, user_id: i32, client: &str) -> Result<u64, StoreError> {
-    let delete = Query::delete()
-        .from_table(Grants::Table)
-        .and_where(Expr::col(Grants::UserId).eq(user_id))
-        .and_where(Expr::col(Grants::Client).eq(client))
+/// Ends all grants of a user for one client. Returns how many, and the sessions in which it had tokens.
+pub(super) async fn of_client(tx: &mut Tx, user_id: i32, client: &str) -> Result<(u64, Vec<String>), StoreError> {
+    let which = Expr::col(Grants::UserId).eq(user_id).and(Expr::col(Grants::Client).eq(client));
+    let (count, ended) = end(tx, which).await?;
+    Ok((count, ended.into_iter().map(|(sid, _)| sid).collect()))
+}
+
+/// Returns how many there were, and the sessions and clients of those with tokens.
+async fn end(tx: &mut Tx, which: Expr) -> Result<(u64, Vec<(String, String)>), StoreError> {
+    let select = Query::select()
+        .columns([Grants::Sid, Grants::Client])
+        .distinct()
+        .from(Grants::Table)
+        .and_where(which.clone())
+        .and_where(Expr::col(Grants::CodeUsedAt).is_not_null())
         .to_owned();
-    tx.execute(&delete).await
+    let ended = tx.fetch_varying(&select).await?;
+    let count = tx.execute(&Query::delete().from_table(Grants::Table).and_where(which).to_owned()).await?;
+    Ok((count, ended))
 }
 
 /// Keeps the browsers' sessions and grants that a new hash of the user's password does not end. Those of an earlier password
@@ -54,8 +75,8 @@ pub(super) async fn keep_with_hash(tx: &mut Tx, user: &LockedUser, hash: &str) -
     tx.execute(&sessions).await.map(|_| ())
 }
 
-/// Ends the least recently used grants of a user for one client while there are more than `most`: those that have a refresh token, or
-/// the others. Call this with the user's row locked.
+/// Ends the least recently used grants of a user for one client while there are more than `most`: those that have a refresh
+/// token, or the others. Call this with the user's row locked.
 pub(super) async fn least_used(
     tx: &mut Tx,
     user_id: i32,

@@ -117,8 +117,8 @@ pub struct UsedCode {
     pub now: UnixTime,
     /// Of the last token.
     pub expires_at: UnixTime,
-    /// Where the client is notified when the session ends.
-    pub logout_uri: Option<String>,
+    /// Whether the client is notified when the session ends.
+    pub is_notified: bool,
     /// Records the least recently used grants, which end if there are too many.
     pub ended: NewEvent,
 }
@@ -177,8 +177,8 @@ impl Store {
                 if tx.execute_prepared(&update).await? == 0 {
                     return Ok(false);
                 }
-                if let Some(uri) = used.logout_uri {
-                    logouts::remember(tx, &sid, &sub, &client, &uri).await?;
+                if used.is_notified {
+                    logouts::add_receiver(tx, &sid, &sub, &client).await?;
                 }
                 if used.chain.is_some() {
                     grant_ends::least_used(tx, user_id, &client, true, MAX_OFFLINE_GRANTS, &used.ended).await?;

@@ -1,5 +1,5 @@
 //! Ends sessions: every end of a session goes through [`end`], with what applications got in it and with the rows that notify
-//! them, in one transaction. Servers of release 0.2 delete only the sessions: `forgotten.rs` finds what they leave.
+//! them, in one transaction. Servers of release 0.2 delete only the sessions: `orphans.rs` finds what they leave.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Condition, Expr, ExprTrait as _, LockType, Order, Query};
@@ -75,6 +75,7 @@ pub(super) async fn end_grants(
             Query::update().table(Grants::Table).value(Grants::IsDetached, true).and_where(of_sessions()).to_owned();
         tx.execute(&detach).await?;
     }
+    // Now that the grants are deleted, `use_code` adds no receiver to these sessions any more.
     logouts::notify(tx, sids, now).await
 }
 

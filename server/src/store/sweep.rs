@@ -270,6 +270,25 @@ impl Store {
         }
     }
 
+    /// Deletes the rows with the lowest ids while there are more than `most`. Returns how many.
+    pub(super) async fn keep_newest(
+        &self,
+        table: impl IntoIden + Copy,
+        id: impl IntoIden + Copy,
+        most: u64,
+    ) -> Result<u64, StoreError> {
+        let newest_of_too_many = Query::select()
+            .column(id.into_iden())
+            .from(table.into_iden())
+            .order_by(id.into_iden(), Order::Desc)
+            .offset(most)
+            .limit(1)
+            .to_owned();
+        let Some((newest,)) = self.fetch_optional::<(i64,)>(&newest_of_too_many).await? else { return Ok(0) };
+        let is_too_old = Expr::col(id.into_iden()).lte(newest);
+        self.delete_where::<i64>(table, id, &is_too_old).await
+    }
+
     pub(super) async fn delete_all<K: Into<Expr>>(
         &self,
         table: impl IntoIden,

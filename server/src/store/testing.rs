@@ -1,5 +1,6 @@
 //! A database for unit tests.
 
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -13,4 +14,16 @@ pub async fn migrated() -> (TempDir, String, Store) {
     let identity = NewIdentity { identity: "x".into(), accepted_as: None };
     store.migrate(&identity, &CancellationToken::new()).await.unwrap();
     (folder, url, store)
+}
+
+/// The same with these rows in the outbox of logout tokens: id, user, client and `due_at`. All were created in the same second.
+pub async fn with_logouts(rows: &[(i64, &str, &str, i64)]) -> (TempDir, SqliteConnection, Store) {
+    let (folder, url, store) = migrated().await;
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    for (id, sub, client, due_at) in rows {
+        let values = format!("({id}, 's{id}', '{sub}', '{client}', 1000, {due_at})");
+        let sql = "INSERT INTO logout_outbox (id, sid, sub, client, created_at, due_at) VALUES ";
+        sqlx::raw_sql(AssertSqlSafe(format!("{sql}{values}"))).execute(&mut connection).await.unwrap();
+    }
+    (folder, connection, store)
 }

@@ -96,16 +96,21 @@ impl Database {
 
     /// Keeps a database server from changing the table `users` until the value is dropped.
     pub async fn lock_users(&self) -> Box<dyn Send> {
-        let read = "SELECT COUNT(*) FROM users";
+        self.hold("SELECT COUNT(*) FROM users").await
+    }
+
+    /// Keeps the locks of a statement of a database server until the value is dropped.
+    pub async fn hold(&self, sql: &str) -> Box<dyn Send> {
+        let sql = AssertSqlSafe(sql.to_owned());
         if self.url.starts_with("mysql") {
             let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
             sqlx::raw_sql("START TRANSACTION").execute(&mut connection).await.unwrap();
-            sqlx::raw_sql(read).execute(&mut connection).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
             Box::new(connection)
         } else {
             let mut connection = PgConnection::connect(&self.url).await.unwrap();
             sqlx::raw_sql("BEGIN").execute(&mut connection).await.unwrap();
-            sqlx::raw_sql(read).execute(&mut connection).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
             Box::new(connection)
         }
     }

@@ -61,6 +61,7 @@ mod oidc_limits;
 mod oidc_login;
 mod oidc_logout;
 mod oidc_rates;
+mod oidc_receivers;
 mod oidc_replicas;
 mod oidc_revocation;
 mod oidc_sessions;

@@ -117,7 +117,7 @@ async fn a_logout_token_arrives_over_https() {
         let settings = [
             ("SC_AUTH_DECLARED", "declared.json"),
             ("SC_AUTH_ISSUER", ISSUER),
-            ("SSL_CERT_FILE", ca.to_str().unwrap()),
+            ("SC_AUTH_BACKCHANNEL_CA_FILE", ca.to_str().unwrap()),
         ];
         let _server = Server::start(&database, &settings).await;
         let is_empty = async || database.texts("SELECT client FROM logout_outbox").await.is_empty();

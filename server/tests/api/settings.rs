@@ -73,6 +73,7 @@ async fn config_check_reports_each_problem_once() {
         ("SC_AUTH_ISUER", "https://a.test"),
         ("SC_AUTH_SESSION_TTL", "1d"),
         ("SC_AUTH_PASSWORD_BLOCKLIST", "/nowhere"),
+        ("SC_AUTH_BACKCHANNEL_CA_FILE", "/nowhere/ca.pem"),
         ("SC_AUTH_CORS_ORIGINS", "https://*.example.com"),
         ("SC_AUTH_REGISTRATION", "true"),
         ("SC_AUTH_TRUSTED_PROXIES", "0.0.0.0/0"),
@@ -89,6 +90,7 @@ async fn config_check_reports_each_problem_once() {
         ("error: ", "SC_AUTH_ISUER (did you mean SC_AUTH_ISSUER?)"),
         ("error: ", "SC_AUTH_SESSION_TTL is shorter"),
         ("error: ", "SC_AUTH_PASSWORD_BLOCKLIST: /nowhere"),
+        ("error: ", "SC_AUTH_BACKCHANNEL_CA_FILE: reading /nowhere/ca.pem"),
         ("error: ", "SECRET_KEY is shorter than 32 bytes"),
         ("error: ", "the folder /nowhere does not exist"),
         ("warning: ", "no browser sends the origin \"https://*.example.com\""),
@@ -98,7 +100,7 @@ async fn config_check_reports_each_problem_once() {
         let lines: Vec<_> = text.lines().filter(|line| line.contains(part)).collect();
         assert!(matches!(lines[..], [line] if line.starts_with(start)), "{part}: {text}");
     }
-    assert_eq!(text.lines().count(), 10, "{text}");
+    assert_eq!(text.lines().count(), 11, "{text}");
 
     let refused = refusal(&["serve"], &settings[..3]).await;
     assert_eq!(refused.lines().count(), 1, "{refused}");
@@ -106,6 +108,8 @@ async fn config_check_reports_each_problem_once() {
         ["SC_AUTH_LISTEN", "SC_AUTH_DRAIN", "SC_AUTH_ISUER"].iter().all(|name| refused.contains(name)),
         "{refused}"
     );
+    let authorities = refusal(&["serve"], &[("SC_AUTH_BACKCHANNEL_CA_FILE", "/nowhere/ca.pem")]).await;
+    assert!(authorities.contains("SC_AUTH_BACKCHANNEL_CA_FILE: reading /nowhere/ca.pem"), "{authorities}");
     let same = [("SC_AUTH_LISTEN", ":8123"), ("SC_AUTH_OPS_LISTEN", "127.0.0.1:8123")];
     assert!(refusal(&["serve"], &same).await.contains("both have port 8123"));
 }

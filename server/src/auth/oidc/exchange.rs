@@ -89,7 +89,7 @@ impl Exchange<'_> {
             expires_at: if chain.is_some() { self.next_end(grant).max(access_ends) } else { access_ends },
             chain,
             now: self.now,
-            logout_uri: self.declared.backchannel_logout_uri.clone(),
+            is_notified: self.declared.backchannel_logout_uri.is_some(),
             ended: too_many(self.sessions, &grant.user, &self.declared.client_id, self.client, self.now),
         };
         if !self.sessions.store.use_code(grant, &used).await? {

@@ -15,9 +15,7 @@ use crate::auth::session::{Browser, Sessions, random_uuid};
 use crate::store::{NewEvent, NewGrant, Permissions, StoreError, User};
 
 /// The most grants of all users in an embedded database: the limits of a user alone would let many accounts fill its volume.
-const MOST: u64 = 200_000;
-/// The most applications to notify of the ends of sessions, likewise.
-const MOST_RECEIVERS: u64 = 200_000;
+const MAX_GRANTS: u64 = 200_000;
 /// How long a code is valid.
 const CODE_TTL: Duration = Duration::from_mins(1);
 
@@ -97,13 +95,12 @@ pub async fn store_grant(
 }
 
 /// Ends grants if there are too many of all users. Like sessions, they are limited only where `most` limits those.
-pub async fn prune(sessions: &Sessions, now: UnixTime) -> Result<(), StoreError> {
+pub async fn limit_grants(sessions: &Sessions, now: UnixTime) -> Result<(), StoreError> {
     if sessions.most.is_none() {
         return Ok(());
     }
-    sessions.store.prune_receivers(MOST_RECEIVERS).await?;
     let event = Entry::new(Event::GrantsEnded, AuditOutcome::Success).event(&Client::default(), now);
-    let count = sessions.store.prune_grants(MOST, &event).await?;
+    let count = sessions.store.prune_grants(MAX_GRANTS, &event).await?;
     if count > 0 {
         sessions.done(&event.about(count, "grant"));
     }

@@ -65,7 +65,9 @@ pub struct LogoutClaims {
     pub iss: String,
     pub aud: String,
     pub sub: String,
-    pub sid: String,
+    /// Without it, all sessions of the user have ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
     pub jti: String,
     pub iat: UnixTime,
     pub exp: UnixTime,
@@ -73,12 +75,12 @@ pub struct LogoutClaims {
 }
 
 impl LogoutClaims {
-    pub fn new(iss: &str, client_id: &str, sub: &str, sid: &str, jti: String, iat: UnixTime) -> Self {
+    pub fn new(iss: &str, client_id: &str, sub: &str, sid: Option<&str>, jti: String, iat: UnixTime) -> Self {
         Self {
             iss: iss.to_owned(),
             aud: client_id.to_owned(),
             sub: sub.to_owned(),
-            sid: sid.to_owned(),
+            sid: sid.map(str::to_owned),
             jti,
             iat,
             exp: iat + LOGOUT_TTL,
@@ -243,7 +245,7 @@ mod tests {
         let access = sign_access(key, &access()).unwrap();
         let id = sign_id(keys.signing(IdTokenAlgorithm::RS256), &id()).unwrap();
         let refresh = sign_refresh(api.refresh(), &refresh()).unwrap();
-        let logout = sign_logout(key, &LogoutClaims::new(ISSUER, "shop", "u", "s", "j".into(), NOW)).unwrap();
+        let logout = sign_logout(key, &LogoutClaims::new(ISSUER, "shop", "u", Some("s"), "j".into(), NOW)).unwrap();
         assert!(verify_access(&keys, ISSUER, &logout, NOW, MINUTE).is_err() && read_hint(&keys, &logout).is_err());
         assert!(verify_refresh(&api, &logout, NOW, MINUTE).is_err());
         let verify = |token: &str| verify_access(&keys, ISSUER, token, NOW, MINUTE);

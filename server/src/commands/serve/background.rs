@@ -11,10 +11,10 @@ use super::start::{Begun, Start};
 use super::{clients, credentials, deployment, imported};
 use crate::auth::audit;
 use crate::auth::keys::{KeyRing, Keys, Reload};
-use crate::auth::oidc::backchannel;
-use crate::auth::oidc::prune_grants;
+use crate::auth::oidc::limit_grants;
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
+use crate::backchannel;
 use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::http::{App, refusals};
@@ -55,7 +55,7 @@ pub fn start(begun: Begun, args: &ServeArgs, start: &Start<'_>, report: &Report,
     if let Some(openid) = &start.openid {
         spawn(stop, watch(Arc::clone(&openid.keys), FILES));
         spawn(stop, clients::watch(Arc::clone(sessions), Arc::clone(&openid.declared), clock));
-        spawn(stop, backchannel::run(Arc::clone(sessions), Arc::clone(openid), clock));
+        spawn(stop, backchannel::run(Arc::clone(sessions), Arc::clone(openid), Arc::clone(&start.sender), clock));
     }
     spawn(stop, deployment::beat(Arc::clone(sessions), Arc::clone(file), clock));
     spawn(stop, deployment::watch_keys(Arc::clone(sessions), report.clone(), clock));
@@ -158,6 +158,9 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, audit: A
         if let Some(count) = done("count the sessions", sessions.store.count_sessions(now).await) {
             metrics.show_sessions(count);
         }
+        if let Some(count) = done("count the logouts that wait", sessions.store.count_logouts().await) {
+            metrics.show_waiting_logout_tokens(count);
+        }
         if done("begin to delete expired rows", sessions.store.claim_chore("sweep", now, SWEEP_DUE).await) == Some(true)
         {
             place = sweep_once(&sessions, place, now, audit).await;
@@ -178,8 +181,11 @@ async fn sweep_once(sessions: &Sessions, place: Place, now: UnixTime, kept: Audi
     let store = &sessions.store;
     let (next, expired) =
         done("delete expired sessions", store.sweep_sessions(place.sessions, now).await).unwrap_or((place.sessions, 0));
-    let receivers = done("end forgotten sessions", store.end_forgotten(place.receivers, now).await);
-    done("delete old logouts", store.sweep_logouts(now - backchannel::KEPT).await);
+    let receivers = store.end_orphaned(place.receivers, now).await;
+    let receivers = done("notify applications of sessions that release 0.2 ended", receivers);
+    done("limit the receivers of logouts", backchannel::limit_receivers(sessions).await);
+    done("limit the logouts that wait", backchannel::limit_waiting(sessions).await);
+    done("delete old logouts", backchannel::delete_expired(sessions, now).await);
     done("end idle sessions", sessions.prune(now).await);
     done("sort audit events", store.sort_audit_events(audit::tier).await);
     let old = done("delete old audit events", store.sweep_audit_events(now - kept.retention).await);
@@ -187,7 +193,7 @@ async fn sweep_once(sessions: &Sessions, place: Place, now: UnixTime, kept: Audi
     let failures = done("delete old login failures", store.sweep_failures(now - throttle::FORGET_AFTER).await);
     done("delete unused networks", store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await);
     done("delete expired grants", store.sweep_grants(now).await);
-    done("end grants", prune_grants(sessions, now).await);
+    done("limit grants", limit_grants(sessions, now).await);
     done("delete expired issuers and audiences", store.sweep_parties(now).await);
     done("delete former keys", store.sweep_former_keys(now).await);
     done("delete old heartbeats", store.sweep_heartbeats(now - HEARTBEATS).await);

@@ -18,6 +18,7 @@ use crate::auth::parties::KnownParties;
 use crate::auth::password::policy::Policy;
 use crate::auth::session::{RepeatedRefreshes, Sessions};
 use crate::auth::throttle::CounterKeys;
+use crate::backchannel::Sender;
 use crate::clock;
 use crate::commands::first_admin;
 use crate::commands::open::{self, Opened, Ready};
@@ -36,7 +37,7 @@ use crate::metrics::Metrics;
 use crate::store::{Database, Engine, Store};
 
 /// The most sessions of all users in an embedded database: about 400 MB.
-const MOST_EMBEDDED: u64 = 1_000_000;
+const MAX_EMBEDDED_SESSIONS: u64 = 1_000_000;
 
 /// The settings and files that are read before the database, so that a mistake in them is reported at once.
 pub struct Start<'a> {
@@ -47,6 +48,7 @@ pub struct Start<'a> {
     pub declared: Option<Arc<DeclaredFile>>,
     pub openid: Option<Arc<OpenId>>,
     pub look: Arc<Look>,
+    pub sender: Arc<Sender>,
     policy: Policy,
     old_tokens: Option<OldTokens>,
 }
@@ -63,6 +65,10 @@ impl<'a> Start<'a> {
         let load = move || KeyRing::load(&keys_file, clock::system(), &mut rand::rng());
         let keys = beside_requests(load).await??;
         let (declared, openid) = clients(args).await?;
+        let ca_file = args.backchannel_ca_file.clone();
+        let sender = beside_requests(move || Sender::new(ca_file.as_deref())).await??;
+        // The clients of a pod are declared by people who need not have access to its processes.
+        let sender = if args.declared.declared.is_some() { sender } else { sender.without_loopback() };
         Ok(Self {
             args,
             metrics,
@@ -73,6 +79,7 @@ impl<'a> Start<'a> {
             declared,
             openid,
             look: Arc::new(look(&args.login).await?),
+            sender: Arc::new(sender),
         })
     }
 
@@ -108,7 +115,7 @@ impl<'a> Start<'a> {
             "compatibility with the legacy service"
         );
         // An embedded database is on a volume, which must not become full.
-        let most = (store.engine() == Engine::Sqlite).then_some(MOST_EMBEDDED);
+        let most = (store.engine() == Engine::Sqlite).then_some(MAX_EMBEDDED_SESSIONS);
         let sessions = Sessions {
             store,
             hasher,

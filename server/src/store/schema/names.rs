@@ -102,7 +102,6 @@ pub(in crate::store) enum LogoutReceivers {
     Sid,
     Sub,
     Client,
-    Uri,
 }
 
 #[derive(Iden, Clone, Copy)]
@@ -112,7 +111,6 @@ pub(in crate::store) enum LogoutOutbox {
     Sid,
     Sub,
     Client,
-    Uri,
     CreatedAt,
     DueAt,
     Attempts,

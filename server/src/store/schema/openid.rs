@@ -93,12 +93,12 @@ pub const LOGOUT_RECEIVERS: Table = Table {
         column("sid", Key(36), Required),
         column("sub", Key(64), Required),
         column("client", Key(width(CLIENT_KEY_MAX)), Required),
-        column("uri", Text(width(REDIRECT_URI_MAX)), Required),
     ],
     indexes: &[unique("uq_logout_receivers_sid_client", "sid, client"), index("ix_logout_receivers_sub", "sub")],
 };
 
-/// The logouts that are still to be sent to applications. Whoever moves `due_at` forward sends the row.
+/// The logouts that are still to be sent to applications; one with an empty `sid` stands for all sessions of the user. Whoever
+/// moves `due_at` forward sends the row.
 pub const LOGOUT_OUTBOX: Table = Table {
     name: "logout_outbox",
     columns: &[
@@ -106,13 +106,13 @@ pub const LOGOUT_OUTBOX: Table = Table {
         column("sid", Key(36), Required),
         column("sub", Key(64), Required),
         column("client", Key(width(CLIENT_KEY_MAX)), Required),
-        column("uri", Text(width(REDIRECT_URI_MAX)), Required),
         column("created_at", BigInt, Required),
         column("due_at", BigInt, Required),
         column("attempts", Int, Default(0)),
     ],
     indexes: &[
         index("ix_logout_outbox_due_at", "due_at"),
+        index("ix_logout_outbox_client_due_at", "client, due_at"),
         index("ix_logout_outbox_sub", "sub"),
         index("ix_logout_outbox_created_at", "created_at"),
     ],

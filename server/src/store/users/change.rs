@@ -53,7 +53,7 @@ impl Store {
             Box::pin(async move {
                 refuse_last_admin(tx, user_id).await?;
                 let Some(user) = guard.lock(tx, user_id).await? else { return Ok(false) };
-                if let (true, Some(uuid)) = (has_old_tables, user.uuid) {
+                if let (true, Some(uuid)) = (has_old_tables, &user.uuid) {
                     let delete = Query::delete()
                         .from_table(Tokens::Table)
                         .and_where(Expr::col(Tokens::UserUuid).eq(uuid))
@@ -61,6 +61,7 @@ impl Store {
                     tx.execute(&delete).await?;
                 }
                 session_ends::end(tx, session_ends::of_user(user_id, None), EndedGrants::All, event.at).await?;
+                grant_ends::of_user(tx, &user, None, event.at).await?;
                 let delete =
                     Query::delete().from_table(Users::Table).and_where(Expr::col(Users::Id).eq(user_id)).to_owned();
                 tx.execute(&delete).await?;
@@ -162,7 +163,7 @@ pub(in crate::store) async fn end_sessions(
 ) -> Result<u64, StoreError> {
     let count = session_ends::end(tx, session_ends::of_user(user.id, keep), EndedGrants::All, now).await?;
     // Those too whose session has ended before.
-    grant_ends::of_user(tx, user.id, keep).await?;
+    grant_ends::of_user(tx, user, keep, now).await?;
     if let (true, Some(uuid)) = (has_old_tables, &user.uuid) {
         tx.execute(&revoke_old_tokens(uuid)).await?;
     }

@@ -1,4 +1,5 @@
-//! Sessions that a server of release 0.2 has ended, which knows nothing of applications: they are notified later.
+//! Receivers of logouts and grants without their session, which a server of release 0.2 has ended: it knows nothing of
+//! applications, which are notified later.
 
 use sc_auth_contract::time::UnixTime;
 use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
@@ -15,14 +16,14 @@ const BATCHES: usize = 20;
 impl Store {
     /// Checks the next few thousand receivers after the id `after`, and ends what applications got in sessions that no longer
     /// exist. Returns the id to continue after, which is 0 after the last one.
-    pub async fn end_forgotten(&self, after: i64, now: UnixTime) -> Result<i64, StoreError> {
+    pub async fn end_orphaned(&self, after: i64, now: UnixTime) -> Result<i64, StoreError> {
         let mut after = after;
         for _ in 0..BATCHES {
             let rows: Vec<(i64, String, Option<i64>)> = self.fetch_all(&receivers_with_sessions(after)).await?;
             let Some((last, ..)) = rows.last() else { return Ok(0) };
             after = *last;
-            let forgotten = rows.into_iter().filter(|(.., session)| session.is_none()).map(|(_, sid, _)| sid);
-            let sids: Vec<_> = forgotten.collect();
+            let orphaned = rows.into_iter().filter(|(.., session)| session.is_none()).map(|(_, sid, _)| sid);
+            let sids: Vec<_> = orphaned.collect();
             if !sids.is_empty() {
                 self.transaction(|tx| {
                     let sids = sids.clone();
