@@ -3,10 +3,11 @@
 
 #![expect(clippy::print_stdout, reason = "a table for a person")]
 
+mod operator;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -16,6 +17,8 @@ use kube::api::{ApiResource, DeleteParams, ListParams, Patch, PatchParams, PostP
 use kube::core::{DynamicObject, GroupVersionKind};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
+
+use operator::Operator;
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -28,7 +31,7 @@ struct Args {
     /// The number of children to delete or edit.
     #[arg(long, default_value_t = 200)]
     edits: usize,
-    /// The ScAuths are created in so many rounds, each followed by a bare client's: the machine's speed varies.
+    /// The ScAuths are created in so many rounds, each followed by those of bare clients: the machine's speed varies.
     #[arg(long, default_value_t = 4)]
     rounds: usize,
     /// Measure only how long it takes to create them.
@@ -69,72 +72,6 @@ fn resource(group: &str, version: &str, kind: &str) -> ApiResource {
     if plural.is_empty() { ApiResource::from_gvk(&gvk) } else { ApiResource::from_gvk_with_plural(&gvk, plural) }
 }
 
-/// The operator as a process, with its metrics.
-struct Operator {
-    child: Child,
-    metrics: String,
-}
-
-impl Operator {
-    fn start(program: &PathBuf) -> anyhow::Result<Self> {
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let child = Command::new(program)
-            .args(["run", "--listen", &address.to_string(), "--namespace", NAMESPACE])
-            .args(["--server-image", "registry.example.com/sc-auth-server:1"])
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| program.display().to_string())?;
-        Ok(Self { child, metrics: format!("http://{address}/metrics") })
-    }
-
-    /// The sum of a metric's series whose labels contain that text; nothing before it answers.
-    async fn metric(&self, name: &str, labels: &str) -> f64 {
-        let Ok(answer) = reqwest::get(&self.metrics).await else { return 0.0 };
-        let text = answer.text().await.unwrap_or_default();
-        let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(labels));
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-    }
-
-    /// The memory in MiB, from the kernel: resident (`VmRSS`) or peak (`VmHWM`).
-    fn memory(&self, field: &str) -> anyhow::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with(field)).context("no such field")?;
-        let kib: f64 = line.split_whitespace().nth(1).context("no value")?.parse()?;
-        Ok(kib / 1024.0)
-    }
-
-    /// The CPU time so far, in seconds, from the kernel, which counts hundredths.
-    fn cpu(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields = stat.rsplit(')').next().context("no name")?.split_whitespace().skip(11).take(2);
-        Ok(fields.map(str::parse::<f64>).sum::<Result<f64, _>>()? / 100.0)
-    }
-
-    /// Waits until all ScAuths have a status, and no reconcile is running or queued.
-    async fn has_done(&self, scauths: usize) -> anyhow::Result<()> {
-        let wanted = scauths.to_string().parse::<f64>()?;
-        for _ in 0..6_000 {
-            let known = self.metric("sc_auth_operator_scauths", "condition=\"Ready\"").await;
-            let busy = self.metric("sc_auth_operator_queue", "").await
-                + self.metric("sc_auth_operator_reconciles_running", "").await;
-            if known >= wanted && busy < 0.5 {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        anyhow::bail!("not within ten minutes")
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn scauth(number: usize) -> Value {
     json!({
         "apiVersion": "sc-auth.io/v1alpha1", "kind": "ScAuth", "metadata": {"name": format!("bench-{number}")},
@@ -173,7 +110,11 @@ async fn templates(client: &Client, name: &str) -> anyhow::Result<Vec<(ApiResour
             // Not our labels: the operator watches objects that have them.
             let labels = object["metadata"]["labels"].to_string().replace("sc-auth.io/", "bench.example.com/");
             let labels: Value = serde_json::from_str(&labels)?;
-            object["metadata"] = json!({"name": object["metadata"]["name"], "labels": labels});
+            let annotations = object["metadata"]["annotations"].clone();
+            object["metadata"] =
+                json!({"name": object["metadata"]["name"], "labels": labels, "annotations": annotations});
+            // An object in a list has none of its own.
+            (object["apiVersion"], object["kind"]) = (json!(resource.api_version), json!(resource.kind));
             for generated in ["clusterIP", "clusterIPs"] {
                 if let Some(spec) = object["spec"].as_object_mut() {
                     spec.remove(generated);
@@ -187,17 +128,27 @@ async fn templates(client: &Client, name: &str) -> anyhow::Result<Vec<(ApiResour
     Ok(found)
 }
 
-/// A bare client creates the same objects, with the same number of workers.
+/// How a bare client writes an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Write {
+    Create,
+    /// By server-side apply, as the operator does.
+    Apply,
+}
+
+/// A bare client writes the same objects, with the same number of workers.
 async fn bare(
     client: &Client,
     templates: &[(ApiResource, Value)],
     from: &str,
     numbers: Range<usize>,
+    write: Write,
 ) -> anyhow::Result<Duration> {
     let began = Instant::now();
+    let prefix = if write == Write::Create { "created" } else { "applied" };
     stream::iter(numbers)
         .map(|number| async move {
-            let name = format!("bare-{number}");
+            let name = format!("{prefix}-{number}");
             for (resource, template) in templates {
                 let object: DynamicObject = serde_json::from_str(&template.to_string().replace(from, &name))?;
                 let api: Api<DynamicObject> = if resource.kind == "Namespace" {
@@ -205,7 +156,12 @@ async fn bare(
                 } else {
                     Api::namespaced_with(client.clone(), &name, resource)
                 };
-                api.create(&PostParams::default(), &object).await?;
+                if write == Write::Create {
+                    api.create(&PostParams::default(), &object).await?;
+                } else {
+                    let params = PatchParams::apply("bench").validation_ignore();
+                    api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await?;
+                }
             }
             anyhow::Ok(())
         })
@@ -252,28 +208,37 @@ impl Taken {
     }
 }
 
-/// The operator and a bare client create the same objects, in turns.
+/// The operator and two bare clients create the same objects, in turns.
 async fn create(client: &Client, api: &Api<DynamicObject>, operator: &Operator, args: &Args) -> anyhow::Result<()> {
-    let (mut ours, mut bares, mut objects) = (Taken::default(), Taken::default(), 0);
+    let (mut ours, mut bares, mut objects) = (Taken::default(), [Taken::default(), Taken::default()], 0);
     let cpu = operator.cpu()?;
     for round in 0..args.rounds {
         let numbers = args.scauths * round / args.rounds..args.scauths * (round + 1) / args.rounds;
-        let before = cpu_of_server(client).await?;
+        let mut before = cpu_of_server(client).await?;
         ours.time += apply(api, operator, numbers.clone()).await?;
-        let between = cpu_of_server(client).await?;
+        ours.server += since(&mut before, client).await?;
         let templates = templates(client, "bench-0").await?;
         objects = templates.len();
-        bares.time += bare(client, &templates, "bench-0", numbers).await?;
-        ours.server += between - before;
-        bares.server += cpu_of_server(client).await? - between;
+        for (write, taken) in [Write::Create, Write::Apply].into_iter().zip(&mut bares) {
+            taken.time += bare(client, &templates, "bench-0", numbers.clone(), write).await?;
+            taken.server += since(&mut before, client).await?;
+        }
     }
     let (count, own) = (args.scauths, operator.cpu()? - cpu);
     ours.row(&format!("{count} ScAuths with {objects} children each: until the last child"), count);
-    bares.row(&format!("a bare client with {WORKERS} workers creates the same objects"), count);
-    row("the operator takes, of its time", &format!("{:.2}", ours.time.as_secs_f64() / bares.time.as_secs_f64()));
+    bares[0].row(&format!("a bare client with {WORKERS} workers creates the same objects"), count);
+    bares[1].row(&format!("a bare client with {WORKERS} workers applies the same objects"), count);
+    let [created, applied] = bares.map(|bare| ours.time.as_secs_f64() / bare.time.as_secs_f64());
+    row("the operator takes, of their time", &format!("{created:.2}, {applied:.2}"));
     row("the operator's own CPU time", &format!("{own:.1} s"));
     row("the operator's requests", &requests(operator).await);
     Ok(())
+}
+
+/// The CPU time that the API server has used since then.
+async fn since(before: &mut f64, client: &Client) -> anyhow::Result<f64> {
+    let now = cpu_of_server(client).await?;
+    Ok(now - std::mem::replace(before, now))
 }
 
 /// The time until a deleted or edited child is restored.
