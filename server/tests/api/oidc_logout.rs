@@ -258,4 +258,9 @@ async fn a_posted_logout_becomes_one_by_get() {
     let large = [("id_token_hint", "x".repeat(20_000))];
     let large: Vec<_> = large.iter().map(|(name, value)| (*name, value.as_str())).collect();
     assert_eq!(browser.post("/oauth2/logout", &large).await.status, 413);
+    // In the form of the question, each of these characters becomes six.
+    browser.code(&[]).await;
+    let escaped = "\u{1}".repeat(1_900);
+    assert_eq!(browser.get(&logout(&[("logout_hint", &escaped)])).await.status, 413);
+    assert!(is_question(&browser.get(&logout(&[("logout_hint", &escaped[..1_000])])).await));
 }
