@@ -177,7 +177,7 @@ pub struct ScAuthSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
 
-    /// The pages that users log in on for applications (OpenID Connect).
+    /// Login pages of OpenID Connect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
 
