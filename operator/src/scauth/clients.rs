@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    fn of(declared: Value) -> Clients {
+    fn of(declared: &Value) -> Clients {
         let keys = json!([{"kid": "a", "algorithm": "RS256", "state": "current", "since": 1}]);
         let answer: Status = serde_json::from_value(json!({"declared": declared, "oidc_keys": keys})).unwrap();
         Clients::of([&answer].into_iter()).unwrap()
@@ -170,7 +170,7 @@ mod tests {
                 "Secret a-declared cannot be used: it is not JSON; the pods keep serving the previous applications",
             ),
         ] {
-            let clients = of(declared);
+            let clients = of(&declared);
             assert_eq!((clients.reason(), clients.message(&names).as_str()), (reason, message));
         }
     }

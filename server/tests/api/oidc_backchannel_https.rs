@@ -65,9 +65,9 @@ impl Receiver {
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
                 let mut got = String::new();
                 while !has_token(&got) {
-                    let mut part = [0; 4096];
-                    let Ok(count @ 1..) = stream.read(&mut part).await else { break };
-                    got.push_str(std::str::from_utf8(&part[..count]).unwrap());
+                    let mut chunk = [0; 4096];
+                    let Ok(count @ 1..) = stream.read(&mut chunk).await else { break };
+                    got.push_str(std::str::from_utf8(&chunk[..count]).unwrap());
                 }
                 into.lock().unwrap().push(got);
                 let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;

@@ -13,6 +13,9 @@ crate::on_every_engine!(failures_at_the_login_of_the_account_are_counted_with_th
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
+/// Sends a request from a network.
+type FromNetwork<'a> = &'a dyn Fn(&str) -> RequestBuilder;
+
 /// A server that knows its clients' addresses, with a user `alice`.
 async fn behind_proxy(clients: &[Value]) -> (Server, Database) {
     let database = Database::create(Engine::Sqlite).await;
@@ -126,8 +129,7 @@ async fn revocations_share_the_limit_of_refreshes() {
     let refresh = |network: &str| {
         server.request("POST", "/api/v1/accounts/refresh").header("x-forwarded-for", network).bearer_auth("x")
     };
-    let ways: [(&str, &dyn Fn(&str) -> RequestBuilder); 3] =
-        [("revoke", &revoke), ("exchange", &exchange), ("refresh", &refresh)];
+    let ways: [(&str, FromNetwork<'_>); 3] = [("revoke", &revoke), ("exchange", &exchange), ("refresh", &refresh)];
     for ((first, send), network) in ways.iter().zip(["203.0.113.1", "203.0.113.2", "203.0.113.3"]) {
         // The limit is 60, and one more each second.
         assert!(count_until_refused(300, async || limited(send(network)).await).await >= 60, "{first}");

@@ -94,7 +94,7 @@ async fn the_last_release_works_beside_this_one_and_after_it(engine: Engine) {
     let released = both.released().await;
     released.register("alice").await;
     let before = released.login("alice").await;
-    let keys = both.file("keys.json").unwrap();
+    let keys = both.file("sc-auth-keys.json").unwrap();
     assert!(both.file("oidc-keys.json").is_none(), "the last release has no such file");
 
     // Forward.
@@ -116,7 +116,7 @@ async fn the_last_release_works_beside_this_one_and_after_it(engine: Engine) {
         later = refreshed(released, &later).await;
         released.login("alice").await;
         assert_takes_no_token_of_applications(released, &offline).await;
-        assert_eq!(both.file("keys.json").unwrap(), keys);
+        assert_eq!(both.file("sc-auth-keys.json").unwrap(), keys);
         assert_eq!(both.file("oidc-keys.json").unwrap(), oidc_keys, "it does not touch what it does not know");
         both.released = None;
     }
