@@ -31,7 +31,7 @@ pub enum Kind {
 /// An application; its process is ended when the value is dropped.
 pub struct Application {
     pub address: String,
-    id: String,
+    pub id: String,
     pub kind: Kind,
     child: Option<Child>,
     folder: tempfile::TempDir,

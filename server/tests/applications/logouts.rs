@@ -48,6 +48,7 @@ pub async fn log_out(browser: &mut Browser, application: &Application, issuer: &
         Kind::Apache => browser.open(&format!("{address}/oidc?logout={}", encoded(&format!("{address}/")))).await,
         Kind::Oauth2Proxy => {
             let link = DOCUMENTED.lines().find(|line| line.starts_with("/oauth2/sign_out?rd=")).unwrap();
+            let link = link.replace("shop%26", &format!("{}%26", application.id));
             let link = link.replace(&encoded("https://auth.example.com"), &encoded(issuer));
             let link = link.replace(&encoded(&encoded("https://shop.example.com")), &encoded(&encoded(address)));
             browser.open(&format!("{address}{link}")).await
