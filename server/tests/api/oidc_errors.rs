@@ -159,8 +159,9 @@ async fn a_posted_request_becomes_one_by_get() {
 }
 
 #[tokio::test]
-async fn a_form_works_only_in_the_browser_that_got_it() {
-    let (server, _database) = started(Engine::Sqlite, &[with(client("shop"), "consent", json!("Skip"))]).await;
+async fn a_form_works_only_in_the_browser_that_got_it_and_for_its_purpose() {
+    let clients = [with(client("shop"), "consent", json!("Skip")), client("asking")];
+    let (server, _database) = started(Engine::Sqlite, &clients).await;
     let mut browser = Browser::new(&server);
     let page = browser.get(&authorize(&[])).await;
     // Login CSRF: the form and the password of an attacker, in the browser of a victim.
@@ -190,6 +191,10 @@ async fn a_form_works_only_in_the_browser_that_got_it() {
     let form = [("request", altered.as_str()), ("username", "alice"), ("password", PASSWORD)];
     assert_eq!(browser.post("/login", &form).await.status, 400, "an altered form");
     browser.log_in(&page, "alice", PASSWORD).await.code();
+    let consent = browser.get(&authorize(&[("client_id", "asking")])).await;
+    assert!(consent.is_consent());
+    assert_eq!(browser.log_in(&consent, "alice", PASSWORD).await.status, 400, "the form of consent");
+    browser.decide(&consent, "allow").await.code();
 }
 
 #[tokio::test]
