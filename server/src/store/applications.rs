@@ -8,7 +8,7 @@ use sqlx::FromRow;
 
 use super::consents::{self, Consents};
 use super::permissions::{Columns, Permissions};
-use super::schema::Grants;
+use super::schema::{Grants, Sessions, Users};
 use super::{NewEvent, Store, StoreError, User, grant_ends, guard, logouts};
 
 /// The most grants and consents of a user to look at.
@@ -35,6 +35,7 @@ struct Row {
 impl Store {
     /// Those that a user has allowed something, or that have tokens.
     pub async fn applications(&self, user_id: i32, now: UnixTime) -> Result<Vec<Application>, StoreError> {
+        let Some(digest) = self.password_digest(user_id).await? else { return Ok(Vec::new()) };
         let grants = Query::select()
             .columns([Grants::Client, Grants::Scopes, Grants::Audiences])
             .expr_as(Expr::col(Grants::CreatedAt), "since")
@@ -42,6 +43,8 @@ impl Store {
             .and_where(Expr::col(Grants::UserId).eq(user_id))
             .and_where(Expr::col(Grants::ExpiresAt).gt(now.seconds()))
             .and_where(Expr::col(Grants::CodeUsedAt).is_not_null())
+            .and_where(Expr::col(Grants::PasswordDigest).eq(digest))
+            .and_where(has_session_or_outlives_it(now))
             .order_by(Grants::Id, Order::Asc)
             .limit(MAX_ROWS)
             .to_owned();
@@ -55,6 +58,16 @@ impl Store {
         let mut rows: Vec<Row> = self.fetch_all(&grants).await?;
         rows.extend(self.fetch_all::<Row>(&given).await?);
         Ok(by_client(rows))
+    }
+
+    async fn password_digest(&self, user_id: i32) -> Result<Option<String>, StoreError> {
+        let select = Query::select()
+            .column(Users::Password)
+            .from(Users::Table)
+            .and_where(Expr::col(Users::Id).eq(user_id))
+            .to_owned();
+        let hash: Option<(Option<String>,)> = self.fetch_optional(&select).await?;
+        Ok(hash.and_then(|(hash,)| hash).as_deref().map(guard::password_digest))
     }
 
     /// Ends all that an application got from a user, and what the user allows it. It is notified that its sessions have ended.
@@ -76,6 +89,24 @@ impl Store {
         })
         .await
     }
+}
+
+/// As [`super::Grant::is_live`] says.
+fn has_session_or_outlives_it(now: UnixTime) -> Expr {
+    let session = |is_live: bool| {
+        let mut select = Query::select();
+        select
+            .expr(Expr::val(1))
+            .from(Sessions::Table)
+            .and_where(Expr::col((Sessions::Table, Sessions::Sid)).equals((Grants::Table, Grants::Sid)));
+        if is_live {
+            select.and_where(Expr::col((Sessions::Table, Sessions::ExpiresAt)).gt(now.seconds()));
+        }
+        Expr::exists(select)
+    };
+    let is = |column| Expr::col((Grants::Table, column)).eq(true);
+    let outlives = is(Grants::IsOffline).and(is(Grants::IsDetached).or(session(false)));
+    session(true).or(outlives)
 }
 
 fn by_client(rows: Vec<Row>) -> Vec<Application> {

@@ -107,7 +107,7 @@ async fn a_file_can_be_checked() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/samples/declared.example.json");
     let output = run(&database, &["declared", "check", sample], &[]).await;
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text == "5 valid clients, counter 1.\n", "{text}");
+    assert!(output.status.success() && text == "6 valid clients, counter 1.\n", "{text}");
     assert!(output.stderr.is_empty(), "no warnings");
     let of_size = |size: usize| format!("{}{}", declarations(1, &[client("shop")]), " ".repeat(size));
     write(&database, &of_size(900 << 10));

@@ -62,7 +62,6 @@ async fn the_metadata_lists_what_is_supported() {
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "ui_locales_supported": ["en", "id"],
-        "service_documentation": format!("{ISSUER}/docs"),
     });
     assert_eq!(metadata, wanted);
     let keys = server.call("GET", "/oauth2/jwks", None, None).await.body;

@@ -26,7 +26,8 @@ pub struct Issued {
     /// The lifetime of the access token, in seconds.
     pub expires_in: u64,
     pub scope: String,
-    pub id_token: String,
+    /// `None` without the scope `openid` (OpenID Connect Core, 12.2).
+    pub id_token: Option<String>,
     pub refresh_token: Option<String>,
 }
 
@@ -269,6 +270,7 @@ impl Exchange<'_> {
         let grant = &entitled.grant;
         let refresh_token = successor.map(|successor| self.refresh_token(grant, successor)).transpose()?;
         let scope = scopes.join(" ");
+        let is_openid = scopes.iter().any(|scope| scope == "openid");
         let access = AccessClaims {
             iss: self.openid.issuer.clone(),
             aud: Audience::from(audiences),
@@ -286,7 +288,7 @@ impl Exchange<'_> {
             access_token: tokens::sign_access(access_key, &access)?,
             expires_in: self.declared.access_token_seconds(),
             scope,
-            id_token: self.id_token(entitled, scopes, nonce)?,
+            id_token: is_openid.then(|| self.id_token(entitled, scopes, nonce)).transpose()?,
             refresh_token,
         })
     }

@@ -4,7 +4,7 @@ use sc_auth_contract::declared::{Declared, DeclaredClient};
 use serde::{Deserialize, Serialize};
 
 use super::Present;
-use super::request::{Parameters, STATE_MAX};
+use super::request::{Parameters, STATE_MAX, is_among};
 use super::tokens::{IdTokenHint, read_hint};
 use crate::store::User;
 
@@ -16,8 +16,9 @@ pub struct LogoutRequest {
     /// One that the client has declared.
     post_logout_redirect_uri: Option<String>,
     state: Option<String>,
-    /// The user of the `id_token_hint`, if this server has signed it.
+    /// The user and the session of the `id_token_hint`, if this server has signed it.
     id_token_sub: Option<String>,
+    id_token_sid: Option<String>,
     logout_hint: Option<String>,
 }
 
@@ -68,16 +69,18 @@ impl LogoutRequest {
             post_logout_redirect_uri: redirect_uri.filter(|_| client.is_some()).map(str::to_owned),
             client_id: client.map(|client| client.client_id.clone()),
             state: state.map(str::to_owned),
-            id_token_sub: hint.map(|hint| hint.sub),
+            id_token_sub: hint.as_ref().map(|hint| hint.sub.clone()),
+            id_token_sid: hint.map(|hint| hint.sid),
             logout_hint: parameters.one("logout_hint").map(str::to_owned),
         })
     }
 
-    /// Whether an ID token of this user came with the request. Without one, any page could log its visitors out.
-    pub fn needs_no_confirmation(&self, user: &User) -> bool {
+    /// Whether an ID token of this session came with the request. Without one, any page could log its visitors out; with one of
+    /// another session, the request is suspect (RP-Initiated Logout, 2).
+    pub fn needs_no_confirmation(&self, user: &User, sid: &str) -> bool {
         let names = [Some(user.uuid.as_str()), user.username.as_deref(), user.email.as_deref()];
         let is_meant = self.logout_hint.as_deref().is_none_or(|hint| names.contains(&Some(hint)));
-        is_meant && self.id_token_sub.as_ref() == Some(&user.uuid)
+        is_meant && self.id_token_sub.as_ref() == Some(&user.uuid) && self.id_token_sid.as_deref() == Some(sid)
     }
 
     /// Where the browser goes if nobody was logged in: with an ID token only, since anybody can name a client.
@@ -96,7 +99,7 @@ impl LogoutRequest {
 }
 
 fn has_declared(client: &DeclaredClient, uri: &str) -> bool {
-    client.post_logout_redirect_uris.iter().any(|declared| declared == uri)
+    is_among(&client.post_logout_redirect_uris, client.client_type, uri)
 }
 
 #[cfg(test)]
@@ -118,7 +121,7 @@ mod tests {
     }
 
     fn parsed(hint: Option<&str>, pairs: &[(&str, &str)]) -> Result<LogoutRequest, InvalidLogout> {
-        let hint = hint.map(|aud| IdTokenHint { iss: "i".into(), aud: aud.into(), sub: "u".into() });
+        let hint = hint.map(|aud| IdTokenHint { iss: "i".into(), aud: aud.into(), sub: "u".into(), sid: "s".into() });
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         LogoutRequest::from_parts(&declared(), hint, &Parameters::parse(form.as_bytes()))
     }
@@ -147,16 +150,29 @@ mod tests {
     }
 
     #[test]
-    fn only_an_id_token_of_the_user_replaces_the_question() {
+    fn a_native_application_can_return_to_any_port() {
+        let native = json!({
+            "clientId": "app", "type": "Native", "redirectUris": ["http://127.0.0.1/cb"],
+            "postLogoutRedirectUris": ["http://127.0.0.1/bye"],
+        });
+        let declared = Declared::parse(&json!({"version": 1, "clients": [native]}).to_string()).unwrap();
+        for (uri, is_valid) in [("http://127.0.0.1:5555/bye", true), ("http://127.0.0.1:5555/cb", false)] {
+            assert_eq!(has_declared(declared.find("app").unwrap(), uri), is_valid, "{uri}");
+        }
+    }
+
+    #[test]
+    fn only_an_id_token_of_the_session_replaces_the_question() {
         let user = |uuid: &str| User { uuid: uuid.into(), username: Some("alice".into()), ..User::default() };
-        assert!(parsed(Some("shop"), &[]).unwrap().needs_no_confirmation(&user("u")));
-        assert!(parsed(Some("shop"), &[("logout_hint", "alice")]).unwrap().needs_no_confirmation(&user("u")));
-        assert!(!parsed(Some("shop"), &[("logout_hint", "bobby")]).unwrap().needs_no_confirmation(&user("u")));
-        assert!(!parsed(Some("shop"), &[]).unwrap().needs_no_confirmation(&user("other")));
+        assert!(parsed(Some("shop"), &[]).unwrap().needs_no_confirmation(&user("u"), "s"));
+        assert!(!parsed(Some("shop"), &[]).unwrap().needs_no_confirmation(&user("u"), "of another browser"));
+        assert!(parsed(Some("shop"), &[("logout_hint", "alice")]).unwrap().needs_no_confirmation(&user("u"), "s"));
+        assert!(!parsed(Some("shop"), &[("logout_hint", "bobby")]).unwrap().needs_no_confirmation(&user("u"), "s"));
+        assert!(!parsed(Some("shop"), &[]).unwrap().needs_no_confirmation(&user("other"), "s"));
         assert!(
             !parsed(None, &[("client_id", "shop"), ("logout_hint", "alice")])
                 .unwrap()
-                .needs_no_confirmation(&user("u"))
+                .needs_no_confirmation(&user("u"), "s")
         );
     }
 }

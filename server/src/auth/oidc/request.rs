@@ -128,13 +128,16 @@ pub fn is_still_valid(declared: &Declared, request: &AuthorizationRequest) -> bo
 }
 
 fn is_declared(client: &DeclaredClient, given: &str) -> bool {
-    if client.redirect_uris.iter().any(|declared| declared == given) {
+    is_among(&client.redirect_uris, client.client_type, given)
+}
+
+/// Whether a client that has declared these addresses can use this one.
+pub(super) fn is_among(declared: &[String], client_type: ClientType, given: &str) -> bool {
+    if declared.iter().any(|declared| declared == given) {
         return true;
     }
-    let Some(given) = RedirectUri::parse(given).filter(|_| client.client_type == ClientType::Native) else {
-        return false;
-    };
-    let mut declared = client.redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri));
+    let Some(given) = RedirectUri::parse(given).filter(|_| client_type == ClientType::Native) else { return false };
+    let mut declared = declared.iter().filter_map(|uri| RedirectUri::parse(uri));
     declared.any(|declared| given.is_loopback_form_of(&declared))
 }
 

@@ -12,12 +12,14 @@ impl Exchange<'_> {
     /// # Errors
     /// If the token was issued to another client.
     pub async fn revoke(&self, token: &str) -> Result<(), GrantError> {
-        let Some(grant_id) = self.grant_of(token) else { return Ok(()) };
-        let sessions = self.sessions;
-        let Some(grant) = sessions.store.grant(&grant_id).await? else { return Ok(()) };
-        if grant.client != self.declared.key() {
+        let Some((client_id, grant_id)) = self.grant_of(token) else { return Ok(()) };
+        // Before the grant is looked up: another client must not learn whether the token is valid.
+        if client_id != self.declared.client_id {
             return Err(GrantError::Refused(problem("invalid_grant", "the token was issued to another client")));
         }
+        let sessions = self.sessions;
+        let grant = sessions.store.grant(&grant_id).await?.filter(|grant| grant.client == self.declared.key());
+        let Some(grant) = grant else { return Ok(()) };
         let entry = Entry::new(Event::AccessRevoked, AuditOutcome::Success).by(&grant.user);
         let event = sessions.event(self.client, entry.detail(&self.declared.client_id), self.now);
         if sessions.store.end_grant(&grant_id, &event).await? {
@@ -26,12 +28,12 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// `token_type_hint` is ignored: `typ` tells the kinds apart (RFC 7009, 2.1 allows it).
-    fn grant_of(&self, token: &str) -> Option<String> {
+    /// The client and the grant of a token. `token_type_hint` is ignored: `typ` tells the kinds apart (RFC 7009, 2.1 allows it).
+    fn grant_of(&self, token: &str) -> Option<(String, String)> {
         let refresh = tokens::verify_refresh(&self.sessions.keys.get(), token, self.now, self.sessions.leeway);
         if let Ok(claims) = refresh {
-            return Some(claims.grant_id);
+            return Some((claims.client_id, claims.grant_id));
         }
-        self.access_tokens().read(token).map(|claims| claims.grant_id)
+        self.access_tokens().read(token).map(|claims| (claims.client_id, claims.grant_id))
     }
 }

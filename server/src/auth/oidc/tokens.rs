@@ -108,6 +108,7 @@ pub struct IdTokenHint {
     pub iss: String,
     pub aud: String,
     pub sub: String,
+    pub sid: String,
 }
 
 pub fn sign_access(key: &Key, claims: &AccessClaims) -> anyhow::Result<String> {

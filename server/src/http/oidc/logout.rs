@@ -33,7 +33,7 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
         Err(why) => return render_error(view, ErrorPage::InvalidLogout(why)),
     };
     match visit.browser().await {
-        Ok(Some(browser)) if method != Method::HEAD && request.needs_no_confirmation(&browser.user) => {
+        Ok(Some(browser)) if method != Method::HEAD && request.needs_no_confirmation(&browser.user, &browser.sid) => {
             // Boxed, since it is large: the future of each request for the page includes it.
             Box::pin(log_out(&visit, &browser, &request)).await
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::client_auth::{METHODS, SECRET_METHODS};
 use super::error::OAuthError;
 use super::pages::LANGUAGES;
-use super::paths::{ALL_KEYS, AUTHORIZE, DOCS, INTROSPECT, JWKS, LOGOUT, REVOKE, TOKEN, USERINFO};
+use super::paths::{ALL_KEYS, AUTHORIZE, INTROSPECT, JWKS, LOGOUT, REVOKE, TOKEN, USERINFO};
 use super::ready::ready;
 use super::token::GRANT_TYPES;
 use crate::auth::keys::etag;
@@ -78,6 +78,5 @@ fn document(openid: &OpenId) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "ui_locales_supported": LANGUAGES,
-        "service_documentation": openid.address(DOCS),
     })
 }

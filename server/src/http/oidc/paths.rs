@@ -16,8 +16,6 @@ pub const LOGOUT_FORM: &str = "/logout";
 pub const APPLICATIONS: &str = "/account/applications";
 pub const LOGO: &str = "/assets/logo";
 pub const STYLE: &str = "/assets/sc-auth.css";
-/// The path of the documentation.
-pub const DOCS: &str = "/docs";
 
 pub use crate::auth::oidc::USERINFO;
 pub use crate::http::refused::{ACCOUNT_LOGIN, LOGIN_PAGE as LOGIN};

@@ -28,7 +28,8 @@ struct Answer {
     token_type: &'static str,
     expires_in: u64,
     scope: String,
-    id_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
 }

@@ -16,6 +16,7 @@ use crate::http::body;
 use crate::http::body::limits::TOKEN;
 
 const INVALID_TOKEN: &str = "Bearer realm=\"sc-auth\", error=\"invalid_token\"";
+const INSUFFICIENT_SCOPE: &str = "Bearer realm=\"sc-auth\", error=\"insufficient_scope\", scope=\"openid\"";
 const INVALID_REQUEST: &str = "Bearer realm=\"sc-auth\", error=\"invalid_request\"";
 
 pub async fn get(State(app): State<App>, headers: HeaderMap) -> Result<Response, OAuthError> {
@@ -60,6 +61,14 @@ async fn claims(app: &App, token: &str) -> Result<Response, OAuthError> {
     let tokens = AccessTokens { openid: &openid, present: &present, sessions: &app.sessions, now: app.now() };
     let claims = tokens.read(token).ok_or_else(invalid)?;
     let access = tokens.validate(claims).await?.ok_or_else(invalid)?;
+    // OpenID Connect Core, 5.3: a token of an authentication.
+    if !access.scopes().any(|scope| scope == "openid") {
+        return Err(OAuthError::Refused(
+            StatusCode::FORBIDDEN,
+            problem("insufficient_scope", "the access token does not have the scope openid"),
+            Some(INSUFFICIENT_SCOPE),
+        ));
+    }
     let requested = RequestedClaims::of_text(access.grant.claims.as_deref()).userinfo;
     let wants = |claim: &str, scope: &str| {
         let is_requested = requested.iter().any(|name| name == claim);
