@@ -78,10 +78,8 @@ async fn show(mut stream: TcpStream) {
         if let Some(form) = form_of(&got) {
             break form.replace('&', "&amp;");
         }
-        match stream.read(&mut part).await {
-            Ok(count @ 1..) => got.push_str(std::str::from_utf8(&part[..count]).unwrap()),
-            _ => return,
-        }
+        let Ok(count @ 1..) = stream.read(&mut part).await else { return };
+        got.push_str(std::str::from_utf8(&part[..count]).unwrap());
     };
     let method = got.split(' ').next().unwrap();
     let page = format!("<!doctype html><title>Shop</title><p id=\"method\">{method}</p><p id=\"form\">{form}</p>");
