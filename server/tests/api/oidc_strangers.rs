@@ -33,7 +33,7 @@ async fn rows(database: &Database) -> BTreeMap<String, usize> {
 async fn a_flood_of_requests_stores_nothing(engine: Engine) {
     let (server, database) = started(engine, &[client("shop")]).await;
     let mut before = rows(&database).await;
-    assert!(before["users"] == 1 && before.contains_key("grants") && before["audit_events"] > 0, "{before:?}");
+    assert!(before["users"] > 0 && before.contains_key("grants") && before["audit_events"] > 0, "{before:?}");
     for number in 0..300 {
         let number = number.to_string();
         let changes = [("state", number.as_str()), ("nonce", &number), ("login_hint", &number)];
