@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use sc_auth_contract::declared::DeclaredClient;
+use sc_auth_contract::declared::{Consent, DeclaredClient};
 use sc_auth_contract::time::UnixTime;
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use crate::auth::session::{Browser, Cookie};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::rate_limits::Limited;
-use crate::store::StoreError;
+use crate::store::{Permissions, StoreError};
 
 /// How long a browser keeps the cookie of forms.
 const FORM_COOKIE_SECONDS: u32 = 24 * 60 * 60;
@@ -79,14 +79,13 @@ impl<'a> Visit<'a> {
         };
         let store = &self.app.sessions.store;
         let (given, is_member) = match browser {
-            Some(browser) => (
-                store.consent(browser.user.id, &declared.key()).await?,
-                claims::groups(store, &browser.user, declared).await?.is_some(),
-            ),
-            None => (None, false),
+            Some(browser) => {
+                (self.given(browser, declared).await?, claims::groups(store, &browser.user, declared).await?.is_some())
+            }
+            None => (Permissions::default(), false),
         };
         let hinted = Hinted::of(&self.present.keys, request);
-        let case = Case { request, declared, hinted, given: given.unwrap_or_default(), is_member, step, now: self.now };
+        let case = Case { request, declared, hinted, given, is_member, step, now: self.now };
         match (case.decide(browser), browser) {
             (Decision::Issue(consented), Some(browser)) => {
                 // A code is as much work as a refresh. Logins have their own limit.
@@ -103,6 +102,14 @@ impl<'a> Visit<'a> {
                 Ok(self.login_page(StatusCode::OK, request, &LoginFailure::default()))
             }
         }
+    }
+
+    /// What the user has consented to, where that is remembered.
+    async fn given(&self, browser: &Browser, declared: &DeclaredClient) -> Result<Permissions, StoreError> {
+        if declared.consent != Consent::Once {
+            return Ok(Permissions::default());
+        }
+        Ok(self.app.sessions.store.consent(browser.user.id, &declared.key()).await?.unwrap_or_default())
     }
 
     async fn issue(
