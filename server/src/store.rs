@@ -268,11 +268,15 @@ impl Store {
         let once = || async {
             on_engine!(Pools, &self.pool, statement, |sql, values, pool| {
                 let mut connection = pool.acquire().await?;
-                connection.start().await?;
-                let query = sqlx::query_as_with(AssertSqlSafe(sql), values);
-                let query = query.persistent(persistent && connection.keeps_statements());
-                let result = query.fetch_all(connection.inner()?).await;
-                Ok(connection.finish(result).await?)
+                // Boxed: many requests may wait for a connection, and few have one.
+                let answer = Box::pin(async move {
+                    connection.start().await?;
+                    let query = sqlx::query_as_with(AssertSqlSafe(sql), values);
+                    let query = query.persistent(persistent && connection.keeps_statements());
+                    let result = query.fetch_all(connection.inner()?).await;
+                    connection.finish(result).await
+                });
+                Ok(answer.await?)
             })
         };
         let rows = self.attempt(once).await?;
@@ -295,11 +299,14 @@ impl Store {
             self.file.check()?;
             on_engine!(Pools, self.writer(), statement, |sql, values, pool| {
                 let mut connection = pool.acquire().await?;
-                connection.start().await?;
-                let query = sqlx::query_with(AssertSqlSafe(sql), values);
-                let query = query.persistent(persistent && connection.keeps_statements());
-                let result = query.execute(connection.inner()?).await;
-                Ok(connection.finish(result).await?.rows_affected())
+                let answer = Box::pin(async move {
+                    connection.start().await?;
+                    let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                    let query = query.persistent(persistent && connection.keeps_statements());
+                    let result = query.execute(connection.inner()?).await;
+                    connection.finish(result).await
+                });
+                Ok(answer.await?.rows_affected())
             })
         };
         let count = self.attempt(once).await?;

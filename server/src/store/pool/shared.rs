@@ -111,7 +111,8 @@ impl<D: Driver> Shared<D> {
                 return Ok(connection);
             }
         }
-        let connection = self.connect().await?;
+        // Boxed, since it is large: the memory of each request that waits for a connection would include the future.
+        let connection = Box::pin(self.connect()).await?;
         self.lock().open += 1;
         Ok(connection)
     }
