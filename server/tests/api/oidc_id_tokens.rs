@@ -12,6 +12,7 @@ use crate::harness::{PASSWORD, claims, run_with_input};
 
 crate::on_every_engine!(
     each_scope_adds_its_claims,
+    a_client_can_get_only_requested_claims,
     a_code_is_valid_for_a_minute,
     an_expired_id_token_still_names_its_user,
 );
@@ -54,6 +55,21 @@ async fn each_scope_adds_its_claims(engine: Engine) {
         assert_eq!((&access["aud"], &access["scope"]), (&json!(format!("{ISSUER}/oauth2/userinfo")), &json!(scope)));
         let known = userinfo(&server, &text(&issued, "access_token")).await;
         assert_eq!(known, (200, joined(&json!({"sub": uuid}), &of_scope)), "{scope}");
+    }
+}
+
+async fn a_client_can_get_only_requested_claims(engine: Engine) {
+    let (server, _database) = started(engine, &[with(skipping(), "idTokenClaims", json!("Requested"))]).await;
+    let requested = r#"{"id_token": {"email": null}}"#;
+    for (claims_parameter, wanted) in [("", json!([null, null])), (requested, json!(["alice@example.com", null]))] {
+        let mut browser = Browser::new(&server);
+        let issued =
+            tokens(&server, &browser.code(&[("scope", "openid email profile"), ("claims", claims_parameter)]).await)
+                .await;
+        let id = claims(&text(&issued, "id_token"));
+        assert_eq!(json!([id["email"], id["name"]]), wanted, "{claims_parameter}");
+        let (_, known) = userinfo(&server, &text(&issued, "access_token")).await;
+        assert_eq!((&known["email"], &known["name"]), (&json!("alice@example.com"), &json!("Some Body")));
     }
 }
 
