@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -11,7 +12,7 @@ use tokio::process::Child;
 use crate::harness::until;
 use crate::{caddy, envoy, nginx, traefik};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Traefik,
     Nginx,
@@ -22,7 +23,8 @@ pub enum Kind {
 /// A running proxy; it is killed when the value is dropped.
 pub struct Proxy {
     pub address: String,
-    _child: Child,
+    kind: Kind,
+    child: Child,
     _folder: tempfile::TempDir,
 }
 
@@ -51,7 +53,18 @@ impl Proxy {
             reqwest::get(&address).await.is_ok_and(|response| response.status() == 200)
         })
         .await;
-        Self { address, _child: child, _folder: folder }
+        Self { address, kind, child, _folder: folder }
+    }
+}
+
+impl Drop for Proxy {
+    /// Lets nginx end its own processes: its workers would go on without it.
+    fn drop(&mut self) {
+        let Some(id) = self.child.id().filter(|_| self.kind == Kind::Nginx) else { return };
+        let _ = std::process::Command::new("kill").arg(id.to_string()).status();
+        while matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

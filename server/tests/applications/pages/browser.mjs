@@ -9,7 +9,9 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 export async function start() {
   // Root has no sandbox; the tests open only pages of their own.
-  return puppeteer.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'], timeout: PATIENCE })
+  // With a pipe, Chromium ends with this program, however that ends.
+  const args = ['--no-sandbox', '--disable-gpu']
+  return puppeteer.launch({ executablePath: '/usr/bin/chromium', args, pipe: true, timeout: PATIENCE })
 }
 
 // Opens a window: width in pixels, theme light or dark, a language, and whether it runs JavaScript.
