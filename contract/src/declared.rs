@@ -32,7 +32,7 @@ pub const CLIENT_KEY_MAX: usize = CLIENT_ID_MAX + NAME_MAX + NAMESPACE_MAX + 2;
 /// The most characters of a client's audiences as a JSON array: each has two quotation marks and a comma or a bracket.
 pub const AUDIENCES_JSON_MAX: usize = AUDIENCES_MAX * (AUDIENCE_MAX + 3) + 1;
 
-/// The most refused clients and warnings that are kept, so that a file cannot fill memory, the log and `/status`.
+/// The most refused clients and warnings that are kept, so that a file cannot fill memory.
 const REFUSED_MAX: usize = 500;
 const WARNINGS_MAX: usize = 100;
 
@@ -56,7 +56,7 @@ pub struct Declared {
     pub refused: Vec<Refused>,
     /// The number of those after them.
     pub more_refused: usize,
-    /// Members without a meaning, which may be misspelt, the first 100.
+    /// Members without a meaning, which may be misspelt, and needs that `requires` does not name; the first 100.
     pub warnings: Vec<String>,
     /// The number of those after them.
     pub more_warnings: usize,

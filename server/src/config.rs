@@ -24,7 +24,7 @@ pub use commands::{
     AdminAction, AdminCreateArgs, DeclaredAction, KeySetArgs, KeysAction, MigrateArgs, UsersAction, UsersArgs,
 };
 pub use database::{DatabaseArgs, read_secret};
-pub use groups::{DeploymentArgs, OpsArgs};
+pub use groups::{DeclaredPlace, DeploymentArgs, OpsArgs};
 pub use login::LoginArgs;
 pub use serve::ServeArgs;
 pub use service_links::Environment;

@@ -63,7 +63,7 @@ pub enum LogoutTokenOutcome {
     Failed,
     /// The application did not confirm it within a day.
     Expired,
-    /// Too many waited: it is not sent.
+    /// Too many waited, or too many applications were to be notified: it is not sent.
     Dropped,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretSlice};
@@ -43,8 +43,14 @@ pub struct Reloaded<T> {
     path: PathBuf,
     missing: Missing,
     current: RwLock<Option<Arc<T>>>,
-    seen: Mutex<Seen>,
+    /// The last content. Locked while the file is read.
+    content: Mutex<Option<Content>>,
+    /// The problem of the present file. Never locked for long, since requests ask for it.
+    problem: RwLock<Option<Problem>>,
 }
+
+/// The digest of a content, and its problem.
+type Content = ([u8; 32], Option<Problem>);
 
 /// What a missing file means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,18 +90,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What was last found.
-#[derive(Default)]
-struct Seen {
-    /// The digest of the last content, and its problem.
-    content: Option<([u8; 32], Option<Problem>)>,
-    problem: Option<Problem>,
-}
-
 impl<T> Reloaded<T> {
     /// Without content until the first [`Self::check`].
     pub fn new(path: PathBuf, missing: Missing) -> Self {
-        Self { path, missing, current: RwLock::default(), seen: Mutex::default() }
+        Self { path, missing, current: RwLock::default(), content: Mutex::default(), problem: RwLock::default() }
     }
 
     pub fn path(&self) -> &Path {
@@ -109,7 +107,7 @@ impl<T> Reloaded<T> {
 
     /// The problem of the present file.
     pub fn problem(&self) -> Option<Problem> {
-        self.seen().problem.clone()
+        self.problem.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether there has been no file yet, which is no problem.
@@ -120,25 +118,26 @@ impl<T> Reloaded<T> {
     /// Loads the file if its content has changed. Invalid content changes nothing. Returns a problem only if it is new, so
     /// that it is logged once.
     pub fn check(&self, max_bytes: u64, parse: impl FnOnce(&[u8], &Metadata) -> anyhow::Result<T>) -> Option<Problem> {
-        let mut seen = self.seen();
+        let mut last = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         let problem = match read_bytes(&self.path, max_bytes) {
-            Ok((bytes, metadata)) => self.take(&mut seen, &bytes.into(), &metadata, parse),
-            Err(error) => self.unreadable(&mut seen, &error),
+            Ok((bytes, metadata)) => self.take(&mut last, &bytes.into(), &metadata, parse),
+            Err(error) => self.unreadable(&mut last, &error),
         };
-        let is_new = problem != seen.problem;
-        seen.problem.clone_from(&problem);
+        let mut known = self.problem.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = problem != *known;
+        known.clone_from(&problem);
         problem.filter(|_| is_new)
     }
 
     fn take(
         &self,
-        seen: &mut Seen,
+        last: &mut Option<Content>,
         bytes: &SecretSlice<u8>,
         metadata: &Metadata,
         parse: impl FnOnce(&[u8], &Metadata) -> anyhow::Result<T>,
     ) -> Option<Problem> {
         let digest = Sha256::digest(bytes.expose_secret()).into();
-        if let Some((_, problem)) = seen.content.as_ref().filter(|(known, _)| *known == digest) {
+        if let Some((_, problem)) = last.as_ref().filter(|(known, _)| *known == digest) {
             return problem.clone();
         }
         let problem = match parse(bytes.expose_secret(), metadata) {
@@ -148,17 +147,17 @@ impl<T> Reloaded<T> {
             }
             Err(error) => Some(Problem::Invalid(logging::chain(error.as_ref()))),
         };
-        seen.content = Some((digest, problem.clone()));
+        *last = Some((digest, problem.clone()));
         problem
     }
 
-    fn unreadable(&self, seen: &mut Seen, error: &std::io::Error) -> Option<Problem> {
+    fn unreadable(&self, last: &mut Option<Content>, error: &std::io::Error) -> Option<Problem> {
         if error.kind() == ErrorKind::NotFound {
             match self.missing {
                 Missing::Nothing => return None,
                 Missing::NotYet if self.get().is_none() => return None,
                 Missing::Removed => {
-                    seen.content = None;
+                    *last = None;
                     self.set(None);
                 }
                 Missing::NotYet | Missing::Problem => {}
@@ -169,10 +168,6 @@ impl<T> Reloaded<T> {
 
     fn set(&self, content: Option<Arc<T>>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = content;
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -32,8 +32,8 @@ pub enum ClientType {
 pub enum Consent {
     /// Never.
     Skip,
-    /// At the first login, and when the client requests more scopes. For a Native client that another application can
-    /// impersonate, at each login.
+    /// At the first login, and when the client requests more scopes or audiences. For a Native or Spa client that another
+    /// application can impersonate, at each login.
     #[default]
     Once,
     /// At each login.

@@ -25,9 +25,7 @@ pub struct DeclaredFile {
 
 impl DeclaredFile {
     /// Reads the file. If it cannot be used, the server starts without clients.
-    pub fn load(path: PathBuf, missing: Missing, reserved: Vec<String>) -> Self {
-        // Only a pod waits for a file.
-        let is_in_pod = missing == Missing::NotYet;
+    pub fn load(path: PathBuf, missing: Missing, is_in_pod: bool, reserved: Vec<String>) -> Self {
         let file = Self { file: Reloaded::new(path, missing), reserved, is_in_pod };
         file.reload();
         file
@@ -98,7 +96,7 @@ fn log(declared: &Declared) {
         tracing::warn!(client = refused.client, problem = refused.problem, "a declared client is refused");
     }
     for warning in declared.warnings.iter().take(LOGGED) {
-        tracing::warn!(warning, "a member of the declared clients has no effect");
+        tracing::warn!(warning, "a declaration of a client may not mean what it says");
     }
     let more = |listed: usize, more: usize| listed.saturating_sub(LOGGED) + more;
     let refused = more(declared.refused.len(), declared.more_refused);
@@ -116,7 +114,7 @@ mod tests {
     fn an_optional_file_may_come_later() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("declared.json");
-        let file = DeclaredFile::load(path.clone(), Missing::NotYet, Vec::new());
+        let file = DeclaredFile::load(path.clone(), Missing::NotYet, true, Vec::new());
         let state = |content: Option<&str>| {
             match content {
                 Some(content) => std::fs::write(&path, content).unwrap(),
@@ -131,6 +129,6 @@ mod tests {
         assert_eq!(state(Some(r#"{"version": 1, "clients": []}"#)), (false, true));
         assert_eq!(state(None), (false, false), "the clients stay");
         assert!(file.get().is_some() && file.status().problem.is_some());
-        assert!(!DeclaredFile::load(path.clone(), Missing::Problem, Vec::new()).is_awaited());
+        assert!(!DeclaredFile::load(path.clone(), Missing::Problem, false, Vec::new()).is_awaited());
     }
 }

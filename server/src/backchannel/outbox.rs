@@ -63,9 +63,18 @@ pub async fn run(sessions: Arc<Sessions>, openid: Arc<OpenId>, sender: Arc<Sende
                 ERROR_BACKOFF
             }
         };
-        tokio::select! {
-            Some(ended) = requests.tasks.join_next_with_id() => requests.end(ended),
-            () = sleep(pause) => {}
+        let is_failed = pause == ERROR_BACKOFF;
+        let next = sleep(pause);
+        tokio::pin!(next);
+        // A request that ends makes room for the next one; after an error, nothing is claimed for a while.
+        loop {
+            tokio::select! {
+                Some(ended) = requests.tasks.join_next_with_id() => requests.end(ended),
+                () = &mut next => break,
+            }
+            if !is_failed {
+                break;
+            }
         }
     }
 }

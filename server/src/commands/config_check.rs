@@ -2,7 +2,6 @@
 //! be used.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use anyhow::Context as _;
 use clap::parser::ValueSource;
@@ -14,7 +13,7 @@ use super::declared;
 use crate::auth::keys;
 use crate::auth::oidc::keys as oidc_keys;
 use crate::backchannel::Sender;
-use crate::config::{Cli, Parsed, ServeArgs};
+use crate::config::{Cli, DeclaredPlace, Parsed, ServeArgs};
 use crate::deployment::DeploymentFile;
 use crate::identity::{self, Decision};
 use crate::logging;
@@ -50,7 +49,7 @@ pub async fn run(args: &ServeArgs, parsed: &Parsed) -> anyhow::Result<bool> {
     if let Some(place) =
         args.declared.place().filter(|place| place.missing() == Missing::Problem || place.path().exists())
     {
-        check_declared(place.path(), &args.deployment.keys.keys_file, &mut problems)?;
+        check_declared(args, &place, &mut problems)?;
     }
     let database = note(&mut problems, args.database.resolve().map_err(anyhow::Error::msg));
     if let Some(deployment) = deployment.as_ref().and_then(DeploymentFile::get) {
@@ -80,9 +79,14 @@ fn note<T>(problems: &mut Vec<String>, result: anyhow::Result<T>) -> Option<T> {
 }
 
 /// Reports on the declared clients as `declared check` does.
-fn check_declared(file: &Path, keys_file: &Path, problems: &mut Vec<String>) -> anyhow::Result<()> {
-    note(problems, oidc_keys::check(keys_file));
-    let Some(declared) = note(problems, declared::read(file).context("SC_AUTH_DECLARED")) else { return Ok(()) };
+fn check_declared(args: &ServeArgs, place: &DeclaredPlace, problems: &mut Vec<String>) -> anyhow::Result<()> {
+    note(problems, oidc_keys::check(&args.deployment.keys.keys_file));
+    let read = declared::read(place.path()).context("SC_AUTH_DECLARED");
+    let Some(mut declared) = note(problems, read) else { return Ok(()) };
+    declared.reserve_audiences(&args.own_audiences());
+    if place.is_in_pod() {
+        declared.refuse_own_machine();
+    }
     for warning in &declared.warnings {
         tell(format_args!("warning: SC_AUTH_DECLARED: {warning}"));
     }

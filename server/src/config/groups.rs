@@ -77,6 +77,11 @@ impl DeclaredPlace {
         }
     }
 
+    /// Whether the operator mounts it: in a pod, other containers listen on this machine.
+    pub const fn is_in_pod(&self) -> bool {
+        matches!(self, Self::Mounted(_))
+    }
+
     pub fn creates_keys(&self) -> bool {
         matches!(self, Self::Configured(_))
     }

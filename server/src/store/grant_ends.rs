@@ -59,20 +59,21 @@ async fn end(tx: &mut Tx, which: Expr) -> Result<(u64, Vec<(String, String)>), S
 /// stay ended.
 pub(super) async fn keep_with_hash(tx: &mut Tx, user: &LockedUser, hash: &str) -> Result<(), StoreError> {
     let (former, new) = (user.password_digest(), guard::password_digest(hash));
-    let grants = Query::update()
-        .table(Grants::Table)
-        .value(Grants::PasswordDigest, new.as_str())
-        .and_where(Expr::col(Grants::UserId).eq(user.id))
-        .and_where(Expr::col(Grants::PasswordDigest).eq(former.clone()))
-        .to_owned();
-    tx.execute(&grants).await?;
+    // In the order of `session_ends::end`.
     let sessions = Query::update()
         .table(Sessions::Table)
-        .value(Sessions::PasswordDigest, new)
+        .value(Sessions::PasswordDigest, new.as_str())
         .and_where(Expr::col(Sessions::UserId).eq(user.id))
-        .and_where(Expr::col(Sessions::PasswordDigest).eq(former))
+        .and_where(Expr::col(Sessions::PasswordDigest).eq(former.clone()))
         .to_owned();
-    tx.execute(&sessions).await.map(|_| ())
+    tx.execute(&sessions).await?;
+    let grants = Query::update()
+        .table(Grants::Table)
+        .value(Grants::PasswordDigest, new)
+        .and_where(Expr::col(Grants::UserId).eq(user.id))
+        .and_where(Expr::col(Grants::PasswordDigest).eq(former))
+        .to_owned();
+    tx.execute(&grants).await.map(|_| ())
 }
 
 /// Ends the least recently used grants of a user for one client while there are more than `most`: those that have a refresh
@@ -121,7 +122,7 @@ fn ended(event: &NewEvent, count: u64) -> NewEvent {
 impl Store {
     /// Ends grants of all users while there are more than `most`: first those without a refresh, then the others, and of each
     /// the oldest. Returns how many.
-    pub async fn prune_grants(&self, most: u64, event: &NewEvent) -> Result<u64, StoreError> {
+    pub async fn limit_grants(&self, most: u64, event: &NewEvent) -> Result<u64, StoreError> {
         let excess = self.count_grants_up_to(most + BATCH * BATCHES).await?.saturating_sub(most);
         let mut ended = 0;
         for is_refreshed in [false, true] {
@@ -218,7 +219,7 @@ mod tests {
             (0, vec![]),
             (0, vec![]),
         ] {
-            store.prune_grants(most, &event()).await.unwrap();
+            store.limit_grants(most, &event()).await.unwrap();
             let sql = "SELECT grant_id FROM grants ORDER BY id";
             let ids: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
             assert_eq!(ids, left, "{most}");

@@ -1,8 +1,8 @@
 //! Conditions that must still hold when a change takes effect. A request checks its session first, and may then hash
 //! for a second: meanwhile an Admin may end the session, or somebody may change the password.
 //!
-//! Rows of users are locked before anything else but names (`users/taken.rs`), in the order of their ids, so that two requests that change a user or
-//! end that user's sessions run one after the other. Only then is the session checked again.
+//! Rows of users are locked before anything else but names (`users/taken.rs`), in the order of their ids, so that two
+//! requests that change a user or end that user's sessions run one after the other. Only then is the session checked again.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sc_auth_contract::time::UnixTime;

@@ -38,7 +38,7 @@ async fn everybody_can_take_each_way_through_pages_with_a_look_of_their_own() {
         ("SC_AUTH_ISSUER", entrance.address.as_str()),
         ("SC_AUTH_LOGIN_TITLE", TITLE),
         ("SC_AUTH_LOGIN_LOGO", "logo.png"),
-        ("SC_AUTH_LOGIN_ACCENT", LIGHT),
+        ("SC_AUTH_LOGIN_ACCENT_LIGHT", LIGHT),
         ("SC_AUTH_LOGIN_ACCENT_DARK", DARK),
     ];
     let server = Server::start(&database, &settings).await;

@@ -100,7 +100,7 @@ pub async fn limit_grants(sessions: &Sessions, now: UnixTime) -> Result<(), Stor
         return Ok(());
     }
     let event = Entry::new(Event::GrantsEnded, AuditOutcome::Success).event(&Client::default(), now);
-    let count = sessions.store.prune_grants(MAX_GRANTS, &event).await?;
+    let count = sessions.store.limit_grants(MAX_GRANTS, &event).await?;
     if count > 0 {
         sessions.done(&event.about(count, "grant"));
     }

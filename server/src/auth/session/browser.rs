@@ -99,7 +99,8 @@ impl NewLogin for BrowserLogin<'_> {
         let event = sessions.event(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now);
         let logged_in = |sid| Some(Browser { sid, user: user.clone(), auth_time: now });
         let former = self.former(sessions).await?;
-        if let Some(own) = former.as_ref().filter(|former| former.user.id == user.id)
+        // One that a changed password has ended stays ended.
+        if let Some(own) = former.as_ref().filter(|former| former.user.id == user.id && former.is_live(now))
             && self.renew(sessions, user, compared_hash, &event, now).await?
         {
             return Ok(logged_in(own.sid.clone()));

@@ -53,8 +53,7 @@ async fn note(sessions: &Sessions, declared: &Declared, now: UnixTime) -> Result
         let count = store.end_client(&key).await?;
         tracing::info!(client = key, grants = count, "ended what a removed application had");
         if count > 0 {
-            let detail =
-                format!("grants of the removed application {}: {count}", key.rsplit('/').next().unwrap_or_default());
+            let detail = format!("grants of the removed application {}: {count}", DeclaredClient::id_of_key(&key));
             let entry = Entry::new(Event::GrantsEnded, AuditOutcome::Success).detail(detail);
             sessions.record(entry.event(&Client::default(), now)).await?;
         }

@@ -67,8 +67,9 @@ impl<'a> Start<'a> {
         let (declared, openid) = clients(args).await?;
         let ca_file = args.backchannel_ca_file.clone();
         let sender = beside_requests(move || Sender::new(ca_file.as_deref())).await??;
-        // The clients of a pod are declared by people who need not have access to its processes.
-        let sender = if args.declared.declared.is_some() { sender } else { sender.without_loopback() };
+        // Such clients are refused when the file is read. Those who declare them need not have access to the pod's processes.
+        let is_in_pod = args.declared.place().is_none_or(|place| place.is_in_pod());
+        let sender = if is_in_pod { sender.without_loopback() } else { sender };
         Ok(Self {
             args,
             metrics,
@@ -169,7 +170,7 @@ impl<'a> Start<'a> {
 async fn clients(args: &ServeArgs) -> anyhow::Result<(Option<Arc<DeclaredFile>>, Option<Arc<OpenId>>)> {
     let Some(place) = args.declared.place() else { return Ok((None, None)) };
     let (creates_keys, reserved) = (place.creates_keys(), args.own_audiences());
-    let load = move || DeclaredFile::load(place.path().to_owned(), place.missing(), reserved);
+    let load = move || DeclaredFile::load(place.path().to_owned(), place.missing(), place.is_in_pod(), reserved);
     let declared = Arc::new(beside_requests(load).await?);
     if !issuer::is_usable(&args.tokens.issuer) {
         return Ok((Some(declared), None));

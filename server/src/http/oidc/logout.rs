@@ -1,5 +1,5 @@
-//! `/oauth2/logout`: an application logs its user out (OpenID Connect RP-Initiated Logout). Without an ID token of the user, a
-//! page asks first: any page could send a visitor here.
+//! `/oauth2/logout`: an application logs its user out (OpenID Connect RP-Initiated Logout). Without an ID token of the
+//! session, a page asks first: any page could send a visitor here.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
