@@ -161,9 +161,12 @@ async fn sweep(sessions: Arc<Sessions>, metrics: Metrics, clock: Clock, audit: A
         if let Some(count) = done("count the logouts that wait", sessions.store.count_logouts().await) {
             metrics.show_waiting_logout_tokens(count);
         }
-        if done("begin to delete expired rows", sessions.store.claim_chore("sweep", now, SWEEP_DUE).await) == Some(true)
-        {
-            place = sweep_once(&sessions, place, now, audit).await;
+        if is_due(&sessions, "sweep", now).await {
+            place.sessions = sweep_once(&sessions, place.sessions, now, audit).await;
+        }
+        // A chore of its own: servers of release 0.2, which may take the other one each time, know nothing of these.
+        if is_due(&sessions, "applications", now).await {
+            place.receivers = sweep_applications(&sessions, place.receivers, now).await;
         }
         tokio::time::sleep(SWEEP).await;
     }
@@ -176,29 +179,40 @@ struct Place {
     receivers: i64,
 }
 
-/// Deletes expired rows. Some are checked from `place` on; returns the place to continue from.
-async fn sweep_once(sessions: &Sessions, place: Place, now: UnixTime, kept: Audit) -> Place {
+/// Whether this server does a chore now, which another one did at least a minute ago.
+async fn is_due(sessions: &Sessions, chore: &str, now: UnixTime) -> bool {
+    done("begin to delete expired rows", sessions.store.claim_chore(chore, now, SWEEP_DUE).await) == Some(true)
+}
+
+/// Deletes what applications no longer need, and bounds the rest. Some rows are checked from `place` on; returns the place to
+/// continue from.
+async fn sweep_applications(sessions: &Sessions, place: i64, now: UnixTime) -> i64 {
     let store = &sessions.store;
-    let (next, expired) =
-        done("delete expired sessions", store.sweep_sessions(place.sessions, now).await).unwrap_or((place.sessions, 0));
-    let receivers = store.end_orphaned(place.receivers, now).await;
-    let receivers = done("notify applications of sessions that release 0.2 ended", receivers);
+    let next = store.end_orphaned(place, now).await;
+    let next = done("notify applications of sessions that release 0.2 ended", next);
     done("limit the receivers of logouts", backchannel::limit_receivers(sessions).await);
     done("limit the logouts that wait", backchannel::limit_waiting(sessions).await);
     done("delete old logouts", backchannel::delete_expired(sessions, now).await);
+    done("delete expired grants", store.sweep_grants(now).await);
+    done("limit grants", limit_grants(sessions, now).await);
+    next.unwrap_or(place)
+}
+
+/// Deletes expired rows. Some are checked from `place` on; returns the place to continue from.
+async fn sweep_once(sessions: &Sessions, place: i64, now: UnixTime, kept: Audit) -> i64 {
+    let store = &sessions.store;
+    let (next, expired) = done("delete expired sessions", store.sweep_sessions(place, now).await).unwrap_or((place, 0));
     done("end idle sessions", sessions.prune(now).await);
     done("sort audit events", store.sort_audit_events(audit::tier).await);
     let old = done("delete old audit events", store.sweep_audit_events(now - kept.retention).await);
     let more = done("delete audit events", store.prune_audit_events(kept.most).await);
     let failures = done("delete old login failures", store.sweep_failures(now - throttle::FORGET_AFTER).await);
     done("delete unused networks", store.sweep_networks(now - throttle::FORGET_NETWORK_AFTER).await);
-    done("delete expired grants", store.sweep_grants(now).await);
-    done("limit grants", limit_grants(sessions, now).await);
     done("delete expired issuers and audiences", store.sweep_parties(now).await);
     done("delete former keys", store.sweep_former_keys(now).await);
     done("delete old heartbeats", store.sweep_heartbeats(now - HEARTBEATS).await);
     tracing::debug!(expired, ?old, ?more, ?failures, "deleted expired rows");
-    Place { sessions: next, receivers: receivers.unwrap_or(place.receivers) }
+    next
 }
 
 /// Logs the error of a step, so that the other steps run nevertheless: some of them bound what clients can fill.
