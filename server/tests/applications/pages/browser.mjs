@@ -14,6 +14,20 @@ export async function start() {
   return puppeteer.launch({ executablePath: '/usr/bin/chromium', args, pipe: true, timeout: PATIENCE })
 }
 
+// Runs steps, each with the browser, and prints the problems that they have found.
+export async function run(problems, steps) {
+  const browser = await start()
+  try {
+    for (const step of steps) await step(browser)
+  } catch (error) {
+    problems.push(error.stack)
+  } finally {
+    await browser.close()
+  }
+  for (const problem of problems) console.log(problem)
+  process.exitCode = problems.length === 0 ? 0 : 1
+}
+
 // Opens a window: width in pixels, theme light or dark, a language, and whether it runs JavaScript.
 export async function open(browser, { width = 1280, theme = 'light', language = 'en', javascript = false }) {
   const context = await browser.createBrowserContext()

@@ -1,6 +1,6 @@
 // Looks at each page with a logo, a title and colours of its own, and takes the ways that pages.mjs does not take, by keyboard only
 // and without JavaScript: the login to one's account, no to each question, and an answer that is a form. Prints each problem.
-import { open, start, tabTo, violations } from './browser.mjs'
+import { open, run, tabTo, violations } from './browser.mjs'
 
 const { ISSUER, CALLBACK, USERNAME, PASSWORD, TITLE, LIGHT, DARK } = process.env
 const ACCENTS = { light: LIGHT, dark: DARK }
@@ -158,15 +158,4 @@ async function withoutJavaScript(browser) {
   await page.browserContext().close()
 }
 
-const browser = await start()
-try {
-  for (const how of LOOKS) await eachPage(browser, how)
-  await byKeyboard(browser)
-  await withoutJavaScript(browser)
-} catch (error) {
-  problems.push(error.stack)
-} finally {
-  await browser.close()
-}
-for (const problem of problems) console.log(problem)
-process.exitCode = problems.length === 0 ? 0 : 1
+await run(problems, [...LOOKS.map((how) => (browser) => eachPage(browser, how)), byKeyboard, withoutJavaScript])

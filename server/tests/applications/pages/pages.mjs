@@ -1,10 +1,13 @@
 // Opens each page in both languages and themes, at the narrowest and a usual width; asks axe-core, and draws pictures into
 // PICTURES. Then logs in and out by keyboard only, and without JavaScript. Prints each problem.
 import { mkdirSync } from 'node:fs'
-import { open, start, tabTo, violations } from './browser.mjs'
+import { open, run, tabTo, violations } from './browser.mjs'
 
 const { AUTHORIZE, ISSUER, USERNAME, PASSWORD, CALLBACK, PICTURES } = process.env
 const APPLICATIONS = `${ISSUER}/account/applications`
+const LOOKS = ['en', 'id'].flatMap((language) =>
+  ['light', 'dark'].flatMap((theme) => [320, 1280].map((width) => ({ language, theme, width }))),
+)
 const problems = []
 mkdirSync(PICTURES, { recursive: true })
 
@@ -95,19 +98,4 @@ async function withoutJavaScript(browser) {
   await leave(page, submit, 'without JavaScript')
 }
 
-const browser = await start()
-try {
-  for (const language of ['en', 'id']) {
-    for (const theme of ['light', 'dark']) {
-      for (const width of [320, 1280]) await eachPage(browser, { language, theme, width })
-    }
-  }
-  await byKeyboard(browser)
-  await withoutJavaScript(browser)
-} catch (error) {
-  problems.push(error.stack)
-} finally {
-  await browser.close()
-}
-for (const problem of problems) console.log(problem)
-process.exitCode = problems.length === 0 ? 0 : 1
+await run(problems, [...LOOKS.map((how) => (browser) => eachPage(browser, how)), byKeyboard, withoutJavaScript])
