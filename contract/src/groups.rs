@@ -1,6 +1,6 @@
 //! Names of groups: what Admins set, and what declared clients name.
 
-use crate::limits::HIDDEN;
+use crate::limits::is_hidden;
 
 /// The most groups of a user, and of a declared client.
 pub const GROUPS_MAX: usize = 100;
@@ -13,7 +13,6 @@ const RESERVED: &str = "system:";
 /// Whether a text can be the name of a group. Proxies join names with commas, and nobody can see blanks around them.
 #[must_use]
 pub fn is_group(name: &str) -> bool {
-    let is_hidden = |c: char| HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c));
     let is_reserved = name.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED));
     !name.is_empty()
         && name == name.trim()

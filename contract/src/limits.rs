@@ -61,3 +61,9 @@ pub const HIDDEN: &[(char, char)] = &[
     ('\u{1d173}', '\u{1d17a}'),
     ('\u{e0000}', '\u{10ffff}'),
 ];
+
+/// Whether people cannot see a character: one of [`HIDDEN`].
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&character))
+}

@@ -7,7 +7,7 @@ use super::client::{
 use super::logout::BackchannelUri;
 use super::redirect::RedirectUri;
 use crate::groups::{GROUP_MAX, GROUPS_MAX, is_group};
-use crate::limits::HIDDEN;
+use crate::limits::is_hidden;
 
 /// Features that this release supports beyond format 1. A client that `requires` others is refused: the server would not do
 /// what the declaration says.
@@ -74,7 +74,6 @@ fn identity(client: &DeclaredClient) -> Rule {
         is_word(&client.namespace, NAMESPACE_MAX) && is_word(&client.name, NAME_MAX),
         "namespace and name must be valid Kubernetes names",
     )?;
-    let is_hidden = |c: char| HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c));
     let is_shown = |name: &String| !name.trim().is_empty() && name.chars().count() <= 100 && !name.contains(is_hidden);
     ensure(client.display_name.as_ref().is_none_or(is_shown), "displayName must have 1 to 100 visible characters")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use sc_auth_contract::contrast::{self, Theme};
-use sc_auth_contract::limits::{HIDDEN, LOGIN_SESSION_IDLE_MIN, LOGIN_TITLE_MAX, SESSION_TTL_MAX};
+use sc_auth_contract::limits::{LOGIN_SESSION_IDLE_MIN, LOGIN_TITLE_MAX, SESSION_TTL_MAX, is_hidden};
 use sc_auth_contract::settings::{self, Language};
 
 use super::trimmed::{path, word};
@@ -49,7 +49,6 @@ impl LoginArgs {
 fn title(text: &str) -> Result<String, String> {
     let text = text.trim();
     // The rule of `spec.login.title`: whatever the API server accepts, pods must start with.
-    let is_hidden = |c: char| HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c));
     if text.is_empty() || text.chars().count() > LOGIN_TITLE_MAX || text.contains(is_hidden) {
         return Err(format!("write 1 to {LOGIN_TITLE_MAX} characters, none of them invisible"));
     }
