@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sc_auth_contract::declared::Reach;
 
-/// Whether a host that is declared so may have this address: a name can lead anywhere, and whoever owns it can change that.
+/// Whether a receiver may have this address. Its host name is no proof: the owner of a name can point it anywhere.
 pub fn is_allowed(reach: Reach, address: IpAddr) -> bool {
     let address = address.to_canonical();
     match reach {

@@ -7,8 +7,8 @@ use sea_query::{Expr, ExprTrait as _, Func, LockType, Order, Query};
 use super::schema::LogoutOutbox;
 use super::{Store, StoreError, Tx};
 
-/// The most rows of one user, as long as that is more than one for each application: whoever logs in and out again and again
-/// cannot fill the table, nor send an application more. Further ones are replaced by one for each application.
+/// The most rows of one user, so that repeated logins and logouts cannot fill the table. If there are more, one row for each
+/// application replaces them.
 pub(super) const MAX_OF_USER: u64 = 100;
 /// The `sid` of a row that stands for all sessions of the user.
 pub(super) const ALL_SESSIONS: &str = "";

@@ -1,4 +1,4 @@
-//! Proof Key for Code Exchange (RFC 7636): whoever exchanges a code has sent the authorization request.
+//! Proof Key for Code Exchange (RFC 7636): only the client that sent the authorization request can exchange its code.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
