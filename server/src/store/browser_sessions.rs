@@ -39,8 +39,8 @@ impl BrowserSession {
     }
 
     pub fn is_live(&self, now: UnixTime) -> bool {
-        // Servers of release 0.2 and the legacy service change a password without ending these sessions.
-        let has_same_password = self.present_digest.is_some() && self.password_digest == self.present_digest;
+        let has_same_password =
+            guard::is_of_present_password(self.password_digest.as_deref(), self.present_digest.as_deref());
         is_live(self.expires_at, self.ends_at, now) && !self.user.disabled && has_same_password
     }
 }

@@ -174,37 +174,12 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use sqlx::{Connection as _, SqliteConnection};
-    use tokio_util::sync::CancellationToken;
 
-    use super::*;
-    use crate::store::{Database, NewIdentity, Tier};
-
-    fn event() -> NewEvent {
-        NewEvent {
-            at: 0.into(),
-            event: "grants_ended",
-            outcome: "success",
-            actor_uuid: None,
-            actor_name: None,
-            subject_uuid: None,
-            subject_name: None,
-            address: None,
-            user_agent: None,
-            request_id: None,
-            detail: None,
-            tier: Tier::Own,
-            repeat_key: None,
-            count: 1,
-        }
-    }
+    use crate::store::testing::{event, migrated};
 
     #[tokio::test]
     async fn grants_that_were_never_refreshed_end_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}?mode=rwc", folder.path().join("x.db").display());
-        let store = Store::connect(&Database::Sqlite(Box::new(url.parse().unwrap())), 4).await.unwrap();
-        let identity = NewIdentity { identity: "x".into(), accepted_as: None };
-        store.migrate(&identity, &CancellationToken::new()).await.unwrap();
+        let (_folder, url, store) = migrated().await;
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         let rows = "INSERT INTO users (id, uuid, username, password, role_id) VALUES (1, 'u', 'u', 'x', 2);
             INSERT INTO grants (grant_id, user_id, sid, client, scopes, audiences, auth_time, created_at, expires_at, code_hash,
@@ -219,7 +194,7 @@ mod tests {
             (0, vec![]),
             (0, vec![]),
         ] {
-            store.limit_grants(most, &event()).await.unwrap();
+            store.limit_grants(most, &event("grants_ended")).await.unwrap();
             let sql = "SELECT grant_id FROM grants ORDER BY id";
             let ids: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
             assert_eq!(ids, left, "{most}");

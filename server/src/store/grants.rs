@@ -96,8 +96,8 @@ impl Grant {
             // A server of release 0.2 ends a session without detaching its grants.
             None => self.is_offline && self.is_detached,
         };
-        // Servers of release 0.2 and the legacy service change a password without ending the grants.
-        let has_same_password = self.present_digest.is_some() && self.password_digest == self.present_digest;
+        let has_same_password =
+            guard::is_of_present_password(self.password_digest.as_deref(), self.present_digest.as_deref());
         self.expires_at > now && !self.user.disabled && has_same_password && outlives
     }
 }

@@ -127,6 +127,12 @@ impl From<PasswordHash> for Option<String> {
     }
 }
 
+/// Whether the digest that a session or a grant keeps is that of the user's present password. Servers of release 0.2 and the
+/// legacy service change a password without ending either.
+pub(super) fn is_of_present_password(kept: Option<&str>, present: Option<&str>) -> bool {
+    present.is_some() && kept == present
+}
+
 /// What browsers' sessions and grants keep of a password hash, to see that it has changed.
 pub(super) fn password_digest(hash: &str) -> String {
     Sha256::digest(hash).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::{Database, NewIdentity, Store};
+use super::{Database, NewEvent, NewIdentity, Store, Tier};
 
 /// An empty embedded database with all tables: its folder, its address, and a store.
 pub async fn migrated() -> (TempDir, String, Store) {
@@ -26,4 +26,24 @@ pub async fn with_logouts(rows: &[(i64, &str, &str, i64)]) -> (TempDir, SqliteCo
         sqlx::raw_sql(AssertSqlSafe(format!("{sql}{values}"))).execute(&mut connection).await.unwrap();
     }
     (folder, connection, store)
+}
+
+/// An event that says nothing but its name.
+pub fn event(name: &'static str) -> NewEvent {
+    NewEvent {
+        at: 0.into(),
+        event: name,
+        outcome: "success",
+        actor_uuid: None,
+        actor_name: None,
+        subject_uuid: None,
+        subject_name: None,
+        address: None,
+        user_agent: None,
+        request_id: None,
+        detail: None,
+        tier: Tier::Own,
+        repeat_key: None,
+        count: 1,
+    }
 }

@@ -162,28 +162,7 @@ fn used_at() -> Expr {
 mod tests {
     use sqlx::{Connection as _, SqliteConnection};
 
-    use super::*;
-    use crate::store::Tier;
-    use crate::store::testing::migrated;
-
-    fn event() -> NewEvent {
-        NewEvent {
-            at: 0.into(),
-            event: "session_ended",
-            outcome: "success",
-            actor_uuid: None,
-            actor_name: None,
-            subject_uuid: None,
-            subject_name: None,
-            address: None,
-            user_agent: None,
-            request_id: None,
-            detail: None,
-            tier: Tier::Own,
-            repeat_key: None,
-            count: 1,
-        }
-    }
+    use crate::store::testing::{event, migrated};
 
     #[tokio::test]
     async fn sessions_that_were_never_refreshed_end_first() {
@@ -200,12 +179,12 @@ mod tests {
             (2, vec!["refreshed", "in use"]),
             (0, vec!["in use"]),
         ] {
-            store.prune_sessions(most, 50.into(), &event()).await.unwrap();
+            store.prune_sessions(most, 50.into(), &event("session_ended")).await.unwrap();
             let sql = "SELECT sid FROM sessions ORDER BY id";
             let sids: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
             assert_eq!(sids, left, "{most}");
         }
-        let used_meanwhile = store.end_idle(vec![4], 50.into(), &event()).await.unwrap();
+        let used_meanwhile = store.end_idle(vec![4], 50.into(), &event("session_ended")).await.unwrap();
         assert_eq!(used_meanwhile, 0, "it is not idle any more");
         let sql = "SELECT detail FROM audit_events ORDER BY id";
         let details: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
@@ -223,7 +202,7 @@ mod tests {
                 (1, 'idle', 1, 'a', 10, 999, 10, 'x'), (2, 'in use', 1, 'b', 90, 999, 90, 'y');
             INSERT INTO logout_receivers (sid, sub, client) VALUES ('idle', 'u', '//shop'), ('in use', 'u', '//shop')";
         sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
-        assert_eq!(store.prune_sessions(1, 50.into(), &event()).await.unwrap(), 1);
+        assert_eq!(store.prune_sessions(1, 50.into(), &event("session_ended")).await.unwrap(), 1);
         for (table, sid) in [("logout_outbox", "idle"), ("logout_receivers", "in use")] {
             let sql = sqlx::AssertSqlSafe(format!("SELECT sid FROM {table}"));
             let sids: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
