@@ -35,7 +35,7 @@ async fn ssl_true_encrypts_the_connection() {
         "SELECT DISTINCT ssl::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname = '{name}' \
          AND pid <> pg_backend_pid()"
     );
-    let plain = Database { url: format!("{}/{name}", Engine::Postgres.server()), folder: tempfile::tempdir().unwrap() };
+    let plain = Database::at(format!("{}/{name}", Engine::Postgres.server()));
     assert_eq!(plain.texts(&encrypted).await, ["true"]);
 }
 
@@ -58,7 +58,7 @@ async fn an_ipv6_address_works(engine: Engine) {
         }
     });
     let name = after.rsplit_once('/').unwrap().1;
-    let six = Database { url: format!("{before}[::1]:{port}/{name}"), folder: tempfile::tempdir().unwrap() };
+    let six = Database::at(format!("{before}[::1]:{port}/{name}"));
     let server = Server::start(&six, &[]).await;
     server.register("alice").await;
 }
@@ -76,7 +76,7 @@ async fn a_character_set_in_the_address_does_not_matter(engine: Engine) {
 #[tokio::test]
 async fn a_server_without_tls_is_warned_of() {
     let postgres = crate::servers::Postgres::create().await;
-    let database = Database { url: postgres.url("postgres"), folder: tempfile::tempdir().unwrap() };
+    let database = Database::at(postgres.url("postgres"));
     let server = Server::start(&database, &[]).await;
     assert_eq!(server.log.text().matches("is NOT encrypted").count(), 1, "{}", server.log.text());
     drop(server);

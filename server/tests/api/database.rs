@@ -65,6 +65,25 @@ impl Engine {
 pub struct Database {
     pub url: String,
     pub folder: TempDir,
+    _created: Option<Created>,
+}
+
+/// A database that this test created on a server.
+struct Created {
+    engine: Engine,
+    name: String,
+}
+
+impl Drop for Created {
+    /// In a thread of its own, since a runtime cannot wait in `drop`; nothing depends on when it ends.
+    fn drop(&mut self) {
+        let (engine, force) = (self.engine, if self.engine == Engine::Postgres { "WITH (FORCE)" } else { "" });
+        let sql = format!("DROP DATABASE {} {force}", self.name);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(engine.execute(&sql));
+        });
+    }
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -157,20 +176,24 @@ impl Database {
         }
     }
 
+    /// A database that exists already, and that other values remove.
+    pub fn at(url: String) -> Self {
+        Self { url, folder: tempfile::tempdir().unwrap(), _created: None }
+    }
+
     pub async fn create(engine: Engine) -> Self {
         Self::create_with(engine, "").await
     }
 
     /// A database with options of `CREATE DATABASE`.
     pub async fn create_with(engine: Engine, options: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        if engine == Engine::Sqlite {
+            let folder = tempfile::tempdir().unwrap();
+            return Self { url: format!("sqlite:{}/sc-auth.db", folder.path().display()), folder, _created: None };
+        }
         let name = format!("t{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let url = if engine == Engine::Sqlite {
-            format!("sqlite:{}/sc-auth.db", folder.path().display())
-        } else {
-            engine.execute(&format!("CREATE DATABASE {name} {options}")).await;
-            format!("{}/{name}", engine.server())
-        };
-        Self { url, folder }
+        engine.execute(&format!("CREATE DATABASE {name} {options}")).await;
+        let url = format!("{}/{name}", engine.server());
+        Self { _created: Some(Created { engine, name }), ..Self::at(url) }
     }
 }

@@ -18,11 +18,6 @@ async fn register(server: &Server, name: &str) -> Answer {
     server.post("/api/v1/accounts/register", account(name)).await
 }
 
-/// A database of one of the test's own servers.
-fn at(url: String) -> Database {
-    Database { url, folder: tempfile::tempdir().unwrap() }
-}
-
 /// Every request that writes is answered with 503, and the status has the reason.
 async fn is_in_trouble(server: &Server, reason: &str) {
     let refused = register(server, "mallory").await;
@@ -49,7 +44,7 @@ async fn a_promoted_standby_is_used() {
     let standby = primary.standby().await;
     let several =
         format!("postgres://test@{},{}/scauth?target_session_attrs=read-write", standby.address(), primary.address());
-    let database = at(several);
+    let database = Database::at(several);
     let server = Server::start(&database, &[]).await;
     server.register("alice").await;
     let access = server.login("alice").await.access;
@@ -69,7 +64,7 @@ async fn connections_to_a_demoted_server_are_dropped() {
     primary.execute("CREATE DATABASE scauth").await;
     let standby = primary.standby().await;
     let wire = Wire::to(&primary.address()).await;
-    let database = at(format!("postgres://test@{}/scauth", wire.address));
+    let database = Database::at(format!("postgres://test@{}/scauth", wire.address));
     let server = Server::start(&database, &[]).await;
     server.register("alice").await;
     let access = server.login("alice").await.access;
@@ -90,7 +85,7 @@ async fn connections_to_a_demoted_server_are_dropped() {
 async fn a_restarted_mariadb_is_used_again() {
     let mut mariadb = MariaDb::create().await;
     mariadb.execute("CREATE DATABASE scauth").await;
-    let database = at(mariadb.url("scauth"));
+    let database = Database::at(mariadb.url("scauth"));
     let server = Server::start(&database, &[]).await;
     server.register("alice").await;
     let access = server.login("alice").await.access;
