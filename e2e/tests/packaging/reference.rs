@@ -44,6 +44,36 @@ fn is_described(schema: &Value) -> bool {
     properties.is_some_and(|fields| fields.values().any(|field| field["description"].is_string()))
 }
 
+/// The sentences of an object's or a field's own rules.
+fn sentences(schema: &Value) -> Vec<String> {
+    let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    rules.filter_map(|rule| rule["message"].as_str()).map(str::to_owned).collect()
+}
+
+/// The sentences of a field without a section of its own, and of all that is in it.
+fn rules_within(path: &str, schema: &Value, lines: &mut Vec<String>) {
+    lines.extend(sentences(schema).iter().map(|sentence| format!("`{path}`: {sentence}")));
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        rules_within(&format!("{path}.{name}"), field, lines);
+    }
+    for elements in [&schema["items"], &schema["additionalProperties"]].into_iter().filter(|schema| schema.is_object())
+    {
+        rules_within(path, elements, lines);
+    }
+}
+
+fn rules(lines: &[String], page: &mut String) {
+    let mut lines = lines.to_vec();
+    // A text and a number each have a rule with the same sentence.
+    lines.dedup();
+    if !lines.is_empty() {
+        page.push_str("\nRules:\n");
+    }
+    for line in lines {
+        writeln!(page, "- {}", line.replace('\n', " ")).unwrap();
+    }
+}
+
 fn section(path: &str, schema: &Value, page: &mut String) {
     let schema = inner(schema);
     let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
@@ -62,14 +92,15 @@ fn section(path: &str, schema: &Value, page: &mut String) {
         let text = cell(field["description"].as_str().unwrap_or("As Kubernetes defines it."));
         writeln!(page, "| `{name}` | {} | {text}{default}{needed} |", kind(field)).unwrap();
     }
-    let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
-    let rules: Vec<_> = rules.filter_map(|rule| rule["message"].as_str()).collect();
-    if !rules.is_empty() {
-        page.push_str("\nRules:\n");
-        for rule in rules {
-            writeln!(page, "- {rule}").unwrap();
+    let mut lines = sentences(schema);
+    for (name, field) in properties {
+        if !is_described(field) {
+            rules_within(name, field, &mut lines);
+        } else if field["type"] == "array" {
+            lines.extend(sentences(field).iter().map(|sentence| format!("`{name}`: {sentence}")));
         }
     }
+    rules(&lines, page);
     for (name, field) in properties.iter().filter(|(_, field)| is_described(field)) {
         section(&format!("{path}.{name}"), field, page);
     }
@@ -79,10 +110,11 @@ fn section(path: &str, schema: &Value, page: &mut String) {
 fn the_reference_matches_the_definition() {
     let text = std::fs::read_to_string(root().join("crds/sc-auth.io_scauths.yaml")).unwrap();
     let definition = &objects(&text)[0];
-    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let mut page = HEAD.to_owned();
-    section("spec", &schema["spec"], &mut page);
-    section("status", &schema["status"], &mut page);
+    rules(&sentences(schema), &mut page);
+    section("spec", &schema["properties"]["spec"], &mut page);
+    section("status", &schema["properties"]["status"], &mut page);
     let path = root().join("docs/reference.md");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &page).unwrap();

@@ -85,4 +85,19 @@ mod tests {
             assert!(limit.0 <= LOGIN.0, "{limit:?}");
         }
     }
+
+    #[test]
+    fn the_page_lists_the_limits() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/server.md")).unwrap();
+        for (routes, limit) in [
+            ("`POST /api/v1/accounts/login`, `…/password`", LOGIN),
+            ("`POST /api/v1/accounts/register`", REGISTER),
+            ("`PATCH /api/v1/accounts/me`", CHANGE_ME),
+            ("`POST`, `DELETE /api/v1/users`", USERS),
+            ("`PATCH /api/v1/users`, `PATCH /api/v1/users/{uuid}`, which have up to 100 groups", CHANGE_USER),
+        ] {
+            let row = format!("| {routes} | {},{:03} |", limit.0 / 1_000, limit.0 % 1_000);
+            assert!(page.contains(&row), "docs/server.md lacks {row}");
+        }
+    }
 }
