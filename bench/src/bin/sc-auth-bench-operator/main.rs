@@ -121,10 +121,8 @@ async fn templates(client: &Client, name: &str) -> anyhow::Result<Vec<(ApiResour
                 json!({"name": object["metadata"]["name"], "labels": labels, "annotations": annotations});
             // An object in a list has none of its own.
             (object["apiVersion"], object["kind"]) = (json!(resource.api_version), json!(resource.kind));
-            for generated in ["clusterIP", "clusterIPs"] {
-                if let Some(spec) = object["spec"].as_object_mut() {
-                    spec.remove(generated);
-                }
+            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+                spec.retain(|name, _| !["clusterIP", "clusterIPs"].contains(&name.as_str()));
             }
             found.push((resource.clone(), object));
         }
