@@ -19,7 +19,7 @@ use sc_auth_contract::declared::Declared;
 pub use access::{AccessTokens, ValidAccess};
 pub use decision::{Case, Decision, Hinted, Step};
 pub use exchange::{Exchange, Issued};
-pub use grant::{Consented, GrantError, limit_grants, new_grant, store_grant};
+pub use grant::{Consented, GrantError, limit_consents, limit_grants, new_grant, store_grant};
 use keys::{OidcKeyRing, OidcKeys};
 
 use super::declared::DeclaredFile;

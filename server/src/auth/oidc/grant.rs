@@ -16,6 +16,8 @@ use crate::store::{NewEvent, NewGrant, Permissions, StoreError, User};
 
 /// The most grants of all users in an embedded database: the limits of a user alone would let many accounts fill its volume.
 const MAX_GRANTS: u64 = 200_000;
+/// The most consents of all users in an embedded database, for the same reason.
+const MAX_CONSENTS: u64 = 200_000;
 /// How long a code is valid.
 const CODE_TTL: Duration = Duration::from_mins(1);
 
@@ -103,6 +105,18 @@ pub async fn limit_grants(sessions: &Sessions, now: UnixTime) -> Result<(), Stor
     let count = sessions.store.limit_grants(MAX_GRANTS, &event).await?;
     if count > 0 {
         sessions.done(&event.about(count, "grant"));
+    }
+    Ok(())
+}
+
+/// Forgets the first consents if all users have too many: they are asked again. Limited as grants are.
+pub async fn limit_consents(sessions: &Sessions) -> Result<(), StoreError> {
+    if sessions.most.is_none() {
+        return Ok(());
+    }
+    let count = sessions.store.limit_consents(MAX_CONSENTS).await?;
+    if count > 0 {
+        tracing::warn!(count, "users have consented to too many applications; those who did first are asked again");
     }
     Ok(())
 }
