@@ -13,7 +13,7 @@ use super::paths::LOGIN;
 use super::sealed_form::{Purpose, SealedForm};
 use crate::auth::client::Client;
 use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, problem};
-use crate::auth::oidc::{Case, Consented, Decision, Hinted, OpenId, Present, Step, claims, new_grant, store_grant};
+use crate::auth::oidc::{Case, Consented, Decision, OpenId, Present, Step, claims, new_grant, store_grant};
 use crate::auth::session::{Browser, Cookie};
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -84,8 +84,7 @@ impl<'a> Visit<'a> {
             }
             None => (Permissions::default(), false),
         };
-        let hinted = Hinted::of(&self.present.keys, request);
-        let case = Case { request, declared, hinted, given, is_member, step, now: self.now };
+        let case = Case { request, declared, given, is_member, step, now: self.now };
         match (case.decide(browser), browser) {
             (Decision::Issue(consented), Some(browser)) => {
                 // A code is as much work as a refresh. Logins have their own limit.
