@@ -88,7 +88,8 @@ impl Case<'_> {
     fn must_consent(&self) -> bool {
         self.request.prompt.consent
             || match self.declared.consent {
-                Consent::Skip => false,
+                // For native applications, that consent must be explicit (OpenID Connect Core, 11).
+                Consent::Skip => self.request.is_offline() && self.can_be_impersonated(),
                 Consent::Once => !self.is_given() || self.can_be_impersonated(),
                 Consent::Always => true,
             }
@@ -270,6 +271,34 @@ mod tests {
             assert!(if is_asked { is_refused } else { silent == Issue(None) }, "{case}: {silent:?}");
             let remember = (consent == Once).then(|| permissions(&["openid", "email"], &["api", "more"]));
             assert_eq!(decide(prompt, Step::Consented), Issue(Some(Consented { remember })), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_native_application_gets_offline_access_only_with_consent() {
+        let (https, app) = ("https://a.test/", "com.example.app:/cb");
+        for (client_type, uri, scopes, wanted) in [
+            (ClientType::Native, app, &["openid", "offline_access"][..], AskConsent),
+            (ClientType::Native, "http://127.0.0.1:1/cb", &["openid", "offline_access"], AskConsent),
+            (ClientType::Native, app, &["openid"], Issue(None)),
+            (ClientType::Native, https, &["openid", "offline_access"], Issue(None)),
+            (ClientType::Web, https, &["openid", "offline_access"], Issue(None)),
+        ] {
+            let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            let request = AuthorizationRequest { scopes, ..request(ANY, uri) };
+            let declared = declared(Consent::Skip, client_type);
+            let given = Permissions::default();
+            let case = |step| Case {
+                request: &request,
+                declared: &declared,
+                given: given.clone(),
+                is_member: true,
+                step,
+                now: NOW,
+            };
+            assert_eq!(case(Arrived).decide(Some(&browser())), wanted, "{client_type:?} {uri}");
+            let allowed = Issue(Some(Consented { remember: None }));
+            assert_eq!(case(Step::Consented).decide(Some(&browser())), allowed, "{client_type:?} {uri}");
         }
     }
 
