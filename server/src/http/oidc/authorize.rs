@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::answer;
 use super::page_request::{PageRequest, by_get};
-use super::pages::{ErrorPage, render_api_error, render_error};
+use super::pages::{ErrorPage, render_error};
 use super::paths::{AUTHORIZE, USERINFO};
 use crate::auth::client::Client;
 use crate::auth::oidc::request::{self, Parameters, Refusal};
@@ -32,7 +32,7 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
     let browser = if method == Method::HEAD { Ok(None) } else { visit.browser().await };
     match browser {
         Ok(browser) => visit.proceed(&request, browser.as_ref(), Step::Arrived).await,
-        Err(error) => render_api_error(view, error),
+        Err(error) => visit.fail(&request, error),
     }
 }
 
