@@ -93,9 +93,12 @@ impl Exchange<'_> {
             is_notified: self.declared.backchannel_logout_uri.is_some(),
             ended: too_many(self.sessions, &grant.user, &self.declared.client_id, self.client, self.now),
         };
-        if !self.sessions.store.use_code(grant, &used).await? {
+        let Some(recorded) = self.sessions.store.use_code(grant, &used).await? else {
             // Another request was faster, or the session has ended.
             return Err(self.end_replayed(grant, Event::CodeReplayed, None).await);
+        };
+        for event in &recorded {
+            self.sessions.done(event);
         }
         let successor = used.chain.as_ref().map(|chain| Successor::of(chain, self.now, used.expires_at));
         let scopes = self.present_scopes(grant);

@@ -89,11 +89,11 @@ pub async fn store_grant(
     let event = consented.map(|_| sessions.event(client, entry, now));
     let ended = too_many(sessions, &browser.user, &code.client_id, client, now);
     let remember = consented.and_then(|consented| consented.remember.as_ref());
-    let is_given = sessions.store.create_grant(code.grant.clone(), remember, event.as_ref(), &ended).await?;
-    if let (true, Some(event)) = (is_given, event) {
-        sessions.done(&event);
+    let recorded = sessions.store.create_grant(code.grant.clone(), remember, event.as_ref(), &ended).await?;
+    for event in recorded.iter().flatten() {
+        sessions.done(event);
     }
-    Ok(is_given)
+    Ok(recorded.is_some())
 }
 
 /// Ends grants if there are too many of all users. Like sessions, they are limited only where `most` limits those.

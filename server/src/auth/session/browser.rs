@@ -113,7 +113,6 @@ impl NewLogin for BrowserLogin<'_> {
         if let Some(former) = former.filter(|former| former.user.id != user.id) {
             sessions.end_former(&former, client, now).await?;
         }
-        sessions.done(&event);
         Ok(logged_in(self.sid.clone()))
     }
 }

@@ -238,11 +238,8 @@ impl NewLogin for LoginIds {
             cookie_hash: None,
         };
         let event = sessions.event(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now);
-        if !sessions.create(session, user, Some(&event), client, now).await? {
-            return Ok(None);
-        }
-        sessions.done(&event);
-        Ok(Some(TokenPair { access_token, refresh_token }))
+        let is_created = sessions.create(session, user, Some(&event), client, now).await?;
+        Ok(is_created.then_some(TokenPair { access_token, refresh_token }))
     }
 }
 
