@@ -80,8 +80,8 @@ impl<'a> BrowserLogin<'a> {
 impl NewLogin for BrowserLogin<'_> {
     type Output = Browser;
 
-    fn sid(&self) -> &str {
-        &self.sid
+    fn sid<'a>(&'a self, begun: &'a Browser) -> &'a str {
+        &begun.sid
     }
 
     fn also_counted(&self) -> Option<&str> {
