@@ -81,6 +81,9 @@ pub struct Grant {
     /// When its session ends; `None` if it has ended.
     #[sqlx(try_from = "Nullable")]
     session_expires_at: Option<UnixTime>,
+    /// The latest end of its session, however often that is used.
+    #[sqlx(try_from = "Nullable")]
+    pub session_ends_at: Option<UnixTime>,
     /// Of the user's present password.
     #[sqlx(rename = "password", try_from = "PasswordHash")]
     present_digest: Option<String>,
@@ -290,6 +293,7 @@ fn selection() -> SelectStatement {
         .and(Expr::col((Sessions::Table, Sessions::UserId)).equals((Grants::Table, Grants::UserId)));
     select
         .expr_as(Expr::col((Sessions::Table, Sessions::ExpiresAt)), "session_expires_at")
+        .expr_as(Expr::col((Sessions::Table, Sessions::EndsAt)), "session_ends_at")
         .column((Users::Table, Users::Password))
         .from(Grants::Table)
         .inner_join(Users::Table, of_user)
