@@ -4,6 +4,7 @@
 mod client;
 mod file;
 mod logout;
+mod node;
 mod redirect;
 mod rules;
 mod shown;
@@ -11,9 +12,8 @@ mod shown;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use file::File;
+use file::{Entry, File};
 use shown::{shown, shown_id};
 
 pub use client::{ClientType, Consent, DeclaredClient, IdTokenAlgorithm, IdTokenClaims, SecretHash};
@@ -78,12 +78,11 @@ impl Declared {
             declared.warn(|| format!("{} has no effect", shown(member)));
         }
         let mut taken = BTreeSet::new();
-        for (place, value) in file.clients.iter().enumerate() {
-            let id = value["clientId"].as_str();
+        for (place, entry) in file.clients.iter().enumerate() {
             // A refused client keeps its identifier: otherwise a mistake in one would give it to another one.
-            let is_first = id.is_none_or(|id| taken.insert(id));
-            let name = id.map_or_else(|| format!("clients[{place}]"), shown_id);
-            match declared.accept(&name, value, is_first) {
+            let is_first = entry.ids.iter().filter(|id| !taken.insert(id.as_str())).count() == 0;
+            let name = entry.ids.first().map_or_else(|| format!("clients[{place}]"), |id| shown_id(id));
+            match declared.accept(&name, entry, is_first) {
                 Ok(accepted) => declared.clients.push(accepted),
                 Err(problem) => declared.refuse(name, problem),
             }
@@ -100,11 +99,14 @@ impl Declared {
         self.spa_origins = uris.collect();
     }
 
-    fn accept(&mut self, name: &str, value: &Value, is_first: bool) -> Result<DeclaredClient, String> {
+    fn accept(&mut self, name: &str, entry: &Entry, is_first: bool) -> Result<DeclaredClient, String> {
         if self.clients.len() >= CLIENTS_MAX {
             return Err(format!("there are more than {CLIENTS_MAX} clients"));
         }
-        let client = DeclaredClient::read(value)?;
+        if let Some(member) = &entry.repeated {
+            return Err(format!("it has the member {} more than once", shown(member)));
+        }
+        let client = DeclaredClient::read(&entry.value)?;
         rules::check(&client)?;
         if !is_first {
             return Err("another client has this clientId".to_owned());

@@ -3,6 +3,7 @@
 
 mod address;
 mod limits;
+mod outages;
 mod outbox;
 mod request;
 mod retries;

@@ -30,7 +30,7 @@ pub enum ClientType {
 /// When users are asked for consent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Consent {
-    /// Never.
+    /// Never, except for `offline_access` of a Native or Spa client that another application can impersonate.
     Skip,
     /// At the first login, and when the client requests more scopes or audiences. For a Native or Spa client that another
     /// application can impersonate, at each login.

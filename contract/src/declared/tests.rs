@@ -1,6 +1,6 @@
 //! Which declarations are accepted.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -203,6 +203,38 @@ fn in_a_pod_no_logout_token_is_sent_to_the_pod_itself() {
     let mut elsewhere = parse(&[with("backchannelLogoutUri", json!("https://shop.example.com/logout"))]);
     elsewhere.refuse_own_machine();
     assert_eq!(elsewhere.refused, []);
+}
+
+/// Readers of JSON take the last of two members, which may open the application to everybody.
+#[test]
+fn no_member_is_written_twice() {
+    let other = r#"{"clientId": "other", "type": "Native", "redirectUris": ["com.example.app:/cb"]}"#;
+    let shop = |more: &str| {
+        let shop = r#""clientId": "shop", "type": "Native", "redirectUris": ["com.example.app:/cb"]"#;
+        let text = format!(r#"{{"version": 1, "clients": [{{{shop}{more}}}, {other}]}}"#);
+        Declared::parse(&text).unwrap()
+    };
+    assert_eq!(shop("").refused, []);
+    for (more, member) in [
+        (r#", "requires": ["groups"], "groups": ["staff"], "groups": []"#, "groups"),
+        (r#", "unknown": {"a": [{"b": 1, "b": 1}]}"#, "b"),
+        (r#", "clientId": "third""#, "clientId"),
+    ] {
+        let declared = shop(more);
+        let [refused] = &declared.refused[..] else { panic!("{more}: {declared:?}") };
+        assert_eq!(refused.client, "shop", "{more}");
+        assert_eq!(refused.problem, format!("it has the member {member} more than once"), "{more}");
+        assert!(declared.find("other").is_some() && declared.has_key("//shop"), "{more}");
+        assert_eq!(declared.has_key("//third"), member == "clientId");
+    }
+    for members in [
+        format!(r#""version": 1, "clients": [], "clients": [{other}]"#),
+        r#""version": 2, "version": 1, "clients": []"#.to_owned(),
+        r#""version": 1, "counter": 1, "counter": 2, "clients": []"#.to_owned(),
+    ] {
+        let error = Declared::parse(&format!("{{{members}}}")).unwrap_err();
+        assert_eq!(error.to_string(), "it has a member more than once", "{members}");
+    }
 }
 
 #[test]

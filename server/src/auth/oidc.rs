@@ -5,6 +5,7 @@ pub mod claims;
 mod decision;
 mod exchange;
 mod grant;
+mod hinted;
 pub mod keys;
 pub mod logout;
 mod pkce;
@@ -17,9 +18,10 @@ use std::sync::Arc;
 use sc_auth_contract::declared::Declared;
 
 pub use access::{AccessTokens, ValidAccess};
-pub use decision::{Case, Decision, Hinted, Step};
+pub use decision::{Case, Decision, Step};
 pub use exchange::{Exchange, Issued};
-pub use grant::{Consented, GrantError, limit_grants, new_grant, store_grant};
+pub use grant::{Consented, GrantError, limit_consents, limit_grants, new_grant, store_grant};
+pub use hinted::Hinted;
 use keys::{OidcKeyRing, OidcKeys};
 
 use super::declared::DeclaredFile;

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use hyper::StatusCode;
 use sc_auth_contract::declared::DeclaredClient;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::sleep;
 
-use super::request::Sender;
+use super::outages::Outages;
+use super::request::{Answer, Sender};
 use super::retries::retry_at;
 use crate::auth::oidc::tokens::{LogoutClaims, sign_logout};
 use crate::auth::oidc::{OpenId, Present};
@@ -34,6 +36,7 @@ struct Outbox {
     openid: Arc<OpenId>,
     sender: Arc<Sender>,
     clock: Clock,
+    outages: Outages,
 }
 
 /// The requests in progress: each is a task of its own, since it may wait for a connection to the database while the loop
@@ -46,7 +49,7 @@ struct Requests {
 
 /// Sends what is due, until it is dropped.
 pub async fn run(sessions: Arc<Sessions>, openid: Arc<OpenId>, sender: Arc<Sender>, clock: Clock) {
-    let outbox = Arc::new(Outbox { sessions, openid, sender, clock });
+    let outbox = Arc::new(Outbox { sessions, openid, sender, clock, outages: Outages::default() });
     let mut requests = Requests::default();
     loop {
         let mut claimed = Vec::new();
@@ -126,9 +129,10 @@ impl Outbox {
             }
             let is_full =
                 |(client, count): (&String, &usize)| (*count >= MAX_REQUESTS_PER_CLIENT).then(|| client.clone());
-            let full: Vec<_> = counts.iter().filter_map(is_full).collect();
+            let mut except = self.outages.clients(Instant::now());
+            except.extend(counts.iter().filter_map(is_full));
             let before = claimed.len();
-            for logout in store.due_logouts(now, &full, room as u64).await? {
+            for logout in store.due_logouts(now, &except, room as u64).await? {
                 let count = counts.entry(logout.client.clone()).or_default();
                 if *count < MAX_REQUESTS_PER_CLIENT
                     && let Some(logout) = store.claim_logout(logout, now + LEASE).await?
@@ -145,12 +149,20 @@ impl Outbox {
 
     async fn deliver(&self, logout: &PendingLogout) {
         let result = match self.send(logout).await {
+            Ok(Delivery::Refused(status)) => {
+                self.outages.end(&logout.client);
+                self.failed(logout, &refusal(status), None).await
+            }
             Ok(outcome) => {
+                self.outages.end(&logout.client);
                 let sent = u64::from(outcome == Delivery::Confirmed);
                 self.sessions.metrics.count_logout_tokens(LogoutTokenOutcome::Sent, sent);
                 self.sessions.store.remove_logout(logout).await
             }
-            Err(error) => self.failed(logout, &error).await,
+            Err(error) => {
+                let pause = self.outages.note(&logout.client, Instant::now());
+                self.failed(logout, &logging::chain(error.as_ref()), Some(pause)).await
+            }
         };
         if let Err(error) = result {
             tracing::warn!(error = logging::chain(&error), "could not record that a logout token was sent");
@@ -165,8 +177,10 @@ impl Outbox {
         let declared = declared.context("the application is not declared")?;
         let Some(uri) = declared.backchannel_uri() else { return Ok(Delivery::Unwanted) };
         let token = self.token(&present, logout, declared)?;
-        self.sender.post(&uri, &token).await?;
-        Ok(Delivery::Confirmed)
+        Ok(match self.sender.post(&uri, &token).await? {
+            Answer::Confirmed => Delivery::Confirmed,
+            Answer::Refused(status) => Delivery::Refused(status),
+        })
     }
 
     /// Each attempt has a token of its own: the application may have seen the one before.
@@ -177,14 +191,17 @@ impl Outbox {
         sign_logout(present.keys.signing(declared.id_token_algorithm), &claims)
     }
 
-    async fn failed(&self, logout: &PendingLogout, error: &anyhow::Error) -> Result<(), StoreError> {
+    /// `pause` is how long the application gets nothing, if it is down: its other logouts wait too.
+    async fn failed(&self, logout: &PendingLogout, error: &str, pause: Option<Duration>) -> Result<(), StoreError> {
         let (now, store, metrics) = ((self.clock)(), &self.sessions.store, &self.sessions.metrics);
         let (client, attempts) = (DeclaredClient::id_of_key(&logout.client), logout.attempts);
-        let error = logging::chain(error.as_ref());
+        if let Some(pause) = pause {
+            store.postpone_others(logout, now, now + pause).await?;
+        }
         if let Some(until) = retry_at(logout.created_at, attempts, now) {
             tracing::warn!(client, attempts, error, "could not send a logout token to an application; retrying");
             metrics.count_logout_tokens(LogoutTokenOutcome::Failed, 1);
-            store.postpone_logouts(logout, now, until).await
+            store.postpone_logout(logout, until.max(now + pause.unwrap_or_default())).await
         } else {
             tracing::warn!(client, attempts, error, "could not send a logout token to an application within a day");
             metrics.count_logout_tokens(LogoutTokenOutcome::Expired, 1);
@@ -193,9 +210,15 @@ impl Outbox {
     }
 }
 
+fn refusal(status: StatusCode) -> String {
+    let hint = if status.is_redirection() { ", and redirects are not followed" } else { "" };
+    format!("it was answered with {status}{hint}")
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Delivery {
     Confirmed,
+    Refused(StatusCode),
     /// The application no longer declares an address.
     Unwanted,
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
-use hyper::{Request, header};
+use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use sc_auth_contract::declared::{BackchannelUri, Reach};
 use tokio::net::{TcpStream, lookup_host};
@@ -30,6 +30,14 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most bytes of the answer's head. Its body is not read.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
+
+/// What an application answers to a logout token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Confirmed,
+    /// It does not accept this token, and may accept others.
+    Refused(StatusCode),
+}
 
 /// Sends logout tokens.
 pub struct Sender {
@@ -60,13 +68,14 @@ impl Sender {
     /// Sends a logout token (OpenID Connect Back-Channel Logout, 2.5).
     ///
     /// # Errors
-    /// If the application does not confirm it in time.
-    pub async fn post(&self, uri: &BackchannelUri<'_>, token: &str) -> anyhow::Result<()> {
+    /// If the application cannot be reached, does not answer in time, or answers that it is down or overloaded: then it
+    /// accepts no other token either.
+    pub async fn post(&self, uri: &BackchannelUri<'_>, token: &str) -> anyhow::Result<Answer> {
         let text = format!("no answer within {} s", REQUEST_TIMEOUT.as_secs());
         timeout(REQUEST_TIMEOUT, self.post_untimed(uri, token)).await.context(text)?
     }
 
-    async fn post_untimed(&self, uri: &BackchannelUri<'_>, token: &str) -> anyhow::Result<()> {
+    async fn post_untimed(&self, uri: &BackchannelUri<'_>, token: &str) -> anyhow::Result<Answer> {
         ensure!(self.reaches_loopback || uri.reach != Reach::Loopback, "nothing is sent to this machine in a pod");
         let stream = connect(uri).await?;
         if !uri.is_https() {
@@ -110,7 +119,7 @@ async fn connect(uri: &BackchannelUri<'_>) -> anyhow::Result<TcpStream> {
     Err(last)
 }
 
-async fn exchange<T>(io: T, uri: &BackchannelUri<'_>, token: &str) -> anyhow::Result<()>
+async fn exchange<T>(io: T, uri: &BackchannelUri<'_>, token: &str) -> anyhow::Result<Answer>
 where
     T: Read + Write + Unpin + Send + 'static,
 {
@@ -125,11 +134,10 @@ where
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(format!("logout_token={token}"))?;
     let status = sender.send_request(request).await.context("the answer")?.status();
-    if status.is_redirection() {
-        bail!("it was answered with {status}, and redirects are not followed");
-    }
-    ensure!(status.is_success(), "it was answered with {status}");
-    Ok(())
+    let is_down =
+        status.is_server_error() || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+    ensure!(!is_down, "it was answered with {status}");
+    Ok(if status.is_success() { Answer::Confirmed } else { Answer::Refused(status) })
 }
 
 #[cfg(test)]

@@ -12,9 +12,13 @@ const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// When to try again after so many attempts; `None` if it is too late then.
 pub fn retry_at(created_at: UnixTime, attempts: i32, now: UnixTime) -> Option<UnixTime> {
-    let exponent = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0);
-    let wait = FIRST_WAIT.saturating_mul(3_u32.saturating_pow(exponent)).min(LONGEST_WAIT);
-    Some(now + wait).filter(|at| *at < created_at + RETENTION)
+    Some(now + wait(attempts)).filter(|at| *at < created_at + RETENTION)
+}
+
+/// The wait after so many failures.
+pub fn wait(failures: i32) -> Duration {
+    let exponent = u32::try_from(failures.saturating_sub(1)).unwrap_or(0);
+    FIRST_WAIT.saturating_mul(3_u32.saturating_pow(exponent)).min(LONGEST_WAIT)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use sc_auth_contract::declared::{Declared, DeclaredClient, SECRET_MIN, SecretHash};
+use sc_auth_contract::declared::{Declared, DeclaredClient, Reach, SECRET_MIN, SecretHash};
+use sc_auth_contract::issuer;
 use sc_auth_contract::time::UnixTime;
 
 use crate::auth::random_text::random_secret;
@@ -52,10 +53,25 @@ fn check(file: &Path) -> anyhow::Result<()> {
         let (size, most) = (size >> 10, MAX_BYTES >> 10);
         tell(format_args!("warning: the file has {size} KiB; a file with more than {most} KiB is refused as a whole"));
     }
+    warn_of_settings(&declared);
     say(summary(&declared))?;
     let refused = declared.refused.len() + declared.more_refused;
     anyhow::ensure!(refused == 0, "invalid clients: {refused}");
     Ok(())
+}
+
+/// Warns of what a server may refuse because of its settings, which this command does not know.
+fn warn_of_settings(declared: &Declared) {
+    let is_here = |client: &&DeclaredClient| client.backchannel_uri().is_some_and(|uri| uri.reach == Reach::Loopback);
+    for client in declared.clients.iter().filter(is_here) {
+        let id = &client.client_id;
+        tell(format_args!("warning: {id}: in a cluster, a backchannelLogoutUri on this machine is refused"));
+    }
+    let may_be_issuer = |client: &&DeclaredClient| client.audiences.iter().any(|name| issuer::is_usable(name));
+    for client in declared.clients.iter().filter(may_be_issuer) {
+        let id = &client.client_id;
+        tell(format_args!("warning: {id}: a server whose issuer is one of the audiences refuses the client"));
+    }
 }
 
 /// # Errors

@@ -77,7 +77,8 @@ pub struct UsersArgs {
 #[derive(Debug, Subcommand)]
 pub enum DeclaredAction {
     /// Report the problems in a file of declared clients, which can have 1,000 clients and 1 MiB. Exits with 0 if all
-    /// clients are valid.
+    /// clients are valid. It knows no settings: `config check` also refuses audiences that are the issuer or in
+    /// SC_AUTH_AUDIENCE, and in a cluster a backchannelLogoutUri on this machine.
     Check {
         /// The file.
         file: PathBuf,

@@ -30,6 +30,11 @@ impl Store {
         Ok(columns.map(Permissions::from))
     }
 
+    /// Forgets the first consents while there are more than `most`. Returns how many.
+    pub async fn limit_consents(&self, most: u64) -> Result<u64, StoreError> {
+        self.keep_newest(Consents::Table, Consents::Id, most).await
+    }
+
     /// Forgets what all users have allowed a client.
     pub(super) async fn delete_consents_of(&self, client: &str) -> Result<u64, StoreError> {
         let is_of_client = Expr::col(Consents::Client).eq(client);
@@ -67,4 +72,31 @@ pub(super) async fn give(
         )
         .to_owned();
     tx.execute_prepared(&insert).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection};
+
+    use crate::store::testing::migrated;
+
+    #[tokio::test]
+    async fn the_first_consents_are_forgotten_if_there_are_too_many() {
+        let (_folder, url, store) = migrated().await;
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        let rows = "INSERT INTO users (id, uuid, username, password, role_id) VALUES (1, 'u', 'u', 'x', 2);
+            INSERT INTO consents (user_id, client, scopes, given_at) VALUES
+                (1, 'first', 'openid', 9), (1, 'second', 'openid', 1), (1, 'third', 'openid', 2)";
+        sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+        for (most, forgotten, left) in
+            [(3, 0, vec!["first", "second", "third"]), (2, 1, vec!["second", "third"]), (0, 2, vec![])]
+        {
+            assert_eq!(store.limit_consents(most).await.unwrap(), forgotten, "{most}");
+            let sql = "SELECT client FROM consents ORDER BY id";
+            let clients: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+            assert_eq!(clients, left, "{most}");
+        }
+        connection.close().await.unwrap();
+        store.close().await;
+    }
 }

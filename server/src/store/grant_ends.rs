@@ -77,7 +77,7 @@ pub(super) async fn keep_with_hash(tx: &mut Tx, user: &LockedUser, hash: &str) -
 }
 
 /// Ends the least recently used grants of a user for one client while there are more than `most`: those that have a refresh
-/// token, or the others. Call this with the user's row locked.
+/// token, or the others. Returns the event of that. Call this with the user's row locked.
 pub(super) async fn least_used(
     tx: &mut Tx,
     user_id: i32,
@@ -85,7 +85,7 @@ pub(super) async fn least_used(
     has_refresh_token: bool,
     most: u64,
     event: &NewEvent,
-) -> Result<(), StoreError> {
+) -> Result<Option<NewEvent>, StoreError> {
     let refresh_jti = Expr::col(Grants::RefreshJti);
     let select = Query::select()
         .column(Grants::Id)
@@ -100,12 +100,14 @@ pub(super) async fn least_used(
         .to_owned();
     let ids: Vec<(i64,)> = tx.fetch_all(&select).await?;
     if ids.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let ids = ids.into_iter().map(|(id,)| id);
     let delete = Query::delete().from_table(Grants::Table).and_where(Expr::col(Grants::Id).is_in(ids)).to_owned();
     let count = tx.execute(&delete).await?;
-    tx.add_audit_event(&ended(event, count)).await
+    let event = ended(event, count);
+    tx.add_audit_event(&event).await?;
+    Ok(Some(event))
 }
 
 /// When a client last used a grant.

@@ -81,6 +81,9 @@ pub struct Grant {
     /// When its session ends; `None` if it has ended.
     #[sqlx(try_from = "Nullable")]
     session_expires_at: Option<UnixTime>,
+    /// The latest end of its session, however often that is used.
+    #[sqlx(try_from = "Nullable")]
+    pub session_ends_at: Option<UnixTime>,
     /// Of the user's present password.
     #[sqlx(rename = "password", try_from = "PasswordHash")]
     present_digest: Option<String>,
@@ -125,33 +128,34 @@ pub struct UsedCode {
 
 impl Store {
     /// Creates a grant, and records what the user allows without being asked again. `ended` records the
-    /// least recently used grants, which end if there are too many. Returns `false` if the session has ended meanwhile.
+    /// least recently used grants, which end if there are too many. Returns the events that it recorded, or `None` if the
+    /// session has ended meanwhile.
     pub async fn create_grant(
         &self,
         grant: NewGrant,
         consent: Option<&Permissions>,
         event: Option<&NewEvent>,
         ended: &NewEvent,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<NewEvent>>, StoreError> {
         self.transaction(|tx| {
             let (grant, consent, event) = (grant.clone(), consent.cloned(), event.cloned());
             let ended = ended.clone();
             Box::pin(async move {
                 let user = guard::lock_users(tx, grant.user_id, None).await?.pop();
-                let Some(user) = user.filter(|user| !user.disabled) else { return Ok(false) };
+                let Some(user) = user.filter(|user| !user.disabled) else { return Ok(None) };
                 if !guard::has_session(tx, &grant.sid, grant.user_id, grant.created_at).await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 if let Some(consent) = consent {
                     consents::give(tx, grant.user_id, &grant.client, &consent, grant.created_at).await?;
                 }
-                if let Some(event) = event {
-                    tx.add_audit_event(&event).await?;
+                if let Some(event) = &event {
+                    tx.add_audit_event(event).await?;
                 }
                 let (user_id, client) = (grant.user_id, grant.client.clone());
                 tx.execute_prepared(&insertion(grant, user.password_digest())).await?;
-                grant_ends::least_used(tx, user_id, &client, false, MAX_ONLINE_GRANTS, &ended).await?;
-                Ok(true)
+                let ended = grant_ends::least_used(tx, user_id, &client, false, MAX_ONLINE_GRANTS, &ended).await?;
+                Ok(Some(event.into_iter().chain(ended).collect()))
             })
         })
         .await
@@ -165,8 +169,8 @@ impl Store {
         self.fetch_optional(selection().and_where(Expr::col((Grants::Table, Grants::GrantId)).eq(grant_id))).await
     }
 
-    /// Returns `false` if the code was used before, or the grant has ended.
-    pub async fn use_code(&self, grant: &Grant, used: &UsedCode) -> Result<bool, StoreError> {
+    /// Returns the events that it recorded, or `None` if the code was used before, or the grant has ended.
+    pub async fn use_code(&self, grant: &Grant, used: &UsedCode) -> Result<Option<Vec<NewEvent>>, StoreError> {
         let update = use_of_code(grant, used);
         self.transaction(|tx| {
             let (update, used) = (update.clone(), used.clone());
@@ -175,15 +179,16 @@ impl Store {
             Box::pin(async move {
                 guard::lock_users(tx, user_id, None).await?;
                 if tx.execute_prepared(&update).await? == 0 {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 if used.is_notified {
                     logouts::add_receiver(tx, &sid, &sub, &client).await?;
                 }
-                if used.chain.is_some() {
-                    grant_ends::least_used(tx, user_id, &client, true, MAX_OFFLINE_GRANTS, &used.ended).await?;
+                if used.chain.is_none() {
+                    return Ok(Some(Vec::new()));
                 }
-                Ok(true)
+                let ended = grant_ends::least_used(tx, user_id, &client, true, MAX_OFFLINE_GRANTS, &used.ended).await?;
+                Ok(Some(ended.into_iter().collect()))
             })
         })
         .await
@@ -288,6 +293,7 @@ fn selection() -> SelectStatement {
         .and(Expr::col((Sessions::Table, Sessions::UserId)).equals((Grants::Table, Grants::UserId)));
     select
         .expr_as(Expr::col((Sessions::Table, Sessions::ExpiresAt)), "session_expires_at")
+        .expr_as(Expr::col((Sessions::Table, Sessions::EndsAt)), "session_ends_at")
         .column((Users::Table, Users::Password))
         .from(Grants::Table)
         .inner_join(Users::Table, of_user)

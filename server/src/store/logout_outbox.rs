@@ -77,20 +77,24 @@ impl Store {
         self.execute(&delete).await.map(|_| ())
     }
 
-    /// After a failure: sends a claimed row, unless another replica has claimed it meanwhile, and all others of the client not
-    /// before `until`, so that a receiver that is down does not keep the others waiting.
-    pub async fn postpone_logouts(
+    /// After a failure: sends a claimed row not before `until`, unless another replica has claimed it meanwhile.
+    pub async fn postpone_logout(&self, logout: &PendingLogout, until: UnixTime) -> Result<(), StoreError> {
+        let postponement = postponement(until, logout.attempts)
+            .and_where(Expr::col(LogoutOutbox::Id).eq(logout.id))
+            .and_where(Expr::col(LogoutOutbox::DueAt).eq(logout.due_at.seconds()))
+            .and_where(Expr::col(LogoutOutbox::Attempts).eq(logout.attempts))
+            .to_owned();
+        self.execute(&postponement).await.map(|_| ())
+    }
+
+    /// Sends what is due of the client of a claimed row not before `until`, so that a receiver that is down does not keep those
+    /// of other clients waiting.
+    pub async fn postpone_others(
         &self,
         logout: &PendingLogout,
         now: UnixTime,
         until: UnixTime,
     ) -> Result<(), StoreError> {
-        let own = postponement(until)
-            .and_where(Expr::col(LogoutOutbox::Id).eq(logout.id))
-            .and_where(Expr::col(LogoutOutbox::DueAt).eq(logout.due_at.seconds()))
-            .and_where(Expr::col(LogoutOutbox::Attempts).eq(logout.attempts))
-            .to_owned();
-        self.execute(&own).await?;
         let is_due = Expr::col(LogoutOutbox::DueAt).lte(now.seconds());
         let select = Query::select()
             .column(LogoutOutbox::Id)
@@ -99,12 +103,13 @@ impl Store {
             .and_where(is_due.clone())
             .limit(BATCH)
             .to_owned();
+        let postponement = postponement(until, Expr::col(LogoutOutbox::Attempts));
         loop {
             let ids: Vec<(i64,)> = self.fetch_all(&select).await?;
             let is_last = (ids.len() as u64) < BATCH;
             if !ids.is_empty() {
                 let is_other = Expr::col(LogoutOutbox::Id).is_in(ids.into_iter().map(|(id,)| id));
-                self.execute_varying(postponement(until).and_where(is_other).and_where(is_due.clone())).await?;
+                self.execute_varying(postponement.clone().and_where(is_other).and_where(is_due.clone())).await?;
             }
             if is_last {
                 return Ok(());
@@ -125,8 +130,10 @@ impl Store {
     }
 }
 
-fn postponement(until: UnixTime) -> UpdateStatement {
-    Query::update().table(LogoutOutbox::Table).value(LogoutOutbox::DueAt, until.seconds()).to_owned()
+/// Of the rows of one time, those with the fewest attempts come first: one that always fails must not keep the others waiting.
+fn postponement(until: UnixTime, attempts: impl Into<Expr>) -> UpdateStatement {
+    let due_at = Expr::val(until.seconds()).add(attempts);
+    Query::update().table(LogoutOutbox::Table).value(LogoutOutbox::DueAt, due_at).to_owned()
 }
 
 fn due(now: UnixTime) -> SelectStatement {
@@ -165,15 +172,19 @@ mod tests {
         let lease = UnixTime::from_seconds(1_060);
         assert!(store.claim_logout(logout.clone(), lease).await.unwrap().is_some_and(|claimed| claimed.attempts == 1));
         assert!(store.claim_logout(logout.clone(), lease).await.unwrap().is_none(), "claimed before");
+        sqlx::raw_sql("UPDATE logout_outbox SET attempts = 7 WHERE id = 10").execute(&mut connection).await.unwrap();
         let claimed = PendingLogout { due_at: lease, attempts: 1, ..logout };
-        store.postpone_logouts(&claimed, NOW, UnixTime::from_seconds(1_100)).await.unwrap();
+        store.postpone_others(&claimed, NOW, UnixTime::from_seconds(1_050)).await.unwrap();
         let sql = "SELECT id, due_at FROM logout_outbox ORDER BY id";
         let times: Vec<(i64, i64)> = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
-        assert_eq!(times[..3], [(1, 1_100), (2, 1_000), (3, 1_001)]);
-        assert!(times[3..].iter().all(|(_, due_at)| *due_at == 1_100), "{times:?}");
+        assert_eq!(times[..4], [(1, 1_060), (2, 1_000), (3, 1_001), (10, 1_057)], "the one that often failed is later");
+        assert!(times[4..].iter().all(|(_, due_at)| *due_at == 1_050), "{times:?}");
+        store.postpone_logout(&claimed, UnixTime::from_seconds(1_100)).await.unwrap();
+        let first: (i64, i64) = sqlx::query_as(sql).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(first, (1, 1_101));
         // This replica was paused, and another one has claimed the row meanwhile.
         sqlx::raw_sql("UPDATE logout_outbox SET due_at = 2000 WHERE id = 1").execute(&mut connection).await.unwrap();
-        store.postpone_logouts(&claimed, NOW, UnixTime::from_seconds(1_200)).await.unwrap();
+        store.postpone_logout(&claimed, UnixTime::from_seconds(1_200)).await.unwrap();
         let first: (i64, i64) = sqlx::query_as(sql).fetch_one(&mut connection).await.unwrap();
         assert_eq!(first, (1, 2_000));
         connection.close().await.unwrap();

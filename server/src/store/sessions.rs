@@ -96,7 +96,7 @@ pub struct SessionInfo {
 
 impl Store {
     /// Creates a session, unless the user was disabled or deleted meanwhile, or the password or token is no longer
-    /// valid. Returns whether it was created. `event` records a login.
+    /// valid: then it returns `None`, otherwise the events that it recorded. `event` is that of a login.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`] if the user has too many sessions.
@@ -105,27 +105,28 @@ impl Store {
         session: NewSession,
         event: Option<&NewEvent>,
         limit: SessionLimit,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<NewEvent>>, StoreError> {
         self.transaction(|tx| {
             let (session, event, limit) = (session.clone(), event.cloned(), limit.clone());
             Box::pin(async move {
                 // The lock waits for concurrent changes of the user.
                 let user = guard::lock_users(tx, session.user_id, None).await?.pop();
-                let Some(user) = user.filter(|user| !user.disabled) else { return Ok(false) };
+                let Some(user) = user.filter(|user| !user.disabled) else { return Ok(None) };
                 let is_valid = match &session.begin {
                     Begin::Password { compared_hash } => user.has_hash(compared_hash),
                     Begin::OldToken { jti } => {
                         guard::is_old_token_valid(tx, jti, "refresh", user.uuid.as_deref()).await?
                     }
                 };
-                if is_valid {
-                    limit.enforce(tx, user.id, session.created_at).await?;
-                    tx.execute_prepared(&insertion(session)).await?;
-                    if let Some(event) = event {
-                        tx.add_audit_event(&event).await?;
-                    }
+                if !is_valid {
+                    return Ok(None);
                 }
-                Ok(is_valid)
+                let ended = limit.enforce(tx, user.id, session.created_at).await?;
+                tx.execute_prepared(&insertion(session)).await?;
+                if let Some(event) = &event {
+                    tx.add_audit_event(event).await?;
+                }
+                Ok(Some(ended.into_iter().chain(event).collect()))
             })
         })
         .await

@@ -199,6 +199,42 @@ async fn the_check_of_the_settings_reads_the_file() {
 }
 
 #[tokio::test]
+async fn the_check_of_a_file_says_what_it_cannot_know() {
+    let database = Database::create(Engine::Sqlite).await;
+    let check = async |clients: &[Value]| {
+        write(&database, &declarations(1, clients));
+        let output = run(&database, &["declared", "check", "declared.json"], &[]).await;
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(check(&[client("shop")]).await, "");
+    let mut shop = client("shop");
+    shop["audiences"] = json!(["orders"]);
+    assert_eq!(check(&[shop.clone()]).await, "");
+    shop["audiences"] = json!(["orders", "https://auth.example.com"]);
+    shop["backchannelLogoutUri"] = json!("http://localhost:8080/logout");
+    let said = check(&[shop]).await;
+    assert!(said.contains("warning: shop: in a cluster, a backchannelLogoutUri on this machine is refused"), "{said}");
+    assert!(said.contains("warning: shop: a server whose issuer is one of the audiences refuses the client"), "{said}");
+}
+
+#[tokio::test]
+async fn a_member_that_is_written_twice_is_reported() {
+    let database = Database::create(Engine::Sqlite).await;
+    let (file, groups) =
+        (declarations(1, &[client("shop")]), r#""requires":["groups"],"groups":["staff"],"groups":[]"#);
+    write(&database, &file.replacen(r#""clientId""#, &format!(r#"{groups},"clientId""#), 1));
+    let output = run(&database, &["declared", "check", "declared.json"], &[]).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    let wanted = "error: shop: it has the member groups more than once";
+    assert!(!output.status.success() && said.contains(wanted), "{said}");
+    write(&database, &file.replacen('{', r#"{"clients":[],"#, 1));
+    let output = run(&database, &["declared", "check", "declared.json"], &[]).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("it has a member more than once"), "{said}");
+}
+
+#[tokio::test]
 async fn a_secret_is_hashed() {
     let database = Database::create(Engine::Sqlite).await;
     for input in [SECRET.to_owned(), format!("{SECRET}\n"), format!("{SECRET}\r\n")] {

@@ -57,6 +57,7 @@ mod oidc_grants;
 mod oidc_id_tokens;
 mod oidc_keys;
 mod oidc_keys_file;
+mod oidc_lifetimes;
 mod oidc_limits;
 mod oidc_login;
 mod oidc_logout;

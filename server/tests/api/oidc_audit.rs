@@ -59,6 +59,10 @@ async fn the_end_of_old_grants_names_the_application(engine: Engine) {
     assert_eq!(database.texts("SELECT grant_id FROM grants").await.len(), 100);
     browser.code(&[]).await;
     assert_eq!(details(&database, "grants_ended").await, ["shop: 3 grants", "shop: 1 grant"]);
+    let metrics = server.ops("/metrics").await.unwrap().text().await.unwrap();
+    let count = "sc_auth_security_events_total{event=\"grants_ended\",outcome=\"success\"} 2\n";
+    assert!(metrics.contains(count), "{metrics}");
+    assert!(server.log.text().contains("shop: 3 grants"), "{}", server.log.text());
 }
 
 /// Copies the only grant.

@@ -35,8 +35,16 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 pub struct Receiver {
     pub uri: String,
     bodies: Arc<Mutex<Vec<String>>>,
-    /// After this time.
-    answer: Arc<Mutex<(Duration, String)>>,
+    answers: Arc<Mutex<Answers>>,
+}
+
+#[derive(Clone)]
+struct Answers {
+    /// Before each answer.
+    delay: Duration,
+    usual: String,
+    /// For the tokens of one session.
+    of_session: Option<(String, String)>,
 }
 
 pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -46,16 +54,16 @@ impl Receiver {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://127.0.0.1:{}/logout", listener.local_addr().unwrap().port());
-        let (bodies, answer) =
-            (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new((Duration::ZERO, OK.to_owned()))));
-        let (into, with) = (Arc::clone(&bodies), Arc::clone(&answer));
+        let answers = Answers { delay: Duration::ZERO, usual: OK.to_owned(), of_session: None };
+        let (bodies, answers) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(answers)));
+        let (into, with) = (Arc::clone(&bodies), Arc::clone(&answers));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let answer = with.lock().unwrap().clone();
-                tokio::spawn(receive(stream, Arc::clone(&into), answer));
+                let answers = with.lock().unwrap().clone();
+                tokio::spawn(receive(stream, Arc::clone(&into), answers));
             }
         });
-        Self { uri, bodies, answer }
+        Self { uri, bodies, answers }
     }
 
     /// A client whose logout tokens are sent here.
@@ -68,12 +76,22 @@ impl Receiver {
     }
 
     pub fn answer_after(&self, delay: Duration, answer: &str) {
-        *self.answer.lock().unwrap() = (delay, answer.to_owned());
+        let mut answers = self.answers.lock().unwrap();
+        (answers.delay, answers.usual) = (delay, answer.to_owned());
+    }
+
+    /// Answers the tokens of one session in another way.
+    pub fn answer_to(&self, sid: &str, answer: &str) {
+        self.answers.lock().unwrap().of_session = Some((sid.to_owned(), answer.to_owned()));
     }
 
     /// The claims of all tokens so far.
     pub fn received(&self) -> Vec<Value> {
         self.bodies.lock().unwrap().iter().map(|body| claims(body.strip_prefix("logout_token=").unwrap())).collect()
+    }
+
+    pub fn forget(&self) {
+        self.bodies.lock().unwrap().clear();
     }
 
     fn tokens(&self) -> Vec<String> {
@@ -88,17 +106,17 @@ impl Receiver {
     }
 }
 
-async fn receive(mut stream: TcpStream, into: Arc<Mutex<Vec<String>>>, (delay, answer): (Duration, String)) {
+async fn receive(mut stream: TcpStream, into: Arc<Mutex<Vec<String>>>, answers: Answers) {
     let mut got = String::new();
     let mut part = [0; 4096];
-    loop {
+    let token = loop {
         if let Some((head, body)) = got.split_once("\r\n\r\n") {
             assert!(head.starts_with("POST /logout HTTP/1.1\r\n"), "{head}");
             assert!(head.contains("content-type: application/x-www-form-urlencoded"), "{head}");
             let length = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap();
             if body.len() == length.parse::<usize>().unwrap() {
                 into.lock().unwrap().push(body.to_owned());
-                break;
+                break claims(body.strip_prefix("logout_token=").unwrap());
             }
         }
         let count = stream.read(&mut part).await.unwrap_or(0);
@@ -106,8 +124,10 @@ async fn receive(mut stream: TcpStream, into: Arc<Mutex<Vec<String>>>, (delay, a
             return;
         }
         got.push_str(std::str::from_utf8(&part[..count]).unwrap());
-    }
-    tokio::time::sleep(delay).await;
+    };
+    tokio::time::sleep(answers.delay).await;
+    let own = answers.of_session.filter(|(sid, _)| token["sid"] == *sid);
+    let answer = own.map_or(answers.usual, |(_, answer)| answer);
     let _ = stream.write_all(answer.as_bytes()).await;
 }
 

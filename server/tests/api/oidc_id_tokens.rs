@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use crate::browser::{Browser, ISSUER, authorize, client, encoded, exchange, started, text, tokens, userinfo, with};
 use crate::database::{Database, Engine};
-use crate::harness::{PASSWORD, claims, run_with_input};
+use crate::harness::{PASSWORD, Server, claims, run_with_input};
 
 crate::on_every_engine!(
     each_scope_adds_its_claims,
     a_client_can_get_only_requested_claims,
     a_code_is_valid_for_a_minute,
     an_expired_id_token_still_names_its_user,
+    the_id_token_of_a_user_in_many_groups_is_a_hint,
 );
 
 const BYE: &str = "https://shop.test/bye";
@@ -24,15 +25,22 @@ fn skipping() -> Value {
     with(client("shop"), "consent", json!("Skip"))
 }
 
-async fn each_scope_adds_its_claims(engine: Engine) {
+/// A server with a client that may have all scopes, and alice in these groups. Also returns her uuid.
+async fn started_with_groups(engine: Engine, client: Value, groups: &[String]) -> (Server, Database, String) {
     let scopes = json!(["openid", "profile", "email", "groups", "offline_access"]);
-    let (server, database) = started(engine, &[with(skipping(), "scopes", scopes)]).await;
+    let (server, database) = started(engine, &[with(client, "scopes", scopes)]).await;
     let created = run_with_input(&database, &["admin", "create", "root", "--password-stdin"], PASSWORD).await;
     assert!(created.status.success());
     let root = server.login("root").await.access;
     let uuid = server.uuid_of(&root, "alice").await;
-    let groups = json!({"uuid": uuid, "groups": ["staff", "admins"]});
+    let groups = json!({"uuid": uuid, "groups": groups});
     assert_eq!(server.call("PATCH", "/api/v1/users", Some(&root), Some(groups)).await.status, 200);
+    (server, database, uuid)
+}
+
+async fn each_scope_adds_its_claims(engine: Engine) {
+    let groups = ["staff", "admins"].map(str::to_owned);
+    let (server, database, uuid) = started_with_groups(engine, skipping(), &groups).await;
     let mut browser = Browser::new(&server);
     for (scope, of_scope) in [
         ("openid", json!({})),
@@ -113,6 +121,30 @@ async fn an_expired_id_token_still_names_its_user(engine: Engine) {
     let question = browser.get(&logout(&of_bobby)).await;
     assert!(question.status == 200 && question.text.contains("action=\"/logout\""), "{}", question.text);
     assert_eq!(browser.get(&logout(&own)).await.location(), BYE);
+    assert!(browser.get(&authorize(&[])).await.is_login());
+}
+
+async fn the_id_token_of_a_user_in_many_groups_is_a_hint(engine: Engine) {
+    let groups: Vec<_> = (0..100).map(|number| format!("{number:0>64}")).collect();
+    let shop = with(skipping(), "postLogoutRedirectUris", json!([BYE]));
+    let (server, _database, _) = started_with_groups(engine, shop, &groups).await;
+    let mut browser = Browser::new(&server);
+    let nonce = "n".repeat(512);
+    let all = [("scope", "openid profile email groups"), ("nonce", &nonce)];
+    let hint = text(&tokens(&server, &browser.code(&all).await).await, "id_token");
+    assert!(hint.len() > 9 * 1_024, "{}", hint.len());
+    browser.get(&authorize(&[("prompt", "none"), ("id_token_hint", &hint)])).await.code();
+    // The form of the login contains whom it names.
+    server.register("bobby").await;
+    let mut other = Browser::new(&server);
+    let page = other.get(&authorize(&[("id_token_hint", &hint)])).await;
+    assert_eq!(other.log_in(&page, "bobby", PASSWORD).await.error(), "login_required");
+    let page = browser.get(&authorize(&[("prompt", "login"), ("id_token_hint", &hint)])).await;
+    browser.log_in(&page, "alice", PASSWORD).await.code();
+    let form = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", BYE), ("state", "s")];
+    let page = browser.post("/oauth2/logout", &form).await;
+    let location = page.location().strip_prefix(ISSUER).unwrap().to_owned();
+    assert_eq!(browser.get(&location).await.location(), format!("{BYE}?state=s"));
     assert!(browser.get(&authorize(&[])).await.is_login());
 }
 

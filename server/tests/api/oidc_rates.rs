@@ -151,6 +151,33 @@ async fn revocations_share_the_limit_of_refreshes() {
     assert_eq!(post("/oauth2/revoke", "203.0.113.1", &own).send().await.unwrap().status(), 200);
 }
 
+/// In a hidden frame, nobody sees a page, and the application would wait for its answer.
+#[tokio::test]
+async fn an_application_gets_the_limit_of_silent_renewals_as_an_error() {
+    let (server, _database) = behind_proxy(&[with(client("shop"), "consent", json!("Skip"))]).await;
+    let mut browser = Browser::new(&server);
+    browser.headers = vec![("x-forwarded-for", "203.0.113.1")];
+    browser.code(&[]).await;
+    let refused = async |browser: &mut Browser<'_>| {
+        let page = browser.get(&authorize(&[("prompt", "none")])).await;
+        if page.answer().contains_key("code") { None } else { Some(page.error()) }
+    };
+    let mut error = None;
+    for _ in 0..300 {
+        error = refused(&mut browser).await;
+        if error.is_some() {
+            break;
+        }
+    }
+    assert_eq!(error.as_deref(), Some("temporarily_unavailable"));
+    // Whoever can see a page gets one.
+    let mut statuses = Vec::new();
+    for _ in 0..20 {
+        statuses.push(browser.get(&authorize(&[])).await.status);
+    }
+    assert!(statuses.contains(&429), "{statuses:?}");
+}
+
 async fn failures_at_the_login_of_the_account_are_counted_with_the_others(engine: Engine) {
     let (server, database) = started(engine, &[with(client("shop"), "consent", json!("Skip"))]).await;
     let mut browser = Browser::new(&server);

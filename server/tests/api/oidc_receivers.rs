@@ -13,6 +13,7 @@ use crate::oidc_backchannel::{DOWN, OK, Receiver, empty_outbox, sid_at};
 crate::on_every_engine!(
     one_connection_sends_each_logout_once,
     a_slow_application_does_not_delay_the_others,
+    a_logout_that_always_fails_does_not_delay_the_others,
     a_server_that_is_killed_while_it_sends_loses_no_logout,
     an_application_is_notified_when_its_offline_grant_ends,
 );
@@ -74,6 +75,28 @@ async fn a_slow_application_does_not_delay_the_others(engine: Engine) {
     shop.until_notified(1).await;
     let waiting = database.texts("SELECT sid FROM logout_outbox WHERE client = '//slow'").await;
     assert!(!waiting.is_empty(), "it waited for the backlog of another application");
+}
+
+/// The application does not know the user, or fails for that user only.
+async fn a_logout_that_always_fails_does_not_delay_the_others(engine: Engine) {
+    let receiver = Receiver::start().await;
+    let (_server, database) = started(engine, &[receiver.client("shop")]).await;
+    for status in ["400 Bad Request", "500 Internal Server Error"] {
+        receiver.answer_to("bad", &format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n"));
+        let rows: Vec<_> = (0..30)
+            .map(|number| format!("('{number}', 'u{number}', '//shop', 1999999999, {}, 0)", number + 2))
+            .collect();
+        let columns = "(sid, sub, client, created_at, due_at, attempts)";
+        // It failed for hours: the next attempt is in an hour.
+        let bad = "('bad', 'bad', '//shop', 1999999999, 1, 9)";
+        database.execute(&format!("INSERT INTO logout_outbox {columns} VALUES {bad}, {}", rows.join(", "))).await;
+        let only_bad = async || database.texts("SELECT sid FROM logout_outbox").await == ["bad"];
+        until(&format!("the others are sent, {status}"), only_bad).await;
+        let tokens = receiver.received();
+        assert_eq!(tokens.iter().filter(|token| token["sid"] == "bad").count(), 1, "{status}: {tokens:?}");
+        receiver.forget();
+        database.execute("DELETE FROM logout_outbox").await;
+    }
 }
 
 async fn a_server_that_is_killed_while_it_sends_loses_no_logout(engine: Engine) {

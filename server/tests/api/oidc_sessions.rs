@@ -1,5 +1,6 @@
 //! Sessions of browsers: how long they last, and what changes under an open form.
 
+use sc_auth_contract::declared::SecretHash;
 use serde_json::json;
 
 use crate::browser::{Browser, authorize, client, declare, started, with};
@@ -10,6 +11,7 @@ crate::on_every_engine!(
     a_session_expires_after_twelve_hours_without_use,
     a_session_ends_after_seven_days,
     a_session_in_use_is_updated_at_most_each_five_minutes,
+    a_login_in_an_old_session_replaces_an_imported_hash,
 );
 
 const HOUR: u64 = 3_600;
@@ -25,6 +27,24 @@ async fn shift(database: &Database, columns: &[&str], seconds: u64) {
 async fn count(database: &Database, condition: &str) -> usize {
     let sql = format!("SELECT sid FROM sessions WHERE cookie_hash IS NOT NULL AND {condition}");
     database.texts(&sql).await.len()
+}
+
+/// As if the first login could not replace it.
+async fn a_login_in_an_old_session_replaces_an_imported_hash(engine: Engine) {
+    let hash = "pbkdf2:sha256:150000$PBJITISJuwLyi9OA$c5030c45d2fdbdb7123809604b9557c079f76d7ffd665ce8ebd51f59cd1e694b";
+    let digest = SecretHash::of(hash).sha256;
+    let (server, database) = started(engine, &[with(client("shop"), "consent", json!("Skip"))]).await;
+    let mut browser = Browser::new(&server);
+    browser.code(&[]).await;
+    let sid = database.texts("SELECT sid FROM sessions WHERE cookie_hash IS NOT NULL").await;
+    database.execute(&format!("UPDATE users SET password = '{hash}' WHERE username = 'alice'")).await;
+    database.execute(&format!("UPDATE sessions SET password_digest = '{digest}'")).await;
+    let page = browser.get(&authorize(&[("prompt", "login")])).await;
+    browser.log_in(&page, "alice", "old passwörd").await.code();
+    assert_eq!(database.texts("SELECT sid FROM sessions WHERE cookie_hash IS NOT NULL").await, sid, "it goes on");
+    let stored = database.texts("SELECT password FROM users WHERE username = 'alice'").await;
+    assert!(stored[0].starts_with("$argon2id$"), "{stored:?}");
+    browser.get(&authorize(&[("prompt", "none")])).await.code();
 }
 
 async fn a_session_expires_after_twelve_hours_without_use(engine: Engine) {

@@ -109,6 +109,9 @@ async fn a_user_has_a_limited_number_of_sessions(engine: Engine) {
     assert!(!server.is_valid(&tokens[1]).await, "the idle one has ended");
     assert_eq!(login(&server).await.status, 429);
     assert_eq!(rows(&server, "event=session_ended").await, (1, 1));
+    let metrics = server.ops("/metrics").await.unwrap().text().await.unwrap();
+    let count = "sc_auth_security_events_total{event=\"session_ended\",outcome=\"success\"} 1\n";
+    assert!(metrics.contains(count) && server.log.text().contains("1 idle session"), "{metrics}");
     let (_, total) = rows(&server, "event=login&outcome=denied").await;
     assert_eq!(total, 2);
     // A logout makes room.

@@ -6,9 +6,8 @@ use sc_auth_contract::declared::{Consent, DeclaredClient};
 use sc_auth_contract::time::UnixTime;
 
 use super::grant::Consented;
-use super::keys::OidcKeys;
+use super::hinted::Hinted;
 use super::request::{AuthorizationRequest, OAuthProblem, problem};
-use super::tokens;
 use crate::auth::session::Browser;
 use crate::store::Permissions;
 
@@ -20,32 +19,11 @@ pub enum Step {
     Consented,
 }
 
-/// The user of an `id_token_hint`, expired or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hinted {
-    /// There is no hint.
-    Nobody,
-    /// This server has not signed the hint.
-    Unknown,
-    User(String),
-}
-
-impl Hinted {
-    pub fn of(keys: &OidcKeys, request: &AuthorizationRequest) -> Self {
-        match request.id_token_hint.as_deref().map(|hint| tokens::read_hint(keys, hint)) {
-            None => Self::Nobody,
-            Some(Err(_)) => Self::Unknown,
-            Some(Ok(hint)) => Self::User(hint.sub),
-        }
-    }
-}
-
 /// What a decision depends on, beside the session of the browser.
 #[derive(Debug)]
 pub struct Case<'a> {
     pub request: &'a AuthorizationRequest,
     pub declared: &'a DeclaredClient,
-    pub hinted: Hinted,
     /// What the user has consented to before.
     pub given: Permissions,
     /// Whether the user is in one of the groups of the client, if it has some.
@@ -97,20 +75,21 @@ impl Case<'_> {
         self.step == Step::Arrived
             && (self.request.prompt.login
                 || self.request.max_age.is_some_and(is_too_old)
-                || self.hinted == Hinted::Unknown
+                || self.request.hinted == Hinted::Unknown
                 || self.is_other_user(browser))
     }
 
     /// Whether the hint, or a requested claim, names another user.
     fn is_other_user(&self, browser: &Browser) -> bool {
-        let is_hinted = matches!(&self.hinted, Hinted::User(sub) if *sub != browser.user.uuid);
+        let is_hinted = matches!(&self.request.hinted, Hinted::User(sub) if *sub != browser.user.uuid);
         is_hinted || !self.request.claims.admits(&browser.user.uuid)
     }
 
     fn must_consent(&self) -> bool {
         self.request.prompt.consent
             || match self.declared.consent {
-                Consent::Skip => false,
+                // For native applications, that consent must be explicit (OpenID Connect Core, 11).
+                Consent::Skip => self.request.is_offline() && self.can_be_impersonated(),
                 Consent::Once => !self.is_given() || self.can_be_impersonated(),
                 Consent::Always => true,
             }
@@ -193,7 +172,7 @@ mod tests {
             max_age: None,
             ui_locales: None,
             login_hint: None,
-            id_token_hint: None,
+            hinted: Hinted::Nobody,
             claims: RequestedClaims::default(),
         }
     }
@@ -206,18 +185,11 @@ mod tests {
         step: Step,
         browser: Option<&Browser>,
     ) -> Decision {
-        let request = AuthorizationRequest { max_age, ..request(prompt, "https://a.test/") };
+        let hinted = hinted.clone();
+        let request = AuthorizationRequest { max_age, hinted, ..request(prompt, "https://a.test/") };
         let declared = declared(Consent::Skip, ClientType::Web);
-        Case {
-            request: &request,
-            declared: &declared,
-            hinted: hinted.clone(),
-            given: Permissions::default(),
-            is_member: true,
-            step,
-            now: NOW,
-        }
-        .decide(browser)
+        Case { request: &request, declared: &declared, given: Permissions::default(), is_member: true, step, now: NOW }
+            .decide(browser)
     }
 
     fn is_login_required(decision: &Decision) -> bool {
@@ -284,7 +256,6 @@ mod tests {
                 Case {
                     request: &request,
                     declared: &declared,
-                    hinted: Hinted::Nobody,
                     given: permissions(given, audiences),
                     is_member: true,
                     step,
@@ -304,13 +275,39 @@ mod tests {
     }
 
     #[test]
+    fn a_native_application_gets_offline_access_only_with_consent() {
+        let (https, app) = ("https://a.test/", "com.example.app:/cb");
+        for (client_type, uri, scopes, wanted) in [
+            (ClientType::Native, app, &["openid", "offline_access"][..], AskConsent),
+            (ClientType::Native, "http://127.0.0.1:1/cb", &["openid", "offline_access"], AskConsent),
+            (ClientType::Native, app, &["openid"], Issue(None)),
+            (ClientType::Native, https, &["openid", "offline_access"], Issue(None)),
+            (ClientType::Web, https, &["openid", "offline_access"], Issue(None)),
+        ] {
+            let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            let request = AuthorizationRequest { scopes, ..request(ANY, uri) };
+            let declared = declared(Consent::Skip, client_type);
+            let given = Permissions::default();
+            let case = |step| Case {
+                request: &request,
+                declared: &declared,
+                given: given.clone(),
+                is_member: true,
+                step,
+                now: NOW,
+            };
+            assert_eq!(case(Arrived).decide(Some(&browser())), wanted, "{client_type:?} {uri}");
+            let allowed = Issue(Some(Consented { remember: None }));
+            assert_eq!(case(Step::Consented).decide(Some(&browser())), allowed, "{client_type:?} {uri}");
+        }
+    }
+
+    #[test]
     fn what_was_given_before_stays() {
         let (request, declared) = (request(ANY, "https://a.test/"), declared(Consent::Once, ClientType::Web));
-        let hinted = Hinted::Nobody;
         let case = Case {
             request: &request,
             declared: &declared,
-            hinted,
             given: permissions(&["profile", "openid"], &["gone", "api"]),
             is_member: true,
             step: Step::Consented,

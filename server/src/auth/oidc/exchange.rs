@@ -85,21 +85,27 @@ impl Exchange<'_> {
         let entitled = self.entitled(grant).await?;
         let grant = &entitled.grant;
         let chain = grant.is_offline.then(|| self.new_chain());
-        let access_ends = self.now + self.access_ttl();
+        let ends_at = if chain.is_some() { self.next_end(grant) } else { self.end_with_session(grant) };
+        if ends_at <= self.now {
+            return Err(refused(BAD_CODE));
+        }
         let used = UsedCode {
-            expires_at: if chain.is_some() { self.next_end(grant).max(access_ends) } else { access_ends },
+            expires_at: ends_at,
             chain,
             now: self.now,
             is_notified: self.declared.backchannel_logout_uri.is_some(),
             ended: too_many(self.sessions, &grant.user, &self.declared.client_id, self.client, self.now),
         };
-        if !self.sessions.store.use_code(grant, &used).await? {
+        let Some(recorded) = self.sessions.store.use_code(grant, &used).await? else {
             // Another request was faster, or the session has ended.
             return Err(self.end_replayed(grant, Event::CodeReplayed, None).await);
+        };
+        for event in &recorded {
+            self.sessions.done(event);
         }
-        let successor = used.chain.as_ref().map(|chain| Successor::of(chain, self.now, used.expires_at));
+        let successor = used.chain.as_ref().map(|chain| Successor::of(chain, self.now, ends_at));
         let scopes = self.present_scopes(grant);
-        self.issue(&entitled, &scopes, audiences, grant.nonce.clone(), successor.as_ref())
+        self.issue(&entitled, &scopes, audiences, grant.nonce.clone(), ends_at, successor.as_ref())
     }
 
     /// The grant of a code that can be used.
@@ -127,6 +133,10 @@ impl Exchange<'_> {
         let audiences = self.narrowed_audiences(grant, resources)?;
         if grant.refresh_jti.as_deref() == Some(claims.jti.as_str()) {
             let (chain, exp) = (self.new_chain(), self.next_end(grant));
+            // Sessions may have become shorter since the login.
+            if exp <= self.now {
+                return Err(refused(BAD_TOKEN));
+            }
             let rotation = Rotation {
                 id: &grant.grant_id,
                 from_jti: &claims.jti,
@@ -139,7 +149,7 @@ impl Exchange<'_> {
             };
             if self.sessions.store.rotate_grant(rotation).await? {
                 let successor = Successor::of(&chain, self.now, exp);
-                return self.issue(&entitled, &scopes, audiences, None, Some(&successor));
+                return self.issue(&entitled, &scopes, audiences, None, exp, Some(&successor));
             }
         }
         self.repeated(&claims, &scopes, audiences).await
@@ -163,7 +173,7 @@ impl Exchange<'_> {
                     exp: grant.expires_at,
                     kid: grant.refresh_kid.as_deref().unwrap_or_default(),
                 };
-                self.issue(&entitled, scopes, audiences, None, Some(&successor))
+                self.issue(&entitled, scopes, audiences, None, grant.expires_at, Some(&successor))
             }
             why => Err(self.end_replayed(grant, Event::RefreshReplayed, why.detail()).await),
         }
@@ -227,6 +237,12 @@ impl Exchange<'_> {
         (self.now + lifetimes.refresh).min(grant.created_at + lifetimes.session)
     }
 
+    /// The end of a grant without a refresh token: that of its only access token.
+    fn end_with_session(&self, grant: &Grant) -> UnixTime {
+        let ends_at = self.now + self.access_ttl();
+        grant.session_ends_at.map_or(ends_at, |session| ends_at.min(session))
+    }
+
     /// The scopes that the client still may have.
     fn present_scopes(&self, grant: &Grant) -> Vec<String> {
         let may_have = |scope: &&str| self.declared.scopes.iter().any(|declared| declared == scope);
@@ -259,17 +275,20 @@ impl Exchange<'_> {
         Ok(audiences)
     }
 
+    /// An access token never outlives its grant, which ends at `ends_at`.
     fn issue(
         &self,
         entitled: &Entitled,
         scopes: &[String],
         audiences: Vec<String>,
         nonce: Option<String>,
+        ends_at: UnixTime,
         successor: Option<&Successor<'_>>,
     ) -> Result<Issued, GrantError> {
         let grant = &entitled.grant;
         let refresh_token = successor.map(|successor| self.refresh_token(grant, successor)).transpose()?;
         let scope = scopes.join(" ");
+        let exp = (self.now + self.access_ttl()).min(ends_at);
         let is_openid = scopes.iter().any(|scope| scope == "openid");
         let access = AccessClaims {
             iss: self.openid.issuer.clone(),
@@ -281,12 +300,12 @@ impl Exchange<'_> {
             grant_id: grant.grant_id.clone(),
             auth_time: grant.auth_time,
             iat: self.now,
-            exp: self.now + self.access_ttl(),
+            exp,
         };
         let access_key = self.present.keys.signing(ACCESS_TOKEN_ALGORITHM);
         Ok(Issued {
             access_token: tokens::sign_access(access_key, &access)?,
-            expires_in: self.declared.access_token_seconds(),
+            expires_in: (exp - self.now).as_secs(),
             scope,
             id_token: is_openid.then(|| self.id_token(entitled, scopes, nonce)).transpose()?,
             refresh_token,

@@ -16,6 +16,8 @@ use crate::store::{NewEvent, NewGrant, Permissions, StoreError, User};
 
 /// The most grants of all users in an embedded database: the limits of a user alone would let many accounts fill its volume.
 const MAX_GRANTS: u64 = 200_000;
+/// The most consents of all users in an embedded database, for the same reason.
+const MAX_CONSENTS: u64 = 200_000;
 /// How long a code is valid.
 const CODE_TTL: Duration = Duration::from_mins(1);
 
@@ -87,11 +89,11 @@ pub async fn store_grant(
     let event = consented.map(|_| sessions.event(client, entry, now));
     let ended = too_many(sessions, &browser.user, &code.client_id, client, now);
     let remember = consented.and_then(|consented| consented.remember.as_ref());
-    let is_given = sessions.store.create_grant(code.grant.clone(), remember, event.as_ref(), &ended).await?;
-    if let (true, Some(event)) = (is_given, event) {
-        sessions.done(&event);
+    let recorded = sessions.store.create_grant(code.grant.clone(), remember, event.as_ref(), &ended).await?;
+    for event in recorded.iter().flatten() {
+        sessions.done(event);
     }
-    Ok(is_given)
+    Ok(recorded.is_some())
 }
 
 /// Ends grants if there are too many of all users. Like sessions, they are limited only where `most` limits those.
@@ -103,6 +105,18 @@ pub async fn limit_grants(sessions: &Sessions, now: UnixTime) -> Result<(), Stor
     let count = sessions.store.limit_grants(MAX_GRANTS, &event).await?;
     if count > 0 {
         sessions.done(&event.about(count, "grant"));
+    }
+    Ok(())
+}
+
+/// Forgets the first consents if all users have too many: they are asked again. Limited as grants are.
+pub async fn limit_consents(sessions: &Sessions) -> Result<(), StoreError> {
+    if sessions.most.is_none() {
+        return Ok(());
+    }
+    let count = sessions.store.limit_consents(MAX_CONSENTS).await?;
+    if count > 0 {
+        tracing::warn!(count, "users have consented to too many applications; those who did first are asked again");
     }
     Ok(())
 }

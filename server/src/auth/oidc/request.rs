@@ -15,6 +15,7 @@ use object::RequestObject;
 pub use parameters::Parameters;
 
 use super::claims::scope_of;
+use super::hinted::Hinted;
 
 /// The longest `state`, in bytes.
 pub const STATE_MAX: usize = 2_048;
@@ -58,7 +59,8 @@ pub struct AuthorizationRequest {
     pub max_age: Option<u64>,
     pub ui_locales: Option<String>,
     pub login_hint: Option<String>,
-    pub id_token_hint: Option<String>,
+    #[serde(default)]
+    pub hinted: Hinted,
     #[serde(default)]
     pub claims: RequestedClaims,
 }
@@ -98,11 +100,17 @@ pub enum Refusal {
     Redirect(ResponseTarget, OAuthProblem),
 }
 
-/// Reads the request of a declared client. `userinfo` is the audience of clients that declare none.
+/// Reads the request of a declared client. `userinfo` is the audience of clients that declare none, `hinted` the user of its
+/// `id_token_hint`.
 ///
 /// # Errors
 /// The first problem.
-pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Result<AuthorizationRequest, Refusal> {
+pub fn read(
+    declared: &Declared,
+    parameters: &Parameters,
+    userinfo: &str,
+    hinted: Hinted,
+) -> Result<AuthorizationRequest, Refusal> {
     let client = parameters.one("client_id").and_then(|id| declared.find(id)).ok_or(Refusal::Page)?;
     let redirect_uri = parameters.one("redirect_uri").filter(|uri| is_declared(client, uri));
     let redirect_uri = redirect_uri.ok_or(Refusal::RedirectUri)?;
@@ -115,7 +123,7 @@ pub fn read(declared: &Declared, parameters: &Parameters, userinfo: &str) -> Res
     let state = parameters.one("state").or(object.state.as_deref());
     let state = state.filter(|state| is_opaque(state, STATE_MAX)).map(str::to_owned);
     let to = ResponseTarget { redirect_uri: redirect_uri.to_owned(), mode, state };
-    valid(client, parameters, to.clone(), userinfo).map_err(|problem| Refusal::Redirect(to, problem))
+    valid(client, parameters, to.clone(), userinfo, hinted).map_err(|problem| Refusal::Redirect(to, problem))
 }
 
 /// Whether a sealed request could still be made: the declarations may have changed meanwhile.
@@ -151,6 +159,7 @@ fn valid(
     parameters: &Parameters,
     to: ResponseTarget,
     userinfo: &str,
+    hinted: Hinted,
 ) -> Result<AuthorizationRequest, OAuthProblem> {
     supported(parameters)?;
     let is_invalid = |name, max| parameters.one(name).is_some_and(|text| !is_opaque(text, max));
@@ -171,7 +180,7 @@ fn valid(
         max_age: max_age(parameters)?,
         ui_locales: owned("ui_locales"),
         login_hint: owned("login_hint"),
-        id_token_hint: owned("id_token_hint"),
+        hinted,
         claims: RequestedClaims::read(parameters.one("claims"), may_have)?,
     })
 }

@@ -80,8 +80,8 @@ impl<'a> BrowserLogin<'a> {
 impl NewLogin for BrowserLogin<'_> {
     type Output = Browser;
 
-    fn sid(&self) -> &str {
-        &self.sid
+    fn sid<'a>(&'a self, begun: &'a Browser) -> &'a str {
+        &begun.sid
     }
 
     fn also_counted(&self) -> Option<&str> {
@@ -113,7 +113,6 @@ impl NewLogin for BrowserLogin<'_> {
         if let Some(former) = former.filter(|former| former.user.id != user.id) {
             sessions.end_former(&former, client, now).await?;
         }
-        sessions.done(&event);
         Ok(logged_in(self.sid.clone()))
     }
 }

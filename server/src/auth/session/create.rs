@@ -26,7 +26,8 @@ impl Sessions {
         Ok(())
     }
 
-    /// Returns `false` if the session cannot begin any more, see [`crate::store::Store::create_session`].
+    /// `event` records a login. Returns `false` if the session cannot begin any more, see
+    /// [`crate::store::Store::create_session`].
     pub(super) async fn create(
         &self,
         session: NewSession,
@@ -40,7 +41,13 @@ impl Sessions {
         let limit = SessionLimit { most: self.most_per_user, idle_for: self.idle_after(), ended };
         match self.store.create_session(session, event, limit).await {
             Err(StoreError::NoRoom(wait)) => Err(SessionError::TooManySessions { most: self.most_per_user, wait }),
-            result => Ok(result?),
+            result => {
+                let recorded = result?;
+                for event in recorded.iter().flatten() {
+                    self.done(event);
+                }
+                Ok(recorded.is_some())
+            }
         }
     }
 }

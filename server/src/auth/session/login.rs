@@ -42,8 +42,8 @@ impl LoginIds {
 pub trait NewLogin: Sync {
     type Output: Send;
 
-    /// The id of the new session.
-    fn sid(&self) -> &str;
+    /// The id of the session that has begun, or continues.
+    fn sid<'a>(&'a self, begun: &'a Self::Output) -> &'a str;
 
     /// The text under which failures count beside the user name, see [`Attempt::also`].
     fn also_counted(&self) -> Option<&str> {
@@ -106,7 +106,7 @@ impl Sessions {
             tracing::warn!(error = crate::logging::chain(&error), "could not record the network of a login");
         }
         if compared.verdict.may_replace && self.form == Form::Argon2id && compared_hash == *stored {
-            self.replace_hash(user.id, stored, password, new_login.sid(), now).await;
+            self.replace_hash(user.id, stored, password, new_login.sid(&begun), now).await;
         }
         Ok(begun)
     }
@@ -204,7 +204,7 @@ impl Sessions {
 impl NewLogin for LoginIds {
     type Output = TokenPair;
 
-    fn sid(&self) -> &str {
+    fn sid<'a>(&'a self, _begun: &'a TokenPair) -> &'a str {
         &self.sid
     }
 
@@ -238,11 +238,8 @@ impl NewLogin for LoginIds {
             cookie_hash: None,
         };
         let event = sessions.event(client, Entry::new(Event::Login, AuditOutcome::Success).by(user), now);
-        if !sessions.create(session, user, Some(&event), client, now).await? {
-            return Ok(None);
-        }
-        sessions.done(&event);
-        Ok(Some(TokenPair { access_token, refresh_token }))
+        let is_created = sessions.create(session, user, Some(&event), client, now).await?;
+        Ok(is_created.then_some(TokenPair { access_token, refresh_token }))
     }
 }
 

@@ -7,7 +7,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use super::*;
 
 /// What a sender says to a server with this answer, and what the server got.
-async fn sent(scheme: &str, answer: &[u8]) -> (anyhow::Result<()>, String) {
+async fn sent(scheme: &str, answer: &[u8]) -> (anyhow::Result<Answer>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let text = format!("{scheme}://127.0.0.1:{}/logout?x=1", listener.local_addr().unwrap().port());
     let serve = async {
@@ -28,15 +28,23 @@ async fn sent(scheme: &str, answer: &[u8]) -> (anyhow::Result<()>, String) {
 async fn only_a_confirmation_counts() {
     for answer in ["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"] {
         let (result, got) = sent("http", answer.as_bytes()).await;
-        result.unwrap();
+        assert_eq!(result.unwrap(), Answer::Confirmed);
         assert!(got.starts_with("POST /logout?x=1 HTTP/1.1\r\nhost: 127.0.0.1:"), "{got}");
         assert!(got.contains("content-length: 18\r\n") && got.ends_with("\r\n\r\nlogout_token=a.b.c"), "{got}");
     }
     // An endless body is not read.
-    sent("http", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffff\r\nxxxx").await.0.unwrap();
+    let endless = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffff\r\nxxxx";
+    assert_eq!(sent("http", endless).await.0.unwrap(), Answer::Confirmed);
+    for (answer, status) in [
+        ("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\r\n", StatusCode::FOUND),
+        ("HTTP/1.1 400 Bad Request\r\n\r\n", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(sent("http", answer.as_bytes()).await.0.unwrap(), Answer::Refused(status));
+    }
     for (answer, why) in [
-        ("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\r\n", "redirects"),
-        ("HTTP/1.1 400 Bad Request\r\n\r\n", "400"),
+        ("HTTP/1.1 408 Request Timeout\r\n\r\n", "408"),
+        ("HTTP/1.1 429 Too Many Requests\r\n\r\n", "429"),
+        ("HTTP/1.1 500 Internal Server Error\r\n\r\n", "500"),
         ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "503"),
         ("nonsense\r\n\r\n", "the answer"),
         (&format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(2 * MAX_HEADER_BYTES)), "the answer"),

@@ -11,7 +11,7 @@ use super::start::{Begun, Start};
 use super::{clients, credentials, deployment, imported};
 use crate::auth::audit;
 use crate::auth::keys::{KeyRing, Keys, Reload};
-use crate::auth::oidc::limit_grants;
+use crate::auth::oidc::{limit_consents, limit_grants};
 use crate::auth::session::Sessions;
 use crate::auth::throttle;
 use crate::backchannel;
@@ -195,6 +195,7 @@ async fn sweep_applications(sessions: &Sessions, place: i64, now: UnixTime) -> i
     done("delete old logouts", backchannel::delete_expired(sessions, now).await);
     done("delete expired grants", store.sweep_grants(now).await);
     done("limit grants", limit_grants(sessions, now).await);
+    done("limit consents", limit_consents(sessions).await);
     next.unwrap_or(place)
 }
 

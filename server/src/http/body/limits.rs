@@ -30,8 +30,9 @@ const SEALED: usize = PENDING_MAX.div_ceil(3) * 4 + SYNTAX;
 pub const LOGIN_PAGE: Limit = Limit(SEALED + characters(2 * CREDENTIAL.max).0);
 pub const CONSENT_PAGE: Limit = Limit(SEALED + SYNTAX);
 /// It becomes the address of a redirect.
-pub const AUTHORIZE: Limit = Limit(8 * 1_024);
-/// The longest such address, in bytes: it must fit into the head of a request beside cookies.
+pub const AUTHORIZE: Limit = Limit(ADDRESS_MAX);
+/// The longest such address, in bytes: it must fit into the head of a request beside cookies. With 100 groups of 64 bytes, an
+/// ID token has 9 KiB.
 pub const ADDRESS_MAX: usize = 12 * 1_024;
 /// A refresh token, a code or a secret, and addresses.
 pub const TOKEN: Limit = Limit(16 * 1_024);

@@ -6,11 +6,11 @@ use axum::response::Response;
 
 use super::answer;
 use super::page_request::{PageRequest, by_get};
-use super::pages::{ErrorPage, render_api_error, render_error};
+use super::pages::{ErrorPage, render_error};
 use super::paths::{AUTHORIZE, USERINFO};
 use crate::auth::client::Client;
-use crate::auth::oidc::Step;
 use crate::auth::oidc::request::{self, Parameters, Refusal};
+use crate::auth::oidc::{Hinted, Step};
 use crate::http::app::App;
 use crate::http::body::limits::AUTHORIZE as LIMIT;
 
@@ -22,7 +22,8 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
         Err(page) => return *page,
     };
     let (visit, view) = (page.visit(&client, &headers), page.view);
-    let request = match request::read(&page.present.declared, &parameters, &page.openid.address(USERINFO)) {
+    let hinted = Hinted::of(&page.present.keys, parameters.one("id_token_hint"));
+    let request = match request::read(&page.present.declared, &parameters, &page.openid.address(USERINFO), hinted) {
         Ok(request) => request,
         Err(Refusal::Page) => return render_error(view, ErrorPage::UnknownApplication),
         Err(Refusal::RedirectUri) => return render_error(view, ErrorPage::WrongRedirectUri),
@@ -31,7 +32,7 @@ pub async fn get(State(app): State<App>, client: Client, method: Method, uri: Ur
     let browser = if method == Method::HEAD { Ok(None) } else { visit.browser().await };
     match browser {
         Ok(browser) => visit.proceed(&request, browser.as_ref(), Step::Arrived).await,
-        Err(error) => render_api_error(view, error),
+        Err(error) => visit.fail(&request, error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The response to a valid authorization request: login page, consent page or redirect.
 
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use sc_auth_contract::declared::{Consent, DeclaredClient};
 use sc_auth_contract::time::UnixTime;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use super::paths::LOGIN;
 use super::sealed_form::{Purpose, SealedForm};
 use crate::auth::client::Client;
 use crate::auth::oidc::request::{AuthorizationRequest, OAuthProblem, problem};
-use crate::auth::oidc::{Case, Consented, Decision, Hinted, OpenId, Present, Step, claims, new_grant, store_grant};
+use crate::auth::oidc::{Case, Consented, Decision, OpenId, Present, Step, claims, new_grant, store_grant};
 use crate::auth::session::{Browser, Cookie};
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -23,6 +23,9 @@ use crate::store::{Permissions, StoreError};
 /// How long a browser keeps the cookie of forms.
 const FORM_COOKIE_SECONDS: u32 = 24 * 60 * 60;
 
+const TRY_AGAIN: OAuthProblem =
+    problem("temporarily_unavailable", "the server cannot answer now, try again in a moment");
+const FAILED: OAuthProblem = problem("server_error", "the server failed");
 const TOO_LONG: OAuthProblem = problem("invalid_request", "the request is too long");
 
 /// One request of a browser.
@@ -65,7 +68,19 @@ impl<'a> Visit<'a> {
     }
 
     pub async fn proceed(&self, request: &AuthorizationRequest, browser: Option<&Browser>, step: Step) -> Response {
-        self.next(request, browser, step).await.unwrap_or_else(|error| render_api_error(self.view, error))
+        self.next(request, browser, step).await.unwrap_or_else(|error| self.fail(request, error))
+    }
+
+    /// With `prompt=none`, nobody may see a page: the application gets the error (RFC 6749, 4.1.2.1).
+    pub fn fail(&self, request: &AuthorizationRequest, error: impl Into<ApiError>) -> Response {
+        let error = error.into();
+        if !request.prompt.none {
+            return render_api_error(self.view, error);
+        }
+        // Its cause is logged.
+        let is_temporary =
+            [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&error.into_response().status());
+        self.refuse(request, if is_temporary { TRY_AGAIN } else { FAILED })
     }
 
     async fn next(
@@ -84,15 +99,14 @@ impl<'a> Visit<'a> {
             }
             None => (Permissions::default(), false),
         };
-        let hinted = Hinted::of(&self.present.keys, request);
-        let case = Case { request, declared, hinted, given, is_member, step, now: self.now };
+        let case = Case { request, declared, given, is_member, step, now: self.now };
         match (case.decide(browser), browser) {
             (Decision::Issue(consented), Some(browser)) => {
                 // A code is as much work as a refresh. Logins have their own limit.
                 if step != Step::LoggedIn
                     && let Err(error) = self.app.settings.check_rate(Limited::Refresh, self.client)
                 {
-                    return Ok(render_api_error(self.view, error));
+                    return Ok(self.fail(request, error));
                 }
                 self.issue(request, declared, browser, consented.as_ref()).await
             }

@@ -25,16 +25,21 @@ pub struct SessionLimit {
 }
 
 impl SessionLimit {
-    /// Ends sessions that may end, if the user could not have one more otherwise.
+    /// Ends sessions that may end, if the user could not have one more otherwise. Returns the event of that.
     ///
     /// Call this with the user's row locked.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`] if too many sessions are in use.
-    pub(super) async fn enforce(&self, tx: &mut Tx, user_id: i32, now: UnixTime) -> Result<(), StoreError> {
+    pub(super) async fn enforce(
+        &self,
+        tx: &mut Tx,
+        user_id: i32,
+        now: UnixTime,
+    ) -> Result<Option<NewEvent>, StoreError> {
         let excess = (count(tx, user_id).await? + 1).saturating_sub(u64::from(self.most));
         if excess == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let oldest = oldest(tx, user_id, now, Ord::min(excess, BATCH)).await?;
         let may_end = |row: &&Row| row.expires_at <= now || row.used_at + self.idle_for <= now;
@@ -44,7 +49,9 @@ impl SessionLimit {
             return Err(StoreError::NoRoom(Ord::max(idle_at - now, Duration::from_secs(1))));
         }
         let count = session_ends::end(tx, session_ends::among(ends), EndedGrants::Online, now).await?;
-        tx.add_audit_event(&self.ended.about(count, "idle session")).await
+        let event = self.ended.about(count, "idle session");
+        tx.add_audit_event(&event).await?;
+        Ok(Some(event))
     }
 }
 

@@ -40,7 +40,7 @@ fn encoded(changes: &Value) -> String {
 }
 
 fn read_encoded(encoded: &str) -> Result<AuthorizationRequest, Refusal> {
-    read(&declared(), &Parameters::parse(encoded.as_bytes()), USERINFO)
+    read(&declared(), &Parameters::parse(encoded.as_bytes()), USERINFO, Hinted::Nobody)
 }
 
 fn read_with(changes: Value) -> Result<AuthorizationRequest, Refusal> {
