@@ -238,8 +238,8 @@ async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> ku
         Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Pod>(&()));
     let pods = pods.list(&ours).await?.items;
     let mut troubles: Vec<_> = pods.iter().filter_map(rollout::trouble).collect();
-    troubles.sort();
-    if troubles.is_empty()
+    // Pods that failed stay, and say nothing about those that replace them.
+    if troubles.iter().all(|trouble| trouble.cause == rollout::Cause::Failed)
         && let Some(waiting) = pods.iter().find(|pod| rollout::is_being_created(pod))
     {
         let name = waiting.name_any();
@@ -250,6 +250,7 @@ async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> ku
         troubles.extend(events.last().map(|event| rollout::failed_mount(&name, event)));
         observed.is_mounting = true;
     }
+    troubles.sort();
     observed.troubles = troubles;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod keys;
 mod notes;
+mod pods;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
