@@ -11,7 +11,7 @@ use kube::{Api, Client, Resource as _, ResourceExt as _};
 use strum::IntoEnumIterator as _;
 
 use super::certificate;
-use super::exposure::{Exposure, IngressClasses, Writers};
+use super::exposure::{Exposure, Ingress, IngressClasses, Writers};
 use super::hosts::Hosts;
 use super::ownership::counts;
 use super::references::{Kind, Reference, Role, references};
@@ -47,6 +47,8 @@ pub struct Observed {
     pub ingress_classes: Option<IngressClasses>,
     /// Who writes addresses for which controller; only looked for while the Ingress has another class than at first.
     pub writers: Writers,
+    /// The Ingress whose certificate was looked for: the one in the spec, or the live one while the spec is not applied.
+    pub ingress: Option<Ingress>,
     /// What is wrong with the certificate of the Ingress, in the Secret that exists.
     pub bad_certificate: Option<String>,
     /// What is known of the embedded database's volume beside its claim.
@@ -66,6 +68,15 @@ impl Observed {
         let children = children.map(|(child, live)| (child.resource().kind, &live.metadata));
         let secrets = [self.secret.as_ref().map(|secret| &secret.metadata), self.admin_secret.as_ref()];
         children.chain(secrets.into_iter().flatten().map(|metadata| ("Secret".to_owned(), metadata)))
+    }
+
+    /// Forgets objects of others that have a child's name: the status must not describe them. The namespace has its own
+    /// rules.
+    pub fn keep_own(&mut self, owner: &OwnerReference) {
+        let is_ours = |metadata: &ObjectMeta| ownership(metadata, owner) == Ownership::Ours;
+        self.children.retain(|child, live| *child == Child::Namespace || is_ours(&live.metadata));
+        self.secret.take_if(|secret| !is_ours(&secret.metadata));
+        self.admin_secret.take_if(|secret| !is_ours(secret));
     }
 
     /// Adds an object with a child's name, if it is relevant.
@@ -124,6 +135,9 @@ pub async fn observe(client: &Client, scauth: &ScAuth, now: Timestamp) -> kube::
     let mut observed = observe_children(client, scauth, &names).await?;
     let exposure = exposure(scauth, &names, &observed);
     observed.missing = references(&scauth.spec, &names, &exposure);
+    if let Exposure::Ingress(ingress) = &exposure {
+        observed.ingress = Some(ingress.clone());
+    }
     if !observed.children.contains_key(&Child::Namespace) {
         return Ok(observed);
     }
