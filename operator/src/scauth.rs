@@ -25,7 +25,7 @@ pub mod report;
 pub mod resolved;
 mod resources;
 mod retention;
-mod rivals;
+pub mod rivals;
 pub mod rollout;
 pub mod rotation;
 pub mod scale;

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{ApiResource, ListParams};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, Status};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use strum::IntoEnumIterator as _;
 
@@ -177,17 +177,30 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
         }
         match child.api(client, &names.namespace).get(&child.name(names)).await {
             Ok(live) => observed.take(child, live, &scauth.spec, &owner),
-            // The API server's NotFound names the object if it knows the kind.
             Err(kube::Error::Api(answer)) if answer.code == 404 => {
-                if child.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
-                {
-                    observed.unknown_kinds.insert(child);
-                }
+                observed.unknown_kinds.extend(is_unknown(child, &answer).then_some(child));
             }
             Err(error) => return Err(error),
         }
     }
     Ok(observed)
+}
+
+/// Whether the cluster does not have the kind: otherwise, the API server's NotFound names the object.
+fn is_unknown(child: Child, answer: &Status) -> bool {
+    child.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
+}
+
+/// The kinds that the cluster does not have, for a namespace that does not exist yet.
+pub async fn unknown_kinds(client: &Client, names: &Names) -> BTreeSet<Child> {
+    let mut unknown = BTreeSet::new();
+    for child in Child::iter().filter(|child| child.definition().is_some()) {
+        let found = child.api(client, &names.namespace).get(&child.name(names)).await;
+        if matches!(found, Err(kube::Error::Api(answer)) if answer.code == 404 && is_unknown(child, &answer)) {
+            unknown.insert(child);
+        }
+    }
+    unknown
 }
 
 async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut Observed) -> kube::Result<()> {
