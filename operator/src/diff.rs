@@ -24,18 +24,21 @@ use crate::scauth::children::{Children, build};
 use crate::scauth::classes;
 use crate::scauth::hosts::{self, Hosts};
 use crate::scauth::names::{FIELD_MANAGER, Names};
-use crate::scauth::observe::{Observed, find_foreign_autoscaler, observe_children};
+use crate::scauth::observe::{Observed, find_foreign_autoscaler, observe_children, unknown_kinds};
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::resolved::Resolved;
+use crate::scauth::rivals::older_rival;
 use crate::scauth::validate::{Environment, validate};
 use crate::scauth::volume;
 use crate::shared::error::explain;
+use notes::Missing;
 
 /// The flags of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// The manifest, or `-` for standard input. Of other kinds, only Namespaces, Secrets and ConfigMaps matter: whether a
-    /// Namespace allows a ScAuth, whether a Secret has the name of a generated one, and which of them exist.
+    /// Namespace allows a ScAuth, whether a Secret has the name of a generated one, and which of them exist. For objects
+    /// of other operators, such as a Certificate, an ExternalSecret or a database, these may create Secrets.
     #[arg(short, long)]
     filename: PathBuf,
     /// The field manager that will apply the manifest: fields that it applied before and that the manifest omits are
@@ -131,11 +134,12 @@ impl Around<'_> {
         let api: Api<ScAuth> = Api::all(self.client.clone());
         let live = api.get_opt(&scauth.name_any()).await.map_err(|error| anyhow!(explain(&error)))?;
         let wanted = apply::dry_run(&api, live.as_ref(), scauth, manager).await?;
+        let contender = if live.is_some() { wanted.clone() } else { notes::new(wanted.clone()) };
         let before = serde_json::to_value(live)?;
         let mut changes = vec![Change { kind: "ScAuth".into(), before, after: serde_json::to_value(&wanted)? }];
 
         let names = Names::of(&wanted);
-        let mut observed = self.observe(&wanted, &names).await.map_err(|error| anyhow!(explain(&error)))?;
+        let mut observed = self.observe(&wanted, &contender, &names).await.map_err(|error| anyhow!(explain(&error)))?;
         let has_namespace = observed.children.contains_key(&Child::Namespace);
         self.beside.complete(&mut observed, &names);
         let resolved = validate(&wanted, &observed, self.environment, &UpgradeTurn::Now)
@@ -143,24 +147,34 @@ impl Around<'_> {
         render::ensure_image(&resolved)?;
         render::warn(&resolved);
         let missing = notes::missing(self.client, &wanted, &names, self.beside).await;
-        let problems = missing.map_err(|error| anyhow!(explain(&error)))?;
-        let mut notes = Vec::new();
-        if wanted.spec.suspend != Some(true) {
+        let Missing { problems, mut notes } = missing.map_err(|error| anyhow!(explain(&error)))?;
+        if wanted.metadata.deletion_timestamp.is_some() {
+            notes.push("it is being deleted, and the operator changes nothing for it".to_owned());
+        } else if wanted.spec.suspend != Some(true) {
             let stored = Stored { client: self.client, observed: &observed, has_namespace };
-            changes.extend(stored.changes(&resolved, &build(&resolved)?).await?);
+            let children = build(&resolved)?;
+            changes.extend(stored.changes(&resolved, &children).await?);
+            notes.extend(notes::hosts(&resolved));
+            let unknown = children.keys().filter(|child| observed.unknown_kinds.contains(child));
+            notes.extend(unknown.map(|child| notes::unknown_kind(&child.resource().kind)));
             notes.extend(notes::turn(&wanted, self.fleet, &self.environment.defaults));
         }
         Ok(Outcome { changes, notes, problems })
     }
 
-    async fn observe(&self, wanted: &ScAuth, names: &Names) -> kube::Result<Observed> {
+    /// `contender` asks for hosts and a namespace as the others of the manifest do.
+    async fn observe(&self, wanted: &ScAuth, contender: &ScAuth, names: &Names) -> kube::Result<Observed> {
         let mut observed = observe_children(self.client, wanted, names).await?;
         match find_foreign_autoscaler(self.client, wanted, names, &mut observed).await {
             // Without the right to list autoscalers, the diff ignores them.
             Err(kube::Error::Api(answer)) if answer.code == 403 => {}
             found => found?,
         }
-        observed.hosts = self.hosts(wanted).await?;
+        observed.hosts = self.hosts(contender).await?;
+        if !observed.children.contains_key(&Child::Namespace) {
+            observed.rival = older_rival(contender, &self.fleet.iter().collect::<Vec<_>>());
+            observed.unknown_kinds = unknown_kinds(self.client, names).await;
+        }
         Ok(observed)
     }
 

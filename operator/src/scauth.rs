@@ -25,7 +25,7 @@ pub mod report;
 pub mod resolved;
 mod resources;
 mod retention;
-mod rivals;
+pub mod rivals;
 pub mod rollout;
 pub mod rotation;
 pub mod scale;
@@ -111,14 +111,14 @@ async fn run(scauth: &ScAuth, context: &Context) -> Result<Action, Error> {
     // A connection without data could block it for minutes.
     let acted = tokio::time::timeout(context.patience, observe_and_apply(scauth, &turn, context)).await;
     let (observed, outcome) = acted.unwrap_or_else(|_| failed(ApplyError::TimedOut));
-    let may_pass = matches!(&outcome, Outcome::Failed(error) if error.is_transient());
+    let may_pass = outcome.error().is_some_and(ApplyError::is_transient);
     let mut written = None;
     if !(may_pass && context.attempts.is_below_threshold(&uid(scauth))) {
         let report = report::report(scauth, &observed, &outcome, &turn, context);
         let reported = tokio::time::timeout(REPORT_LIMIT, report).await.map_err(|_| Error::TimedOut)?;
         written = reported.map_err(Error::Report)?;
     }
-    if let Outcome::Failed(error) = outcome {
+    if let Outcome::Failed(error) | Outcome::Blocked { error, .. } = outcome {
         return Err(error.into());
     }
     let delay = jittered(next_look(&outcome, &observed, &turn, context));
@@ -152,10 +152,13 @@ async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Contex
     if let Err(error) = observe_others(scauth, &mut observed, context).await {
         return (observed, Outcome::Failed(error.into()));
     }
+    if let Some(owner) = scauth.controller_owner_ref(&()).filter(|_| is_terminating(scauth)) {
+        observed.keep_own(&owner);
+    }
     let outcome = match validate::validate(scauth, &observed, &context.environment, turn) {
-        Err(refusal) => refuse(scauth, refusal, &observed, context).await,
+        Err(refusal) => refuse(scauth, refusal, &mut observed, turn, context).await,
         Ok(resolved) if is_terminating(scauth) => {
-            let why = Pause::Terminating { fate: report::fate(scauth, &resolved) };
+            let why = Pause::Terminating { fate: report::fate(scauth, &resolved, &observed) };
             Outcome::Paused { resolved: Box::new(resolved), why }
         }
         Ok(resolved) => apply_validated(scauth, resolved, &observed, context).await,
@@ -182,20 +185,24 @@ fn is_terminating(scauth: &ScAuth) -> bool {
     scauth.metadata.deletion_timestamp.is_some()
 }
 
-async fn refuse(scauth: &ScAuth, refusal: Refusal, observed: &Observed, context: &Context) -> Outcome {
-    if is_terminating(scauth) {
-        let message = "the ScAuth is being deleted, and so are its objects";
-        return Outcome::Refused(Refusal { reason: Reason::Terminating, message: message.to_owned(), is_final: false });
-    }
+async fn refuse(
+    scauth: &ScAuth,
+    refusal: Refusal,
+    observed: &mut Observed,
+    turn: &UpgradeTurn,
+    context: &Context,
+) -> Outcome {
+    let Some(owner) = scauth.controller_owner_ref(&()) else { return Outcome::Refused { refusal, resolved: None } };
     if refusal.reason == Reason::NamespaceNotAllowed
         && let Some(namespace) = observed.children.get(&Child::Namespace)
-        && let Some(owner) = scauth.controller_owner_ref(&())
         && retention::is_of_another(&namespace.metadata, &owner)
         && let Err(error) = apply::delete_leftovers(&context.client, &owner.uid, observed).await
     {
         return Outcome::Failed(error);
     }
-    Outcome::Refused(refusal)
+    observed.keep_own(&owner);
+    let resolved = validate::resolve(scauth, owner, observed, &context.environment, turn);
+    Outcome::Refused { refusal, resolved: Some(Box::new(resolved)) }
 }
 
 /// Adds what other ScAuths have or ask for.
@@ -249,8 +256,8 @@ async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observe
         interval: SOON,
     };
     match Box::pin(apply::apply(&apply_context, &resolved, children, observed)).await {
-        Ok(applied) => Outcome::Applied { resolved: Box::new(resolved), applied: Box::new(applied) },
-        Err(error) => Outcome::Failed(error),
+        (applied, Ok(())) => Outcome::Applied { resolved: Box::new(resolved), applied: Box::new(applied) },
+        (applied, Err(error)) => Outcome::Blocked { resolved: Box::new(resolved), applied: Box::new(applied), error },
     }
 }
 
@@ -271,7 +278,7 @@ fn is_waiting(applied: &Applied, observed: &Observed) -> bool {
 /// When to reconcile again although nothing changes.
 fn next_look(outcome: &Outcome, observed: &Observed, turn: &UpgradeTurn, context: &Context) -> Duration {
     let Outcome::Applied { applied, .. } = outcome else {
-        return if matches!(outcome, Outcome::Refused(_)) { SOON } else { context.resync };
+        return if matches!(outcome, Outcome::Refused { .. }) { SOON } else { context.resync };
     };
     if is_waiting(applied, observed) || matches!(turn, UpgradeTurn::After { .. }) {
         return SOON;

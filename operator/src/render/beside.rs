@@ -1,5 +1,7 @@
 //! What a manifest creates beside its ScAuths, and which decides how the operator treats them.
 
+mod writers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
@@ -11,20 +13,23 @@ use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::observe::Observed;
 use crate::scauth::references::Kind;
+use writers::Writer;
 
-/// The Namespaces, Secrets and ConfigMaps of a manifest, without their content.
+/// The Namespaces, Secrets and ConfigMaps of a manifest, without their content, and what may create others.
 #[derive(Debug, Default)]
 pub struct Beside {
     namespaces: BTreeMap<String, ObjectMeta>,
     /// By namespace and name.
     secrets: BTreeMap<(String, String), ObjectMeta>,
     config_maps: BTreeSet<(String, String)>,
+    writers: Vec<Writer>,
 }
 
 impl Beside {
-    /// Remembers an object if it is of one of these kinds.
+    /// Remembers an object if it matters.
     pub fn add(&mut self, object: &Value) {
         if object["apiVersion"] != "v1" {
+            self.writers.extend(Writer::of(object));
             return;
         }
         let Ok(metadata) = serde_json::from_value::<ObjectMeta>(object["metadata"].clone()) else { return };
@@ -51,6 +56,13 @@ impl Beside {
             Kind::Secret => self.secrets.contains_key(&key),
             Kind::ConfigMap => self.config_maps.contains(&key),
         }
+    }
+
+    /// An object of the manifest, as kind and name, for which another operator may create that Secret or ConfigMap.
+    pub fn writer_of(&self, namespace: &str, name: &str) -> Option<String> {
+        let writer = self.writers.iter().max_by_key(|writer| writer.may_write(namespace, name))?;
+        writer.may_write(namespace, name)?;
+        Some(format!("{} {}", writer.kind, writer.name))
     }
 
     /// Adds to the objects of a cluster, or to none, those of the manifest that matter for a ScAuth.

@@ -28,26 +28,41 @@ use crate::shared::error::ApplyError;
 pub use applied::{Applied, Keys};
 pub use context::ApplyContext;
 
+/// Applies what it can. If something is refused, the rest of the live state is the one from before.
 pub async fn apply(
+    context: &ApplyContext<'_>,
+    resolved: &Resolved,
+    children: Children,
+    observed: &Observed,
+) -> (Applied, Result<(), ApplyError>) {
+    let mut applied = Applied::default();
+    let done = apply_all(context, resolved, children, observed, &mut applied).await;
+    if done.is_err() {
+        applied.complete(observed);
+    }
+    (applied, done)
+}
+
+async fn apply_all(
     context: &ApplyContext<'_>,
     resolved: &Resolved,
     mut children: Children,
     observed: &Observed,
-) -> Result<Applied, ApplyError> {
-    let mut applied = Applied::default();
+    applied: &mut Applied,
+) -> Result<(), ApplyError> {
     // Before `replicas` is sent again: otherwise two managers would fight over it.
     if !children.contains_key(&Child::Autoscaler) {
         delete(context.client, Child::Autoscaler, observed).await?;
     }
     if let Some(namespace) = children.remove(&Child::Namespace) {
-        apply_child(context, Child::Namespace, &resolved.names, namespace, observed, &mut applied).await?;
+        apply_child(context, Child::Namespace, &resolved.names, namespace, observed, applied).await?;
     }
     applied.keys = secrets::make_and_keep(context, resolved, observed).await?;
     let wanted: BTreeSet<_> = children.keys().copied().collect();
     // A refused child does not block the others.
     let mut refused = None;
     for (child, desired) in children {
-        if let Err(error) = change(context, child, resolved, desired, observed, &mut applied).await {
+        if let Err(error) = change(context, child, resolved, desired, observed, applied).await {
             refused.get_or_insert(error);
         }
     }
@@ -55,12 +70,12 @@ pub async fn apply(
     if let Some(error) = refused {
         return Err(error);
     }
-    delete_dropped(context, &wanted, observed, &mut applied).await?;
+    delete_dropped(context, &wanted, observed, applied).await?;
     let deployment = applied.children.get(&Child::Deployment);
     if let Some(deployment) = deployment.filter(|_| !volume::freezes(Child::Deployment, &observed.children)) {
         quota::try_again(context, &resolved.names, deployment).await;
     }
-    Ok(applied)
+    Ok(())
 }
 
 /// Brings one child to the desired state. Some changes take a step before.

@@ -15,8 +15,8 @@ use crate::api::{HttpRoute, ScAuthSpec, ServiceType};
 use crate::scauth::child::Child;
 use crate::scauth::hosts::entry_point::class;
 use crate::scauth::names::Names;
-pub use address::{Writers, address, writers};
-pub use route::{Answer, Parent, is_accepted, parents};
+pub use address::{Writers, address, address_written, writers};
+pub use route::{Answer, Parent, accepted_since, is_accepted, parents};
 
 /// The longest part of an address, or of a class, that the status repeats, in characters.
 const LONGEST_ADDRESS: usize = 1_000;

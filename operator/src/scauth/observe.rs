@@ -6,12 +6,12 @@ use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{ApiResource, ListParams};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, Status};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use strum::IntoEnumIterator as _;
 
 use super::certificate;
-use super::exposure::{Exposure, IngressClasses, Writers};
+use super::exposure::{Exposure, Ingress, IngressClasses, Writers};
 use super::hosts::Hosts;
 use super::ownership::counts;
 use super::references::{Kind, Reference, Role, references};
@@ -47,6 +47,8 @@ pub struct Observed {
     pub ingress_classes: Option<IngressClasses>,
     /// Who writes addresses for which controller; only looked for while the Ingress has another class than at first.
     pub writers: Writers,
+    /// The Ingress whose certificate was looked for: the one in the spec, or the live one while the spec is not applied.
+    pub ingress: Option<Ingress>,
     /// What is wrong with the certificate of the Ingress, in the Secret that exists.
     pub bad_certificate: Option<String>,
     /// What is known of the embedded database's volume beside its claim.
@@ -66,6 +68,15 @@ impl Observed {
         let children = children.map(|(child, live)| (child.resource().kind, &live.metadata));
         let secrets = [self.secret.as_ref().map(|secret| &secret.metadata), self.admin_secret.as_ref()];
         children.chain(secrets.into_iter().flatten().map(|metadata| ("Secret".to_owned(), metadata)))
+    }
+
+    /// Forgets objects of others that have a child's name: the status must not describe them. The namespace has its own
+    /// rules.
+    pub fn keep_own(&mut self, owner: &OwnerReference) {
+        let is_ours = |metadata: &ObjectMeta| ownership(metadata, owner) == Ownership::Ours;
+        self.children.retain(|child, live| *child == Child::Namespace || is_ours(&live.metadata));
+        self.secret.take_if(|secret| !is_ours(&secret.metadata));
+        self.admin_secret.take_if(|secret| !is_ours(secret));
     }
 
     /// Adds an object with a child's name, if it is relevant.
@@ -124,6 +135,9 @@ pub async fn observe(client: &Client, scauth: &ScAuth, now: Timestamp) -> kube::
     let mut observed = observe_children(client, scauth, &names).await?;
     let exposure = exposure(scauth, &names, &observed);
     observed.missing = references(&scauth.spec, &names, &exposure);
+    if let Exposure::Ingress(ingress) = &exposure {
+        observed.ingress = Some(ingress.clone());
+    }
     if !observed.children.contains_key(&Child::Namespace) {
         return Ok(observed);
     }
@@ -163,17 +177,30 @@ pub async fn observe_children(client: &Client, scauth: &ScAuth, names: &Names) -
         }
         match child.api(client, &names.namespace).get(&child.name(names)).await {
             Ok(live) => observed.take(child, live, &scauth.spec, &owner),
-            // The API server's NotFound names the object if it knows the kind.
             Err(kube::Error::Api(answer)) if answer.code == 404 => {
-                if child.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
-                {
-                    observed.unknown_kinds.insert(child);
-                }
+                observed.unknown_kinds.extend(is_unknown(child, &answer).then_some(child));
             }
             Err(error) => return Err(error),
         }
     }
     Ok(observed)
+}
+
+/// Whether the cluster does not have the kind: otherwise, the API server's NotFound names the object.
+fn is_unknown(child: Child, answer: &Status) -> bool {
+    child.definition().is_some() && answer.details.as_ref().is_none_or(|details| details.name.is_empty())
+}
+
+/// The kinds that the cluster does not have, for a namespace that does not exist yet.
+pub async fn unknown_kinds(client: &Client, names: &Names) -> BTreeSet<Child> {
+    let mut unknown = BTreeSet::new();
+    for child in Child::iter().filter(|child| child.definition().is_some()) {
+        let found = child.api(client, &names.namespace).get(&child.name(names)).await;
+        if matches!(found, Err(kube::Error::Api(answer)) if answer.code == 404 && is_unknown(child, &answer)) {
+            unknown.insert(child);
+        }
+    }
+    unknown
 }
 
 async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut Observed) -> kube::Result<()> {
@@ -238,8 +265,8 @@ async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> ku
         Api::namespaced_with(client.clone(), &names.namespace, &ApiResource::erase::<Pod>(&()));
     let pods = pods.list(&ours).await?.items;
     let mut troubles: Vec<_> = pods.iter().filter_map(rollout::trouble).collect();
-    troubles.sort();
-    if troubles.is_empty()
+    // Pods that failed stay, and say nothing about those that replace them.
+    if troubles.iter().all(|trouble| trouble.cause == rollout::Cause::Failed)
         && let Some(waiting) = pods.iter().find(|pod| rollout::is_being_created(pod))
     {
         let name = waiting.name_any();
@@ -250,6 +277,7 @@ async fn troubles(client: &Client, names: &Names, observed: &mut Observed) -> ku
         troubles.extend(events.last().map(|event| rollout::failed_mount(&name, event)));
         observed.is_mounting = true;
     }
+    troubles.sort();
     observed.troubles = troubles;
     Ok(())
 }

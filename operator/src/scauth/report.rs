@@ -15,13 +15,12 @@ use kube::{Api, Resource as _};
 use super::capacity;
 use super::children;
 use super::context::Context;
-use super::exposure::{self, url};
+use super::exposure::{self, Exposure, url};
 use super::hosts;
 use super::identity::{self, Expectation};
 use super::observe::Observed;
-use super::resolved::Resolved;
 use super::volume;
-use crate::api::{DatabaseStatus, IngressAddress, ScAuth, ScAuthStatus};
+use crate::api::{DatabaseStatus, IngressAddress, KeyStatus, ScAuth, ScAuthStatus};
 use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::release::{self, UpgradeTurn};
@@ -67,37 +66,27 @@ pub fn status(
     let before = Before { conditions: &old.conditions, address: written, now };
     let input = ConditionInput::of(outcome, observed, before);
     let updates = conditions::updates(outcome, input.as_ref(), turn);
+    let kept = old.conditions.iter().filter(|_| input.is_none());
+    let kept = kept.filter(|old| !updates.iter().any(|update| old.type_ == update.kind)).cloned();
+    let new = updates.iter().map(|update| update.condition(&old.conditions, generation, now));
+    let conditions = new.chain(kept).collect();
     let mut status = match &input {
-        Some(input) => of_input(input, outcome),
+        Some(input) => of_input(input, outcome, &old),
         // Keep what this reconcile could not observe.
         None => old.clone(),
     };
-    if matches!(outcome, Outcome::Paused { .. }) {
-        // The address of the last spec that was applied.
-        status.url = old.url.clone().or(status.url);
-        if observed.secret.is_none() {
-            // Nothing is created while it is paused, and if the Secret is deleted, only the status still has them.
-            (status.database, status.keys) = (old.database.clone(), old.keys.clone());
-        }
+    if !matches!(outcome, Outcome::Refused { .. })
+        && let Some(children) = present(observed, outcome)
+    {
+        status.exposure = hosts::exposure(scauth, children, address);
+        status.volume = children.get(&Child::VolumeClaim).map(capacity::status);
     }
-    let kept = old.conditions.iter().filter(|_| input.is_none());
-    let kept = kept.filter(|old| !updates.iter().any(|update| old.type_ == update.kind)).cloned();
-    let kept: Vec<_> = kept.collect();
-    status.exposure = match present(observed, outcome) {
-        Some(children) => hosts::exposure(scauth, children, address),
-        None => old.exposure,
-    };
-    status.volume = match present(observed, outcome) {
-        Some(children) => children.get(&Child::VolumeClaim).map(capacity::status),
-        None => old.volume,
-    };
     if matches!(outcome, Outcome::Failed(_)) && !observed.children.is_empty() {
         // Objects may exist already: the namespace can no longer change.
         status.url.get_or_insert_with(|| url(&scauth.spec, &Names::of(scauth)));
     }
     status.observed_generation = generation;
-    status.conditions =
-        updates.iter().map(|update| update.condition(&old.conditions, generation, now)).chain(kept).collect();
+    status.conditions = conditions;
     status
 }
 
@@ -121,46 +110,80 @@ fn address<'a>(old: &ScAuthStatus, observed: &'a Observed, outcome: &'a Outcome)
 fn present<'a>(observed: &'a Observed, outcome: &'a Outcome) -> Option<&'a BTreeMap<Child, DynamicObject>> {
     match outcome {
         Outcome::Applied { applied, .. } => Some(&applied.children),
-        Outcome::Paused { .. } => Some(&observed.children),
+        Outcome::Blocked { applied, .. } => Some(&applied.children).filter(|children| !children.is_empty()),
+        Outcome::Paused { .. } | Outcome::Refused { resolved: Some(_), .. } => Some(&observed.children),
         Outcome::Failed(_) => Some(&observed.children).filter(|children| !children.is_empty()),
-        Outcome::Refused(_) => None,
+        Outcome::Refused { resolved: None, .. } => None,
     }
 }
 
-fn of_input(input: &ConditionInput<'_>, outcome: &Outcome) -> ScAuthStatus {
+fn of_input(input: &ConditionInput<'_>, outcome: &Outcome, old: &ScAuthStatus) -> ScAuthStatus {
+    let (replicas, ready_replicas) = (Some(input.rollout.replicas), Some(input.rollout.ready));
+    if let Outcome::Refused { .. } = outcome {
+        return ScAuthStatus { replicas, ready_replicas, ..old.clone() };
+    }
     let resolved = input.resolved;
-    let keys = if let Outcome::Applied { applied, .. } = outcome {
-        applied.keys.status.clone()
-    } else {
-        stored_keys(input.observed)
-    };
-    // While a volume would be lost with its pod, the Deployment is not changed.
-    let noted = input.children.get(&Child::Deployment).and_then(release::noted);
-    let (revision, image) = noted.unwrap_or_else(|| (resolved.release.revision, resolved.release.image.clone()));
+    let (database, keys) = stored(input, outcome, old);
+    let (template_revision, image) = running(input, old);
     let selector: Vec<_> = children::selector(resolved).iter().map(|(name, value)| format!("{name}={value}")).collect();
     ScAuthStatus {
-        url: Some(resolved.url()),
-        image: Some(image),
-        template_revision: Some(revision),
+        url: address_of_api(input, old),
+        image,
+        template_revision,
         available_update: resolved.release.available.clone(),
-        replicas: Some(input.rollout.replicas),
-        ready_replicas: Some(input.rollout.ready),
+        replicas,
+        ready_replicas,
         selector: Some(selector.join(",")),
-        database: database(resolved, outcome, input),
+        database,
         keys,
+        exposure: old.exposure.clone(),
+        volume: old.volume.clone(),
         ..ScAuthStatus::default()
     }
 }
 
-/// The expected database: while paused, the one in the Secret.
-fn database(resolved: &Resolved, outcome: &Outcome, input: &ConditionInput<'_>) -> Option<DatabaseStatus> {
-    if matches!(outcome, Outcome::Paused { .. }) {
-        let secret = input.observed.secret.as_ref()?;
-        let (identity, accepted) = (identity::record(secret).and_then(|file| file.database), identity::note(secret));
-        return (identity.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity, accepted });
+/// The template and the image of the pods. While a volume would be lost with its pod, the Deployment is not changed; if it
+/// is refused, those of the spec run nowhere.
+fn running(input: &ConditionInput<'_>, old: &ScAuthStatus) -> (Option<i32>, Option<String>) {
+    let release = &input.resolved.release;
+    match input.children.get(&Child::Deployment).and_then(release::noted) {
+        Some((revision, image)) => (Some(revision), Some(image)),
+        None if input.is_applied || input.is_paused => (Some(release.revision), Some(release.image.clone())),
+        None => (old.template_revision, old.image.clone()),
     }
-    let Expectation { database, accepted, .. } = resolved.expectation.clone();
-    (database.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity: database, accepted })
+}
+
+/// While paused, the address of the last spec that was applied; while a part of the spec is refused, what exists counts.
+fn address_of_api(input: &ConditionInput<'_>, old: &ScAuthStatus) -> Option<String> {
+    let resolved = input.resolved;
+    if input.is_applied {
+        return Some(resolved.url());
+    }
+    let live = Exposure::live(input.children, &resolved.exposure);
+    if input.is_paused || matches!(live, Exposure::None) && !matches!(resolved.exposure, Exposure::None) {
+        return old.url.clone().or_else(|| Some(resolved.url()));
+    }
+    Some(live.url(&resolved.names, Some(&resolved.issuer)))
+}
+
+/// The expected database and the keys. Unless all is applied, those in the Secret that was read count; if it is deleted,
+/// only the status still has them.
+fn stored(
+    input: &ConditionInput<'_>,
+    outcome: &Outcome,
+    old: &ScAuthStatus,
+) -> (Option<DatabaseStatus>, Vec<KeyStatus>) {
+    if let Outcome::Applied { applied, .. } = outcome {
+        let Expectation { database, accepted, .. } = input.resolved.expectation.clone();
+        let is_known = database.is_some() || accepted.is_some();
+        let database = is_known.then_some(DatabaseStatus { identity: database, accepted });
+        return (database, applied.keys.status.clone());
+    }
+    let Some(secret) = &input.observed.secret else { return (old.database.clone(), old.keys.clone()) };
+    let (identity, accepted) = (identity::record(secret).and_then(|file| file.database), identity::note(secret));
+    let database = (identity.is_some() || accepted.is_some()).then_some(DatabaseStatus { identity, accepted });
+    let database = if input.is_paused { database } else { database.or_else(|| old.database.clone()) };
+    (database, stored_keys(input.observed))
 }
 
 /// An event for an unknown upgrade, unless Ready's message had it already.
@@ -172,29 +195,28 @@ fn new_upgrade_note(old: &[Condition], outcome: &Outcome) -> Option<News> {
 }
 
 /// An event for a volume on a network file system, unless the message of DatabaseReady had it already.
-fn new_network_note(old: &[Condition], observed: &Observed, outcome: &Outcome) -> Option<News> {
-    // Otherwise that condition is not written, and the event would repeat.
-    if matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_)) {
-        return None;
-    }
+fn new_network_note(old: &[Condition], new: &[Condition], observed: &Observed) -> Option<News> {
     let note = volume::on_network(observed.storage.network.as_ref()?);
-    let is_known = find(old, ConditionType::DatabaseReady).is_some_and(|database| database.message.contains(&note));
-    (!is_known).then(|| News::of(Reason::VolumeOnNetwork, note))
+    let has = |conditions| {
+        find(conditions, ConditionType::DatabaseReady).is_some_and(|database| database.message.contains(&note))
+    };
+    // If that condition is not written, the event would repeat.
+    (has(new) && !has(old)).then(|| News::of(Reason::VolumeOnNetwork, note))
 }
 
 /// An event for each change of a condition, and for each step of a rotation.
 pub fn news(scauth: &ScAuth, new: &ScAuthStatus, observed: &Observed, outcome: &Outcome) -> Vec<News> {
     let old = scauth.status.as_ref().map_or(&[][..], |status| &status.conditions);
     if let Outcome::Paused { why: Pause::Terminating { fate }, .. } = outcome {
-        let is_new =
-            find(old, ConditionType::Ready).is_none_or(|ready| ready.reason != Reason::Terminating.to_string());
+        // Before, it may have been refused for another reason, or by a release that did not tell its fate.
+        let is_new = find(old, ConditionType::Reconciling).is_none_or(|reconciling| reconciling.message != *fate);
         // Events of one reason are counted as one: this one says more than those of the conditions.
         return is_new.then(|| News::of(Reason::Terminating, fate.clone())).into_iter().collect();
     }
     let mut news = events::changes(old, &new.conditions);
     news.extend(new_upgrade_note(old, outcome));
-    news.extend(new_network_note(old, observed, outcome));
-    if let Outcome::Applied { applied, .. } = outcome {
+    news.extend(new_network_note(old, &new.conditions, observed));
+    if let Outcome::Applied { applied, .. } | Outcome::Blocked { applied, .. } = outcome {
         let keys = &applied.keys;
         if keys.were_lost {
             let message =

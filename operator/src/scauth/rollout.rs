@@ -48,6 +48,9 @@ pub enum Cause {
     StorageClass,
     Scheduling,
     Mount,
+    /// The kubelet has given a pod up, as when it evicts it. Kubernetes replaces the pod, which stays as an object: what
+    /// keeps another pod from running comes first.
+    Failed,
     Deadline,
 }
 
@@ -62,6 +65,7 @@ impl Cause {
             Self::StorageClass => Reason::StorageClassNotFound,
             Self::Scheduling => Reason::Unschedulable,
             Self::Mount => Reason::MountFailed,
+            Self::Failed => Reason::PodFailed,
             Self::Deadline => Reason::RolloutStuck,
         }
     }
@@ -143,6 +147,9 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
         return None;
     }
     let status = pod.status.as_ref()?;
+    if has_failed(status) {
+        return Some(given_up(pod, status));
+    }
     let containers = || status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
     let in_pod = |cause, text: &str| Trouble { cause, message: format!("pod {}, {text}", pod.name_any()) };
     for container in containers().filter(|container| !container.ready) {
@@ -170,6 +177,20 @@ pub fn trouble(pod: &Pod) -> Option<Trouble> {
     Some(in_pod(Cause::Scheduling, &first_words(words, "no node fits it")))
 }
 
+/// Whether the pod is over: pods of a Deployment restart their containers, so that only the kubelet, or the controller of
+/// its node, ends one.
+fn has_failed(status: &PodStatus) -> bool {
+    status.phase.as_deref() == Some("Failed")
+}
+
+/// Its containers were killed, so that how they ended is not the cause.
+fn given_up(pod: &Pod, status: &PodStatus) -> Trouble {
+    let words = [status.message.as_deref()];
+    let reason = status.reason.as_deref().filter(|reason| !reason.is_empty()).unwrap_or("Failed");
+    let text = first_words(words, "the kubelet gave no message");
+    Trouble { cause: Cause::Failed, message: format!("pod {} failed: {reason}: {text}", pod.name_any()) }
+}
+
 /// Whether the pod may be waiting for its volumes: its first container, which is the server if no other container has to
 /// end before it.
 pub fn is_being_created(pod: &Pod) -> bool {
@@ -181,6 +202,7 @@ pub fn is_being_created(pod: &Pod) -> bool {
     let mut before = status.init_container_statuses.iter().flatten();
     let mut containers = status.container_statuses.iter().flatten();
     pod.metadata.deletion_timestamp.is_none()
+        && !has_failed(status)
         && (before.any(|container| is_waiting_for(container, "PodInitializing"))
             || containers.any(|container| is_waiting_for(container, "ContainerCreating")))
 }

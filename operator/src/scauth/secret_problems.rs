@@ -1,18 +1,19 @@
-//! What is wrong with the content of a Secret, which the operator does not read: the server names a file, the kubelet a
-//! volume, and the database a user. Users need the Secret, the key, and what to do.
+//! What is wrong with the content of a Secret or ConfigMap, which the operator does not read: the server names a file, the
+//! kubelet a volume, and the database a user. Users need the object, the key, and what to do.
 
-use crate::api::PodTemplate;
-use crate::scauth::mounts::SecretMount;
+mod volumes;
+
+use crate::scauth::references::Kind;
 use crate::scauth::resolved::{Address, Database, Resolved};
+use volumes::Key;
 
 /// How PostgreSQL, MySQL and MariaDB refuse a password.
 const DENIED: [&str; 3] = ["password authentication failed", "access denied for user", "28p01"];
 
-/// Rewrites a message about a missing or empty key to name the Secret and the key.
+/// Rewrites a message about a missing or empty key to name the object and the key.
 pub fn explain(resolved: &Resolved, words: &str) -> String {
-    let of_file = || resolved.secrets.iter().find_map(|mount| of_server(mount, words));
-    let of_volume = || of_kubelet_volume(&resolved.pod_template, words);
-    let problem = of_file().or_else(|| of_kubelet_variable(words)).or_else(of_volume);
+    let of_volume = || of_kubelet_volume(resolved, words);
+    let problem = of_file(resolved, words).or_else(|| of_kubelet_variable(words)).or_else(of_volume);
     problem.unwrap_or_else(|| words.to_owned()) + encoding(resolved, words)
 }
 
@@ -28,43 +29,47 @@ fn encoding(resolved: &Resolved, words: &str) -> &'static str {
 }
 
 /// `DB_USER_FILE: /run/sc-auth/database/user: No such file or directory`.
-fn of_server(mount: &SecretMount, words: &str) -> Option<String> {
-    let (before, file) = words.split_once(&format!("{}/", mount.mount.path))?;
-    let key = |end: &str| file.split_once(end).map(|(key, _)| key).filter(|key| !key.contains([':', ' ', '/']));
-    let secret = &mount.secret;
-    let problem = match (key(": No such file"), key(" is empty")) {
-        (Some(key), _) => lacks(secret, key),
-        (None, Some(key)) => format!("key {key} of Secret {secret} is empty: give it a value"),
-        (None, None) => return None,
+fn of_file(resolved: &Resolved, words: &str) -> Option<String> {
+    let (until, is_empty) = match words.split_once(": No such file") {
+        Some((until, _)) => (until, false),
+        None => (words.split_once(" is empty")?.0, true),
+    };
+    let (before, file) = until.rsplit_once(' ').unwrap_or(("", until));
+    let own = resolved.secrets.iter().find_map(|mount| {
+        let name = file.strip_prefix(mount.mount.path)?.strip_prefix('/').filter(|key| !key.contains('/'))?;
+        Some(Key { kind: Kind::Secret, object: &mount.secret, name })
+    });
+    let field = if own.is_some() { "key" } else { "path" };
+    let Key { kind, object, name } = own.or_else(|| volumes::key_of(&resolved.pod_template, file))?;
+    let problem = if is_empty {
+        format!("key {name} of {kind} {object} is empty: give it a value")
+    } else {
+        lacks(kind, object, name, field)
     };
     // Without the server's name for the file, which is no field of the spec.
-    let setting = before.trim_end_matches(": ").rsplit(' ').next().filter(|word| word.ends_with("_FILE"));
-    let before = setting.and_then(|setting| before.trim_end_matches(": ").strip_suffix(setting)).unwrap_or(before);
-    Some(format!("{before}{problem}"))
+    let before = before.trim_end_matches(':');
+    let (rest, setting) = before.rsplit_once(' ').unwrap_or(("", before));
+    let before = if setting.ends_with("_FILE") { rest } else { &until[..until.len() - file.len()] }.trim_end();
+    Some(if before.is_empty() { problem } else { format!("{before} {problem}") })
 }
 
-fn lacks(secret: &str, key: &str) -> String {
-    format!("Secret {secret} has no key {key}: add it, or correct the key in the spec")
+/// `field` is what the spec may have wrong.
+fn lacks(kind: Kind, name: &str, key: &str, field: &str) -> String {
+    format!("{kind} {name} has no key {key}: add it, or correct the {field} in the spec")
 }
 
 /// `couldn't find key KEY in Secret NAMESPACE/NAME`.
 fn of_kubelet_variable(words: &str) -> Option<String> {
     let (before, rest) = words.split_once("couldn't find key ")?;
-    let (key, rest) = rest.split_once(" in Secret ")?;
-    let secret = rest.split([' ', ',', ';']).next()?.rsplit('/').next()?;
-    Some(format!("{before}{}", lacks(secret, key)))
+    [Kind::Secret, Kind::ConfigMap].into_iter().find_map(|kind| {
+        let (key, rest) = rest.split_once(&format!(" in {kind} "))?;
+        let name = rest.split([' ', ',', ';']).next()?.rsplit('/').next()?;
+        Some(format!("{before}{}", lacks(kind, name, key, "key")))
+    })
 }
 
-/// `MountVolume.SetUp failed for volume "NAME" : references non-existent secret key: KEY`.
-fn of_kubelet_volume(template: &PodTemplate, words: &str) -> Option<String> {
-    let (before, rest) = words.split_once("MountVolume.SetUp failed for volume \"")?;
-    let (volume, rest) = rest.split_once('"')?;
-    let key = rest.split_once("references non-existent secret key: ")?.1.split([' ', ',', ';']).next()?;
-    let volume = template.volumes.iter().find(|other| other.name == volume)?;
-    let of_volume = volume.secret.iter().filter_map(|secret| secret.secret_name.as_deref());
-    let sources = volume.projected.iter().flat_map(|projected| &projected.sources);
-    let sources = sources.filter_map(|source| source.secret.as_ref());
-    let asking = sources.filter(|secret| secret.items.iter().flatten().any(|item| item.key == key));
-    let secret = of_volume.chain(asking.map(|secret| secret.name.as_str())).next()?;
-    Some(format!("{before}{}", lacks(secret, key)))
+/// A file of a volume in `spec.podTemplate`.
+fn of_kubelet_volume(resolved: &Resolved, words: &str) -> Option<String> {
+    let (before, key) = volumes::of_kubelet(&resolved.pod_template, words)?;
+    Some(format!("{before}{}", lacks(key.kind, key.object, key.name, "key")))
 }

@@ -6,6 +6,7 @@ mod ownership;
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
 use ownership::check_children;
@@ -49,26 +50,49 @@ pub fn validate(
     environment: &Environment,
     turn: &UpgradeTurn,
 ) -> Result<Resolved, Refusal> {
-    let names = Names::of(scauth);
     let owner = scauth.controller_owner_ref(&()).ok_or_else(|| Refusal {
         reason: Reason::Invalid,
         message: "the object does not have a uid yet".into(),
         is_final: false,
     })?;
+    // While it is being deleted, nothing is applied that could be refused.
+    if scauth.metadata.deletion_timestamp.is_none() {
+        check(scauth, &owner, observed, environment)?;
+    }
+    Ok(resolve(scauth, owner, observed, environment, turn))
+}
+
+fn check(
+    scauth: &ScAuth,
+    owner: &OwnerReference,
+    observed: &Observed,
+    environment: &Environment,
+) -> Result<(), Refusal> {
+    let names = Names::of(scauth);
     check_image(scauth, environment)?;
     colors::check(&scauth.spec)?;
-    let operators = &environment.namespace;
-    let namespace = match observed.children.get(&Child::Namespace) {
-        Some(live) => namespace::check(live, &names, &owner, operators)?,
-        None => namespace::check_missing(&names, observed.rival.as_deref(), operators)?,
-    };
+    namespace::check_operators(&names, &environment.namespace)?;
+    match observed.children.get(&Child::Namespace) {
+        Some(live) => namespace::check(live, &names, owner)?,
+        None => namespace::check_missing(&names, observed.rival.as_deref())?,
+    }
+    check_children(&observed.owned().collect::<Vec<_>>(), owner, volume::is_going(&observed.children))
+}
 
-    check_children(&observed.owned().collect::<Vec<_>>(), &owner, volume::is_going(&observed.children))?;
+/// Resolves a ScAuth that may have been refused: what exists is compared with it all the same.
+pub fn resolve(
+    scauth: &ScAuth,
+    owner: OwnerReference,
+    observed: &Observed,
+    environment: &Environment,
+    turn: &UpgradeTurn,
+) -> Resolved {
+    let names = Names::of(scauth);
     let spec = &scauth.spec;
     let issuer = spec.auth.as_ref().and_then(|auth| auth.issuer.clone()).unwrap_or_else(|| url(spec, &names));
     let scale = beside(scale(spec), spec, observed.foreign_autoscaler.as_ref());
-    Ok(Resolved {
-        namespace,
+    Resolved {
+        namespace: namespace::found(observed.children.get(&Child::Namespace), &names, &owner),
         namespace_labels: spec.namespace_labels.clone(),
         namespace_annotations: spec.namespace_annotations.clone(),
         service: spec.service.clone().unwrap_or_default(),
@@ -101,7 +125,7 @@ pub fn validate(
         operator_namespace: environment.namespace.clone(),
         names,
         owner,
-    })
+    }
 }
 
 fn reported(scauth: &ScAuth) -> Reported {

@@ -45,6 +45,7 @@ pub enum Reason {
     StorageClassNotFound,
     Unschedulable,
     MountFailed,
+    PodFailed,
     RolloutPaused,
     RolloutStuck,
     // Pods use another database than before, or would.
@@ -160,6 +161,7 @@ impl Reason {
             | Self::StorageClassNotFound
             | Self::Unschedulable
             | Self::MountFailed
+            | Self::PodFailed
             | Self::RolloutPaused
             | Self::DatabaseChanged
             | Self::DatabaseLost

@@ -83,3 +83,55 @@ async fn that_automatic_upgrades_go_one_after_another_is_noted() {
         "they have that release"
     );
 }
+
+#[tokio::test]
+async fn what_another_operator_creates_for_an_object_of_the_file_is_a_note() {
+    let client = admin().await;
+    for (sample, note) in [
+        (
+            "cloudnativepg",
+            "ScAuth orders-auth: Secret orders-db-app does not exist in namespace orders yet, see \
+             spec.database.external.urlFrom; Cluster orders-db of the manifest may create it",
+        ),
+        (
+            "mariadb-operator",
+            "ScAuth support-auth: Secret support-db-uri does not exist in namespace support yet, see \
+             spec.database.external.urlFrom; Connection support-db-uri of the manifest may create it",
+        ),
+    ] {
+        let sample = render::read(Path::new(&format!("../config/samples/{sample}.yaml"))).unwrap();
+        let preview = diff(&client, &sample, None, &environment(&client)).await.unwrap();
+        assert_eq!((preview.problems, preview.notes), (Vec::new(), vec![note.to_owned()]));
+    }
+    let mut spec = json!({"database": {"embedded": {}}});
+    for (annotations, count) in [(json!({}), 1), (json!({"cert-manager.io/cluster-issuer": "le"}), 0)] {
+        let tls = json!({"secretName": "wildcard"});
+        spec["expose"] = json!({"ingress": {"host": "diff-tls.test", "tls": tls, "annotations": annotations}});
+        let scauth: ScAuth = serde_json::from_value(manifest("diff-tls", spec.clone())).unwrap();
+        let preview = diff(&client, &of(scauth), None, &environment(&client)).await.unwrap();
+        assert_eq!(preview.problems.len(), count, "{annotations}: {:?}", preview.problems);
+    }
+}
+
+#[tokio::test]
+async fn two_new_scauths_do_not_both_get_a_host_or_a_namespace() {
+    let client = admin().await;
+    let both = |more: serde_json::Value| {
+        let scauths = ["diff-new-a", "diff-new-b"].map(|name| {
+            let mut spec = json!({"database": {"embedded": {}}});
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value(manifest(name, spec)).unwrap()
+        });
+        render::Manifest { scauths: scauths.into(), ..render::Manifest::default() }
+    };
+    let one_host = both(json!({"expose": {"ingress": {"host": "diff-new.test", "className": "one"}}}));
+    let preview = diff(&client, &one_host, None, &environment(&client)).await.unwrap();
+    let [note] = &preview.notes[..] else { panic!("{:?}", preview.notes) };
+    let begin = "ScAuth diff-new-b: diff-new.test does not lead to it: ScAuth diff-new-a asks for that host too, through \
+                 IngressClass one";
+    assert!(note.starts_with(begin), "{note}");
+    assert!(preview.text.contains("Ingress/diff-new-a/") && !preview.text.contains("Ingress/diff-new-b/"));
+    let one_namespace = both(json!({"namespace": "diff-new"}));
+    let error = format!("{:#}", diff(&client, &one_namespace, None, &environment(&client)).await.unwrap_err());
+    assert!(error.starts_with("ScAuth diff-new-b: NamespaceNotAllowed: ScAuth diff-new-a"), "{error}");
+}

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "the suite says how many cases it tried")]
 
 mod balancers;
+mod blocked;
 mod diff_notes;
 mod diffs;
 mod entry_points;

@@ -1,12 +1,15 @@
 //! A ScAuth that is being deleted and that a finalizer keeps: the status stays true, and nothing is changed.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
 use sc_auth_operator::scauth::child::Child;
+use sc_auth_operator::scauth::reconcile;
 use serde_json::{Value, json};
 
-use crate::harness::{admin, apply, manifest, scauths, settle};
+use crate::harness::{admin, apply, manifest, operator, scauths, settle};
 use crate::refusals::condition;
 
 const FINALIZER: &str = "example.com/hold";
@@ -75,5 +78,39 @@ async fn what_delete_takes_with_it_is_said() {
         message.ends_with("so is namespace terminating-all with everything in it (spec.deletionPolicy: Delete)"),
         "{message}"
     );
+    release(&client, name).await;
+}
+
+/// The garbage collector of a foreground deletion deletes the children first, which this API server lacks.
+#[tokio::test]
+async fn its_fate_is_told_whatever_the_spec_or_a_child_would_be_refused_for() {
+    let (client, name) = (admin().await, "terminating-refused");
+    let mut scauth = manifest(name, json!({"database": {"embedded": {}}}));
+    scauth["metadata"]["finalizers"] = json!([FINALIZER]);
+    apply(&client, scauth).await;
+    settle(&client, name).await;
+    let deployments = Child::Deployment.api(&client, name);
+    let hold = json!({"metadata": {"finalizers": [FINALIZER]}});
+    deployments.patch(name, &PatchParams::default(), &Patch::Merge(&hold)).await.unwrap();
+    let image = json!({"spec": {"image": "elsewhere.test/server:1"}});
+    scauths(&client).patch(name, &PatchParams::default(), &Patch::Merge(&image)).await.unwrap();
+    deployments.delete(name, &DeleteParams::default()).await.unwrap();
+    settle(&client, name).await;
+    assert_eq!(condition(&client, name, "Ready").await.1, "ChildTerminating");
+    scauths(&client).delete(name, &DeleteParams::default()).await.unwrap();
+    for _ in 0..2 {
+        let mut context = operator(client.clone());
+        Arc::get_mut(&mut context).unwrap().environment.allowed_images = vec!["registry.test/".into()];
+        reconcile(Arc::new(scauths(&client).get(name).await.unwrap()), context).await.unwrap();
+    }
+    let fate =
+        "the generated Secrets and the volume and namespace terminating-refused stay (spec.deletionPolicy: Retain)";
+    let (status, reason, message) = condition(&client, name, "Reconciling").await;
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "Terminating"));
+    assert!(message.ends_with(fate), "{message}");
+    let events = events(&client, name).await;
+    assert_eq!(events.iter().filter(|note| note.ends_with(fate)).count(), 1, "{events:?}");
+    let release_child = json!({"metadata": {"finalizers": null}});
+    deployments.patch(name, &PatchParams::default(), &Patch::Merge(&release_child)).await.unwrap();
     release(&client, name).await;
 }

@@ -279,3 +279,32 @@ async fn a_namespace_that_is_going_is_waited_for_and_made_anew() {
     settle(&client, name).await;
     assert_ne!(namespaces.get(name).await.unwrap().metadata.uid, before);
 }
+
+#[tokio::test]
+async fn a_pod_that_was_evicted_has_the_kubelet_s_words_until_another_pod_has_its_own() {
+    let (client, name) = (admin().await, "evicted");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let deployment = Child::Deployment.api(&client, name).get(name).await.unwrap();
+    let template = &deployment.data["spec"]["template"];
+    let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(client.clone(), name);
+    let pod = async |pod: &str, status: Value| {
+        let mut metadata = template["metadata"].clone();
+        metadata["name"] = json!(pod);
+        metadata["namespace"] = json!(name);
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]});
+        make(&client, "pods", object).await;
+        pods.patch_status(pod, &PatchParams::default(), &Patch::Merge(&json!({"status": status}))).await.unwrap();
+        settle(&client, name).await;
+        condition(&client, name, "Ready").await
+    };
+    let container = |state: Value| json!([{"name": "server", "image": "registry.test/server:9", "imageID": "", "ready": false, "restartCount": 0, "state": state}]);
+    let killed = container(json!({"terminated": {"exitCode": 137, "reason": "Error"}}));
+    let message = "The node was low on resource: memory.";
+    let evicted = json!({"phase": "Failed", "reason": "Evicted", "message": message, "containerStatuses": killed});
+    let (_, reason, found) = pod("a", evicted).await;
+    assert_eq!((reason.as_str(), found), ("PodFailed", format!("pod a failed: Evicted: {message}")));
+    let waiting = container(json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}}));
+    let (_, reason, found) = pod("b", json!({"phase": "Pending", "containerStatuses": waiting})).await;
+    assert_eq!(reason, "ImagePullFailed", "{found}");
+}

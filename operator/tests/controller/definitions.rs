@@ -3,10 +3,11 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
+use sc_auth_operator::diff::diff;
 use sc_auth_operator::scauth::child::Child;
 use serde_json::json;
 
-use crate::harness::{admin, apply, config, define, eventually, manifest, scauths};
+use crate::harness::{admin, apply, config, define, eventually, manifest, of, operator as operator_of, scauths};
 use crate::operators::{Operator, clean, exists, namespace, spec};
 
 const OURS: &str = "../crds/sc-auth.io_scauths.yaml";
@@ -48,7 +49,7 @@ async fn a_kind_that_the_cluster_lacks_is_named_and_its_coming_is_noticed() {
     let mut both = spec();
     both["monitoring"] = json!({});
     both["expose"] = json!({"httpRoute": {"parentRefs": [{"name": "edge"}], "hostnames": ["auth.example.com"]}});
-    apply(&client, manifest(name, both)).await;
+    apply(&client, manifest(name, both.clone())).await;
     let reason = |kind: &'static str| {
         let client = client.clone();
         async move {
@@ -59,6 +60,21 @@ async fn a_kind_that_the_cluster_lacks_is_named_and_its_coming_is_noticed() {
     };
     eventually("Exposed says so", || async { reason("Exposed").await == "GatewayApiMissing" }).await;
     eventually("Monitored says so", || async { reason("Monitored").await == "PrometheusOperatorMissing" }).await;
+    // `diff` says so too, before the namespace exists and afterwards.
+    for name in [name, "foreign-new"] {
+        let mut scauth = manifest(name, both.clone());
+        scauth["spec"]["expose"]["httpRoute"]["hostnames"] = json!([format!("{name}.example.com")]);
+        let scauth = serde_json::from_value(scauth).unwrap();
+        let environment = operator_of(client.clone()).environment.clone();
+        let preview = diff(&client, &of(scauth), None, &environment).await.unwrap();
+        let notes = ["HTTPRoute", "ServiceMonitor"].map(|kind| {
+            format!(
+                "ScAuth {name}: the cluster does not have the {kind} API: the {kind} is created once it is installed"
+            )
+        });
+        assert!(notes.iter().all(|note| preview.notes.contains(note)), "{:?}", preview.notes);
+        assert!(!preview.text.contains("applied/HTTPRoute"), "{}", preview.text);
+    }
     define(&client, &std::env::var("SCDEV_FOREIGN_CRDS").unwrap()).await;
     eventually("the route is there", || exists(&client, Child::HttpRoute, name)).await;
     eventually("the monitor is there", || exists(&client, Child::ServiceMonitor, name)).await;

@@ -8,6 +8,7 @@ use sc_auth_contract::time::UnixTime;
 
 use crate::api::KeyStatus;
 use crate::scauth::child::Child;
+use crate::scauth::observe::Observed;
 use crate::shared::reasons::Reason;
 
 /// The live state after the apply; the status is computed from it alone.
@@ -21,6 +22,16 @@ pub struct Applied {
     /// Why the volume of the embedded database does not grow: a reason and a message.
     pub not_grown: Option<(Reason, String)>,
     pub keys: Keys,
+}
+
+impl Applied {
+    /// Adds what was not applied, as it was before.
+    pub fn complete(&mut self, observed: &Observed) {
+        for (child, live) in &observed.children {
+            self.children.entry(*child).or_insert_with(|| live.clone());
+        }
+        self.unknown_kinds.extend(&observed.unknown_kinds);
+    }
 }
 
 /// The state of the generated keys.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 
@@ -78,6 +79,11 @@ fn is_of_another_controller(now: &IngressAddress, writers: &Writers) -> bool {
     let Some(writer) = &now.writer else { return false };
     let mut controllers = writers.iter().filter(|(_, known)| known.contains(writer)).map(|(name, _)| name).peekable();
     controllers.peek().is_some() && controllers.all(|name| Some(name) != now.controller.as_ref())
+}
+
+/// When the address was last changed.
+pub fn address_written(ingress: &DynamicObject) -> Option<Timestamp> {
+    last_write(ingress)?.1.map(|time| time.0)
 }
 
 /// Who last changed the address, and when.

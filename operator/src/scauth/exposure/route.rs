@@ -1,11 +1,16 @@
 //! What the Gateways of an HTTPRoute say of it. A route leads to the API through each of its parents only once each has
 //! accepted it.
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
 use crate::scauth::hosts::entry_point::EntryPoint;
+
+/// The conditions of a route that leads to its Service.
+const ACCEPTED: &str = "Accepted";
+const RESOLVED: &str = "ResolvedRefs";
 
 /// A Gateway, or listeners of it, to which the route attaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +36,17 @@ pub enum Answer {
 pub fn is_accepted(route: &DynamicObject) -> bool {
     let parents = parents(route);
     !parents.is_empty() && parents.iter().all(|parent| parent.answer == Answer::Accepted)
+}
+
+/// Since when each Gateway has accepted the route, if it is accepted and they say so.
+pub fn accepted_since(route: &DynamicObject) -> Option<Timestamp> {
+    let own = route.namespace().unwrap_or_default();
+    let current: Vec<_> = list(route, "/spec/parentRefs").iter().map(|parent| identity(parent, &own)).collect();
+    let said = list(route, "/status/parents").iter();
+    let said = said.filter(|status| current.contains(&identity(&status["parentRef"], &own)));
+    let conditions = said.filter_map(|status| status["conditions"].as_array()).flatten();
+    let conditions = conditions.filter(|condition| condition["type"] == ACCEPTED || condition["type"] == RESOLVED);
+    conditions.filter_map(|condition| condition["lastTransitionTime"].as_str()?.parse().ok()).max()
 }
 
 /// The parents in the spec of the route. Some controllers keep their conditions after a route is detached: those of other
@@ -65,7 +81,7 @@ fn answer(status: &Value, generation: Option<i64>) -> Answer {
     let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let find = |kind: &str| conditions.iter().find(|condition| condition["type"] == kind);
     let current = |kind: &str| find(kind).filter(|found| found["observedGeneration"].as_i64() >= generation);
-    let both = ["Accepted", "ResolvedRefs"].map(current);
+    let both = [ACCEPTED, RESOLVED].map(current);
     if let Some(refused) = both.iter().flatten().find(|condition| condition["status"] == "False") {
         return Answer::Refused(words(refused));
     }
@@ -73,7 +89,7 @@ fn answer(status: &Value, generation: Option<i64>) -> Answer {
         return Answer::Accepted;
     }
     let is_outdated = |kind: &str| find(kind).is_some() && current(kind).is_none();
-    Answer::None { is_outdated: is_outdated("Accepted") || is_outdated("ResolvedRefs") }
+    Answer::None { is_outdated: is_outdated(ACCEPTED) || is_outdated(RESOLVED) }
 }
 
 fn words(condition: &Value) -> String {

@@ -16,6 +16,7 @@ use crate::scauth::rollout::{Cause, Rollout, Trouble};
 use crate::scauth::rotation::{OPENID, Stored};
 use crate::scauth::secret_problems;
 use crate::scauth::volume;
+use crate::shared::conditions::{ConditionType, find};
 use crate::shared::reasons::Reason;
 
 /// The input of the conditions, if the spec could be built.
@@ -24,7 +25,9 @@ pub struct ConditionInput<'a> {
     pub observed: &'a Observed,
     pub children: &'a BTreeMap<Child, DynamicObject>,
     pub unknown_kinds: &'a BTreeSet<Child>,
-    /// Whether the spec is not applied.
+    /// Whether all of the spec is applied; otherwise what exists counts.
+    pub is_applied: bool,
+    /// Whether the operator changes nothing.
     pub is_paused: bool,
     pub keys: KeyInput<'a>,
     /// Why the volume does not grow.
@@ -61,25 +64,27 @@ impl<'a> ConditionInput<'a> {
     pub fn of(outcome: &'a Outcome, observed: &'a Observed, before: Before<'a>) -> Option<Self> {
         let (resolved, children, unknown_kinds, keys) = match outcome {
             Outcome::Applied { resolved, applied } => {
-                let Keys { broken, were_lost, oidc_broken, status, .. } = &applied.keys;
-                let (broken, oidc_broken) = (broken.as_deref(), oidc_broken.clone());
-                let keys = KeyInput { broken, oidc_broken, were_lost: *were_lost, kids: kids(status) };
-                (resolved.as_ref(), &applied.children, &applied.unknown_kinds, keys)
+                (resolved, &applied.children, &applied.unknown_kinds, KeyInput::applied(&applied.keys))
+            }
+            Outcome::Blocked { resolved, applied, .. } if !applied.children.is_empty() => {
+                let Keys { broken, were_lost, .. } = &applied.keys;
+                let keys = KeyInput { broken: broken.as_deref(), were_lost: *were_lost, ..KeyInput::stored(observed) };
+                (resolved, &applied.children, &applied.unknown_kinds, keys)
+            }
+            Outcome::Refused { resolved: Some(resolved), .. } if is_known(observed, before) => {
+                (resolved, &observed.children, &observed.unknown_kinds, KeyInput::stored(observed))
             }
             Outcome::Paused { resolved, .. } => {
-                let stored = stored(observed);
-                let oidc_broken = stored.as_ref().and_then(|stored| stored.oidc.problem().map(str::to_owned));
-                let kids = kids(&stored.map(|stored| stored.status()).unwrap_or_default());
-                let keys = KeyInput { oidc_broken, kids, ..KeyInput::default() };
-                (resolved.as_ref(), &observed.children, &observed.unknown_kinds, keys)
+                (resolved, &observed.children, &observed.unknown_kinds, KeyInput::stored(observed))
             }
-            Outcome::Refused(_) | Outcome::Failed(_) => return None,
+            Outcome::Refused { .. } | Outcome::Blocked { .. } | Outcome::Failed(_) => return None,
         };
         let not_grown = match outcome {
             Outcome::Applied { applied, .. } => applied.not_grown.as_ref(),
             _ => None,
         };
-        let is_paused = matches!(outcome, Outcome::Paused { .. });
+        let is_applied = matches!(outcome, Outcome::Applied { .. });
+        let is_paused = matches!(outcome, Outcome::Paused { .. } | Outcome::Refused { .. });
         let rollout = children.get(&Child::Deployment).map(Rollout::of).unwrap_or_default();
         let Before { conditions: before, address, now } = before;
         Some(Self {
@@ -87,6 +92,7 @@ impl<'a> ConditionInput<'a> {
             observed,
             children,
             unknown_kinds,
+            is_applied,
             is_paused,
             keys,
             not_grown,
@@ -119,6 +125,27 @@ impl<'a> ConditionInput<'a> {
     fn unbound(&self) -> Option<String> {
         volume::unbound(self.children.get(&Child::VolumeClaim)?, &self.resolved.names)
     }
+}
+
+impl<'a> KeyInput<'a> {
+    fn applied(keys: &'a Keys) -> Self {
+        let Keys { broken, were_lost, oidc_broken, status, .. } = keys;
+        let (broken, oidc_broken) = (broken.as_deref(), oidc_broken.clone());
+        Self { broken, oidc_broken, were_lost: *were_lost, kids: kids(status) }
+    }
+
+    /// Those that were read.
+    fn stored(observed: &Observed) -> Self {
+        let stored = stored(observed);
+        let oidc_broken = stored.as_ref().and_then(|stored| stored.oidc.problem().map(str::to_owned));
+        let kids = kids(&stored.map(|stored| stored.status()).unwrap_or_default());
+        Self { oidc_broken, kids, ..Self::default() }
+    }
+}
+
+/// Whether a ScAuth that was refused has, or had, something that conditions are about.
+fn is_known(observed: &Observed, before: Before<'_>) -> bool {
+    observed.owned().next().is_some() || find(before.conditions, ConditionType::DatabaseReady).is_some()
 }
 
 fn stored(observed: &Observed) -> Option<Stored> {

@@ -17,8 +17,30 @@ pub enum Outcome {
         resolved: Box<Resolved>,
         why: Pause,
     },
-    Refused(Refusal),
+    /// Nothing was applied, since it must not be.
+    Refused {
+        refusal: Refusal,
+        /// For what exists; `None` if that is unknown.
+        resolved: Option<Box<Resolved>>,
+    },
+    /// Not all of it was applied.
+    Blocked {
+        resolved: Box<Resolved>,
+        /// With the live objects of what was not applied.
+        applied: Box<Applied>,
+        error: ApplyError,
+    },
+    /// Nothing is known.
     Failed(ApplyError),
+}
+
+impl Outcome {
+    pub fn error(&self) -> Option<&ApplyError> {
+        match self {
+            Self::Failed(error) | Self::Blocked { error, .. } => Some(error),
+            Self::Applied { .. } | Self::Paused { .. } | Self::Refused { .. } => None,
+        }
+    }
 }
 
 /// Why the operator changes nothing.

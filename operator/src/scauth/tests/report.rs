@@ -2,6 +2,9 @@
 
 mod keys;
 mod notes;
+mod paused;
+mod pods;
+mod refused;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
@@ -143,7 +146,8 @@ fn a_kill_for_lack_of_memory_is_no_trouble_of_the_database() {
 fn only_what_the_spec_must_mend_is_stalled() {
     for (is_final, reconciling, stalled) in [(true, "False", "True"), (false, "True", "False")] {
         let refusal = Refusal { reason: Reason::NameConflict, message: "it is theirs".into(), is_final };
-        let status = status(&scauth(embedded()), &Observed::default(), &Outcome::Refused(refusal), at(0));
+        let status =
+            status(&scauth(embedded()), &Observed::default(), &Outcome::Refused { refusal, resolved: None }, at(0));
         assert_eq!(condition(&status, "Ready"), pair("False", "NameConflict"));
         assert_eq!(
             (condition(&status, "Reconciling").0.as_str(), condition(&status, "Stalled").0.as_str()),
@@ -157,7 +161,7 @@ fn a_refusal_leaves_standing_what_was_known_before() {
     let before = status(&scauth(external()), &Observed::default(), &applied(external(), serving(2)), at(0));
     let known = ScAuth { status: Some(before.clone()), ..scauth(external()) };
     let refusal = Refusal { reason: Reason::NamespaceTerminating, message: String::new(), is_final: false };
-    let after = status(&known, &Observed::default(), &Outcome::Refused(refusal), at(9));
+    let after = status(&known, &Observed::default(), &Outcome::Refused { refusal, resolved: None }, at(9));
     assert_eq!(condition(&after, "DatabaseReady"), condition(&before, "DatabaseReady"));
     assert_eq!(after.url, before.url);
 }
@@ -300,7 +304,7 @@ fn no_condition_has_an_empty_message() {
         (embedded(), applied(embedded(), json!({}))),
         (external(), applied(external(), word("ReplicaFailure", "True"))),
         (external(), applied(external(), word("Progressing", "False"))),
-        (external(), Outcome::Refused(refusal())),
+        (external(), Outcome::Refused { refusal: refusal(), resolved: None }),
     ] {
         let status = status(&scauth(spec), &Observed::default(), &outcome, at(0));
         for condition in status.conditions {

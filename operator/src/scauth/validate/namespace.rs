@@ -12,15 +12,24 @@ use crate::shared::ownership::Ownership;
 use crate::shared::reasons::Reason;
 use crate::shared::refusal::Refusal;
 
+/// The owner of the namespace, or of the one that will be created.
+pub fn found(live: Option<&DynamicObject>, names: &Names, owner: &OwnerReference) -> NamespaceUse {
+    let Some(live) = live else { return NamespaceUse::Managed };
+    match (is_allowed(live, names), ownership(&live.metadata, owner)) {
+        (true, Ownership::Ours) => NamespaceUse::Returned,
+        (false, Ownership::Ours) => NamespaceUse::Managed,
+        (_, Ownership::Former | Ownership::Foreign) => NamespaceUse::Users,
+    }
+}
+
+fn is_allowed(live: &DynamicObject, names: &Names) -> bool {
+    let allowed = live.annotations().get(ANNOTATION_ALLOW);
+    allowed.is_some_and(|allowed| allowed.split(',').map(str::trim).any(|name| name == "*" || name == names.scauth))
+}
+
 /// # Errors
 /// If the namespace exists and may not be used, or is being deleted.
-pub fn check(
-    live: &DynamicObject,
-    names: &Names,
-    owner: &OwnerReference,
-    operators: &str,
-) -> Result<NamespaceUse, Refusal> {
-    check_operators(names, operators)?;
+pub fn check(live: &DynamicObject, names: &Names, owner: &OwnerReference) -> Result<(), Refusal> {
     if live.metadata.deletion_timestamp.is_some() {
         return Err(Refusal {
             reason: Reason::NamespaceTerminating,
@@ -31,15 +40,8 @@ pub fn check(
             is_final: false,
         });
     }
-    let is_ours = ownership(&live.metadata, owner);
-    let allowed = live
-        .annotations()
-        .get(ANNOTATION_ALLOW)
-        .is_some_and(|allowed| allowed.split(',').map(str::trim).any(|name| name == "*" || name == names.scauth));
-    match (allowed, is_ours) {
-        (true, Ownership::Ours) => Ok(NamespaceUse::Returned),
-        (true, _) => Ok(NamespaceUse::Users),
-        (false, Ownership::Ours) => Ok(NamespaceUse::Managed),
+    match (is_allowed(live, names), ownership(&live.metadata, owner)) {
+        (true, _) | (_, Ownership::Ours) => Ok(()),
         (false, Ownership::Former) => Err(collecting("Namespace", &names.namespace)),
         (false, Ownership::Foreign) => Err(Refusal {
             reason: Reason::NamespaceNotAllowed,
@@ -54,9 +56,8 @@ pub fn check(
 
 /// # Errors
 /// If the namespace does not exist and an older ScAuth gets it.
-pub fn check_missing(names: &Names, rival: Option<&str>, operators: &str) -> Result<NamespaceUse, Refusal> {
-    check_operators(names, operators)?;
-    let Some(rival) = rival else { return Ok(NamespaceUse::Managed) };
+pub fn check_missing(names: &Names, rival: Option<&str>) -> Result<(), Refusal> {
+    let Some(rival) = rival else { return Ok(()) };
     Err(Refusal {
         reason: Reason::NamespaceNotAllowed,
         message: format!(
@@ -67,7 +68,9 @@ pub fn check_missing(names: &Names, rival: Option<&str>, operators: &str) -> Res
     })
 }
 
-fn check_operators(names: &Names, operators: &str) -> Result<(), Refusal> {
+/// # Errors
+/// If it is the operator's own namespace.
+pub fn check_operators(names: &Names, operators: &str) -> Result<(), Refusal> {
     if names.namespace != operators {
         return Ok(());
     }

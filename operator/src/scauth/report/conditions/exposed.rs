@@ -20,7 +20,7 @@ use crate::shared::reasons::Reason;
 
 pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     let wanted = &input.resolved.exposure;
-    if !input.is_paused {
+    if input.is_applied {
         return if input.resolved.taken.is_empty() { by(input, wanted) } else { taken(input) };
     }
     // The spec is not applied: what exists counts.
@@ -29,9 +29,14 @@ pub fn find(input: &ConditionInput<'_>) -> ConditionUpdate {
     if live.hosts().iter().any(|host| input.resolved.is_taken(host)) || (is_absent && !input.resolved.taken.is_empty())
     {
         taken(input)
+    } else if is_absent && !input.is_paused && input.unknown_kinds.contains(&Child::HttpRoute) {
+        by(input, wanted)
     } else if is_absent {
-        let message =
-            "neither an Ingress nor an HTTPRoute exists, and the operator creates none while it changes nothing";
+        let message = if input.is_paused {
+            "neither an Ingress nor an HTTPRoute exists, and the operator creates none while it changes nothing"
+        } else {
+            "neither an Ingress nor an HTTPRoute exists yet: Ready has the reason why not all of the spec is applied"
+        };
         update(ConditionType::Exposed, ConditionStatus::False, Reason::NoAddress, message)
     } else {
         by(input, &live)
@@ -82,7 +87,7 @@ fn lead(count: usize) -> &'static str {
 fn by_ingress(input: &ConditionInput<'_>, wanted: &Ingress) -> ConditionUpdate {
     let live = input.children.get(&Child::Ingress);
     let now = live.and_then(class_of).or_else(|| class(wanted.class.as_deref(), &wanted.annotations));
-    let missing = missing(input, Role::Certificate).map(|missing| format!("; {missing}")).unwrap_or_default();
+    let missing = missing_certificate(input, wanted).map(|missing| format!("; {missing}")).unwrap_or_default();
     let unknown = |message: String| {
         update(ConditionType::Exposed, ConditionStatus::Unknown, Reason::NoAddress, message + &missing)
     };
@@ -109,6 +114,16 @@ fn by_ingress(input: &ConditionInput<'_>, wanted: &Ingress) -> ConditionUpdate {
             now.unwrap_or("the default class")
         )),
     }
+}
+
+fn missing_certificate(input: &ConditionInput<'_>, ingress: &Ingress) -> Option<String> {
+    missing(input, Role::Certificate).filter(|_| is_looked_at(input, ingress))
+}
+
+/// Whether the certificate of this Ingress was looked for. While the spec is refused, that was the one in the spec.
+fn is_looked_at(input: &ConditionInput<'_>, ingress: &Ingress) -> bool {
+    let is_same = |other: &Ingress| (&other.host, &other.certificate) == (&ingress.host, &ingress.certificate);
+    input.observed.ingress.as_ref().is_none_or(is_same)
 }
 
 /// Whether an IngressClass certainly does not exist.
@@ -159,14 +174,14 @@ fn recreation(input: &ConditionInput<'_>) -> String {
 /// A controller may have a certificate without a Secret, such as one in its cloud. A Secret that the spec names is one that
 /// it should have.
 fn with_certificate(input: &ConditionInput<'_>, wanted: &Ingress, admitted: ConditionUpdate) -> ConditionUpdate {
-    if let Some(problem) = &input.observed.bad_certificate {
+    if let Some(problem) = input.observed.bad_certificate.as_ref().filter(|_| is_looked_at(input, wanted)) {
         let message = format!(
             "{problem}; the ingress controller serves it or a default certificate, and clients accept neither: correct the \
              Secret, or check the Certificate of cert-manager"
         );
         return update(ConditionType::Exposed, ConditionStatus::False, Reason::CertificateInvalid, message);
     }
-    let Some(missing) = missing(input, Role::Certificate) else { return admitted };
+    let Some(missing) = missing_certificate(input, wanted) else { return admitted };
     let is_default = wanted.certificate == Some(input.resolved.names.certificate());
     let status = if is_default { ConditionStatus::Unknown } else { ConditionStatus::False };
     update(ConditionType::Exposed, status, Reason::SecretNotFound, missing)
@@ -175,19 +190,19 @@ fn with_certificate(input: &ConditionInput<'_>, wanted: &Ingress, admitted: Cond
 /// A Service without an Ingress or HTTPRoute is reached from outside the cluster if its type says so.
 fn by_service(input: &ConditionInput<'_>) -> ConditionUpdate {
     let live = input.children.get(&Child::Service);
-    let kind = live.and_then(service_type).filter(|_| input.is_paused);
+    let kind = live.and_then(service_type).filter(|_| !input.is_applied);
     let kind = kind.unwrap_or_else(|| input.resolved.service.kind.unwrap_or_default());
     let service = input.resolved.names.service();
     let (status, reason, message) = match kind {
         ServiceType::ClusterIp => (
             ConditionStatus::False,
             Reason::NotWanted,
-            if input.is_paused {
-                "neither an Ingress nor an HTTPRoute exists: the API is reachable only through the Service".to_owned()
-            } else {
+            if input.is_applied {
                 "spec.expose has neither ingress nor httpRoute: the API is reachable only through the Service"
-                    .to_owned()
-            },
+            } else {
+                "neither an Ingress nor an HTTPRoute exists: the API is reachable only through the Service"
+            }
+            .to_owned(),
         ),
         ServiceType::NodePort => {
             let port = live.and_then(node_port).map(|port| format!(" {port}")).unwrap_or_default();

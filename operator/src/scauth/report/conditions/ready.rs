@@ -132,7 +132,7 @@ fn ignored(input: &ConditionInput<'_>) -> String {
     format!("; namespace {namespace} is yours, and the operator does not apply {} to it", unmet.join(" and "))
 }
 
-/// Secrets that the running pods have no need of.
+/// What the spec names and the running pods have no need of.
 fn later(input: &ConditionInput<'_>) -> String {
     let missing = [Role::Start, Role::Pull].into_iter().filter_map(|role| missing(input, role));
     missing.fold(String::new(), |text, missing| text + "; " + &missing)
@@ -312,6 +312,8 @@ pub fn paused(
         }
         _ => as_it_is(input, database, exposed, pause),
     };
+    // The message of Unknown is taken from the one before, and has it already if it was known then.
+    let message = if ready == ConditionStatus::Unknown { message } else { message + &of_next_pods(input) };
     let reconciling = match why {
         Pause::Suspended { .. } => update(ConditionType::Reconciling, ConditionStatus::False, reason, message.clone()),
         Pause::Terminating { fate } => update(ConditionType::Reconciling, ConditionStatus::True, reason, fate),
@@ -321,6 +323,12 @@ pub fn paused(
         reconciling,
         update(ConditionType::Stalled, ConditionStatus::False, reason, NOT_STALLED),
     ]
+}
+
+/// What pods that start lack, and why those that were started do not run.
+fn of_next_pods(input: &ConditionInput<'_>) -> String {
+    let trouble = input.trouble().filter(|_| !input.rollout.is_done());
+    trouble.map(|trouble| format!("; {}", trouble.message)).unwrap_or_default() + &later(input)
 }
 
 fn as_it_is(

@@ -1,4 +1,4 @@
-//! Keys that a Secret lacks are named with the Secret.
+//! Keys that a Secret or ConfigMap lacks are named with that object.
 
 use serde_json::{Value, json};
 
@@ -51,26 +51,91 @@ fn a_key_that_a_secret_lacks_is_named_with_the_secret() {
     }
 }
 
+/// Volumes of a person with the files of the database.
+fn with_volumes() -> Value {
+    json!({
+        "database": {"external": {"host": "db.test", "name": "auth", "userFile": "/vault/user", "passwordFile": "/vault/pw/a"}},
+        "podTemplate": {
+            "volumes": [
+                {"name": "cfg", "secret": {"secretName": "extra", "items": [{"key": "b", "path": "b"}]}},
+                {"name": "db", "secret": {"secretName": "vault"}},
+                {"name": "pw", "projected": {"sources": [
+                    {"secret": {"name": "other", "items": [{"key": "c", "path": "c"}]}},
+                    {"secret": {"name": "pass", "items": [{"key": "p", "path": "a"}]}},
+                    {"configMap": {"name": "some", "items": [{"key": "d", "path": "d"}]}},
+                ]}},
+                {"name": "map", "configMap": {"name": "roots", "items": [{"key": "ca.crt", "path": "ca"}]}},
+                {"name": "two", "projected": {"sources": [{"secret": {"name": "x"}}, {"secret": {"name": "y"}}]}},
+                {"name": "driver", "csi": {"driver": "secrets-store.csi.k8s.io"}},
+            ],
+            "volumeMounts": [
+                {"name": "db", "mountPath": "/vault"},
+                {"name": "pw", "mountPath": "/vault/pw/"},
+                {"name": "map", "mountPath": "/tls/ca.pem", "subPath": "ca"},
+                {"name": "two", "mountPath": "/two"},
+                {"name": "driver", "mountPath": "/csi"},
+            ],
+        },
+    })
+}
+
+fn told(words: &str) -> String {
+    let troubles = vec![rollout::Trouble { cause: rollout::Cause::Start, message: words.into() }];
+    let observed = Observed { troubles, ..Observed::default() };
+    let status = status(&scauth(with_volumes()), &observed, &applied(with_volumes(), json!({})), at(0));
+    status.conditions[0].message.clone()
+}
+
 #[test]
-fn keys_that_the_kubelet_misses_are_named_with_the_secret() {
-    let mut spec = external();
-    spec["podTemplate"] = json!({
-        "volumes": [{"name": "cfg", "secret": {"secretName": "extra", "items": [{"key": "b", "path": "b"}]}}],
-    });
+fn a_file_of_a_volume_is_named_with_the_object_and_the_key_behind_it() {
     for (words, expected) in [
-        ("server: couldn't find key a in Secret tenant/extra", "server: Secret extra has no key a"),
         (
-            "pod a: MountVolume.SetUp failed for volume \"cfg\" : references non-existent secret key: b",
-            "pod a: Secret extra has no key b",
+            "DB_USER_FILE: /vault/user: No such file or directory",
+            "Secret vault has no key user: add it, or correct the path",
         ),
+        ("DB_USER_FILE: /vault/user is empty", "key user of Secret vault is empty: give it a value"),
         (
-            "pod a, migrate: password authentication failed for user \"app\"",
-            "pod a, migrate: password authentication failed for user \"app\"; in the URL, special characters of the password",
+            "DB_PASS_FILE: /vault/pw/a: No such file or directory",
+            "Secret pass has no key p: add it, or correct the path",
         ),
+        ("DB_TLS_CA_FILE: /tls/ca.pem: No such file or directory", "ConfigMap roots has no key ca.crt: add it"),
     ] {
-        let troubles = vec![rollout::Trouble { cause: rollout::Cause::Start, message: words.into() }];
-        let observed = Observed { troubles, ..Observed::default() };
-        let status = status(&scauth(spec.clone()), &observed, &applied(spec.clone(), json!({})), at(0));
-        assert!(status.conditions[0].message.starts_with(expected), "{}", status.conditions[0].message);
+        let message = told(&format!("pod a, migrate: {words}"));
+        assert!(message.starts_with(&format!("pod a, migrate: {expected}")), "{message}");
     }
+    // Nobody knows which of two Secrets has that key, and what a driver mounts.
+    for file in ["/two/z", "/csi/z", "/vault/pw/z", "/elsewhere/z", "/vault/x/y"] {
+        let words = format!("pod a, migrate: DB_USER_FILE: {file}: No such file or directory");
+        assert_eq!(told(&words), words);
+    }
+}
+
+#[test]
+fn keys_that_the_kubelet_misses_are_named_with_the_object() {
+    let failed =
+        |volume: &str, words: &str| format!("pod a: MountVolume.SetUp failed for volume \"{volume}\" : {words}");
+    for (words, expected) in [
+        ("server: couldn't find key a in Secret tenant/extra".to_owned(), "server: Secret extra has no key a"),
+        ("server: couldn't find key a in ConfigMap tenant/some".to_owned(), "server: ConfigMap some has no key a"),
+        (failed("cfg", "references non-existent secret key: b"), "pod a: Secret extra has no key b"),
+        (failed("pw", "references non-existent secret key: p"), "pod a: Secret pass has no key p"),
+        (
+            failed("map", "configmap references non-existent config key: ca.crt"),
+            "pod a: ConfigMap roots has no key ca.crt",
+        ),
+        (failed("pw", "configmap references non-existent config key: d"), "pod a: ConfigMap some has no key d"),
+    ] {
+        let message = told(&words);
+        assert!(message.starts_with(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_said_to_be_encoded() {
+    let words = "pod a, migrate: password authentication failed for user \"app\"";
+    let troubles = vec![rollout::Trouble { cause: rollout::Cause::Start, message: words.into() }];
+    let observed = Observed { troubles, ..Observed::default() };
+    let status = status(&scauth(external()), &observed, &applied(external(), json!({})), at(0));
+    let expected = format!("{words}; in the URL, special characters of the password");
+    assert!(status.conditions[0].message.starts_with(&expected), "{}", status.conditions[0].message);
 }

@@ -31,7 +31,7 @@ fn a_volume_on_a_network_is_an_event_once_and_none_where_its_condition_is_not_wr
     };
     let refusal = Refusal { reason: Reason::NameConflict, message: "it is theirs".into(), is_final: false };
     let mut one = scauth(external());
-    assert_eq!(events(&one, &Outcome::Refused(refusal)).0, 0);
+    assert_eq!(events(&one, &Outcome::Refused { refusal, resolved: None }).0, 0);
     let outcome = applied(external(), serving(2));
     let (count, status) = events(&one, &outcome);
     assert_eq!(count, 1);
