@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use kube::core::DynamicObject;
-use kube::{Api, Resource as _};
+use kube::Resource as _;
 
 use super::capacity;
 use super::children;
@@ -49,7 +49,7 @@ pub async fn report(
     if scauth.status.as_ref() == Some(&status) {
         return Ok(None);
     }
-    write(&Api::all(context.client.clone()), scauth, &status).await
+    write(&context.client, scauth, &status).await
 }
 
 /// The desired status of a ScAuth.

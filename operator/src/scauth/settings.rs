@@ -46,6 +46,7 @@ impl Settings {
             bootstrap_admin: _,
             deletion_policy: _,
             suspend: _,
+            unreadable: _,
         } = spec;
         let mut common = match external {
             Some(external) => database(external),

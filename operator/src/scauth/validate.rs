@@ -55,6 +55,7 @@ pub fn validate(
         message: "the object does not have a uid yet".into(),
         is_final: false,
     })?;
+    check_readable(scauth)?;
     check_image(scauth, environment)?;
     colors::check(&scauth.spec)?;
     let operators = &environment.namespace;
@@ -133,6 +134,13 @@ fn admin(spec: &ScAuthSpec) -> Admin {
         email: wanted.email,
         password_min_length: min_length.unwrap_or_default(),
     }
+}
+
+/// A release before this one stored values that no release can read.
+fn check_readable(scauth: &ScAuth) -> Result<(), Refusal> {
+    let Some(problem) = &scauth.spec.unreadable else { return Ok(()) };
+    let message = format!("nothing is applied until this is corrected: {problem}");
+    Err(Refusal { reason: Reason::Invalid, message, is_final: true })
 }
 
 fn check_image(scauth: &ScAuth, environment: &Environment) -> Result<(), Refusal> {
