@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
-use kube::core::DynamicObject;
 use kube::Resource as _;
+use kube::core::DynamicObject;
 
 use super::capacity;
 use super::children;
@@ -21,13 +21,15 @@ use super::identity::{self, Expectation};
 use super::observe::Observed;
 use super::resolved::Resolved;
 use super::volume;
-use crate::api::{DatabaseStatus, IngressAddress, ScAuth, ScAuthStatus};
+use crate::api::{DatabaseStatus, IngressAddress, KeyStatus, ScAuth, ScAuthStatus};
 use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::release::{self, UpgradeTurn};
+use crate::scauth::retention::ownership;
 use crate::shared::changes::Version;
 use crate::shared::conditions::{ConditionType, find};
 use crate::shared::events::{self, News};
+use crate::shared::ownership::Ownership;
 use crate::shared::reasons::Reason;
 use crate::shared::status::write;
 pub use fate::fate;
@@ -80,6 +82,10 @@ pub fn status(
             (status.database, status.keys) = (old.database.clone(), old.keys.clone());
         }
     }
+    if status.keys.is_empty() {
+        // That there are keys is how the API server knows that the first Admin can no longer change.
+        status.keys = made_keys(scauth, observed).unwrap_or_else(|| old.keys.clone());
+    }
     let kept = old.conditions.iter().filter(|_| input.is_none());
     let kept = kept.filter(|old| !updates.iter().any(|update| old.type_ == update.kind)).cloned();
     let kept: Vec<_> = kept.collect();
@@ -99,6 +105,14 @@ pub fn status(
     status.conditions =
         updates.iter().map(|update| update.condition(&old.conditions, generation, now)).chain(kept).collect();
     status
+}
+
+/// The keys in a Secret of ours, if it has any.
+fn made_keys(scauth: &ScAuth, observed: &Observed) -> Option<Vec<KeyStatus>> {
+    let owner = scauth.controller_owner_ref(&())?;
+    let metadata = &observed.secret.as_ref()?.metadata;
+    let keys = (ownership(metadata, &owner) == Ownership::Ours).then(|| stored_keys(observed))?;
+    (!keys.is_empty()).then_some(keys)
 }
 
 /// The address in the Ingress, with the class that it was written for. Release 0.2 recorded none, so that the Ingress
