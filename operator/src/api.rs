@@ -11,6 +11,7 @@ mod references;
 mod rules;
 mod spec;
 mod status;
+mod stored;
 mod workload;
 
 pub use amount::Amount;
@@ -24,4 +25,5 @@ pub use sc_auth_contract::keys::AccessAlgorithm;
 pub use sc_auth_contract::settings::{Blocklist, Engine, PasswordNames, RefreshTokens, Registration, TlsMode};
 pub use spec::*;
 pub use status::*;
+pub use stored::StoredScAuth;
 pub use workload::*;

@@ -15,7 +15,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
-use crate::api::ScAuth;
+use crate::api::{ScAuth, StoredScAuth};
 use crate::release_args::ReleaseArgs;
 use crate::render::{self, Beside, Manifest};
 use crate::scauth::apply::{balancer, handover};
@@ -99,8 +99,8 @@ pub async fn diff(
 
 /// All ScAuths. Without the right to list them, the diff knows no other.
 async fn fleet(client: &Client) -> kube::Result<Vec<ScAuth>> {
-    match Api::<ScAuth>::all(client.clone()).list(&ListParams::default()).await {
-        Ok(fleet) => Ok(fleet.items),
+    match Api::<StoredScAuth>::all(client.clone()).list(&ListParams::default()).await {
+        Ok(fleet) => Ok(fleet.items.into_iter().map(|stored| stored.0).collect()),
         Err(kube::Error::Api(answer)) if answer.code == 403 => Ok(Vec::new()),
         Err(error) => Err(error),
     }
@@ -131,8 +131,9 @@ struct Around<'a> {
 
 impl Around<'_> {
     async fn changes(&self, scauth: &ScAuth, manager: Option<&str>) -> anyhow::Result<Outcome> {
+        let stored = Api::<StoredScAuth>::all(self.client.clone()).get_opt(&scauth.name_any()).await;
+        let live = stored.map_err(|error| anyhow!(explain(&error)))?.map(|stored| stored.0);
         let api: Api<ScAuth> = Api::all(self.client.clone());
-        let live = api.get_opt(&scauth.name_any()).await.map_err(|error| anyhow!(explain(&error)))?;
         let wanted = apply::dry_run(&api, live.as_ref(), scauth, manager).await?;
         let contender = if live.is_some() { wanted.clone() } else { notes::new(wanted.clone()) };
         let before = serde_json::to_value(live)?;

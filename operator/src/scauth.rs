@@ -163,6 +163,10 @@ async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Contex
         }
         Ok(resolved) => apply_validated(scauth, resolved, &observed, context).await,
     };
+    if matches!(outcome, Outcome::Failed(_)) && observed.secret.is_none() {
+        // It may have been created before the failure, and the first Admin with it.
+        observed.secret = observe::secret(&context.client, &Names::of(scauth)).await.unwrap_or_default();
+    }
     match look_at_new_claim(&mut observed, &outcome, context).await {
         Ok(()) => (observed, outcome),
         Err(error) => (observed, Outcome::Failed(error.into())),

@@ -5,7 +5,7 @@ use kube::CustomResourceExt as _;
 use serde_json::{Value, json};
 
 use super::ScAuth;
-use super::borrowed::shorten;
+use super::borrowed::{EXACT, shorten};
 
 /// The definition as the API server returns it: defaults are filled in here, so that a GitOps tool does not find a
 /// permanent difference.
@@ -15,6 +15,7 @@ pub fn crd() -> serde_json::Result<Value> {
     tidy(&mut value);
     shorten(&mut value);
     mark_as_unseen(&mut value);
+    limit_conditions(&mut value);
     Ok(value)
 }
 
@@ -31,6 +32,15 @@ pub fn schema() -> serde_json::Result<Value> {
 fn mark_as_unseen(definition: &mut Value) {
     for version in definition["spec"]["versions"].as_array_mut().into_iter().flatten() {
         version["schema"]["openAPIV3Schema"]["properties"]["status"]["default"] = json!({"observedGeneration": -1});
+    }
+}
+
+/// Kubernetes' own type has no limit.
+fn limit_conditions(definition: &mut Value) {
+    for version in definition["spec"]["versions"].as_array_mut().into_iter().flatten() {
+        let status = &mut version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
+        let generation = &mut status["conditions"]["items"]["properties"]["observedGeneration"];
+        (generation["minimum"], generation["maximum"]) = (json!(0), json!(EXACT));
     }
 }
 
@@ -106,6 +116,30 @@ mod tests {
                 _ => true,
             };
             assert!(bounded, "{path}: {property}");
+        });
+    }
+
+    fn each(value: &Value, path: &str, check: &mut impl FnMut(&str, &Value)) {
+        check(path, value);
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| each(value, &format!("{path}.{name}"), check));
+            }
+            Value::Array(items) => items.iter().for_each(|value| each(value, path, check)),
+            _ => {}
+        }
+    }
+
+    /// A number that does not fit its type in Rust keeps the operator from reading the ScAuth that has it.
+    #[test]
+    fn every_number_is_bounded_also_those_of_kubernetes_and_of_the_status() {
+        each(&schema().unwrap(), "", &mut |path, field| {
+            let has_range = field["minimum"].is_number() && field["maximum"].is_number();
+            let may_be_number = field["x-kubernetes-int-or-string"] == true;
+            let has_rule = field["x-kubernetes-validations"].is_array() || (has_range && field["pattern"].is_string());
+            assert!(field["type"] != "integer" || has_range, "{path}: {field}");
+            assert!(!may_be_number || has_rule, "{path}: {field}");
+            assert!(field["type"] != "number", "{path}: {field}");
         });
     }
 

@@ -106,7 +106,11 @@ pub struct External {
 /// Encryption of the connection to a database server.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.caFrom) || !has(self.caFile)").message("set caFrom or caFile, not both"))]
+#[x_kube(
+    validation = Rule::new("!has(self.caFrom) || !has(self.caFile)").message("set caFrom or caFile, not both"),
+    validation = Rule::new("!(has(self.caFrom) || has(self.caFile)) || self.mode in ['verify-ca', 'verify-identity']").message(
+        "caFrom and caFile need mode verify-ca or verify-identity: the other modes verify no certificate")
+)]
 pub struct DatabaseTls {
     /// `disabled`, `preferred` (encrypt if the server supports it), `required` (encrypt without verification),
     /// `verify-ca` (verify the certificate's authority) or `verify-identity` (and its host name).

@@ -10,7 +10,8 @@ use strum::Display;
 
 use super::references::SECRET_NAME;
 use super::rules::{
-    DNS_NAME, OWN_ANNOTATIONS, OWN_LABELS, annotations, labels, no_own_annotation, no_own_label, object_name,
+    DNS_NAME, OWN_ANNOTATIONS, OWN_LABELS, PEERS, annotations, distinct_parents, labels, no_own_annotation,
+    no_own_label, object_name, peers,
 };
 
 /// How clients outside the cluster reach the API.
@@ -95,8 +96,8 @@ pub struct IngressTls {
 #[serde(rename_all = "camelCase")]
 pub struct HttpRoute {
     /// Gateways that the route attaches to.
-    #[x_kube(validation = Rule::new("self.all(item, self.exists_one(other, other == item))").message(
-        "name each Gateway or listener in parentRefs once"))]
+    #[x_kube(validation = Rule::new(distinct_parents()).message(
+        "name each Gateway or listener in parentRefs once: items with one Gateway have different sectionNames"))]
     #[schemars(length(min = 1, max = 16))]
     pub parent_refs: Vec<ParentRef>,
     /// Host names that clients use. The first one is the API's address in status.url.
@@ -214,6 +215,7 @@ pub enum TrafficPolicy {
 pub struct NetworkPolicy {
     /// Peers that can reach the API on port 8000. Defaults to all. List the ingress controller and other callers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new(peers("self")).message(PEERS))]
     #[schemars(length(max = 32))]
     pub ingress_from: Vec<NetworkPolicyPeer>,
     /// Ports of a service mesh, such as 15008 of Istio ambient, or 4143 of Linkerd. The peers of ports 8000 and 8001 can
@@ -225,6 +227,7 @@ pub struct NetworkPolicy {
     /// Peers that the pods can reach. Defaults to all. List the database and the receivers of logout tokens; DNS (port
     /// 53) is added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new(format!("self.all(rule, !has(rule.to) || {})", peers("rule.to"))).message(PEERS))]
     #[schemars(length(max = 32))]
     pub egress_to: Vec<NetworkPolicyEgressRule>,
 }
@@ -235,6 +238,7 @@ pub struct NetworkPolicy {
 pub struct Monitoring {
     /// Peers that can reach the metrics on port 8001, in addition to the operator. List Prometheus.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new(peers("self")).message(PEERS))]
     #[schemars(length(max = 32))]
     pub from: Vec<NetworkPolicyPeer>,
     /// Scrape interval. Defaults to Prometheus' own.

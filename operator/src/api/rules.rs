@@ -105,7 +105,7 @@ pub fn no_reserved_folder() -> String {
 }
 
 /// A DNS name (RFC 1123 subdomain): a host, or the name of an object of most kinds.
-pub const DNS_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+pub const DNS_NAME: &str = "^[a-z0-9]+((-+|[.])[a-z0-9]+)*$";
 
 /// The text is a [`DNS_NAME`].
 pub fn object_name() -> String {
@@ -113,14 +113,14 @@ pub fn object_name() -> String {
 }
 
 /// The key of a label: a name, with a DNS name and a slash in front or not.
-const LABEL_KEY: &str = "([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?";
+const LABEL_KEY: &str = "([a-z0-9]+((-+|[.])[a-z0-9]+)*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?";
 
 /// The refusal of a key that the API server refuses in each object.
 const KEYS: &str = "write keys of at most 63 characters, such as team or example.com/team";
 
 /// A map of labels.
 pub fn labels(_: &mut SchemaGenerator) -> Schema {
-    let keys = format!("self.all(key, key.size() <= 317 && key.matches('^{LABEL_KEY}$'))");
+    let keys = format!("self.all(key, key.indexOf('/') <= 253 && key.matches('^{LABEL_KEY}$'))");
     json_schema!({"type": "object", "x-kubernetes-validations": [{"rule": keys, "message": KEYS}], "additionalProperties": {
         "type": "string",
         "maxLength": 63,
@@ -133,7 +133,7 @@ pub fn labels(_: &mut SchemaGenerator) -> Schema {
 
 /// A map of annotations. In their keys, unlike in those of labels, the letter case of the DNS name does not count.
 pub fn annotations(_: &mut SchemaGenerator) -> Schema {
-    let keys = format!("self.all(key, key.size() <= 317 && key.matches('(?i)^{LABEL_KEY}$'))");
+    let keys = format!("self.all(key, key.indexOf('/') <= 253 && key.matches('(?i)^{LABEL_KEY}$'))");
     json_schema!({
         "type": "object",
         "x-kubernetes-validations": [{"rule": keys, "message": KEYS}],
@@ -176,6 +176,28 @@ pub fn files_are_mounted() -> String {
 /// No two items of a list have the same value of a field.
 pub fn unique_by(field: &str) -> String {
     format!("self.all(item, self.exists_one(other, other.{field} == item.{field}))")
+}
+
+/// Each item names another parent, as Gateway API requires: a parent once, or listeners of it.
+pub fn distinct_parents() -> &'static str {
+    "self.all(a, self.exists_one(b, b.name == a.name && (has(b.__namespace__) ? b.__namespace__ : '') \
+     == (has(a.__namespace__) ? a.__namespace__ : '') \
+     && (!has(a.sectionName) || !has(b.sectionName) || a.sectionName == b.sectionName)))"
+}
+
+/// The refusal of a peer of a NetworkPolicy that says nothing, or two things at once.
+pub const PEERS: &str = "a peer has either ipBlock, or podSelector or namespaceSelector or both";
+
+/// Each item of this list of peers has one of the forms of a peer.
+pub fn peers(list: &str) -> String {
+    format!("{list}.all(p, has(p.ipBlock) != (has(p.podSelector) || has(p.namespaceSelector)))")
+}
+
+/// Each source of a projected volume has one kind.
+pub fn one_kind_of_source() -> String {
+    let kinds = ["clusterTrustBundle", "configMap", "downwardAPI", "secret", "serviceAccountToken"];
+    let kinds = kinds.map(|kind| format!("has(s.{kind})")).join(", ");
+    format!("self.all(s, [{kinds}].exists_one(set, set))")
 }
 
 /// The reference of an image, as container runtimes read it.

@@ -197,6 +197,16 @@ pub struct ScAuthSpec {
     /// Set to true to pause the operator: it applies nothing and rotates no key; the status stays up to date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+
+    /// The fields of the stored object that could not be read and are missing here, and why; see [`super::StoredScAuth`].
+    #[serde(skip_deserializing, skip_serializing_if = "always")]
+    #[schemars(skip)]
+    pub unreadable: Option<String>,
+}
+
+/// Like `skip`, which would leave the field unread in the copy of the struct that the derive makes.
+fn always<T>(_: &T) -> bool {
+    true
 }
 
 impl ScAuthSpec {

@@ -5,12 +5,15 @@ use sc_auth_contract::limits::{KEYS_MAX, OIDC_KEYS_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::borrowed::EXACT;
+
 /// Observed state.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScAuthStatus {
     /// Generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1, max = EXACT))]
     pub observed_generation: Option<i64>,
     /// Conditions. Ready, Reconciling and Stalled follow kstatus; docs/conditions.md describes all types and
     /// reasons.
@@ -31,15 +34,18 @@ pub struct ScAuthStatus {
     pub image: Option<String>,
     /// Revision of the pod template of the pods. It changes together with the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = i32::MAX))]
     pub template_revision: Option<i32>,
     /// Release that the pods could be upgraded to; see spec.upgrade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_update: Option<String>,
     /// Number of pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = i32::MAX))]
     pub replicas: Option<i32>,
     /// Number of ready pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = i32::MAX))]
     pub ready_replicas: Option<i32>,
     /// Label selector of the pods, for the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]

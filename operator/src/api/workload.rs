@@ -17,8 +17,8 @@ use super::amount::Amount;
 use super::references::SecretName;
 use super::rules::{
     IS_AMOUNT, OBJECT_NAME, annotations, at_least, csi_driver, labels, names_objects, no_own_label, no_reserved_folder,
-    no_reserved_variable, no_reserved_volume, object_name, one_source, pod_fields, request_within_limit,
-    reserved_volumes, search_domains, unique_by, variable_keys,
+    no_reserved_variable, no_reserved_volume, object_name, one_kind_of_source, one_source, pod_fields,
+    request_within_limit, reserved_volumes, search_domains, unique_by, variable_keys,
 };
 
 /// Resource requests and limits of each pod.
@@ -136,6 +136,10 @@ pub struct PodTemplate {
     pub affinity: Option<Affinity>,
     /// Topology spread constraints. Default to an even spread over zones and nodes, if possible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.topologyKey == a.topologyKey && b.whenUnsatisfiable == a.whenUnsatisfiable))").message(
+        "name each topologyKey in topologySpreadConstraints once for each whenUnsatisfiable"))]
+    #[x_kube(validation = Rule::new("self.all(c, !has(c.minDomains) || c.whenUnsatisfiable == 'DoNotSchedule')").message(
+        "minDomains needs whenUnsatisfiable DoNotSchedule"))]
     #[schemars(length(max = 8))]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// Priority class of the pods.
@@ -305,6 +309,8 @@ pub struct Projected {
     #[x_kube(validation = Rule::new("self.all(source, !has(source.serviceAccountToken))").message(
         "the server's pods have no token of a service account"))]
     #[x_kube(validation = Rule::new(format!("self.all(source, {})", names_objects("source", &["secret.name", "configMap.name"]))).message(OBJECT_NAME))]
+    #[x_kube(validation = Rule::new(one_kind_of_source()).message(
+        "each of sources has exactly one kind, such as configMap or secret"))]
     #[schemars(length(min = 1, max = 8))]
     pub sources: Vec<VolumeProjection>,
     /// Mode of the files. Defaults to 0644.

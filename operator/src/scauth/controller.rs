@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::child::Child;
 use super::names::LABEL_SCAUTH;
 use super::{Context, PLURAL, reconcile, retry};
-use crate::api::ScAuth;
+use crate::api::{ScAuth, StoredScAuth};
 use crate::shared::changes::{Changes, Version};
 use crate::shared::definitions::Definitions;
 use crate::shared::error::Error;
@@ -93,10 +93,11 @@ fn objects(
     context: &Arc<Context>,
     metrics: Metrics,
 ) -> impl Stream<Item = Result<ScAuth, watcher::Error>> + Send + 'static {
-    let api = Api::<ScAuth>::all(context.client.clone());
+    let api = Api::<StoredScAuth>::all(context.client.clone());
     let (mut neighbours, context) = (Neighbours::default(), Arc::clone(context));
     let events = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
+        .map(|event| event.map(read))
         .modify(|scauth| scauth.managed_fields_mut().clear())
         .reflect(writer);
     events.filter_map(move |event| {
@@ -112,6 +113,24 @@ fn objects(
         }
         ready(changed(event, &context.changes, &metrics).map(Ok))
     })
+}
+
+/// The event with the ScAuths in it, also those that cannot be read in whole: they are reported, and keep their hosts.
+fn read(event: Event<StoredScAuth>) -> Event<ScAuth> {
+    match event {
+        Event::Apply(stored) => Event::Apply(warn(stored.0)),
+        Event::InitApply(stored) => Event::InitApply(warn(stored.0)),
+        Event::Delete(stored) => Event::Delete(stored.0),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+fn warn(scauth: ScAuth) -> ScAuth {
+    if let Some(problem) = &scauth.spec.unreadable {
+        tracing::warn!(name = scauth.name_any(), problem, "the ScAuth has fields that cannot be read");
+    }
+    scauth
 }
 
 /// The ScAuth to reconcile at once.

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{ApiResource, ListParams};
 use kube::core::{DynamicObject, Status};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
+use sc_auth_contract::places::ADMIN_USERNAME;
 use strum::IntoEnumIterator as _;
 
 use super::certificate;
@@ -36,7 +37,10 @@ pub struct Observed {
     pub rival: Option<String>,
     /// The generated Secret with the keys, whose content the operator may read.
     pub secret: Option<Secret>,
+    /// The Secret with the first Admin's password, without its content.
     pub admin_secret: Option<ObjectMeta>,
+    /// The name of the first Admin in that Secret.
+    pub admin_name: Option<String>,
     /// Another owner's autoscaler of our Deployment, which the spec does not ask for.
     pub foreign_autoscaler: Option<DynamicObject>,
     /// Whether another owner created a PodDisruptionBudget; only read beside such an autoscaler.
@@ -203,13 +207,18 @@ pub async fn unknown_kinds(client: &Client, names: &Names) -> BTreeSet<Child> {
     unknown
 }
 
+/// The generated Secret with the keys.
+pub async fn secret(client: &Client, names: &Names) -> kube::Result<Option<Secret>> {
+    Api::namespaced(client.clone(), &names.namespace).get_opt(&names.secret()).await
+}
+
 async fn secrets(client: &Client, scauth: &ScAuth, names: &Names, observed: &mut Observed) -> kube::Result<()> {
     let api: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
-    observed.secret = api.get_opt(&names.secret()).await?;
-    if let (Some(secret), Some(owner)) =
-        (api.get_metadata_opt(&names.admin_secret()).await?, scauth.controller_owner_ref(&()))
-    {
+    observed.secret = secret(client, names).await?;
+    if let (Some(secret), Some(owner)) = (api.get_opt(&names.admin_secret()).await?, scauth.controller_owner_ref(&())) {
+        let name = secret.data.and_then(|mut data| String::from_utf8(data.remove(ADMIN_USERNAME)?.0).ok());
         observed.take_admin_secret(secret.metadata, &owner);
+        observed.admin_name = name.filter(|_| observed.admin_secret.is_some());
     }
     Ok(())
 }

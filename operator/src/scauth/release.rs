@@ -74,8 +74,13 @@ impl Release {
         self.revision >= 2
     }
 
-    /// Whether the pods have the declared applications, and the server knows the settings of `spec.login`.
+    /// Whether the pods have the declared applications, and the server has login pages.
     pub fn has_openid(&self) -> bool {
+        self.revision >= 3
+    }
+
+    /// Whether the server knows the settings that release 0.2 does not know.
+    pub fn knows_recent_settings(&self) -> bool {
         self.revision >= 3
     }
 

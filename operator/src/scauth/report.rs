@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
+use kube::Resource as _;
 use kube::core::DynamicObject;
-use kube::{Api, Resource as _};
 
 use super::capacity;
 use super::children;
@@ -24,9 +24,11 @@ use crate::api::{DatabaseStatus, IngressAddress, KeyStatus, ScAuth, ScAuthStatus
 use crate::scauth::child::Child;
 use crate::scauth::names::Names;
 use crate::scauth::release::{self, UpgradeTurn};
+use crate::scauth::retention::ownership;
 use crate::shared::changes::Version;
 use crate::shared::conditions::{ConditionType, find};
 use crate::shared::events::{self, News};
+use crate::shared::ownership::Ownership;
 use crate::shared::reasons::Reason;
 use crate::shared::status::write;
 pub use fate::fate;
@@ -48,7 +50,7 @@ pub async fn report(
     if scauth.status.as_ref() == Some(&status) {
         return Ok(None);
     }
-    write(&Api::all(context.client.clone()), scauth, &status).await
+    write(&context.client, scauth, &status).await
 }
 
 /// The desired status of a ScAuth.
@@ -81,6 +83,10 @@ pub fn status(
         status.exposure = hosts::exposure(scauth, children, address);
         status.volume = children.get(&Child::VolumeClaim).map(capacity::status);
     }
+    if status.keys.is_empty() {
+        // That there are keys is how the API server knows that the first Admin can no longer change.
+        status.keys = made_keys(scauth, observed).unwrap_or_else(|| old.keys.clone());
+    }
     if matches!(outcome, Outcome::Failed(_)) && !observed.children.is_empty() {
         // Objects may exist already: the namespace can no longer change.
         status.url.get_or_insert_with(|| url(&scauth.spec, &Names::of(scauth)));
@@ -88,6 +94,14 @@ pub fn status(
     status.observed_generation = generation;
     status.conditions = conditions;
     status
+}
+
+/// The keys in a Secret of ours, if it has any.
+fn made_keys(scauth: &ScAuth, observed: &Observed) -> Option<Vec<KeyStatus>> {
+    let owner = scauth.controller_owner_ref(&())?;
+    let metadata = &observed.secret.as_ref()?.metadata;
+    let keys = (ownership(metadata, &owner) == Ownership::Ours).then(|| stored_keys(observed))?;
+    (!keys.is_empty()).then_some(keys)
 }
 
 /// The address in the Ingress, with the class that it was written for. Release 0.2 recorded none, so that the Ingress

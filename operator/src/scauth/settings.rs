@@ -15,8 +15,8 @@ pub struct Settings {
     pub common: Vec<(Setting, String)>,
     /// For the container that serves.
     pub serve: Vec<(Setting, String)>,
-    /// For that container too, if its server has login pages.
-    pub login: Vec<(Setting, String)>,
+    /// For that container too, if its server is not of release 0.2, which does not know them.
+    pub recent: Vec<(Setting, String)>,
 }
 
 impl Settings {
@@ -46,6 +46,7 @@ impl Settings {
             bootstrap_admin: _,
             deletion_policy: _,
             suspend: _,
+            unreadable: _,
         } = spec;
         let mut common = match external {
             Some(external) => database(external),
@@ -56,8 +57,9 @@ impl Settings {
         common.extend(accounts.common);
         let mut serve = accounts.serve;
         serve.extend(expose.as_ref().and_then(proxies));
-        let login = login.clone().map(of_login).unwrap_or_default();
-        Self { common, serve, login }
+        let mut recent = accounts.recent;
+        recent.extend(login.clone().map(of_login).unwrap_or_default());
+        Self { common, serve, recent }
     }
 
     fn of_accounts(auth: Auth, issuer: &str) -> Self {
@@ -85,14 +87,14 @@ impl Settings {
         serve.extend(access_token_ttl.map(|ttl| (settings::ACCESS_TOKEN_TTL, ttl)));
         serve.extend(refresh_token_ttl.map(|ttl| (settings::REFRESH_TOKEN_TTL, ttl)));
         serve.extend(session_ttl.map(|ttl| (settings::SESSION_TTL, ttl)));
-        serve.extend(max_sessions.map(|most| (settings::MAX_SESSIONS, most.to_string())));
         serve.extend(refresh_tokens.map(|tokens| (settings::REFRESH_TOKENS, tokens.as_setting().to_owned())));
         let who = registration.map(|registration| registration.as_setting(&registration_domains));
         serve.extend(who.map(|who| (settings::REGISTRATION, who)));
         serve.extend(list(settings::CORS_ORIGINS, &cors_origins));
-        serve.extend(name_min_length.map(|length| (settings::NAME_MIN_LENGTH, length.to_string())));
         serve.extend(legacy_tokens.map(old_tokens).unwrap_or_default());
-        Self { common, serve, login: Vec::new() }
+        let most = max_sessions.map(|most| (settings::MAX_SESSIONS, most.to_string()));
+        let length = name_min_length.map(|length| (settings::NAME_MIN_LENGTH, length.to_string()));
+        Self { common, serve, recent: most.into_iter().chain(length).collect() }
     }
 }
 
@@ -222,7 +224,7 @@ mod tests {
         let schema = crate::api::schema().unwrap();
         let sent = specs().into_iter().flat_map(|spec| {
             let settings = Settings::of(&serde_json::from_value(spec).unwrap(), "https://a");
-            [settings.common, settings.serve, settings.login].concat()
+            [settings.common, settings.serve, settings.recent].concat()
         });
         let sent: BTreeSet<_> = sent.map(|(setting, _)| setting.name.trim_end_matches("_FILE")).collect();
         for setting in settings::ALL {

@@ -69,6 +69,7 @@ fn check(
     environment: &Environment,
 ) -> Result<(), Refusal> {
     let names = Names::of(scauth);
+    check_readable(scauth)?;
     check_image(scauth, environment)?;
     colors::check(&scauth.spec)?;
     namespace::check_operators(&names, &environment.namespace)?;
@@ -157,6 +158,13 @@ fn admin(spec: &ScAuthSpec) -> Admin {
         email: wanted.email,
         password_min_length: min_length.unwrap_or_default(),
     }
+}
+
+/// A release before this one stored values that no release can read.
+fn check_readable(scauth: &ScAuth) -> Result<(), Refusal> {
+    let Some(problem) = &scauth.spec.unreadable else { return Ok(()) };
+    let message = format!("nothing is applied until this is corrected: {problem}");
+    Err(Refusal { reason: Reason::Invalid, message, is_final: true })
 }
 
 fn check_image(scauth: &ScAuth, environment: &Environment) -> Result<(), Refusal> {

@@ -76,8 +76,14 @@ impl ApplyError {
             403 => Reason::Forbidden,
             409 => Reason::Conflict,
             400 | 422 => Reason::Invalid,
-            // Server-side apply answers so to an object with two items of the same key.
-            500 if says("typed patch object") || says("duplicate entries for key") => Reason::Invalid,
+            // Server-side apply answers so to an object with two items of the same key, or with a field that has no such
+            // value.
+            500 if ["typed patch object", "duplicate entries for key", "failed to convert new object"]
+                .into_iter()
+                .any(says) =>
+            {
+                Reason::Invalid
+            }
             429 | 500..=599 => Reason::ApiServerUnavailable,
             _ => Reason::ApplyFailed,
         }
@@ -106,5 +112,30 @@ impl ApplyError {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(code: u16, message: &str) -> ApplyError {
+        let answer = Status { code, message: message.to_owned(), ..Status::default() };
+        refused("Deployment".to_owned(), "a", kube::Error::Api(Box::new(answer)))
+    }
+
+    /// The API server says 500, but a retry would get the same answer.
+    #[test]
+    fn an_object_that_the_api_server_cannot_convert_is_invalid() {
+        for message in [
+            "failed to convert new object (a/a; apps/v1, Kind=Deployment) to proper version (apps/v1): quantities must match the \
+             regular expression",
+            "failed to create typed patch object (a/a; apps/v1, Kind=Deployment): duplicate entries for key [name=\"A\"]",
+        ] {
+            let error = answered(500, message);
+            assert_eq!((error.reason(), error.is_transient()), (Reason::Invalid, false), "{message}");
+        }
+        let error = answered(500, "etcdserver: request timed out");
+        assert_eq!((error.reason(), error.is_transient()), (Reason::ApiServerUnavailable, true));
     }
 }

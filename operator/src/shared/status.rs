@@ -4,21 +4,22 @@ use std::fmt::Debug;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Patch;
-use kube::{Api, Resource, ResourceExt as _};
+use kube::core::{ClusterResourceScope, PartialObjectMeta};
+use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::apply::applying;
 use super::changes::Version;
 use super::names::FIELD_MANAGER;
 
-/// Applies the status of an object that is watched. `api` is that of its kind. Returns the stored version, unless
-/// anything but the status has changed in it.
-pub async fn write<K>(api: &Api<K>, object: &K, status: &(impl Serialize + Sync)) -> kube::Result<Option<Version>>
+/// Applies the status of an object that is watched. Returns the stored version, unless anything but the status has
+/// changed in it. Of the answer, only the metadata is read: the spec may have what this program cannot read.
+pub async fn write<K>(client: &Client, object: &K, status: &(impl Serialize + Sync)) -> kube::Result<Option<Version>>
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + Debug,
 {
+    let api: Api<PartialObjectMeta<K>> = Api::all(client.clone());
     let name = object.name_any();
     let patch = json!({
         "apiVersion": K::api_version(&()), "kind": K::kind(&()),

@@ -70,6 +70,13 @@ fn mounted(part: Value) -> Value {
     spec
 }
 
+/// A database whose certificate is to be verified, in that mode.
+fn verified(mode: &str) -> Value {
+    external(
+        json!({"urlFrom": {"name": "db", "key": "uri"}, "tls": {"mode": mode, "caFrom": {"name": "ca", "key": "ca"}}}),
+    )
+}
+
 fn misuses() -> Vec<(Value, &'static str)> {
     let secret_name = "the name of a Secret has lower-case letters, digits, hyphens and dots";
     let label = "the value of a label has at most 63 letters";
@@ -195,6 +202,13 @@ fn misuses_of_files() -> Vec<(Value, &'static str)> {
             ),
             "set caFrom or caFile, not both",
         ),
+        (
+            mounted(json!({"urlFile": "/a/url", "tls": {"mode": "required", "caFile": "/a/ca.crt"}})),
+            "caFrom and caFile need mode verify-ca or verify-identity",
+        ),
+        (verified("required"), "caFrom and caFile need mode verify-ca or verify-identity"),
+        (verified("preferred"), "caFrom and caFile need mode verify-ca or verify-identity"),
+        (verified("disabled"), "caFrom and caFile need mode verify-ca or verify-identity"),
         (
             json!({"resources": {"limits": {"ephemeral-storage": "1Gi"}, "requests": {"ephemeral-storage": "2Gi"}}}),
             "requests.ephemeral-storage is more than limits.ephemeral-storage",

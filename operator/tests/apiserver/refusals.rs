@@ -7,7 +7,9 @@ use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 
-use crate::harness::{Line, admin, apply, eventually, impersonating, make, manifest, once, scauths, settle, tried};
+use crate::harness::{
+    Line, admin, apply, eventually, impersonating, make, manifest, once, say, scauths, settle, silence, tried,
+};
 
 fn spec() -> Value {
     json!({"database": {"external": {"urlFrom": {"name": "db", "key": "uri"}}}})
@@ -126,6 +128,59 @@ async fn the_first_admin_cannot_change_once_its_secret_exists() {
         assert!(refusal.contains("spec.bootstrapAdmin cannot change once"), "{other}: {refusal}");
     }
     change(json!({"bootstrapAdmin": {"username": "root"}, "suspend": true})).await.unwrap();
+}
+
+async fn rename_first_admin(client: &Client, name: &str, username: &str) -> Result<(), String> {
+    let patch = Patch::Merge(json!({"spec": {"bootstrapAdmin": {"username": username}}}));
+    let changed = scauths(client).patch(name, &PatchParams::default(), &patch).await;
+    changed.map(drop).map_err(|error| error.to_string())
+}
+
+/// The Secrets come before the children.
+#[tokio::test]
+async fn the_first_admin_cannot_change_after_a_first_apply_that_failed() {
+    let (client, name) = (admin().await, "first-admin-denied");
+    forbid_deployments(&client, name).await;
+    apply(&client, manifest(name, spec())).await;
+    refused(&client, name).await;
+    let refusal = rename_first_admin(&client, name, "other").await.unwrap_err();
+    assert!(refusal.contains("spec.bootstrapAdmin cannot change once"), "{refusal}");
+}
+
+#[tokio::test]
+async fn the_first_admin_cannot_change_while_the_keys_are_unreadable() {
+    let (client, name) = (admin().await, "first-admin-broken");
+    apply(&client, manifest(name, spec())).await;
+    settle(&client, name).await;
+    let names = Names { scauth: name.into(), namespace: name.into() };
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(client.clone(), name);
+    let broken = Patch::Merge(json!({"stringData": {"keys.json": "nonsense"}}));
+    secrets.patch(&names.secret(), &PatchParams::default(), &broken).await.unwrap();
+    settle(&client, name).await;
+    assert_eq!(condition(&client, name, "Ready").await.1, "KeysUnreadable");
+    let refusal = rename_first_admin(&client, name, "other").await.unwrap_err();
+    assert!(refusal.contains("spec.bootstrapAdmin cannot change once"), "{refusal}");
+}
+
+/// Deleted, kept and adopted.
+#[tokio::test]
+async fn a_first_admin_of_another_name_than_in_the_spec_is_named() {
+    let (client, name) = (admin().await, "first-admin-kept");
+    let mut first = manifest(name, spec());
+    first["spec"]["bootstrapAdmin"] = json!({"username": "boss"});
+    apply(&client, first).await;
+    settle(&client, name).await;
+    scauths(&client).delete(name, &DeleteParams::default()).await.unwrap();
+    eventually("it is gone", || async { scauths(&client).get_opt(name).await.unwrap().is_none() }).await;
+    let mut second = manifest(name, spec());
+    second["spec"]["bootstrapAdmin"] = json!({"username": "root"});
+    apply(&client, second).await;
+    settle(&client, name).await;
+    say(name, json!([{"version": "9", "database": {"reachable": true}, "admin": {"made": true}}]));
+    settle(&client, name).await;
+    let (_, _, message) = condition(&client, name, "AdminReady").await;
+    assert!(message.contains("is called boss, not root as in spec.bootstrapAdmin"), "{message}");
+    silence(name);
 }
 
 #[tokio::test]

@@ -1,13 +1,15 @@
 //! Definitions that are missing, that come later, and that an earlier release had.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, Patch, PatchParams};
+use kube::core::DynamicObject;
 use kube::{Api, Client};
+use sc_auth_operator::api::ScAuth;
 use sc_auth_operator::diff::diff;
 use sc_auth_operator::scauth::child::Child;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{admin, apply, config, define, eventually, manifest, of, operator as operator_of, scauths};
+use crate::harness::{admin, apply, config, define, eventually, make, manifest, of, operator as operator_of, scauths};
 use crate::operators::{Operator, clean, exists, namespace, spec};
 
 const OURS: &str = "../crds/sc-auth.io_scauths.yaml";
@@ -114,5 +116,123 @@ async fn an_object_of_the_last_release_is_served_edited_and_reconciled() {
         deployment.is_some_and(|deployment| deployment.data["spec"]["replicas"] == 4)
     })
     .await;
+    operator.stop().await;
+}
+
+/// Our definition without the limits that release 0.2 did not have.
+async fn define_as_before(client: &Client) {
+    let mut definition: Value = serde_yaml::from_str(&std::fs::read_to_string(OURS).unwrap()).unwrap();
+    loosen(&mut definition);
+    let path = std::env::temp_dir().join(format!("scauths-{}.yaml", std::process::id()));
+    std::fs::write(&path, serde_yaml::to_string(&definition).unwrap()).unwrap();
+    define(client, path.to_str().unwrap()).await;
+    std::fs::remove_file(path).unwrap();
+}
+
+fn loosen(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            // A field has that name too.
+            fields.retain(|name, value| name != "maximum" || !value.is_number());
+            if let Some(rules) = fields.get_mut("x-kubernetes-validations").and_then(Value::as_array_mut) {
+                rules.retain(|rule| !rule["message"].as_str().unwrap_or_default().contains("need mode verify-ca"));
+            }
+            fields.values_mut().for_each(loosen);
+        }
+        Value::Array(items) => items.iter_mut().for_each(loosen),
+        _ => {}
+    }
+}
+
+/// The condition of a ScAuth that cannot be read as one: its status, reason and message.
+async fn condition(client: &Client, name: &str, kind: &str) -> [String; 3] {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<ScAuth>(&()));
+    let object = api.get(name).await.unwrap().data;
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let found = conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default();
+    ["status", "reason", "message"].map(|field| found[field].as_str().unwrap_or_default().to_owned())
+}
+
+/// Of each kind of number that release 0.2 stored and could not read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scauth_that_cannot_be_read_is_named_and_keeps_no_other_from_being_reconciled() {
+    let client = admin().await;
+    clean(&client).await;
+    namespace(&client, "unreadable").await;
+    define_as_before(&client).await;
+    let constraint =
+        json!({"maxSkew": 3_000_000_000_i64, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"});
+    let broken = [
+        ("broken-port", json!({"networkPolicy": {"egressTo": [{"ports": [{"port": 5_432_543_254_i64}]}]}}), "].port: "),
+        ("broken-skew", json!({"podTemplate": {"topologySpreadConstraints": [constraint]}}), "].maxSkew: "),
+        ("broken-scale", json!({"autoscaling": {"max": 3_000_000_000_i64}}), "spec.autoscaling.max: "),
+    ];
+    for (name, part, _) in &broken {
+        let mut object = manifest(name, spec());
+        object["spec"].as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        make(&client, "scauths", object).await;
+    }
+    define(&client, OURS).await;
+    let first = Operator::start("one", "unreadable", config().await, &[]);
+    apply(&client, manifest("readable", spec())).await;
+    eventually("the other is reconciled", || exists(&client, Child::DisruptionBudget, "readable")).await;
+    for (name, _, path) in &broken {
+        eventually("Ready names the field", || async {
+            let [status, reason, message] = condition(&client, name, "Ready").await;
+            status == "False" && reason == "Invalid" && message.contains(path)
+        })
+        .await;
+        assert_eq!(condition(&client, name, "Stalled").await[0], "True");
+    }
+    // Its other fields can change, and a change of one that is watched passes too.
+    let suspend = Patch::Merge(json!({"spec": {"suspend": true}}));
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<ScAuth>(&()));
+    api.patch("broken-port", &PatchParams::default(), &suspend).await.unwrap();
+    first.stop().await;
+    // A new leader lists all of them.
+    let second = Operator::start("two", "unreadable", config().await, &[]);
+    apply(&client, manifest("readable-later", spec())).await;
+    eventually("a later one is reconciled", || exists(&client, Child::DisruptionBudget, "readable-later")).await;
+    // So does a diff.
+    let other: ScAuth = serde_json::from_value(manifest("readable-diff", spec())).unwrap();
+    diff(&client, &of(other), None, &operator_of(client.clone()).environment).await.unwrap();
+    let corrected: ScAuth = serde_json::from_value(manifest("broken-skew", spec())).unwrap();
+    diff(&client, &of(corrected), None, &operator_of(client.clone()).environment).await.unwrap();
+    // Correcting it is enough.
+    for (name, ..) in &broken {
+        let parts = json!({"networkPolicy": null, "podTemplate": null, "autoscaling": null, "suspend": null});
+        let patch = Patch::Merge(json!({"spec": parts}));
+        api.patch(name, &PatchParams::default(), &patch).await.unwrap();
+        eventually("it is reconciled", || exists(&client, Child::DisruptionBudget, name)).await;
+        eventually("it is no longer stalled", || async { condition(&client, name, "Stalled").await[0] == "False" })
+            .await;
+    }
+    second.stop().await;
+}
+
+/// Release 0.2 accepted an authority beside a mode that verifies nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scauth_that_a_later_rule_refuses_is_reconciled_and_its_other_fields_can_change() {
+    let client = admin().await;
+    clean(&client).await;
+    namespace(&client, "ratcheted").await;
+    define_as_before(&client).await;
+    let mut old = manifest("unverified", spec());
+    let ca = json!({"name": "ca", "key": "ca.crt"});
+    old["spec"]["database"]["external"]["tls"] = json!({"mode": "required", "caFrom": ca});
+    apply(&client, old).await;
+    define(&client, OURS).await;
+    let operator = Operator::start("one", "ratcheted", config().await, &[]);
+    eventually("it is reconciled", || exists(&client, Child::DisruptionBudget, "unverified")).await;
+    eventually("it has a status", || async { !condition(&client, "unverified", "Ready").await[1].is_empty() }).await;
+    let change = async |spec: Value| {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        scauths(&client).patch("unverified", &PatchParams::default(), &patch).await.map_err(|error| error.to_string())
+    };
+    change(json!({"replicas": 4})).await.unwrap();
+    let tls = |mode: &str| json!({"database": {"external": {"tls": {"mode": mode}}}});
+    let refusal = change(tls("preferred")).await.unwrap_err();
+    assert!(refusal.contains("caFrom and caFile need mode verify-ca or verify-identity"), "{refusal}");
+    change(tls("verify-identity")).await.unwrap();
     operator.stop().await;
 }

@@ -101,7 +101,7 @@ pub fn spec() -> Value {
 pub async fn clean(client: &Client) {
     let leases: Api<Lease> = Api::namespaced(client.clone(), "default");
     drop(leases.delete("scauths.sc-auth.io", &DeleteParams::default()).await);
-    for scauth in scauths(client).list(&ListParams::default()).await.unwrap() {
+    for scauth in scauths(client).list_metadata(&ListParams::default()).await.unwrap() {
         drop(scauths(client).delete(&scauth.metadata.name.unwrap(), &DeleteParams::default()).await);
     }
 }

@@ -10,8 +10,8 @@ pub fn environment(resolved: &Resolved, command: &str) -> Vec<EnvVar> {
     if command == "serve" {
         ours.extend(&settings.serve);
         // A server of an earlier release does not start with settings that it does not know.
-        if resolved.release.has_openid() {
-            ours.extend(&settings.login);
+        if resolved.release.knows_recent_settings() {
+            ours.extend(&settings.recent);
         }
     }
     let ours = ours.into_iter().map(|(setting, value)| EnvVar {

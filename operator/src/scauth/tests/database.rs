@@ -357,3 +357,19 @@ fn a_password_that_is_nobodys_is_not_called_one() {
         is(&case.status(), "AdminReady", status, reason);
     }
 }
+
+#[test]
+fn an_admin_of_another_name_than_in_the_spec_is_named() {
+    let mut spec = external();
+    spec["bootstrapAdmin"] = json!({"username": "root"});
+    let mut case = Case::new(spec, json!([with("admin", json!({"made": true}))]));
+    case.observed.admin_secret = Some(owned_by("our-uid"));
+    case.observed.admin_name = Some("root".into());
+    let message = is(&case.status(), "AdminReady", "True", "AdminCreated");
+    assert!(message.ends_with("Secret tenant-admin"), "{message}");
+    case.observed.admin_name = Some("boss".into());
+    let message = is(&case.status(), "AdminReady", "True", "AdminCreated");
+    for words in ["is called boss, not root as in spec.bootstrapAdmin", "log in as boss", "admin create root"] {
+        assert!(message.contains(words), "{message}");
+    }
+}

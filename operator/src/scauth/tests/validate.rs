@@ -256,3 +256,12 @@ fn the_first_admins_secret_is_wanted_only_before_there_are_keys() {
     later.take_admin_secret(owned_by("our-uid"), &us);
     assert!(later.admin_secret.is_some());
 }
+
+#[test]
+fn a_scauth_that_cannot_be_read_in_whole_is_refused_for_good() {
+    let mut scauth = scauth(embedded());
+    scauth.spec.unreadable = Some("spec.replicas: invalid value".into());
+    let refusal = validate(&scauth, &Observed::default(), &environment(), &UpgradeTurn::Now).unwrap_err();
+    assert_eq!((refusal.reason, refusal.is_final), (Reason::Invalid, true));
+    assert!(refusal.message.ends_with("until this is corrected: spec.replicas: invalid value"), "{}", refusal.message);
+}

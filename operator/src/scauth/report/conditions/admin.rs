@@ -14,7 +14,7 @@ pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
     let names = &input.resolved.names;
     let (secret, name, namespace) = (names.admin_secret(), &names.scauth, &names.namespace);
     Some(if said.or_else(|| admin_is_created(live))? {
-        let message = format!("the first Admin was created with the password in Secret {secret}");
+        let message = format!("the first Admin was created with the password in Secret {secret}") + &other_name(input);
         update(KIND, ConditionStatus::True, Reason::AdminCreated, message)
     } else {
         let message = format!(
@@ -24,4 +24,15 @@ pub fn find(input: &ConditionInput<'_>) -> Option<ConditionUpdate> {
         );
         update(KIND, ConditionStatus::False, Reason::AdminNotCreated, message)
     })
+}
+
+/// A ScAuth that was deleted and created again adopts the Secret, and the database has the Admin in it.
+fn other_name(input: &ConditionInput<'_>) -> String {
+    let (wanted, names) = (&input.resolved.admin.username, &input.resolved.names);
+    let Some(name) = input.observed.admin_name.as_ref().filter(|name| *name != wanted) else { return String::new() };
+    format!(
+        " and is called {name}, not {wanted} as in spec.bootstrapAdmin, since the Secret is from before: log in as {name}, or \
+         create another Admin with: kubectl -n {} exec -it deploy/{} -c server -- /sc-auth-server admin create {wanted}",
+        names.namespace, names.scauth
+    )
 }

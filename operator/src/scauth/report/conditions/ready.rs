@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kube::ResourceExt as _;
+use sc_auth_contract::settings::DecidedBy;
 
 use super::earlier::{before, is_expired, unreachable};
 use super::missing::{missing, reason};
 use crate::scauth::capacity::State;
 use crate::scauth::child::Child;
 use crate::scauth::health::PodReports;
+use crate::scauth::names::ANNOTATION_UPGRADE_TO;
 use crate::scauth::references::Role;
 use crate::scauth::release::UpgradeTurn;
 use crate::scauth::report::input::ConditionInput;
@@ -109,7 +111,7 @@ fn serving(input: &ConditionInput<'_>, turn: &UpgradeTurn) -> String {
     if let Some(State::Kept(volume)) = input.resolved.database.volume().map(|volume| &volume.state) {
         let _ = write!(message, "; {volume}");
     }
-    message + &rivalry(input) + &pause(input) + &ignored(input) + &later(input) + &warnings(input)
+    message + &rivalry(input) + &pause(input) + &ignored(input) + &unknown(input) + &later(input) + &warnings(input)
 }
 
 /// Labels and annotations that the operator does not set, since the namespace is the user's.
@@ -130,6 +132,23 @@ fn ignored(input: &ConditionInput<'_>) -> String {
     }
     let namespace = &resolved.names.namespace;
     format!("; namespace {namespace} is yours, and the operator does not apply {} to it", unmet.join(" and "))
+}
+
+/// Fields that the pods' release does not know. OpenIdReady reports those of `spec.login`.
+fn unknown(input: &ConditionInput<'_>) -> String {
+    let resolved = input.resolved;
+    let fields = resolved.settings.recent.iter().filter_map(|(setting, _)| match setting.decided_by {
+        DecidedBy::Spec(path) if !path.starts_with("spec.login.") => Some(path),
+        _ => None,
+    });
+    let fields: Vec<_> = fields.filter(|_| !resolved.release.knows_recent_settings()).collect();
+    if fields.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; the pods run an earlier release without {}: upgrade them with the annotation {ANNOTATION_UPGRADE_TO}",
+        fields.join(" and ")
+    )
 }
 
 /// What the spec names and the running pods have no need of.

@@ -8,6 +8,7 @@ use super::{applied, at, serving, status};
 use crate::api::ScAuth;
 use crate::scauth::apply::Applied;
 use crate::scauth::child::Child;
+use crate::scauth::children::build;
 use crate::scauth::exposure::Exposure;
 use crate::scauth::is_waiting;
 use crate::scauth::names::Names;
@@ -60,6 +61,27 @@ fn labels_that_the_namespace_of_a_user_lacks_are_named() {
     let annotations = json!({"sc-auth.io/allow": "*", "linkerd.io/inject": "enabled"});
     let found = message(json!({"name": "tenant", "labels": {"team": "billing"}, "annotations": annotations}));
     assert!(found.ends_with("2 of 2 replicas serve"), "{found}");
+}
+
+#[test]
+fn settings_that_an_earlier_release_does_not_know_are_named_and_not_sent() {
+    let mut spec = external();
+    spec["auth"] = json!({"maxSessions": 5, "nameMinLength": 1, "sessionTtl": "60d"});
+    spec["login"] = json!({"title": "Example"});
+    for (revision, is_known) in [(1, false), (2, false), (3, true)] {
+        let mut outcome = applied(spec.clone(), serving(2));
+        let Outcome::Applied { resolved, .. } = &mut outcome else { unreachable!() };
+        resolved.release.revision = revision;
+        let pods = build(resolved).unwrap()[&Child::Deployment].to_string();
+        for setting in ["SC_AUTH_MAX_SESSIONS", "SC_AUTH_NAME_MIN_LENGTH", "SC_AUTH_LOGIN_TITLE"] {
+            assert_eq!(pods.contains(setting), is_known, "{revision}: {setting}");
+        }
+        assert!(pods.contains("SC_AUTH_SESSION_TTL"));
+        let message =
+            status(&scauth(spec.clone()), &Observed::default(), &outcome, at(0)).conditions[0].message.clone();
+        let note = "without spec.auth.maxSessions and spec.auth.nameMinLength: upgrade them with the annotation sc-auth.io/upgrade-to";
+        assert_eq!(message.contains(note), !is_known, "{message}");
+    }
 }
 
 #[test]
