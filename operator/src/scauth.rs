@@ -163,7 +163,7 @@ async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Contex
         }
         Ok(resolved) => apply_validated(scauth, resolved, &observed, context).await,
     };
-    if matches!(outcome, Outcome::Failed(_)) && observed.secret.is_none() {
+    if outcome.error().is_some() && observed.secret.is_none() {
         // It may have been created before the failure, and the first Admin with it.
         observed.secret = observe::secret(&context.client, &Names::of(scauth)).await.unwrap_or_default();
     }
