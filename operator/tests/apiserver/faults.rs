@@ -105,7 +105,7 @@ impl Scenario {
 }
 
 /// Waits until what the ScAuth owned is gone; the garbage collector notices new kinds every half minute.
-async fn collected(client: &Client, name: &str) {
+pub async fn collected(client: &Client, name: &str) {
     let names = Names { scauth: name.into(), namespace: name.into() };
     for kind in Child::iter().filter(|kind| *kind != Child::Namespace) {
         eventually("the garbage is collected", || async {

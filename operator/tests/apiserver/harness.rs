@@ -309,7 +309,8 @@ pub async fn settle(client: &Client, name: &str) -> usize {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-    panic!("{name} does not settle");
+    let status = scauths(client).get(name).await.unwrap().status;
+    panic!("{name} does not settle: {:#?}", status.map(|status| status.conditions));
 }
 
 /// All that there is of a ScAuth, without what differs from one run to the next.

@@ -7,6 +7,7 @@ use sc_auth_operator::scauth::child::Child;
 use sc_auth_operator::scauth::names::Names;
 use serde_json::{Value, json};
 
+use crate::faults::collected;
 use crate::harness::{
     Line, admin, apply, eventually, impersonating, make, manifest, once, say, scauths, settle, silence, tried,
 };
@@ -171,7 +172,7 @@ async fn a_first_admin_of_another_name_than_in_the_spec_is_named() {
     apply(&client, first).await;
     settle(&client, name).await;
     scauths(&client).delete(name, &DeleteParams::default()).await.unwrap();
-    eventually("it is gone", || async { scauths(&client).get_opt(name).await.unwrap().is_none() }).await;
+    collected(&client, name).await;
     let mut second = manifest(name, spec());
     second["spec"]["bootstrapAdmin"] = json!({"username": "root"});
     apply(&client, second).await;
