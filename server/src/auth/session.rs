@@ -235,6 +235,12 @@ impl Sessions {
         audit::log(event);
     }
 
+    /// Logs and counts what a transaction has recorded. Returns whether it has taken effect.
+    pub fn all_done(&self, recorded: Option<&[NewEvent]>) -> bool {
+        recorded.into_iter().flatten().for_each(|event| self.done(event));
+        recorded.is_some()
+    }
+
     /// Records an event that belongs to no change.
     pub async fn note(&self, client: &Client, entry: Entry<'_>, now: UnixTime) -> Result<(), SessionError> {
         Ok(self.record(self.event(client, entry, now)).await?)

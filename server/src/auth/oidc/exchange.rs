@@ -96,12 +96,10 @@ impl Exchange<'_> {
             is_notified: self.declared.backchannel_logout_uri.is_some(),
             ended: too_many(self.sessions, &grant.user, &self.declared.client_id, self.client, self.now),
         };
-        let Some(recorded) = self.sessions.store.use_code(grant, &used).await? else {
+        let recorded = self.sessions.store.use_code(grant, &used).await?;
+        if !self.sessions.all_done(recorded.as_deref()) {
             // Another request was faster, or the session has ended.
             return Err(self.end_replayed(grant, Event::CodeReplayed, None).await);
-        };
-        for event in &recorded {
-            self.sessions.done(event);
         }
         let successor = used.chain.as_ref().map(|chain| Successor::of(chain, self.now, ends_at));
         let scopes = self.present_scopes(grant);

@@ -90,10 +90,7 @@ pub async fn store_grant(
     let ended = too_many(sessions, &browser.user, &code.client_id, client, now);
     let remember = consented.and_then(|consented| consented.remember.as_ref());
     let recorded = sessions.store.create_grant(code.grant.clone(), remember, event.as_ref(), &ended).await?;
-    for event in recorded.iter().flatten() {
-        sessions.done(event);
-    }
-    Ok(recorded.is_some())
+    Ok(sessions.all_done(recorded.as_deref()))
 }
 
 /// Ends grants if there are too many of all users. Like sessions, they are limited only where `most` limits those.

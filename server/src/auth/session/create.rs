@@ -41,13 +41,7 @@ impl Sessions {
         let limit = SessionLimit { most: self.most_per_user, idle_for: self.idle_after(), ended };
         match self.store.create_session(session, event, limit).await {
             Err(StoreError::NoRoom(wait)) => Err(SessionError::TooManySessions { most: self.most_per_user, wait }),
-            result => {
-                let recorded = result?;
-                for event in recorded.iter().flatten() {
-                    self.done(event);
-                }
-                Ok(recorded.is_some())
-            }
+            recorded => Ok(self.all_done(recorded?.as_deref())),
         }
     }
 }
