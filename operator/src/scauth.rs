@@ -53,6 +53,7 @@ use crate::shared::changes::Version;
 pub use crate::shared::error::{ApplyError, Error};
 use crate::shared::jitter::jittered;
 use crate::shared::metrics::Fleet;
+use crate::shared::ownership::Ownership;
 use crate::shared::reasons::Reason;
 use crate::shared::refusal::Refusal;
 use apply::{Applied, ApplyContext, pending};
@@ -163,9 +164,13 @@ async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Contex
         }
         Ok(resolved) => apply_validated(scauth, resolved, &observed, context).await,
     };
-    if outcome.error().is_some() && observed.secret.is_none() {
-        // It may have been created before the failure, and the first Admin with it.
-        observed.secret = observe::secret(&context.client, &Names::of(scauth)).await.unwrap_or_default();
+    if outcome.error().is_some()
+        && observed.secret.is_none()
+        && let Some(owner) = scauth.controller_owner_ref(&())
+    {
+        // It may have been created before the failure, and the first Admin with it; or by somebody else meanwhile.
+        let secret = observe::secret(&context.client, &Names::of(scauth)).await.unwrap_or_default();
+        observed.secret = secret.filter(|secret| retention::ownership(&secret.metadata, &owner) == Ownership::Ours);
     }
     match look_at_new_claim(&mut observed, &outcome, context).await {
         Ok(()) => (observed, outcome),
