@@ -111,10 +111,7 @@ async fn what_cannot_change_is_said_and_is_stalled() {
 async fn the_first_admin_cannot_change_once_its_secret_exists() {
     let (client, name) = (admin().await, "first-admin");
     let named = |username: &str| json!({"bootstrapAdmin": {"username": username}});
-    let change = async |spec: Value| {
-        let patch = Patch::Merge(json!({"spec": spec}));
-        scauths(&client).patch(name, &PatchParams::default(), &patch).await.map_err(|error| error.to_string())
-    };
+    let change = async |spec: Value| change(&client, name, spec).await;
     let spec = json!({"database": {"embedded": {}}, "bootstrapAdmin": {"username": "mistake"}});
     apply(&client, manifest(name, spec)).await;
     change(named("root")).await.unwrap();
@@ -132,7 +129,11 @@ async fn the_first_admin_cannot_change_once_its_secret_exists() {
 }
 
 async fn rename_first_admin(client: &Client, name: &str, username: &str) -> Result<(), String> {
-    let patch = Patch::Merge(json!({"spec": {"bootstrapAdmin": {"username": username}}}));
+    change(client, name, json!({"bootstrapAdmin": {"username": username}})).await
+}
+
+async fn change(client: &Client, name: &str, spec: Value) -> Result<(), String> {
+    let patch = Patch::Merge(json!({"spec": spec}));
     let changed = scauths(client).patch(name, &PatchParams::default(), &patch).await;
     changed.map(drop).map_err(|error| error.to_string())
 }

@@ -18,6 +18,8 @@ pub struct Parent {
     /// For a message.
     pub name: String,
     pub answer: Answer,
+    /// When what it says of the route last changed, if it says that.
+    pub since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +42,7 @@ pub fn is_accepted(route: &DynamicObject) -> bool {
 
 /// Since when each Gateway has accepted the route, if it is accepted and they say so.
 pub fn accepted_since(route: &DynamicObject) -> Option<Timestamp> {
-    let own = route.namespace().unwrap_or_default();
-    let current: Vec<_> = list(route, "/spec/parentRefs").iter().map(|parent| identity(parent, &own)).collect();
-    let said = list(route, "/status/parents").iter();
-    let said = said.filter(|status| current.contains(&identity(&status["parentRef"], &own)));
-    let conditions = said.filter_map(|status| status["conditions"].as_array()).flatten();
-    let conditions = conditions.filter(|condition| condition["type"] == ACCEPTED || condition["type"] == RESOLVED);
-    conditions.filter_map(|condition| condition["lastTransitionTime"].as_str()?.parse().ok()).max()
+    parents(route).iter().filter_map(|parent| parent.since).max()
 }
 
 /// The parents in the spec of the route. Some controllers keep their conditions after a route is detached: those of other
@@ -56,9 +52,10 @@ pub fn parents(route: &DynamicObject) -> Vec<Parent> {
     let said: Vec<_> = list(route, "/status/parents").iter().collect();
     let parents = list(route, "/spec/parentRefs").iter().map(|reference| {
         let identity = identity(reference, &own);
-        let of_parent = said.iter().filter(|status| self::identity(&status["parentRef"], &own) == identity);
-        let answers: Vec<_> = of_parent.map(|status| answer(status, route.metadata.generation)).collect();
-        Parent { name: identity.to_string(), answer: strongest(&answers) }
+        let of_parent = || said.iter().filter(|status| self::identity(&status["parentRef"], &own) == identity);
+        let answers: Vec<_> = of_parent().map(|status| answer(status, route.metadata.generation)).collect();
+        let since = of_parent().filter_map(|status| last_change(status)).max();
+        Parent { name: identity.to_string(), answer: strongest(&answers), since }
     });
     parents.collect()
 }
@@ -90,6 +87,13 @@ fn answer(status: &Value, generation: Option<i64>) -> Answer {
     }
     let is_outdated = |kind: &str| find(kind).is_some() && current(kind).is_none();
     Answer::None { is_outdated: is_outdated(ACCEPTED) || is_outdated(RESOLVED) }
+}
+
+/// When one controller last changed its mind about the route.
+fn last_change(status: &Value) -> Option<Timestamp> {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let conditions = conditions.filter(|condition| condition["type"] == ACCEPTED || condition["type"] == RESOLVED);
+    conditions.filter_map(|condition| condition["lastTransitionTime"].as_str()?.parse().ok()).max()
 }
 
 fn words(condition: &Value) -> String {
