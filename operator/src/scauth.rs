@@ -143,7 +143,7 @@ fn seen<'a>(observed: &'a Observed, outcome: &'a Outcome) -> impl Iterator<Item 
 }
 
 async fn observe_and_apply(scauth: &ScAuth, turn: &UpgradeTurn, context: &Context) -> (Observed, Outcome) {
-    let _alone = context.namespaces.lock(&Names::of(scauth).namespace).await;
+    let _alone = context.namespaces.lock(names::namespace(scauth)).await;
     let mut observed = match observe::observe(&context.client, scauth, (context.clock)()).await {
         Ok(observed) => observed,
         Err(error) => return failed(error.into()),

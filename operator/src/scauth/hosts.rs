@@ -36,11 +36,20 @@ pub struct Hosts {
     pub shared: Vec<Other>,
 }
 
-/// The hosts in the spec.
+/// The hosts in the spec, in lower case.
 fn claimed(scauth: &ScAuth) -> Vec<String> {
+    named(scauth).map(|host| host.to_ascii_lowercase()).collect()
+}
+
+/// Whether a host is in the spec. Each reconcile asks this of all ScAuths: it allocates nothing.
+fn claims(scauth: &ScAuth, host: &str) -> bool {
+    named(scauth).any(|named| named.eq_ignore_ascii_case(host))
+}
+
+fn named(scauth: &ScAuth) -> impl Iterator<Item = &String> {
     let ingress = scauth.spec.ingress().into_iter().map(|ingress| &ingress.host);
     let route = scauth.spec.http_route().into_iter().flat_map(|route| &route.hostnames);
-    ingress.chain(route).map(|host| host.to_ascii_lowercase()).collect()
+    ingress.chain(route)
 }
 
 /// How far a ScAuth already holds a host that it claims, the strongest first.
@@ -126,11 +135,10 @@ impl<'a> Contender<'a> {
 
 /// The ScAuths that claim this host, including `scauth`.
 fn contenders<'a>(scauth: &'a ScAuth, fleet: &[&'a ScAuth], host: &str) -> Vec<Contender<'a>> {
-    let mine = scauth.name_any();
     let others = fleet.iter().filter(|other| {
-        other.name_any() != mine
+        claims(other, host)
+            && other.metadata.name != scauth.metadata.name
             && other.metadata.deletion_timestamp.is_none()
-            && claimed(other).iter().any(|of| of == host)
     });
     let others = others.map(|other| Contender::new(other, host));
     let others = others.filter(|other| other.hold != Hold::None || may_take(other.scauth));
@@ -168,9 +176,7 @@ pub fn needs_default_class(scauth: &ScAuth, fleet: &[&ScAuth]) -> bool {
     let names_class = |scauth: &ScAuth| scauth.spec.ingress().map(class_of);
     let Some(mine) = names_class(scauth) else { return false };
     let hosts = claimed(scauth);
-    fleet
-        .iter()
-        .any(|other| names_class(other) == Some(!mine) && claimed(other).iter().any(|host| hosts.contains(host)))
+    fleet.iter().any(|other| names_class(other) == Some(!mine) && hosts.iter().any(|host| claims(other, host)))
 }
 
 /// The hosts that a ScAuth holds, as recorded in its status: those in the spec from which an object leads to it. The
@@ -213,8 +219,8 @@ impl Stake {
         Self { hosts: held.flat_map(|held| held.hosts.iter().cloned()).chain(hosts).collect(), rest }
     }
 
-    /// Whether the two claim a common host.
-    pub fn touches(&self, other: &Self) -> bool {
-        !self.hosts.is_disjoint(&other.hosts)
+    /// The hosts that it claims or holds.
+    pub fn hosts(&self) -> impl Iterator<Item = &String> {
+        self.hosts.iter()
     }
 }

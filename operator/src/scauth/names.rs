@@ -50,6 +50,11 @@ pub const ANNOTATION_DATABASE: &str = "sc-auth.io/database";
 /// On the Secret with the first Admin's password: whether that Admin was created with it, `created` or `not-created`.
 pub const ANNOTATION_ADMIN: &str = "sc-auth.io/admin";
 
+/// The namespace of the children.
+pub fn namespace(scauth: &ScAuth) -> &str {
+    scauth.spec.namespace.as_ref().or(scauth.metadata.name.as_ref()).map_or("", String::as_str)
+}
+
 /// The children's names.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -59,8 +64,7 @@ pub struct Names {
 
 impl Names {
     pub fn of(scauth: &ScAuth) -> Self {
-        let name = scauth.name_any();
-        Self { namespace: scauth.spec.namespace.clone().unwrap_or_else(|| name.clone()), scauth: name }
+        Self { namespace: namespace(scauth).to_owned(), scauth: scauth.name_any() }
     }
 
     pub fn service(&self) -> String {

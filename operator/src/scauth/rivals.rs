@@ -1,19 +1,17 @@
 //! ScAuths that ask for one namespace.
 
-use kube::ResourceExt as _;
-
 use super::hosts::{age, may_take};
 use crate::api::ScAuth;
-use crate::scauth::names::Names;
+use crate::scauth::names;
 
 /// The oldest of the other ScAuths that ask for the same namespace, if it is older than this one. It gets the namespace
 /// while nobody has it.
 pub fn older_rival(scauth: &ScAuth, fleet: &[&ScAuth]) -> Option<String> {
-    let namespace = Names::of(scauth).namespace;
+    let namespace = names::namespace(scauth);
     let others = fleet.iter().filter(|other| {
-        other.name_any() != scauth.name_any()
+        names::namespace(other) == namespace
+            && other.metadata.name != scauth.metadata.name
             && other.metadata.deletion_timestamp.is_none()
-            && Names::of(other).namespace == namespace
             && may_take(other)
     });
     others.map(|other| age(other)).min().filter(|oldest| *oldest < age(scauth)).map(|(_, name)| name)

@@ -50,13 +50,28 @@ struct ResourceLabels {
 pub struct Fleet {
     /// The plural of the kind, which names the metric.
     plural: &'static str,
-    known: Arc<dyn Fn() -> Vec<Known> + Send + Sync>,
+    known: Arc<dyn Fn() -> Known + Send + Sync>,
 }
 
-/// One object, with the types and statuses of its conditions.
+/// The names of all objects, and how many of them have a condition with a status.
+#[derive(Default)]
 struct Known {
-    name: String,
-    conditions: Vec<ConditionLabels>,
+    names: Vec<String>,
+    conditions: Vec<(ConditionLabels, i64)>,
+}
+
+impl Known {
+    /// There are some dozens of pairs of a type and a status at most: to search them is cheaper than to copy the strings of
+    /// each condition.
+    fn count(&mut self, condition: &Condition) {
+        let is_it = |labels: &ConditionLabels| labels.condition == condition.type_ && labels.status == condition.status;
+        if let Some((_, count)) = self.conditions.iter_mut().find(|(labels, _)| is_it(labels)) {
+            *count += 1;
+        } else {
+            let (condition, status) = (condition.type_.clone(), condition.status.clone());
+            self.conditions.push((ConditionLabels { condition, status }, 1));
+        }
+    }
 }
 
 impl Fleet {
@@ -65,17 +80,15 @@ impl Fleet {
     where
         K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
     {
-        let labels = |condition: &Condition| ConditionLabels {
-            condition: condition.type_.clone(),
-            status: condition.status.clone(),
-        };
         let known = move || {
-            let all = store.state().into_iter();
-            let all = all.map(|object| {
-                let conditions = conditions(&object).iter().map(labels).collect();
-                Known { name: object.name_any(), conditions }
-            });
-            all.collect()
+            let mut known = Known::default();
+            for object in store.state() {
+                known.names.push(object.name_any());
+                for condition in conditions(&object) {
+                    known.count(condition);
+                }
+            }
+            known
         };
         Self { plural, known: Arc::new(known) }
     }
@@ -227,11 +240,10 @@ impl Metrics {
         let mut names = HashSet::new();
         for (fleet, objects) in &self.fleets {
             objects.clear();
-            for known in (fleet.known)() {
-                names.insert((fleet.plural, known.name));
-                for labels in &known.conditions {
-                    objects.get_or_create(labels).inc();
-                }
+            let known = (fleet.known)();
+            names.extend(known.names.into_iter().map(|name| (fleet.plural, name)));
+            for (labels, count) in &known.conditions {
+                objects.get_or_create(labels).set(*count);
             }
         }
         self.watch_age.clear();

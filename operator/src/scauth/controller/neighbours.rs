@@ -1,6 +1,7 @@
 //! Which ScAuths to reconcile when another one claims, gets or releases a host: those that also claim it; and at the end of
 //! a list, those in it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use kube::ResourceExt as _;
@@ -14,6 +15,8 @@ use crate::scauth::hosts::Stake;
 #[derive(Default)]
 pub struct Neighbours {
     stakes: HashMap<String, Stake>,
+    /// By host, the names of those that claim or hold it.
+    by_host: HashMap<String, HashSet<String>>,
     /// The names in a list so far.
     listed: HashSet<String>,
     /// The ScAuths that the list affects, and those in it. They are reconciled at its end: until then the store contains
@@ -50,22 +53,32 @@ impl Neighbours {
 
     fn seen(&mut self, scauth: &ScAuth) -> HashSet<String> {
         let (name, stake) = (scauth.name_any(), Stake::of(scauth));
-        let before = self.stakes.insert(name.clone(), stake.clone());
-        if before.as_ref() == Some(&stake) {
+        if self.stakes.get(&name) == Some(&stake) {
             return HashSet::new();
         }
-        let mut touched = self.beside(&name, &stake);
-        touched.extend(before.iter().flat_map(|before| self.beside(&name, before)));
+        let mut touched = self.gone(&name);
+        for host in stake.hosts() {
+            let claimants = self.by_host.entry(host.clone()).or_default();
+            touched.extend(claimants.iter().cloned());
+            claimants.insert(name.clone());
+        }
+        self.stakes.insert(name, stake);
         touched
     }
 
+    /// Those that claim a host of the one with this name, which is forgotten.
     fn gone(&mut self, name: &str) -> HashSet<String> {
-        self.stakes.remove(name).map(|stake| self.beside(name, &stake)).unwrap_or_default()
-    }
-
-    fn beside(&self, name: &str, stake: &Stake) -> HashSet<String> {
-        let others = self.stakes.iter().filter(|(other, theirs)| other.as_str() != name && theirs.touches(stake));
-        others.map(|(other, _)| other.clone()).collect()
+        let mut touched = HashSet::new();
+        for host in self.stakes.remove(name).iter().flat_map(Stake::hosts) {
+            if let Entry::Occupied(mut claimants) = self.by_host.entry(host.clone()) {
+                claimants.get_mut().remove(name);
+                touched.extend(claimants.get().iter().cloned());
+                if claimants.get().is_empty() {
+                    claimants.remove();
+                }
+            }
+        }
+        touched
     }
 }
 

@@ -84,7 +84,9 @@ impl HealthCache {
             // A poll of the pods before may wait for its time limit, and its answer does not count: a new one need not
             // wait for it.
             *entry = Entry { pods, version, reports: PodReports::NotPolled, delay: SOON, ..Entry::default() };
-            self.wanted.notify_one();
+            if entry.pods.exist {
+                self.wanted.notify_one();
+            }
         }
         entry.reports.clone()
     }
