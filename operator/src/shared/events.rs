@@ -30,7 +30,7 @@ fn type_of(is_informational: bool) -> EventType {
 
 /// An event for each condition whose status or reason has changed, except for
 ///
-/// - a new condition that requires no action, unless it is Ready;
+/// - a new condition that requires no action: the status says the same, and a thousand new objects need no thousand events;
 /// - a condition with the reason of one before it: the API has one event of a reason, and would only count it.
 pub fn changes(old: &[Condition], new: &[Condition]) -> Vec<News> {
     let is_known = |new: &Condition| {
@@ -41,9 +41,7 @@ pub fn changes(old: &[Condition], new: &[Condition]) -> Vec<News> {
     let repeats = [ConditionType::Reconciling, ConditionType::Stalled];
     let is_news = |new: &Condition| new.status == ConditionStatus::True && Some(new.reason.as_str()) != ready;
     let told = new.iter().filter(|new| !repeats.iter().any(|type_| new.type_ == *type_) || is_news(new));
-    let is_quiet = |new: &Condition| {
-        is_informational(new) && new.type_ != ConditionType::Ready && !old.iter().any(|old| old.type_ == new.type_)
-    };
+    let is_quiet = |new: &Condition| is_informational(new) && !old.iter().any(|old| old.type_ == new.type_);
     let mut reasons = BTreeSet::new();
     let changed = told.filter(|new| !is_known(new) && !is_quiet(new));
     changed
@@ -64,5 +62,35 @@ pub async fn publish(recorder: &Recorder, object: &ObjectReference, news: Vec<Ne
         if let Err(error) = recorder.publish(&event, object).await {
             tracing::warn!(%error, "could not publish an event");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn condition(kind: &str, status: &str, reason: Reason) -> Condition {
+        let reason = reason.to_string();
+        let condition = json!({"type": kind, "status": status, "reason": reason, "message": "why",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        serde_json::from_value(condition).unwrap()
+    }
+
+    fn notes(old: &[Condition], new: &[Condition]) -> Vec<String> {
+        changes(old, new).into_iter().map(|news| news.note).collect()
+    }
+
+    #[test]
+    fn a_new_object_has_events_only_about_what_requires_action() {
+        let new = [
+            condition("Ready", "False", Reason::RollingOut),
+            condition("DatabaseReady", "False", Reason::SecretNotFound),
+            condition("Reconciling", "True", Reason::RollingOut),
+        ];
+        assert_eq!(notes(&[], &new), ["DatabaseReady=False: why"]);
+        let serving = condition("Ready", "True", Reason::Serving);
+        assert_eq!(notes(&new, &[serving]), ["Ready=True: why"], "a change is an event");
     }
 }
