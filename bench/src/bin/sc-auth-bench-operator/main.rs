@@ -7,15 +7,16 @@ mod operator;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use kube::api::{ApiResource, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::{DynamicObject, GroupVersionKind};
 use kube::{Api, Client, ResourceExt as _};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use operator::Operator;
@@ -31,8 +32,8 @@ struct Args {
     /// The number of children to delete or edit.
     #[arg(long, default_value_t = 200)]
     edits: usize,
-    /// The ScAuths are created in so many rounds, each followed by those of bare clients: the machine's speed varies.
-    #[arg(long, default_value_t = 4)]
+    /// The number of rounds in which the operator and the bare clients take turns: the machine's speed varies.
+    #[arg(long, default_value_t = 6)]
     rounds: usize,
     /// Measure only how long it takes to create them.
     #[arg(long)]
@@ -45,17 +46,8 @@ const NAMESPACE: &str = "sc-auth-system";
 const GROUP: &str = "sc-auth.io";
 /// The same kind in another group: the bare clients create ScAuths too, which the operator must not see.
 const COPIED_GROUP: &str = "bench.example.com";
-/// The children of one ScAuth: group, version, kind, and the plural that `kube` cannot guess.
-const CHILDREN: [(&str, &str, &str); 8] = [
-    ("", "v1", "ServiceAccount"),
-    ("", "v1", "Secret"),
-    ("", "v1", "Service"),
-    ("apps", "v1", "Deployment"),
-    ("networking.k8s.io", "v1", "NetworkPolicy"),
-    ("networking.k8s.io", "v1", "Ingress"),
-    ("", "v1", "PersistentVolumeClaim"),
-    ("", "v1", "Namespace"),
-];
+/// The uid of a ScAuth that does not exist yet, as `render` prints it.
+const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
 fn row(what: &str, value: &str) {
     println!("{what:<64} {value}");
@@ -100,37 +92,23 @@ async fn prepare(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A ScAuth and all its children, as templates for another: without the fields that the API server sets.
-async fn templates(client: &Client, name: &str) -> anyhow::Result<Vec<(ApiResource, Value)>> {
-    let mut found = Vec::new();
-    for (group, version, kind) in CHILDREN {
-        let resource = resource(group, version, kind);
-        let objects: Vec<DynamicObject> = if kind == "Namespace" {
-            vec![Api::all_with(client.clone(), &resource).get(name).await?]
-        } else {
-            let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), name, &resource);
-            api.list(&ListParams::default().labels(&format!("{GROUP}/scauth={name}"))).await?.items
-        };
-        for object in objects {
-            let mut object = serde_json::to_value(object)?;
-            // Not our labels: the operator watches objects that have them.
-            let labels = object["metadata"]["labels"].to_string().replace(GROUP, COPIED_GROUP);
-            let labels: Value = serde_json::from_str(&labels)?;
-            let annotations = object["metadata"]["annotations"].clone();
-            object["metadata"] =
-                json!({"name": object["metadata"]["name"], "labels": labels, "annotations": annotations});
-            // An object in a list has none of its own.
-            (object["apiVersion"], object["kind"]) = (json!(resource.api_version), json!(resource.kind));
-            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-                spec.retain(|name, _| !["clusterIP", "clusterIPs"].contains(&name.as_str()));
-            }
-            found.push((resource.clone(), object));
-        }
+/// A copy of a ScAuth and the objects that `render` prints for it, as templates for others. The Secrets have placeholders.
+async fn templates(program: &Path, name: &str) -> anyhow::Result<Vec<(ApiResource, Value)>> {
+    let rendered = operator::render(program, &scauth(GROUP, name)).await?;
+    // Not our labels: the operator watches objects that have them.
+    let rendered = rendered.replace(GROUP, COPIED_GROUP);
+    let mut found = vec![scauth(COPIED_GROUP, name)];
+    for document in serde_yaml::Deserializer::from_str(&rendered) {
+        found.push(Value::deserialize(document)?);
     }
-    // The namespace comes before its contents.
-    found.rotate_right(1);
-    found.insert(0, (resource(COPIED_GROUP, "v1alpha1", "ScAuth"), scauth(COPIED_GROUP, name)));
-    Ok(found)
+    found.into_iter().map(|object| Ok((resource_of(&object)?, object))).collect()
+}
+
+fn resource_of(object: &Value) -> anyhow::Result<ApiResource> {
+    let (version, kind) = (object["apiVersion"].as_str(), object["kind"].as_str());
+    let (version, kind) = version.zip(kind).context("no object")?;
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    Ok(resource(group, version, kind))
 }
 
 /// How a bare client writes an object.
@@ -153,20 +131,23 @@ async fn bare(
     let prefix = if write == Write::Create { "created" } else { "applied" };
     stream::iter(numbers)
         .map(|number| async move {
-            let name = format!("{prefix}-{number}");
+            let (name, mut owner) = (format!("{prefix}-{number}"), None);
             for (resource, template) in templates {
-                let object: DynamicObject = serde_json::from_str(&template.to_string().replace(from, &name))?;
-                let api: Api<DynamicObject> = if ["ScAuth", "Namespace"].contains(&resource.kind.as_str()) {
-                    Api::all_with(client.clone(), resource)
-                } else {
-                    Api::namespaced_with(client.clone(), &name, resource)
+                let text =
+                    template.to_string().replace(from, &name).replace(NO_UID, owner.as_deref().unwrap_or(NO_UID));
+                let object: DynamicObject = serde_json::from_str(&text)?;
+                let api: Api<DynamicObject> = match object.namespace() {
+                    Some(namespace) => Api::namespaced_with(client.clone(), &namespace, resource),
+                    None => Api::all_with(client.clone(), resource),
                 };
-                if write == Write::Create {
-                    api.create(&PostParams::default(), &object).await?;
+                let written = if write == Write::Create {
+                    api.create(&PostParams::default(), &object).await?
                 } else {
                     let params = PatchParams::apply("bench").validation_ignore();
-                    api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await?;
-                }
+                    api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await?
+                };
+                // The first one is the ScAuth.
+                owner = owner.or(written.metadata.uid);
             }
             anyhow::Ok(())
         })
@@ -213,28 +194,33 @@ impl Taken {
     }
 }
 
-/// The operator and two bare clients create the same objects, in turns.
+/// The operator and two bare clients create the same objects, in turns. What the API server has stored before makes it
+/// slower, so that each begins a third of the rounds.
 async fn create(client: &Client, api: &Api<DynamicObject>, operator: &Operator, args: &Args) -> anyhow::Result<()> {
-    let (mut own, mut bares, mut objects) = (Taken::default(), [Taken::default(), Taken::default()], 0);
+    let templates = templates(&args.operator, "bench-0").await?;
     let cpu = operator.cpu()?;
+    let mut turns = [None, Some(Write::Create), Some(Write::Apply)].map(|write| (write, Taken::default()));
     for round in 0..args.rounds {
         let numbers = args.scauths * round / args.rounds..args.scauths * (round + 1) / args.rounds;
-        let mut before = cpu_of_server(client).await?;
-        own.time += ours(api, operator, numbers.clone()).await?;
-        own.server += since(&mut before, client).await?;
-        let templates = templates(client, "bench-0").await?;
-        objects = templates.len();
-        for (write, taken) in [Write::Create, Write::Apply].into_iter().zip(&mut bares) {
-            taken.time += bare(client, &templates, "bench-0", numbers.clone(), write).await?;
+        turns.rotate_left(1);
+        for (write, taken) in &mut turns {
+            let mut before = cpu_of_server(client).await?;
+            taken.time += match *write {
+                None => ours(api, operator, numbers.clone()).await?,
+                Some(write) => bare(client, &templates, "bench-0", numbers.clone(), write).await?,
+            };
             taken.server += since(&mut before, client).await?;
         }
     }
-    let (count, children, cpu) = (args.scauths, objects - 1, operator.cpu()? - cpu);
+    let of = |wanted| turns.iter().find(|(write, _)| *write == wanted).map(|(_, taken)| taken);
+    let (own, created, applied) = (of(None), of(Some(Write::Create)), of(Some(Write::Apply)));
+    let (own, (created, applied)) = own.zip(created.zip(applied)).context("no turn")?;
+    let (count, children, cpu) = (args.scauths, templates.len() - 1, operator.cpu()? - cpu);
     own.row(&format!("{count} ScAuths with {children} children each: until the last child"), count);
-    bares[0].row(&format!("a bare client with {WORKERS} workers creates the same objects"), count);
-    bares[1].row(&format!("a bare client with {WORKERS} workers applies the same objects"), count);
-    let [created, applied] = bares.map(|bare| own.time.as_secs_f64() / bare.time.as_secs_f64());
-    row("the operator takes, of their time", &format!("{created:.2}, {applied:.2}"));
+    applied.row(&format!("a bare client with {WORKERS} workers applies the same objects"), count);
+    created.row(&format!("a bare client with {WORKERS} workers creates the same objects"), count);
+    let ratio = |bare: &Taken| own.time.as_secs_f64() / bare.time.as_secs_f64();
+    row("the operator takes, of their time", &format!("{:.2}, {:.2}", ratio(applied), ratio(created)));
     row("the operator's own CPU time", &format!("{cpu:.1} s"));
     row("the operator's requests", &requests(operator).await);
     Ok(())

@@ -1,12 +1,25 @@
 //! The operator as a process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
 
 use crate::NAMESPACE;
+
+const IMAGE: [&str; 2] = ["--server-image", "registry.example.com/sc-auth-server:1"];
+
+/// The objects that a ScAuth becomes, as the operator's `render` prints them.
+pub async fn render(program: &Path, scauth: &Value) -> anyhow::Result<String> {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), scauth.to_string())?;
+    let mut command = tokio::process::Command::new(program);
+    let printed = command.arg("render").args(IMAGE).arg("--filename").arg(file.path()).output().await?;
+    ensure!(printed.status.success(), "render: {}", String::from_utf8_lossy(&printed.stderr));
+    Ok(String::from_utf8(printed.stdout)?)
+}
 
 /// The operator as a process, with its metrics.
 pub struct Operator {
@@ -19,7 +32,7 @@ impl Operator {
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let child = Command::new(program)
             .args(["run", "--listen", &address.to_string(), "--namespace", NAMESPACE])
-            .args(["--server-image", "registry.example.com/sc-auth-server:1"])
+            .args(IMAGE)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -61,7 +74,7 @@ impl Operator {
             if known >= wanted && busy < 0.5 {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
         anyhow::bail!("not within ten minutes")
     }
