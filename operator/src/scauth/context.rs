@@ -44,14 +44,16 @@ pub struct Context {
 }
 
 impl Context {
-    /// Forgets deleted ScAuths.
+    /// Forgets deleted ScAuths. Each reconcile calls this, but it looks at all of them only while changes of more names are
+    /// known than there are ScAuths.
     pub fn forget_deleted(&self) {
-        let exists = |name: &str| self.fleet.get(&ObjectRef::new(name)).is_some();
-        if !self.attempts.is_empty() {
-            let fleet = self.fleet.state();
-            let uids: HashSet<_> = fleet.iter().filter_map(|scauth| scauth.metadata.uid.as_deref()).collect();
-            self.attempts.keep_only(|uid| uids.contains(uid));
+        if self.changes.count() <= self.fleet.len() {
+            return;
         }
+        let exists = |name: &str| self.fleet.get(&ObjectRef::new(name)).is_some();
+        let fleet = self.fleet.state();
+        let uids: HashSet<_> = fleet.iter().filter_map(|scauth| scauth.metadata.uid.as_deref()).collect();
+        self.attempts.keep_only(|uid| uids.contains(uid));
         self.changes.keep_only(exists);
         self.apply_cache.keep_only(exists);
     }

@@ -108,9 +108,6 @@ fn objects(
                 return ready(None);
             }
         };
-        if matches!(event, Event::Delete(_) | Event::InitDone) {
-            context.forget_deleted();
-        }
         for scauth in neighbours.touched(&event) {
             let _ = sender.send(scauth);
         }
@@ -225,6 +222,7 @@ async fn measure(scauth: Arc<ScAuth>, context: Arc<Context>, metrics: Metrics) -
         }
     };
     metrics.begun(PLURAL, &scauth.name_any());
+    context.forget_deleted();
     let result = reconcile(scauth, context).await;
     let outcome = result.as_ref().map_or_else(Error::outcome, |_| "done");
     metrics.ended(outcome, started.elapsed());

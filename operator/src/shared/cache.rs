@@ -29,11 +29,13 @@ impl ApplyCache {
         let mut desired = desired.clone();
         remove(&mut desired, &["uid"]);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let objects = known.entry(owner.to_owned()).or_default();
         if is_within(&desired, live) {
-            objects.remove(&key(live));
+            if let Some(objects) = known.get_mut(owner) {
+                objects.remove(&key(live));
+            }
             return;
         }
+        let objects = known.entry(owner.to_owned()).or_default();
         let (kind, name) = (&live["kind"], &live["metadata"]["name"]);
         tracing::warn!(%kind, %name, "another controller or policy modifies this object; keeping its version");
         objects.insert(key(live), (digest(&desired), outcome(live)));

@@ -95,6 +95,11 @@ impl Changes {
         entry.awaited = awaited.and_then(|written| Some((written, now.checked_add(ECHO_LIMIT)?)));
     }
 
+    /// The number of objects with known changes, also of deleted ones.
+    pub fn count(&self) -> usize {
+        self.all().len()
+    }
+
     /// Forgets deleted objects.
     pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
         self.all().retain(|name, _| exists(name));

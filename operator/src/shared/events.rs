@@ -30,7 +30,7 @@ fn type_of(is_informational: bool) -> EventType {
 
 /// An event for each condition whose status or reason has changed, except for
 ///
-/// - a new condition that requires no action: the status says the same, and a thousand new objects need no thousand events;
+/// - a new condition that requires no action: the first status says the same;
 /// - a condition with the reason of one before it: the API has one event of a reason, and would only count it.
 pub fn changes(old: &[Condition], new: &[Condition]) -> Vec<News> {
     let is_known = |new: &Condition| {

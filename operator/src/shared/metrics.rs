@@ -53,7 +53,7 @@ pub struct Fleet {
     known: Arc<dyn Fn() -> Known + Send + Sync>,
 }
 
-/// The names of all objects, and how many of them have a condition with a status.
+/// The names of all objects, and how many of them have each condition with each status.
 #[derive(Default)]
 struct Known {
     names: Vec<String>,

@@ -66,7 +66,7 @@ impl Neighbours {
         touched
     }
 
-    /// Those that claim a host of the one with this name, which is forgotten.
+    /// Forgets the ScAuth of this name. Returns the others that claim or hold one of its hosts.
     fn gone(&mut self, name: &str) -> HashSet<String> {
         let mut touched = HashSet::new();
         for host in self.stakes.remove(name).iter().flat_map(Stake::hosts) {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use kube::ResourceExt as _;
-
 use crate::api::{HttpRoute, ScAuth};
+use crate::scauth::names;
 
 /// The annotation for the class before the field existed; some controllers still read it.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -29,8 +28,7 @@ pub fn entry_points(scauth: &ScAuth) -> Vec<EntryPoint<'_>> {
     if let Some(ingress) = scauth.spec.ingress() {
         return vec![EntryPoint::Class(class(ingress.class_name.as_deref(), &ingress.annotations))];
     }
-    let own = scauth.spec.namespace.clone().unwrap_or_else(|| scauth.name_any());
-    scauth.spec.http_route().map(|route| gateways(route, &own)).unwrap_or_default()
+    scauth.spec.http_route().map(|route| gateways(route, names::namespace(scauth))).unwrap_or_default()
 }
 
 /// The listeners that a route in this namespace attaches to.
