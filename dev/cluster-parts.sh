@@ -45,7 +45,7 @@ etcd_up() {
         --listen-peer-urls http://127.0.0.1:2380
 }
 
-# With SCDEV_NO_AUDIT, there is no audit log: it is for the tests, and has each status in whole.
+# The audit log is for the tests, and has each status in full. With SCDEV_NO_AUDIT there is none.
 apiserver_up() {
     local audit=(--audit-policy-file "$ROOT/dev/manifests/audit-policy.yaml" --audit-log-path "$RUN/audit.log")
     [[ -z ${SCDEV_NO_AUDIT:-} ]] || audit=()

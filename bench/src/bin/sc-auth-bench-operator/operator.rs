@@ -32,6 +32,8 @@ impl Operator {
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let child = Command::new(program)
             .args(["run", "--listen", &address.to_string(), "--namespace", NAMESPACE])
+            // No resync in the middle of a measurement.
+            .args(["--resync", "1h"])
             .args(IMAGE)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::null())
@@ -41,12 +43,15 @@ impl Operator {
         Ok(Self { child, metrics: format!("http://{address}/metrics") })
     }
 
-    /// The sum of a metric's series whose labels contain that text; nothing before it answers.
+    /// The metrics in text; nothing before the operator answers.
+    async fn metrics(&self) -> String {
+        let Ok(answer) = reqwest::get(&self.metrics).await else { return String::new() };
+        answer.text().await.unwrap_or_default()
+    }
+
+    /// The sum of a metric's series whose labels contain that text.
     pub async fn metric(&self, name: &str, labels: &str) -> f64 {
-        let Ok(answer) = reqwest::get(&self.metrics).await else { return 0.0 };
-        let text = answer.text().await.unwrap_or_default();
-        let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(labels));
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        sum(&self.metrics().await, name, labels)
     }
 
     /// The memory in MiB, from the kernel: resident (`VmRSS`) or peak (`VmHWM`).
@@ -68,16 +73,21 @@ impl Operator {
     pub async fn has_done(&self, scauths: usize) -> anyhow::Result<()> {
         let wanted = scauths.to_string().parse::<f64>()?;
         for _ in 0..6_000 {
-            let known = self.metric("sc_auth_operator_scauths", "condition=\"Ready\"").await;
-            let busy = self.metric("sc_auth_operator_queue", "").await
-                + self.metric("sc_auth_operator_reconciles_running", "").await;
+            let text = self.metrics().await;
+            let known = sum(&text, "sc_auth_operator_scauths", "condition=\"Ready\"");
+            let busy = sum(&text, "sc_auth_operator_queue", "") + sum(&text, "sc_auth_operator_reconciles_running", "");
             if known >= wanted && busy < 0.5 {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         anyhow::bail!("not within ten minutes")
     }
+}
+
+fn sum(metrics: &str, name: &str, labels: &str) -> f64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(name) && line.contains(labels));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 impl Drop for Operator {
