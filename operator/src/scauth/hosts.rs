@@ -203,7 +203,7 @@ pub fn exposure(
 }
 
 /// The parts of a ScAuth that determine which hosts others can hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Stake {
     hosts: BTreeSet<String>,
     rest: String,

@@ -1,7 +1,6 @@
 //! Which ScAuths to reconcile when another one claims, gets or releases a host: those that also claim it; and at the end of
 //! a list, those in it.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use kube::ResourceExt as _;
@@ -70,12 +69,11 @@ impl Neighbours {
     fn gone(&mut self, name: &str) -> HashSet<String> {
         let mut touched = HashSet::new();
         for host in self.stakes.remove(name).iter().flat_map(Stake::hosts) {
-            if let Entry::Occupied(mut claimants) = self.by_host.entry(host.clone()) {
-                claimants.get_mut().remove(name);
-                touched.extend(claimants.get().iter().cloned());
-                if claimants.get().is_empty() {
-                    claimants.remove();
-                }
+            let Some(claimants) = self.by_host.get_mut(host) else { continue };
+            claimants.remove(name);
+            touched.extend(claimants.iter().cloned());
+            if claimants.is_empty() {
+                self.by_host.remove(host);
             }
         }
         touched

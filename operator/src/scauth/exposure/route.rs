@@ -18,7 +18,7 @@ pub struct Parent {
     /// For a message.
     pub name: String,
     pub answer: Answer,
-    /// When what it says of the route last changed, if it says that.
+    /// Time of the latest change of its conditions, if it is known.
     pub since: Option<Timestamp>,
 }
 
@@ -89,7 +89,7 @@ fn answer(status: &Value, generation: Option<i64>) -> Answer {
     Answer::None { is_outdated: is_outdated(ACCEPTED) || is_outdated(RESOLVED) }
 }
 
-/// When one controller last changed its mind about the route.
+/// The time of the latest change of one controller's conditions.
 fn last_change(status: &Value) -> Option<Timestamp> {
     let conditions = status["conditions"].as_array().into_iter().flatten();
     let conditions = conditions.filter(|condition| condition["type"] == ACCEPTED || condition["type"] == RESOLVED);
