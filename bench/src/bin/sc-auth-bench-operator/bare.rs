@@ -10,8 +10,8 @@ use kube::core::DynamicObject;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
-use crate::WORKERS;
 use crate::objects::{COPIED_GROUP, NO_UID, api, resource, scauth};
+use crate::{SAMPLE, WORKERS};
 
 /// What a bare client does for each ScAuth, which it creates first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,6 @@ pub enum Bare {
 
 /// A ScAuth and its objects, to be written under other names.
 pub struct Sample {
-    pub name: String,
     pub status: Value,
     pub objects: Vec<(ApiResource, Value)>,
 }
@@ -66,12 +65,11 @@ impl Bare {
         let owner = scauths.create(&PostParams::default(), &owner).await?;
         let uid = owner.uid().context("no uid")?;
         for (resource, object) in &sample.objects {
-            let object: Value =
-                serde_json::from_str(&object.to_string().replace(&sample.name, &name).replace(NO_UID, &uid))?;
+            let object: Value = serde_json::from_str(&object.to_string().replace(SAMPLE, &name).replace(NO_UID, &uid))?;
             self.write(&api(client, resource, &object), &serde_json::from_value(object)?).await?;
         }
         if self == Self::Repeat {
-            let status: Value = serde_json::from_str(&sample.status.to_string().replace(&sample.name, &name))?;
+            let status: Value = serde_json::from_str(&sample.status.to_string().replace(SAMPLE, &name))?;
             let change = json!({"apiVersion": kind.api_version, "kind": kind.kind,
                 "metadata": {"name": name, "uid": uid}, "status": status});
             scauths.patch_status(&name, &applying().force(), &Patch::Apply(&change)).await?;

@@ -7,7 +7,6 @@ mod bare;
 mod objects;
 mod operator;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -122,7 +121,7 @@ async fn create(client: &Client, api: &Api<DynamicObject>, operator: &Operator, 
     ours(api, operator, 0..1).await?;
     let status = api.get(SAMPLE).await?.data["status"].clone();
     let objects = templates(client, &args.operator, SAMPLE).await?;
-    let sample = Sample { name: SAMPLE.to_owned(), status, objects };
+    let sample = Sample { status, objects };
     let mut turns = WRITERS.map(|writer| (writer, Taken::default()));
     for round in 0..args.rounds {
         let numbers = 1 + args.scauths * round / args.rounds..1 + args.scauths * (round + 1) / args.rounds;
@@ -204,19 +203,19 @@ async fn main() -> anyhow::Result<()> {
     repairs.sort();
     let [median, slow, worst] = [50, 99, 100].map(|hundredths| percentile(&repairs, hundredths).as_millis());
     row(
-        &format!("{} children deleted or edited: back after p50, p99, most", args.edits),
+        &format!("time to restore each of {} deleted or edited children: p50, p99, most", args.edits),
         &format!("{median}, {slow}, {worst} ms"),
     );
 
     tokio::time::sleep(Duration::from_secs(5)).await;
     let calls = quiet_minute(&operator).await;
-    row("calls in a quiet minute, the Lease's among them", &calls);
+    row("requests in a quiet minute, including those for the Leases", &calls);
 
     drop(operator);
     let operator = Operator::start(&args.operator)?;
     let began = Instant::now();
     operator.has_done(args.scauths + 1).await?;
-    row("a restart: until all have been looked at (the Lease's 15 s among it)", &seconds(began.elapsed()));
+    row("restart until all are reconciled, with 15 s for the Lease", &seconds(began.elapsed()));
     let writes = operator.metric("sc_auth_operator_api_requests_total", "verb=\"patch\"").await;
     ensure!(writes < 0.5, "a restart wrote {writes} times");
     row(
@@ -228,28 +227,13 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The number of requests by verb, so far.
-async fn count(operator: &Operator) -> BTreeMap<&'static str, f64> {
-    let mut counts = BTreeMap::new();
-    for verb in ["get", "list", "watch", "create", "update", "patch", "delete"] {
-        let labels = format!("verb=\"{verb}\"");
-        counts.insert(verb, operator.metric("sc_auth_operator_api_requests_total", &labels).await);
-    }
-    counts
-}
-
-/// The requests between two counts.
-fn requests(before: &BTreeMap<&'static str, f64>, after: &BTreeMap<&'static str, f64>) -> String {
-    let grown = after.iter().filter_map(|(verb, after)| {
+/// The number of requests by verb.
+async fn quiet_minute(operator: &Operator) -> String {
+    let before = operator.requests().await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let grown = operator.requests().await.into_iter().filter_map(|(verb, after)| {
         let grown = after - before.get(verb).copied().unwrap_or_default();
         (grown > 0.5).then(|| format!("{verb} {grown:.0}"))
     });
     grown.collect::<Vec<_>>().join(", ")
-}
-
-/// The number of requests by verb.
-async fn quiet_minute(operator: &Operator) -> String {
-    let before = count(operator).await;
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    requests(&before, &count(operator).await)
 }

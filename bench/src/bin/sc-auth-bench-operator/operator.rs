@@ -1,5 +1,6 @@
 //! The operator as a process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -52,6 +53,14 @@ impl Operator {
     /// The sum of a metric's series whose labels contain that text.
     pub async fn metric(&self, name: &str, labels: &str) -> f64 {
         sum(&self.metrics().await, name, labels)
+    }
+
+    /// The number of its requests so far, by verb.
+    pub async fn requests(&self) -> BTreeMap<&'static str, f64> {
+        let text = self.metrics().await;
+        let verbs = ["get", "list", "watch", "create", "update", "patch", "delete"];
+        let number = |verb| sum(&text, "sc_auth_operator_api_requests_total", &format!("verb=\"{verb}\""));
+        verbs.into_iter().map(|verb| (verb, number(verb))).collect()
     }
 
     /// The memory in MiB, from the kernel: resident (`VmRSS`) or peak (`VmHWM`).
