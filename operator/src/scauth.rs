@@ -252,10 +252,8 @@ async fn apply_validated(scauth: &ScAuth, resolved: Resolved, observed: &Observe
         Err(error) => return Outcome::Failed(error.into()),
     };
     if scauth.spec.suspend == Some(true) {
-        return match pending(&children, observed) {
-            Ok(pending) => Outcome::Paused { resolved: Box::new(resolved), why: Pause::Suspended { pending } },
-            Err(error) => Outcome::Failed(error),
-        };
+        let why = Pause::Suspended { pending: pending(&children, observed) };
+        return Outcome::Paused { resolved: Box::new(resolved), why };
     }
     let apply_context = ApplyContext {
         client: &context.client,

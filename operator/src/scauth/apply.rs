@@ -147,17 +147,10 @@ async fn delete_dropped(
 }
 
 /// The kinds of the children that are not in the desired state.
-///
-/// # Errors
-/// If a live object cannot be serialized as JSON.
-pub fn pending(children: &Children, observed: &Observed) -> Result<Vec<String>, ApplyError> {
-    let mut names = Vec::new();
-    for (child, desired) in children.iter().filter(|(child, _)| !observed.unknown_kinds.contains(child)) {
-        if !is_applied(desired, observed.children.get(child))? {
-            names.push(child.resource().kind);
-        }
-    }
-    Ok(names)
+pub fn pending(children: &Children, observed: &Observed) -> Vec<String> {
+    let known = children.iter().filter(|(child, _)| !observed.unknown_kinds.contains(child));
+    let pending = known.filter(|(child, desired)| !is_applied(desired, observed.children.get(child)));
+    pending.map(|(child, _)| child.resource().kind).collect()
 }
 
 /// Applies one child, if the cluster has its kind.
@@ -177,7 +170,7 @@ async fn apply_child(
     let name = child.name(names);
     let resource = child.resource();
     let target = Target { api: child.api(context.client, &names.namespace), kind: &resource.kind, name: &name, live };
-    match target.apply(context.cache, &names.scauth, &desired).await {
+    match target.apply(context.cache, &names.scauth, desired).await {
         Err(error) if error.is_not_found() && child.definition().is_some() => {
             applied.unknown_kinds.insert(child);
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::cache::ApplyCache;
-use super::difference::is_within;
+use super::difference::is_stored;
 use super::error::{ApplyError, refused};
 use super::names::{ANNOTATION_APPLIED, FIELD_MANAGER};
 
@@ -27,11 +27,10 @@ impl Target<'_> {
     ///
     /// # Errors
     /// If the API server refuses it.
-    pub async fn apply(&self, cache: &ApplyCache, owner: &str, desired: &Value) -> Result<DynamicObject, ApplyError> {
+    pub async fn apply(&self, cache: &ApplyCache, owner: &str, desired: Value) -> Result<DynamicObject, ApplyError> {
         let mut desired = with_digest(desired);
         if let Some(live) = self.live {
-            let current = serde_json::to_value(live)?;
-            if is_within(&desired, &current) || cache.is_known(owner, &desired, &current) {
+            if is_stored(&desired, live) || cache.is_known(owner, &desired, live)? {
                 return Ok(live.clone());
             }
             // The server then refuses to apply onto another object of that name.
@@ -42,7 +41,7 @@ impl Target<'_> {
         tracing::info!(kind = self.kind, name = self.name, "applying");
         let stored = self.api.patch(self.name, &params, &Patch::Apply(&desired)).await;
         let stored = stored.map_err(|source| refused(self.kind.to_owned(), self.name, source))?;
-        cache.remember(owner, &desired, &serde_json::to_value(&stored)?);
+        cache.remember(owner, desired, &stored)?;
         Ok(stored)
     }
 
@@ -69,18 +68,13 @@ pub fn applying(manager: &str) -> PatchParams {
 }
 
 /// Whether a live object is in the desired state.
-///
-/// # Errors
-/// If the live object cannot be serialized as JSON.
-pub fn is_applied(desired: &Value, live: Option<&DynamicObject>) -> serde_json::Result<bool> {
-    let live = live.map(serde_json::to_value).transpose()?;
-    Ok(live.is_some_and(|live| is_within(&with_digest(desired), &live)))
+pub fn is_applied(desired: &Value, live: Option<&DynamicObject>) -> bool {
+    live.is_some_and(|live| is_stored(&with_digest(desired.clone()), live))
 }
 
 /// The object has a digest of all that was applied: a field that is no longer sent changes it.
-fn with_digest(desired: &Value) -> Value {
+fn with_digest(mut desired: Value) -> Value {
     let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(desired.to_string()));
-    let mut desired = desired.clone();
     desired["metadata"]["annotations"][ANNOTATION_APPLIED] = json!(digest);
     desired
 }

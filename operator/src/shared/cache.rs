@@ -1,12 +1,14 @@
 //! Remembers the outcome of applies that an admission policy changes, so that they are not repeated.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::shared::difference::is_within;
+use crate::shared::difference::is_stored;
 
 /// Digests of the applied object and of the stored one.
 type Digests = ([u8; 32], [u8; 32]);
@@ -19,53 +21,70 @@ pub struct ApplyCache(Mutex<HashMap<String, Objects>>);
 
 impl ApplyCache {
     /// Whether the same object was applied with the same outcome.
-    pub fn is_known(&self, owner: &str, desired: &Value, live: &Value) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(owner).and_then(|objects| objects.get(&key(live)));
-        known.is_some_and(|known| *known == (digest(desired), outcome(live)))
+    ///
+    /// # Errors
+    /// If the live object cannot be serialized as JSON.
+    pub fn is_known(&self, owner: &str, desired: &Value, live: &DynamicObject) -> serde_json::Result<bool> {
+        let known = self.known().get(owner).and_then(|objects| objects.get(&key(live)).copied());
+        match known {
+            Some(known) => Ok(known == (digest(desired), outcome(live)?)),
+            None => Ok(false),
+        }
     }
 
-    pub fn remember(&self, owner: &str, desired: &Value, live: &Value) {
-        let mut desired = desired.clone();
-        remove(&mut desired, &["uid"]);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_within(&desired, live) {
-            if let Some(objects) = known.get_mut(owner) {
+    /// Remembers the outcome of an apply, if something else than the desired object is stored.
+    ///
+    /// # Errors
+    /// If the live object cannot be serialized as JSON.
+    pub fn remember(&self, owner: &str, mut desired: Value, live: &DynamicObject) -> serde_json::Result<()> {
+        if is_stored(&desired, live) {
+            if let Some(objects) = self.known().get_mut(owner) {
                 objects.remove(&key(live));
             }
-            return;
+            return Ok(());
         }
-        let objects = known.entry(owner.to_owned()).or_default();
-        let (kind, name) = (&live["kind"], &live["metadata"]["name"]);
-        tracing::warn!(%kind, %name, "another controller or policy modifies this object; keeping its version");
-        objects.insert(key(live), (digest(&desired), outcome(live)));
+        tracing::warn!(
+            kind = kind(live),
+            name = live.name_any(),
+            "another controller or policy modifies this object; keeping its version"
+        );
+        remove(&mut desired, &["uid"]);
+        let digests = (digest(&desired), outcome(live)?);
+        self.known().entry(owner.to_owned()).or_default().insert(key(live), digests);
+        Ok(())
     }
 
     /// Forgets the objects of deleted owners.
     pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|owner, objects| !objects.is_empty() && exists(owner));
+        self.known().retain(|owner, objects| !objects.is_empty() && exists(owner));
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Objects>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The digest includes the uid: another object of the same name is not the same.
-fn key(live: &Value) -> String {
-    let metadata = &live["metadata"];
-    format!("{}/{}/{}", live["kind"], metadata["namespace"], metadata["name"])
+fn key(live: &DynamicObject) -> String {
+    format!("{}/{}/{}", kind(live), live.namespace().unwrap_or_default(), live.name_any())
+}
+
+fn kind(live: &DynamicObject) -> &str {
+    live.types.as_ref().map_or("", |types| &types.kind)
 }
 
 fn digest(value: &Value) -> [u8; 32] {
     Sha256::digest(value.to_string()).into()
 }
 
-/// The object without the fields that change by themselves.
-fn outcome(live: &Value) -> [u8; 32] {
-    let mut live = live.clone();
+/// A digest of the object without the fields that change by themselves. It includes the uid: another object of the same
+/// name is not the same.
+fn outcome(live: &DynamicObject) -> serde_json::Result<[u8; 32]> {
+    let mut live = serde_json::to_value(live)?;
     if let Some(object) = live.as_object_mut() {
         object.remove("status");
     }
     remove(&mut live, &["resourceVersion", "managedFields", "generation"]);
-    digest(&live)
+    Ok(digest(&live))
 }
 
 fn remove(object: &mut Value, fields: &[&str]) {
@@ -82,21 +101,24 @@ mod tests {
 
     use super::*;
 
-    fn object(uid: &str, image: &str) -> Value {
-        json!({"kind": "Deployment", "metadata": {"namespace": "n", "name": "a", "uid": uid}, "image": image})
+    fn object(uid: &str, image: &str) -> DynamicObject {
+        let metadata = json!({"namespace": "n", "name": "a", "uid": uid});
+        let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "image": image});
+        serde_json::from_value(object).unwrap()
     }
 
     #[test]
     fn an_outcome_counts_for_one_object_until_its_owner_is_gone() {
         let (cache, wanted) = (ApplyCache::default(), json!({"metadata": {"name": "a"}, "image": "ours"}));
-        cache.remember("a", &wanted, &object("1", "theirs"));
-        assert!(cache.is_known("a", &wanted, &object("1", "theirs")));
-        assert!(!cache.is_known("a", &wanted, &object("1", "another")));
-        assert!(!cache.is_known("a", &wanted, &object("2", "theirs")), "it was recreated");
-        cache.remember("a", &wanted, &object("2", "theirs"));
+        let is_known = |cache: &ApplyCache, uid, image| cache.is_known("a", &wanted, &object(uid, image)).unwrap();
+        cache.remember("a", wanted.clone(), &object("1", "theirs")).unwrap();
+        assert!(is_known(&cache, "1", "theirs"));
+        assert!(!is_known(&cache, "1", "another"));
+        assert!(!is_known(&cache, "2", "theirs"), "it was recreated");
+        cache.remember("a", wanted.clone(), &object("2", "theirs")).unwrap();
         assert_eq!(cache.0.lock().unwrap()["a"].len(), 1, "the object before it is forgotten");
         cache.keep_only(|owner| owner == "a");
-        assert!(cache.is_known("a", &wanted, &object("2", "theirs")));
+        assert!(is_known(&cache, "2", "theirs"));
         cache.keep_only(|owner| owner == "b");
         assert!(cache.0.lock().unwrap().is_empty());
     }

@@ -1,6 +1,7 @@
 //! Whether a live object contains all desired fields. Additions by others do not count.
 
-use serde_json::Value;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
 
 use crate::shared::quantity::Quantity;
 
@@ -20,8 +21,28 @@ const WHOLE: [&str; 8] = [
 /// Fields whose text, or whose fields' text, is a quantity.
 const QUANTITIES: [&str; 5] = ["limits", "requests", "capacity", "sizeLimit", "divisor"];
 
+/// Whether a live object has each field of `wanted` with the same value. Nothing that may be large is copied: each
+/// reconcile compares all children.
+pub fn is_stored(wanted: &Value, live: &DynamicObject) -> bool {
+    let metadata = &live.metadata;
+    let metadata = json!({
+        "name": metadata.name,
+        "namespace": metadata.namespace,
+        "uid": metadata.uid,
+        "labels": metadata.labels,
+        "annotations": metadata.annotations,
+        "ownerReferences": metadata.owner_references,
+    });
+    wanted.as_object().into_iter().flatten().all(|(name, wanted)| match name.as_str() {
+        "apiVersion" => live.types.as_ref().is_some_and(|types| *wanted == types.api_version),
+        "kind" => live.types.as_ref().is_some_and(|types| *wanted == types.kind),
+        "metadata" => is_within(wanted, &metadata),
+        name => live.data.get(name).is_some_and(|live| is_within(wanted, live)),
+    })
+}
+
 /// Whether `live` has each field of `wanted` with the same value.
-pub fn is_within(wanted: &Value, live: &Value) -> bool {
+fn is_within(wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(name, wanted)| match live.get(name) {
             Some(live) if WHOLE.contains(&name.as_str()) => wanted == live,
@@ -64,6 +85,39 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_object_is_compared_with_its_metadata_and_whatever_else_it_has() {
+        let live = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {
+                "name": "a", "namespace": "n", "uid": "1", "resourceVersion": "2",
+                "labels": {"one": "1", "two": "2"}, "annotations": {"note": "x"},
+                "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "3"}],
+                "managedFields": [{"manager": "m"}],
+            },
+            "spec": {"type": "ClusterIP", "ports": [{"name": "http", "port": 80}]},
+        });
+        let stored: DynamicObject = serde_json::from_value(live.clone()).unwrap();
+        let mut wanted = live;
+        for field in ["resourceVersion", "managedFields"] {
+            wanted["metadata"].as_object_mut().unwrap().remove(field);
+        }
+        assert!(is_stored(&wanted, &stored));
+        for (field, value) in [
+            ("/apiVersion", json!("v2")),
+            ("/kind", json!("Secret")),
+            ("/metadata/uid", json!("2")),
+            ("/metadata/labels/one", json!("2")),
+            ("/metadata/annotations/note", json!("y")),
+            ("/metadata/ownerReferences/0/uid", json!("4")),
+            ("/spec/ports/0/port", json!(81)),
+        ] {
+            let mut other = wanted.clone();
+            *other.pointer_mut(field).unwrap() = value;
+            assert!(!is_stored(&other, &stored), "{field}");
+        }
+    }
 
     #[test]
     fn what_others_add_does_not_count_and_what_they_change_does() {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{Resource, ResourceExt as _};
-use kube_runtime::reflector::Store;
+use kube::Resource;
+use kube_runtime::reflector::{ObjectRef, Store};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -50,26 +50,25 @@ struct ResourceLabels {
 pub struct Fleet {
     /// The plural of the kind, which names the metric.
     plural: &'static str,
-    known: Arc<dyn Fn() -> Known + Send + Sync>,
+    conditions: Arc<dyn Fn() -> Counts + Send + Sync>,
+    /// Whether an object of that name exists.
+    has: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
-/// The names of all objects, and how many of them have each condition with each status.
+/// How many objects have each condition with each status.
 #[derive(Default)]
-struct Known {
-    names: Vec<String>,
-    conditions: Vec<(ConditionLabels, i64)>,
-}
+struct Counts(Vec<(ConditionLabels, i64)>);
 
-impl Known {
+impl Counts {
     /// There are some dozens of pairs of a type and a status at most: to search them is cheaper than to copy the strings of
     /// each condition.
-    fn count(&mut self, condition: &Condition) {
+    fn add(&mut self, condition: &Condition) {
         let is_it = |labels: &ConditionLabels| labels.condition == condition.type_ && labels.status == condition.status;
-        if let Some((_, count)) = self.conditions.iter_mut().find(|(labels, _)| is_it(labels)) {
+        if let Some((_, count)) = self.0.iter_mut().find(|(labels, _)| is_it(labels)) {
             *count += 1;
         } else {
             let (condition, status) = (condition.type_.clone(), condition.status.clone());
-            self.conditions.push((ConditionLabels { condition, status }, 1));
+            self.0.push((ConditionLabels { condition, status }, 1));
         }
     }
 }
@@ -80,17 +79,18 @@ impl Fleet {
     where
         K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
     {
-        let known = move || {
-            let mut known = Known::default();
-            for object in store.state() {
-                known.names.push(object.name_any());
+        let objects = store.clone();
+        let count = move || {
+            let mut counts = Counts::default();
+            for object in objects.state() {
                 for condition in conditions(&object) {
-                    known.count(condition);
+                    counts.add(condition);
                 }
             }
-            known
+            counts
         };
-        Self { plural, known: Arc::new(known) }
+        let has = move |name: &str| store.get(&ObjectRef::new(name)).is_some();
+        Self { plural, conditions: Arc::new(count), has: Arc::new(has) }
     }
 }
 
@@ -214,7 +214,10 @@ impl Metrics {
     }
 
     /// Children exist slightly longer than their owner: a deleted object is not waiting.
-    fn waiting(&self, exists: impl Fn(&(&'static str, String)) -> bool) -> usize {
+    fn waiting(&self) -> usize {
+        let exists = |(plural, name): &(&'static str, String)| {
+            self.fleets.iter().any(|(fleet, _)| fleet.plural == *plural && (fleet.has)(name))
+        };
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.retain(exists);
         queue.len()
@@ -237,13 +240,10 @@ impl Metrics {
     /// # Errors
     /// If a label cannot be encoded.
     pub fn encode(&self, freshness: &Freshness) -> Result<String, fmt::Error> {
-        let mut names = HashSet::new();
         for (fleet, objects) in &self.fleets {
             objects.clear();
-            let known = (fleet.known)();
-            names.extend(known.names.into_iter().map(|name| (fleet.plural, name)));
-            for (labels, count) in &known.conditions {
-                objects.get_or_create(labels).set(*count);
+            for (labels, count) in (fleet.conditions)().0 {
+                objects.get_or_create(&labels).set(count);
             }
         }
         self.watch_age.clear();
@@ -251,8 +251,7 @@ impl Metrics {
             let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
             self.watch_age.get_or_create(&ResourceLabels { resource }).set(seconds);
         }
-        let waiting = self.waiting(|object| names.contains(object));
-        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.waiting.set(i64::try_from(self.waiting()).unwrap_or(i64::MAX));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
