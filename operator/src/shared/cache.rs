@@ -25,20 +25,21 @@ impl ApplyCache {
     /// # Errors
     /// If the live object cannot be serialized as JSON.
     pub fn is_known(&self, owner: &str, desired: &Value, live: &DynamicObject) -> serde_json::Result<bool> {
-        let known = self.known().get(owner).and_then(|objects| objects.get(&key(live)).copied());
+        let known = self.lock().get(owner).and_then(|objects| objects.get(&key(live)).copied());
         match known {
-            Some(known) => Ok(known == (digest(desired), outcome(live)?)),
+            Some((applied, stored)) => Ok(applied == digest(desired) && stored == outcome(live)?),
             None => Ok(false),
         }
     }
 
-    /// Remembers the outcome of an apply, if something else than the desired object is stored.
+    /// Remembers the outcome of an apply if the stored object differs from the desired one; otherwise forgets an earlier
+    /// outcome.
     ///
     /// # Errors
     /// If the live object cannot be serialized as JSON.
     pub fn remember(&self, owner: &str, mut desired: Value, live: &DynamicObject) -> serde_json::Result<()> {
         if is_stored(&desired, live) {
-            if let Some(objects) = self.known().get_mut(owner) {
+            if let Some(objects) = self.lock().get_mut(owner) {
                 objects.remove(&key(live));
             }
             return Ok(());
@@ -50,16 +51,16 @@ impl ApplyCache {
         );
         remove(&mut desired, &["uid"]);
         let digests = (digest(&desired), outcome(live)?);
-        self.known().entry(owner.to_owned()).or_default().insert(key(live), digests);
+        self.lock().entry(owner.to_owned()).or_default().insert(key(live), digests);
         Ok(())
     }
 
     /// Forgets the objects of deleted owners.
     pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
-        self.known().retain(|owner, objects| !objects.is_empty() && exists(owner));
+        self.lock().retain(|owner, objects| !objects.is_empty() && exists(owner));
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Objects>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Objects>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

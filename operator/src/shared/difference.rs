@@ -1,5 +1,8 @@
 //! Whether a live object contains all desired fields. Additions by others do not count.
 
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
@@ -24,21 +27,34 @@ const QUANTITIES: [&str; 5] = ["limits", "requests", "capacity", "sizeLimit", "d
 /// Whether a live object has each field of `wanted` with the same value. Nothing that may be large is copied: each
 /// reconcile compares all children.
 pub fn is_stored(wanted: &Value, live: &DynamicObject) -> bool {
-    let metadata = &live.metadata;
-    let metadata = json!({
-        "name": metadata.name,
-        "namespace": metadata.namespace,
-        "uid": metadata.uid,
-        "labels": metadata.labels,
-        "annotations": metadata.annotations,
-        "ownerReferences": metadata.owner_references,
-    });
-    wanted.as_object().into_iter().flatten().all(|(name, wanted)| match name.as_str() {
-        "apiVersion" => live.types.as_ref().is_some_and(|types| *wanted == types.api_version),
-        "kind" => live.types.as_ref().is_some_and(|types| *wanted == types.kind),
-        "metadata" => is_within(wanted, &metadata),
+    let types = live.types.as_ref();
+    fields(wanted).all(|(name, wanted)| match name.as_str() {
+        "apiVersion" => types.is_some_and(|types| *wanted == types.api_version),
+        "kind" => types.is_some_and(|types| *wanted == types.kind),
+        "metadata" => has_metadata(wanted, &live.metadata),
         name => live.data.get(name).is_some_and(|live| is_within(wanted, live)),
     })
+}
+
+/// Of the metadata, only these fields are compared: any other field counts as a difference.
+fn has_metadata(wanted: &Value, live: &ObjectMeta) -> bool {
+    fields(wanted).all(|(name, wanted)| match name.as_str() {
+        "name" => wanted.as_str() == live.name.as_deref(),
+        "namespace" => wanted.as_str() == live.namespace.as_deref(),
+        "uid" => wanted.as_str() == live.uid.as_deref(),
+        "labels" => has_strings(wanted, live.labels.as_ref()),
+        "annotations" => has_strings(wanted, live.annotations.as_ref()),
+        "ownerReferences" => is_within(wanted, &json!(live.owner_references)),
+        _ => false,
+    })
+}
+
+fn has_strings(wanted: &Value, live: Option<&BTreeMap<String, String>>) -> bool {
+    fields(wanted).all(|(name, wanted)| live.and_then(|live| live.get(name)).is_some_and(|live| wanted == live))
+}
+
+fn fields(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().into_iter().flatten()
 }
 
 /// Whether `live` has each field of `wanted` with the same value.
@@ -86,37 +102,79 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn an_object_is_compared_with_its_metadata_and_whatever_else_it_has() {
-        let live = json!({
+    fn service() -> Value {
+        json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {
                 "name": "a", "namespace": "n", "uid": "1", "resourceVersion": "2",
-                "labels": {"one": "1", "two": "2"}, "annotations": {"note": "x"},
+                "labels": {"one": "1", "two": "2"}, "annotations": {"note": "x", "limits": "1"},
                 "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "3"}],
                 "managedFields": [{"manager": "m"}],
             },
             "spec": {"type": "ClusterIP", "ports": [{"name": "http", "port": 80}]},
-        });
-        let stored: DynamicObject = serde_json::from_value(live.clone()).unwrap();
-        let mut wanted = live;
-        for field in ["resourceVersion", "managedFields"] {
-            wanted["metadata"].as_object_mut().unwrap().remove(field);
-        }
-        assert!(is_stored(&wanted, &stored));
+        })
+    }
+
+    fn wanted() -> Value {
+        let mut wanted = service();
+        let metadata = wanted["metadata"].as_object_mut().unwrap();
+        metadata.retain(|field, _| !["resourceVersion", "managedFields"].contains(&field.as_str()));
+        wanted
+    }
+
+    fn is_like(wanted: &Value, live: Value) -> bool {
+        is_stored(wanted, &serde_json::from_value(live).unwrap())
+    }
+
+    #[test]
+    fn metadata_and_content_are_both_compared() {
+        assert!(is_like(&wanted(), service()));
         for (field, value) in [
             ("/apiVersion", json!("v2")),
             ("/kind", json!("Secret")),
+            ("/metadata/name", json!("b")),
+            ("/metadata/namespace", json!("m")),
             ("/metadata/uid", json!("2")),
             ("/metadata/labels/one", json!("2")),
             ("/metadata/annotations/note", json!("y")),
+            ("/metadata/annotations/limits", json!("1000m")),
             ("/metadata/ownerReferences/0/uid", json!("4")),
             ("/spec/ports/0/port", json!(81)),
         ] {
-            let mut other = wanted.clone();
+            let mut other = wanted();
             *other.pointer_mut(field).unwrap() = value;
-            assert!(!is_stored(&other, &stored), "{field}");
+            assert!(!is_like(&other, service()), "{field}");
         }
+    }
+
+    #[test]
+    fn a_field_that_the_live_object_lacks_is_a_difference_and_one_that_it_has_besides_is_none() {
+        for path in [
+            "/apiVersion",
+            "/kind",
+            "/spec",
+            "/metadata/namespace",
+            "/metadata/labels",
+            "/metadata/labels/two",
+            "/metadata/annotations",
+            "/metadata/ownerReferences",
+        ] {
+            let (parent, field) = path.rsplit_once('/').unwrap();
+            let without = |mut object: Value| {
+                let fields = object.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+                fields.remove(field).unwrap();
+                object
+            };
+            if !["/apiVersion", "/kind"].contains(&path) {
+                assert!(!is_like(&wanted(), without(service())), "{path}");
+            }
+            assert!(is_like(&without(wanted()), service()), "{path}");
+        }
+        let without_types = DynamicObject { types: None, ..serde_json::from_value(service()).unwrap() };
+        assert!(!is_stored(&wanted(), &without_types));
+        let mut finalized = wanted();
+        finalized["metadata"]["finalizers"] = json!(["x"]);
+        assert!(!is_like(&finalized, service()), "a field of the metadata that is not compared");
     }
 
     #[test]

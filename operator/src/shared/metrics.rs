@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
+use kube::core::ClusterResourceScope;
 use kube_runtime::reflector::{ObjectRef, Store};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -50,8 +51,8 @@ struct ResourceLabels {
 pub struct Fleet {
     /// The plural of the kind, which names the metric.
     plural: &'static str,
-    conditions: Arc<dyn Fn() -> Counts + Send + Sync>,
-    /// Whether an object of that name exists.
+    count: Arc<dyn Fn() -> Counts + Send + Sync>,
+    /// Whether an object with this name exists.
     has: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
@@ -74,10 +75,9 @@ impl Counts {
 }
 
 impl Fleet {
-    /// For a cluster-scoped kind.
     pub fn of<K>(plural: &'static str, store: Store<K>, conditions: fn(&K) -> &[Condition]) -> Self
     where
-        K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + Send + Sync + 'static,
     {
         let objects = store.clone();
         let count = move || {
@@ -90,7 +90,7 @@ impl Fleet {
             counts
         };
         let has = move |name: &str| store.get(&ObjectRef::new(name)).is_some();
-        Self { plural, conditions: Arc::new(count), has: Arc::new(has) }
+        Self { plural, count: Arc::new(count), has: Arc::new(has) }
     }
 }
 
@@ -242,7 +242,7 @@ impl Metrics {
     pub fn encode(&self, freshness: &Freshness) -> Result<String, fmt::Error> {
         for (fleet, objects) in &self.fleets {
             objects.clear();
-            for (labels, count) in (fleet.conditions)().0 {
+            for (labels, count) in (fleet.count)().0 {
                 objects.get_or_create(&labels).set(count);
             }
         }
@@ -287,8 +287,9 @@ mod tests {
     #[test]
     fn each_kind_has_its_own_metric_and_all_have_one_queue() {
         let metrics = Metrics::new([fleet("scauths", &["a", "b"]), fleet("scauthclients", &["a"])]);
-        for (plural, name) in [("scauths", "a"), ("scauthclients", "a"), ("scauths", "gone"), ("scauths", "b")] {
-            metrics.seen(plural, name);
+        for name in ["a", "b", "gone"] {
+            metrics.seen("scauths", name);
+            metrics.seen("scauthclients", name);
         }
         metrics.begun("scauths", "b");
         metrics.ended("done", Duration::from_millis(1));

@@ -7,6 +7,7 @@ use super::{NAME, embedded, external, resolved};
 use crate::scauth::child::Child;
 use crate::scauth::children::{Children, admin_secret, build, keys_secret};
 use crate::scauth::observe::Observed;
+use crate::shared::difference::is_stored;
 
 fn children(spec: Value) -> Children {
     build(&resolved(spec, &Observed::default()).unwrap()).unwrap()
@@ -46,13 +47,24 @@ fn everything() -> Value {
     })
 }
 
-#[test]
-fn all_children_carry_the_name_of_their_scauth() {
+fn every_child() -> Children {
     let mut all = children(everything());
     all.extend(children(embedded()));
     all.extend(children(with(embedded(), "expose", json!({"ingress": {"host": "auth.test"}}))));
     assert_eq!(all.len(), Child::iter().count(), "{:?}", all.keys());
-    for (kind, child) in all {
+    all
+}
+
+#[test]
+fn a_child_that_is_stored_as_it_was_applied_needs_no_change() {
+    for (kind, child) in every_child() {
+        assert!(is_stored(&child, &serde_json::from_value(child.clone()).unwrap()), "{kind:?}");
+    }
+}
+
+#[test]
+fn all_children_carry_the_name_of_their_scauth() {
+    for (kind, child) in every_child() {
         let labels = &child["metadata"]["labels"];
         assert_eq!(labels["sc-auth.io/scauth"], NAME, "{kind:?}");
         assert_eq!(labels["app.kubernetes.io/managed-by"], "sc-auth-operator", "{kind:?}");
