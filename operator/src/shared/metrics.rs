@@ -75,6 +75,7 @@ impl Counts {
 }
 
 impl Fleet {
+    /// The objects in `store`. The kind is cluster-scoped, so that a name is enough to find one.
     pub fn of<K>(plural: &'static str, store: Store<K>, conditions: fn(&K) -> &[Condition]) -> Self
     where
         K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + Send + Sync + 'static,
